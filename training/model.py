@@ -1,0 +1,255 @@
+"""CogVLM2 in PyTorch, small enough to read in one sitting.
+
+Attribute names equal the tensor names of the published checkpoints, so `state_dict()` is the checkpoint.
+Letters in the shapes: B pictures, P patches + 1, D tower width, T image tokens (P // 4 + 2 with boi and eoi),
+V rows of the vision experts (boi and the patches), L rows of the language experts (bos, eoi, text), N = V + L,
+H decoder width, A heads, G key/value heads, d head size.
+
+A picture's rows stand first in memory and the language rows after them. That is not the order of the prompt, but
+attention only knows order through the mask and the positions, which are explicit here; so every expert gets one
+contiguous block, and several independent questions about one picture can share its rows.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Attention(nn.Module):
+    """Full attention of the tower: q|k|v contiguous, biases everywhere."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.heads = c["num_heads"]
+        self.query_key_value = nn.Linear(c["hidden_size"], 3 * c["hidden_size"])
+        self.dense = nn.Linear(c["hidden_size"], c["hidden_size"])
+
+    def forward(self, x):  # (B, P, D)
+        B, P, D = x.shape
+        q, k, v = self.query_key_value(x).view(B, P, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, v)  # (B, A, P, d)
+        return self.dense(out.transpose(1, 2).reshape(B, P, D))
+
+
+class TowerMLP(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.fc1 = nn.Linear(c["hidden_size"], c["intermediate_size"])
+        self.fc2 = nn.Linear(c["intermediate_size"], c["hidden_size"])
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class TowerLayer(nn.Module):
+    """The norms sit on each sub-layer's output, inside the residual branch."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.input_layernorm = nn.LayerNorm(c["hidden_size"], eps=c["layer_norm_eps"])
+        self.attention = Attention(c)
+        self.mlp = TowerMLP(c)
+        self.post_attention_layernorm = nn.LayerNorm(c["hidden_size"], eps=c["layer_norm_eps"])
+
+    def forward(self, x):
+        x = x + self.input_layernorm(self.attention(x))
+        return x + self.post_attention_layernorm(self.mlp(x))
+
+
+class PatchEmbedding(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.proj = nn.Conv2d(c["in_channels"], c["hidden_size"], c["patch_size"], stride=c["patch_size"])
+        self.cls_embedding = nn.Parameter(torch.zeros(1, c["hidden_size"]))
+        self.position_embedding = nn.Embedding(c["num_positions"], c["hidden_size"])
+
+    def forward(self, image):  # (B, 3, S, S)
+        x = self.proj(image).flatten(2).transpose(1, 2)  # (B, P-1, D), row-major
+        cls = self.cls_embedding.expand(len(x), -1, -1).to(x.dtype)
+        return torch.cat([cls, x], 1) + self.position_embedding.weight
+
+
+class Tower(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.layers = nn.ModuleList(TowerLayer(c) for _ in range(c["num_hidden_layers"]))
+
+
+class Adapter(nn.Module):
+    """Gated linear unit between the tower and the decoder."""
+
+    def __init__(self, config):
+        super().__init__()
+        D, H, inner = config["vision_config"]["hidden_size"], config["hidden_size"], config["intermediate_size"]
+        self.linear_proj = nn.Linear(D, H, bias=False)
+        self.norm1 = nn.LayerNorm(H)
+        self.gate_proj = nn.Linear(H, inner, bias=False)
+        self.dense_h_to_4h = nn.Linear(H, inner, bias=False)
+        self.dense_4h_to_h = nn.Linear(inner, H, bias=False)
+
+    def forward(self, x):  # (B, T-2, D)
+        x = F.gelu(self.norm1(self.linear_proj(x)))
+        return self.dense_4h_to_h(F.silu(self.gate_proj(x)) * self.dense_h_to_4h(x))
+
+
+class Vision(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        c = config["vision_config"]
+        self.patch_embedding = PatchEmbedding(c)
+        self.transformer = Tower(c)
+        self.conv = nn.Conv2d(c["hidden_size"], c["hidden_size"], 2, stride=2)
+        self.linear_proj = Adapter(config)
+        self.boi = nn.Parameter(torch.zeros(1, 1, config["hidden_size"]))
+        self.eoi = nn.Parameter(torch.zeros(1, 1, config["hidden_size"]))
+
+    def patches(self, image):
+        """(B, 3, S, S) -> (B, P-1, D): the tower's output without CLS; there is no final norm."""
+        x = self.patch_embedding(image)
+        for layer in self.transformer.layers:
+            x = layer(x)
+        return x[:, 1:]
+
+    def cells(self, x):
+        """(B, P-1, D) -> (B, T-2, H): every 2x2 patches become one token of the decoder."""
+        B, P, D = x.shape
+        side = int(P ** 0.5)
+        x = self.conv(x.transpose(1, 2).reshape(B, D, side, side)).flatten(2).transpose(1, 2)
+        return self.linear_proj(x)
+
+    def forward(self, image):
+        """(B, 3, S, S) -> (B, T, H), boi first and eoi last."""
+        x = self.cells(self.patches(image))
+        boi, eoi = self.boi.expand(len(x), -1, -1), self.eoi.expand(len(x), -1, -1)
+        return torch.cat([boi.to(x.dtype), x, eoi.to(x.dtype)], 1)
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, size, eps):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
+
+    def forward(self, x):
+        return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps)
+
+
+class Rotary(nn.Module):
+    """Frequencies are stored in bfloat16, as published; the angles are computed in float32."""
+
+    def __init__(self, size):
+        super().__init__()
+        freq = 1.0 / 500000 ** (torch.arange(0, size, 2).float() / size)
+        self.register_buffer("inv_freq", freq.bfloat16().float())
+
+    def forward(self, positions):  # (B, N) -> two of (B, 1, N, d)
+        angle = positions[:, None, :, None].float() * self.inv_freq.float()
+        return torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1)
+
+
+def rotate(x, cos, sin):
+    """Half-split rotation of (B, A, N, d)."""
+    a, b = x.chunk(2, -1)
+    return x * cos + torch.cat([-b, a], -1) * sin
+
+
+class ExpertAttention(nn.Module):
+    """One attention over all rows; the projections differ for picture and language rows."""
+
+    def __init__(self, c):
+        super().__init__()
+        H, self.A, self.G = c["hidden_size"], c["num_attention_heads"], c["num_multi_query_heads"]
+        self.d = H // self.A
+        width = H + 2 * self.G * self.d
+        self.vision_expert_query_key_value = nn.Linear(H, width)
+        self.vision_expert_dense = nn.Linear(H, H, bias=False)
+        self.language_expert_query_key_value = nn.Linear(H, width, bias=False)
+        self.language_expert_dense = nn.Linear(H, H, bias=False)
+        self.rotary_emb = Rotary(self.d)
+
+    def forward(self, x, V, rope, mask, cache=None):  # (B, N, H), the first V rows are the picture's
+        B, N, H = x.shape
+        rows = self.language_expert_query_key_value(x[:, V:])
+        if V:
+            rows = torch.cat([self.vision_expert_query_key_value(x[:, :V]), rows], 1)
+        q, k, v = rows.view(B, N, -1, self.d).transpose(1, 2).split([self.A, self.G, self.G], 1)
+        q, k = rotate(q, *rope).to(v.dtype), rotate(k, *rope).to(v.dtype)
+        if cache is not None:
+            if cache:
+                k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
+            cache[:] = [k, v]
+        share = self.A // self.G
+        out = F.scaled_dot_product_attention(q, k.repeat_interleave(share, 1), v.repeat_interleave(share, 1), mask)
+        out = out.transpose(1, 2).reshape(B, N, H)
+        language = self.language_expert_dense(out[:, V:])
+        return torch.cat([self.vision_expert_dense(out[:, :V]), language], 1) if V else language
+
+
+class GatedMLP(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.gate_proj = nn.Linear(c["hidden_size"], c["intermediate_size"], bias=False)
+        self.up_proj = nn.Linear(c["hidden_size"], c["intermediate_size"], bias=False)
+        self.down_proj = nn.Linear(c["intermediate_size"], c["hidden_size"], bias=False)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class ExpertMLP(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.language_mlp, self.vision_mlp = GatedMLP(c), GatedMLP(c)
+
+    def forward(self, x, V):
+        language = self.language_mlp(x[:, V:])
+        return torch.cat([self.vision_mlp(x[:, :V]), language], 1) if V else language
+
+
+class DecoderLayer(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.input_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.self_attn = ExpertAttention(c)
+        self.post_attention_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.mlp = ExpertMLP(c)
+
+    def forward(self, x, V, rope, mask, cache=None):
+        x = x + self.self_attn(self.input_layernorm(x), V, rope, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x), V)
+
+
+class Decoder(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(c["vocab_size"], c["hidden_size"])
+        self.layers = nn.ModuleList(DecoderLayer(c) for _ in range(c["num_hidden_layers"]))
+        self.norm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
+        self.vision = Vision(c)
+
+
+class CogVLM2(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.model = Decoder(config)
+        self.lm_head = nn.Linear(config["hidden_size"], config["vocab_size"], bias=False)
+
+    def decode(self, x, V, positions, mask, caches=None):
+        """Rows (B, N, H), positions (B, N), mask (B, 1, N, keys) -> normed rows (B, N, H)."""
+        rope = self.model.layers[0].self_attn.rotary_emb(positions)
+        for i, layer in enumerate(self.model.layers):
+            x = layer(x, V, rope, mask, caches[i] if caches is not None else None)
+        return self.model.norm(x)
+
+
+def prompt_mask(V, order, segment):
+    """Who sees whom: what stands earlier in the prompt and belongs to the same conversation.
+
+    order, segment (B, L) of the language rows; segment 0 (bos, eoi) is seen by every later row of the picture, and
+    the picture's own rows have the orders 1 .. V. -> (B, 1, V+L, V+L), true where attention is allowed.
+    """
+    B = len(order)
+    order = torch.cat([torch.arange(1, V + 1).expand(B, V), order], 1)
+    segment = torch.cat([torch.zeros(B, V, dtype=segment.dtype), segment], 1)
+    seen = order[:, None, :] <= order[:, :, None]
+    ours = (segment[:, None, :] == 0) | (segment[:, None, :] == segment[:, :, None])
+    return (seen & ours)[:, None]
