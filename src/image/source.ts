@@ -1,0 +1,132 @@
+/**
+ * From whatever a person names as a picture to its encoded bytes: a file's path, bytes, or a data URL. Nothing is
+ * decoded here and nothing is fetched: addresses on the network are refused with a sentence.
+ *
+ * A server must not pass strings of its clients to `readImageSource`, which opens files: `readDataUrl` opens none.
+ */
+import { open } from 'node:fs/promises';
+import { CogVLM2Error } from '../errors.ts';
+import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
+
+/** A path, a `data:image/...;base64,` URL, or the encoded bytes themselves. */
+export type ImageSource = string | Uint8Array;
+
+export interface ReadOptions {
+  /** Largest encoded picture, in bytes. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+const DATA_URL = /^data:image\/(?:png|jpeg|jpg|webp);base64,/i;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * The encoded bytes of a picture.
+ * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted
+ */
+export async function readImageSource(source: ImageSource, options: ReadOptions = {}): Promise<Uint8Array> {
+  const maxBytes = options.maxBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes;
+  throwIfAborted(options.signal);
+  if (typeof source !== 'string') return checked(source, maxBytes);
+  if (/^data:/i.test(source)) return readDataUrl(source, maxBytes);
+  if (/^https?:\/\//i.test(source)) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `Pictures are not fetched from the network: download ${shorten(source)} and give the path of the file.`,
+    );
+  }
+  return checked(await readFile(source, maxBytes, options.signal), maxBytes);
+}
+
+/**
+ * The bytes in a base64 data URL (png, jpeg or webp). Strict: the standard alphabet, with its padding, no white space.
+ * The length is checked before decoding, so an oversized URL costs no second copy.
+ * @throws CogVLM2Error invalid_value, image_too_large
+ */
+export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS.maxBytes): Uint8Array {
+  const head = DATA_URL.exec(url)?.[0];
+  if (head === undefined) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `A picture's data URL starts with data:image/png;base64, (or jpeg, or webp); this one starts with ${shorten(url)}.`,
+    );
+  }
+  const length = url.length - head.length;
+  const sizeBytes = Math.floor(length / 4) * 3 - (url.endsWith('==') ? 2 : url.endsWith('=') ? 1 : 0);
+  checkSize(sizeBytes, maxBytes);
+  const text = url.slice(head.length);
+  if (length % 4 !== 0 || !BASE64.test(text)) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The data URL's ${length} characters after the comma are not base64 (a multiple of 4 characters of A-Z a-z 0-9 + / with = at the end).`,
+    );
+  }
+  return checked(Buffer.from(text, 'base64'), maxBytes);
+}
+
+/**
+ * All bytes of a stream such as standard input, stopping as soon as it passes the limit.
+ * @throws CogVLM2Error invalid_image (no bytes), image_too_large, aborted
+ */
+export async function readStream(
+  stream: AsyncIterable<Uint8Array>,
+  options: ReadOptions = {},
+): Promise<Uint8Array> {
+  const maxBytes = options.maxBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes;
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stream) {
+    throwIfAborted(options.signal);
+    sizeBytes += chunk.byteLength;
+    checkSize(sizeBytes, maxBytes);
+    chunks.push(chunk);
+  }
+  return checked(Buffer.concat(chunks), maxBytes);
+}
+
+/** @throws CogVLM2Error aborted */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal.reason });
+}
+
+async function readFile(
+  path: string,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const named = shorten(path);
+  try {
+    await using file = await open(path, 'r');
+    const stat = await file.stat();
+    // Devices and pipes have no size to check and may never end.
+    if (!stat.isFile()) throw new CogVLM2Error('file_not_found', `${named} is not a file.`);
+    checkSize(stat.size, maxBytes);
+    return await file.readFile({ signal });
+  } catch (error) {
+    if (error instanceof CogVLM2Error) throw error;
+    throwIfAborted(signal);
+    const code = (error as NodeJS.ErrnoException).code;
+    const why =
+      code === 'ENOENT' ? `There is no file ${named}.` : `${named} cannot be read (${code ?? error}).`;
+    throw new CogVLM2Error('file_not_found', why, { cause: error });
+  }
+}
+
+function checked(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  if (bytes.byteLength === 0) throw new CogVLM2Error('invalid_image', 'The picture is empty: 0 bytes.');
+  checkSize(bytes.byteLength, maxBytes);
+  return bytes;
+}
+
+function checkSize(sizeBytes: number, maxBytes: number): void {
+  if (sizeBytes <= maxBytes) return;
+  throw new CogVLM2Error(
+    'image_too_large',
+    `The picture has at least ${sizeBytes} bytes; the limit is ${maxBytes} bytes. Make it smaller, or raise maxBytes.`,
+  );
+}
+
+/** User's text in a message: quoted, and never megabytes of it. */
+function shorten(text: string): string {
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
+}
