@@ -1,0 +1,89 @@
+/**
+ * A question, the turns before it and perhaps a picture, as the ids, types and positions that the model reads. The
+ * templates are those of the published code (`_history_to_prompt`); the Llama-3 chat template is never used.
+ */
+import { CogVLM2Error } from '../errors.ts';
+import { positionsOf, type Span, VISION_TOKEN, visionSpans } from './positions.ts';
+
+/** The values of `template_version` in config.json. */
+export const PROMPT_TEMPLATES = ['chat', 'vqa', 'base'] as const;
+export type PromptTemplate = (typeof PROMPT_TEMPLATES)[number];
+
+/** A past exchange. */
+export interface Turn {
+  readonly question: string;
+  readonly answer: string;
+}
+
+export interface PromptInput {
+  readonly template: PromptTemplate;
+  readonly query: string;
+  /** Oldest first. */
+  readonly history?: readonly Turn[];
+  /** Image tokens with boi and eoi (see `imageTokenCount`), or 0 without a picture. */
+  readonly imageTokenCount: number;
+  readonly bosId: number;
+  readonly padId: number;
+}
+
+export interface Prompt {
+  /** [length]; image tokens are `padId`, their embeddings are overwritten. */
+  readonly ids: Int32Array;
+  /** [length] 1 for image tokens, boi and eoi included. */
+  readonly tokenTypes: Uint8Array;
+  /** [length] */
+  readonly positions: Int32Array;
+  /** Rows of all image tokens, boi to eoi: where the tower's output goes. Null without a picture. */
+  readonly image: Span | null;
+  /** Rows of the vision expert, boi to the last patch. Null without a picture. */
+  readonly visionExpert: Span | null;
+  /** What was encoded after the image. */
+  readonly text: string;
+}
+
+/**
+ * The text of a prompt: no system prompt, nothing between turns but a line feed, no space at the end.
+ * @throws CogVLM2Error invalid_value: turns for the template "base", which has no place for them
+ */
+export function promptText(template: PromptTemplate, query: string, history: readonly Turn[] = []): string {
+  if (template === 'base') {
+    if (history.length === 0) return query;
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The template "base" is the query alone and takes no earlier turns; ${history.length} were given. Use "chat" or "vqa".`,
+    );
+  }
+  const cue = template === 'vqa' ? 'Short answer:' : 'Answer:';
+  const past = history.map(({ question, answer }) => `Question: ${question} ${cue} ${answer}\n`);
+  return `${past.join('')}Question: ${query} ${cue}`;
+}
+
+/**
+ * ids = [bos, image tokens, text]: the picture stands right after bos, whatever turn it came in.
+ * @throws CogVLM2Error invalid_value
+ */
+export function buildPrompt(tokenizer: { encode(text: string): number[] }, input: PromptInput): Prompt {
+  const { template, query, history, imageTokenCount, bosId, padId } = input;
+  // Fewer than boi, one patch and eoi is no picture.
+  if (imageTokenCount !== 0 && !(Number.isInteger(imageTokenCount) && imageTokenCount >= 3)) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `imageTokenCount is ${imageTokenCount}; it must be 0, or 3 and more.`,
+    );
+  }
+  const text = promptText(template, query, history);
+  const textIds = tokenizer.encode(text);
+  const textStart = 1 + imageTokenCount;
+  const ids = new Int32Array(textStart + textIds.length).fill(padId);
+  ids[0] = bosId;
+  ids.set(textIds, textStart);
+  const tokenTypes = new Uint8Array(ids.length).fill(VISION_TOKEN, 1, textStart);
+  return {
+    ids,
+    tokenTypes,
+    positions: positionsOf(tokenTypes),
+    image: imageTokenCount === 0 ? null : { start: 1, end: textStart },
+    visionExpert: visionSpans(tokenTypes)[0] ?? null,
+    text,
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Ends a stream of text at the first stop string, never showing a part of one: characters that may begin a stop string
+ * wait until the next ones decide.
+ *
+ * The first stop string is the one that is complete first, read character by character (of two that end together, the
+ * longer one), so the result does not depend on how the text was cut into pieces.
+ */
+import { CogVLM2Error } from '../errors.ts';
+import { heldBack } from './hold-back.ts';
+
+export interface StopResult {
+  /** Text that is final. Never holds a stop string, nor the beginning of the one that was found. */
+  readonly text: string;
+  /** A stop string was found; whatever is pushed later is dropped. */
+  readonly stopped: boolean;
+}
+
+export class StopStrings {
+  readonly #stops: readonly string[];
+  #held = '';
+  #found: string | null = null;
+
+  /** @throws CogVLM2Error invalid_value: an empty stop string, which would stop everything */
+  constructor(stops: readonly string[]) {
+    const empty = stops.indexOf('');
+    if (empty >= 0) {
+      throw new CogVLM2Error(
+        'invalid_value',
+        `Stop string ${empty + 1} of ${stops.length} is empty: leave it out.`,
+      );
+    }
+    this.#stops = stops;
+  }
+
+  /** The stop string that ended the text, or null. */
+  get found(): string | null {
+    return this.#found;
+  }
+
+  push(text: string): StopResult {
+    if (this.#found !== null) return { text: '', stopped: true };
+    const buffer = this.#held + text;
+    const match = this.#first(buffer);
+    if (match !== null) {
+      this.#found = match.stop;
+      this.#held = '';
+      return { text: buffer.slice(0, match.start), stopped: true };
+    }
+    const waiting = this.#stops.reduce((most, stop) => Math.max(most, heldBack(buffer, stop)), 0);
+    this.#held = buffer.slice(buffer.length - waiting);
+    return { text: buffer.slice(0, buffer.length - waiting), stopped: false };
+  }
+
+  /** The end of the text: what was held back was no stop string after all. */
+  flush(): string {
+    const held = this.#held;
+    this.#held = '';
+    return held;
+  }
+
+  #first(buffer: string): { stop: string; start: number } | null {
+    let best: { stop: string; start: number } | null = null;
+    for (const stop of this.#stops) {
+      const start = buffer.indexOf(stop);
+      if (start < 0) continue;
+      const sooner = best === null ? -1 : start + stop.length - (best.start + best.stop.length);
+      if (sooner < 0 || (sooner === 0 && start < best!.start)) best = { stop, start };
+    }
+    return best;
+  }
+}

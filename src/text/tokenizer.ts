@@ -1,0 +1,171 @@
+/**
+ * The checkpoint's tokenizer (tokenizer.json, byte-level BPE), as a text-to-ids function and back. Encoding is done by
+ * the package @huggingface/tokenizers; decoding is a table of bytes, so that it can be streamed.
+ *
+ * A deliberate difference from the published code: a special token's name in a text is plain text. There, a question
+ * that holds the characters `<|end_of_text|>` becomes the special token and can end or forge a turn.
+ */
+import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
+import { CogVLM2Error } from '../errors.ts';
+import { bytesOfToken } from './byte-level.ts';
+import { cleanSpaces } from './clean-spaces.ts';
+
+export interface DecodeOptions {
+  /** Show special tokens by their names; by default they are left out. */
+  readonly keepSpecial?: boolean;
+  /** Apply the reference's clean-up of spaces; by default what tokenizer_config.json says. */
+  readonly cleanSpaces?: boolean;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export class Tokenizer {
+  /** Highest id + 1. The model's logits may be longer: its rows are padded. */
+  readonly vocabSize: number;
+  /** tokenizer_config.json's `clean_up_tokenization_spaces`; true when it says nothing, as in the reference. */
+  readonly cleansSpaces: boolean;
+  readonly #encoder: BpeTokenizer;
+  readonly #ids = new Map<string, number>();
+  readonly #tokens: string[] = [];
+  readonly #special = new Set<number>();
+  readonly #bytes: (Uint8Array | undefined)[] = [];
+
+  /**
+   * @param tokenizer the text of tokenizer.json, or its parsed JSON
+   * @param config the same of tokenizer_config.json, where there is one
+   * @throws CogVLM2Error invalid_checkpoint
+   */
+  constructor(tokenizer: unknown, config: unknown = {}) {
+    const json = checkedTokenizer(parsed(tokenizer, 'tokenizer.json'));
+    const settings = parsed(config, 'tokenizer_config.json');
+    this.cleansSpaces = settings.clean_up_tokenization_spaces !== false;
+    const vocab = { ...json.model.vocab };
+    for (const [token, id] of Object.entries(vocab)) this.#add(token, id);
+    for (const { content, id, special } of json.added_tokens) {
+      this.#add(content, id);
+      if (!special) continue;
+      this.#special.add(id);
+      delete vocab[content]; // with ignore_merges a word that is all of a special token's name would become it
+    }
+    this.vocabSize = this.#tokens.length;
+    this.#encoder = encoderOf({
+      ...json,
+      model: { ...json.model, vocab },
+      added_tokens: json.added_tokens.filter((token) => !token.special),
+    });
+  }
+
+  /** The ids of `text`: no special tokens are added, and none can come out of it. */
+  encode(text: string): number[] {
+    return text === '' ? [] : this.#encoder.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** The text of `ids`. Ids without a token give nothing, and bytes that are not UTF-8 give U+FFFD, as in the reference. */
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    let text = '';
+    for (const id of ids) {
+      if (options.keepSpecial || !this.isSpecial(id))
+        text += decoder.decode(this.bytesOf(id), { stream: true });
+    }
+    text += decoder.decode();
+    return (options.cleanSpaces ?? this.cleansSpaces) ? cleanSpaces(text) : text;
+  }
+
+  /** The bytes that one id stands for: often not whole characters. None for an id without a token. */
+  bytesOf(id: number): Uint8Array {
+    const token = this.#tokens[id];
+    if (token === undefined) return NO_BYTES;
+    this.#bytes[id] ??= bytesOfToken(token);
+    return this.#bytes[id];
+  }
+
+  /** The id of a vocabulary entry by its name, as tokenizer.json writes it (`<|eot_id|>`, `Ġthe`). */
+  idOf(token: string): number | undefined {
+    return this.#ids.get(token);
+  }
+
+  isSpecial(id: number): boolean {
+    return this.#special.has(id);
+  }
+
+  #add(token: string, id: number): void {
+    this.#ids.set(token, id);
+    this.#tokens[id] = token;
+  }
+}
+
+interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+}
+
+interface TokenizerJson {
+  readonly model: { readonly vocab: Record<string, number>; readonly [key: string]: unknown };
+  readonly added_tokens: readonly AddedToken[];
+  readonly [key: string]: unknown;
+}
+
+function encoderOf(json: TokenizerJson): BpeTokenizer {
+  try {
+    return new BpeTokenizer({ normalizer: null, pre_tokenizer: null, post_processor: null, ...json }, {});
+  } catch (error) {
+    throw invalid(`tokenizer.json cannot be used: ${(error as Error).message}`, error);
+  }
+}
+
+function parsed(source: unknown, file: string): Record<string, unknown> {
+  let value = source;
+  if (typeof source === 'string') {
+    try {
+      value = JSON.parse(source);
+    } catch (error) {
+      throw invalid(`${file} (${source.length} characters) is not JSON: ${(error as Error).message}`, error);
+    }
+  }
+  if (isRecord(value)) return value;
+  throw invalid(`${file} holds no JSON object.`);
+}
+
+function checkedTokenizer(json: Record<string, unknown>): TokenizerJson {
+  const { model, decoder, added_tokens = [] } = json;
+  if (!isRecord(model) || model.type !== 'BPE' || !isRecord(model.vocab) || !Array.isArray(model.merges)) {
+    throw invalid('tokenizer.json has no "model" of type "BPE" with "vocab" and "merges".');
+  }
+  if (!isByteLevel(decoder)) throw invalid('tokenizer.json has no "decoder" of type "ByteLevel".');
+  for (const [token, id] of Object.entries(model.vocab)) checkId(token, id);
+  if (!Array.isArray(added_tokens)) throw invalid('"added_tokens" in tokenizer.json is no list.');
+  for (const token of added_tokens) {
+    if (!isRecord(token) || typeof token.content !== 'string' || token.content === '') {
+      throw invalid(`"added_tokens" in tokenizer.json holds ${JSON.stringify(token)}.`);
+    }
+    checkId(token.content, token.id);
+  }
+  return { ...json, added_tokens } as unknown as TokenizerJson;
+}
+
+/** Ids index tables: a damaged one of 1e9 must not allocate them. */
+const MAX_ID = 2 ** 22;
+
+function checkId(token: string, id: unknown): void {
+  if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MAX_ID) return;
+  throw invalid(
+    `The token ${JSON.stringify(token)} has the id ${id}; ids are whole numbers from 0 to ${MAX_ID - 1}.`,
+  );
+}
+
+function isByteLevel(decoder: unknown): boolean {
+  if (!isRecord(decoder)) return false;
+  if (decoder.type === 'ByteLevel') return true;
+  const { decoders } = decoder;
+  return Array.isArray(decoders) && decoders.length === 1 && isByteLevel(decoders[0]);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(message: string, cause?: unknown): CogVLM2Error {
+  return new CogVLM2Error('invalid_checkpoint', message, cause === undefined ? {} : { cause });
+}
