@@ -1,0 +1,126 @@
+"""A sheet of paper that remembers where each character went, and what a camera does to it."""
+import math
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from words import CLASS
+
+SIZE, PATCH = 224, 14
+LATIN = """DejaVuSans DejaVuSans-Bold DejaVuSansCondensed DejaVuSansCondensed-Bold DejaVuSansMono DejaVuSerif
+DejaVuSerifCondensed LiberationSans-Regular LiberationSans-Bold LiberationSerif-Regular LiberationSerif-Bold
+LiberationMono-Regular LiberationMono-Bold FreeSans FreeSansBold FreeSerif Lato-Regular Lato-Bold Roboto-Regular
+Roboto-Medium Roboto-Bold RobotoCondensed-Regular RobotoCondensed-Bold OpenSans-Regular OpenSans-Semibold""".split()
+CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold NotoSerifCJK-Regular wqy-microhei wqy-zenhei uming".split()
+
+
+@lru_cache(1)
+def font_files(root="/usr/share/fonts"):
+    """Font name -> file, for the fonts named above; a missing one is an error, or the data would differ."""
+    found = {p.stem: p for p in Path(root).rglob("*.tt[fc]")}
+    missing = [name for name in LATIN + CHINESE if name not in found]
+    if missing:
+        raise SystemExit(f"fonts not installed under {root}: {' '.join(missing)}")
+    return found
+
+
+@lru_cache(1500)
+def load_font(name, size):
+    index = 2 if name.startswith("Noto") else 0  # the simplified Chinese face of the Noto collections
+    return ImageFont.truetype(font_files()[name], size, index=index, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(1)
+def noise_bank():
+    return np.random.default_rng(0).standard_normal((512, 512)).astype(np.float32)
+
+
+class Canvas:
+    def __init__(self, rng, dark=None):
+        """A sheet of 220 to 380 pixels a side; `sx`, `sy` are its pixels per pixel of the model's picture."""
+        self.rng = rng
+        height = rng.randint(230, 360)
+        self.W, self.H = int(height * rng.uniform(0.8, 1.3)), height
+        self.sx, self.sy = self.W / SIZE, self.H / SIZE
+        dark = rng.random() < 0.15 if dark is None else dark
+        tint = [rng.randint(0, 25) for _ in range(3)]
+        self.paper = tuple(rng.randint(15, 60) + t for t in tint) if dark else tuple(255 - rng.randint(0, 12) - t for t in tint)
+        self.ink = self.colour(dark)
+        self.image = Image.new("RGB", (self.W, self.H), self.paper)
+        self.draw = ImageDraw.Draw(self.image)
+        self.marks = []  # (character, x, y), centres in sheet pixels
+
+    def colour(self, light=False):
+        """A readable ink: mostly black or white, at times coloured."""
+        rng = self.rng
+        v = [rng.randint(0, 60) for _ in range(3)]
+        if rng.random() < 0.35:
+            v[rng.randrange(3)] += 100
+        return tuple(255 - x for x in v) if light else tuple(v)
+
+    def font(self, zh, size):
+        """A random face for this picture; `size` in pixels of the model's picture, vertically."""
+        return load_font(self.rng.choice(CHINESE if zh else LATIN), max(9, round(size * self.sy)))
+
+    def fit(self, name, text, size, width):
+        """The named font, no larger than `size` (sheet pixels), so that text is at most `width` wide."""
+        size = round(size)
+        length = load_font(name, size).getlength(text)
+        if length > width:
+            size = int(size * width / length)
+        return load_font(name, max(size, 8))
+
+    def text(self, x, y, text, font, ink=None, anchor="l"):
+        """Draws with the vertical middle of a capital at y and x at the left, middle or right."""
+        width = font.getlength(text)
+        x -= {"l": 0, "m": width / 2, "r": width}[anchor]
+        self.draw.text((x, y), text, fill=ink or self.ink, font=font, anchor="lm")
+        before = 0.0
+        for i, char in enumerate(text):
+            after = font.getlength(text[:i + 1])
+            if char != " ":
+                self.marks.append((char, x + (before + after) / 2, y))
+            before = after
+        return x, x + width
+
+    def finish(self):
+        """Slight rotation, blur, noise, light and JPEG. -> RGB picture, marks in fractions of its sides."""
+        rng, image, marks = self.rng, self.image, self.marks
+        if rng.random() < 0.35:
+            angle = rng.uniform(-3, 3)
+            image = image.rotate(angle, Image.BILINEAR, fillcolor=self.paper)
+            c, s, cx, cy = math.cos(math.radians(angle)), math.sin(math.radians(angle)), self.W / 2, self.H / 2
+            marks = [(t, cx + c * (x - cx) + s * (y - cy), cy - s * (x - cx) + c * (y - cy)) for t, x, y in marks]
+        if rng.random() < 0.2:
+            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
+        if rng.random() < 0.4:
+            dx, dy = rng.randint(0, 512 - self.W) if self.W < 512 else 0, rng.randint(0, 512 - self.H)
+            noise = noise_bank()[dy:dy + self.H, dx:dx + self.W, None] * rng.uniform(2, 12)
+            image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
+        if rng.random() < 0.25:
+            buffer = BytesIO()
+            image.save(buffer, "JPEG", quality=rng.randint(50, 92))
+            image = Image.open(buffer).convert("RGB")
+        return image, [(t, x / self.W, y / self.H) for t, x, y in marks]
+
+
+def pixels(image):
+    """The published preprocessing up to the 8-bit picture: bicubic to a square. -> (3, 224, 224) uint8."""
+    return np.asarray(image.resize((SIZE, SIZE), Image.BICUBIC)).transpose(2, 0, 1)
+
+
+def slots(marks):
+    """Which characters have their centres in each patch, at most two, left to right. -> (256, 2) int16, 0 for none."""
+    side = SIZE // PATCH
+    out, count = np.zeros((side * side, 2), np.int16), {}
+    for char, x, y in sorted(marks, key=lambda m: m[1]):
+        if 0 <= x < 1 and 0 <= y < 1 and char in CLASS:
+            patch = int(y * side) * side + int(x * side)
+            k = count.get(patch, 0)
+            if k < 2:
+                out[patch, k] = CLASS[char]
+            count[patch] = k + 1
+    return out

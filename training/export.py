@@ -1,0 +1,28 @@
+"""A run's averaged weights in the published layout: python export.py RUN FOLDER."""
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tokens import Tokens
+
+
+def main(run, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = torch.load(run / "last.pt", weights_only=False)
+    weights = {name: w.to(torch.bfloat16).contiguous() for name, w in kept["average"].items()}
+    save_file(weights, folder / "new.safetensors", {"format": "pt"})
+    (folder / "new.safetensors").rename(folder / "model.safetensors")
+    cfg = kept["config"]
+    (folder / "config.json").write_text(json.dumps(cfg, indent=1) + "\n")
+    generation = {"bos_token_id": cfg["bos_token_id"], "eos_token_id": cfg["eos_token_id"], "pad_token_id": cfg["pad_token_id"],
+                  "do_sample": False, "max_length": cfg["max_position_embeddings"]}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=1) + "\n")
+    Tokens().save(folder)
+    print(json.dumps(kept["state"]))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,159 @@
+"""Trains the demo model: first the tower on where each character stands, then everything on questions and answers.
+
+    python train.py RUN --phase characters --minutes 12
+    python train.py RUN --phase answers --until 12:20
+
+RUN/last.pt holds everything needed to go on exactly: run the same command again. RUN/log.jsonl has the losses.
+"""
+import argparse
+import json
+import math
+import time
+from datetime import datetime
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from batches import Pictures
+from initial import MEAN, STD, config, start
+from model import prompt_mask
+from tokens import Tokens
+from words import ALPHABET
+
+
+class Reader(nn.Module):
+    """Throw-away heads: which two characters has a patch, read off the tower (2 slots) or off its 2x2 cell (8 slots)."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.patch, self.patch_slot = nn.Linear(width, width), nn.Embedding(2, width)
+        self.cell, self.cell_slot = nn.Linear(width, width), nn.Embedding(8, width)
+        self.out = nn.Linear(width, len(ALPHABET))
+
+    def forward(self, patches, cells, chars):
+        """patches (B, 256, D), cells (B, 64, H), chars (B, 256, 2) -> two losses, two accuracies."""
+        written = (chars > 0) | (torch.rand(chars.shape) < 0.06)
+        b, p, k = written.nonzero(as_tuple=True)
+        target = chars[b, p, k]
+        y, x = p // 16, p % 16
+        cell, slot = y // 2 * 8 + x // 2, (y % 2 * 2 + x % 2) * 2 + k
+        seen = self.out(F.gelu(self.patch(patches[b, p]) + self.patch_slot(k)))
+        told = self.out(F.gelu(self.cell(cells[b, cell]) + self.cell_slot(slot)))
+        real = target > 0
+        right = [(s.argmax(-1) == target)[real].float().mean() for s in (seen, told)]
+        return F.cross_entropy(seen.float(), target), F.cross_entropy(told.float(), target), *right
+
+
+def normalised(image):
+    """(B, 3, S, S) uint8 -> float32, as published."""
+    return (image.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def answer_loss(model, cells, packed):
+    """cells (B, 64, H), packed (B, 5, L) -> loss and accuracy a token of the answers."""
+    ids, order, segment, position, label = packed.unbind(1)
+    B, V = len(ids), cells.shape[1] + 1
+    vision = model.model.vision
+    language = model.model.embed_tokens(ids).to(cells.dtype)
+    language = torch.cat([language[:, :1], vision.eoi.expand(B, -1, -1).to(cells.dtype), language[:, 2:]], 1)
+    rows = torch.cat([vision.boi.expand(B, -1, -1).to(cells.dtype), cells, language], 1)
+    places = torch.cat([torch.tensor([1] + [2] * (V - 1)).expand(B, V), position], 1)
+    hidden = model.decode(rows, V, places, prompt_mask(V, order, segment))[:, V:]
+    asked = label >= 0
+    logits, target = model.lm_head(hidden[asked]).float(), label[asked]
+    return F.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean()
+
+
+def main():
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("run", type=Path)
+    ask.add_argument("--phase", choices=("characters", "answers"), required=True)
+    ask.add_argument("--minutes", type=float, help="how long this phase lasts from now")
+    ask.add_argument("--until", help="or the time of day, HH:MM, at which it ends")
+    ask.add_argument("--batch", type=int, default=32)
+    ask.add_argument("--rate", type=float, default=1e-3)
+    ask.add_argument("--reader", type=float, default=0.3, help="weight of the characters' loss beside the answers'")
+    ask.add_argument("--workers", type=int, default=1)
+    ask.add_argument("--threads", type=int, default=2)
+    a = ask.parse_args()
+    torch.set_num_threads(a.threads)
+    end = time.time() + 60 * a.minutes if a.minutes else datetime.combine(datetime.now().date(), datetime.strptime(a.until, "%H:%M").time()).timestamp()
+    a.run.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens()
+    cfg = config(tokens.vocab, tokens.bos, [tokens.eos, tokens.eot], tokens.pad)
+    model, dense = start(cfg), a.phase == "characters"
+    reader = Reader(cfg["hidden_size"])
+    params = [*model.parameters(), *reader.parameters()]
+    decay = [p for p in params if p.dim() > 1]
+    plain = [p for p in params if p.dim() <= 1]
+    opt = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0}], lr=a.rate, betas=(0.9, 0.98), fused=True)
+    state = {"phase": a.phase, "seen": 0, "steps": 0, "total_seen": 0, "minutes": 0.0, "began": time.time(), "end": end}
+    last = a.run / "last.pt"
+    average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    if last.exists():
+        kept = torch.load(last, weights_only=False)
+        model.load_state_dict(kept["model"])
+        reader.load_state_dict(kept["reader"])
+        opt.load_state_dict(kept["opt"])
+        average, old = kept["average"], kept["state"]
+        if old["phase"] == a.phase:
+            state |= {k: old[k] for k in old if k != "end"}
+        else:
+            state |= {k: old[k] for k in ("total_seen", "minutes")}
+            average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    def save():
+        torch.save({"model": model.state_dict(), "reader": reader.state_dict(), "opt": opt.state_dict(), "average": average, "state": state, "config": cfg}, a.run / "new.pt")
+        (a.run / "new.pt").rename(last)
+
+    data = iter(torch.utils.data.DataLoader(Pictures(state["seen"] + (0 if dense else 10_000_000), a.batch, dense), batch_size=None, num_workers=a.workers, prefetch_factor=4))
+    log, sums, count, mark, saved = open(a.run / "log.jsonl", "a"), None, 0, time.time(), time.time()
+    while time.time() < end:
+        image, chars, packed = next(data)
+        done = (time.time() - state["began"]) / (end - state["began"])
+        rate = a.rate * min(1, (state["steps"] + 1) / 100)
+        if not dense:
+            rate *= min(1, max(0.02, (1 - done) / 0.45))  # flat, then down to the end
+        for group in opt.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16):
+            patches = model.model.vision.patches(normalised(image))
+            cells = model.model.vision.cells(patches)
+            seen, told, seen_right, told_right = reader(patches, cells, chars)
+            if dense:
+                loss, parts = seen + told, (seen, told, seen_right, told_right)
+            else:
+                answers, right = answer_loss(model, cells, packed)
+                loss, parts = answers + a.reader * (0.5 * seen + told), (seen, told, seen_right, told_right, answers, right)
+        loss.backward()
+        nn.utils.clip_grad_norm_(params, 1.0)
+        opt.step()
+        opt.zero_grad()
+        state["steps"] += 1
+        state["seen"] += a.batch
+        state["total_seen"] += a.batch
+        with torch.no_grad():
+            keep = min(0.995, state["steps"] / (state["steps"] + 10))
+            now = model.state_dict()
+            for name, value in average.items():
+                value.lerp_(now[name], 1 - keep)
+        values = torch.stack([p.detach().float() for p in parts])
+        sums, count = values if sums is None else sums + values, count + 1
+        if count == 50:
+            speed = count * a.batch / (time.time() - mark)
+            state["minutes"] += (time.time() - mark) / 60
+            line = dict(zip(("patch", "cell", "patch_right", "cell_right", "answer", "answer_right"), [round(v, 4) for v in (sums / count).tolist()]))
+            line = {"time": datetime.now().strftime("%H:%M:%S"), "phase": a.phase, "seen": state["seen"], "rate": round(rate, 6), "a_second": round(speed, 1)} | line
+            print(json.dumps(line), file=log, flush=True)
+            assert math.isfinite(line["cell"])
+            sums, count, mark = None, 0, time.time()
+        if time.time() - saved > 180:
+            save()
+            saved = time.time()
+    save()
+
+
+if __name__ == "__main__":
+    main()
