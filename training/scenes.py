@@ -118,7 +118,11 @@ def receipt(c, w, zh):
     items = {}
     for _ in range(rng.randint(1, 4)):
         items[w.word(zh, rng.choice("TTU"))] = w.price()
-    total, money = w.price(), rng.choice(("", "", "￥" if zh else "$"))
+    tax = w.price() if rng.random() < 0.35 else None
+    if zh and tax and float(tax) >= sum(map(float, items.values())):
+        tax = None
+    total = f"{sum(map(float, items.values())) + (float(tax) if tax and not zh else -float(tax or 0)):.2f}"
+    money = rng.choice(("", "", "￥" if zh else "$"))
     body = [(k, money + v) for k, v in items.items()]
     out = [("lookup", rng.choice((f"{k}多少钱？", f"{k}的价格是多少？") if zh else (f"How much is the {k}?", f"What is the price of {k}?")), money + v)
            for k, v in items.items()]
@@ -130,10 +134,9 @@ def receipt(c, w, zh):
         d = w.date(zh)
         extra.insert(rng.choice((0, len(extra))), ("日期" if zh else "Date", d))
         out.append(("lookup", "日期是什么？" if zh else "What is the date?", d))
-    if rng.random() < 0.35:
-        t = w.price()
-        extra.insert(0, ("折扣" if zh else "Tax", money + t))
-        out.append(("lookup", "折扣是多少？" if zh else "What is the tax?", money + t))
+    if tax:
+        extra.insert(0, ("折扣" if zh else "Tax", money + tax))
+        out.append(("lookup", "折扣是多少？" if zh else "What is the tax?", money + tax))
     title = rng.random() < 0.8
     rows(c, zh, body + extra, shop if title else None)
     rng.shuffle(out)
