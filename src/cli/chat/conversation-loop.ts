@@ -1,0 +1,125 @@
+/** The conversation itself: a message in, an answer or a command's text out, until the person leaves. */
+
+import { colorsFor } from '../colors.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { failureOf, failureText } from '../failure.ts';
+import type { ProgressReport } from '../progress.ts';
+import { showAnswer } from '../show-answer.ts';
+import type { Terminal } from '../terminal.ts';
+import { renderTimings } from '../timings.ts';
+import type { HistoryFile } from './history-file.ts';
+import { interruptAction } from './interrupt.ts';
+import { LineReader } from './line-reader.ts';
+import { MessageReader } from './message-reader.ts';
+import type { Attempt, ChatSession } from './session.ts';
+import { isSlashCommand, runSlashCommand, slashNames } from './slash-commands.ts';
+
+export interface LoopOptions {
+  session: ChatSession;
+  terminal: Terminal;
+  progress: ProgressReport;
+  historyFile: HistoryFile | null;
+  debug: boolean;
+}
+
+export class ConversationLoop {
+  readonly #options: LoopOptions;
+  /** The work that Ctrl-C would stop now. */
+  #work: AbortController | null = null;
+  #wasWarned = false;
+  #interrupted = false;
+  #lines!: LineReader;
+  #messages!: MessageReader;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves to the exit status: a script's is that of its first turn that failed. */
+  async run(): Promise<number> {
+    const { terminal, historyFile } = this.#options;
+    using lines = new LineReader(terminal, {
+      history: ((await historyFile?.read()) ?? []).reverse(),
+      complete: (line) => [slashNames.filter((name) => line.startsWith('/') && name.startsWith(line)), line],
+      onInterrupt: () => this.#interrupt(),
+    });
+    this.#lines = lines;
+    this.#messages = new MessageReader({ next: (prompt) => this.#nextLine(prompt) });
+    let failed: number = EXIT_CODES.ok;
+    for (;;) {
+      const message = await this.#messages.next();
+      if (message === null || this.#interrupted || terminal.outputClosed.aborted) break;
+      if (message === '') continue;
+      const exitCode = await this.#turn(message);
+      if (exitCode === 'leave') break;
+      failed ||= exitCode;
+    }
+    if (this.#interrupted && !lines.interactive) return EXIT_CODES.interrupted;
+    return lines.interactive ? EXIT_CODES.ok : failed;
+  }
+
+  async #nextLine(prompt: string): Promise<string | null> {
+    const line = await this.#lines.next(prompt);
+    if (line !== null && line !== '') {
+      this.#wasWarned = false;
+      if (this.#lines.interactive) await this.#options.historyFile?.add(line);
+    }
+    return line;
+  }
+
+  /** One message; whatever fails is told, and the conversation goes on. */
+  async #turn(message: string): Promise<number | 'leave'> {
+    const { session, terminal, progress, debug } = this.#options;
+    const work = new AbortController();
+    const signal = AbortSignal.any([work.signal, terminal.outputClosed]);
+    this.#work = work;
+    try {
+      if (!isSlashCommand(message)) return await this.#answer(message, signal);
+      const attempt: Attempt = { signal, progress };
+      const { text, leave } = await runSlashCommand(message, session, attempt);
+      if (text !== undefined) terminal.stdout.write(text);
+      return leave === true ? 'leave' : EXIT_CODES.ok;
+    } catch (error) {
+      progress.clear();
+      if (signal.aborted) return EXIT_CODES.interrupted;
+      terminal.stderr.write(colorsFor(terminal.stderr, terminal.env).red(failureText(error, debug)));
+      return failureOf(error).exitCode;
+    } finally {
+      this.#work = null;
+    }
+  }
+
+  async #answer(question: string, signal: AbortSignal): Promise<number> {
+    const { session, terminal, progress } = this.#options;
+    const answer = await showAnswer(session.ask(question, signal), terminal, progress);
+    session.lastAnswer = answer;
+    if (answer.finishReason === 'length') {
+      terminal.stderr.write(`cogvlm2: the answer was cut at ${answer.usage.completionTokens} tokens.\n`);
+    }
+    if (session.settings.verbose) terminal.stderr.write(renderTimings(answer));
+    return answer.finishReason === 'aborted' ? EXIT_CODES.interrupted : EXIT_CODES.ok;
+  }
+
+  #interrupt(): void {
+    const lines = this.#lines;
+    const action = interruptAction({
+      isWorking: this.#work !== null,
+      hasDraft: lines.unfinished !== '' || this.#messages.isOpen,
+      wasWarned: this.#wasWarned,
+      isInteractive: lines.interactive,
+    });
+    if (action === 'stop-answer') this.#work?.abort();
+    else if (action === 'discard-draft') {
+      this.#messages.discard();
+      lines.discard();
+    } else if (action === 'warn') {
+      this.#wasWarned = true;
+      this.#options.terminal.stderr.write('\nCtrl-C once more leaves; so do Ctrl-D and /bye.');
+      lines.discard();
+    } else {
+      this.#interrupted = true;
+      this.#work?.abort();
+      lines.close();
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Lines of a person or of a script, one at a time. On a terminal readline edits them and remembers them; while an
+ * answer is being written its echo is held back, so that typing ahead does not tear the answer apart.
+ */
+import { createInterface, type Interface } from 'node:readline';
+import { Writable } from 'node:stream';
+import type { OutputStream, Terminal } from '../terminal.ts';
+
+export interface LineReaderOptions {
+  /** Newest first, as readline wants them. */
+  history: string[];
+  complete(line: string): [string[], string];
+  onInterrupt(): void;
+}
+
+export class LineReader implements Disposable {
+  /** A person is typing: prompts are shown and lines edited. */
+  readonly interactive: boolean;
+  readonly #readline: Interface;
+  readonly #screen: OutputStream;
+  readonly #lines: string[] = [];
+  #waiting: ((line: string | null) => void) | null = null;
+  #closed = false;
+  readonly #forgetInterrupt: () => void;
+
+  constructor(terminal: Terminal, options: LineReaderOptions) {
+    const { stdin, stdout, stderr } = terminal;
+    this.interactive = stdin.isTTY === true;
+    this.#screen = stdout.isTTY === true ? stdout : stderr;
+    this.#readline = createInterface({
+      input: stdin,
+      ...(this.interactive && { output: this.#echo(), completer: options.complete }),
+      terminal: this.interactive,
+      history: options.history,
+      historySize: 1_000,
+      removeHistoryDuplicates: true,
+    });
+    this.#readline.on('line', (line) => this.#take(line));
+    this.#readline.on('close', () => {
+      this.#closed = true;
+      this.#waiting?.(null);
+    });
+    // In raw mode Ctrl-C is a key that readline sees; a signal from outside comes the other way.
+    this.#readline.on('SIGINT', options.onInterrupt);
+    this.#forgetInterrupt = terminal.onInterrupt(options.onInterrupt);
+    terminal.outputClosed.addEventListener('abort', () => this.#readline.close(), { once: true });
+  }
+
+  /** The next line; null when there are no more. */
+  async next(prompt: string): Promise<string | null> {
+    const typedAhead = this.#lines.shift();
+    if (typedAhead !== undefined) {
+      if (this.interactive) this.#screen.write(`${prompt}${typedAhead}\n`);
+      return typedAhead;
+    }
+    if (this.#closed) return null;
+    return await new Promise((resolve) => {
+      this.#waiting = (line) => {
+        this.#waiting = null;
+        resolve(line);
+      };
+      if (!this.interactive) return;
+      this.#readline.setPrompt(prompt);
+      this.#readline.prompt(true);
+    });
+  }
+
+  /** What stands on the line that is being edited. */
+  get unfinished(): string {
+    return this.interactive ? this.#readline.line : '';
+  }
+
+  /** Throws the edited line away and hands an empty one to whoever waits, so that a fresh prompt comes. */
+  discard(): void {
+    this.#readline.write(null, { ctrl: true, name: 'e' });
+    this.#readline.write(null, { ctrl: true, name: 'u' });
+    this.#screen.write('\n');
+    this.#waiting?.('');
+  }
+
+  close(): void {
+    this.#readline.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.#forgetInterrupt();
+    this.#readline.close();
+  }
+
+  #take(line: string): void {
+    if (this.#waiting !== null) this.#waiting(line);
+    else this.#lines.push(line);
+  }
+
+  /** readline's output: the screen, but only while a line is awaited. */
+  #echo(): Writable {
+    const screen = this.#screen;
+    const isAwaited = () => this.#waiting !== null;
+    const echo = new Writable({
+      decodeStrings: false,
+      write(chunk, _encoding, done) {
+        if (isAwaited()) screen.write(chunk);
+        done();
+      },
+    });
+    // readline asks its output for these, to know where lines wrap.
+    Object.defineProperties(echo, { isTTY: { value: true }, columns: { get: () => screen.columns ?? 80 } });
+    screen.on('resize', () => echo.emit('resize'));
+    return echo;
+  }
+}

@@ -1,0 +1,11 @@
+/** The commands, in the order of the help. To add one: write its file in commands/ and name it here. */
+import type { Command } from './command.ts';
+import { ask } from './commands/ask.ts';
+import { chat } from './commands/chat.ts';
+import { doctorFor } from './commands/doctor.ts';
+import { models } from './commands/models.ts';
+import { trace } from './commands/trace.ts';
+
+const working: readonly Command[] = [ask, chat, models, trace];
+
+export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -1,0 +1,118 @@
+/** What `doctor` finds out. Nothing here throws: what does not work is reported as the sentence that says why. */
+import os from 'node:os';
+import { resolve } from 'node:path';
+import type { Context } from './command.ts';
+import { failureOf } from './failure.ts';
+import type { Device, FoundModel, LibraryInfo } from './library.ts';
+import { nearest } from './nearest.ts';
+import { packageDirectory, packageVersion } from './package-info.ts';
+import { stateDirectory } from './state-directory.ts';
+import { renderTable } from './table.ts';
+import { formatBytes } from './units.ts';
+
+/** A part that works, or the sentence why not. */
+type Found<T> = { value: T } | { problem: string };
+
+export interface DoctorReport {
+  version: string;
+  node: string;
+  platform: string;
+  cpu: string;
+  cores: number;
+  memory: { totalBytes: number; freeBytes: number };
+  libraries: Found<LibraryInfo>;
+  devices: Found<Device[]>;
+  models: Found<FoundModel[]>;
+  paths: { package: string; models: string; state: string };
+  /** The COGVLM2_* variables that are set. */
+  settings: Record<string, string>;
+  /** Variables that look like ours and are not. */
+  unknownSettings: { name: string; didYouMean: string | null }[];
+}
+
+export async function examine(
+  { terminal: { env }, library }: Context,
+  knownVariables: Iterable<string>,
+): Promise<DoctorReport> {
+  const known = new Set(knownVariables);
+  const settings = Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => /^COGVLM2_/.test(entry[0]) && !!entry[1],
+    ),
+  );
+  const unknown = Object.keys(settings).filter((name) => !known.has(name));
+  return {
+    version: packageVersion(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}, ${os.type()} ${os.release()}`,
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: os.availableParallelism(),
+    memory: { totalBytes: os.totalmem(), freeBytes: os.freemem() },
+    libraries: await attempt(() => library.libraryInfo()),
+    devices: await attempt(() => library.listDevices()),
+    models: await attempt(() => library.listModels()),
+    paths: {
+      package: packageDirectory(),
+      models: resolve(env.COGVLM2_MODELS || 'models'),
+      state: stateDirectory(env),
+    },
+    settings,
+    unknownSettings: unknown.map((name) => ({ name, didYouMean: nearest(name, known) ?? null })),
+  };
+}
+
+export function isHealthy(report: DoctorReport): boolean {
+  return 'value' in report.libraries && 'value' in report.devices && 'value' in report.models;
+}
+
+export function renderReport(report: DoctorReport): string {
+  const { memory, paths } = report;
+  const lines: [string, string][] = [
+    ['cogvlm2', report.version],
+    ['node', report.node],
+    ['platform', report.platform],
+    ['cpu', `${report.cpu}, ${report.cores} threads for this process`],
+    ['memory', `${formatBytes(memory.totalBytes)}, ${formatBytes(memory.freeBytes)} free`],
+    ...partLines('libraries', report.libraries, (l) => [
+      `ggml ${l.version}, commit ${l.commit}, ${l.directory}`,
+    ]),
+    ...partLines('devices', report.devices, (devices) =>
+      devices.map(
+        (d) =>
+          `${d.name} (${d.kind}): ${d.description}, ${formatBytes(d.memoryTotalBytes)}, ${formatBytes(d.memoryFreeBytes)} free`,
+      ),
+    ),
+    ...partLines('models', report.models, (models) =>
+      models.map((m) => `${m.name}: ${formatBytes(m.sizeBytes)}, ${m.types}, ${m.format}, ${m.path}`),
+    ),
+    ['paths', `package ${paths.package}`],
+    ['', `models ${paths.models}`],
+    ['', `state ${paths.state}`],
+    ...labelled(
+      'settings',
+      Object.entries(report.settings).map(([name, value]) => `${name}=${value}`),
+    ),
+    ...report.unknownSettings.map(({ name, didYouMean }): [string, string] => [
+      'warning',
+      `${name} is no variable of cogvlm2${didYouMean === null ? '' : ` (did you mean ${didYouMean}?)`}`,
+    ]),
+  ];
+  return renderTable(lines);
+}
+
+function partLines<T>(label: string, part: Found<T>, lines: (value: T) => string[]): [string, string][] {
+  return labelled(label, 'problem' in part ? [`not working: ${part.problem}`] : lines(part.value));
+}
+
+/** The label stands before the first line only. */
+function labelled(label: string, lines: readonly string[]): [string, string][] {
+  return (lines.length === 0 ? ['none'] : lines).map((line, i) => [i === 0 ? label : '', line]);
+}
+
+async function attempt<T>(ask: () => Promise<T>): Promise<Found<T>> {
+  try {
+    return { value: await ask() };
+  } catch (error) {
+    return { problem: failureOf(error).sentence };
+  }
+}

@@ -1,0 +1,47 @@
+/** What the exit status of `cogvlm2` says. Scripts depend on these: add, never renumber. */
+import type { ErrorCode } from '../errors.ts';
+
+export const EXIT_CODES = {
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  input: 3,
+  model: 4,
+  context: 5,
+  machine: 6,
+  output: 7,
+  interrupted: 130,
+} as const;
+
+export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
+  ok: 'Done.',
+  unexpected: 'An error inside cogvlm2 or its engine; `--debug` shows where.',
+  usage: 'Unknown command or flag, missing argument, or a value outside its limits.',
+  input: 'The picture (or another input file) is not there, cannot be read, is damaged or too large.',
+  model: 'No model under that name, or its files are damaged or do not fit each other.',
+  context: 'Picture, question and answer do not fit the context.',
+  machine: 'The engine does not run on this machine, or there is not enough memory.',
+  output: 'Writing failed: disk full, or no permission.',
+  interrupted: 'Stopped by Ctrl-C.',
+};
+
+/** Every error code of the library, so that a new one does not compile until it has an exit status. */
+const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
+  invalid_value: 'usage',
+  file_not_found: 'input',
+  invalid_image: 'input',
+  image_too_large: 'input',
+  invalid_checkpoint: 'model',
+  model_not_found: 'model',
+  context_length_exceeded: 'context',
+  engine_unavailable: 'machine',
+  out_of_memory: 'machine',
+  engine_bug: 'unexpected',
+  disposed: 'unexpected',
+  write_failed: 'output',
+  aborted: 'interrupted',
+};
+
+export function exitCodeOf(code: ErrorCode): number {
+  return EXIT_CODES[EXIT_OF_ERROR[code] ?? 'unexpected'];
+}

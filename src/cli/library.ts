@@ -1,0 +1,41 @@
+/**
+ * All that the commands use of the rest of the package, behind one interface: loaded only when a command calls it, so
+ * that `--help` needs neither the engine nor its native libraries, and replaced by a scripted one in tests.
+ */
+import type { listModels } from '../checkpoint/find.ts';
+import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { listDevices } from '../ggml/devices.ts';
+import type { libraryInfo } from '../ggml/library.ts';
+import type { traceCheckpoint } from '../model/trace.ts';
+import type { InputStream } from './terminal.ts';
+
+export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
+export type Device = ReturnType<typeof listDevices>[number];
+export type LibraryInfo = ReturnType<typeof libraryInfo>;
+export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
+
+export interface Library {
+  load(options: LoadOptions): Promise<CogVLM2>;
+  findModel(nameOrPath: string): Promise<{ name: string; path: string }>;
+  listModels(): Promise<FoundModel[]>;
+  listDevices(): Promise<Device[]>;
+  libraryInfo(): Promise<LibraryInfo>;
+  trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
+  /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
+  readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
+  /** The same of a stream. */
+  readPictureStream(stream: InputStream, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+export const library: Library = {
+  load: async (options) => (await import('../generate/cogvlm2.ts')).CogVLM2.load(options),
+  findModel: async (nameOrPath) => (await import('../checkpoint/find.ts')).findModel(nameOrPath),
+  listModels: async () => (await import('../checkpoint/find.ts')).listModels(),
+  listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
+  libraryInfo: async () => (await import('../ggml/library.ts')).libraryInfo(),
+  trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
+  readPicture: async (source, signal) =>
+    (await import('../image/source.ts')).readImageSource(source, { signal }),
+  readPictureStream: async (stream, signal) =>
+    (await import('../image/source.ts')).readStream(stream, { signal }),
+};

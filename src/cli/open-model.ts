@@ -1,0 +1,42 @@
+/** Loading the model that the flags name, with progress, and with a word of warning when it is the demonstration. */
+import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { Context } from './command.ts';
+import type { ProgressReport } from './progress.ts';
+
+export interface ModelChoice {
+  model?: string | undefined;
+  device?: string | undefined;
+  threads?: number | undefined;
+  context?: number | undefined;
+  compute: 'auto' | 'f32';
+  quiet: boolean;
+}
+
+export const DEMO_NOTICE =
+  'cogvlm2: this is the small demonstration model: it reads short printed texts, forms, tables and charts, and little else.\n';
+
+export async function openModel(
+  choice: ModelChoice,
+  context: Context,
+  progress: ProgressReport,
+  signal: AbortSignal,
+): Promise<CogVLM2> {
+  const { library, terminal } = context;
+  const options: LoadOptions = {
+    compute: choice.compute,
+    signal,
+    onProgress: progress.report,
+    ...(choice.model !== undefined && { model: (await library.findModel(choice.model)).path }),
+    ...(choice.device !== undefined && { device: choice.device }),
+    ...(choice.threads !== undefined && { threads: choice.threads }),
+    ...(choice.context !== undefined && { contextSize: choice.context }),
+  };
+  let model: CogVLM2;
+  try {
+    model = await library.load(options);
+  } finally {
+    progress.clear();
+  }
+  if (model.info.isDemo && !choice.quiet) terminal.stderr.write(DEMO_NOTICE);
+  return model;
+}

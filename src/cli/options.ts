@@ -1,0 +1,117 @@
+/** The groups of options that several commands share. Each command's schema spreads the groups it takes. */
+import { z } from 'zod';
+import type { GenerateOptions } from '../generate/types.ts';
+import { flagGroup } from './flags.ts';
+
+const inModel = flagGroup('Model');
+const inAnswer = flagGroup('Answer');
+const inOutput = flagGroup('Output');
+
+export const modelOptions = {
+  model: inModel(
+    z.string().min(1).optional(),
+    'Name, folder or .gguf file of the model; without it, the demonstration model.',
+    { short: 'm', value: 'NAME' },
+  ),
+  device: inModel(z.string().min(1).optional(), 'Device to run on, as `cogvlm2 doctor` lists them.', {
+    value: 'NAME',
+  }),
+  threads: inModel(z.int().min(1).max(1024).optional(), 'Threads; without it, one a physical core.', {
+    short: 't',
+    value: 'N',
+  }),
+  context: inModel(
+    z.int().min(16).optional(),
+    'Tokens that picture, questions and answers share; without it, what the model has.',
+    { value: 'N' },
+  ),
+  compute: inModel(
+    z.enum(['auto', 'f32']).default('auto'),
+    'f32 computes everything in 32 bits: slower, for comparisons.',
+    { value: 'TYPE' },
+  ),
+};
+
+export const answerOptions = {
+  maxTokens: inAnswer(
+    z.int().min(1).optional(),
+    'Longest answer; without it, what the context leaves, at most 2,048.',
+    { short: 'n', value: 'N' },
+  ),
+  temperature: inAnswer(
+    z.number().min(0).max(100).default(0),
+    '0 always takes the likeliest token; higher is more varied.',
+    { value: 'X' },
+  ),
+  topK: inAnswer(z.int().min(0).optional(), 'Draw from the N likeliest tokens; 0 is all of them.', {
+    value: 'N',
+  }),
+  topP: inAnswer(
+    z.number().gt(0).max(1).optional(),
+    'Draw from the smallest set of tokens that holds this share of the probability.',
+    { value: 'X' },
+  ),
+  minP: inAnswer(
+    z.number().min(0).lt(1).optional(),
+    'Drop tokens less likely than this share of the likeliest.',
+    { value: 'X' },
+  ),
+  repetitionPenalty: inAnswer(
+    z.number().gt(0).max(100).optional(),
+    'Above 1, tokens that the text already has become less likely.',
+    { value: 'X' },
+  ),
+  seed: inAnswer(z.int().min(0).optional(), 'Same seed, same answer; without it, a random one.', {
+    short: 's',
+    value: 'N',
+  }),
+  stop: inAnswer(
+    z.array(z.string().min(1)).default([]),
+    'End the answer before this text; may be repeated.',
+    {
+      value: 'TEXT',
+    },
+  ),
+  template: inAnswer(
+    z.enum(['chat', 'vqa', 'base']).default('chat'),
+    'How the question is put to the model: chat, vqa for short answers, base for bare text.',
+    { value: 'NAME' },
+  ),
+};
+
+export const outputOptions = {
+  verbose: inOutput(z.boolean().default(false), 'After each answer, say how long each stage took.', {
+    short: 'v',
+  }),
+  quiet: inOutput(z.boolean().default(false), 'No progress and no notices; errors still show.', {
+    short: 'q',
+  }),
+};
+
+export const jsonOption = {
+  json: inOutput(z.boolean().default(false), 'Print one JSON object instead of text.'),
+};
+
+export const debugOption = {
+  debug: inOutput(z.boolean().default(false), 'When something fails, show the stack too.'),
+};
+
+const answerSchema = z.object(answerOptions);
+export type AnswerOptions = z.output<typeof answerSchema>;
+
+/** The library's options: what is not set is left out, so that the library's own default holds. */
+export function generateOptions(options: AnswerOptions, signal: AbortSignal): GenerateOptions {
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, template } = options;
+  return {
+    temperature,
+    template,
+    signal,
+    ...(stop.length > 0 && { stop }),
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(minP !== undefined && { minP }),
+    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(seed !== undefined && { seed }),
+  };
+}

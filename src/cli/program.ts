@@ -1,0 +1,127 @@
+/**
+ * The command line as commander sees it, made from the commands' definitions, and one run of it: arguments in, exit
+ * status out. Everything that goes wrong ends here, as one sentence.
+ */
+import { Command as Commander, CommanderError, Option } from 'commander';
+import { colorsFor } from './colors.ts';
+import type { Command, Context } from './command.ts';
+import { commands } from './commands.ts';
+import { EXIT_CODE_MEANINGS, EXIT_CODES } from './exit-codes.ts';
+import { failureOf, failureText } from './failure.ts';
+import { resolveOptions } from './flag-values.ts';
+import { type Flag, flagsOf } from './flags.ts';
+import { packageVersion } from './package-info.ts';
+
+/** Runs `cogvlm2 ...argv`; resolves to the exit status and never rejects. */
+export async function runProgram(argv: readonly string[], context: Context): Promise<number> {
+  let exitCode: number = EXIT_CODES.ok;
+  const program = buildProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    const { terminal } = context;
+    if (terminal.outputClosed.aborted) return EXIT_CODES.ok;
+    if (error instanceof CommanderError && isHelp(error)) {
+      return error.code === 'commander.help' ? EXIT_CODES.usage : EXIT_CODES.ok;
+    }
+    const debug = argv.includes('--debug') || /^(1|true|yes|on)$/i.test(terminal.env.COGVLM2_DEBUG ?? '');
+    terminal.stderr.write(colorsFor(terminal.stderr, terminal.env).red(failureText(error, debug)));
+    return failureOf(error).exitCode;
+  }
+}
+
+export function buildProgram(context: Context, finish: (exitCode: number) => void): Commander {
+  const { stdout, stderr } = context.terminal;
+  const program = new Commander('cogvlm2')
+    .description('Ask pictures questions on your own machine, with CogVLM2.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: () => {}, // told by runProgram, as every other failure
+      getOutHelpWidth: () => Math.min(stdout.columns ?? 100, 110),
+      getErrHelpWidth: () => Math.min(stderr.columns ?? 100, 110),
+      getOutHasColors: () => stdout.isTTY === true,
+      getErrHasColors: () => stderr.isTTY === true,
+    })
+    .version(packageVersion(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .usage('COMMAND [arguments] [options]')
+    .addHelpText('after', examplesText(commands.slice(0, 3).map((command) => command.examples[0]!)))
+    .addHelpText('after', exitCodesText());
+  for (const command of commands) addCommand(program, command, context, finish);
+  return program;
+}
+
+function addCommand(
+  program: Commander,
+  command: Command,
+  context: Context,
+  finish: (exitCode: number) => void,
+): void {
+  const sub = program.command(command.name).summary(command.summary).description(`${command.summary}.`);
+  sub.usage(`${command.arguments.map((argument) => argumentText(argument)).join(' ')} [options]`.trim());
+  for (const { name, about, required, variadic } of command.arguments) {
+    const word = `${name.toLowerCase()}${variadic ? '...' : ''}`;
+    sub.argument(required ? `<${word}>` : `[${word}]`, about);
+  }
+  const flags = flagsOf(command.options);
+  for (const flag of flags) sub.addOption(optionOf(flag));
+  sub.addHelpText('after', examplesText(command.examples));
+  sub.addHelpText(
+    'after',
+    '\nEvery flag has a variable: --max-tokens is COGVLM2_MAX_TOKENS. A flag goes before its variable.',
+  );
+  sub.action(async () => {
+    const written: Record<string, unknown> = {};
+    for (const { key } of flags) {
+      if (sub.getOptionValueSource(key) === 'cli') written[key] = sub.getOptionValue(key);
+    }
+    const options = resolveOptions(command.options, written, context.terminal.env);
+    finish(await command.run(sub.args, options, context));
+  });
+}
+
+function optionOf(flag: Flag): Option {
+  const short = flag.short === undefined ? '' : `-${flag.short}, `;
+  const value = flag.kind === 'switch' ? '' : ` <${flag.value ?? 'VALUE'}>`;
+  const option = new Option(`${short}${flag.name}${value}`, `${flag.about}${hint(flag)}`);
+  if (flag.kind === 'list')
+    option.argParser((text, before: string[] | undefined) => [...(before ?? []), text]);
+  return option.helpGroup(`${flag.group}:`);
+}
+
+/** What the sentence about a flag leaves to the schema: its words and its default. */
+function hint({ choices, defaultValue, kind }: Flag): string {
+  const parts = [
+    ...(choices.length > 0 ? [choices.join(', ')] : []),
+    ...(kind !== 'switch' && kind !== 'list' && defaultValue !== undefined
+      ? [`default ${defaultValue}`]
+      : []),
+  ];
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
+}
+
+export function argumentText({ name, required, variadic }: Command['arguments'][number]): string {
+  const word = `${name}${variadic ? '...' : ''}`;
+  return required || variadic || name === 'PICTURE' ? word : `[${word}]`;
+}
+
+function examplesText(examples: Command['examples']): string {
+  return `\nExamples:\n${examples.map(({ about, line }) => `  # ${about}\n  ${line}\n`).join('')}`.trimEnd();
+}
+
+function exitCodesText(): string {
+  const lines = Object.entries(EXIT_CODES).map(
+    ([name, code]) => `  ${String(code).padEnd(4)} ${EXIT_CODE_MEANINGS[name as keyof typeof EXIT_CODES]}`,
+  );
+  return `\nExit status:\n${lines.join('\n')}`;
+}
+
+function isHelp(error: CommanderError): boolean {
+  return ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(error.code);
+}

@@ -1,0 +1,92 @@
+/**
+ * Progress on standard error. On a terminal one line that redraws and vanishes; elsewhere a plain line every few
+ * seconds. Work that is done within `delayMs` shows nothing.
+ */
+import type { Progress } from '../generate/types.ts';
+import type { Terminal } from './terminal.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
+
+export interface ProgressReport {
+  report(progress: Progress): void;
+  /** Takes the line away, before anything else is written. */
+  clear(): void;
+}
+
+interface Stage {
+  stage: Progress['stage'];
+  startedAt: number;
+  firstDone: number;
+  shownAt: number;
+}
+
+const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
+  load: { doing: 'Loading the model', unit: 'bytes' },
+  vision: { doing: 'Looking at the picture', unit: 'layers' },
+  prefill: { doing: 'Reading the question', unit: 'tokens' },
+};
+
+const silent: ProgressReport = { report() {}, clear() {} };
+
+export function createProgress(terminal: Terminal, quiet: boolean): ProgressReport {
+  if (quiet) return silent;
+  const { stderr, now } = terminal;
+  const live = stderr.isTTY === true;
+  const delayMs = live ? 300 : 2_000;
+  const everyMs = live ? 80 : 3_000;
+  let current: Stage | undefined;
+  let drawn = false;
+
+  function clear(): void {
+    if (drawn) stderr.write('\r\x1b[K');
+    drawn = false;
+  }
+
+  function report(progress: Progress): void {
+    const time = now();
+    if (current?.stage !== progress.stage || progress.done < current.firstDone) {
+      const { stage, done } = progress;
+      current = { stage, startedAt: time, firstDone: done, shownAt: time + delayMs - everyMs };
+    }
+    if (progress.done >= progress.total) {
+      clear();
+      return;
+    }
+    if (time - current.shownAt < everyMs) return;
+    current.shownAt = time;
+    const elapsedMs = time - current.startedAt;
+    if (live) {
+      stderr.write(`\r${fitted(progressLine(progress, elapsedMs, true), stderr.columns)}\x1b[K`);
+      drawn = true;
+    } else {
+      stderr.write(`${progressLine(progress, elapsedMs, false)}\n`);
+    }
+  }
+
+  return { report, clear };
+}
+
+/** "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left" */
+export function progressLine({ stage, done, total }: Progress, elapsedMs: number, bar: boolean): string {
+  const { doing, unit } = WORDS[stage];
+  const share = total > 0 ? Math.min(1, done / total) : 0;
+  const count =
+    unit === 'bytes'
+      ? `${formatBytes(done)} of ${formatBytes(total)}`
+      : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
+  const parts = [doing, ...(bar ? [drawBar(share)] : []), `${Math.floor(share * 100)}%`, count];
+  const line = parts.join('  ');
+  if (done <= 0 || elapsedMs <= 0) return line;
+  const rate = unit === 'bytes' ? formatBytes((done * 1000) / elapsedMs) : formatRate(done, elapsedMs);
+  return `${line}, ${rate} a second, ${formatDuration((elapsedMs * (total - done)) / done)} left`;
+}
+
+function drawBar(share: number): string {
+  const width = 20;
+  const full = Math.round(share * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** A line that wraps cannot be redrawn. */
+function fitted(line: string, columns: number | undefined): string {
+  return columns !== undefined && line.length >= columns ? line.slice(0, Math.max(0, columns - 1)) : line;
+}

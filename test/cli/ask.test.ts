@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import { runProgram } from '../../src/cli/program.ts';
+import { CogVLM2Error } from '../../src/errors.ts';
+import { cli, memoryTerminal, until } from './memory-terminal.ts';
+import { scriptedLibrary } from './scripted-model.ts';
+
+describe('ask', () => {
+  it('writes the answer, and nothing else, to standard output', async () => {
+    const { library, calls } = scriptedLibrary();
+    const { exitCode, out, err } = await cli(['ask', 'a.png', 'What is this?'], library);
+    expect({ exitCode, out, err }).toEqual({ exitCode: 0, out: 'You asked: What is this?\n', err: '' });
+    expect(calls.disposedModels).toBe(1);
+  });
+
+  it('writes each piece when it comes', async () => {
+    const { library } = scriptedLibrary({ pieces: () => ['one ', 'two'], pauseMs: 30 });
+    const memory = memoryTerminal();
+    const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
+    await until(() => memory.out() === 'one ');
+    await done;
+    expect(memory.out()).toBe('one two\n');
+  });
+
+  it('encodes the picture once for several questions, and frees it', async () => {
+    const { library, calls } = scriptedLibrary({ pieces: (q) => [q.toUpperCase()] });
+    const { out, err } = await cli(['ask', 'a.png', 'first', 'second'], library);
+    expect(out).toBe('FIRST\nSECOND\n');
+    expect(err).toBe('> first\n> second\n');
+    expect(calls.encoded).toEqual(['a.png']);
+    expect(calls.disposedImages).toBe(1);
+  });
+
+  it('says first that the demonstration model is small, unless --quiet', async () => {
+    const { library } = scriptedLibrary({ isDemo: true });
+    expect((await cli(['ask', 'a.png', 'q'], library)).err.split('\n')[0]).toMatch(
+      /small demonstration model/,
+    );
+    expect((await cli(['ask', 'a.png', 'q', '--quiet'], library)).err).toBe('');
+  });
+
+  it('prints one object with --json', async () => {
+    const { library } = scriptedLibrary();
+    const { out } = await cli(['ask', 'a.png', 'q', '--json', '--seed', '5'], library);
+    expect(JSON.parse(out)).toMatchObject({
+      model: 'demo',
+      picture: 'a.png',
+      question: 'q',
+      answer: 'You asked: q',
+      finishReason: 'stop',
+      seed: 5,
+      usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
+      timings: { totalMs: 10 },
+    });
+  });
+
+  it('prints one object with all answers for several questions', async () => {
+    const { library } = scriptedLibrary();
+    const { out } = await cli(['ask', '--json', 'a.png', 'p', 'q'], library);
+    expect(JSON.parse(out)).toMatchObject({
+      picture: 'a.png',
+      answers: [{ question: 'p' }, { question: 'q', answer: 'You asked: q' }],
+    });
+  });
+
+  it('reads the picture from standard input', async () => {
+    const { library, calls } = scriptedLibrary();
+    await cli(['ask', '-', 'q'], library, { input: 'bytes' });
+    expect(new TextDecoder().decode(calls.asked[0]!.image as Uint8Array)).toBe('bytes');
+  });
+
+  it('refuses to read a picture from the keyboard', async () => {
+    const { exitCode, err } = await cli(['ask', '-', 'q'], scriptedLibrary().library, { isTTY: true });
+    expect(exitCode).toBe(2);
+    expect(err).toMatch(/pipe a picture/);
+  });
+
+  it('takes a question that begins with a dash after --', async () => {
+    const { library, calls } = scriptedLibrary();
+    await cli(['ask', 'a.png', '--', '-5 or --help?'], library);
+    expect(calls.asked[0]!.question).toBe('-5 or --help?');
+  });
+
+  it('asks without a picture with --text', async () => {
+    const { library, calls } = scriptedLibrary();
+    await cli(['ask', '--text', 'p'], library);
+    expect(calls.asked).toMatchObject([{ question: 'p', image: null }]);
+  });
+
+  it('hands on what was set, and leaves the rest to the library', async () => {
+    const { library, calls } = scriptedLibrary();
+    const flags = '--max-tokens 9 --temperature 0.5 --top-k 3 --stop x --stop y --template vqa --threads 2';
+    await cli(['ask', 'a.png', 'q', ...flags.split(' '), '--model', 'demo', '--context', '99'], library);
+    const { signal, ...options } = calls.asked[0]!.options;
+    expect(signal).toBeInstanceOf(AbortSignal);
+    expect(options).toEqual({ maxTokens: 9, temperature: 0.5, topK: 3, stop: ['x', 'y'], template: 'vqa' });
+    expect(calls.loads[0]).toMatchObject({
+      model: '/models/demo',
+      threads: 2,
+      contextSize: 99,
+      compute: 'auto',
+    });
+  });
+
+  it('says when the answer was cut, and how long it took with --verbose', async () => {
+    const { library } = scriptedLibrary();
+    const { err } = await cli(['ask', 'a.png', 'q', '--max-tokens', '1', '--verbose'], library);
+    expect(err).toMatch(/cut at 3 tokens/);
+    expect(err).toMatch(/prefill +3 ms +9 tokens, 3,000 a second/);
+  });
+
+  it('stops at Ctrl-C with 130, keeping what was written', async () => {
+    const { library, calls } = scriptedLibrary({ pieces: () => ['one ', 'two ', 'three'], pauseMs: 20 });
+    const memory = memoryTerminal();
+    const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
+    await until(() => memory.out() === 'one ');
+    memory.interrupt();
+    expect(await done).toBe(130);
+    expect(memory.out()).toBe('one \n');
+    expect(calls.disposedModels).toBe(1);
+  });
+
+  it('ends quietly when nobody reads the answer any more', async () => {
+    const { library } = scriptedLibrary({ pieces: () => ['one ', 'two ', 'three'], pauseMs: 20 });
+    const memory = memoryTerminal();
+    const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
+    await until(() => memory.out() === 'one ');
+    memory.closeOutput();
+    expect(await done).toBe(0);
+    expect(memory.err()).toBe('');
+  });
+
+  it.each([
+    [['ask', 'a.png', ''], 2, /question is empty/],
+    [['ask', 'a.png', ' \n '], 2, /question is empty/],
+    [['ask', 'a.png'], 2, /question is needed/],
+    [['ask'], 2, /picture and a question are needed/],
+    [['ask', 'missing.png', 'q'], 3, /There is no file "missing.png"/],
+    [['ask', 'a.txt', 'q'], 3, /text, not a picture/],
+    [['ask', 'a.png', 'q', '--model', 'dmeo'], 4, /nearest name is demo/],
+    [['ask', 'a.png', 'q', '--model', 'broken'], 4, /cut short/],
+  ])('refuses %j in one sentence', async (argv, code, sentence) => {
+    const { library, calls } = scriptedLibrary();
+    const { exitCode, out, err } = await cli(argv, library);
+    expect({ exitCode, out }).toEqual({ exitCode: code, out: '' });
+    expect(err).toMatch(sentence);
+    expect(err).toMatch(/^cogvlm2: [^\n]+\n$/);
+    expect(calls.loads).toEqual([]);
+  });
+
+  it('reports what fails in the middle, and frees the model', async () => {
+    const tooLong = new CogVLM2Error('context_length_exceeded', '600 tokens do not fit the context of 512.');
+    const { library, calls } = scriptedLibrary({ fails: (q) => (q === 'long' ? tooLong : undefined) });
+    const { exitCode, out, err } = await cli(['ask', 'a.png', 'short', 'long', '-q'], library);
+    expect({ exitCode, out, err }).toEqual({
+      exitCode: 5,
+      out: 'You asked: short\n',
+      err: 'cogvlm2: 600 tokens do not fit the context of 512.\n',
+    });
+    expect([calls.disposedImages, calls.disposedModels]).toEqual([1, 1]);
+  });
+
+  it('colours errors on a terminal only', async () => {
+    const { err } = await cli(['ask', 'a.png', ''], scriptedLibrary().library);
+    expect(err).not.toContain('\x1b');
+  });
+});

@@ -1,0 +1,72 @@
+/** A terminal in memory: what a command reads and writes, for a test to hold. */
+import { PassThrough } from 'node:stream';
+import type { Library } from '../../src/cli/library.ts';
+import { runProgram } from '../../src/cli/program.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
+
+export interface MemoryTerminal {
+  terminal: Terminal;
+  stdin: PassThrough & { isTTY?: boolean };
+  out(): string;
+  err(): string;
+  interrupt(): void;
+  closeOutput(): void;
+}
+
+export interface TerminalOptions {
+  env?: Record<string, string>;
+  isTTY?: boolean;
+  input?: string | Buffer;
+  now?: () => number;
+}
+
+export function memoryTerminal({
+  env = {},
+  isTTY = false,
+  input,
+  now,
+}: TerminalOptions = {}): MemoryTerminal {
+  const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: () => {} });
+  const [stdout, out] = recorder(isTTY);
+  const [stderr, err] = recorder(isTTY);
+  const closed = new AbortController();
+  const listeners = new Set<() => void>();
+  if (input !== undefined) stdin.end(input);
+  const terminal: Terminal = {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    outputClosed: closed.signal,
+    onInterrupt(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    now: now ?? (() => performance.now()),
+  };
+  const interrupt = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  return { terminal, stdin, out, err, interrupt, closeOutput: () => closed.abort() };
+}
+
+/** Runs a whole command line against the library. */
+export async function cli(argv: string[], library: Library, options: TerminalOptions = {}) {
+  const memory = memoryTerminal(options);
+  const exitCode = await runProgram(argv, { terminal: memory.terminal, library });
+  return { exitCode, out: memory.out(), err: memory.err() };
+}
+
+/** Until `condition` holds; fails the test by its own time limit otherwise. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+function recorder(isTTY: boolean): [PassThrough & { isTTY: boolean; columns: number }, () => string] {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 });
+  let text = '';
+  stream.on('data', (chunk) => {
+    text += chunk;
+  });
+  return [stream, () => text];
+}

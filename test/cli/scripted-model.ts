@@ -1,0 +1,146 @@
+/** A CogVLM2 that answers from a script, without an engine: what the commands' tests stand on. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Library } from '../../src/cli/library.ts';
+import { CogVLM2Error } from '../../src/errors.ts';
+import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
+import type { Answer, AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
+
+export interface Script {
+  /** The pieces of the answer to a question. */
+  pieces?: (question: string) => readonly string[];
+  /** Thrown when this question is put. */
+  fails?: (question: string) => Error | undefined;
+  /** Pause before each piece, so that a test can interrupt. */
+  pauseMs?: number;
+  isDemo?: boolean;
+}
+
+/** What the commands did with the library. */
+export interface Calls {
+  loads: LoadOptions[];
+  encoded: string[];
+  asked: { question: string; options: GenerateOptions; image: unknown }[];
+  chats: { image: unknown; history: readonly Turn[] }[];
+  disposedImages: number;
+  disposedModels: number;
+}
+
+export function scriptedLibrary(script: Script = {}): { library: Library; calls: Calls } {
+  const calls: Calls = { loads: [], encoded: [], asked: [], chats: [], disposedImages: 0, disposedModels: 0 };
+  const library: Library = {
+    async load(options) {
+      calls.loads.push(options);
+      return scriptedModel(script, calls);
+    },
+    async findModel(name) {
+      if (name === 'broken') throw new CogVLM2Error('invalid_checkpoint', 'model.safetensors is cut short.');
+      if (name !== 'demo') {
+        throw new CogVLM2Error('model_not_found', `There is no model ${name}; the nearest name is demo.`);
+      }
+      return { name, path: '/models/demo' };
+    },
+    listModels: async () => [
+      { name: 'demo', path: '/models/demo', format: 'safetensors', sizeBytes: 23_400_000, types: 'bf16' },
+    ],
+    listDevices: async () => [
+      { name: 'CPU', description: 'A processor', kind: 'cpu', memoryTotalBytes: 8e9, memoryFreeBytes: 4e9 },
+    ],
+    libraryInfo: async () => ({ directory: '/libraries', version: '1.2.3', commit: 'abc123' }),
+    trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
+    async readPicture(source) {
+      if (source.includes('missing'))
+        throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);
+      if (source.endsWith('.txt'))
+        throw new CogVLM2Error('invalid_image', `"${source}" is text, not a picture.`);
+      return new TextEncoder().encode(source);
+    },
+    async readPictureStream(stream) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks);
+    },
+  };
+  return { library, calls };
+}
+
+function scriptedModel(script: Script, calls: Calls): CogVLM2 {
+  const ask = (
+    image: unknown,
+    question: string,
+    options: GenerateOptions = {},
+    remember?: (answer: string) => void,
+  ) => {
+    calls.asked.push({ question, options, image });
+    return answerStream(script, question, options, remember);
+  };
+  const model = {
+    info: { name: 'demo', contextSize: 512, isDemo: script.isDemo ?? false },
+    async encodeImage(bytes: Uint8Array) {
+      const source = new TextDecoder().decode(bytes);
+      if (source.includes('damaged')) throw new CogVLM2Error('invalid_image', 'The PNG is cut short.');
+      calls.encoded.push(source);
+      return { width: 8, height: 6, imageTokens: 4, dispose: () => calls.disposedImages++ };
+    },
+    ask,
+    chat(image: unknown = null, history: readonly Turn[] = []) {
+      calls.chats.push({ image, history });
+      const turns = [...history];
+      return {
+        image,
+        get history() {
+          return turns;
+        },
+        clear: () => turns.splice(0),
+        ask(question: string, options: GenerateOptions) {
+          return ask(image, question, options, (answer: string) => turns.push({ question, answer }));
+        },
+      };
+    },
+    dispose: () => calls.disposedModels++,
+    [Symbol.dispose]: () => calls.disposedModels++,
+  };
+  return model as unknown as CogVLM2;
+}
+
+function answerStream(
+  { pieces = (q) => [`You asked: `, q], fails, pauseMs = 0 }: Script,
+  question: string,
+  options: GenerateOptions,
+  remember?: (answer: string) => void,
+) {
+  return {
+    async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
+      const failure = fails?.(question);
+      if (failure !== undefined) throw failure;
+      yield { type: 'progress', progress: { stage: 'prefill', done: 9, total: 9 } };
+      let text = '';
+      for (const piece of pieces(question)) {
+        if (pauseMs > 0) await sleep(pauseMs);
+        if (options.signal?.aborted) break;
+        text += piece;
+        yield { type: 'text', text: piece };
+      }
+      remember?.(text);
+      yield { type: 'done', answer: answerOf(text, options) };
+    },
+  };
+}
+
+function answerOf(text: string, { seed = 7, signal, maxTokens }: GenerateOptions): Answer {
+  return {
+    text,
+    tokenIds: [],
+    finishReason: signal?.aborted ? 'aborted' : maxTokens === 1 ? 'length' : 'stop',
+    seed,
+    usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
+    timings: {
+      imageMs: 1,
+      visionMs: 2,
+      prefillMs: 3,
+      firstTokenMs: 6,
+      decodeMs: 4,
+      perTokenMs: [2, 2],
+      totalMs: 10,
+    },
+  };
+}
