@@ -1,0 +1,92 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CogVLM2Error } from '../errors.ts';
+import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
+
+export interface FoundModel {
+  name: string;
+  path: string;
+  format: 'safetensors' | 'gguf';
+  sizeBytes: number;
+  /** Stored types, the one with most bytes first: "bf16", "q4_k, q8_0". */
+  types: string;
+}
+
+/** The model inside this package. The path is the same from src/ and from dist/. */
+export function demoModelPath(): string {
+  return fileURLToPath(new URL('../../models/demo', import.meta.url));
+}
+
+/** The models that can be named: the demo, then those in `COGVLM2_MODELS` and ./models, each a folder or a .gguf. */
+export async function listModels(): Promise<FoundModel[]> {
+  const found: FoundModel[] = [];
+  for (const [name, location] of await candidates()) {
+    try {
+      const checkpoint = openCheckpoint(location);
+      found.push({ name, path: location, format: checkpoint.format, ...measure(checkpoint) });
+    } catch {
+      // Something else that lies there: not a model.
+    }
+  }
+  return found;
+}
+
+/**
+ * A path that exists, or the name of a listed model.
+ * @throws CogVLM2Error `model_not_found` naming the nearest one.
+ */
+export async function findModel(nameOrPath: string): Promise<{ name: string; path: string }> {
+  if (existsSync(nameOrPath))
+    return { name: path.basename(path.resolve(nameOrPath), '.gguf'), path: nameOrPath };
+  const known = await candidates();
+  const location = known.get(nameOrPath);
+  if (location) return { name: nameOrPath, path: location };
+  const nearest = [...known.keys()].sort(
+    (a, b) => editDistance(a, nameOrPath) - editDistance(b, nameOrPath),
+  )[0];
+  const hint = nearest ? ` Did you mean "${nearest}"?` : '';
+  throw new CogVLM2Error(
+    'model_not_found',
+    `There is no model or path "${nameOrPath}".${hint} "cogvlm2 models" lists them.`,
+  );
+}
+
+async function candidates(): Promise<Map<string, string>> {
+  const places = new Map<string, string>();
+  if (existsSync(demoModelPath())) places.set('demo', demoModelPath());
+  for (const folder of [process.env.COGVLM2_MODELS, path.resolve('models')]) {
+    if (!folder || !existsSync(folder) || !(await stat(folder)).isDirectory()) continue;
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const name = path.basename(entry.name, '.gguf');
+      const isModel = entry.isDirectory() || entry.name.endsWith('.gguf');
+      if (isModel && !places.has(name)) places.set(name, path.join(folder, entry.name));
+    }
+  }
+  return places;
+}
+
+function measure({ tensors }: Checkpoint): { sizeBytes: number; types: string } {
+  const byType = new Map<string, number>();
+  for (const { type, sizeBytes } of tensors.values()) byType.set(type, (byType.get(type) ?? 0) + sizeBytes);
+  const sorted = [...byType].sort((a, b) => b[1] - a[1]);
+  return {
+    sizeBytes: sorted.reduce((sum, [, bytes]) => sum + bytes, 0),
+    types: sorted.map(([type]) => type).join(', '),
+  };
+}
+
+/** Levenshtein: insertions, deletions and replacements from one word to the other. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const replace = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);
+      next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

@@ -1,0 +1,177 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import path from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
+import { dtypeOfId, dtypes, rowBytes } from '../ggml/dtype.ts';
+import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './checkpoint.ts';
+
+/**
+ * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours
+ * holds the published JSON files as text values under `cogvlm2.` and the tensors under the published names.
+ */
+export const ggufMagic = 'GGUF';
+export const ggufVersion = 3;
+export const ggufAlignment = 32;
+export const architecture = 'cogvlm2';
+export const ggufTextType = 8;
+
+/** Bytes of each fixed-size value type of GGUF, by its number. */
+const valueBytes: Record<number, number> = {
+  0: 1,
+  1: 1,
+  2: 2,
+  3: 2,
+  4: 4,
+  5: 4,
+  6: 4,
+  7: 1,
+  10: 8,
+  11: 8,
+  12: 8,
+};
+const arrayType = 9;
+
+/** @throws CogVLM2Error `invalid_checkpoint` naming the file and what is wrong. */
+export function readGguf(file: string): Checkpoint {
+  const reader = new Reader(file);
+  try {
+    return readModel(file, reader);
+  } finally {
+    reader.close();
+  }
+}
+
+function readModel(file: string, reader: Reader): Checkpoint {
+  const magic = reader.bytes(4).toString('latin1');
+  if (magic !== ggufMagic) throw reader.fail(`it begins with ${JSON.stringify(magic)}, not with "GGUF"`);
+  const version = reader.u32();
+  if (version !== ggufVersion)
+    throw reader.fail(`it is GGUF version ${version}; this engine reads ${ggufVersion}`);
+  const tensorCount = reader.count();
+  const pairCount = reader.count();
+  const values = new Map<string, string>();
+  for (let i = 0; i < pairCount; i++) {
+    const key = reader.text();
+    const value = reader.value();
+    if (value !== undefined) values.set(key, value);
+  }
+  if (values.get('general.architecture') !== architecture) {
+    throw reader.fail(
+      `it holds a "${values.get('general.architecture') ?? 'nameless'}" model; this engine runs CogVLM2 files made by its own convert command`,
+    );
+  }
+  const described = Array.from({ length: tensorCount }, () => readDescription(reader));
+  const dataStart = Math.ceil(reader.position / ggufAlignment) * ggufAlignment;
+  const tensors = new Map<string, TensorEntry>();
+  for (const { name, type, shape, offset } of described) {
+    const sizeBytes = shape
+      .slice(0, -1)
+      .reduce((product, axis) => product * axis, rowBytes(type, shape.at(-1) ?? 1));
+    const end = dataStart + offset + sizeBytes;
+    if (end > reader.sizeBytes) {
+      throw reader.fail(`${name} ends at byte ${end}, but the file has ${reader.sizeBytes}: it is truncated`);
+    }
+    tensors.set(name, { name, type, shape, file, offsetBytes: dataStart + offset, sizeBytes });
+  }
+  const config = values.get('cogvlm2.config.json');
+  if (config === undefined) throw reader.fail('it has no config');
+  const texts: CheckpointTexts = { 'config.json': config };
+  for (const name of textNames) {
+    const text = values.get(`cogvlm2.${name}`);
+    if (text !== undefined) texts[name] = text;
+  }
+  return { path: file, name: path.basename(file, '.gguf'), format: 'gguf', texts, tensors };
+}
+
+function readDescription(reader: Reader) {
+  const name = reader.text();
+  const axes = reader.u32();
+  if (axes < 1 || axes > 4) throw reader.fail(`${name} has ${axes} axes`);
+  // GGUF has the fastest axis first.
+  const shape = Array.from({ length: axes }, () => reader.count()).reverse();
+  const id = reader.u32();
+  const type = dtypeOfId(id);
+  if (!type) throw reader.fail(`${name} is of ggml type ${id}, which this engine does not use`);
+  if ((shape.at(-1) ?? 0) % dtypes[type].block !== 0)
+    throw reader.fail(`${name} has rows that are not whole ${type} blocks`);
+  const offset = reader.count();
+  return { name, type, shape, offset };
+}
+
+/** Reads forward through a file in blocks; every length is checked against what the file has left. */
+class Reader {
+  position = 0;
+  readonly sizeBytes: number;
+  readonly #file: string;
+  readonly #descriptor: number;
+  #block: Buffer = Buffer.alloc(0);
+  #blockStart = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+    try {
+      this.#descriptor = openSync(file, 'r');
+    } catch (cause) {
+      throw new CogVLM2Error('file_not_found', `${file} cannot be opened.`, { cause });
+    }
+    this.sizeBytes = fstatSync(this.#descriptor).size;
+  }
+
+  fail(why: string): CogVLM2Error {
+    return new CogVLM2Error('invalid_checkpoint', `${this.#file}: ${why}.`);
+  }
+
+  bytes(length: number): Buffer {
+    if (this.position + length > this.sizeBytes) {
+      throw this.fail(`its header goes past the end of the file (${this.sizeBytes} bytes): it is truncated`);
+    }
+    const inBlock = this.position - this.#blockStart;
+    if (inBlock + length > this.#block.length) {
+      this.#block = Buffer.alloc(Math.min(Math.max(length, 1 << 16), this.sizeBytes - this.position));
+      readSync(this.#descriptor, this.#block, 0, this.#block.length, this.position);
+      this.#blockStart = this.position;
+    }
+    const start = this.position - this.#blockStart;
+    this.position += length;
+    return this.#block.subarray(start, start + length);
+  }
+
+  u32(): number {
+    return this.bytes(4).readUInt32LE();
+  }
+
+  /** A u64 that counts something in the file, so it cannot be larger than the file. */
+  count(): number {
+    const value = this.bytes(8).readBigUInt64LE();
+    if (value > BigInt(this.sizeBytes))
+      throw this.fail(`its header holds the count ${value}, more than its bytes`);
+    return Number(value);
+  }
+
+  text(): string {
+    return this.bytes(this.count()).toString('utf8');
+  }
+
+  /** The value if it is text; others are passed over. */
+  value(): string | undefined {
+    const type = this.u32();
+    if (type === ggufTextType) return this.text();
+    if (type === arrayType) {
+      const inner = this.u32();
+      const count = this.count();
+      for (let i = 0; i < count; i++) inner === ggufTextType ? this.text() : this.#skip(inner);
+      return undefined;
+    }
+    this.#skip(type);
+    return undefined;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #skip(type: number): void {
+    const length = valueBytes[type];
+    if (length === undefined) throw this.fail(`its header holds a value of unknown type ${type}`);
+    this.bytes(length);
+  }
+}

@@ -1,0 +1,35 @@
+import { AtomicFile } from './atomic-file.ts';
+
+/** A tensor to be written: `shape` has the fastest axis last. */
+export interface NamedArray {
+  name: string;
+  shape: readonly number[];
+  data: Float32Array | BigInt64Array;
+}
+
+/**
+ * Writes one safetensors file, whole or not at all.
+ * @throws CogVLM2Error `write_failed`.
+ * @returns the bytes written.
+ */
+export function writeSafetensors(file: string, arrays: readonly NamedArray[]): number {
+  let offset = 0;
+  const header: Record<string, { dtype: string; shape: readonly number[]; data_offsets: [number, number] }> =
+    {};
+  for (const { name, shape, data } of arrays) {
+    const dtype = data instanceof Float32Array ? 'F32' : 'I64';
+    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  // Padded with spaces, so that the data begins on a multiple of eight.
+  const json = JSON.stringify(header);
+  const text = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  using out = new AtomicFile(file);
+  out.write(length);
+  out.write(text);
+  for (const { data } of arrays) out.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  out.commit();
+  return 8 + text.length + offset;
+}

@@ -1,0 +1,96 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+import { type DType, dtypes } from '../ggml/dtype.ts';
+import type { TensorEntry } from './checkpoint.ts';
+
+/** safetensors type names and ours. Others are refused when a checkpoint holds them. */
+export const safetensorsTypes: Record<string, DType> = {
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  I32: 'i32',
+  I64: 'i64',
+};
+
+const maxHeaderBytes = 100_000_000;
+const size = z.number().int().nonnegative();
+const headerSchema = z.record(
+  z.string(),
+  z.object({ dtype: z.string(), shape: z.array(size), data_offsets: z.tuple([size, size]) }),
+);
+
+/**
+ * Locates the tensors of one safetensors file: 8 bytes of header length, a JSON header, the data. Only the header
+ * is read.
+ * @throws CogVLM2Error `invalid_checkpoint` naming the file and the tensor.
+ */
+export function readSafetensors(file: string): TensorEntry[] {
+  const fail = (why: string, cause?: unknown) =>
+    new CogVLM2Error('invalid_checkpoint', `${file}: ${why}.`, { cause });
+  const { header, headerBytes, fileBytes } = readHeader(file, fail);
+  const dataStart = 8 + headerBytes;
+  return Object.entries(header).map(
+    ([
+      name,
+      {
+        dtype,
+        shape,
+        data_offsets: [begin, end],
+      },
+    ]) => {
+      const type = safetensorsTypes[dtype];
+      if (!type)
+        throw fail(
+          `${name} is of type ${dtype}; this engine reads ${Object.keys(safetensorsTypes).join(', ')}`,
+        );
+      const sizeBytes = shape.reduce((product, axis) => product * axis, dtypes[type].bytes);
+      if (end - begin !== sizeBytes) {
+        throw fail(
+          `${name} spans ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] takes ${sizeBytes}`,
+        );
+      }
+      if (dataStart + end > fileBytes) {
+        throw fail(`${name} ends at byte ${dataStart + end}, but the file has ${fileBytes}: it is truncated`);
+      }
+      return { name, type, shape, file, offsetBytes: dataStart + begin, sizeBytes };
+    },
+  );
+}
+
+function readHeader(file: string, fail: (why: string, cause?: unknown) => CogVLM2Error) {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (cause) {
+    throw new CogVLM2Error('file_not_found', `${file} is missing or cannot be read.`, { cause });
+  }
+  try {
+    const fileBytes = fstatSync(descriptor).size;
+    const prefix = Buffer.alloc(8);
+    if (readSync(descriptor, prefix, 0, 8, 0) < 8) throw fail('it is too short to be a safetensors file');
+    const headerBytes = Number(prefix.readBigUInt64LE());
+    if (headerBytes > maxHeaderBytes || 8 + headerBytes > fileBytes) {
+      throw fail(
+        `its header claims ${headerBytes} bytes, but the file has ${fileBytes}: not a whole safetensors file`,
+      );
+    }
+    const text = Buffer.alloc(headerBytes);
+    readSync(descriptor, text, 0, headerBytes, 8);
+    let json: unknown;
+    try {
+      json = JSON.parse(text.toString('utf8'));
+    } catch (cause) {
+      throw fail('its header is not JSON', cause);
+    }
+    if (typeof json === 'object' && json !== null && '__metadata__' in json) delete json.__metadata__;
+    const parsed = headerSchema.safeParse(json);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw fail(`its header is wrong at ${issue?.path.join('.')}: ${issue?.message}`);
+    }
+    return { header: parsed.data, headerBytes, fileBytes };
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,202 @@
+import { CogVLM2Error } from '../errors.ts';
+import { Context } from '../ggml/context.ts';
+import { type DType, dtypes } from '../ggml/dtype.ts';
+import type { Engine } from '../ggml/engine.ts';
+import { Graph } from '../ggml/graph.ts';
+import { ggml } from '../ggml/library.ts';
+import { MappedFile } from '../ggml/mapped-file.ts';
+import type { Ops } from '../ggml/ops.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import type { Checkpoint, TensorEntry } from './checkpoint.ts';
+import { readNumbers } from './read-tensor.ts';
+
+/**
+ * A cursor into the checkpoint's names: `weights.at('model.layers', 3).at('mlp').matrix('down_proj.weight', ...)`
+ * reads like the key that it fetches. Each tensor is asked for with its shape in PyTorch's order.
+ */
+export class Weights {
+  readonly #loader: WeightLoader;
+  readonly #prefix: string;
+
+  constructor(loader: WeightLoader, prefix = '') {
+    this.#loader = loader;
+    this.#prefix = prefix;
+  }
+
+  at(...parts: (string | number)[]): Weights {
+    return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`);
+  }
+
+  /** A matrix in the type it is stored in (f32 in the exact mode), used where it is mapped if it can be. */
+  matrix(name: string, rows: number, columns: number, ...kernel: number[]): Tensor {
+    return this.#loader.stored(this.#prefix + name, [rows, columns, ...kernel]);
+  }
+
+  /** Norms, biases and embeddings that are added: always f32, as ggml's additions want them. */
+  vector(name: string, ...shape: number[]): Tensor {
+    return this.#loader.converted(this.#prefix + name, shape);
+  }
+
+  /** A tensor computed once, while loading, from stored ones. */
+  derived(type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
+    return this.#loader.derived(type, sizes, build);
+  }
+
+  /** A short table that is computed rather than stored: f32 [length]. */
+  constant(values: Float32Array): Tensor {
+    return this.#loader.constant(values);
+  }
+
+  /** A short table as numbers, or undefined when the checkpoint does not have it. */
+  numbers(name: string, length: number): Float32Array | undefined {
+    return this.#loader.numbers(this.#prefix + name, length);
+  }
+}
+
+/**
+ * Hands out tensors first and fills them in `finish`: matrices point into the mapped file, the rest is converted
+ * or copied to the device by ggml. Nothing large passes through the JavaScript heap.
+ */
+export class WeightLoader {
+  readonly #engine: Engine;
+  readonly #checkpoint: Checkpoint;
+  readonly #exact: boolean;
+  /** Descriptions of tensors in mapped files. */
+  readonly #mapped: Context;
+  /** Tensors that get device memory of their own. */
+  readonly #own: Context;
+  readonly #files = new Map<string, { file: MappedFile; place: (tensor: Tensor, offset: number) => void }>();
+  readonly #used = new Set<string>();
+  readonly #copies: { sizeBytes: number; to: Tensor; build: (ops: Ops) => Tensor }[] = [];
+  readonly #constants: { values: Float32Array; to: Tensor }[] = [];
+  readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
+
+  /** `exact` turns every weight into f32. */
+  constructor(engine: Engine, checkpoint: Checkpoint, options: { exact: boolean }) {
+    this.#engine = engine;
+    this.#checkpoint = checkpoint;
+    this.#exact = options.exact;
+    // A tensor is described at most once where it is stored and once where it is converted to.
+    this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
+    this.#own = Context.forTensors(checkpoint.tensors.size * 2 + 8);
+    engine.onDispose(() => {
+      this.#mapped[Symbol.dispose]();
+      this.#own[Symbol.dispose]();
+      for (const { file } of this.#files.values()) file[Symbol.dispose]();
+    });
+  }
+
+  stored(name: string, shape: readonly number[]): Tensor {
+    const entry = this.#entry(name, shape);
+    if (this.#exact && entry.type !== 'f32') return this.converted(name, shape);
+    if (this.#engine.usesMappedMemory) return this.#inFile(entry);
+    const to = this.#own.tensor(entry.type, [...shape].reverse());
+    this.#uploads.push({ entry, to });
+    return to;
+  }
+
+  converted(name: string, shape: readonly number[]): Tensor {
+    const source = this.#inFile(this.#entry(name, shape));
+    return this.derived('f32', [...shape].reverse(), () => source);
+  }
+
+  derived(type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
+    const to = this.#own.tensor(type, sizes);
+    this.#copies.push({ sizeBytes: sizes.reduce((a, b) => a * b, dtypes[type].bytes), to, build });
+    return to;
+  }
+
+  constant(values: Float32Array): Tensor {
+    const to = this.#own.tensor('f32', [values.length]);
+    this.#constants.push({ values, to });
+    return to;
+  }
+
+  numbers(name: string, length: number): Float32Array | undefined {
+    if (!this.#checkpoint.tensors.has(name)) return undefined;
+    return readNumbers(this.#entry(name, [length]));
+  }
+
+  /**
+   * Fills all tensors. @throws CogVLM2Error `invalid_checkpoint` when the checkpoint holds a tensor that the
+   * model did not ask for, `aborted`.
+   */
+  async finish(
+    onProgress: (doneBytes: number, totalBytes: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const extra = [...this.#checkpoint.tensors.keys()].filter((name) => !this.#used.has(name));
+    if (extra.length > 0) {
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        `${this.#checkpoint.path} holds ${extra.length} tensors that this config has no place for, ${extra[0]} first.`,
+      );
+    }
+    this.#engine.allocate(this.#own);
+    for (const { values, to } of this.#constants.splice(0)) {
+      ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
+    }
+    const uploadBytes = this.#uploads.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+    const total = this.#copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, uploadBytes);
+    let done = 0;
+    for (const { entry, to } of this.#uploads.splice(0)) {
+      signal?.throwIfAborted();
+      const { file } = this.#open(entry.file);
+      ggml().run(
+        'ggml_backend_tensor_set',
+        to.pointer,
+        file.address + BigInt(entry.offsetBytes),
+        0,
+        entry.sizeBytes,
+      );
+      done += entry.sizeBytes;
+      onProgress(done, total);
+      await new Promise(setImmediate);
+    }
+    const tensorsAGraph = 200;
+    while (this.#copies.length > 0) {
+      signal?.throwIfAborted();
+      const graph = new Graph(this.#engine);
+      for (const { sizeBytes, to, build } of this.#copies.splice(0, tensorsAGraph)) {
+        graph.effect(graph.copy(build(graph), to));
+        done += sizeBytes;
+      }
+      await graph.run();
+      onProgress(done, total);
+    }
+  }
+
+  #entry(name: string, shape: readonly number[]): TensorEntry {
+    const entry = this.#checkpoint.tensors.get(name);
+    const wanted = `[${shape.join(', ')}]`;
+    if (!entry) {
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        `${this.#checkpoint.path} has no tensor ${name} ${wanted}.`,
+      );
+    }
+    if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        `${name} in ${entry.file} is [${entry.shape.join(', ')}], but config.json asks for ${wanted}.`,
+      );
+    }
+    this.#used.add(name);
+    return entry;
+  }
+
+  #inFile(entry: TensorEntry): Tensor {
+    const tensor = this.#mapped.tensor(entry.type, [...entry.shape].reverse());
+    this.#open(entry.file).place(tensor, entry.offsetBytes);
+    return tensor;
+  }
+
+  #open(name: string) {
+    const known = this.#files.get(name);
+    if (known) return known;
+    const file = new MappedFile(name);
+    const opened = { file, place: this.#engine.map(file) };
+    this.#files.set(name, opened);
+    return opened;
+  }
+}

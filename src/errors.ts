@@ -1,0 +1,41 @@
+/**
+ * The one error class that people meet. `code` is stable (documented in docs/errors.md, mapped to exit codes
+ * and HTTP statuses); the message says what was wrong, the value, the limit and what to do.
+ */
+export class CogVLM2Error extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CogVLM2Error';
+    this.code = code;
+  }
+}
+
+export type ErrorCode =
+  /** A value given by the caller is outside its limits. */
+  | 'invalid_value'
+  /** The file or folder is not there, or cannot be read. */
+  | 'file_not_found'
+  /** The bytes are not a picture that we read. */
+  | 'invalid_image'
+  /** The picture, or the bytes of it, are larger than the limit. */
+  | 'image_too_large'
+  /** The checkpoint's files are damaged, or do not fit each other. */
+  | 'invalid_checkpoint'
+  /** No model under that name. */
+  | 'model_not_found'
+  /** Prompt and answer do not fit the context. */
+  | 'context_length_exceeded'
+  /** No native library for this machine, or it does not load. */
+  | 'engine_unavailable'
+  /** A shape or type that the engine would abort on: a bug of ours, not of the user's. */
+  | 'engine_bug'
+  /** The engine could not get the memory. */
+  | 'out_of_memory'
+  /** Writing failed (disk full, no permission). */
+  | 'write_failed'
+  /** Used after dispose. */
+  | 'disposed'
+  /** Stopped by the caller. */
+  | 'aborted';

@@ -1,0 +1,61 @@
+import type { Answer, AnswerEvent } from './types.ts';
+
+export type Emit = (event: AnswerEvent) => void;
+
+/**
+ * One answer being made. Iterate it for the events, or await `result()`; the work begins with either, and leaving
+ * the iteration early stops it within one token.
+ */
+export class AnswerStream implements AsyncIterable<AnswerEvent> {
+  readonly #work: (emit: Emit, signal: AbortSignal) => Promise<Answer>;
+  #started = false;
+
+  /** `work` must end soon after `signal` is aborted. */
+  constructor(work: (emit: Emit, signal: AbortSignal) => Promise<Answer>) {
+    this.#work = work;
+  }
+
+  /** The whole answer. */
+  async result(): Promise<Answer> {
+    for await (const event of this) if (event.type === 'done') return event.answer;
+    throw new Error('The answer ended without its last event.');
+  }
+
+  /** Only the text, piece by piece. */
+  async *text(): AsyncGenerator<string> {
+    for await (const event of this) if (event.type === 'text') yield event.text;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
+    if (this.#started) throw new Error('An answer can be read only once; ask again for another.');
+    this.#started = true;
+    const events: AnswerEvent[] = [];
+    const left = new AbortController();
+    let wake = () => {};
+    let finished = false;
+    const emit = (event: AnswerEvent) => {
+      events.push(event);
+      wake();
+    };
+    const work = this.#work(emit, left.signal).finally(() => {
+      finished = true;
+      wake();
+    });
+    // The error reaches the reader below; this keeps it from being reported as unhandled in the meantime.
+    work.catch(() => {});
+    try {
+      while (!finished || events.length > 0) {
+        const event = events.shift();
+        if (event) yield event;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+      yield { type: 'done', answer: await work };
+    } finally {
+      left.abort();
+      await work.catch(() => {});
+    }
+  }
+}

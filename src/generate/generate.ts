@@ -1,0 +1,177 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Model } from '../model/cogvlm2.ts';
+import type { EncodedImage } from '../model/encoded-image.ts';
+import type { KvCache } from '../model/kv-cache.ts';
+import { Detokenizer } from '../text/detokenizer.ts';
+import { visionExpertRows } from '../text/positions.ts';
+import { buildPrompt, type Prompt } from '../text/prompt.ts';
+import { StopStrings } from '../text/stop-strings.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Emit } from './answer-stream.ts';
+import { type CachedRows, commonPrefix } from './prefix.ts';
+import { freshSeed, randomFrom } from './random.ts';
+import { checkSampling, sample } from './sampler.ts';
+import type { Answer, FinishReason, GenerateOptions, Timings, Turn } from './types.ts';
+
+/** One sequence's KV cache and the record of what is in it. */
+export interface Slot {
+  cache: KvCache;
+  rows: CachedRows;
+}
+
+export interface Request {
+  question: string;
+  history: readonly Turn[];
+  options: GenerateOptions;
+}
+
+const defaultMaxTokens = 2048;
+
+/** Everything that is checked before any work is done. @throws CogVLM2Error `invalid_value`, `context_length_exceeded`. */
+export function prepare(
+  model: Model,
+  tokenizer: Tokenizer,
+  capacity: number,
+  hasImage: boolean,
+  request: Request,
+) {
+  const { question, history, options } = request;
+  if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
+  const sampling = checkSampling(options);
+  const stops = new StopStrings([options.stop ?? []].flat());
+  const { config } = model;
+  const prompt = buildPrompt(tokenizer, {
+    template: options.template ?? config.template,
+    query: question,
+    history,
+    imageTokenCount: hasImage ? config.vision.imageTokens : 0,
+    bosId: config.bosId,
+    padId: config.padId,
+  });
+  const room = capacity - prompt.ids.length;
+  const maxTokens = options.maxTokens ?? Math.min(defaultMaxTokens, Math.max(1, room));
+  if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+    throw new CogVLM2Error('invalid_value', `maxTokens must be a whole number above 0; got ${maxTokens}.`);
+  }
+  if (maxTokens > room) {
+    const image = hasImage ? ` (${config.vision.imageTokens} of them for the image)` : '';
+    const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
+    throw new CogVLM2Error(
+      'context_length_exceeded',
+      `The prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}, but the context is ${capacity}. ${remedy}`,
+    );
+  }
+  return { prompt, sampling, stops, maxTokens, seed: options.seed ?? freshSeed() };
+}
+
+export type Prepared = ReturnType<typeof prepare>;
+
+/**
+ * Prefill, then one token after the other until the model, a stop string, the limit or `signal` ends it. The
+ * cache keeps what was run, for the next turn.
+ */
+export async function generate(
+  model: Model,
+  tokenizer: Tokenizer,
+  slot: Slot,
+  image: EncodedImage | null,
+  prepared: Prepared,
+  emit: Emit,
+  signal: AbortSignal,
+  startedAt: number,
+): Promise<Answer> {
+  const { prompt, sampling, stops, maxTokens, seed } = prepared;
+  const imageKey = image?.contentKey ?? null;
+  const cachedTokens = commonPrefix(slot.rows, prompt, imageKey);
+  const timings: Timings = {
+    imageMs: 0,
+    visionMs: 0,
+    prefillMs: 0,
+    firstTokenMs: 0,
+    decodeMs: 0,
+    perTokenMs: [],
+    totalMs: 0,
+  };
+  const tokenIds: number[] = [];
+  let text = '';
+  const say = (piece: string) => {
+    // The space that joins the answer to "Answer:" is part of the prompt's form, not of the answer.
+    const shown = text === '' ? piece.trimStart() : piece;
+    if (shown === '') return;
+    text += shown;
+    emit({ type: 'text', text: shown });
+  };
+  const finish = (finishReason: FinishReason): Answer => {
+    timings.totalMs = performance.now() - startedAt;
+    const usage = {
+      promptTokens: prompt.ids.length,
+      imageTokens: image?.imageTokens ?? 0,
+      cachedTokens,
+      completionTokens: tokenIds.length,
+    };
+    return { text, tokenIds, finishReason, seed, usage, timings };
+  };
+
+  const prefillStart = performance.now();
+  // Whatever ends the prefill early, the cache is then known to hold the prefix only.
+  slot.rows = {
+    ids: Array.from(prompt.ids.subarray(0, cachedTokens)),
+    imageKey: cachedTokens > 1 ? imageKey : null,
+  };
+  let logits: Float32Array;
+  try {
+    logits = await model.prefill({ ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) }, slot.cache, {
+      imageTokens: image?.rows ?? null,
+      start: cachedTokens,
+      signal,
+      onTokens: (done, total) => emit({ type: 'progress', progress: { stage: 'prefill', done, total } }),
+    });
+  } catch (error) {
+    if (signal.aborted) return finish('aborted');
+    throw error;
+  }
+  slot.rows = { ids: Array.from(prompt.ids), imageKey };
+  timings.prefillMs = performance.now() - prefillStart;
+
+  const random = randomFrom(seed);
+  const seen = new Set(textIds(prompt));
+  const detokenizer = new Detokenizer(tokenizer);
+  const position = (prompt.positions.at(-1) ?? 0) + 1;
+  const decodeStart = performance.now();
+  let reason: FinishReason = 'length';
+  while (tokenIds.length < maxTokens) {
+    if (signal.aborted) {
+      reason = 'aborted';
+      break;
+    }
+    const id = sample(logits, sampling, seen, random);
+    if (tokenIds.length === 0) timings.firstTokenMs = performance.now() - startedAt;
+    if (model.config.eosIds.includes(id)) {
+      reason = 'stop';
+      break;
+    }
+    tokenIds.push(id);
+    seen.add(id);
+    const { text: piece, stopped } = stops.push(detokenizer.push(id));
+    say(piece);
+    if (stopped) {
+      reason = 'stop';
+      break;
+    }
+    if (tokenIds.length === maxTokens) break;
+    const stepStart = performance.now();
+    logits = await model.step(id, position + tokenIds.length - 1, slot.cache);
+    slot.rows.ids.push(id);
+    timings.perTokenMs.push(performance.now() - stepStart);
+  }
+  if (stops.found === null) {
+    say(stops.push(detokenizer.flush()).text);
+    say(stops.flush());
+  }
+  timings.decodeMs = performance.now() - decodeStart;
+  return finish(reason);
+}
+
+function textIds({ ids, tokenTypes }: Prompt): number[] {
+  return Array.from(ids).filter((_, i) => tokenTypes[i] === 0);
+}

@@ -1,0 +1,21 @@
+import type { Prompt } from '../text/prompt.ts';
+
+/** What the KV cache holds: the rows that were run, and which picture its image rows are of. */
+export interface CachedRows {
+  ids: number[];
+  imageKey: string | null;
+}
+
+/**
+ * How many rows of the prompt the cache already holds. The last row is always run again, because its logits are
+ * what the answer begins with; an image is kept whole or not at all.
+ */
+export function commonPrefix(cached: CachedRows, prompt: Prompt, imageKey: string | null): number {
+  const { ids, image } = prompt;
+  const most = Math.min(cached.ids.length, ids.length - 1);
+  let length = 0;
+  while (length < most && cached.ids[length] === ids[length]) length++;
+  if (cached.imageKey === imageKey && (!image || length >= image.end)) return length;
+  // Both begin with bos; behind it stands another picture, or a picture on one side only.
+  return Math.min(length, 1);
+}

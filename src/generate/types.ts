@@ -1,0 +1,84 @@
+/** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
+export interface SamplingOptions {
+  /** 0 is greedy; above, logits are divided by it. */
+  temperature?: number;
+  /** Keep the k most likely tokens; 0 keeps all. */
+  topK?: number;
+  /** Keep the smallest set of tokens whose probabilities sum to p (0 < p <= 1). */
+  topP?: number;
+  /** Drop tokens less likely than this share of the most likely one (0 <= p < 1). */
+  minP?: number;
+  /** 1 is off; above, tokens that the text already has become less likely. */
+  repetitionPenalty?: number;
+  /** Same seed, same prompt, same machine: same text. Drawn at random when absent. */
+  seed?: number;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Most tokens to answer with; the default is what the context leaves, at most 2,048. */
+  maxTokens?: number;
+  /** The answer ends before the first of these; none of it is ever shown. */
+  stop?: string | readonly string[];
+  /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
+  template?: 'chat' | 'vqa' | 'base';
+  /** Stops within one token, or one block of the vision tower. */
+  signal?: AbortSignal;
+}
+
+/** One step of work that takes long enough to be worth showing. */
+export interface Progress {
+  stage: 'load' | 'vision' | 'prefill';
+  /** load: bytes; vision: layers of the tower; prefill: tokens. */
+  done: number;
+  total: number;
+}
+
+export type FinishReason = 'stop' | 'length' | 'aborted';
+
+export interface Usage {
+  /** All tokens of the prompt, the image's included. */
+  promptTokens: number;
+  /** Those of them that the image takes. */
+  imageTokens: number;
+  /** Those of the prompt that were still in the KV cache from the turn before. */
+  cachedTokens: number;
+  completionTokens: number;
+}
+
+/** Wall time of each stage of one answer, in milliseconds. Zero where a stage was not needed. */
+export interface Timings {
+  /** Reading, decoding and resizing the picture. */
+  imageMs: number;
+  /** Tower, convolution and adapter. */
+  visionMs: number;
+  prefillMs: number;
+  /** From the call to the first token. */
+  firstTokenMs: number;
+  /** All decode steps together. */
+  decodeMs: number;
+  /** Each decode step by itself. */
+  perTokenMs: number[];
+  totalMs: number;
+}
+
+export interface Answer {
+  text: string;
+  tokenIds: number[];
+  finishReason: FinishReason;
+  /** The seed that was used, so that the same text can be had again. */
+  seed: number;
+  usage: Usage;
+  timings: Timings;
+}
+
+export type AnswerEvent =
+  | { type: 'progress'; progress: Progress }
+  /** `text` is final: it never holds half a character or the start of a stop string. */
+  | { type: 'text'; text: string }
+  | { type: 'done'; answer: Answer };
+
+/** One past question and its answer. */
+export interface Turn {
+  question: string;
+  answer: string;
+}

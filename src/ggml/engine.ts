@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import koffi from 'koffi';
+import { CogVLM2Error } from '../errors.ts';
+import type { Context } from './context.ts';
+import type { Pointer } from './declarations.ts';
+import { type Device, findDevice } from './devices.ts';
+import { ggml } from './library.ts';
+import type { MappedFile } from './mapped-file.ts';
+import type { Tensor } from './tensor.ts';
+
+export interface EngineOptions {
+  /** See `findDevice`; the default is `auto`. */
+  device?: string;
+  /** The default is the number of physical cores. */
+  threads?: number;
+}
+
+/** Most nodes in one graph; a decoder layer has about 30. */
+export const maxGraphNodes = 4096;
+
+/**
+ * A device with its threads and scratch memory. One graph runs at a time; `exclusively` queues the rest. All
+ * native memory that it hands out is freed with it.
+ */
+export class Engine {
+  readonly device: Device;
+  readonly threads: number;
+  /** Whether weights can be used where the file is mapped, without a copy. */
+  readonly usesMappedMemory: boolean;
+  readonly #scheduler: Pointer;
+  readonly #bufferType: Pointer;
+  /** What to free, last first. */
+  readonly #frees: (() => void)[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(options: EngineOptions = {}) {
+    const lib = ggml();
+    const { pointer, device } = findDevice(options.device ?? 'auto');
+    const cpu = findDevice('cpu').pointer;
+    this.threads = options.threads ?? physicalCores();
+    if (!Number.isInteger(this.threads) || this.threads < 1 || this.threads > 512) {
+      throw new CogVLM2Error(
+        'invalid_value',
+        `threads must be a whole number from 1 to 512; got ${this.threads}.`,
+      );
+    }
+    this.device = device;
+    this.usesMappedMemory = device.kind === 'cpu';
+    this.#bufferType = lib.pointer('ggml_backend_dev_buffer_type', pointer);
+    // The CPU comes last: it takes what the device before it cannot do.
+    const backends = (device.kind === 'cpu' ? [cpu] : [pointer, cpu]).map((each) => this.#openBackend(each));
+    this.#startThreads(cpu, backends.at(-1)!);
+    const bufferTypes = null;
+    this.#scheduler = lib.pointer(
+      'ggml_backend_sched_new',
+      backends,
+      bufferTypes,
+      backends.length,
+      maxGraphNodes,
+      false,
+      false,
+    );
+    this.#frees.push(() => lib.run('ggml_backend_sched_free', this.#scheduler));
+  }
+
+  /** Gives every tensor of the context memory on the device, until the engine is disposed or `free` is called. */
+  allocate(context: Context): { free: () => void } {
+    const lib = ggml();
+    const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, this.#bufferType);
+    return this.#owned(() => lib.run('ggml_backend_buffer_free', buffer));
+  }
+
+  /** Lets tensors point into a mapped file. Only where `usesMappedMemory`. Returns the function that places one. */
+  map(file: MappedFile): (tensor: Tensor, offset: number) => void {
+    const lib = ggml();
+    const buffer = lib.pointer('ggml_backend_cpu_buffer_from_ptr', file.address, file.sizeBytes);
+    const weights = 1;
+    lib.run('ggml_backend_buffer_set_usage', buffer, weights);
+    this.#owned(() => lib.run('ggml_backend_buffer_free', buffer));
+    return (tensor, offset) =>
+      void lib.number('ggml_backend_tensor_alloc', buffer, tensor.pointer, file.address + BigInt(offset));
+  }
+
+  /** Runs `work` when nothing else uses the device. @throws CogVLM2Error `disposed`. */
+  exclusively<T>(work: (scheduler: Pointer) => Promise<T>): Promise<T> {
+    const run = this.#last.then(() => {
+      if (this.#disposed)
+        throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
+      return work(this.#scheduler);
+    });
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  /** Frees everything as soon as the graph that is running, if any, is done. */
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    void this.#last.then(() => {
+      for (const free of this.#frees.splice(0).reverse()) free();
+    });
+  }
+
+  /** Frees `free` with the engine, unless its owner does so before. */
+  onDispose(free: () => void): void {
+    this.#frees.push(free);
+  }
+
+  #owned(free: () => void): { free: () => void } {
+    this.#frees.push(free);
+    return {
+      free: () => {
+        const index = this.#frees.indexOf(free);
+        if (index < 0) return;
+        this.#frees.splice(index, 1);
+        free();
+      },
+    };
+  }
+
+  #openBackend(device: Pointer): Pointer {
+    const lib = ggml();
+    const backend = lib.pointer('ggml_backend_dev_init', device, null);
+    this.#frees.push(() => lib.run('ggml_backend_free', backend));
+    return backend;
+  }
+
+  /** One pool of threads for all graphs; without it ggml starts threads anew for each graph. */
+  #startThreads(cpuDevice: Pointer, cpuBackend: Pointer): void {
+    const lib = ggml();
+    const registry = lib.pointer('ggml_backend_dev_backend_reg', cpuDevice);
+    const procedure = (name: string, prototype: string) =>
+      koffi.decode(lib.pointer('ggml_backend_reg_get_proc_address', registry, name), koffi.proto(prototype));
+    const setThreads = procedure('ggml_backend_set_n_threads', 'void (void *backend, int threads)');
+    const newPool = procedure('ggml_threadpool_new', 'void *(void *params)');
+    const freePool = procedure('ggml_threadpool_free', 'void (void *pool)');
+    const setPool = procedure('ggml_backend_cpu_set_threadpool', 'void (void *backend, void *pool)');
+    const params = Buffer.alloc(1024);
+    lib.run('ggml_threadpool_params_init', params, this.threads);
+    const pool: unknown = newPool(params);
+    setThreads(cpuBackend, this.threads);
+    setPool(cpuBackend, pool);
+    // Freed before the backend that uses it: the list runs backwards.
+    this.#frees.push(() => freePool(pool));
+  }
+}
+
+/** Hyper-threads share one core's arithmetic, so a second thread on a core only gets in the way. */
+function physicalCores(): number {
+  const allowed = availableParallelism();
+  if (process.platform !== 'linux')
+    return process.arch === 'x64' ? Math.max(1, Math.ceil(allowed / 2)) : allowed;
+  try {
+    const cores = new Set<string>();
+    for (const block of readFileSync('/proc/cpuinfo', 'utf8').split('\n\n')) {
+      const core = /^core id\s*: (.*)$/m.exec(block)?.[1];
+      const socket = /^physical id\s*: (.*)$/m.exec(block)?.[1];
+      if (core !== undefined) cores.add(`${socket}/${core}`);
+    }
+    return cores.size > 0 ? Math.min(cores.size, allowed) : allowed;
+  } catch {
+    return allowed;
+  }
+}

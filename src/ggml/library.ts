@@ -1,0 +1,165 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import koffi from 'koffi';
+import { CogVLM2Error } from '../errors.ts';
+import { type FunctionName, type Pointer, signatures } from './declarations.ts';
+import { dtypeNames, dtypes } from './dtype.ts';
+
+/** What a native function takes: numbers, text, handles, memory of ours, and the few structs of declarations.ts. */
+export type NativeValue =
+  | number
+  | bigint
+  | boolean
+  | string
+  | null
+  | ArrayBufferView
+  | readonly Pointer[]
+  | number[]
+  | Record<string, unknown>;
+
+/**
+ * ggml as loaded into this process. The three call forms differ in what they promise to return, so that nothing
+ * untyped leaves this file.
+ */
+export interface Ggml {
+  readonly directory: string;
+  readonly version: string;
+  readonly commit: string;
+  run(name: FunctionName, ...args: NativeValue[]): void;
+  /** For functions that return a handle. Throws `out_of_memory` when it is NULL. */
+  pointer(name: FunctionName, ...args: NativeValue[]): Pointer;
+  /** For numbers and booleans (0 or 1). */
+  number(name: FunctionName, ...args: NativeValue[]): number;
+  text(name: FunctionName, ...args: NativeValue[]): string;
+  /** Runs on a thread of libuv's pool, so that the event loop stays free. Resolves with the number returned. */
+  numberAsync(name: FunctionName, ...args: NativeValue[]): Promise<number>;
+}
+
+type KoffiFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
+
+const pinnedVersion = '0.25.1';
+let loaded: Ggml | undefined;
+
+/**
+ * Loads ggml once per process; must be called from one thread only (koffi crashes when two threads load the same
+ * library). `COGVLM2_GGML_DIR` names a folder with another build of the same version.
+ * @throws CogVLM2Error `engine_unavailable` with one sentence when there is no library for this machine.
+ */
+export function ggml(): Ggml {
+  loaded ??= load(libraryDirectory());
+  return loaded;
+}
+
+export function libraryInfo(): { directory: string; version: string; commit: string } {
+  const { directory, version, commit } = ggml();
+  return { directory, version, commit };
+}
+
+function load(directory: string): Ggml {
+  const functions = new Map<string, KoffiFunction>();
+  try {
+    // The device registry links against the base library, which must therefore be in the process first.
+    const base = koffi.load(libraryFile(directory, 'ggml-base'));
+    const registry = koffi.load(libraryFile(directory, 'ggml'));
+    for (const [name, signature] of Object.entries(signatures.base))
+      functions.set(name, base.func(signature));
+    for (const [name, signature] of Object.entries(signatures.registry)) {
+      functions.set(name, registry.func(signature));
+    }
+    // A native no-op as the logger: a JavaScript callback may not be called from ggml's worker threads.
+    const silence = koffi.address(base.symbol('ggml_time_init'));
+    functions.get('ggml_log_set')?.(silence, null);
+  } catch (cause) {
+    if (cause instanceof CogVLM2Error) throw cause;
+    throw new CogVLM2Error(
+      'engine_unavailable',
+      `The ggml libraries in ${directory} do not load: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { cause },
+    );
+  }
+  const call = (name: FunctionName): KoffiFunction => {
+    const found = functions.get(name);
+    if (!found) throw new CogVLM2Error('engine_bug', `${name} is not declared.`);
+    return found;
+  };
+  const lib: Ggml = {
+    directory,
+    version: call('ggml_version')(),
+    commit: call('ggml_commit')(),
+    run: (name, ...args) => void call(name)(...args),
+    pointer: (name, ...args) => {
+      const value: unknown = call(name)(...args);
+      if (typeof value === 'bigint' && value !== 0n) return value;
+      throw new CogVLM2Error('out_of_memory', `${name} returned nothing: the memory could not be had.`);
+    },
+    number: (name, ...args) => Number(call(name)(...args)),
+    text: (name, ...args) => String(call(name)(...args)),
+    numberAsync: (name, ...args) =>
+      new Promise((resolve, reject) => {
+        call(name).async(...args, (error: unknown, value: unknown) =>
+          error ? reject(error) : resolve(Number(value)),
+        );
+      }),
+  };
+  checkVersion(lib);
+  lib.run('ggml_backend_load_all_from_path', directory);
+  if (lib.number('ggml_backend_dev_count') === 0) {
+    throw new CogVLM2Error(
+      'engine_unavailable',
+      `The ggml libraries in ${directory} have none for this processor (${process.arch}).`,
+    );
+  }
+  return lib;
+}
+
+/** Type numbers and struct layouts shift between releases of ggml, so only the version written for is accepted. */
+function checkVersion(lib: Ggml): void {
+  const shifted = dtypeNames.find(
+    (name) =>
+      lib.number('ggml_type_size', dtypes[name].id) !== dtypes[name].bytes ||
+      lib.number('ggml_blck_size', dtypes[name].id) !== dtypes[name].block,
+  );
+  if (lib.version !== pinnedVersion || shifted) {
+    throw new CogVLM2Error(
+      'engine_unavailable',
+      `The ggml in ${lib.directory} is version ${lib.version}; this release needs ${pinnedVersion} exactly. Unset COGVLM2_GGML_DIR or point it at a build of that version.`,
+    );
+  }
+}
+
+/** `linux-x64`, `mac-arm64-metal`, ...: the names of the packages that carry ggml, the richest first. */
+function packageNames(): string[] {
+  const system = { linux: 'linux', darwin: 'mac', win32: 'win' }[String(process.platform)];
+  const plain = `${system}-${process.arch}`;
+  return ['cuda', 'vulkan', 'metal'].map((device) => `${plain}-${device}`).concat(plain);
+}
+
+function libraryDirectory(): string {
+  const chosen = process.env.COGVLM2_GGML_DIR;
+  if (chosen) return path.resolve(chosen);
+  const require = createRequire(import.meta.url);
+  for (const name of packageNames()) {
+    try {
+      const entry = require.resolve(`@node-llama-cpp/${name}`);
+      const directory = path.join(path.dirname(entry), '..', 'bins', name);
+      if (existsSync(directory)) return directory;
+    } catch {
+      // Not installed: the next one.
+    }
+  }
+  throw new CogVLM2Error(
+    'engine_unavailable',
+    `No ggml library for ${process.platform} ${process.arch} is installed. Run "npm install @node-llama-cpp/${packageNames().at(-1)}@3.22.1", or set COGVLM2_GGML_DIR to a folder with ggml ${pinnedVersion} built as shared libraries.`,
+  );
+}
+
+/** Packages add a version to some names (`libggml.v0.5.0.so`), own builds do not (`libggml.so`). */
+function libraryFile(directory: string, name: string): string {
+  const pattern = new RegExp(`^(lib)?${name}(\\.v[0-9.]+)?\\.(so|dylib|dll)$`);
+  const file = existsSync(directory)
+    ? readdirSync(directory).find((entry) => pattern.test(entry))
+    : undefined;
+  if (file) return path.join(directory, file);
+  throw new CogVLM2Error('engine_unavailable', `There is no ${name} library in ${directory}.`);
+}

@@ -1,0 +1,88 @@
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import koffi from 'koffi';
+import { CogVLM2Error } from '../errors.ts';
+import type { Pointer } from './declarations.ts';
+
+/**
+ * A file as read-only memory: pages come from disk when they are touched and leave when memory is short, so
+ * weights never pass through JavaScript.
+ */
+export class MappedFile {
+  readonly path: string;
+  readonly address: Pointer;
+  readonly sizeBytes: number;
+  #unmap: (() => void) | undefined;
+
+  /** @throws CogVLM2Error `file_not_found` when the file cannot be opened, `out_of_memory` when not mapped. */
+  constructor(path: string) {
+    this.path = path;
+    let descriptor: number;
+    try {
+      descriptor = openSync(path, 'r');
+    } catch (cause) {
+      throw new CogVLM2Error('file_not_found', `${path} cannot be opened.`, { cause });
+    }
+    try {
+      this.sizeBytes = fstatSync(descriptor).size;
+      const mapped = process.platform === 'win32' ? mapWindows(path) : mapPosix(descriptor, this.sizeBytes);
+      if (!mapped) {
+        throw new CogVLM2Error(
+          'out_of_memory',
+          `${path} (${this.sizeBytes} bytes) cannot be mapped into memory.`,
+        );
+      }
+      this.address = mapped.address;
+      this.#unmap = mapped.unmap;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unmap?.();
+    this.#unmap = undefined;
+  }
+}
+
+interface Mapping {
+  address: Pointer;
+  unmap: () => void;
+}
+
+function mapPosix(descriptor: number, sizeBytes: number): Mapping | undefined {
+  const libc = koffi.load(process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6');
+  const mmap = libc.func(
+    'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
+  );
+  const munmap = libc.func('int munmap(void *address, size_t length)');
+  const readOnly = 1;
+  const shared = 1;
+  const address: unknown = mmap(null, sizeBytes, readOnly, shared, descriptor, 0);
+  // MAP_FAILED is (void *) -1.
+  if (typeof address !== 'bigint' || address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
+  return { address, unmap: () => void munmap(address, sizeBytes) };
+}
+
+function mapWindows(path: string): Mapping | undefined {
+  const kernel = koffi.load('kernel32.dll');
+  const createFile = kernel.func(
+    'void *__stdcall CreateFileW(str16 name, uint32_t access, uint32_t share, void *security, uint32_t creation, uint32_t flags, void *template)',
+  );
+  const createMapping = kernel.func(
+    'void *__stdcall CreateFileMappingW(void *file, void *security, uint32_t protection, uint32_t high, uint32_t low, void *name)',
+  );
+  const mapView = kernel.func(
+    'void *__stdcall MapViewOfFile(void *mapping, uint32_t access, uint32_t high, uint32_t low, size_t length)',
+  );
+  const unmapView = kernel.func('int __stdcall UnmapViewOfFile(void *address)');
+  const close = kernel.func('int __stdcall CloseHandle(void *handle)');
+  const [genericRead, shareRead, openExisting, pageReadOnly, mapRead] = [0x8000_0000, 1, 3, 2, 4];
+  const file: unknown = createFile(path, genericRead, shareRead, null, openExisting, 0, null);
+  const mapping: unknown = createMapping(file, null, pageReadOnly, 0, 0, null);
+  const address: unknown = mapping ? mapView(mapping, mapRead, 0, 0, 0) : null;
+  // The view keeps the file open; the handles are no longer needed.
+  if (mapping) close(mapping);
+  close(file);
+  if (typeof address !== 'bigint' || address === 0n) return undefined;
+  return { address, unmap: () => void unmapView(address) };
+}

@@ -1,0 +1,281 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Context } from './context.ts';
+import type { FunctionName } from './declarations.ts';
+import { type DType, dtypes } from './dtype.ts';
+import { ggml, type NativeValue } from './library.ts';
+import {
+  contiguousStrides,
+  describe,
+  elementCount,
+  isContiguous,
+  type Shape,
+  type Tensor,
+  toShape,
+} from './tensor.ts';
+
+/**
+ * The operations that the model is written in. Each adds a node to the context; nothing is computed yet. Shapes
+ * are ggml's: fastest axis first. Every op throws `engine_bug` with the shapes where ggml would abort the process.
+ */
+export class Ops {
+  protected readonly context: Context;
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  /** a + b, with b repeated along any axis that it divides. */
+  add(a: Tensor, b: Tensor): Tensor {
+    checkBroadcast('add', a, b);
+    return this.#node('ggml_add', 'f32', a.shape, a.pointer, b.pointer);
+  }
+
+  /** a * b element by element, with b repeated along any axis that it divides. */
+  mul(a: Tensor, b: Tensor): Tensor {
+    checkBroadcast('mul', a, b);
+    return this.#node('ggml_mul', 'f32', a.shape, a.pointer, b.pointer);
+  }
+
+  /** weight [k, m] times x [k, n, ...] -> [m, n, ...]: PyTorch's `linear` without a bias. */
+  mulMat(weight: Tensor, x: Tensor): Tensor {
+    const [k, m, w2, w3] = weight.shape;
+    const [, n, x2, x3] = x.shape;
+    check(
+      k === x.shape[0] && x2 % w2 === 0 && x3 % w3 === 0 && x.type === 'f32' && hasWholeRows(weight),
+      'mulMat',
+      weight,
+      x,
+    );
+    return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], weight.pointer, x.pointer);
+  }
+
+  /** (x - mean) / sqrt(variance + eps) over each row. */
+  norm(x: Tensor, eps: number): Tensor {
+    check(x.type === 'f32' && hasWholeRows(x), 'norm', x);
+    return this.#node('ggml_norm', 'f32', x.shape, x.pointer, eps);
+  }
+
+  /** x / sqrt(mean(x^2) + eps) over each row. */
+  rmsNorm(x: Tensor, eps: number): Tensor {
+    check(x.type === 'f32' && hasWholeRows(x), 'rmsNorm', x);
+    return this.#node('ggml_rms_norm', 'f32', x.shape, x.pointer, eps);
+  }
+
+  /** The exact GELU, with the error function. */
+  gelu(x: Tensor): Tensor {
+    check(x.type === 'f32' && isContiguous(x), 'gelu', x);
+    return this.#node('ggml_gelu_erf', 'f32', x.shape, x.pointer);
+  }
+
+  /** silu(gate) * up. */
+  swiglu(gate: Tensor, up: Tensor): Tensor {
+    const same = gate.shape.every((size, axis) => size === up.shape[axis]);
+    check(
+      same && gate.type === 'f32' && up.type === 'f32' && isContiguous(gate) && isContiguous(up),
+      'swiglu',
+      gate,
+      up,
+    );
+    return this.#node('ggml_swiglu_split', 'f32', gate.shape, gate.pointer, up.pointer);
+  }
+
+  /** Rows of table [d, rows] by index i32 [n] -> f32 [d, n]. The caller vouches for the indices. */
+  getRows(table: Tensor, rows: Tensor): Tensor {
+    const flat = table.shape[2] * table.shape[3] * rows.shape[1] * rows.shape[2] * rows.shape[3] === 1;
+    check(flat && rows.type === 'i32' && hasWholeRows(table), 'getRows', table, rows);
+    return this.#node(
+      'ggml_get_rows',
+      'f32',
+      [table.shape[0], rows.shape[0], 1, 1],
+      table.pointer,
+      rows.pointer,
+    );
+  }
+
+  /** Copies into the memory of `to`, converting the type. Returns `to` as written. */
+  copy(from: Tensor, to: Tensor): Tensor {
+    check(elementCount(from.shape) === elementCount(to.shape), 'copy', from, to);
+    const pointer = ggml().pointer('ggml_cpy', this.context.pointer, from.pointer, to.pointer);
+    return { ...to, pointer };
+  }
+
+  cast(x: Tensor, type: DType): Tensor {
+    check(dtypes[type].block === 1, 'cast', x);
+    return this.#node('ggml_cast', type, x.shape, x.pointer, dtypes[type].id);
+  }
+
+  contiguous(x: Tensor): Tensor {
+    return isContiguous(x) ? x : this.#node('ggml_cont', x.type, x.shape, x.pointer);
+  }
+
+  /** The rows of a [d, n], then those of b [d, m] -> [d, n + m]. */
+  concatRows(a: Tensor, b: Tensor): Tensor {
+    const [d, n, ...rest] = a.shape;
+    check(
+      b.shape[0] === d && a.type === b.type && [...rest, ...b.shape.slice(2)].every((size) => size === 1),
+      'concatRows',
+      a,
+      b,
+    );
+    return this.#node('ggml_concat', a.type, [d, n + b.shape[1], 1, 1], a.pointer, b.pointer, 1);
+  }
+
+  reshape(x: Tensor, ...sizes: number[]): Tensor {
+    const shape = toShape(sizes, x.type);
+    check(
+      isContiguous(x) && elementCount(shape) === elementCount(x.shape),
+      `reshape to [${sizes.join(', ')}]`,
+      x,
+    );
+    return this.#node('ggml_reshape_4d', x.type, shape, x.pointer, ...shape);
+  }
+
+  /** A window onto x: same memory, other sizes. Strides (of axes 1 to 3) and offset in bytes. */
+  view(
+    x: Tensor,
+    sizes: readonly number[],
+    strides: readonly [number, number, number],
+    offset: number,
+  ): Tensor {
+    const shape = toShape(sizes, x.type);
+    const own: Shape = [dtypes[x.type].bytes, ...strides];
+    // The last byte reached, against the bytes that x spans.
+    check(
+      offset >= 0 && offset + spanBytes(x.type, shape, own) <= spanBytes(x.type, x.shape, x.strides),
+      'view',
+      x,
+    );
+    const pointer = ggml().pointer(
+      'ggml_view_4d',
+      this.context.pointer,
+      x.pointer,
+      ...shape,
+      ...strides,
+      offset,
+    );
+    return { pointer, type: x.type, shape, strides: own };
+  }
+
+  /** Rows [start, start + count) of a matrix. */
+  rows(x: Tensor, start: number, count: number): Tensor {
+    const [, row, slice, cube] = x.strides;
+    return this.view(x, [x.shape[0], count], [row, slice, cube], start * row);
+  }
+
+  /** Axis i of x becomes axis axes[i]. Same memory. */
+  permute(x: Tensor, ...axes: [number, number, number, number]): Tensor {
+    check(
+      [0, 1, 2, 3].every((axis) => axes.includes(axis)),
+      `permute by [${axes.join(', ')}]`,
+      x,
+    );
+    const moved = (from: Shape): Shape => {
+      const to: [number, number, number, number] = [0, 0, 0, 0];
+      axes.forEach((target, axis) => {
+        to[target] = from[axis] ?? 1;
+      });
+      return to;
+    };
+    const pointer = ggml().pointer('ggml_permute', this.context.pointer, x.pointer, ...axes);
+    return { pointer, type: x.type, shape: moved(x.shape), strides: moved(x.strides) };
+  }
+
+  /**
+   * Half-split (NeoX) rotary embedding of x [d, heads, n] at positions i32 [n]. The angle of pair i is
+   * position * base^(-2i/d) / factors[i].
+   */
+  rope(x: Tensor, positions: Tensor, factors: Tensor, base: number): Tensor {
+    const d = x.shape[0];
+    check(
+      x.type === 'f32' && positions.type === 'i32' && positions.shape[0] === x.shape[2] && d % 2 === 0,
+      'rope',
+      x,
+      positions,
+    );
+    check(factors.type === 'f32' && factors.shape[0] === d / 2, 'rope', x, factors);
+    const neox = 2;
+    const { pointer } = factors;
+    return this.#node(
+      'ggml_rope_ext',
+      'f32',
+      x.shape,
+      x.pointer,
+      positions.pointer,
+      pointer,
+      d,
+      neox,
+      0,
+      base,
+      1,
+      0,
+      1,
+      0,
+      0,
+    );
+  }
+
+  /**
+   * softmax(scale * q k^T + mask) v. q [d, n, heads], k and v [d, keys, kvHeads] (grouped heads are consecutive),
+   * mask f16 [keys, n] or null -> [d, heads, n], contiguous.
+   */
+  attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null, scale: number): Tensor {
+    const [d, n, heads, batch] = q.shape;
+    check(
+      q.type === 'f32' && k.shape[0] === d && heads % k.shape[2] === 0 && hasWholeRows(q),
+      'attention',
+      q,
+      k,
+    );
+    check(
+      k.shape.every((size, axis) => size === v.shape[axis]) && hasWholeRows(k) && hasWholeRows(v),
+      'attention',
+      k,
+      v,
+    );
+    if (mask) {
+      const fits =
+        mask.type === 'f16' && mask.shape[0] === k.shape[1] && mask.shape[1] === n && isContiguous(mask);
+      check(fits, 'attention', q, k, mask);
+    }
+    const node = this.#node(
+      'ggml_flash_attn_ext',
+      'f32',
+      [d, heads, n, batch],
+      q.pointer,
+      k.pointer,
+      v.pointer,
+      mask?.pointer ?? null,
+      scale,
+      0,
+      0,
+    );
+    const f32Precision = 10;
+    ggml().run('ggml_prec_set_acc', node.pointer, f32Precision);
+    return node;
+  }
+
+  #node(name: FunctionName, type: DType, shape: Shape, ...args: NativeValue[]): Tensor {
+    const pointer = ggml().pointer(name, this.context.pointer, ...args);
+    return { pointer, type, shape, strides: contiguousStrides(type, shape) };
+  }
+}
+
+function check(right: boolean, op: string, ...tensors: Tensor[]): asserts right {
+  if (!right)
+    throw new CogVLM2Error('engine_bug', `${op} does not fit ${tensors.map(describe).join(' and ')}.`);
+}
+
+function checkBroadcast(op: string, a: Tensor, b: Tensor): void {
+  const divides = a.shape.every((size, axis) => size % (b.shape[axis] ?? 1) === 0);
+  check(divides && a.type === 'f32' && b.type === 'f32' && hasWholeRows(a) && hasWholeRows(b), op, a, b);
+}
+
+/** Whether the elements of a row are next to each other. */
+function hasWholeRows(x: Tensor): boolean {
+  return x.strides[0] === dtypes[x.type].bytes;
+}
+
+function spanBytes(type: DType, shape: Shape, strides: Shape): number {
+  const row = (shape[0] / dtypes[type].block) * strides[0];
+  return row + (shape[1] - 1) * strides[1] + (shape[2] - 1) * strides[2] + (shape[3] - 1) * strides[3];
+}

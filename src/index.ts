@@ -1,0 +1,19 @@
+/** The library's public face. */
+
+export { CogVLM2Error, type ErrorCode } from './errors.ts';
+export type { AnswerStream } from './generate/answer-stream.ts';
+export { CogVLM2, type LoadOptions } from './generate/cogvlm2.ts';
+export type { Conversation } from './generate/conversation.ts';
+export type {
+  Answer,
+  AnswerEvent,
+  FinishReason,
+  GenerateOptions,
+  Progress,
+  SamplingOptions,
+  Timings,
+  Turn,
+  Usage,
+} from './generate/types.ts';
+export type { ImageSource } from './image/source.ts';
+export type { EncodedImage } from './model/encoded-image.ts';

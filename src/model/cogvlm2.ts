@@ -1,0 +1,136 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { WeightLoader, Weights } from '../checkpoint/weights.ts';
+import { Engine, type EngineOptions } from '../ggml/engine.ts';
+import { Graph } from '../ggml/graph.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import { Adapter } from './adapter.ts';
+import { type Chunk, type PromptRows, planChunks } from './chunks.ts';
+import { type ModelConfig, parseConfig } from './config.ts';
+import { Decoder } from './decoder.ts';
+import { KvCache } from './kv-cache.ts';
+import { State } from './state.ts';
+import type { Tap } from './trace-tap.ts';
+import { type TowerOptions, VisionTower } from './vision-tower.ts';
+
+export interface ModelOptions extends EngineOptions {
+  /**
+   * `stored` computes in the types of the checkpoint, `f32` everything in float32, for comparison with a
+   * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
+   */
+  compute?: 'auto' | 'stored' | 'f32';
+  onLoad?: (doneBytes: number, totalBytes: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface PrefillOptions {
+  imageTokens: Tensor | null;
+  /** Rows of the prompt that the cache already holds. */
+  start?: number;
+  signal?: AbortSignal | undefined;
+  onTokens?: ((done: number, total: number) => void) | undefined;
+  logits?: 'last' | 'all';
+  tap?: Tap | undefined;
+}
+
+/** Rows in one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
+const chunkRows = 512;
+
+/** The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. */
+export class Model {
+  readonly config: ModelConfig;
+  readonly engine: Engine;
+  readonly exact: boolean;
+  readonly #tower: VisionTower;
+  readonly #adapter: Adapter;
+  readonly #decoder: Decoder;
+
+  private constructor(engine: Engine, weights: Weights, config: ModelConfig, exact: boolean) {
+    this.config = config;
+    this.engine = engine;
+    this.exact = exact;
+    this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, exact);
+    this.#adapter = new Adapter(weights.at('model.vision'), config);
+    this.#decoder = new Decoder(engine, weights, config);
+  }
+
+  /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
+  static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
+    const compute = options.compute ?? 'auto';
+    const exact = compute === 'f32' || (compute === 'auto' && isSmall(checkpoint));
+    const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+    const engine = new Engine(options);
+    try {
+      const loader = new WeightLoader(engine, checkpoint, { exact });
+      const model = new Model(engine, new Weights(loader), config, exact);
+      await loader.finish(options.onLoad ?? (() => {}), options.signal);
+      return model;
+    } catch (error) {
+      engine[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** pixels [3, S, S] -> image tokens [H, imageTokens] on the device; the caller disposes them. */
+  async encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<State<'imageTokens'>> {
+    const { hiddenSize, vision } = this.config;
+    using features = await this.#tower.forward(pixels, options);
+    options.signal?.throwIfAborted();
+    const state = new State(this.engine, [['imageTokens', 'f32', [hiddenSize, vision.imageTokens]] as const]);
+    const graph = new Graph(this.engine);
+    const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
+    if (options.tap) {
+      graph.output('vision.conv', convolved);
+      graph.output('vision.output', imageTokens);
+    }
+    graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
+    for (const [name, data] of await graph.run()) options.tap?.(name, data);
+    return state;
+  }
+
+  newCache(capacity: number): KvCache {
+    return new KvCache(this.engine, this.config, { capacity, exact: this.exact });
+  }
+
+  /** Runs the prompt's rows from `start` on into the cache. @returns the logits of the last row (or of all). */
+  async prefill(prompt: PromptRows, cache: KvCache, options: PrefillOptions): Promise<Float32Array> {
+    const start = options.start ?? 0;
+    const total = prompt.ids.length;
+    cache.length = start;
+    const chunks = planChunks(prompt, start, chunkRows);
+    let logits: Float32Array = new Float32Array(0);
+    for (const [i, chunk] of chunks.entries()) {
+      options.signal?.throwIfAborted();
+      const wanted = options.logits === 'all' ? 'all' : i === chunks.length - 1 ? 'last' : 'none';
+      const { imageTokens, tap } = options;
+      logits = await this.#decoder.forward(chunk, cache, { imageTokens, logits: wanted, tap });
+      options.onTokens?.(cache.length, total);
+    }
+    return logits;
+  }
+
+  /** One token behind what the cache holds: language weights only. @returns logits [vocab]. */
+  step(id: number, position: number, cache: KvCache): Promise<Float32Array> {
+    const chunk: Chunk = {
+      expert: 'language',
+      pieces: [{ ids: Int32Array.of(id) }],
+      positions: Int32Array.of(position),
+    };
+    return this.#decoder.forward(chunk, cache, { imageTokens: null, logits: 'last' });
+  }
+
+  [Symbol.dispose](): void {
+    this.engine[Symbol.dispose]();
+  }
+}
+
+/**
+ * Below this a model is held in float32: at a few million parameters the products are no slower than in bf16, and
+ * the answers are the reference's to the last digit.
+ */
+const smallModelBytes = 256 * 2 ** 20;
+
+function isSmall(checkpoint: Checkpoint): boolean {
+  const entries = [...checkpoint.tensors.values()];
+  const unquantised = entries.every(({ type }) => type === 'bf16' || type === 'f16' || type === 'f32');
+  return unquantised && entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
+}

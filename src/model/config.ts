@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+
+const size = z.number().int().positive();
+const tokenId = z.number().int().nonnegative();
+
+/** The parts of the published config.json that decide what is computed. */
+const configSchema = z.object({
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  /** Absent from the English checkpoint, whose code defaults to 8. */
+  num_multi_query_heads: size.default(8),
+  rms_norm_eps: z.number().positive().default(1e-5),
+  max_position_embeddings: size.default(8192),
+  vocab_size: size,
+  template_version: z.enum(['chat', 'vqa', 'base']).default('chat'),
+  bos_token_id: tokenId,
+  eos_token_id: z.union([tokenId, z.array(tokenId).min(1)]),
+  pad_token_id: tokenId,
+  vision_config: z.object({
+    hidden_size: size,
+    num_hidden_layers: size,
+    num_heads: size,
+    intermediate_size: size,
+    patch_size: size,
+    image_size: size,
+    num_positions: size,
+    in_channels: z.literal(3).default(3),
+    layer_norm_eps: z.number().positive().default(1e-6),
+  }),
+});
+
+export interface VisionConfig {
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  headSize: number;
+  intermediateSize: number;
+  patchSize: number;
+  imageSize: number;
+  /** Patches on one side; there are side * side of them. */
+  side: number;
+  normEps: number;
+  /** Rows that the 2x2 convolution leaves, and boi and eoi. */
+  imageTokens: number;
+}
+
+export interface ModelConfig {
+  hiddenSize: number;
+  intermediateSize: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  normEps: number;
+  maxPositions: number;
+  vocabSize: number;
+  template: 'chat' | 'vqa' | 'base';
+  bosId: number;
+  /** Any of these ends an answer. */
+  eosIds: readonly number[];
+  padId: number;
+  vision: VisionConfig;
+}
+
+/** Fixed in the published code; there is no rope_theta in the config. */
+export const ropeBase = 500_000;
+
+/** @throws CogVLM2Error `invalid_checkpoint` naming the field. */
+export function parseConfig(text: string, where: string): ModelConfig {
+  const fail = (why: string) => new CogVLM2Error('invalid_checkpoint', `config.json of ${where}: ${why}.`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw fail('it is not JSON');
+  }
+  const parsed = configSchema.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw fail(`${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
+  }
+  const raw = parsed.data;
+  const v = raw.vision_config;
+  const divides = (whole: number, part: number, whole_: string, part_: string) => {
+    if (whole % part !== 0) throw fail(`${whole_} ${whole} is not a multiple of ${part_} ${part}`);
+    return whole / part;
+  };
+  const headSize = divides(raw.hidden_size, raw.num_attention_heads, 'hidden_size', 'num_attention_heads');
+  divides(raw.num_attention_heads, raw.num_multi_query_heads, 'num_attention_heads', 'num_multi_query_heads');
+  if (headSize % 2 !== 0) throw fail(`heads of ${headSize} cannot be rotated; the size must be even`);
+  const side = divides(v.image_size, v.patch_size, 'vision_config.image_size', 'patch_size');
+  if (side < 2) throw fail(`an image of ${side} patch a side is too small for the 2x2 convolution`);
+  if (v.num_positions !== side * side + 1) {
+    throw fail(
+      `num_positions is ${v.num_positions}, but ${side}x${side} patches and the class token make ${side * side + 1}`,
+    );
+  }
+  return {
+    hiddenSize: raw.hidden_size,
+    intermediateSize: raw.intermediate_size,
+    layers: raw.num_hidden_layers,
+    heads: raw.num_attention_heads,
+    kvHeads: raw.num_multi_query_heads,
+    headSize,
+    normEps: raw.rms_norm_eps,
+    maxPositions: raw.max_position_embeddings,
+    vocabSize: raw.vocab_size,
+    template: raw.template_version,
+    bosId: raw.bos_token_id,
+    eosIds: [raw.eos_token_id].flat(),
+    padId: raw.pad_token_id,
+    vision: {
+      hiddenSize: v.hidden_size,
+      layers: v.num_hidden_layers,
+      heads: v.num_heads,
+      headSize: divides(v.hidden_size, v.num_heads, 'vision_config.hidden_size', 'num_heads'),
+      intermediateSize: v.intermediate_size,
+      patchSize: v.patch_size,
+      imageSize: v.image_size,
+      side,
+      normEps: v.layer_norm_eps,
+      imageTokens: Math.floor(side / 2) ** 2 + 2,
+    },
+  };
+}
