@@ -1,11 +1,15 @@
 /** The object that `ask --json` prints; docs/cli.md promises its shape. */
 import type { Answer } from '../generate/types.ts';
 
+export type Encoding = Pick<Answer['timings'], 'imageMs' | 'visionMs'>;
+
 export function answersAsJson(
   model: string,
   picture: string | null,
   questions: readonly string[],
   answers: readonly Answer[],
+  /** What encoding the picture for all of them took. */
+  encoding: Encoding | undefined,
 ): Record<string, unknown> {
   const each = answers.map(({ text, finishReason, seed, usage, timings }, i) => ({
     question: questions[i],
@@ -15,5 +19,5 @@ export function answersAsJson(
     usage,
     timings,
   }));
-  return each.length === 1 ? { model, picture, ...each[0] } : { model, picture, answers: each };
+  return each.length === 1 ? { model, picture, ...each[0] } : { model, picture, encoding, answers: each };
 }

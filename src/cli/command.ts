@@ -12,8 +12,10 @@ export interface Argument {
   /** As the usage line shows it, in capitals. */
   name: string;
   about: string;
-  /** The command line is refused without it. */
+  /** Refused without it before the command runs. */
   required?: boolean;
+  /** May be left out; the usage line shows brackets. With neither, the command itself judges. */
+  optional?: boolean;
   /** Takes all the words that are left. */
   variadic?: boolean;
 }

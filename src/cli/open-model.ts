@@ -26,7 +26,7 @@ export async function openModel(
     compute: choice.compute,
     signal,
     onProgress: progress.report,
-    ...(choice.model !== undefined && { model: (await library.findModel(choice.model)).path }),
+    ...(choice.model !== undefined && { model: choice.model }),
     ...(choice.device !== undefined && { device: choice.device }),
     ...(choice.threads !== undefined && { threads: choice.threads }),
     ...(choice.context !== undefined && { contextSize: choice.context }),

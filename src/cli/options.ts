@@ -13,9 +13,13 @@ export const modelOptions = {
     'Name, folder or .gguf file of the model; without it, the demonstration model.',
     { short: 'm', value: 'NAME' },
   ),
-  device: inModel(z.string().min(1).optional(), 'Device to run on, as `cogvlm2 doctor` lists them.', {
-    value: 'NAME',
-  }),
+  device: inModel(
+    z.string().min(1).optional(),
+    'auto, cpu, gpu, or the beginning of a name that `cogvlm2 doctor` lists.',
+    {
+      value: 'NAME',
+    },
+  ),
   threads: inModel(z.int().min(1).max(1024).optional(), 'Threads; without it, one a physical core.', {
     short: 't',
     value: 'N',

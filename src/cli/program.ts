@@ -64,7 +64,7 @@ function addCommand(
   finish: (exitCode: number) => void,
 ): void {
   const sub = program.command(command.name).summary(command.summary).description(`${command.summary}.`);
-  sub.usage(`${command.arguments.map((argument) => argumentText(argument)).join(' ')} [options]`.trim());
+  sub.usage(`${command.arguments.map(argumentText).join(' ')} [options]`.trim());
   for (const { name, about, required, variadic } of command.arguments) {
     const word = `${name.toLowerCase()}${variadic ? '...' : ''}`;
     sub.argument(required ? `<${word}>` : `[${word}]`, about);
@@ -106,9 +106,9 @@ function hint({ choices, defaultValue, kind }: Flag): string {
   return parts.length === 0 ? '' : ` (${parts.join('; ')})`;
 }
 
-export function argumentText({ name, required, variadic }: Command['arguments'][number]): string {
+export function argumentText({ name, optional, variadic }: Command['arguments'][number]): string {
   const word = `${name}${variadic ? '...' : ''}`;
-  return required || variadic || name === 'PICTURE' ? word : `[${word}]`;
+  return optional ? `[${word}]` : word;
 }
 
 function examplesText(examples: Command['examples']): string {

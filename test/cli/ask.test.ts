@@ -58,6 +58,7 @@ describe('ask', () => {
     const { out } = await cli(['ask', '--json', 'a.png', 'p', 'q'], library);
     expect(JSON.parse(out)).toMatchObject({
       picture: 'a.png',
+      encoding: { imageMs: 1, visionMs: 2 },
       answers: [{ question: 'p' }, { question: 'q', answer: 'You asked: q' }],
     });
   });

@@ -29,6 +29,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
   const calls: Calls = { loads: [], encoded: [], asked: [], chats: [], disposedImages: 0, disposedModels: 0 };
   const library: Library = {
     async load(options) {
+      if (options.model !== undefined) await library.findModel(options.model);
       calls.loads.push(options);
       return scriptedModel(script, calls);
     },
@@ -79,7 +80,14 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
       const source = new TextDecoder().decode(bytes);
       if (source.includes('damaged')) throw new CogVLM2Error('invalid_image', 'The PNG is cut short.');
       calls.encoded.push(source);
-      return { width: 8, height: 6, imageTokens: 4, dispose: () => calls.disposedImages++ };
+      return {
+        imageMs: 1,
+        visionMs: 2,
+        width: 8,
+        height: 6,
+        imageTokens: 4,
+        dispose: () => calls.disposedImages++,
+      };
     },
     ask,
     chat(image: unknown = null, history: readonly Turn[] = []) {

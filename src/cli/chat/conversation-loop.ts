@@ -10,7 +10,7 @@ import { renderTimings } from '../timings.ts';
 import type { HistoryFile } from './history-file.ts';
 import { interruptAction } from './interrupt.ts';
 import { LineReader } from './line-reader.ts';
-import { MessageReader } from './message-reader.ts';
+import { type Message, MessageReader } from './message-reader.ts';
 import type { Attempt, ChatSession } from './session.ts';
 import { isSlashCommand, runSlashCommand, slashNames } from './slash-commands.ts';
 
@@ -49,7 +49,7 @@ export class ConversationLoop {
     for (;;) {
       const message = await this.#messages.next();
       if (message === null || this.#interrupted || terminal.outputClosed.aborted) break;
-      if (message === '') continue;
+      if (message.text === '') continue;
       const exitCode = await this.#turn(message);
       if (exitCode === 'leave') break;
       failed ||= exitCode;
@@ -68,13 +68,13 @@ export class ConversationLoop {
   }
 
   /** One message; whatever fails is told, and the conversation goes on. */
-  async #turn(message: string): Promise<number | 'leave'> {
+  async #turn({ text: message, isQuoted }: Message): Promise<number | 'leave'> {
     const { session, terminal, progress, debug } = this.#options;
     const work = new AbortController();
     const signal = AbortSignal.any([work.signal, terminal.outputClosed]);
     this.#work = work;
     try {
-      if (!isSlashCommand(message)) return await this.#answer(message, signal);
+      if (isQuoted || !isSlashCommand(message)) return await this.#answer(message, signal);
       const attempt: Attempt = { signal, progress };
       const { text, leave } = await runSlashCommand(message, session, attempt);
       if (text !== undefined) terminal.stdout.write(text);

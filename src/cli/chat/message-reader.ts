@@ -2,6 +2,12 @@
 
 const QUOTES = '"""';
 
+export interface Message {
+  text: string;
+  /** Between triple quotes: a question, even when it begins as a command does. */
+  isQuoted: boolean;
+}
+
 export interface Lines {
   next(prompt: string): Promise<string | null>;
 }
@@ -25,7 +31,7 @@ export class MessageReader {
   }
 
   /** The next message; null at the end. The end of the input closes an open quote. */
-  async next(): Promise<string | null> {
+  async next(): Promise<Message | null> {
     for (;;) {
       const line = await this.#lines.next(this.#open === null ? '>>> ' : '... ');
       if (line === null) return this.#close();
@@ -38,16 +44,18 @@ export class MessageReader {
         return this.#close();
       }
       const text = line.trim();
-      if (!text.startsWith(QUOTES)) return text;
+      if (!text.startsWith(QUOTES)) return { text, isQuoted: false };
       const rest = text.slice(QUOTES.length);
-      if (rest.endsWith(QUOTES)) return rest.slice(0, -QUOTES.length).trim();
+      if (rest.endsWith(QUOTES)) {
+        return { text: rest.slice(0, -QUOTES.length).trim(), isQuoted: true };
+      }
       this.#open = [rest];
     }
   }
 
-  #close(): string | null {
-    const text = this.#open?.join('\n').trim() ?? null;
+  #close(): Message | null {
+    const lines = this.#open;
     this.#open = null;
-    return text;
+    return lines === null ? null : { text: lines.join('\n').trim(), isQuoted: true };
   }
 }

@@ -4,7 +4,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer } from '../../generate/types.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
-import { answersAsJson } from '../answer-json.ts';
+import { answersAsJson, type Encoding } from '../answer-json.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { openModel } from '../open-model.ts';
@@ -58,7 +58,7 @@ questions, each question is written to standard error before its answer.
 
 \`--json\` prints one object when all is answered. For one question:
 \`{ model, picture, question, answer, finishReason, seed, usage, timings }\`. For several:
-\`{ model, picture, answers: [{ question, answer, finishReason, seed, usage, timings }, …] }\`.
+\`{ model, picture, encoding: { imageMs, visionMs }, answers: [{ question, answer, finishReason, seed, usage, timings }, …] }\`.
 \`usage\` is \`{ promptTokens, imageTokens, cachedTokens, completionTokens }\`; \`timings\` are milliseconds; \`finishReason\`
 is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
 
@@ -71,12 +71,24 @@ is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
     const startedAt = terminal.now();
     using model = await openModel(options, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
-    const answers = await askAll(model, picture, questions, options, { context, progress, before, ...stop });
-    if (options.json) {
-      const json = answersAsJson(model.info.name, picture?.label ?? null, questions, answers);
-      terminal.stdout.write(`${JSON.stringify(json)}\n`);
+    const round: Round = { context, progress, before, signal: stop.signal };
+    const image = picture === null ? null : await imageFor(model, picture, questions.length, round);
+    try {
+      const answers = await askAll(model, image, questions, options, round);
+      if (options.json) {
+        const json = answersAsJson(
+          model.info.name,
+          picture?.label ?? null,
+          questions,
+          answers,
+          round.encoding,
+        );
+        terminal.stdout.write(`${JSON.stringify(json)}\n`);
+      }
+      return 0;
+    } finally {
+      if (image !== null && 'dispose' in image) image.dispose();
     }
-    return 0;
   },
 });
 
@@ -85,37 +97,46 @@ interface Round {
   progress: ProgressReport;
   before: Before;
   signal: AbortSignal;
+  encoding?: Encoding;
+}
+
+/** Encoded when several questions share it; a single one takes the bytes, and counts the encoding as its own. */
+async function imageFor(
+  model: CogVLM2,
+  picture: Picture,
+  questions: number,
+  round: Round,
+): Promise<EncodedImage | Uint8Array> {
+  if (questions === 1) return picture.bytes;
+  const { signal, progress, before } = round;
+  try {
+    const image = await model.encodeImage(picture.bytes, { signal, onProgress: progress.report });
+    round.encoding = { imageMs: image.imageMs, visionMs: image.visionMs };
+    before.pictureMs = image.imageMs + image.visionMs;
+    return image;
+  } finally {
+    progress.clear();
+  }
 }
 
 async function askAll(
   model: CogVLM2,
-  picture: Picture | null,
+  image: EncodedImage | Uint8Array | null,
   questions: readonly string[],
   options: AskOptions,
   { context: { terminal }, progress, before, signal }: Round,
 ): Promise<Answer[]> {
-  let image: EncodedImage | Uint8Array | null = picture?.bytes ?? null;
-  if (image !== null && questions.length > 1) {
-    const startedAt = terminal.now();
-    image = await model.encodeImage(image, { signal, onProgress: progress.report });
-    before.pictureMs = terminal.now() - startedAt;
-    progress.clear();
-  }
   const answers: Answer[] = [];
-  try {
-    for (const question of questions) {
-      if (questions.length > 1 && !options.quiet) terminal.stderr.write(`> ${question}\n`);
-      const stream = model.ask(image, question, generateOptions(options, signal));
-      const answer = await showAnswer(stream, terminal, progress, options.json);
-      if (answer.finishReason === 'aborted' || signal.aborted) throw new CogVLM2Error('aborted', 'Stopped.');
-      if (answer.finishReason === 'length' && !options.quiet) {
-        terminal.stderr.write(`cogvlm2: the answer was cut at ${answer.usage.completionTokens} tokens.\n`);
-      }
-      if (options.verbose) terminal.stderr.write(renderTimings(answer, answers.length === 0 ? before : {}));
-      answers.push(answer);
+  for (const question of questions) {
+    if (questions.length > 1 && !options.quiet) terminal.stderr.write(`> ${question}\n`);
+    const stream = model.ask(image, question, generateOptions(options, signal));
+    const answer = await showAnswer(stream, terminal, progress, options.json);
+    if (answer.finishReason === 'aborted' || signal.aborted) throw new CogVLM2Error('aborted', 'Stopped.');
+    if (answer.finishReason === 'length' && !options.quiet) {
+      terminal.stderr.write(`cogvlm2: the answer was cut at ${answer.usage.completionTokens} tokens.\n`);
     }
-  } finally {
-    if (image !== null && 'dispose' in image) image.dispose();
+    if (options.verbose) terminal.stderr.write(renderTimings(answer, answers.length === 0 ? before : {}));
+    answers.push(answer);
   }
   return answers;
 }

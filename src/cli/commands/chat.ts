@@ -2,9 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { ConversationLoop } from '../chat/conversation-loop.ts';
-import { HistoryFile } from '../chat/history-file.ts';
-import { ChatSession } from '../chat/session.ts';
+import type { ChatSession } from '../chat/session.ts';
 import { colorsFor } from '../colors.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -25,7 +23,7 @@ const chatOptions = z.object({
 export const chat = defineCommand({
   name: 'chat',
   summary: 'Talk with the model about a picture',
-  arguments: [{ name: 'PICTURE', about: 'PNG, JPEG or WebP: a path or a data URL' }],
+  arguments: [{ name: 'PICTURE', about: 'PNG, JPEG or WebP: a path or a data URL', optional: true }],
   options: chatOptions,
   examples: [
     { about: 'A conversation about a picture', line: 'cogvlm2 chat receipt.png' },
@@ -46,6 +44,10 @@ included, and the exit status is that of the first message that failed.`,
         'chat reads its questions from standard input, so the picture must be a file.',
       );
     }
+    // Only now, so that the help does not wait for them.
+    const { ChatSession } = await import('../chat/session.ts');
+    const { ConversationLoop } = await import('../chat/conversation-loop.ts');
+    const { HistoryFile } = await import('../chat/history-file.ts');
     const progress = createProgress(terminal, options.quiet);
     const open = async (source: string, signal: AbortSignal): Promise<Picture> =>
       readPicture(source, context, signal);

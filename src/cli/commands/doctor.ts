@@ -1,7 +1,6 @@
 /** `cogvlm2 doctor`: one block about this machine, to read or to paste into a report. */
 import { z } from 'zod';
 import { type Command, defineCommand } from '../command.ts';
-import { examine, isHealthy, renderReport } from '../doctor-report.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { flagsOf } from '../flags.ts';
 import { debugOption, jsonOption } from '../options.ts';
@@ -23,6 +22,8 @@ export function doctorFor(others: readonly Command[]): Command {
 block says why. \`--json\` prints the same as one object.`,
 
     async run(_args, options, context) {
+      // Only now, so that the help does not wait for it.
+      const { examine, isHealthy, renderReport } = await import('../doctor-report.ts');
       const flags = others.flatMap((command) => flagsOf(command.options));
       const known = [...flags.map((flag) => flag.env), ...Object.keys(OTHER_VARIABLES)];
       const report = await examine(context, known);

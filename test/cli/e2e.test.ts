@@ -1,0 +1,212 @@
+/** The built program with the demonstration model, as a person runs it. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const program = join(root, 'dist/cli/main.js');
+const demo = join(root, 'models/demo');
+
+interface Run {
+  exitCode: number | null;
+  out: string;
+  err: string;
+}
+
+interface RunOptions {
+  input?: string | Buffer;
+  env?: Record<string, string>;
+  /** Called with each piece of standard output; may end the reading or send a signal. */
+  onOutput?: (child: ReturnType<typeof spawn>) => void;
+}
+
+let folder: string;
+let picture: string;
+
+function cogvlm2(args: string[], { input, env = {}, onOutput }: RunOptions = {}): Promise<Run> {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: folder,
+    env: { ...clean(process.env), XDG_STATE_HOME: folder, ...env },
+  });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+    onOutput?.(child);
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode) => resolve({ exitCode, out, err }));
+  });
+}
+
+/** The environment of the test run must not decide what the program does. */
+function clean(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('COGVLM2_MODEL')));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cogvlm2-e2e-'));
+  picture = join(folder, 'picture.png');
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="200"><rect width="320" height="200" fill="white"/><text x="40" y="110" font-size="40" font-family="sans-serif">HELLO</text></svg>';
+  await sharp(Buffer.from(svg)).png().toFile(picture);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe.skipIf(!existsSync(program))('without a model (skipped when dist/ is not built)', () => {
+  it('shows help and version without loading the engine', async () => {
+    const env = { COGVLM2_GGML_DIR: '/nowhere' };
+    expect(await cogvlm2(['ask', '--help'], { env })).toMatchObject({ exitCode: 0, err: '' });
+    expect((await cogvlm2(['--version'], { env })).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('doctor says why the engine does not work', async () => {
+    const { exitCode, out, err } = await cogvlm2(['doctor'], { env: { COGVLM2_GGML_DIR: '/nowhere' } });
+    expect({ exitCode, err }).toEqual({ exitCode: 6, err: '' });
+    expect(out).toMatch(/^libraries +not working: .+/m);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says that the disk is full', async () => {
+    const shell = spawn('sh', ['-c', `"$0" "$1" --help > /dev/full`, process.execPath, program]);
+    let err = '';
+    shell.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const exitCode = await new Promise((resolve) => shell.on('close', resolve));
+    expect({ exitCode, err }).toEqual({
+      exitCode: 7,
+      err: 'cogvlm2: standard output cannot be written: no space is left on the disk.\n',
+    });
+  });
+});
+
+const ready = existsSync(program) && existsSync(join(demo, 'config.json'));
+describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there)', () => {
+  it('answers, says that it is a demonstration, and answers the same again', async () => {
+    const first = await cogvlm2(['ask', picture, 'What is written here?']);
+    expect(first.exitCode).toBe(0);
+    expect(first.out).toMatch(/^\S.*\n$/s);
+    expect(first.err.split('\n')[0]).toMatch(/small demonstration model/);
+    const again = await cogvlm2(['ask', '-q', '-', 'What is written here?'], {
+      input: await readFile(picture),
+    });
+    expect(again).toEqual({ exitCode: 0, out: first.out, err: '' });
+  });
+
+  it('prints one JSON object for several questions, also of a data URL', async () => {
+    const url = `data:image/png;base64,${(await readFile(picture)).toString('base64')}`;
+    const { exitCode, out } = await cogvlm2([
+      'ask',
+      '--json',
+      url,
+      'What is written here?',
+      'How many words?',
+    ]);
+    expect(exitCode).toBe(0);
+    const { answers } = JSON.parse(out);
+    expect(answers).toHaveLength(2);
+    expect(answers[0].usage.imageTokens).toBeGreaterThan(0);
+    expect(answers[0].timings.totalMs).toBeGreaterThan(0);
+  });
+
+  it('talks from a pipe', async () => {
+    const saved = join(folder, 'talk.json');
+    const input = `What is written here?\n/stats\n/save ${saved}\n/bye\n`;
+    const { exitCode, out } = await cogvlm2(['chat', '-q', picture], { input });
+    expect(exitCode).toBe(0);
+    expect(out).toMatch(/context: \d+ of [\d,]+ tokens\n/);
+    expect(JSON.parse(await readFile(saved, 'utf8')).turns).toHaveLength(1);
+  });
+
+  it('lists the model, and the machine is well', async () => {
+    expect((await cogvlm2(['models'])).out).toMatch(/^demo +[\d.]+ [kM]B/m);
+    expect(await cogvlm2(['doctor'])).toMatchObject({ exitCode: 0, err: '' });
+  });
+
+  it('ends with 130 at Ctrl-C and quietly when its reader leaves', async () => {
+    const long = [
+      'ask',
+      '-q',
+      picture,
+      'What is written here?',
+      ...Array(40).fill('What is in the picture?'),
+    ];
+    const interrupted = await cogvlm2(long, { onOutput: (child) => child.kill('SIGINT') });
+    expect(interrupted.exitCode).toBe(130);
+    const left = await cogvlm2(long, { onOutput: (child) => child.stdout?.destroy() });
+    expect(left).toMatchObject({ exitCode: 0, err: '' });
+  });
+
+  /** One sentence, and a non-zero exit status of the right kind. */
+  async function refused(args: string[], exitCode: number, sentence: RegExp): Promise<void> {
+    const run = await cogvlm2(args);
+    expect(run, args.join(' ')).toMatchObject({ exitCode, out: '' });
+    const line = run.err.trimEnd().split('\n').at(-1)!;
+    expect(line).toMatch(/^cogvlm2: /);
+    expect(line).toMatch(sentence);
+    expect(run.err).not.toMatch(/^ {4}at /m);
+  }
+
+  it('refuses bad pictures and questions', async () => {
+    const text = join(folder, 'text.png');
+    await writeFile(text, 'This is no picture.\n');
+    const cut = join(folder, 'cut.png');
+    await writeFile(cut, (await readFile(picture)).subarray(0, 900));
+    const huge = join(folder, 'huge.png');
+    const header = Buffer.from(await readFile(picture));
+    header.writeUInt32BE(40_000, 16);
+    header.writeUInt32BE(40_000, 20);
+    await writeFile(huge, header);
+    await refused(['ask', join(folder, 'none.png'), 'What?'], 3, /no file/);
+    await refused(['ask', folder, 'What?'], 3, /not a file/);
+    await refused(['ask', text, 'What?'], 3, /text/);
+    await refused(['ask', cut, 'What?'], 3, /./);
+    await refused(['ask', huge, 'What?'], 3, /40,?000/);
+    await refused(['ask', picture, ''], 2, /empty/);
+    await refused(['ask', picture, 'why '.repeat(20_000)], 5, /\d/);
+  });
+
+  it('refuses bad models', async () => {
+    await refused(['ask', '-m', 'dmeo', picture, 'What?'], 4, /demo/);
+    const copy = async (name: string) => {
+      const path = join(folder, name);
+      const { mkdir, copyFile } = await import('node:fs/promises');
+      await mkdir(path);
+      for (const file of await readdir(demo)) {
+        if (file.endsWith('.safetensors')) await copyFile(join(demo, file), join(path, file));
+        else await symlink(join(demo, file), join(path, file));
+      }
+      return path;
+    };
+    const weights = (await readdir(demo)).find((file) => file.endsWith('.safetensors'))!;
+
+    const short = await copy('short');
+    await truncate(join(short, weights), 200_000);
+    await refused(['ask', '-m', short, picture, 'What?'], 4, /./);
+
+    const untokenized = await copy('untokenized');
+    await rm(join(untokenized, 'tokenizer.json'));
+    await refused(['ask', '-m', untokenized, picture, 'What?'], 4, /tokenizer/);
+
+    const wider = await copy('wider');
+    const config = JSON.parse(await readFile(join(demo, 'config.json'), 'utf8'));
+    await rm(join(wider, 'config.json'));
+    await writeFile(join(wider, 'config.json'), JSON.stringify({ ...config, intermediate_size: 12_345 }));
+    await refused(['ask', '-m', wider, picture, 'What?'], 4, /./);
+
+    const gguf = join(folder, 'wrong.gguf');
+    await writeFile(gguf, 'This is no GGUF file at all.');
+    await refused(['ask', '-m', gguf, picture, 'What?'], 4, /GGUF/i);
+  });
+});

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { commands } from '../../src/cli/commands.ts';
+import { flagsOf } from '../../src/cli/flags.ts';
+import { renderReference } from '../../src/cli/reference.ts';
+
+it('docs/cli.md is what the definitions say (write it anew with -u)', async () => {
+  await expect(renderReference()).toMatchFileSnapshot('../../docs/cli.md');
+});
+
+it('a flag of several commands has one meaning', () => {
+  const seen = new Map<string, string>();
+  for (const { options } of commands) {
+    for (const { name, about, env } of flagsOf(options)) {
+      expect(seen.get(name) ?? about).toBe(about);
+      seen.set(name, about);
+      expect(env).toMatch(/^COGVLM2_[A-Z_]+$/);
+    }
+  }
+});

@@ -1,0 +1,134 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { nearest } from '../../src/cli/nearest.ts';
+import { renderTable } from '../../src/cli/table.ts';
+import { formatBytes, formatDuration } from '../../src/cli/units.ts';
+import { writeFileWhole } from '../../src/cli/write-file.ts';
+import { CogVLM2Error } from '../../src/errors.ts';
+import { cli } from './memory-terminal.ts';
+import { scriptedLibrary } from './scripted-model.ts';
+
+describe('models', () => {
+  it('lists name, size, type, format and place', async () => {
+    const { out } = await cli(['models'], scriptedLibrary().library);
+    expect(out).toBe(
+      'NAME  SIZE     TYPE  FORMAT       WHERE\ndemo  23.4 MB  bf16  safetensors  /models/demo\n',
+    );
+  });
+
+  it('prints an object with --json', async () => {
+    const { out } = await cli(['models', '--json'], scriptedLibrary().library);
+    expect(JSON.parse(out).models).toMatchObject([{ name: 'demo', sizeBytes: 23_400_000 }]);
+  });
+
+  it('says where to put models when there are none', async () => {
+    const library = { ...scriptedLibrary().library, listModels: async () => [] };
+    expect(await cli(['models'], library)).toMatchObject({ exitCode: 0, out: '', err: /COGVLM2_MODELS/ });
+  });
+});
+
+describe('doctor', () => {
+  it('shows everything in one block', async () => {
+    const env = { COGVLM2_THREADS: '2', COGVLM2_THREDS: '2', XDG_STATE_HOME: '/state', OTHER: 'secret' };
+    const { exitCode, out } = await cli(['doctor'], scriptedLibrary().library, { env });
+    expect(exitCode).toBe(0);
+    expect(out).toMatch(/^cogvlm2 +\d+\.\d+\.\d+$/m);
+    expect(out).toMatch(/^libraries +ggml 1\.2\.3, commit abc123, \/libraries$/m);
+    expect(out).toMatch(/^devices +CPU \(cpu\): A processor, 8\.0 GB, 4\.0 GB free$/m);
+    expect(out).toMatch(/^models +demo: 23\.4 MB, bf16, safetensors, \/models\/demo$/m);
+    expect(out).toMatch(/state \/state\/cogvlm2$/m);
+    expect(out).toMatch(
+      /^warning +COGVLM2_THREDS is no variable of cogvlm2 \(did you mean COGVLM2_THREADS\?\)$/m,
+    );
+    expect(out).not.toContain('secret');
+  });
+
+  it('says why the engine does not work, with status 6', async () => {
+    const library = {
+      ...scriptedLibrary().library,
+      libraryInfo: async () => {
+        throw new CogVLM2Error('engine_unavailable', 'There is no engine for sparc.');
+      },
+    };
+    const { exitCode, out, err } = await cli(['doctor'], library);
+    expect({ exitCode, err }).toEqual({ exitCode: 6, err: '' });
+    expect(out).toMatch(/^libraries +not working: There is no engine for sparc\.$/m);
+    const report = JSON.parse((await cli(['doctor', '--json'], library)).out);
+    expect(report.libraries).toEqual({ problem: 'There is no engine for sparc.' });
+    expect(report.devices.value).toHaveLength(1);
+  });
+});
+
+describe('trace', () => {
+  it('says how much was written', async () => {
+    const { exitCode, out } = await cli(
+      ['trace', 'demo', 'in.safetensors', 'out.safetensors', '--compute', 'f32'],
+      scriptedLibrary().library,
+    );
+    expect(exitCode).toBe(0);
+    expect(out).toMatch(/^42 tensors, 1\.0 MB, written to out\.safetensors in \d+ ms\.\n$/);
+  });
+});
+
+describe('writing a file whole', () => {
+  it('replaces the file, and leaves no draft behind', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cogvlm2-'));
+    try {
+      const path = join(folder, 'a.json');
+      await writeFile(path, 'old');
+      await writeFileWhole(path, 'new');
+      expect(await readFile(path, 'utf8')).toBe('new');
+      expect(await readdir(folder)).toEqual(['a.json']);
+      await expect(writeFileWhole(join(folder, 'no', 'a.json'), 'x')).rejects.toMatchObject({
+        code: 'write_failed',
+        message: /there is no such folder/,
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')('says when the disk is full (/dev/full)', async () => {
+    await expect(writeFileWhole('/dev/full', 'x')).rejects.toMatchObject({
+      code: 'write_failed',
+      message: '/dev/full cannot be written: no space is left on the disk.',
+    });
+  });
+});
+
+describe('words', () => {
+  it('writes sizes and times as people read them', () => {
+    expect([0, 999, 1000, 999_600, 23_400_000, 38e9].map(formatBytes)).toEqual([
+      '0 B',
+      '999 B',
+      '1.0 kB',
+      '1.0 MB',
+      '23.4 MB',
+      '38.0 GB',
+    ]);
+    expect([3, 1500, 42_000, 125_000, 3_720_000].map(formatDuration)).toEqual([
+      '3 ms',
+      '1.5 s',
+      '42 s',
+      '2 min 5 s',
+      '1 h 2 min',
+    ]);
+  });
+
+  it('finds the nearest name, or none', () => {
+    expect(nearest('tempreature', ['temperature', 'template'])).toBe('temperature');
+    expect(nearest('/hepl', ['/help', '/history'])).toBe('/help');
+    expect(nearest('banana', ['ask', 'chat'])).toBeUndefined();
+  });
+
+  it('aligns columns', () => {
+    expect(
+      renderTable([
+        ['A', 'B'],
+        ['long', ''],
+      ]),
+    ).toBe('A     B\nlong\n');
+  });
+});
