@@ -95,7 +95,7 @@ describe('ask', () => {
     expect(signal).toBeInstanceOf(AbortSignal);
     expect(options).toEqual({ maxTokens: 9, temperature: 0.5, topK: 3, stop: ['x', 'y'], template: 'vqa' });
     expect(calls.loads[0]).toMatchObject({
-      model: '/models/demo',
+      model: 'demo',
       threads: 2,
       contextSize: 99,
       compute: 'auto',
