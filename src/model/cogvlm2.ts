@@ -56,9 +56,10 @@ export class Model {
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
     const compute = options.compute ?? 'auto';
-    const exact = compute === 'f32' || (compute === 'auto' && isSmall(checkpoint));
+    const small = isSmall(checkpoint);
+    const exact = compute === 'f32' || (compute === 'auto' && small);
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
-    const engine = new Engine(options);
+    const engine = new Engine(small ? { threads: 1, ...options } : options);
     try {
       const loader = new WeightLoader(engine, checkpoint, { exact });
       const model = new Model(engine, new Weights(loader), config, exact);
@@ -124,8 +125,9 @@ export class Model {
 }
 
 /**
- * Below this a model is held in float32: at a few million parameters the products are no slower than in bf16, and
- * the answers are the reference's to the last digit.
+ * Below this a model is held in float32, where its products are no slower than in bf16 and its answers are the
+ * reference's, and runs on one thread: its steps are so short that threads lose more by waiting for each other
+ * than they gain, tenfold and more where other programs want the cores too.
  */
 const smallModelBytes = 256 * 2 ** 20;
 
