@@ -54,30 +54,38 @@ export function createProgress(terminal: Terminal, quiet: boolean): ProgressRepo
     if (time - current.shownAt < everyMs) return;
     current.shownAt = time;
     const elapsedMs = time - current.startedAt;
+    const doneSince = progress.done - current.firstDone;
     if (live) {
-      stderr.write(`\r${fitted(progressLine(progress, elapsedMs, true), stderr.columns)}\x1b[K`);
+      stderr.write(`\r${fitted(progressLine(progress, doneSince, elapsedMs, true), stderr.columns)}\x1b[K`);
       drawn = true;
     } else {
-      stderr.write(`${progressLine(progress, elapsedMs, false)}\n`);
+      stderr.write(`${progressLine(progress, doneSince, elapsedMs, false)}\n`);
     }
   }
 
   return { report, clear };
 }
 
-/** "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left" */
-export function progressLine({ stage, done, total }: Progress, elapsedMs: number, bar: boolean): string {
+/**
+ * "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
+ * what was done in `elapsedMs`.
+ */
+export function progressLine(
+  { stage, done, total }: Progress,
+  doneSince: number,
+  elapsedMs: number,
+  bar: boolean,
+): string {
   const { doing, unit } = WORDS[stage];
   const share = total > 0 ? Math.min(1, done / total) : 0;
-  const count =
-    unit === 'bytes'
-      ? `${formatBytes(done)} of ${formatBytes(total)}`
-      : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
-  const parts = [doing, ...(bar ? [drawBar(share)] : []), `${Math.floor(share * 100)}%`, count];
-  const line = parts.join('  ');
-  if (done <= 0 || elapsedMs <= 0) return line;
-  const rate = unit === 'bytes' ? formatBytes((done * 1000) / elapsedMs) : formatRate(done, elapsedMs);
-  return `${line}, ${rate} a second, ${formatDuration((elapsedMs * (total - done)) / done)} left`;
+  const inBytes = unit === 'bytes';
+  const count = inBytes
+    ? `${formatBytes(done)} of ${formatBytes(total)}`
+    : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
+  const line = [doing, ...(bar ? [drawBar(share)] : []), `${Math.floor(share * 100)}%`, count].join('  ');
+  if (doneSince <= 0 || elapsedMs <= 0) return line;
+  const rate = inBytes ? formatBytes((doneSince * 1000) / elapsedMs) : formatRate(doneSince, elapsedMs);
+  return `${line}, ${rate} a second, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
 }
 
 function drawBar(share: number): string {

@@ -41,7 +41,7 @@ describe('progress', () => {
   });
 
   it('says bytes in bytes', () => {
-    expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 1000, true)).toBe(
+    expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 5e8, 1000, true)).toBe(
       'Loading the model  █████░░░░░░░░░░░░░░░  25%  500 MB of 2.0 GB, 500 MB a second, 3.0 s left',
     );
   });
