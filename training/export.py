@@ -14,6 +14,7 @@ def main(run, folder):
     kept = torch.load(run / "last.pt", weights_only=False)
     weights = {name: w.to(torch.bfloat16).contiguous() for name, w in kept["average"].items()}
     save_file(weights, folder / "new.safetensors", {"format": "pt"})
+    (folder / "new.safetensors").chmod(0o644)
     (folder / "new.safetensors").rename(folder / "model.safetensors")
     cfg = kept["config"]
     (folder / "config.json").write_text(json.dumps(cfg, indent=1) + "\n")

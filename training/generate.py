@@ -28,15 +28,15 @@ def dense_picture(seed):
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
     zh = rng.random() < 0.5
-    short = rng.randint(7, 16)
+    short = rng.randint(9, 17)
     texts = []
-    for _ in range(rng.randint(4, 7)):
+    for _ in range(rng.randint(5, 8)):
         line = ""
         while len(line) < (short * 0.6 if zh else short):
             r = rng.random()
             line += (w.word(zh) if r < 0.55 else w.code() if r < 0.65 else w.price() if r < 0.75 else w.number() if r < 0.85 else w.english("l") if not zh else w.word(zh))
             line += "" if zh else " "
         texts.append(line.strip())
-    rows(c, zh, texts, keyed="free")
+    rows(c, zh, texts, keyed="free", spread=True)
     image, marks = c.finish()
     return image, marks

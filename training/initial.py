@@ -1,9 +1,9 @@
 """The start of training: sizes, and weights from which reading is learnt in minutes instead of hours.
 
-Two facts decide whether it starts at all. Norms on the sub-layers' outputs drown position and content unless their
-gains start small; and a patch must find its neighbours before it can see a letter. So the position table starts as
-sines and cosines, and each head of the tower starts out looking at one neighbouring place: rotating those sines by a
-fixed shift is a linear map, hence a query matrix.
+Reading starts late when a patch has to find its neighbours first, and when every feature is mixed with the place it
+was seen at. So the first 64 columns of the tower hold the place (sines and cosines) and nothing else at the start, the
+other 192 what is seen there, and each head starts out looking at one neighbouring place: shifting sines and cosines is
+a linear map, hence a query matrix. At the start the tower is a small convolutional network; all of it is learned after.
 """
 import math
 
@@ -12,6 +12,7 @@ import torch
 from model import CogVLM2
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+PLACE = 64
 LOOK = [((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, 0), (1, 0), (0, -1), (0, 0)), ((-1, 0), (1, 0), (0, 1), (0, 0)), ((-1, 0), (1, 0), (-2, 0), (2, 0))]
 
 
@@ -31,7 +32,7 @@ def config(vocab, bos, eos, pad, tower_layers=4, decoder_layers=4):
 
 
 def positions(side, frequencies):
-    """(side * side, 256): for each of 64 frequencies sin x, cos x, sin y, cos y; 64 columns per head of the tower."""
+    """(side * side, 64): for each of 16 frequencies sin x, cos x, sin y, cos y."""
     y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
     a = [f(p.flatten()[:, None] * frequencies) for p in (x, y) for f in (torch.sin, torch.cos)]
     return torch.stack(a, -1).flatten(1)
@@ -53,29 +54,29 @@ def start(cfg, seed=1):
     for p in (vision.boi, vision.eoi, vision.patch_embedding.cls_embedding):
         torch.nn.init.normal_(p, std=0.3)
     side = cfg["vision_config"]["image_size"] // cfg["vision_config"]["patch_size"]
-    frequencies = torch.logspace(math.log10(2.0), math.log10(0.1), 64)[torch.randperm(64)]
-    table = vision.patch_embedding.position_embedding.weight.data
-    table[1:] = positions(side, frequencies) * 0.6
-    table[0] = 0
-    patch = vision.patch_embedding.proj
-    patch.weight.data *= 0.3
+    frequencies = torch.logspace(math.log10(3.0), math.log10(0.15), PLACE // 4)
+    patch, table = vision.patch_embedding.proj, vision.patch_embedding.position_embedding.weight.data
+    table.zero_()
+    table[1:, :PLACE] = positions(side, frequencies)
+    patch.weight.data *= 0.6
+    patch.weight.data[:PLACE] = 0
     paper = torch.tensor([(0.93 - m) / s for m, s in zip(MEAN, STD)])
     patch.bias.data = -(patch.weight.data.sum((2, 3)) @ paper)  # paper is near zero
     for layer, looks in zip(vision.transformer.layers, LOOK):
         for norm in (layer.input_layernorm, layer.post_attention_layernorm):
-            norm.weight.data.fill_(0.3)
+            norm.weight.data[:PLACE] = 0.02
+            norm.weight.data[PLACE:] = 0.4
+        layer.mlp.fc1.weight.data *= 1.5
+        layer.mlp.fc1.weight.data[:, :PLACE] = 0
         weight = layer.attention.query_key_value.weight.data  # (3 * 256, 256)
         weight[:512] *= 0.1
+        weight[512:, :PLACE] = 0
         for head, (dx, dy) in enumerate(looks):
-            for i in range(16):  # 16 frequencies to a head, four columns each
-                column, f = head * 64 + i * 4, frequencies[head * 16 + i]
+            for i, f in enumerate(frequencies.tolist()):
                 for part, shift in ((0, dx * f), (2, dy * f)):
-                    a, b = column + part, column + part + 1
-                    weight[256 + a, a] += 2.3
-                    weight[256 + b, b] += 2.3
-                    s, c = math.sin(shift), math.cos(shift)  # sin(p + s) and cos(p + s) from sin p, cos p
-                    weight[a, a] += 2.3 * c
-                    weight[a, b] += 2.3 * s
-                    weight[b, b] += 2.3 * c
-                    weight[b, a] -= 2.3 * s
+                    column, row = i * 4 + part, head * 64 + i * 4 + part
+                    s, c = math.sin(shift), math.cos(shift)  # sin(p + s) and cos(p + s) from sin p and cos p
+                    turn = torch.tensor([[c, s], [-s, c]])
+                    weight[row:row + 2, column:column + 2] += 1.75 * turn
+                    weight[256 + row:258 + row, column:column + 2] += 1.75 * torch.eye(2)
     return model

@@ -65,7 +65,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, image):  # (B, 3, S, S)
         x = self.proj(image).flatten(2).transpose(1, 2)  # (B, P-1, D), row-major
         cls = self.cls_embedding.expand(len(x), -1, -1).to(x.dtype)
-        return torch.cat([cls, x], 1) + self.position_embedding.weight
+        return (torch.cat([cls, x], 1) + self.position_embedding.weight).to(x.dtype)
 
 
 class Tower(nn.Module):

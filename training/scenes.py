@@ -22,13 +22,13 @@ def value(w, kind, zh):
             "time": lambda: f"{w.rng.randint(0, 23)}:{w.rng.randint(0, 59):02}"}[kind]()
 
 
-def rows(c, zh, lines, title=None, keyed="wide"):
+def rows(c, zh, lines, title=None, keyed="wide", spread=False):
     """Lays out lines, each a string or a (left, right) pair, in one face. keyed: wide = right flush, near = beside."""
     rng = c.rng
     name = rng.choice(CHINESE if zh else LATIN)
     n = len(lines) + (1.25 if title else 0)
     top, bottom = c.H * rng.uniform(0.02, 0.08), c.H * rng.uniform(0.92, 0.98)
-    pitch = min((bottom - top) / n, rng.uniform(34, 48) * c.sy)
+    pitch = min((bottom - top) / n, rng.uniform(26 if spread else 34, 48) * c.sy)
     left, right = c.W * rng.uniform(0.03, 0.08), c.W * rng.uniform(0.92, 0.97)
     size = pitch * rng.uniform(0.55, 0.72)
     size = min(size, 28 * c.sy)

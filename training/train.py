@@ -8,6 +8,7 @@ RUN/last.pt holds everything needed to go on exactly: run the same command again
 import argparse
 import json
 import math
+import signal
 import time
 from datetime import datetime
 from pathlib import Path
@@ -109,8 +110,10 @@ def main():
         (a.run / "new.pt").rename(last)
 
     data = iter(torch.utils.data.DataLoader(Pictures(state["seen"] + (0 if dense else 10_000_000), a.batch, dense), batch_size=None, num_workers=a.workers, prefetch_factor=4))
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # finish the step, save, leave
     log, sums, count, mark, saved = open(a.run / "log.jsonl", "a"), None, 0, time.time(), time.time()
-    while time.time() < end:
+    while time.time() < end and not stop:
         image, chars, packed = next(data)
         done = (time.time() - state["began"]) / (end - state["began"])
         rate = a.rate * min(1, (state["steps"] + 1) / 100)
@@ -134,14 +137,13 @@ def main():
         state["steps"] += 1
         state["seen"] += a.batch
         state["total_seen"] += a.batch
-        with torch.no_grad():
-            keep = min(0.995, state["steps"] / (state["steps"] + 10))
-            now = model.state_dict()
+        if state["steps"] % 4 == 0:  # the averaged weights are the ones exported
+            keep, now = min(0.99, state["steps"] / (state["steps"] + 40)), model.state_dict()
             for name, value in average.items():
                 value.lerp_(now[name], 1 - keep)
         values = torch.stack([p.detach().float() for p in parts])
         sums, count = values if sums is None else sums + values, count + 1
-        if count == 50:
+        if count == 1600 // a.batch:
             speed = count * a.batch / (time.time() - mark)
             state["minutes"] += (time.time() - mark) / 60
             line = dict(zip(("patch", "cell", "patch_right", "cell_right", "answer", "answer_right"), [round(v, 4) for v in (sums / count).tolist()]))
