@@ -2,6 +2,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { AnswerStream } from '../generate/answer-stream.ts';
 import type { Answer } from '../generate/types.ts';
+import { printable } from './printable.ts';
 import type { ProgressReport } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,7 +21,7 @@ export async function showAnswer(
       else if (event.type === 'done') answer = event.answer;
       else if (!hidden && event.text !== '') {
         progress.clear();
-        terminal.stdout.write(event.text);
+        terminal.stdout.write(printable(event.text, terminal.stdout));
         lineOpen = !event.text.endsWith('\n');
       }
     }

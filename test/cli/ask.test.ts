@@ -160,6 +160,14 @@ describe('ask', () => {
     expect([calls.disposedImages, calls.disposedModels]).toEqual([1, 1]);
   });
 
+  it('keeps control characters of an answer from a terminal, and from nothing else', async () => {
+    const { library } = scriptedLibrary({ pieces: () => ['a\x1b]0;title\x07\n\tb'] });
+    expect((await cli(['ask', 'a.png', 'q'], library, { isTTY: true })).out).toBe(
+      'a\ufffd]0;title\ufffd\n\tb\n',
+    );
+    expect((await cli(['ask', 'a.png', 'q'], library)).out).toBe('a\x1b]0;title\x07\n\tb\n');
+  });
+
   it('colours errors on a terminal only', async () => {
     const { err } = await cli(['ask', 'a.png', ''], scriptedLibrary().library);
     expect(err).not.toContain('\x1b');

@@ -3,6 +3,7 @@
 import { colorsFor } from '../colors.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { failureOf, failureText } from '../failure.ts';
+import { printable } from '../printable.ts';
 import type { ProgressReport } from '../progress.ts';
 import { showAnswer } from '../show-answer.ts';
 import type { Terminal } from '../terminal.ts';
@@ -12,7 +13,7 @@ import { interruptAction } from './interrupt.ts';
 import { LineReader } from './line-reader.ts';
 import { type Message, MessageReader } from './message-reader.ts';
 import type { Attempt, ChatSession } from './session.ts';
-import { isSlashCommand, runSlashCommand, slashNames } from './slash-commands.ts';
+import { completeSlashCommand, isSlashCommand, runSlashCommand } from './slash-commands.ts';
 
 export interface LoopOptions {
   session: ChatSession;
@@ -40,7 +41,7 @@ export class ConversationLoop {
     const { terminal, historyFile } = this.#options;
     using lines = new LineReader(terminal, {
       history: ((await historyFile?.read()) ?? []).reverse(),
-      complete: (line) => [slashNames.filter((name) => line.startsWith('/') && name.startsWith(line)), line],
+      complete: completeSlashCommand,
       onInterrupt: () => this.#interrupt(),
     });
     this.#lines = lines;
@@ -77,7 +78,7 @@ export class ConversationLoop {
       if (isQuoted || !isSlashCommand(message)) return await this.#answer(message, signal);
       const attempt: Attempt = { signal, progress };
       const { text, leave } = await runSlashCommand(message, session, attempt);
-      if (text !== undefined) terminal.stdout.write(text);
+      if (text !== undefined) terminal.stdout.write(printable(text, terminal.stdout));
       return leave === true ? 'leave' : EXIT_CODES.ok;
     } catch (error) {
       progress.clear();
@@ -110,12 +111,13 @@ export class ConversationLoop {
     });
     if (action === 'stop-answer') this.#work?.abort();
     else if (action === 'discard-draft') {
+      this.#wasWarned = false;
       this.#messages.discard();
       lines.discard();
     } else if (action === 'warn') {
       this.#wasWarned = true;
-      this.#options.terminal.stderr.write('\nCtrl-C once more leaves; so do Ctrl-D and /bye.');
       lines.discard();
+      this.#options.terminal.stderr.write('Ctrl-C once more leaves; so do Ctrl-D and /bye.\n');
     } else {
       this.#interrupted = true;
       this.#work?.abort();

@@ -38,6 +38,7 @@ export class LineReader implements Disposable {
     this.#readline.on('line', (line) => this.#take(line));
     this.#readline.on('close', () => {
       this.#closed = true;
+      if (this.interactive && this.#waiting !== null) this.#screen.write('\n');
       this.#waiting?.(null);
     });
     // In raw mode Ctrl-C is a key that readline sees; a signal from outside comes the other way.

@@ -110,6 +110,12 @@ export function isSlashCommand(message: string): boolean {
   return /^\/[a-z?]+(\s|$)/i.test(message);
 }
 
+/** For the Tab key, in readline's form: the lines that this one may become. */
+export function completeSlashCommand(line: string): [string[], string] {
+  const lines = SLASH_COMMANDS.map(({ usage }) => usage.replace(/ .*/, ' '));
+  return [lines.filter((whole) => line.startsWith('/') && whole.startsWith(line)), line];
+}
+
 /** @throws CogVLM2Error: for an unknown command, and whatever the command meets */
 export async function runSlashCommand(
   message: string,
