@@ -1,0 +1,92 @@
+/**
+ * The READMEs tell the truth. A code block marked `sh` is run: each of its lines from the root, in order, without
+ * standard input, and each must succeed. `npm ci` and `npm test` are cut from them, because they are what `.ci/run`
+ * does, with this test in it. A block marked `ts`, on any
+ * page, is compiled. Any other block (`text`) is only shown.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { codeBlocks, pages, read, readmes, root } from './markdown.ts';
+
+const built = existsSync(`${root}/dist/cli/main.js`);
+const ready = built && existsSync(`${root}/models/demo/config.json`);
+const doneByCi = ['npm ci', 'npm test'];
+
+/** Command lines as they are typed, without comments. */
+function commands(page: string): string[] {
+  return codeBlocks(page, 'sh')
+    .flatMap((block) => block.split('\n'))
+    .map((line) => line.replace(/\s+#.*$/, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** What remains to be run of a line, or nothing. */
+function withoutCi(line: string): string {
+  return line
+    .split(' && ')
+    .filter((part) => !doneByCi.includes(part))
+    .join(' && ');
+}
+
+const lines = [...new Set(readmes.flatMap(commands).map(withoutCi))].filter((line) => line !== '');
+
+describe('commands of the READMEs', () => {
+  it('are the same in both languages', () => {
+    expect(commands('README_zh.md')).toEqual(commands('README.md'));
+  });
+
+  it('begin with the install and test that .ci/run does', () => {
+    const script = read('.ci/run').split('\n');
+    for (const command of doneByCi) {
+      expect(commands('README.md').some((line) => line.split(' && ').includes(command))).toBe(true);
+      expect(script.some((line) => line.startsWith(command))).toBe(true);
+    }
+  });
+
+  it.skipIf(!ready).each(lines)('runs (skipped without models/demo and dist/): %s', (line) => {
+    const run = spawnSync('bash', ['-euo', 'pipefail', '-c', line], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    expect(run.status, run.stderr).toBe(0);
+  });
+});
+
+const withTypeScript = pages.filter((page) => codeBlocks(page, 'ts').length > 0);
+
+describe('TypeScript of the pages', () => {
+  it.skipIf(!built).each(withTypeScript)('compiles (skipped without dist/): %s', (page) => {
+    const snippets = codeBlocks(page, 'ts');
+    const { config } = ts.readConfigFile(`${root}/tsconfig.json`, ts.sys.readFile);
+    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+    const files = new Map(
+      snippets.map((code, i) => [path.join(root, `examples/${path.basename(page)}.${i}.ts`), code]),
+    );
+    const host = ts.createCompilerHost(options);
+    const { fileExists, readFile } = host;
+    host.fileExists = (file) => files.has(file) || fileExists(file);
+    host.readFile = (file) => files.get(file) ?? readFile(file);
+    const program = ts.createProgram([...files.keys()], options, host);
+    const found = ts.getPreEmitDiagnostics(program);
+    expect(ts.formatDiagnostics(found, host)).toBe('');
+  });
+});
+
+describe('the house in the READMEs', () => {
+  it.each(readmes)('%s has one line for each room of src/', (page) => {
+    const rooms = readdirSync(`${root}/src`, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+    const told = [...read(page).matchAll(/^ {2}(\w+)\/ {2,}\S/gm)].map(([, room]) => room);
+    expect(told.sort()).toEqual(rooms.sort());
+  });
+
+  it('has the same parts in both languages', () => {
+    const shape = (page: string) => read(page).match(/^#+ |^```\w*$|^\|/gm);
+    expect(shape('README_zh.md')).toEqual(shape('README.md'));
+  });
+});
