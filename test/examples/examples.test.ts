@@ -1,0 +1,41 @@
+/** Every program in examples/ runs from the root with the demonstration model, and is short. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const programs = readdirSync(`${root}/examples`).filter((name) => name.endsWith('.ts'));
+/** The examples import `cogvlm2` as a reader would, and get the built package with its demonstration model. */
+const ready = existsSync(`${root}/dist/index.js`) && existsSync(`${root}/models/demo/config.json`);
+
+/** What must be on standard output: the shape of it, since the model may read a picture wrongly. */
+const printed: Record<string, RegExp> = {
+  'ask.ts': /^.+\n$/,
+  'stream.ts': /^.+\n$/,
+  'several-questions.ts': /^What is the total\? .*\nWhat is the date\? .*\nWhat is the tax\? .*\n$/,
+  'conversation.ts': /^> What is in the picture\?\n.*\n> What is the value of DUM\?\n.*\n$/,
+  'form-to-json.ts': /^\{\n( {2}"\w+": ".*",?\n){5}\}\n$/,
+};
+
+describe('examples', () => {
+  it.each(programs)('%s is at most 30 lines and says how to run it', (name) => {
+    const lines = readFileSync(`${root}/examples/${name}`, 'utf8').trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(30);
+    expect(lines[0]).toMatch(/^\/\*\* .+ \*\/$/);
+    expect(lines[0]).toContain(`npx tsx examples/${name}`);
+  });
+
+  it.each(programs)('%s is expected to print something here', (name) => {
+    expect(Object.keys(printed)).toContain(name);
+  });
+});
+
+describe.skipIf(!ready)('examples with models/demo (skipped when it or dist/ is not there)', () => {
+  it.each(programs)('%s runs', (name) => {
+    const tsx = `${root}/node_modules/tsx/dist/cli.mjs`;
+    const run = spawnSync(process.execPath, [tsx, `examples/${name}`], { cwd: root, encoding: 'utf8' });
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.stdout).toMatch(printed[name] ?? /^$/);
+  });
+});
