@@ -121,7 +121,7 @@ export async function generate(
   let logits: Float32Array;
   try {
     logits = await model.prefill({ ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) }, slot.cache, {
-      imageTokens: image?.rows ?? null,
+      image: image?.state ?? null,
       start: cachedTokens,
       signal,
       onTokens: (done, total) => emit({ type: 'progress', progress: { stage: 'prefill', done, total } }),

@@ -65,11 +65,23 @@ export class Engine {
     this.#frees.push(() => lib.run('ggml_backend_sched_free', this.#scheduler));
   }
 
-  /** Gives every tensor of the context memory on the device, until the engine is disposed or `free` is called. */
+  /**
+   * Gives every tensor of the context memory on the device, and owns both from then on: `free` frees them once no
+   * graph that was begun before can still read them, and the engine's end frees them at the latest.
+   */
   allocate(context: Context): { free: () => void } {
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, this.#bufferType);
-    return this.#owned(() => lib.run('ggml_backend_buffer_free', buffer));
+    const free = () => {
+      lib.run('ggml_backend_buffer_free', buffer);
+      context[Symbol.dispose]();
+    };
+    this.#frees.push(free);
+    return {
+      free: () => {
+        this.#last = this.#last.then(() => this.#freeNow(free));
+      },
+    };
   }
 
   /** Lets tensors point into a mapped file. Only where `usesMappedMemory`. Returns the function that places one. */
@@ -78,7 +90,7 @@ export class Engine {
     const buffer = lib.pointer('ggml_backend_cpu_buffer_from_ptr', file.address, file.sizeBytes);
     const weights = 1;
     lib.run('ggml_backend_buffer_set_usage', buffer, weights);
-    this.#owned(() => lib.run('ggml_backend_buffer_free', buffer));
+    this.#frees.push(() => lib.run('ggml_backend_buffer_free', buffer));
     return (tensor, offset) =>
       void lib.number('ggml_backend_tensor_alloc', buffer, tensor.pointer, file.address + BigInt(offset));
   }
@@ -103,21 +115,16 @@ export class Engine {
     });
   }
 
-  /** Frees `free` with the engine, unless its owner does so before. */
+  /** Calls `free` when the engine is disposed, before what it stands on is freed. */
   onDispose(free: () => void): void {
     this.#frees.push(free);
   }
 
-  #owned(free: () => void): { free: () => void } {
-    this.#frees.push(free);
-    return {
-      free: () => {
-        const index = this.#frees.indexOf(free);
-        if (index < 0) return;
-        this.#frees.splice(index, 1);
-        free();
-      },
-    };
+  #freeNow(free: () => void): void {
+    const index = this.#frees.indexOf(free);
+    if (index < 0) return;
+    this.#frees.splice(index, 1);
+    free();
   }
 
   #openBackend(device: Pointer): Pointer {

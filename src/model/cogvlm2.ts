@@ -2,7 +2,6 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { Engine, type EngineOptions } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
-import type { Tensor } from '../ggml/tensor.ts';
 import { Adapter } from './adapter.ts';
 import { type Chunk, type PromptRows, planChunks } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
@@ -23,7 +22,7 @@ export interface ModelOptions extends EngineOptions {
 }
 
 export interface PrefillOptions {
-  imageTokens: Tensor | null;
+  image: State<'imageTokens'> | null;
   /** Rows of the prompt that the cache already holds. */
   start?: number;
   signal?: AbortSignal | undefined;
@@ -102,8 +101,8 @@ export class Model {
     for (const [i, chunk] of chunks.entries()) {
       options.signal?.throwIfAborted();
       const wanted = options.logits === 'all' ? 'all' : i === chunks.length - 1 ? 'last' : 'none';
-      const { imageTokens, tap } = options;
-      logits = await this.#decoder.forward(chunk, cache, { imageTokens, logits: wanted, tap });
+      const { image, tap } = options;
+      logits = await this.#decoder.forward(chunk, cache, { image, logits: wanted, tap });
       options.onTokens?.(cache.length, total);
     }
     return logits;
@@ -116,7 +115,7 @@ export class Model {
       pieces: [{ ids: Int32Array.of(id) }],
       positions: Int32Array.of(position),
     };
-    return this.#decoder.forward(chunk, cache, { imageTokens: null, logits: 'last' });
+    return this.#decoder.forward(chunk, cache, { image: null, logits: 'last' });
   }
 
   [Symbol.dispose](): void {

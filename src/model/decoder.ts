@@ -1,4 +1,5 @@
 import type { Weights } from '../checkpoint/weights.ts';
+import { CogVLM2Error } from '../errors.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
@@ -7,6 +8,7 @@ import type { Chunk, Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
 import type { KvCache } from './kv-cache.ts';
 import { Linear, RmsNorm } from './layers.ts';
+import type { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 
 /** What every layer needs to know of the chunk that it sees. */
@@ -21,7 +23,7 @@ interface Step {
 
 export interface ForwardOptions {
   /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
-  imageTokens: Tensor | null;
+  image: State<'imageTokens'> | null;
   /** Which rows need logits: only the last is ever sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
   tap?: Tap | undefined;
@@ -62,7 +64,7 @@ export class Decoder {
       mask: n === 1 ? null : graph.input('f16', [cache.length + n, n], causalMask(cache.length, n)),
     };
     const tap = (name: string, x: Tensor) => options.tap && graph.output(name, x);
-    let x = this.#embed(graph, chunk, options.imageTokens); // [H, n]
+    let x = this.#embed(graph, chunk, options.image); // [H, n]
     for (const [i, layer] of this.#layers.entries()) {
       tap(`hidden.${i}`, x);
       x = layer.forward(graph, x, step);
@@ -79,12 +81,12 @@ export class Decoder {
     return results.get('logits') ?? new Float32Array(0);
   }
 
-  #embed(graph: Graph, chunk: Chunk, imageTokens: Tensor | null): Tensor {
+  #embed(graph: Graph, chunk: Chunk, image: State<'imageTokens'> | null): Tensor {
     const pieces = chunk.pieces.map((piece) => {
       if ('ids' in piece)
         return graph.getRows(this.#embedTokens, graph.input('i32', [piece.ids.length], piece.ids));
-      if (!imageTokens) throw new Error('A chunk with image rows needs the image tokens.');
-      return graph.rows(imageTokens, piece.imageRow, piece.count);
+      if (!image) throw new CogVLM2Error('engine_bug', 'A chunk has image rows, but no image was given.');
+      return graph.rows(image.get('imageTokens'), piece.imageRow, piece.count);
     });
     return pieces.reduce((left, right) => graph.concatRows(left, right));
   }

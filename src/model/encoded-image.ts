@@ -10,13 +10,14 @@ export class EncodedImage {
   readonly contentKey: string;
   readonly imageMs: number;
   readonly visionMs: number;
-  readonly #state: State<'imageTokens'>;
+  /** Its rows, [H, imageTokens]. */
+  readonly state: State<'imageTokens'>;
 
   constructor(
     state: State<'imageTokens'>,
     facts: Pick<EncodedImage, 'width' | 'height' | 'imageTokens' | 'contentKey' | 'imageMs' | 'visionMs'>,
   ) {
-    this.#state = state;
+    this.state = state;
     this.width = facts.width;
     this.height = facts.height;
     this.imageTokens = facts.imageTokens;
@@ -25,13 +26,9 @@ export class EncodedImage {
     this.visionMs = facts.visionMs;
   }
 
-  /** The rows on the device. @throws when disposed. */
-  get rows() {
-    return this.#state.get('imageTokens');
-  }
-
+  /** Frees its memory; an answer that still needs it ends with the error `disposed`. */
   dispose(): void {
-    this.#state[Symbol.dispose]();
+    this.state[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -78,7 +78,7 @@ async function tracePrompt(
   trace.integers(`${name}.position_ids`, prompt.positions);
   const rows = (tensor: string, data: Float32Array) => trace.rows(`${name}.${tensor}`, data);
   await model.prefill(prompt, cache, {
-    imageTokens: image?.get('imageTokens') ?? null,
+    image: image ?? null,
     logits: 'all',
     tap: rows,
     signal,
