@@ -2,11 +2,14 @@
  * All that the commands use of the rest of the package, behind one interface: loaded only when a command calls it, so
  * that `--help` needs neither the engine nor its native libraries, and replaced by a scripted one in tests.
  */
+
 import type { listModels } from '../checkpoint/find.ts';
+import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
+import { pictureLabel } from './picture.ts';
 import type { InputStream } from './terminal.ts';
 
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
@@ -34,8 +37,22 @@ export const library: Library = {
   listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
   libraryInfo: async () => (await import('../ggml/library.ts')).libraryInfo(),
   trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
-  readPicture: async (source, signal) =>
-    (await import('../image/source.ts')).readImageSource(source, { signal }),
-  readPictureStream: async (stream, signal) =>
-    (await import('../image/source.ts')).readStream(stream, { signal }),
+  readPicture: async (source, signal) => {
+    const { readImageSource } = await import('../image/source.ts');
+    return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));
+  },
+  readPictureStream: async (stream, signal) => {
+    const { readStream } = await import('../image/source.ts');
+    return await recognised(await readStream(stream, { signal }), 'Standard input');
+  },
 };
+
+/** What is no picture at all is refused by its name, before a model is loaded for it. */
+async function recognised(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+  const { describeOther, sniffFormat } = await import('../image/sniff.ts');
+  if (sniffFormat(bytes) !== null) return bytes;
+  throw new CogVLM2Error(
+    'invalid_image',
+    `${name} is ${describeOther(bytes)}; PNG, JPEG and WebP pictures are read.`,
+  );
+}

@@ -1,7 +1,17 @@
 /** The built program with the demonstration model, as a person runs it. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -141,6 +151,14 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(JSON.parse(await readFile(saved, 'utf8')).turns).toHaveLength(1);
   });
 
+  it.skipIf(!existsSync('/dev/full'))('says that a conversation cannot be saved on a full disk', async () => {
+    expect(await cogvlm2(['chat', '-q'], { input: '/save /dev/full\n' })).toEqual({
+      exitCode: 7,
+      out: '',
+      err: 'cogvlm2: /dev/full cannot be written: no space is left on the disk.\n',
+    });
+  });
+
   it('lists the model, and the machine is well', async () => {
     expect((await cogvlm2(['models'])).out).toMatch(/^demo +[\d.]+ [kM]B/m);
     expect(await cogvlm2(['doctor'])).toMatchObject({ exitCode: 0, err: '' });
@@ -182,7 +200,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     await writeFile(huge, header);
     await refused(['ask', join(folder, 'none.png'), 'What?'], 3, /no file/);
     await refused(['ask', folder, 'What?'], 3, /not a file/);
-    await refused(['ask', text, 'What?'], 3, /text/);
+    await refused(['ask', text, 'What?'], 3, /text\.png" is text/);
     await refused(['ask', cut, 'What?'], 3, /./);
     await refused(['ask', huge, 'What?'], 3, /40,?000/);
     await refused(['ask', picture, ''], 2, /empty/);
@@ -193,7 +211,6 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     await refused(['ask', '-m', 'dmeo', picture, 'What?'], 4, /demo/);
     const copy = async (name: string) => {
       const path = join(folder, name);
-      const { mkdir, copyFile } = await import('node:fs/promises');
       await mkdir(path);
       for (const file of await readdir(demo)) {
         if (file.endsWith('.safetensors')) await copyFile(join(demo, file), join(path, file));
@@ -206,6 +223,17 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     const short = await copy('short');
     await truncate(join(short, weights), 200_000);
     await refused(['ask', '-m', short, picture, 'What?'], 4, /./);
+
+    const outside = await copy('outside');
+    const bytes = await readFile(join(demo, weights));
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const header = bytes.toString('latin1', 8, 8 + headerBytes);
+    const beyond = header.replace(/"data_offsets":\s*\[(\d+),\s*(\d+)\]/, (offsets) =>
+      offsets.replaceAll(/\d/g, '9'),
+    );
+    bytes.write(beyond, 8, 'latin1');
+    await writeFile(join(outside, weights), bytes);
+    await refused(['ask', '-m', outside, picture, 'What?'], 4, /./);
 
     const untokenized = await copy('untokenized');
     await rm(join(untokenized, 'tokenizer.json'));
