@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 
 /** A file that appears under its name only when it is whole: written beside it, then renamed. */
@@ -50,6 +50,8 @@ export class AtomicFile {
     } catch (cause) {
       if (cause instanceof CogVLM2Error) throw cause;
       this[Symbol.dispose]();
+      // A failed rename finds the descriptor closed already, and the temporary file still there.
+      if (existsSync(this.#temporary)) rmSync(this.#temporary, { force: true });
       const why =
         cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC'
           ? 'the disk is full'

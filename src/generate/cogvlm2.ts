@@ -91,6 +91,12 @@ export class CogVLM2 {
       }),
     );
     try {
+      if (tokenizer.vocabSize > model.config.vocabSize) {
+        throw new CogVLM2Error(
+          'invalid_checkpoint',
+          `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${model.config.vocabSize}.`,
+        );
+      }
       return new CogVLM2(model, tokenizer, describeModel(checkpoint, model, options.contextSize));
     } catch (error) {
       model[Symbol.dispose]();

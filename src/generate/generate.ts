@@ -145,6 +145,12 @@ export async function generate(
       break;
     }
     const id = sample(logits, sampling, seen, random);
+    if (!Number.isFinite(logits[id])) {
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        'The model computes values that are not finite; its weights are damaged.',
+      );
+    }
     if (tokenIds.length === 0) timings.firstTokenMs = performance.now() - startedAt;
     if (model.config.eosIds.includes(id)) {
       reason = 'stop';

@@ -3,12 +3,14 @@ import { CogVLM2Error } from '../errors.ts';
 
 const size = z.number().int().positive();
 const tokenId = z.number().int().nonnegative();
+/** A decoder layer takes about 35 nodes of a graph that holds 4,096. */
+const layerCount = size.max(100);
 
 /** The parts of the published config.json that decide what is computed. */
 const configSchema = z.object({
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   /** Absent from the English checkpoint, whose code defaults to 8. */
   num_multi_query_heads: size.default(8),
@@ -21,7 +23,7 @@ const configSchema = z.object({
   pad_token_id: tokenId,
   vision_config: z.object({
     hidden_size: size,
-    num_hidden_layers: size,
+    num_hidden_layers: layerCount,
     num_heads: size,
     intermediate_size: size,
     patch_size: size,
@@ -91,6 +93,9 @@ export function parseConfig(text: string, where: string): ModelConfig {
   const headSize = divides(raw.hidden_size, raw.num_attention_heads, 'hidden_size', 'num_attention_heads');
   divides(raw.num_attention_heads, raw.num_multi_query_heads, 'num_attention_heads', 'num_multi_query_heads');
   if (headSize % 2 !== 0) throw fail(`heads of ${headSize} cannot be rotated; the size must be even`);
+  const eosIds = [raw.eos_token_id].flat();
+  const outside = [raw.bos_token_id, raw.pad_token_id, ...eosIds].find((id) => id >= raw.vocab_size);
+  if (outside !== undefined) throw fail(`token id ${outside} is outside the vocabulary of ${raw.vocab_size}`);
   const side = divides(v.image_size, v.patch_size, 'vision_config.image_size', 'patch_size');
   if (side < 2) throw fail(`an image of ${side} patch a side is too small for the 2x2 convolution`);
   if (v.num_positions !== side * side + 1) {
@@ -110,7 +115,7 @@ export function parseConfig(text: string, where: string): ModelConfig {
     vocabSize: raw.vocab_size,
     template: raw.template_version,
     bosId: raw.bos_token_id,
-    eosIds: [raw.eos_token_id].flat(),
+    eosIds,
     padId: raw.pad_token_id,
     vision: {
       hiddenSize: v.hidden_size,
