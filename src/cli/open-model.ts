@@ -13,7 +13,7 @@ export interface ModelChoice {
 }
 
 export const DEMO_NOTICE =
-  'cogvlm2: this is the small demonstration model: it reads short printed texts, forms, tables and charts, and little else.\n';
+  'cogvlm2: small demonstration model: it reads short printed texts, forms and charts, and little else.\n';
 
 export async function openModel(
   choice: ModelChoice,
