@@ -19,7 +19,7 @@ describe('links', () => {
 });
 
 describe('docs/errors.md', () => {
-  const rows = [...read('docs/errors.md').matchAll(/^\| `(\w+)` \| (\d+) \| (\S.*) \|$/gm)];
+  const rows = [...read('docs/errors.md').matchAll(/^\| `(\w+)` +\| (\d+) +\| (\S.*) \|$/gm)];
 
   it('has every error code, once, with its exit status', () => {
     const source = read('src/errors.ts');
