@@ -10,11 +10,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from words import CLASS
 
 SIZE, PATCH = 224, 14
-LATIN = """DejaVuSans DejaVuSans-Bold DejaVuSansCondensed DejaVuSansCondensed-Bold DejaVuSansMono DejaVuSerif
-DejaVuSerifCondensed LiberationSans-Regular LiberationSans-Bold LiberationSerif-Regular LiberationSerif-Bold
-LiberationMono-Regular LiberationMono-Bold FreeSans FreeSansBold FreeSerif Lato-Regular Lato-Bold Roboto-Regular
-Roboto-Medium Roboto-Bold RobotoCondensed-Regular RobotoCondensed-Bold OpenSans-Regular OpenSans-Semibold""".split()
-CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold NotoSerifCJK-Regular wqy-microhei wqy-zenhei uming".split()
+LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Regular Roboto-Medium OpenSans-Regular".split()
+CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
 
 @lru_cache(1)
@@ -45,7 +42,7 @@ class Canvas:
         height = rng.randint(230, 360)
         self.W, self.H = int(height * rng.uniform(0.8, 1.3)), height
         self.sx, self.sy = self.W / SIZE, self.H / SIZE
-        dark = rng.random() < 0.15 if dark is None else dark
+        dark = rng.random() < 0.1 if dark is None else dark
         tint = [rng.randint(0, 25) for _ in range(3)]
         self.paper = tuple(rng.randint(15, 60) + t for t in tint) if dark else tuple(255 - rng.randint(0, 12) - t for t in tint)
         self.ink = self.colour(dark)
@@ -89,16 +86,16 @@ class Canvas:
     def finish(self):
         """Slight rotation, blur, noise, light and JPEG. -> RGB picture, marks in fractions of its sides."""
         rng, image, marks = self.rng, self.image, self.marks
-        if rng.random() < 0.35:
-            angle = rng.uniform(-3, 3)
+        if rng.random() < 0.2:
+            angle = rng.uniform(-2, 2)
             image = image.rotate(angle, Image.BILINEAR, fillcolor=self.paper)
             c, s, cx, cy = math.cos(math.radians(angle)), math.sin(math.radians(angle)), self.W / 2, self.H / 2
             marks = [(t, cx + c * (x - cx) + s * (y - cy), cy - s * (x - cx) + c * (y - cy)) for t, x, y in marks]
         if rng.random() < 0.2:
-            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
+            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7)))
         if rng.random() < 0.4:
             dx, dy = rng.randint(0, 512 - self.W) if self.W < 512 else 0, rng.randint(0, 512 - self.H)
-            noise = noise_bank()[dy:dy + self.H, dx:dx + self.W, None] * rng.uniform(2, 12)
+            noise = noise_bank()[dy:dy + self.H, dx:dx + self.W, None] * rng.uniform(2, 8)
             image = Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))
         if rng.random() < 0.25:
             buffer = BytesIO()

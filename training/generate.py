@@ -6,15 +6,15 @@ from figures import chart, shapes
 from scenes import form, lines, receipt, rows, sign, table
 from words import Words
 
-SCENES = {"sign": (sign, 0.16), "lines": (lines, 0.2), "receipt": (receipt, 0.26), "form": (form, 0.2),
-          "table": (table, 0.06), "chart": (chart, 0.06), "shapes": (shapes, 0.06)}
+SCENES = {"sign": (sign, 0.24), "lines": (lines, 0.18), "receipt": (receipt, 0.25), "form": (form, 0.22),
+          "table": (table, 0.03), "chart": (chart, 0.03), "shapes": (shapes, 0.05)}
 
 
 def picture(seed, scoring=False, scene=None, language=None):
     """-> RGB picture, marks (character, x, y in fractions), scene name, language, [(task, question, answer)]."""
     rng = random.Random(f"{'scoring' if scoring else 'training'} {seed}")
     name = scene or rng.choices(list(SCENES), [weight for _, weight in SCENES.values()])[0]
-    zh = rng.random() < 0.4 if language is None else language == "zh"
+    zh = rng.random() < 0.3 if language is None else language == "zh"
     c = Canvas(rng, dark=False if name in ("shapes", "chart") else None)
     c.boxed = False
     w = Words(rng, scoring)
@@ -27,7 +27,7 @@ def dense_picture(seed):
     """A page full of mixed text, for teaching the tower characters before anything is asked."""
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
-    zh = rng.random() < 0.5
+    zh = rng.random() < 0.25
     short = rng.randint(9, 17)
     texts = []
     for _ in range(rng.randint(5, 8)):
