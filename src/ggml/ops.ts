@@ -41,7 +41,12 @@ export class Ops {
     const [k, m, w2, w3] = weight.shape;
     const [, n, x2, x3] = x.shape;
     check(
-      k === x.shape[0] && x2 % w2 === 0 && x3 % w3 === 0 && x.type === 'f32' && hasWholeRows(weight),
+      k === x.shape[0] &&
+        x2 % w2 === 0 &&
+        x3 % w3 === 0 &&
+        isReal(weight) &&
+        x.type === 'f32' &&
+        hasWholeRows(x),
       'mulMat',
       weight,
       x,
@@ -82,7 +87,7 @@ export class Ops {
   /** Rows of table [d, rows] by index i32 [n] -> f32 [d, n]. The caller vouches for the indices. */
   getRows(table: Tensor, rows: Tensor): Tensor {
     const flat = table.shape[2] * table.shape[3] * rows.shape[1] * rows.shape[2] * rows.shape[3] === 1;
-    check(flat && rows.type === 'i32' && hasWholeRows(table), 'getRows', table, rows);
+    check(flat && rows.type === 'i32' && isReal(table), 'getRows', table, rows);
     return this.#node(
       'ggml_get_rows',
       'f32',
@@ -187,12 +192,12 @@ export class Ops {
   rope(x: Tensor, positions: Tensor, factors: Tensor, base: number): Tensor {
     const d = x.shape[0];
     check(
-      x.type === 'f32' && positions.type === 'i32' && positions.shape[0] === x.shape[2] && d % 2 === 0,
+      hasWholeRows(x) && positions.type === 'i32' && positions.shape[0] === x.shape[2] && d % 2 === 0,
       'rope',
       x,
       positions,
     );
-    check(factors.type === 'f32' && factors.shape[0] === d / 2, 'rope', x, factors);
+    check(x.type === 'f32' && factors.type === 'f32' && factors.shape[0] === d / 2, 'rope', x, factors);
     const neox = 2;
     const { pointer } = factors;
     return this.#node(
@@ -221,17 +226,16 @@ export class Ops {
   attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null, scale: number): Tensor {
     const [d, n, heads, batch] = q.shape;
     check(
-      q.type === 'f32' && k.shape[0] === d && heads % k.shape[2] === 0 && hasWholeRows(q),
+      q.type === 'f32' &&
+        k.shape[0] === d &&
+        heads % k.shape[2] === 0 &&
+        k.shape[3] === batch &&
+        hasWholeRows(q),
       'attention',
       q,
       k,
     );
-    check(
-      k.shape.every((size, axis) => size === v.shape[axis]) && hasWholeRows(k) && hasWholeRows(v),
-      'attention',
-      k,
-      v,
-    );
+    check(k.shape.every((size, axis) => size === v.shape[axis]) && isReal(k) && isReal(v), 'attention', k, v);
     if (mask) {
       const fits =
         mask.type === 'f16' && mask.shape[0] === k.shape[1] && mask.shape[1] === n && isContiguous(mask);
@@ -273,6 +277,11 @@ function checkBroadcast(op: string, a: Tensor, b: Tensor): void {
 /** Whether the elements of a row are next to each other. */
 function hasWholeRows(x: Tensor): boolean {
   return x.strides[0] === dtypes[x.type].bytes;
+}
+
+/** Whole rows of numbers that ggml multiplies: not of integers. */
+function isReal(x: Tensor): boolean {
+  return hasWholeRows(x) && x.type !== 'i32' && x.type !== 'i64';
 }
 
 function spanBytes(type: DType, shape: Shape, strides: Shape): number {

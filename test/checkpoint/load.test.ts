@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import type { NamedArray } from '../../src/checkpoint/safetensors-writer.ts';
+import { Model } from '../../src/model/cogvlm2.ts';
+import { randomArrays, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { rejected } from './caught.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-load-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const arrays = randomArrays(tinyConfig);
+const load = async (location: string) => Model.load(openCheckpoint(location), { device: 'cpu', threads: 1 });
+
+const replaced = (name: string, change: (array: NamedArray) => NamedArray[]) =>
+  arrays.flatMap((array) => (array.name === name ? change(array) : [array]));
+
+const down = 'model.layers.1.mlp.vision_mlp.down_proj.weight';
+
+test('loading reports all bytes once they are there', async () => {
+  const location = writeTinyCheckpoint(path.join(folder, 'whole'), { arrays });
+  const reports: [number, number][] = [];
+  using model = await Model.load(openCheckpoint(location), {
+    device: 'cpu',
+    threads: 1,
+    onLoad: (done, total) => reports.push([done, total]),
+  });
+  expect(model.exact).toBe(true);
+  const [done, total] = reports.at(-1)!;
+  expect(done).toBe(total);
+  expect(total).toBeGreaterThan(0);
+});
+
+test.each([
+  ['a missing tensor', replaced(down, () => []), [`no tensor ${down} [64, 96]`]],
+  [
+    'an extra tensor',
+    [...arrays, { name: 'model.extra.weight', shape: [2], data: Float32Array.of(1, 2) }],
+    ['1 tensors', 'model.extra.weight'],
+  ],
+  [
+    'a transposed tensor',
+    replaced(down, (array) => [{ ...array, shape: [96, 64] }]),
+    [down, 'model.safetensors', '[96, 64]', '[64, 96]'],
+  ],
+  [
+    'a flattened tensor',
+    replaced('model.vision.boi', (array) => [{ ...array, shape: [64] }]),
+    ['model.vision.boi', '[64]', '[1, 1, 64]'],
+  ],
+  [
+    'rotary frequencies of another head size',
+    [
+      ...arrays,
+      ...[0, 1].map((i) => ({
+        name: `model.layers.${i}.self_attn.rotary_emb.inv_freq`,
+        shape: [9],
+        data: new Float32Array(9).fill(1),
+      })),
+    ],
+    ['rotary_emb.inv_freq', '[9]', '[8]'],
+  ],
+])('refuses %s', async (what, changed, parts) => {
+  const location = writeTinyCheckpoint(path.join(folder, what.replaceAll(' ', '-')), { arrays: changed });
+  const error = await rejected(load(location));
+  expect(error.code).toBe('invalid_checkpoint');
+  for (const part of parts) expect(error.message).toContain(part);
+});
+
+test.each([
+  ['more layers', { num_hidden_layers: 3 }, 'model.layers.2.'],
+  ['fewer layers', { num_hidden_layers: 1 }, 'model.layers.1.'],
+  ['another vocabulary', { vocab_size: 61 }, 'model.embed_tokens.weight'],
+  ['other groups of heads', { num_multi_query_heads: 4 }, 'expert_query_key_value'],
+])('refuses a config with %s than the tensors', async (what, change, part) => {
+  const config = { ...tinyConfig, ...change };
+  const location = writeTinyCheckpoint(path.join(folder, what.replaceAll(' ', '-')), { config, arrays });
+  const error = await rejected(load(location));
+  expect(error.code).toBe('invalid_checkpoint');
+  expect(error.message).toContain(part);
+});
+
+test('an aborted load stops', async () => {
+  const location = writeTinyCheckpoint(path.join(folder, 'aborted'), { arrays });
+  const options = { device: 'cpu', threads: 1, signal: AbortSignal.abort() };
+  await expect(Model.load(openCheckpoint(location), options)).rejects.toThrow();
+});

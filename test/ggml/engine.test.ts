@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest';
+import { Context } from '../../src/ggml/context.ts';
+import { findDevice, listDevices } from '../../src/ggml/devices.ts';
+import { Engine } from '../../src/ggml/engine.ts';
+import { Graph } from '../../src/ggml/graph.ts';
+import { State } from '../../src/model/state.ts';
+import { caught, rejected } from '../checkpoint/caught.ts';
+
+const newEngine = () => new Engine({ device: 'cpu', threads: 1 });
+
+/** A product of n x n ones: long enough to be running while the test does something else. */
+function product(engine: Engine, n: number): Promise<Map<string, Float32Array>> {
+  const graph = new Graph(engine);
+  const ones = graph.input('f32', [n, n], new Float32Array(n * n).fill(1));
+  graph.output('y', graph.mulMat(ones, ones));
+  return graph.run();
+}
+
+const turn = () => new Promise(setImmediate);
+
+describe('devices', () => {
+  test('the processor is there, by kind and by name in any case', () => {
+    const cpu = listDevices().find(({ kind }) => kind === 'cpu');
+    expect(cpu?.memoryTotalBytes).toBeGreaterThan(0);
+    expect(findDevice('cpu').device.name).toBe(cpu?.name);
+    expect(findDevice(cpu!.name.toLowerCase()).device.kind).toBe('cpu');
+  });
+
+  test('an unknown one is refused with those that there are', () => {
+    const error = caught(() => findDevice('abacus'));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain('"abacus"');
+    for (const { name } of listDevices()) expect(error.message).toContain(name);
+  });
+
+  test.each([0, -1, 1.5, 513, Number.NaN])('%d threads are refused', (threads) => {
+    const error = caught(() => new Engine({ device: 'cpu', threads }));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain(`1 to 512; got ${threads}`);
+  });
+});
+
+describe('one thing at a time', () => {
+  test('exclusively runs in order, never two at once', async () => {
+    using engine = newEngine();
+    const log: string[] = [];
+    const work = (name: string, turns: number) =>
+      engine.exclusively(async () => {
+        log.push(`${name} begins`);
+        for (let i = 0; i < turns; i++) await turn();
+        log.push(`${name} ends`);
+        return name;
+      });
+    expect(await Promise.all([work('a', 5), work('b', 1), work('c', 0)])).toEqual(['a', 'b', 'c']);
+    expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
+  });
+
+  test('a failure reaches its caller and does not stop the next', async () => {
+    using engine = newEngine();
+    const failed = engine.exclusively(async () => {
+      throw new Error('mine');
+    });
+    const next = engine.exclusively(async () => 'done');
+    await expect(failed).rejects.toThrow('mine');
+    expect(await next).toBe('done');
+  });
+
+  test('graphs begun together do not mix', async () => {
+    using engine = newEngine();
+    const sizes = [64, 8, 96, 16];
+    const results = await Promise.all(sizes.map((n) => product(engine, n)));
+    for (const [i, result] of results.entries()) {
+      const y = result.get('y')!;
+      expect(y.length).toBe(sizes[i]! ** 2);
+      expect(y.every((value) => value === sizes[i])).toBe(true);
+    }
+  });
+});
+
+describe('dispose', () => {
+  test('what is asked of a disposed engine is refused', async () => {
+    const engine = newEngine();
+    engine[Symbol.dispose]();
+    engine[Symbol.dispose]();
+    expect((await rejected(engine.exclusively(async () => 1))).code).toBe('disposed');
+    const other = newEngine();
+    const graph = new Graph(other);
+    graph.output('y', graph.input('f32', [1], Float32Array.of(1)));
+    other[Symbol.dispose]();
+    expect((await rejected(graph.run())).code).toBe('disposed');
+  });
+
+  test('a running graph ends first; those behind it are refused; then all is freed, last first', async () => {
+    const engine = newEngine();
+    const log: string[] = [];
+    engine.onDispose(() => log.push('first freed'));
+    engine.onDispose(() => log.push('second freed'));
+    const running = product(engine, 512).then((result) => {
+      log.push('ran');
+      return result.get('y')?.[0];
+    });
+    const waiting = rejected(product(engine, 8));
+    await turn();
+    engine[Symbol.dispose]();
+    expect(log).toEqual([]);
+    expect(await running).toBe(512);
+    expect((await waiting).code).toBe('disposed');
+    await turn();
+    expect(log).toEqual(['ran', 'second freed', 'first freed']);
+  });
+
+  test('a state may be disposed while a graph reads it, and not be read afterwards', async () => {
+    using engine = newEngine();
+    const n = 256;
+    const state = new State(engine, [['x', 'f32', [n, n]]] as const);
+    const fill = new Graph(engine);
+    fill.effect(fill.copy(fill.input('f32', [n, n], new Float32Array(n * n).fill(2)), state.get('x')));
+    await fill.run();
+    const graph = new Graph(engine);
+    graph.output('y', graph.mulMat(state.get('x'), state.get('x')));
+    const running = graph.run();
+    state[Symbol.dispose]();
+    state[Symbol.dispose]();
+    expect((await running).get('y')?.every((value) => value === 4 * n)).toBe(true);
+    expect(caught(() => state.get('x')).code).toBe('disposed');
+  });
+
+  test('a freed context gives no more tensors', () => {
+    const context = Context.forTensors(2);
+    context[Symbol.dispose]();
+    context[Symbol.dispose]();
+    expect(caught(() => context.tensor('f32', [1])).code).toBe('disposed');
+  });
+});

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { type Chunk, type PromptRows, planChunks } from '../../src/model/chunks.ts';
+import { promptRows } from './tiny-checkpoint.ts';
+
+const textIds = [11, 12, 13, 14, 15, 16, 17];
+const imageTokens = 6;
+// bos, boi, four patches, eoi, text
+const prompt = promptRows(textIds, imageTokens);
+const sizes = [1, 2, 3, 4, 5, 6, 7, 13, 14, 512];
+
+/** What each row of the prompt reads: its id, or its row of the image. */
+function rowsOf(chunks: readonly Chunk[]) {
+  return chunks.flatMap((chunk) => {
+    const inputs = chunk.pieces.flatMap((piece) =>
+      'ids' in piece
+        ? Array.from(piece.ids, (id) => `id ${id}`)
+        : Array.from({ length: piece.count }, (_, i) => `image ${piece.imageRow + i}`),
+    );
+    expect(inputs.length).toBe(chunk.positions.length);
+    return inputs.map((input, i) => ({ input, expert: chunk.expert, position: chunk.positions[i] }));
+  });
+}
+
+/** The same said plainly, row by row. */
+function wantedRows({ ids, tokenTypes, positions, visionRows }: PromptRows, start: number) {
+  let imageRow = 0;
+  const rows = Array.from(ids, (id, i) => ({
+    input: tokenTypes[i] === 1 ? `image ${imageRow++}` : `id ${id}`,
+    expert: visionRows[i] === 1 ? 'vision' : 'language',
+    position: positions[i],
+  }));
+  return rows.slice(start);
+}
+
+describe.each(sizes)('chunks of at most %i rows', (size) => {
+  test.each(Array.from({ length: prompt.ids.length }, (_, start) => start))('from row %i', (start) => {
+    const chunks = planChunks(prompt, start, size);
+    expect(rowsOf(chunks)).toEqual(wantedRows(prompt, start));
+    for (const chunk of chunks) {
+      expect(chunk.positions.length).toBeGreaterThan(0);
+      expect(chunk.positions.length).toBeLessThanOrEqual(size);
+    }
+  });
+});
+
+test('bos alone, boi and the patches, then eoi and the text: no chunk mixes experts', () => {
+  const [bos, image, rest, ...more] = planChunks(prompt, 0, 512);
+  expect(bos).toEqual({
+    expert: 'language',
+    pieces: [{ ids: Int32Array.of(1) }],
+    positions: Int32Array.of(0),
+  });
+  expect(image).toEqual({
+    expert: 'vision',
+    pieces: [{ imageRow: 0, count: 5 }],
+    positions: Int32Array.of(1, 2, 2, 2, 2),
+  });
+  expect(rest).toEqual({
+    expert: 'language',
+    pieces: [{ imageRow: 5, count: 1 }, { ids: Int32Array.from(textIds) }],
+    positions: Int32Array.of(3, 4, 5, 6, 7, 8, 9, 10),
+  });
+  expect(more).toEqual([]);
+});
+
+test('image rows are counted from the image, not from where the run begins', () => {
+  const [patches] = planChunks(prompt, 3, 512);
+  expect(patches?.pieces).toEqual([{ imageRow: 2, count: 3 }]);
+  const [eoi] = planChunks(prompt, 6, 1);
+  expect(eoi).toMatchObject({ expert: 'language', pieces: [{ imageRow: 5, count: 1 }] });
+});
+
+test('text alone is one chunk of language', () => {
+  const chunks = planChunks(promptRows(textIds, 0), 0, 512);
+  expect(chunks.map(({ expert, positions }) => [expert, [...positions]])).toEqual([
+    ['language', [0, 1, 2, 3, 4, 5, 6, 7]],
+  ]);
+});

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { traceCheckpoint } from '../../src/model/trace.ts';
+import {
+  difference,
+  floats,
+  goldenFolder,
+  integers,
+  type NumberTensor,
+  readGolden,
+  readTensors,
+} from './tensors.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-trace-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const prompts = ['image_chat', 'image_long', 'text_only'];
+
+async function trace(name: string, compute: 'auto' | 'stored' | 'f32') {
+  const output = path.join(folder, `${name}.${compute}.safetensors`);
+  const input = path.join(goldenFolder(name), 'golden.safetensors');
+  const result = await traceCheckpoint({ checkpoint: goldenFolder(name), input, output, compute });
+  const traced = readTensors(output);
+  expect(result.tensors).toBe(traced.size);
+  return traced;
+}
+
+/** Logits that follow each prompt, then each greedy token: [13][V]. */
+function greedyLogits(tensors: ReadonlyMap<string, NumberTensor>, prompt: string): Float32Array[] {
+  const width = tensors.get(`${prompt}.logits`)?.shape[1] ?? 0;
+  const after = floats(tensors, `${prompt}.greedy_logits`);
+  return [
+    floats(tensors, `${prompt}.logits`).slice(-width),
+    ...Array.from({ length: after.length / width }, (_, i) => after.slice(i * width, (i + 1) * width)),
+  ];
+}
+
+describe.each(['small', 'odd'])('%s', (name) => {
+  const golden = readGolden(name);
+
+  describe.each([
+    ['f32', 2e-4],
+    ['auto', 6e-2],
+  ] as const)('compute %s', (compute, limit) => {
+    test('every tensor of the golden', async () => {
+      const traced = await trace(name, compute);
+      expect([...golden.keys()].filter((key) => !traced.has(key))).toEqual([]);
+      let worst = { name: '', max: 0 };
+      for (const [key, wanted] of golden) {
+        expect(traced.get(key)?.shape, key).toEqual(wanted.shape);
+        if (Array.isArray(wanted.values)) {
+          expect(integers(traced, key), key).toEqual(wanted.values);
+          continue;
+        }
+        const { max } = difference(floats(traced, key), wanted.values);
+        if (max > worst.max) worst = { name: key, max };
+      }
+      expect(worst.max, `${worst.name} is the furthest off`).toBeLessThanOrEqual(limit);
+    });
+  });
+
+  test('compute stored: bf16 weights stay near, and ids differ only where the two best are as near', async () => {
+    const traced = await trace(name, 'stored');
+    for (const [key, wanted] of golden) {
+      if (wanted.values instanceof Float32Array && !key.endsWith('greedy_logits'))
+        expect(difference(floats(traced, key), wanted.values).rms, key).toBeLessThanOrEqual(6e-2);
+    }
+    for (const prompt of prompts) {
+      const [ids, wantedIds] = [golden, traced].map((from) => integers(from, `${prompt}.greedy_ids`));
+      const [actual, wanted] = [greedyLogits(traced, prompt), greedyLogits(golden, prompt)];
+      const parted = ids!.findIndex((id, i) => id !== wantedIds![i]);
+      // What comes after the first different token follows another text and cannot be compared.
+      for (const [i, row] of wanted.slice(0, parted < 0 ? undefined : parted + 1).entries()) {
+        const error = Math.max(...row.map((value, id) => Math.abs(value - actual[i]![id]!)));
+        const [best, second] = [...row].sort((a, b) => b - a);
+        if (i === parted) expect(best! - second!, `${prompt} token ${i}`).toBeLessThanOrEqual(2 * error);
+        expect(difference(actual[i]!, row).rms, `${prompt} logits ${i}`).toBeLessThanOrEqual(6e-2);
+      }
+    }
+  });
+});
