@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { AtomicFile } from './atomic-file.ts';
 import { type Checkpoint, type TensorEntry, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
 

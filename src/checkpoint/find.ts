@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 
 export interface FoundModel {
@@ -34,19 +35,24 @@ export async function listModels(): Promise<FoundModel[]> {
 }
 
 /**
- * A path that exists, or the name of a listed model.
+ * A path that exists, or the name of a listed model; the demo model when nothing is named.
  * @throws CogVLM2Error `model_not_found` naming the nearest one.
  */
-export async function findModel(nameOrPath: string): Promise<{ name: string; path: string }> {
+export async function findModel(nameOrPath?: string): Promise<{ name: string; path: string }> {
+  if (nameOrPath === undefined) {
+    if (existsSync(demoModelPath())) return { name: 'demo', path: demoModelPath() };
+    throw new CogVLM2Error(
+      'model_not_found',
+      'This installation has no demonstration model; name another model.',
+    );
+  }
   if (existsSync(nameOrPath))
     return { name: path.basename(path.resolve(nameOrPath), '.gguf'), path: nameOrPath };
   const known = await candidates();
   const location = known.get(nameOrPath);
   if (location) return { name: nameOrPath, path: location };
-  const nearest = [...known.keys()].sort(
-    (a, b) => editDistance(a, nameOrPath) - editDistance(b, nameOrPath),
-  )[0];
-  const hint = nearest ? ` Did you mean "${nearest}"?` : '';
+  const alike = nearest(nameOrPath, known.keys());
+  const hint = alike === undefined ? '' : ` Did you mean "${alike}"?`;
   throw new CogVLM2Error(
     'model_not_found',
     `There is no model or path "${nameOrPath}".${hint} "cogvlm2 models" lists them.`,
@@ -75,18 +81,4 @@ function measure({ tensors }: Checkpoint): { sizeBytes: number; types: string } 
     sizeBytes: sorted.reduce((sum, [, bytes]) => sum + bytes, 0),
     types: sorted.map(([type]) => type).join(', '),
   };
-}
-
-/** Levenshtein: insertions, deletions and replacements from one word to the other. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...from].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const replace = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);
-      next.push(Math.min(replace, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

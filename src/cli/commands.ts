@@ -2,10 +2,11 @@
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { chat } from './commands/chat.ts';
+import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
 import { models } from './commands/models.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, models, trace];
+const working: readonly Command[] = [ask, chat, models, convert, trace];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -1,10 +1,10 @@
 /** What `doctor` finds out. Nothing here throws: what does not work is reported as the sentence that says why. */
 import os from 'node:os';
 import { resolve } from 'node:path';
+import { nearest } from '../nearest.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './failure.ts';
 import type { Device, FoundModel, LibraryInfo } from './library.ts';
-import { nearest } from './nearest.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
 import { stateDirectory } from './state-directory.ts';
 import { renderTable } from './table.ts';

@@ -1,8 +1,8 @@
 /** From what a person wrote to checked values: flag before environment before default, and one sentence when wrong. */
 import type { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { type Flag, flagsOf } from './flags.ts';
-import { nearest } from './nearest.ts';
 
 /** What was written, by key of the schema: text for most flags, a boolean for a switch, texts for a list. */
 export type WrittenValues = Readonly<Record<string, unknown>>;

@@ -3,6 +3,7 @@
  * that `--help` needs neither the engine nor its native libraries, and replaced by a scripted one in tests.
  */
 
+import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
@@ -24,6 +25,8 @@ export interface Library {
   listDevices(): Promise<Device[]>;
   libraryInfo(): Promise<LibraryInfo>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
+  /** The checkpoint at `path` into one GGUF file. */
+  convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
   readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
   /** The same of a stream. */
@@ -37,6 +40,11 @@ export const library: Library = {
   listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
   libraryInfo: async () => (await import('../ggml/library.ts')).libraryInfo(),
   trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
+  convert: async (path, outPath, options) => {
+    const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
+    const { convertToGguf } = await import('../checkpoint/convert.ts');
+    return convertToGguf(openCheckpoint(path), outPath, options);
+  },
   readPicture: async (source, signal) => {
     const { readImageSource } = await import('../image/source.ts');
     return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));

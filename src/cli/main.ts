@@ -1,10 +1,10 @@
 #!/usr/bin/env node
+import { writeProblem } from '../atomic-file.ts';
 /** The program `cogvlm2`: this process's streams and exit status around one run. Nothing else ends the process. */
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library.ts';
 import { runProgram } from './program.ts';
 import { processTerminal } from './terminal.ts';
-import { writeProblem } from './write-file.ts';
 
 const outputClosed = new AbortController();
 let outputFailed = false;

@@ -23,6 +23,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
   load: { doing: 'Loading the model', unit: 'bytes' },
   vision: { doing: 'Looking at the picture', unit: 'layers' },
   prefill: { doing: 'Reading the question', unit: 'tokens' },
+  convert: { doing: 'Writing the file', unit: 'bytes' },
 };
 
 const silent: ProgressReport = { report() {}, clear() {} };

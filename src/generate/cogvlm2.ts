@@ -71,7 +71,7 @@ export class CogVLM2 {
    */
   static async load(options: LoadOptions = {}): Promise<CogVLM2> {
     const { signal, onProgress, device, threads } = options;
-    const { path } = options.model === undefined ? { path: demoModelPath() } : await findModel(options.model);
+    const { path } = await findModel(options.model);
     const checkpoint = openCheckpoint(path);
     const tokenizerText = checkpoint.texts['tokenizer.json'];
     if (tokenizerText === undefined) {

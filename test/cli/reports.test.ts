@@ -1,12 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../src/cli/nearest.ts';
 import { renderTable } from '../../src/cli/table.ts';
 import { formatBytes, formatDuration } from '../../src/cli/units.ts';
-import { writeFileWhole } from '../../src/cli/write-file.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import { nearest } from '../../src/nearest.ts';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 
@@ -72,29 +68,17 @@ describe('trace', () => {
   });
 });
 
-describe('writing a file whole', () => {
-  it('replaces the file, and leaves no draft behind', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'cogvlm2-'));
-    try {
-      const path = join(folder, 'a.json');
-      await writeFile(path, 'old');
-      await writeFileWhole(path, 'new');
-      expect(await readFile(path, 'utf8')).toBe('new');
-      expect(await readdir(folder)).toEqual(['a.json']);
-      await expect(writeFileWhole(join(folder, 'no', 'a.json'), 'x')).rejects.toMatchObject({
-        code: 'write_failed',
-        message: /there is no such folder/,
-      });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+describe('convert', () => {
+  it('says how much was written', async () => {
+    const { exitCode, out } = await cli(['convert', 'demo', 'out.gguf'], scriptedLibrary().library);
+    expect(exitCode).toBe(0);
+    expect(out).toMatch(/^91 tensors, 5\.2 MB, written to out\.gguf in \d+ ms\.\n$/);
   });
 
-  it.skipIf(process.platform !== 'linux')('says when the disk is full (/dev/full)', async () => {
-    await expect(writeFileWhole('/dev/full', 'x')).rejects.toMatchObject({
-      code: 'write_failed',
-      message: '/dev/full cannot be written: no space is left on the disk.',
-    });
+  it('wants both names', async () => {
+    const { exitCode, err } = await cli(['convert', 'demo'], scriptedLibrary().library);
+    expect(exitCode).toBe(2);
+    expect(err).toMatch(/out\.gguf/i);
   });
 });
 

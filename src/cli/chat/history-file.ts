@@ -1,9 +1,9 @@
 /** The lines typed into `chat`, kept between runs for the arrow keys. Losing them is never an error. */
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeFileWhole } from '../../atomic-file.ts';
 import { stateDirectory } from '../state-directory.ts';
 import type { Terminal } from '../terminal.ts';
-import { writeFileWhole } from '../write-file.ts';
 
 const KEPT = 1_000;
 
@@ -21,7 +21,11 @@ export class HistoryFile {
       .split('\n')
       .filter((line) => line !== '');
     const kept = lines.slice(-KEPT);
-    if (lines.length > 2 * KEPT) await writeFileWhole(this.path, `${kept.join('\n')}\n`).catch(() => {});
+    try {
+      if (lines.length > 2 * KEPT) writeFileWhole(this.path, `${kept.join('\n')}\n`);
+    } catch {
+      // The long file stays; it is cut another time.
+    }
     this.#last = kept.at(-1) ?? '';
     return kept;
   }

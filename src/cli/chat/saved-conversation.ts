@@ -1,8 +1,8 @@
 /** A conversation as a file: what `/save` writes and `/load` reads. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { writeFileWhole } from '../../atomic-file.ts';
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../write-file.ts';
 
 const savedConversation = z.object({
   format: z.literal('cogvlm2-conversation'),
@@ -22,7 +22,7 @@ export async function saveConversation(
   conversation: Omit<SavedConversation, 'format' | 'version'>,
 ): Promise<void> {
   const saved: SavedConversation = { format: 'cogvlm2-conversation', version: 1, ...conversation };
-  await writeFileWhole(path, `${JSON.stringify(saved, null, 2)}\n`);
+  writeFileWhole(path, `${JSON.stringify(saved, null, 2)}\n`);
 }
 
 /** @throws CogVLM2Error file_not_found, invalid_value */
