@@ -6,7 +6,8 @@ const conversation = model.chat('examples/pictures/bar-chart.png');
 try {
   for (const question of ['What is in the picture?', 'What is the value of DUM?']) {
     console.log(`> ${question}`);
-    for await (const piece of conversation.ask(question).text()) process.stdout.write(piece);
+    const answer = conversation.ask(question, { maxTokens: 100 });
+    for await (const piece of answer.text()) process.stdout.write(piece);
     process.stdout.write('\n');
   }
   console.error(`${conversation.history.length} turns`);

@@ -11,10 +11,10 @@ const ready = existsSync(`${root}/dist/index.js`) && existsSync(`${root}/models/
 
 /** What must be on standard output: the shape of it, since the model may read a picture wrongly. */
 const printed: Record<string, RegExp> = {
-  'ask.ts': /^.+\n$/,
-  'stream.ts': /^.+\n$/,
-  'several-questions.ts': /^What is the total\? .*\nWhat is the date\? .*\nWhat is the tax\? .*\n$/,
-  'conversation.ts': /^> What is in the picture\?\n.*\n> What is the value of DUM\?\n.*\n$/,
+  'ask.ts': /^.+\n$/s,
+  'stream.ts': /^.+\n$/s,
+  'several-questions.ts': /^What is the total\? .*\nWhat is the date\? .*\nWhat is the tax\? .*\n$/s,
+  'conversation.ts': /^> What is in the picture\?\n.*\n> What is the value of DUM\?\n.*\n$/s,
   'form-to-json.ts': /^\{\n( {2}"\w+": ".*",?\n){5}\}\n$/,
 };
 
