@@ -1,0 +1,226 @@
+import { describe, expect, test } from 'vitest';
+import { randomFrom } from '../../src/generate/random.ts';
+import { rejected } from '../checkpoint/caught.ts';
+import { newSlot, picture, run, scriptedModel } from './scripted.ts';
+
+describe('how an answer ends', () => {
+  test('the model says so: everything shown, nothing of the end', async () => {
+    const { model, calls } = scriptedModel(' three cats');
+    const { answer, shown, prompt } = await run(model);
+    expect(answer).toMatchObject({ text: 'three cats', finishReason: 'stop' });
+    expect(shown.join('')).toBe('three cats');
+    expect(answer.tokenIds).toEqual([...Buffer.from(' three cats')]);
+    // One step a token, each behind the last, the first behind the prompt.
+    const positions = calls.steps.map(({ position }) => position);
+    expect(positions).toEqual(answer.tokenIds.map((_, i) => prompt.ids.length + i));
+    expect(calls.steps.map(({ id }) => id)).toEqual(answer.tokenIds);
+  });
+
+  test('nothing at all is an answer too', async () => {
+    const { answer, shown } = await run(scriptedModel('').model);
+    expect(answer).toMatchObject({ text: '', tokenIds: [], finishReason: 'stop' });
+    expect(shown).toEqual([]);
+  });
+
+  test.each([1, 2, 5])('after %i tokens, without a step too many', async (maxTokens) => {
+    const { model, calls } = scriptedModel('abcdefgh');
+    const { answer } = await run(model, { maxTokens });
+    expect(answer).toMatchObject({ text: 'abcdefgh'.slice(0, maxTokens), finishReason: 'length' });
+    expect(answer.usage.completionTokens).toBe(maxTokens);
+    expect(calls.steps.length).toBe(maxTokens - 1);
+  });
+
+  test('a stop string over several tokens ends it and is never shown', async () => {
+    const { model, calls } = scriptedModel('four\nQuestion: and?');
+    const { answer, shown } = await run(model, { stop: '\nQuestion:' });
+    expect(answer).toMatchObject({ text: 'four', finishReason: 'stop' });
+    expect(shown.join('')).toBe('four');
+    expect(calls.steps.length).toBe('four\nQuestion:'.length - 1);
+  });
+
+  test('the first of several; what only began like one is shown at the end', async () => {
+    const several = await run(scriptedModel('one two three').model, { stop: ['three', 'two'] });
+    expect(several.answer.text).toBe('one ');
+    const near = await run(scriptedModel('a##').model, { stop: '###' });
+    expect(near.answer).toMatchObject({ text: 'a##', finishReason: 'stop' });
+    expect(near.shown.join('')).toBe('a##');
+  });
+
+  test('characters of several tokens are shown whole; half a one at the limit becomes a mark', async () => {
+    const { shown, answer } = await run(scriptedModel('猫 é').model);
+    expect(shown).toEqual(['猫', ' ', 'é']);
+    expect(answer.text).toBe('猫 é');
+    const cut = await run(scriptedModel('a猫').model, { maxTokens: 3 });
+    expect(cut.answer.text).toBe('a\ufffd');
+    expect(cut.shown.join('')).toBe('a\ufffd');
+  });
+
+  test('an abort stops within one token and keeps the text so far', async () => {
+    const controller = new AbortController();
+    const { model, calls } = scriptedModel('abcdefghij');
+    const { answer } = await run(model, {
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.type === 'text' && event.text === 'c') controller.abort();
+      },
+    });
+    expect(answer).toMatchObject({ text: 'abc', finishReason: 'aborted' });
+    expect(calls.steps.length).toBeLessThanOrEqual(3);
+  });
+
+  test('an abort before the prefill gives an empty answer, and the cache is known to be empty', async () => {
+    const { model, calls } = scriptedModel('abc');
+    const slot = newSlot();
+    const { answer } = await run(model, { signal: AbortSignal.abort(), slot });
+    expect(answer).toMatchObject({ text: '', finishReason: 'aborted' });
+    expect(slot.rows).toEqual({ ids: [], imageKey: null });
+    expect(calls).toEqual({ prefills: [], steps: [] });
+  });
+
+  test('another failure of the model is not taken for an abort', async () => {
+    const { model } = scriptedModel('abc');
+    model.prefill = async () => {
+      throw new Error('mine');
+    };
+    await expect(run(model)).rejects.toThrow('mine');
+  });
+});
+
+describe('usage and timings', () => {
+  test('count the prompt, the picture and the answer', async () => {
+    const { answer, events, prompt } = await run(scriptedModel('yes').model, { image: picture('a') });
+    expect(prompt.ids.length).toBe(1 + 6 + 'Question: How many? Answer:'.length);
+    expect(answer.usage).toEqual({
+      promptTokens: prompt.ids.length,
+      imageTokens: 6,
+      cachedTokens: 0,
+      completionTokens: 3,
+    });
+    const { timings } = answer;
+    expect(timings.perTokenMs.length).toBe(3);
+    for (const name of ['prefillMs', 'firstTokenMs', 'decodeMs', 'totalMs'] as const) {
+      expect(timings[name], name).toBeGreaterThan(0);
+      expect(timings[name], name).toBeLessThanOrEqual(timings.totalMs);
+    }
+    const total = prompt.ids.length;
+    expect(events[0]).toEqual({ type: 'progress', progress: { stage: 'prefill', done: total, total } });
+  });
+
+  test('positions behind a picture: it costs three', async () => {
+    const { model, calls } = scriptedModel('ab');
+    const { prompt } = await run(model, { image: picture('a') });
+    expect(calls.steps[0]?.position).toBe(prompt.ids.length - (6 - 3));
+  });
+});
+
+describe('what the cache keeps', () => {
+  test('a second turn runs only what is new', async () => {
+    const slot = newSlot();
+    const image = picture('a');
+    const { model, calls } = scriptedModel(' two');
+    const first = await run(model, { slot, image, question: 'How many cats?' });
+    const known = slot.rows.ids.length;
+    expect(known).toBe(first.prompt.ids.length + 4);
+    const history = [{ question: 'How many cats?', answer: first.answer.text }];
+    const second = await run(model, { slot, image, history, question: 'And dogs?' });
+    expect(second.answer.usage.cachedTokens).toBe(known);
+    expect(calls.prefills[1]).toEqual({ start: known, rows: second.prompt.ids.length });
+    expect(slot.rows.ids).toEqual([...second.prompt.ids, ...Buffer.from(' two')]);
+    expect(slot.rows.imageKey).toBe('a');
+  });
+
+  test('the same question again runs its last row only', async () => {
+    const slot = newSlot();
+    const { model } = scriptedModel('x');
+    const first = await run(model, { slot });
+    const again = await run(model, { slot });
+    expect(again.answer.usage.cachedTokens).toBe(first.prompt.ids.length - 1);
+  });
+
+  test('another picture keeps bos alone', async () => {
+    const slot = newSlot();
+    const { model } = scriptedModel('x');
+    await run(model, { slot, image: picture('a') });
+    const other = await run(model, { slot, image: picture('b') });
+    expect(other.answer.usage.cachedTokens).toBe(1);
+    expect(slot.rows.imageKey).toBe('b');
+  });
+
+  test('an answer cut off by its limit is kept up to the last step that was run', async () => {
+    const slot = newSlot();
+    const { model } = scriptedModel('abcdef');
+    const { prompt } = await run(model, { slot, maxTokens: 3 });
+    expect(slot.rows.ids).toEqual([...prompt.ids, ...Buffer.from('ab')]);
+    expect(slot.cache.length).toBe(slot.rows.ids.length);
+  });
+});
+
+describe('the seed', () => {
+  const random = randomFrom(5);
+  const rows = Array.from({ length: 20 }, () =>
+    Float32Array.from({ length: 256 }, (_, id) => (id >= 97 && id < 123 ? random() * 2 : -50)),
+  );
+  const ask = async (seed?: number) => {
+    const { model } = scriptedModel('', (at) => rows[at]!);
+    const { answer } = await run(model, {
+      temperature: 1,
+      maxTokens: 20,
+      ...(seed !== undefined && { seed }),
+    });
+    return answer;
+  };
+
+  test('the same gives the same text, another another', async () => {
+    const [one, again, other] = [await ask(7), await ask(7), await ask(8)];
+    expect(one.text.length).toBe(20);
+    expect(again.text).toBe(one.text);
+    expect(other.text).not.toBe(one.text);
+    expect(one.seed).toBe(7);
+  });
+
+  test('one that was drawn is told, and gives the same text again', async () => {
+    const drawn = await ask();
+    expect((await ask(drawn.seed)).text).toBe(drawn.text);
+  });
+});
+
+describe('what is refused before any work', () => {
+  const { model, calls } = scriptedModel('x');
+  const prompt = 1 + 'Question: How many? Answer:'.length;
+
+  test.each([
+    ['an empty question', { question: ' \n' }, 'invalid_value', ['empty']],
+    ['no token', { maxTokens: 0 }, 'invalid_value', ['maxTokens', 'got 0']],
+    ['half a token', { maxTokens: 2.5 }, 'invalid_value', ['maxTokens', 'got 2.5']],
+    ['an empty stop string', { stop: ['a', ''] }, 'invalid_value', ['Stop string 2 of 2']],
+    ['a temperature', { temperature: -1 }, 'invalid_value', ['temperature', '0 to 100', 'got -1']],
+    [
+      'an answer longer than the room',
+      { capacity: 50, maxTokens: 40 },
+      'context_length_exceeded',
+      [`${prompt} tokens`, 'may have 40', 'context is 50', `Lower maxTokens to ${50 - prompt}`],
+    ],
+    [
+      'a question longer than the context',
+      { capacity: prompt - 5, question: 'How many?' },
+      'context_length_exceeded',
+      [`${prompt} tokens`, `context is ${prompt - 5}`, 'Shorten the text.'],
+    ],
+    [
+      'a picture that does not fit',
+      { capacity: prompt + 2, image: picture('a') },
+      'context_length_exceeded',
+      [`${prompt + 6} tokens (6 of them for the image)`, `context is ${prompt + 2}`],
+    ],
+  ] as const)('%s', async (_, options, code, parts) => {
+    const error = await rejected(run(model, options));
+    expect(error.code).toBe(code);
+    for (const part of parts) expect(error.message).toContain(part);
+    expect(calls.prefills).toEqual([]);
+  });
+
+  test('a prompt that leaves one token is taken', async () => {
+    const { answer } = await run(scriptedModel('abc').model, { capacity: prompt + 1 });
+    expect(answer).toMatchObject({ text: 'a', finishReason: 'length' });
+  });
+});

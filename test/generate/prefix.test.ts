@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { commonPrefix } from '../../src/generate/prefix.ts';
+import { buildPrompt } from '../../src/text/prompt.ts';
+import { byteTokenizer } from './scripted.ts';
+
+const prompt = (query: string, imageTokenCount = 0) =>
+  buildPrompt(byteTokenizer, { template: 'base', query, imageTokenCount, bosId: 1, padId: 0 });
+const cached = (query: string, imageTokenCount = 0, imageKey: string | null = null) => ({
+  ids: [...prompt(query, imageTokenCount).ids],
+  imageKey,
+});
+const empty = { ids: [], imageKey: null };
+
+test.each([
+  ['an empty cache', empty, prompt('abc'), null, 0],
+  ['the same prompt, whose last row is run again', cached('abc'), prompt('abc'), null, 3],
+  ['a longer prompt', cached('abc'), prompt('abcdef'), null, 4],
+  ['a shorter prompt', cached('abcdef'), prompt('abc'), null, 3],
+  ['a prompt that parts', cached('abcdef'), prompt('abxdef'), null, 3],
+  ['nothing but bos in common', cached('abc'), prompt('xyz'), null, 1],
+  ['the same picture', cached('abc', 6, 'p'), prompt('abxy', 6), 'p', 9],
+  ['the same picture, all text new', cached('abc', 6, 'p'), prompt('xyz', 6), 'p', 7],
+  ['another picture of the same length', cached('abc', 6, 'p'), prompt('abc', 6), 'q', 1],
+  ['a picture where there was none', cached('abc'), prompt('abc', 6), 'p', 1],
+  ['no picture where there was one', cached('abc', 6, 'p'), prompt('abc'), null, 1],
+  ['text that looks like the rows of a picture', cached('\0\0\0\0\0\0abc'), prompt('abc', 6), 'p', 1],
+  ['a picture that the cache has only half of', { ids: [1, 0, 0], imageKey: 'p' }, prompt('abc', 6), 'p', 1],
+] as const)('%s', (_, rows, next, imageKey, wanted) => {
+  expect(commonPrefix({ ids: [...rows.ids], imageKey: rows.imageKey }, next, imageKey)).toBe(wanted);
+});

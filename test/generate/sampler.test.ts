@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest';
+import { freshSeed, randomFrom } from '../../src/generate/random.ts';
+import { argmax, checkSampling, sample } from '../../src/generate/sampler.ts';
+import type { SamplingOptions } from '../../src/generate/types.ts';
+import { caught } from '../checkpoint/caught.ts';
+
+/** Logits whose softmax at temperature 1 is these probabilities. */
+const ofProbabilities = (...probabilities: number[]) => Float32Array.from(probabilities, Math.log);
+// Not sorted, so that ids and ranks differ.
+const probabilities = [0.1, 0.4, 0.05, 0.25, 0.2];
+const logits = ofProbabilities(...probabilities);
+
+/** How often each id is drawn, as a share. */
+function shares(options: SamplingOptions, from = logits, seen: number[] = []): number[] {
+  const draws = 20_000;
+  const random = randomFrom(1);
+  const sampling = checkSampling({ temperature: 1, ...options });
+  const counts = Array.from(from, () => 0);
+  for (let i = 0; i < draws; i++) counts[sample(from, sampling, new Set(seen), random)]! += 1 / draws;
+  return counts;
+}
+
+function expectShares(options: SamplingOptions, wanted: number[], seen: number[] = []) {
+  for (const [id, share] of shares(options, logits, seen).entries()) {
+    // Four standard deviations of 20,000 draws are below 0.015; what is cut off never comes.
+    if (wanted[id] === 0) expect(share, `id ${id}`).toBe(0);
+    else expect(Math.abs(share - wanted[id]!), `id ${id}: ${share}`).toBeLessThan(0.015);
+  }
+}
+
+describe('the draw', () => {
+  test('greedy is the default and the first of the largest', () => {
+    const never = () => expect.fail('greedy draws nothing');
+    expect(sample(logits, checkSampling({}), new Set(), never)).toBe(1);
+    expect(argmax(Float32Array.of(-3, -1, -2, -1))).toBe(1);
+    expect(sample(logits, checkSampling({ topK: 3, topP: 0.1 }), new Set(), never)).toBe(1);
+  });
+
+  test('temperature 1 draws by the probabilities', () => expectShares({}, probabilities));
+
+  test('temperature 2 draws by their square roots', () => {
+    const roots = probabilities.map(Math.sqrt);
+    const total = roots.reduce((a, b) => a + b);
+    expectShares(
+      { temperature: 2 },
+      roots.map((root) => root / total),
+    );
+  });
+
+  test('top-k keeps k', () => {
+    expectShares({ topK: 2 }, [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]);
+    expectShares({ topK: 1 }, [0, 1, 0, 0, 0]);
+    expectShares({ topK: 99 }, probabilities);
+  });
+
+  test('top-p keeps the fewest that reach p', () => {
+    expectShares({ topP: 0.6 }, [0, 0.4 / 0.65, 0, 0.25 / 0.65, 0]);
+    expectShares({ topP: 0.7 }, [0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85]);
+    expectShares({ topP: 1e-9 }, [0, 1, 0, 0, 0]);
+  });
+
+  test('top-p counts among what top-k left', () => {
+    // 0.4 of 0.65 is 0.615: alone enough for 0.6, though it is not of the whole.
+    expectShares({ topK: 2, topP: 0.6 }, [0, 1, 0, 0, 0]);
+  });
+
+  test('min-p drops what is below its share of the best', () => {
+    expectShares({ minP: 0.45 }, [0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85]);
+    expectShares({ minP: 0.99 }, [0, 1, 0, 0, 0]);
+  });
+
+  test('the penalty divides positive and multiplies negative logits of tokens that were seen', () => {
+    const row = Float32Array.of(2, 1.5, -1, -1.5);
+    const pick = (repetitionPenalty: number, ...seen: number[]) =>
+      sample(row, checkSampling({ repetitionPenalty }), new Set(seen), () => 0);
+    expect(pick(1, 0)).toBe(0);
+    expect(pick(1.3, 0)).toBe(0);
+    expect(pick(1.4, 0)).toBe(1);
+    expect(
+      sample(Float32Array.of(-1, -1.5), checkSampling({ repetitionPenalty: 2 }), new Set([0]), () => 0),
+    ).toBe(1);
+    expect(row).toEqual(Float32Array.of(2, 1.5, -1, -1.5));
+    // An id that the model has no row for is passed over.
+    expect(pick(1.4, 0, 99)).toBe(1);
+  });
+
+  test('whatever the random number, an id of the vocabulary comes', () => {
+    const sampling = checkSampling({ temperature: 1 });
+    expect(sample(logits, sampling, new Set(), () => 0)).toBe(1);
+    expect(sample(logits, sampling, new Set(), () => 1 - 2 ** -32)).toBe(2);
+    const huge = Float32Array.of(1e30, -1e30, 0);
+    expect(sample(huge, sampling, new Set(), () => 0.5)).toBe(0);
+  });
+});
+
+describe('random numbers', () => {
+  test('one seed, one sequence, from 0 to below 1, evenly', () => {
+    const [a, b, c] = [randomFrom(42), randomFrom(42), randomFrom(43)];
+    const first = Array.from({ length: 10_000 }, a);
+    expect(Array.from({ length: 10_000 }, b)).toEqual(first);
+    expect(Array.from({ length: 10_000 }, c)).not.toEqual(first);
+    expect(first.every((value) => value >= 0 && value < 1)).toBe(true);
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const count = first.filter((value) => Math.floor(value * 10) === tenth).length;
+      expect(Math.abs(count - 1000)).toBeLessThan(150);
+    }
+  });
+
+  test('a fresh seed is one that can be given', () => {
+    const seed = freshSeed();
+    expect(() => checkSampling({ seed })).not.toThrow();
+  });
+});
+
+test.each([
+  [{ temperature: -0.1 }, 'temperature', 'from 0 to 100', '-0.1'],
+  [{ temperature: 101 }, 'temperature', 'from 0 to 100', '101'],
+  [{ temperature: Number.NaN }, 'temperature', 'from 0 to 100', 'NaN'],
+  [{ topK: -1 }, 'topK', '0 or above', '-1'],
+  [{ topK: 1.5 }, 'topK', 'whole number', '1.5'],
+  [{ topP: 0 }, 'topP', 'above 0 and at most 1', '0'],
+  [{ topP: 1.1 }, 'topP', 'above 0 and at most 1', '1.1'],
+  [{ minP: 1 }, 'minP', 'at least 0 and below 1', '1'],
+  [{ minP: -0.5 }, 'minP', 'at least 0 and below 1', '-0.5'],
+  [{ repetitionPenalty: 0 }, 'repetitionPenalty', 'above 0 and at most 100', '0'],
+  [{ repetitionPenalty: Number.POSITIVE_INFINITY }, 'repetitionPenalty', 'at most 100', 'Infinity'],
+  [{ seed: -1 }, 'seed', '0 or above', '-1'],
+  [{ seed: 0.5 }, 'seed', 'whole number', '0.5'],
+])('%j is refused with its limits', (options, ...parts) => {
+  const error = caught(() => checkSampling(options));
+  expect(error.code).toBe('invalid_value');
+  for (const part of parts) expect(error.message).toContain(part);
+});
