@@ -1,0 +1,96 @@
+/** One row of a prediction file: its fields by name, under the names that the benchmarks' own files use. */
+import { CogVLM2Error } from '../errors.ts';
+import { PythonFloat } from './python/float.ts';
+import { parseListLiteral } from './python/literal.ts';
+import { PythonTuple, type PythonValue, str } from './python/str.ts';
+
+export type Row = Readonly<Record<string, unknown>>;
+
+export function isRow(value: unknown): value is Row {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof PythonFloat)
+  );
+}
+
+/** Null, a missing field and NaN are the empty cells of a sheet. */
+export function isMissing(value: unknown): boolean {
+  return value === undefined || value === null || (value instanceof PythonFloat && Number.isNaN(value.value));
+}
+
+/** The first of the fields that is there, as text. */
+export function optionalText(row: Row, ...names: string[]): string | undefined {
+  const name = names.find((name) => !isMissing(row[name]));
+  return name === undefined ? undefined : asText(row[name], name);
+}
+
+export function text(row: Row, ...names: string[]): string {
+  const value = optionalText(row, ...names);
+  if (value === undefined) throw invalid(`has no ${names.join(' or ')}`);
+  return value;
+}
+
+/** What the model said. A field that is there but empty is the empty answer. */
+export function prediction(row: Row): string {
+  const names = ['prediction', 'response', 'predict'];
+  if (!names.some((name) => name in row)) throw invalid('has no prediction');
+  return optionalText(row, ...names) ?? '';
+}
+
+/** `answers` or `answer`: a list, or the text of one answer. */
+export function answers(row: Row): string[] {
+  const name = ['answers', 'answer', 'label', 'ground_truth'].find((name) => !isMissing(row[name]));
+  if (name === undefined) throw invalid('has no answers');
+  const value = row[name];
+  return Array.isArray(value) ? value.map((item) => asText(item, name)) : [asText(value, name)];
+}
+
+/** The same, where one text that is a Python list literal stands for its elements, as in the TSV files. */
+export function listedAnswers(row: Row): string[] {
+  const found = answers(row);
+  return (found.length === 1 ? parseListLiteral(found[0]!)?.map(str) : undefined) ?? found;
+}
+
+export function integer(row: Row, name: string): number | undefined {
+  const value = row[name];
+  if (isMissing(value)) return undefined;
+  const number = value instanceof PythonFloat ? value.value : Number(value);
+  if (!Number.isSafeInteger(number)) throw invalid(`has ${JSON.stringify(name)} that is not a whole number`);
+  return number;
+}
+
+const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+
+/** `choices` by letter, `options` in a list or in the text of one, or the columns A to Z. Missing ones are none. */
+export function choices(row: Row): Map<string, string> {
+  const found = isRow(row.choices) ? row.choices : (optionList(row.options) ?? row);
+  const present = letters.filter((letter) => !isMissing(found[letter]));
+  return new Map(present.map((letter) => [letter, asText(found[letter], letter)]));
+}
+
+function optionList(options: unknown): Row | undefined {
+  const list = typeof options === 'string' ? parseListLiteral(options) : options;
+  if (isMissing(list)) return undefined;
+  if (!Array.isArray(list)) throw invalid('has options that are not a list');
+  if (list.length > letters.length)
+    throw invalid(`has ${list.length} options; ${letters.length} is the limit`);
+  return Object.fromEntries(list.map((option, i) => [letters[i]!, option]));
+}
+
+function asText(value: unknown, name: string): string {
+  if (!isCell(value)) throw invalid(`has ${JSON.stringify(name)} that is neither text nor a number`);
+  return str(value);
+}
+
+function isCell(value: unknown): value is PythonValue {
+  return (
+    ['string', 'number', 'bigint', 'boolean'].includes(typeof value) ||
+    value === null ||
+    value instanceof PythonFloat ||
+    value instanceof PythonTuple ||
+    (Array.isArray(value) && value.every(isCell))
+  );
+}
+
+function invalid(message: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', message);
+}

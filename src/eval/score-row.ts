@@ -1,0 +1,164 @@
+/** Scores one row of a prediction file. Rows of the other kinds of the case files get what their kind asks for. */
+import { CogVLM2Error } from '../errors.ts';
+import type { Benchmark, Profile } from './benchmarks.ts';
+import {
+  answers,
+  choices,
+  integer,
+  isRow,
+  listedAnswers,
+  optionalText,
+  prediction,
+  type Row,
+  text,
+} from './row.ts';
+import { scoreChartQa } from './score/chartqa.ts';
+import { scoreDocVqa } from './score/docvqa.ts';
+import {
+  type MmBenchRow,
+  type MmBenchTableRow,
+  meanHits,
+  scoreCircular,
+  scoreMmBench,
+  scoreRotations,
+} from './score/mmbench.ts';
+import { scoreMmmu } from './score/mmmu.ts';
+import { type Graded, judgeRow, matchExactly, readJudge, sumCapabilities } from './score/mmvet.ts';
+import { scoreOcrBench } from './score/ocrbench.ts';
+import { scoreTextVqa } from './score/textvqa.ts';
+
+export interface RowScore {
+  /** A number from 0 to 1; null where undecided; for other kinds of rows a text, a table or a list of them. */
+  readonly score: unknown;
+  /** Only of MMMU and MMBench: what was read from the prediction, null where undecided. */
+  readonly parsed?: unknown;
+  readonly undecided?: boolean;
+  /** Not a question, so not counted. */
+  readonly other?: boolean;
+}
+
+export function scoreRow(benchmark: Benchmark, row: Row, profile: Profile): RowScore {
+  switch (benchmark) {
+    case 'textvqa':
+      return { score: scoreTextVqa(prediction(row), listedAnswers(row), profile) };
+    case 'docvqa':
+      return { score: scoreDocVqa(prediction(row), listedAnswers(row)) };
+    case 'chartqa':
+      return { score: scoreChartQa(prediction(row), answers(row), profile) };
+    case 'ocrbench':
+      return { score: scoreOcrBench(prediction(row), ocrQuestion(row), profile) };
+    case 'mmmu':
+      return mmmu(row, profile);
+    case 'mmvet':
+      return mmvet(row, profile);
+    case 'mmbench':
+      return mmbench(row, profile);
+  }
+}
+
+export function ocrCategory(row: Row): string | undefined {
+  return optionalText(row, 'type', 'category', 'question_type');
+}
+
+function ocrQuestion(row: Row) {
+  return {
+    answers: listedAnswers(row),
+    category: ocrCategory(row),
+    dataset: optionalText(row, 'dataset_name', 'dataset'),
+  };
+}
+
+function mmmu(row: Row, profile: Profile): RowScore {
+  const golds = answers(row);
+  const type = optionalText(row, 'question_type');
+  const options = type === 'open' || type === 'short-answer' ? new Map<string, string>() : choices(row);
+  if (type === 'multiple-choice' && options.size === 0) {
+    throw new CogVLM2Error('invalid_value', 'has no options');
+  }
+  const answer =
+    Array.isArray(row.answer) || golds.length !== 1 ? golds : goldOf(golds[0]!, options.size, profile);
+  const { score, parsed } = scoreMmmu(prediction(row), { answer, choices: options }, profile);
+  return { score, parsed: writable(parsed), undecided: parsed === null };
+}
+
+/** The official script reads the list literal of several golds; VLMEvalKit shows it as it is. */
+function goldOf(gold: string, optionCount: number, profile: Profile): string | string[] {
+  return profile === 'official' && optionCount === 0 ? listedAnswers({ answer: gold }) : gold;
+}
+
+/** JSON has no infinity and no NaN. */
+function writable(parsed: unknown): unknown {
+  if (Array.isArray(parsed)) return parsed.map(writable);
+  if (typeof parsed !== 'number' || Number.isFinite(parsed)) return parsed;
+  return Number.isNaN(parsed) ? 'nan' : parsed < 0 ? '-inf' : 'inf';
+}
+
+function mmvet(row: Row, profile: Profile): RowScore {
+  if (Array.isArray(row.items)) {
+    return { score: sumCapabilities(rowsOf(row.items, 'items').map(graded), profile), other: true };
+  }
+  if (row.kind === 'prompt') {
+    return { score: judgeRow(text(row, 'question'), text(row, 'answer'), prediction(row)), other: true };
+  }
+  if (Array.isArray(row.replies)) {
+    const { score } = readJudge(row.replies.map(String), profile);
+    return { score, undecided: score === null };
+  }
+  const given = optionalText(row, 'score');
+  const score =
+    given === undefined
+      ? matchExactly(prediction(row), text(row, 'answer'))
+      : readJudge([given], 'vlmevalkit').score;
+  return { score, undecided: score === null };
+}
+
+export function graded(row: Row): Graded {
+  const capability = row.category ?? row.capability;
+  const names = Array.isArray(capability) ? capability.join(',') : text(row, 'category', 'capability');
+  const score = Number(text(row, 'score'));
+  if (!(score >= 0 && score <= 1)) throw new CogVLM2Error('invalid_value', 'has a score outside 0 to 1');
+  return { category: names, score };
+}
+
+function mmbench(row: Row, profile: Profile): RowScore {
+  if (!Array.isArray(row.rows)) {
+    const { score, parsed } = scoreMmBench(mmbenchRow(row), profile);
+    return { score, parsed, undecided: parsed === null };
+  }
+  const passes = rowsOf(row.rows, 'rows');
+  if (row.kind === 'dataset') {
+    const questions = scoreRotations(passes.map(mmbenchTableRow), profile);
+    const split = questions.find(({ split }) => split !== undefined)?.split;
+    const hits = Object.fromEntries(questions.map(({ index, score }) => [index, score]));
+    return {
+      score: { ...(split !== undefined && { split }), ...meanHits(questions) },
+      parsed: hits,
+      other: true,
+    };
+  }
+  return scoreCircular(passes.map(mmbenchRow), profile);
+}
+
+function mmbenchRow(row: Row): MmBenchRow {
+  const options = choices(row);
+  if (options.size === 0) throw new CogVLM2Error('invalid_value', 'has no options');
+  return { prediction: prediction(row), answer: text(row, 'answer', 'GT'), choices: options };
+}
+
+export function mmbenchTableRow(row: Row): MmBenchTableRow {
+  const index = integer(row, 'index');
+  if (index === undefined) throw new CogVLM2Error('invalid_value', 'has no index');
+  return {
+    ...mmbenchRow(row),
+    index,
+    group: integer(row, 'g_index'),
+    category: optionalText(row, 'category'),
+    ability: optionalText(row, 'l2-category', 'L2-category'),
+    split: optionalText(row, 'split'),
+  };
+}
+
+function rowsOf(values: readonly unknown[], name: string): Row[] {
+  if (!values.every(isRow)) throw new CogVLM2Error('invalid_value', `has ${name} that are not objects`);
+  return [...values];
+}

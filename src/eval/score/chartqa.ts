@@ -1,0 +1,37 @@
+/**
+ * ChartQA: relaxed accuracy, 5% of the target for numbers and equality of the lower-cased texts for the rest.
+ * `official` (the function of pix2struct) compares the plain texts. VLMEvalKit strips the prediction and takes a
+ * list literal as several answers. Until September 2025 it passed the two arguments the wrong way round, so the
+ * tolerance was 5% of the PREDICTION: `vlmevalkit-2024`.
+ */
+import { CogVLM2Error } from '../../errors.ts';
+import type { Profile } from '../benchmarks.ts';
+import { parseFloatAsPython } from '../python/float.ts';
+import { parseListLiteral } from '../python/literal.ts';
+import { str } from '../python/str.ts';
+import { strip } from '../python/whitespace.ts';
+
+export function scoreChartQa(prediction: string, answers: readonly string[], profile: Profile): number {
+  if (profile === 'official') return answers.some((answer) => isClose(prediction, answer)) ? 1 : 0;
+  const stripped = strip(prediction);
+  const targets = answers.flatMap((answer) => parseListLiteral(answer)?.map(str) ?? [answer]);
+  if (targets.length === 0) throw new CogVLM2Error('invalid_value', '0 answers; at least one is needed');
+  const swapped = profile === 'vlmevalkit-2024';
+  return targets.some((target) => (swapped ? isClose(target, stripped) : isClose(stripped, target))) ? 1 : 0;
+}
+
+/** In doubles, with no allowance: 1.05 is wrong for 1. A target of 0 has no 5%, so it is compared as text. */
+function isClose(prediction: string, target: string): boolean {
+  const predicted = toNumber(prediction);
+  const wanted = toNumber(target);
+  if (predicted !== undefined && wanted !== undefined && wanted !== 0) {
+    return Math.abs(predicted - wanted) / Math.abs(wanted) <= 0.05;
+  }
+  return prediction.toLowerCase() === target.toLowerCase();
+}
+
+function toNumber(text: string): number | undefined {
+  if (!text.endsWith('%')) return parseFloatAsPython(text);
+  const value = parseFloatAsPython(text.replace(/%+$/, ''));
+  return value === undefined ? undefined : value / 100;
+}

@@ -1,0 +1,102 @@
+/**
+ * MMBench: option letters found by VLMEvalKit's matching, and circular evaluation, where the rotations of a
+ * question are rows of the file and count only together. Exact matching: what stays undecided is wrong, and counted.
+ * The benchmark's own evaluation is VLMEvalKit's, so `official` is `vlmevalkit`.
+ */
+import type { Profile } from '../benchmarks.ts';
+import { groupBy } from '../group-by.ts';
+import { type Choices, matchOption } from './option-match.ts';
+
+export interface MmBenchRow {
+  readonly prediction: string;
+  /** The gold letter. */
+  readonly answer: string;
+  readonly choices: Choices;
+}
+
+export interface MmBenchScore {
+  readonly score: number;
+  /** "Z" is a decision as well: none of the options. */
+  readonly parsed: string | null;
+}
+
+export function scoreMmBench({ prediction, answer, choices }: MmBenchRow, profile: Profile): MmBenchScore {
+  const parsed = matchOption(prediction, choices, profile) ?? null;
+  return { parsed, score: parsed !== null && parsed === answer ? 1 : 0 };
+}
+
+export interface CircularScore {
+  readonly score: number;
+  readonly parsed: readonly (string | null)[];
+  /** No pass is known to be wrong, but a judge would have to read at least one. */
+  readonly undecided: boolean;
+}
+
+/** All passes of one question. */
+export function scoreCircular(rows: readonly MmBenchRow[], profile: Profile): CircularScore {
+  const passes = rows.map((row) => scoreMmBench(row, profile));
+  const wrong = passes.some(({ parsed, score }) => parsed !== null && score === 0);
+  return {
+    score: passes.length > 0 && passes.every(({ score }) => score === 1) ? 1 : 0,
+    parsed: passes.map(({ parsed }) => parsed),
+    undecided: !wrong && passes.some(({ parsed }) => parsed === null),
+  };
+}
+
+export interface MmBenchTableRow extends MmBenchRow {
+  readonly index: number;
+  /** The question's own index, where the file has the column. */
+  readonly group?: number | undefined;
+  readonly category?: string | undefined;
+  readonly ability?: string | undefined;
+  readonly split?: string | undefined;
+}
+
+export interface CircularQuestion extends CircularScore {
+  readonly index: number;
+  readonly category?: string | undefined;
+  readonly ability?: string | undefined;
+  readonly split?: string | undefined;
+}
+
+/** Rows by question, in the order of the file; the first pass of a question names its category. */
+export function scoreRotations(rows: readonly MmBenchTableRow[], profile: Profile): CircularQuestion[] {
+  const groups = groupBy(rows, ({ index, group }) => group ?? index % 1_000_000);
+  return [...groups].map(([index, passes]) => {
+    const main = passes.find((pass) => pass.index === index) ?? passes[0]!;
+    const { category, ability, split } = main;
+    return { ...scoreCircular(passes, profile), index, category, ability, split };
+  });
+}
+
+const abbreviations: Readonly<Record<string, string>> = {
+  coarse_perception: 'CP',
+  'finegrained_perception (instance-level)': 'FP-S',
+  'finegrained_perception (cross-instance)': 'FP-C',
+  logic_reasoning: 'LR',
+  relation_reasoning: 'RR',
+  attribute_reasoning: 'AR',
+};
+
+/** Mean hit over the QUESTIONS, for all, for each ability (by its short name) and for each category. */
+export function meanHits(questions: readonly CircularQuestion[]): Record<string, number> {
+  return {
+    Overall: mean(questions),
+    ...means(questions, ({ ability }) => ability),
+    ...means(questions, ({ category }) => category),
+  };
+}
+
+function means(
+  questions: readonly CircularQuestion[],
+  nameOf: (question: CircularQuestion) => string | undefined,
+): Record<string, number> {
+  const named = questions.filter((question) => nameOf(question) !== undefined);
+  const groups = [...groupBy(named, (question) => nameOf(question)!)];
+  const rows = groups.map(([name, group]): [string, number] => [abbreviations[name] ?? name, mean(group)]);
+  return Object.fromEntries(rows.sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+function mean(questions: readonly CircularQuestion[]): number {
+  return questions.reduce((sum, { score }) => sum + score, 0) / questions.length;
+}

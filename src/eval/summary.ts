@@ -1,0 +1,117 @@
+/** The numbers of a scored file: the benchmark's own score, its parts, and how many answers count for nothing. */
+import type { Benchmark, Profile } from './benchmarks.ts';
+import { groupBy } from './group-by.ts';
+import { isMissing, optionalText, type Row } from './row.ts';
+import { meanHits, scoreRotations } from './score/mmbench.ts';
+import { sumCapabilities } from './score/mmvet.ts';
+import { sumOcrBench } from './score/ocrbench.ts';
+import { mmbenchTableRow, ocrCategory, type RowScore } from './score-row.ts';
+
+export interface Summary {
+  readonly benchmark: Benchmark;
+  readonly profile: Profile;
+  /** Per cent, and points on OCRBench; null without questions. Undecided answers count as wrong. */
+  readonly score: number | null;
+  readonly parts: readonly Part[];
+  readonly questions: number;
+  /** Answers that the reference would draw at random, or give to a judge. */
+  readonly undecided: number;
+  /** Answers without a character. */
+  readonly empty: number;
+  /** Rows without a score because something is missing or wrong in them; not counted as questions. */
+  readonly broken: number;
+}
+
+export interface Part {
+  readonly name: string;
+  readonly score: number | null;
+}
+
+interface Scored extends RowScore {
+  readonly row: Row;
+  readonly error?: string;
+}
+
+export function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profile): Summary {
+  const asked = rows.filter(({ other, error }) => other !== true && error === undefined);
+  const circular = benchmark === 'mmbench' ? rotations(asked, profile) : undefined;
+  const counts = {
+    questions: circular?.length ?? asked.length,
+    undecided: (circular ?? asked).filter(({ undecided }) => undecided === true).length,
+    empty: asked.filter(({ row }) => isMissing(row.prediction) || row.prediction === '').filter(hasPrediction)
+      .length,
+    broken: rows.filter(({ error }) => error !== undefined).length,
+  };
+  if (circular !== undefined) {
+    const { Overall, ...others } = meanHits(circular);
+    const parts = Object.entries(others).map(([name, score]) => ({ name, score: score * 100 }));
+    return { benchmark, profile, score: circular.length === 0 ? null : Overall! * 100, parts, ...counts };
+  }
+  return { benchmark, profile, ...scoreAndParts(benchmark, asked, profile), ...counts };
+}
+
+function hasPrediction({ row }: Scored): boolean {
+  return 'prediction' in row;
+}
+
+function scoreAndParts(
+  benchmark: Benchmark,
+  asked: readonly Scored[],
+  profile: Profile,
+): Pick<Summary, 'score' | 'parts'> {
+  if (benchmark === 'ocrbench') {
+    const items = asked.map(({ row, score }) => ({ category: ocrCategory(row), score: Number(score) }));
+    const { 'Final Score': score, 'Final Score Norm': _, ...sums } = sumOcrBench(items);
+    return {
+      score: asked.length === 0 ? null : score!,
+      parts: Object.entries(sums).map(([name, sum]) => ({ name, score: sum })),
+    };
+  }
+  if (benchmark === 'mmvet') return { score: meanPercent(asked), parts: capabilities(asked, profile) };
+  const name = benchmark === 'chartqa' ? ['split', 'type', 'human_or_machine'] : ['category'];
+  const named = asked.filter(({ row }) => optionalText(row, ...name) !== undefined);
+  const groups = [...groupBy(named, ({ row }) => optionalText(row, ...name)!)];
+  const parts = benchmark === 'chartqa' || benchmark === 'mmmu' ? groups : [];
+  return {
+    score: meanPercent(asked),
+    parts: parts.map(([name, group]) => ({ name, score: meanPercent(group) })),
+  };
+}
+
+function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
+  const items = asked.flatMap(({ row, score }) => {
+    const names = Array.isArray(row.capability)
+      ? row.capability.join(',')
+      : optionalText(row, 'category', 'capability');
+    return names === undefined ? [] : [{ category: names, score: Number(score ?? 0) }];
+  });
+  const rows = items.length === 0 ? [] : sumCapabilities(items, profile);
+  return rows
+    .filter(({ Category }) => Category !== 'Overall')
+    .map(({ Category, acc }) => ({ name: Category, score: acc }));
+}
+
+/** Rows with an index are passes of a question; a row without one is a question of its own. */
+function rotations(asked: readonly Scored[], profile: Profile) {
+  const passes = asked.filter(({ row }) => !isMissing(row.index) && !Array.isArray(row.rows));
+  const alone = asked.filter(({ row }) => isMissing(row.index) || Array.isArray(row.rows));
+  return [
+    ...scoreRotations(
+      passes.map(({ row }) => mmbenchTableRow(row)),
+      profile,
+    ),
+    ...alone.map(({ row, score, undecided }, i) => ({
+      index: -1 - i,
+      score: Number(score),
+      parsed: [],
+      undecided: undecided === true,
+      category: optionalText(row, 'category'),
+      ability: optionalText(row, 'l2-category', 'L2-category'),
+    })),
+  ];
+}
+
+function meanPercent(scored: readonly Scored[]): number | null {
+  if (scored.length === 0) return null;
+  return (scored.reduce((sum, { score }) => sum + Number(score ?? 0), 0) / scored.length) * 100;
+}

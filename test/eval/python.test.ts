@@ -1,0 +1,78 @@
+/** The Python rules against what Python itself gave (python-rules.py writes the file). */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { floatRepr, PythonFloat, parseFloatAsPython } from '../../src/eval/python/float.ts';
+import { parseJsonAsPython } from '../../src/eval/python/json.ts';
+import { parseListLiteral, parseLiteral } from '../../src/eval/python/literal.ts';
+import { roundToHundredths } from '../../src/eval/python/round.ts';
+import { repr, str } from '../../src/eval/python/str.ts';
+import { strip, words } from '../../src/eval/python/whitespace.ts';
+
+interface Recorded {
+  floats: [string, string | null][];
+  rounds: [number, number, string][];
+  strips: [string, string, string[]][];
+  literals: [string, string[] | null][];
+  reprs: [string, string][];
+}
+const recorded = JSON.parse(
+  readFileSync(new URL('../fixtures/eval/python-rules.json', import.meta.url), 'utf8'),
+) as Recorded;
+
+test('float() takes and refuses the same texts and gives the same numbers', () => {
+  const ours = recorded.floats.map(([text]) => {
+    const value = parseFloatAsPython(text);
+    return [text, value === undefined ? null : floatRepr(value)];
+  });
+  expect(ours).toEqual(recorded.floats);
+});
+
+test('round(x, 2) and repr(x)', () => {
+  const ours = recorded.rounds.map(([value]) => [value, roundToHundredths(value), floatRepr(value)]);
+  expect(ours).toEqual(recorded.rounds);
+});
+
+test('strip() and split() know the same white space', () => {
+  expect(recorded.strips.map(([text]) => [text, strip(text), words(text)])).toEqual(recorded.strips);
+});
+
+test('strip with characters takes a set of them off both ends', () => {
+  expect(strip('..a.b..', '.')).toBe('a.b');
+  expect(strip('👍a👍', '👍')).toBe('a');
+  expect(strip('...', '.')).toBe('');
+});
+
+test('list literals are read, and what is none stays text', () => {
+  const ours = recorded.literals.map(([text]) => [text, parseListLiteral(text)?.map(str) ?? null]);
+  expect(ours).toEqual(recorded.literals);
+});
+
+test('a literal that is not a list', () => {
+  expect(parseLiteral('True')).toBe(true);
+  expect(parseLiteral('None')).toBeNull();
+  expect(parseLiteral("__import__('os')")).toBeUndefined();
+  expect(parseLiteral('['.repeat(5000))).toBeUndefined();
+});
+
+test('repr of texts', () => {
+  expect(recorded.reprs.map(([text]) => [text, repr(text)])).toEqual(recorded.reprs);
+});
+
+test('JSON keeps what tells a float from a whole number', () => {
+  const row = parseJsonAsPython(
+    '{"a": 42.0, "b": 7, "c": 12345678901234567890, "d": NaN, "e": "1.0 NaN", "f": -1e3}',
+  );
+  expect(row).toEqual({
+    a: new PythonFloat(42),
+    b: 7,
+    c: 12345678901234567890n,
+    d: new PythonFloat(Number.NaN),
+    e: '1.0 NaN',
+    f: new PythonFloat(-1000),
+  });
+  expect(str(new PythonFloat(42))).toBe('42.0');
+});
+
+test.each(['[1.]', '[01]', '[01.5]', '{"a" 1}', '[+1]', '[.5]'])('%s is not JSON', (text) => {
+  expect(() => parseJsonAsPython(text)).toThrow(SyntaxError);
+});

@@ -1,0 +1,105 @@
+/** Files of predictions: one line of JSON per row, or a summary; broken rows named, and the score of the others kept. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { type Benchmark, benchmarks, profiles } from '../../src/eval/benchmarks.ts';
+import { runEvalScore } from '../../src/eval/score-file.ts';
+import { readCases, readText } from './cases.ts';
+
+async function run(benchmark: string, text: string, options: { profile?: string; json?: boolean } = {}) {
+  const file = join(await mkdtemp(join(tmpdir(), 'eval-')), 'predictions.json');
+  await writeFile(file, text);
+  let out = '';
+  const stdout = { write: (part: string) => (out += part) };
+  const summary = await runEvalScore({ benchmark, file, ...options, stdout });
+  const lines = () =>
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  return { summary, out, lines };
+}
+
+const everyPair = benchmarks.flatMap((benchmark) =>
+  profiles.map((profile): [Benchmark, string] => [benchmark, profile]),
+);
+
+test.each(everyPair)('%s %s: one line of JSON per case, in order', async (benchmark, profile) => {
+  const { lines } = await run(benchmark, readText(benchmark), { profile, json: true });
+  expect(lines().map(({ id }) => id)).toEqual(readCases(benchmark).map(({ id }) => id));
+  for (const line of lines()) {
+    expect(Object.keys(line).filter((key) => key !== 'error')).toEqual(
+      'parsed' in line ? ['id', 'score', 'parsed'] : ['id', 'score'],
+    );
+    if (benchmark === 'mmmu' || benchmark === 'mmbench') expect(line).toHaveProperty('parsed');
+  }
+});
+
+test('what is undecided is null in the line and wrong in the summary', async () => {
+  const rows = JSON.stringify([
+    { id: 'a', prediction: 'B', options: ['1', '2'], answer: 'B' },
+    { id: 'b', prediction: 'b', options: "['1', '2']", answer: 'B' },
+  ]);
+  expect((await run('mmmu', rows, { json: true })).lines()).toEqual([
+    { id: 'a', score: 1, parsed: 'B' },
+    { id: 'b', score: null, parsed: null },
+  ]);
+  expect((await run('mmmu', rows)).summary).toMatchObject({ score: 50, questions: 2, undecided: 1 });
+});
+
+test('the profile and the counts are printed, and broken rows by name', async () => {
+  const { out, summary } = await run(
+    'chartqa',
+    '{"id": 1, "prediction": "10", "answer": "10", "split": "test_human"}\n{"id": 2, "answer": "3"}\n7\n' +
+      '{"question_id": "q", "prediction": "", "answer": 4.0, "split": "test_augmented"}\n',
+    { profile: 'vlmevalkit-2024' },
+  );
+  expect(out).toBe(
+    'chartqa (vlmevalkit-2024)  50\n  test_human  100\n  test_augmented  0\n' +
+      '2 questions, 0 undecided, 1 empty, 2 broken\n  2: has no prediction\n  row 3: is not an object with fields\n',
+  );
+  expect(summary).toMatchObject({ score: 50, questions: 2, empty: 1, broken: 2 });
+});
+
+test('rotated rows of MMBench count once per question', async () => {
+  const { rows, expected } = readCases('mmbench').find(({ kind }) => kind === 'dataset')!;
+  const { summary, lines } = await run('mmbench', JSON.stringify(rows), { profile: 'vlmevalkit' });
+  expect(summary).toMatchObject({ score: expected.Overall * 100, questions: 5, undecided: 0 });
+  expect(summary.parts).toContainEqual({ name: 'FP-S', score: 50 });
+  expect(() => lines()).toThrow();
+});
+
+test('a float option keeps its point', async () => {
+  const rows = '[{"id": 1, "prediction": "42", "choices": {"A": 42.0, "B": 7}, "answer": "A"}]';
+  expect((await run('mmbench', rows, { json: true })).lines()).toEqual([{ id: 1, score: 0, parsed: null }]);
+});
+
+test('cells that are list literals, and columns that are NaN', async () => {
+  const text = `[{"index": 5, "prediction": "itc", "answer": "['ITC', 'x']"}]`;
+  expect((await run('docvqa', text, { json: true })).lines()).toEqual(
+    [{ id: '5', score: 1 }].map((l) => ({ ...l, id: 5 })),
+  );
+  const open = '[{"id": 1, "prediction": "5", "A": NaN, "B": null, "answer": "5"}]';
+  expect((await run('mmmu', open, { json: true })).lines()).toEqual([{ id: 1, score: 1, parsed: [5] }]);
+});
+
+test('MM-Vet without a judge: equal answers are right, the others undecided', async () => {
+  const rows = JSON.stringify([
+    { id: 'v1_0', prediction: 'Desk lamp.', answer: 'table lamp<OR>desk lamp', capability: ['rec'] },
+    { id: 'v1_1', prediction: 'a lamp', answer: 'lamp', capability: ['ocr'] },
+    { id: 'v1_2', prediction: 'x', answer: 'y', score: 0.4, capability: ['ocr', 'rec'] },
+  ]);
+  const { summary } = await run('mmvet', rows);
+  expect(summary).toMatchObject({ undecided: 1, questions: 3, score: expect.closeTo(140 / 3, 9) });
+  expect(summary.parts[1]).toEqual({ name: 'ocr', score: 20 });
+});
+
+test('what cannot be read says why', async () => {
+  await expect(run('textvqa', '[{]')).rejects.toMatchObject({ code: 'invalid_value' });
+  await expect(run('textvqb', '[]')).rejects.toThrow(/textvqb is not known; one of textvqa/);
+  await expect(run('textvqa', '[]', { profile: '2024' })).rejects.toThrow(/one of official/);
+  const missing = { benchmark: 'mmmu', file: '/nowhere.json', stdout: { write: () => true } };
+  await expect(runEvalScore(missing)).rejects.toMatchObject({ code: 'file_not_found' });
+  expect((await run('textvqa', '[]')).summary).toMatchObject({ score: null, questions: 0 });
+});

@@ -1,0 +1,153 @@
+/** Every case of the case files, for every profile that the files give a value for. */
+import { describe, expect, test } from 'vitest';
+import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
+import { contractions } from '../../src/eval/score/contractions.ts';
+import { judgeRow, readJudge, sumCombinations } from '../../src/eval/score/mmvet.ts';
+import { normalizeAnswer } from '../../src/eval/score/vqa-normalize.ts';
+import { type Case, readCases, scoreCases } from './cases.ts';
+
+/** Which recorded implementation a profile must equal. */
+const scored: [Benchmark, Profile, string][] = [
+  ['textvqa', 'official', 'm4c_textvqa_official'],
+  ['textvqa', 'vlmevalkit', 'vlmevalkit'],
+  ['textvqa', 'vlmevalkit-2024', 'vlmevalkit'],
+  ['docvqa', 'official', 'rrc_script'],
+  ['docvqa', 'vlmevalkit', 'vlmevalkit'],
+  ['docvqa', 'vlmevalkit-2024', 'vlmevalkit'],
+  ['chartqa', 'official', 'pix2struct'],
+  ['chartqa', 'vlmevalkit', 'vlmevalkit'],
+  ['chartqa', 'vlmevalkit-2024', 'vlmevalkit_2024_swapped'],
+  ['ocrbench', 'official', 'official'],
+  ['ocrbench', 'vlmevalkit', 'vlmevalkit'],
+  ['ocrbench', 'vlmevalkit-2024', 'vlmevalkit'],
+];
+
+describe.each(scored)('%s %s equals %s', (benchmark, profile, implementation) => {
+  const { byId } = scoreCases(benchmark, profile);
+  const cases = readCases(benchmark).filter(({ kind }) => kind === undefined);
+  test.each(cases)('$id: $note', ({ id, expected_by }) => {
+    const expected = expected_by[implementation];
+    if (expected.error !== undefined)
+      expect(byId.get(id)).toMatchObject({ score: null, error: expect.any(String) });
+    else expect(byId.get(id)!.score).toBeCloseTo(expected, 9);
+  });
+});
+
+test('one text as the answer of OCRBench is scored as a list of one', () => {
+  const cases = readCases('ocrbench').filter(
+    ({ expected_by }) => expected_by?.official_single_string != null,
+  );
+  const { byId } = scoreCases('ocrbench', 'official');
+  for (const { id, expected_by } of cases)
+    expect(byId.get(id)!.score).toBe(expected_by.official_single_string);
+});
+
+// The recorded sums are those of a longer list of cases; these are the same sums over the cases at hand.
+test('the sums of OCRBench', () => {
+  const { byId } = scoreCases('ocrbench', 'vlmevalkit');
+  const cases = readCases('ocrbench').filter(({ kind }) => kind === undefined);
+  const sumOf = (end: string) =>
+    cases.filter(({ type }) => type.endsWith(end)).reduce((sum, { expected }) => sum + expected, 0);
+  const {
+    'Final Score': total,
+    'Final Score Norm': norm,
+    ...groups
+  } = byId.get('ocrbench-aggregate')!.score as Record<string, number>;
+  const recorded = readCases('ocrbench').find(({ kind }) => kind === 'aggregate')!.expected;
+  for (const [name, sum] of Object.entries(groups)) expect([name, sum]).toEqual([name, sumOf(name)]);
+  expect(Object.keys({ ...groups, 'Final Score': 0, 'Final Score Norm': 0 })).toEqual(Object.keys(recorded));
+  expect(total).toBe(sumOf(''));
+  expect(norm).toBe(sumOf('') / 10);
+});
+
+test.each(readCases('textvqa'))('normalisation of $id', ({ prediction, normalized }) => {
+  expect(normalizeAnswer(prediction, 'vlmevalkit')).toBe(normalized.vlmevalkit);
+  expect(normalizeAnswer(prediction, 'm4c')).toBe(normalized.m4c);
+});
+
+test('120 contractions', () => {
+  expect(contractions.size).toBe(120);
+  expect(contractions.get("yall'd've")).toBe("y'all'd've");
+  expect(contractions.get("'ows'at")).toBe("'ow's'at");
+});
+
+describe('mmmu', () => {
+  const official = scoreCases('mmmu', 'official').byId;
+  test.each(readCases('mmmu'))('official $id: $note', ({ id, expected, expected_parsed }) => {
+    expect(official.get(id)!.score).toBe(expected);
+    expect(official.get(id)!.parsed).toEqual(expected_parsed);
+  });
+
+  const now = scoreCases('mmmu', 'vlmevalkit').byId;
+  test.each(readCases('mmmu'))('vlmevalkit $id: $note', ({ id, question_type, answer, expected_by }) => {
+    const letter =
+      question_type === 'open' ? expected_by.vlmevalkit_option : expected_by.vlmevalkit_exact_matching;
+    expect(now.get(id)!.parsed ?? 'Z').toBe(letter);
+    const score =
+      question_type === 'open' ? expected_by.vlmevalkit_exact_matching : letter === answer ? 1 : 0;
+    expect(now.get(id)!.score).toBe(score);
+  });
+
+  const before = scoreCases('mmmu', 'vlmevalkit-2024').byId;
+  const choices = readCases('mmmu').filter(({ question_type }) => question_type === 'multiple-choice');
+  test.each(choices)('vlmevalkit-2024 $id: $note', ({ id, answer, expected_by }) => {
+    expect(before.get(id)!.parsed ?? 'Z').toBe(expected_by.vlmevalkit_2024_exact_matching);
+    expect(before.get(id)!.score).toBe(expected_by.vlmevalkit_2024_exact_matching === answer ? 1 : 0);
+  });
+});
+
+describe('mmbench', () => {
+  const cases = readCases('mmbench');
+  const kind = (name: string) => cases.filter((one) => one.kind === name);
+  const profiles: [Profile, string][] = [
+    ['official', 'vlmevalkit'],
+    ['vlmevalkit', 'vlmevalkit'],
+    ['vlmevalkit-2024', 'vlmevalkit_2024'],
+  ];
+  describe.each(profiles)('%s', (profile, implementation) => {
+    const { byId } = scoreCases('mmbench', profile);
+    test.each(kind('option'))('$id: $note', ({ id, answer, expected_by }) => {
+      const letter = expected_by[implementation] === false ? null : expected_by[implementation];
+      expect(byId.get(id)).toMatchObject({ parsed: letter, score: letter === answer ? 1 : 0 });
+    });
+    test.each(kind('circular_group'))('$id: $note', ({ id, expected, expected_by }) => {
+      expect(byId.get(id)!.score).toBe(expected);
+      expect(byId.get(id)!.undecided).toBe(expected_by.vlmevalkit_prefetch === null);
+    });
+    test.each(kind('dataset'))('$id: $note', ({ id, expected, expected_hits }) => {
+      expect(byId.get(id)).toMatchObject({ score: expected, parsed: expected_hits });
+    });
+  });
+});
+
+describe('mmvet', () => {
+  const cases = readCases('mmvet');
+  const kind = (name: string) => cases.filter((one) => one.kind === name);
+  const { byId } = scoreCases('mmvet', 'official');
+
+  test.each(kind('prompt'))('$id: $note', ({ id, question, answer, prediction, expected, expected_by }) => {
+    expect(judgeRow(question, answer, prediction)).toBe(expected_by.official_tail);
+    expect(`\n${judgeRow(question, answer, prediction)}`).toBe(expected_by.vlmevalkit_tail);
+    expect(byId.get(id)!.score).toBe(expected);
+  });
+
+  test.each(kind('judge_reply'))('$id: $note', ({ id, replies, expected, expected_by }) => {
+    expect(byId.get(id)!.score).toBe(expected);
+    const { retry_suffix, ...official } = expected_by.official;
+    expect(readJudge(replies, 'official')).toEqual({ ...official, retrySuffix: retry_suffix });
+    expect(readJudge(replies, 'vlmevalkit')).toMatchObject(expected_by.vlmevalkit);
+    expect(readJudge(replies, 'vlmevalkit-2024')).toMatchObject(expected_by.vlmevalkit);
+  });
+
+  test.each(kind('aggregate'))('$id: $note', ({ id, items, expected, expected_by }) => {
+    const near = (rows: Case[]) => rows.map((row) => ({ ...row, acc: expect.closeTo(row.acc, 9) }));
+    expect(scoreCases('mmvet', 'vlmevalkit').byId.get(id)!.score).toEqual(near(expected));
+    expect(sumCombinations(items, 'vlmevalkit')).toEqual(near(expected_by.vlmevalkit_fine));
+    expect(byId.get(id)!.score).toContainEqual({ Category: 'rec', tot: 3, acc: expect.closeTo(100 / 3, 9) });
+    expect(sumCombinations(items, 'official')).toContainEqual({
+      Category: 'math_ocr',
+      tot: 2,
+      acc: 55.00000000000001,
+    });
+  });
+});
