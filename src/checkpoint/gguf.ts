@@ -63,6 +63,7 @@ function readModel(file: string, reader: Reader): Checkpoint {
   const dataStart = Math.ceil(reader.position / ggufAlignment) * ggufAlignment;
   const tensors = new Map<string, TensorEntry>();
   for (const { name, type, shape, offset } of described) {
+    if (tensors.has(name)) throw reader.fail(`it holds ${name} twice`);
     const sizeBytes = shape
       .slice(0, -1)
       .reduce((product, axis) => product * axis, rowBytes(type, shape.at(-1) ?? 1));

@@ -101,6 +101,12 @@ test.each([
     ['"llama-3"', 'convert'],
   ],
   ['config', (copy: Buffer) => copy.write('X', copy.indexOf('cogvlm2.config.json')), ['no config']],
+  [
+    'name twice',
+    (copy: Buffer) =>
+      copy.write('0', copy.indexOf('model.layers.1.input_layernorm') + 'model.layers.'.length),
+    ['model.layers.0.input_layernorm.weight twice'],
+  ],
   ['axes', (copy: Buffer) => copy.writeUInt32LE(9, description(copy, norm)), [norm, '9 axes']],
   ['type', (copy: Buffer) => copy.writeUInt32LE(39, description(copy, norm) + 12), [norm, 'type 39']],
   [
@@ -108,7 +114,7 @@ test.each([
     (copy: Buffer) => copy.writeBigUInt64LE(BigInt(copy.length - 32), description(copy, norm) + 16),
     [norm, 'ends at byte', 'truncated'],
   ],
-] as const)('refuses another %s', (name, change, parts) => {
+] as const)('refuses a wrong header: %s', (name, change, parts) => {
   const location = damaged(name, change);
   const error = caught(() => openCheckpoint(location));
   expect(error.code).toBe('invalid_checkpoint');

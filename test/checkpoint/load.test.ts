@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import type { NamedArray } from '../../src/checkpoint/safetensors-writer.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
-import { randomArrays, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { promptRows, randomArrays, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { rejected } from './caught.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-load-'));
@@ -31,6 +31,26 @@ test('loading reports all bytes once they are there', async () => {
   const [done, total] = reports.at(-1)!;
   expect(done).toBe(total);
   expect(total).toBeGreaterThan(0);
+});
+
+test('a header of odd length puts tensors at odd addresses, and nothing changes', async () => {
+  const aligned = writeTinyCheckpoint(path.join(folder, 'aligned'), { arrays });
+  const odd = writeTinyCheckpoint(path.join(folder, 'odd'), { arrays });
+  const file = path.join(odd, 'model.safetensors');
+  const bytes = readFileSync(file);
+  const length = Number(bytes.readBigUInt64LE());
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(length + 1));
+  writeFileSync(
+    file,
+    Buffer.concat([prefix, bytes.subarray(8, 8 + length), Buffer.from(' '), bytes.subarray(8 + length)]),
+  );
+  const logits = async (location: string) => {
+    using model = await load(location);
+    using cache = model.newCache(8);
+    return await model.prefill(promptRows([4, 8, 15], 0), cache, { image: null });
+  };
+  expect(await logits(odd)).toEqual(await logits(aligned));
 });
 
 test.each([

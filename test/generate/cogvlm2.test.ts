@@ -176,6 +176,14 @@ describe('what is refused', () => {
     expect(aborted.code).toBe('aborted');
   });
 
+  test('a tokenizer of another model: its ids would lie outside the embeddings', async () => {
+    const other = { ...config, vocab_size: 464, eos_token_id: [462] };
+    const location = writeTinyCheckpoint(path.join(folder, 'other'), { config: other, texts });
+    const error = await rejected(CogVLM2.load({ ...options, model: location }));
+    expect(error.code).toBe('invalid_checkpoint');
+    for (const part of [location, '465 tokens', 'vocabulary is 464']) expect(error.message).toContain(part);
+  });
+
   test('anything asked of a disposed model, also what was waiting', async () => {
     const other = await CogVLM2.load(options);
     const running = other.ask(null, 'Tell me all.', { maxTokens: 100 }).result();

@@ -46,6 +46,7 @@ test.each([
     { ...tinyConfig, num_multi_query_heads: 3 },
     ['num_attention_heads 4', 'num_multi_query_heads 3'],
   ],
+  ['bos', { ...tinyConfig, bos_token_id: 60 }, ['token id 60', 'vocabulary of 60']],
   ['odd head', { ...tinyConfig, hidden_size: 60 }, ['heads of 15']],
   [
     'patches',
