@@ -171,7 +171,9 @@ export async function generate(
     timings.perTokenMs.push(performance.now() - stepStart);
   }
   if (stops.found === null) {
-    say(stops.push(detokenizer.flush()).text);
+    const { text: rest, stopped } = stops.push(detokenizer.flush());
+    say(rest);
+    if (stopped) reason = 'stop';
     say(stops.flush());
   }
   timings.decodeMs = performance.now() - decodeStart;

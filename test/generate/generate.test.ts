@@ -55,6 +55,12 @@ describe('how an answer ends', () => {
     expect(cut.shown.join('')).toBe('a\ufffd');
   });
 
+  test('a stop string that is complete only with what was held back still ends it', async () => {
+    const { answer, shown } = await run(scriptedModel('ba猫').model, { maxTokens: 4, stop: 'a\ufffd' });
+    expect(answer).toMatchObject({ text: 'b', finishReason: 'stop' });
+    expect(shown.join('')).toBe('b');
+  });
+
   test('an abort stops within one token and keeps the text so far', async () => {
     const controller = new AbortController();
     const { model, calls } = scriptedModel('abcdefghij');
