@@ -1,4 +1,4 @@
-"""Greedy answers to a drawn folder's questions: python score.py CHECKPOINT FOLDER ANSWERS.jsonl [--limit N]."""
+"""Greedy answers to a drawn folder's questions: python score.py CHECKPOINT FOLDER ANSWERS.jsonl [--every N]."""
 import argparse
 import json
 from collections import defaultdict
@@ -50,10 +50,10 @@ def main():
     ask.add_argument("checkpoint", type=Path)
     ask.add_argument("folder", type=Path)
     ask.add_argument("answers", type=Path)
-    ask.add_argument("--limit", type=int, default=10 ** 9)
+    ask.add_argument("--every", type=int, default=1, help="only each n-th question")
     a = ask.parse_args()
     model, tokens = load(a.checkpoint), Tokens()
-    items = [json.loads(line) for line in open(a.folder / "questions.jsonl")][:a.limit]
+    items = [json.loads(line) for line in open(a.folder / "questions.jsonl")][::a.every]
     tally = defaultdict(lambda: [0, 0])
     with open(a.answers, "w") as out:
         for i in range(0, len(items), 32):
