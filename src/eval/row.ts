@@ -3,6 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { PythonFloat } from './python/float.ts';
 import { parseListLiteral } from './python/literal.ts';
 import { PythonTuple, type PythonValue, str } from './python/str.ts';
+import { strip } from './python/whitespace.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -29,11 +30,18 @@ export function text(row: Row, ...names: string[]): string {
   return value;
 }
 
+const predictionNames = ['prediction', 'response', 'predict'];
+
 /** What the model said. A field that is there but empty is the empty answer. */
 export function prediction(row: Row): string {
-  const names = ['prediction', 'response', 'predict'];
-  if (!names.some((name) => name in row)) throw invalid('has no prediction');
-  return optionalText(row, ...names) ?? '';
+  if (!predictionNames.some((name) => name in row)) throw invalid('has no prediction');
+  return optionalText(row, ...predictionNames) ?? '';
+}
+
+/** A row that was asked, and got no character for an answer. */
+export function isUnanswered(row: Row): boolean {
+  const name = predictionNames.find((name) => name in row);
+  return name !== undefined && (isMissing(row[name]) || strip(asText(row[name], name)) === '');
 }
 
 /** `answers` or `answer`: a list, or the text of one answer. */
@@ -47,7 +55,10 @@ export function answers(row: Row): string[] {
 /** The same, where one text that is a Python list literal stands for its elements, as in the TSV files. */
 export function listedAnswers(row: Row): string[] {
   const found = answers(row);
-  return (found.length === 1 ? parseListLiteral(found[0]!)?.map(str) : undefined) ?? found;
+  const cell = Array.isArray(row.answers ?? row.answer ?? row.label ?? row.ground_truth)
+    ? undefined
+    : found[0];
+  return (cell === undefined ? undefined : parseListLiteral(cell)?.map(str)) ?? found;
 }
 
 export function integer(row: Row, name: string): number | undefined {
@@ -76,7 +87,8 @@ function optionList(options: unknown): Row | undefined {
   return Object.fromEntries(list.map((option, i) => [letters[i]!, option]));
 }
 
-function asText(value: unknown, name: string): string {
+/** A cell as Python writes it. */
+export function asText(value: unknown, name: string): string {
   if (!isCell(value)) throw invalid(`has ${JSON.stringify(name)} that is neither text nor a number`);
   return str(value);
 }

@@ -26,7 +26,7 @@ export interface ScoredFile {
 export function scoreRows(benchmark: Benchmark, values: readonly unknown[], profile: Profile): ScoredFile {
   const rows = values.map((value, i): ScoredRow => {
     if (!isRow(value)) {
-      return { id: `row ${i + 1}`, row: {}, score: null, error: 'is not an object with fields' };
+      return { id: `row ${i + 1}`, row: {}, score: null, error: 'is not a JSON object' };
     }
     const id = idOf(value) ?? `row ${i + 1}`;
     if (benchmark === 'ocrbench' && value.kind === 'aggregate') {
@@ -119,12 +119,21 @@ async function read(file: string): Promise<string> {
 function parseRows(text: string, file: string): unknown[] {
   try {
     if (/^[\uFEFF\s]*\[/.test(text)) return parseJsonAsPython(text) as unknown[];
-    return text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [parseJsonAsPython(line)]));
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    return lines.length === 1 ? lines.map(parseJsonAsPython) : lines.map(parseLine);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CogVLM2Error('invalid_value', `${file} is neither a JSON list nor JSON lines: ${reason}`, {
-      cause,
-    });
+    const message = `${file} is neither a JSON list nor JSON lines: ${reason}`;
+    throw new CogVLM2Error('invalid_value', message, { cause });
+  }
+}
+
+/** A line that a killed run left half is a broken row, not a broken file. */
+function parseLine(line: string): unknown {
+  try {
+    return parseJsonAsPython(line);
+  } catch {
+    return undefined;
   }
 }
 

@@ -3,8 +3,10 @@ import { CogVLM2Error } from '../errors.ts';
 import type { Benchmark, Profile } from './benchmarks.ts';
 import {
   answers,
+  asText,
   choices,
   integer,
+  isMissing,
   isRow,
   listedAnswers,
   optionalText,
@@ -101,7 +103,10 @@ function mmvet(row: Row, profile: Profile): RowScore {
     return { score: judgeRow(text(row, 'question'), text(row, 'answer'), prediction(row)), other: true };
   }
   if (Array.isArray(row.replies)) {
-    const { score } = readJudge(row.replies.map(String), profile);
+    const { score } = readJudge(
+      row.replies.map((reply) => asText(reply, 'replies')),
+      profile,
+    );
     return { score, undecided: score === null };
   }
   const given = optionalText(row, 'score');
@@ -122,7 +127,8 @@ export function graded(row: Row): Graded {
 
 function mmbench(row: Row, profile: Profile): RowScore {
   if (!Array.isArray(row.rows)) {
-    const { score, parsed } = scoreMmBench(mmbenchRow(row), profile);
+    const pass = isMissing(row.index) ? mmbenchRow(row) : mmbenchTableRow(row);
+    const { score, parsed } = scoreMmBench(pass, profile);
     return { score, parsed, undecided: parsed === null };
   }
   const passes = rowsOf(row.rows, 'rows');

@@ -1,7 +1,7 @@
 /** The numbers of a scored file: the benchmark's own score, its parts, and how many answers count for nothing. */
 import type { Benchmark, Profile } from './benchmarks.ts';
 import { groupBy } from './group-by.ts';
-import { isMissing, optionalText, type Row } from './row.ts';
+import { isMissing, isUnanswered, optionalText, type Row } from './row.ts';
 import { meanHits, scoreRotations } from './score/mmbench.ts';
 import { sumCapabilities } from './score/mmvet.ts';
 import { sumOcrBench } from './score/ocrbench.ts';
@@ -38,8 +38,7 @@ export function summarize(benchmark: Benchmark, rows: readonly Scored[], profile
   const counts = {
     questions: circular?.length ?? asked.length,
     undecided: (circular ?? asked).filter(({ undecided }) => undecided === true).length,
-    empty: asked.filter(({ row }) => isMissing(row.prediction) || row.prediction === '').filter(hasPrediction)
-      .length,
+    empty: asked.filter(({ row }) => isUnanswered(row)).length,
     broken: rows.filter(({ error }) => error !== undefined).length,
   };
   if (circular !== undefined) {
@@ -48,10 +47,6 @@ export function summarize(benchmark: Benchmark, rows: readonly Scored[], profile
     return { benchmark, profile, score: circular.length === 0 ? null : Overall! * 100, parts, ...counts };
   }
   return { benchmark, profile, ...scoreAndParts(benchmark, asked, profile), ...counts };
-}
-
-function hasPrediction({ row }: Scored): boolean {
-  return 'prediction' in row;
 }
 
 function scoreAndParts(

@@ -52,14 +52,14 @@ test('the profile and the counts are printed, and broken rows by name', async ()
   const { out, summary } = await run(
     'chartqa',
     '{"id": 1, "prediction": "10", "answer": "10", "split": "test_human"}\n{"id": 2, "answer": "3"}\n7\n' +
-      '{"question_id": "q", "prediction": "", "answer": 4.0, "split": "test_augmented"}\n',
+      '{"question_id": "q", "prediction": "", "answer": 4.0, "split": "test_augmented"}\n{"id": 5, "pred',
     { profile: 'vlmevalkit-2024' },
   );
   expect(out).toBe(
     'chartqa (vlmevalkit-2024)  50\n  test_human  100\n  test_augmented  0\n' +
-      '2 questions, 0 undecided, 1 empty, 2 broken\n  2: has no prediction\n  row 3: is not an object with fields\n',
+      '2 questions, 0 undecided, 1 empty, 3 broken\n  2: has no prediction\n  row 3: is not a JSON object\n  row 5: is not a JSON object\n',
   );
-  expect(summary).toMatchObject({ score: 50, questions: 2, empty: 1, broken: 2 });
+  expect(summary).toMatchObject({ score: 50, questions: 2, empty: 1, broken: 3 });
 });
 
 test('rotated rows of MMBench count once per question', async () => {
@@ -68,6 +68,18 @@ test('rotated rows of MMBench count once per question', async () => {
   expect(summary).toMatchObject({ score: expected.Overall * 100, questions: 5, undecided: 0 });
   expect(summary.parts).toContainEqual({ name: 'FP-S', score: 50 });
   expect(() => lines()).toThrow();
+});
+
+test('a row of MMBench whose index is no number does not stop the others', async () => {
+  const row = { A: 'x', B: 'y', prediction: 'A', answer: 'A' };
+  const { summary } = await run(
+    'mmbench',
+    JSON.stringify([
+      { ...row, index: 7 },
+      { ...row, index: 'seven' },
+    ]),
+  );
+  expect(summary).toMatchObject({ score: 100, questions: 1, broken: 1 });
 });
 
 test('a float option keeps its point', async () => {

@@ -1,0 +1,56 @@
+/**
+ * What pandas makes of a column: some words are missing values, and a column of nothing but numbers becomes numbers,
+ * so "5" beside "7.0" is read as "5.0" and "010" as "10". Show a column all its cells first, then read them.
+ */
+import { floatRepr } from '../python/float.ts';
+
+const missing = new Set(
+  `#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|`.split(
+    '|',
+  ),
+);
+const whole = /^[ \t]*[+-]?[0-9]+[ \t]*$/;
+const decimal = /^[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*$/i;
+const truth = /^(?:True|TRUE|true|False|FALSE|false)$/;
+const [smallestInt, largestInt] = [-(2n ** 63n), 2n ** 64n - 1n];
+
+export class Column {
+  #whole = true;
+  #decimal = true;
+  #truth = true;
+  #someMissing = false;
+
+  see(cell: string): void {
+    if (missing.has(cell)) {
+      this.#someMissing = true;
+      return;
+    }
+    this.#decimal &&= decimal.test(cell);
+    this.#whole &&= whole.test(cell) && fits(cell);
+    this.#truth &&= truth.test(cell);
+  }
+
+  /** The text of `str(value)`; null where the value is missing. */
+  read(cell: string): string | null {
+    if (missing.has(cell)) return null;
+    if (this.#whole && !this.#someMissing) return String(BigInt(digits(cell)));
+    if (this.#decimal) return floatRepr(asNumber(cell));
+    if (this.#truth) return cell.toLowerCase() === 'true' ? 'True' : 'False';
+    return cell;
+  }
+}
+
+function digits(cell: string): string {
+  return cell.trim().replace(/^\+/, '');
+}
+
+function fits(cell: string): boolean {
+  const value = BigInt(digits(cell));
+  return value >= smallestInt && value <= largestInt;
+}
+
+function asNumber(cell: string): number {
+  const text = digits(cell);
+  if (!/inf/i.test(text)) return Number(text);
+  return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,13 @@
+/** The recorded prompts, and the one difference of the older toolkit. */
+import { expect, test } from 'vitest';
+import { benchmarks } from '../../src/eval/benchmarks.ts';
+import { promptOf } from '../../src/eval/prompt.ts';
+import { readCases } from './cases.ts';
+
+const benchmarkOf = (dataset: string) => benchmarks.find((name) => dataset.toLowerCase().startsWith(name))!;
+
+test.each(readCases('prompts'))('$id: $dataset', ({ dataset, row, expected }) => {
+  expect(promptOf(benchmarkOf(dataset), row, 'vlmevalkit')).toBe(expected);
+  const newline = ['textvqa', 'docvqa', 'chartqa'].includes(benchmarkOf(dataset)) ? '\n' : '';
+  expect(promptOf(benchmarkOf(dataset), row, 'vlmevalkit-2024')).toBe(expected + newline);
+});
