@@ -4,9 +4,10 @@ import { ask } from './commands/ask.ts';
 import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
+import { evaluate } from './commands/eval.ts';
 import { models } from './commands/models.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, models, convert, trace];
+const working: readonly Command[] = [ask, chat, models, convert, trace, evaluate];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -6,6 +6,7 @@
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
+import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
@@ -27,6 +28,8 @@ export interface Library {
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
   /** The checkpoint at `path` into one GGUF file. */
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
+  /** Scores a file of predictions. */
+  evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
   readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
   /** The same of a stream. */
@@ -45,6 +48,7 @@ export const library: Library = {
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     return convertToGguf(openCheckpoint(path), outPath, options);
   },
+  evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   readPicture: async (source, signal) => {
     const { readImageSource } = await import('../image/source.ts');
     return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));

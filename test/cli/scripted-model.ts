@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Library } from '../../src/cli/library.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
 
@@ -49,6 +50,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     libraryInfo: async () => ({ directory: '/libraries', version: '1.2.3', commit: 'abc123' }),
     trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
     convert: async () => ({ tensors: 91, sizeBytes: 5_217_152 }),
+    evalScore: runEvalScore,
     async readPicture(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);

@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { cli } from './memory-terminal.ts';
+import { scriptedLibrary } from './scripted-model.ts';
+
+const file = 'test/fixtures/eval/docvqa.json';
+
+test('eval score --json prints one id and score a line, as the fixture expects them', async () => {
+  const { exitCode, out, err } = await cli(
+    ['eval', 'score', 'docvqa', file, '--json'],
+    scriptedLibrary().library,
+  );
+  expect(exitCode).toBe(0);
+  expect(err).toBe('profile: official\n');
+  const cases: { id: string }[] = JSON.parse(readFileSync(file, 'utf8'));
+  const lines = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
+});
+
+test.each([
+  [['eval', 'run', 'docvqa', file], /"run"/],
+  [['eval', 'score', 'dockvqa', file], /docvqa/],
+  [['eval', 'score', 'docvqa', file, '--profile', 'mine'], /vlmevalkit-2024/],
+])('%j is refused with what there is', async (argv, sentence) => {
+  const { exitCode, err } = await cli(argv, scriptedLibrary().library);
+  expect(exitCode).toBe(2);
+  expect(err).toMatch(sentence);
+});
