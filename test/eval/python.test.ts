@@ -1,4 +1,4 @@
-/** The Python rules against what Python itself gave (python-rules.py writes the file). */
+/** The Python rules against what Python 3.11.7 itself gave: python-rules.json holds its answers, input by input. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { floatRepr, PythonFloat, parseFloatAsPython } from '../../src/eval/python/float.ts';
