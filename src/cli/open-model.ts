@@ -12,8 +12,7 @@ export interface ModelChoice {
   quiet: boolean;
 }
 
-export const DEMO_NOTICE =
-  'cogvlm2: small demonstration model: it reads short printed texts, forms and charts, and little else.\n';
+export const DEMO_NOTICE = 'cogvlm2: this is a small demonstration model; its answers are often wrong.\n';
 
 export async function openModel(
   choice: ModelChoice,
