@@ -1,61 +1,191 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
+import path from 'node:path';
 import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { type DType, dtypes, isFloat, type TargetType } from '../ggml/dtype.ts';
+import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { type Checkpoint, type TensorEntry, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
+import { type MixName, type PlannedTensor, planMix } from './mix.ts';
 
 export interface ConvertOptions {
+  /** Default: every tensor as it is stored. */
+  type?: MixName | undefined;
+  /** Bytes read of the source, and all of them. */
   onProgress?: (doneBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
 }
 
-const blockBytes = 8 * 2 ** 20;
+export interface Conversion {
+  tensors: number;
+  sizeBytes: number;
+  /** Bytes written in each type. */
+  types: Partial<Record<DType, number>>;
+  /** Tensors whose rows are not whole blocks of the type that the mix has for them. */
+  misfits: { name: string; columns: number; wanted: TargetType; type: DType }[];
+}
+
+/** Pieces on their way at once: libuv's pool runs four, and one more is being read or written. */
+const piecesAtOnce = 5;
 
 /**
- * Streams a checkpoint into one GGUF file, config and tokenizer inside, tensors as they are stored. The file
- * appears whole or not at all.
- * @throws CogVLM2Error `write_failed`, `invalid_checkpoint`, `aborted`.
+ * Streams a checkpoint into one GGUF file, config and tokenizer inside. The memory it takes, a few pieces of
+ * `pieceElements` elements, does not depend on the checkpoint. The file appears whole or not at all.
+ * @throws CogVLM2Error `write_failed` (the disk's space is looked at first), `invalid_value` when the checkpoint is
+ * quantised or of that type already, `invalid_checkpoint`, `aborted`.
  */
 export async function convertToGguf(
   checkpoint: Checkpoint,
   outPath: string,
-  { onProgress, signal }: ConvertOptions = {},
-): Promise<{ tensors: number; sizeBytes: number }> {
-  const entries = [...checkpoint.tensors.values()];
+  { type, onProgress, signal }: ConvertOptions = {},
+): Promise<Conversion> {
+  const plan = planMix(checkpoint.tensors.values(), type);
+  if (type) checkSource(checkpoint, plan, type);
   const texts = textNames.flatMap((name): [string, string][] => {
     const text = checkpoint.texts[name];
     return text === undefined ? [] : [[name, text]];
   });
+  const described = plan.map(({ entry, type, sizeBytes }) => ({ ...entry, type, sizeBytes }));
+  checkSpace(
+    outPath,
+    described.reduce((sum, tensor) => sum + tensor.sizeBytes, 0),
+  );
   using out = new AtomicFile(outPath);
-  const sizeBytes = writeGgufHeader(out, checkpoint.name, texts, entries);
-  const total = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+  const sizeBytes = writeGgufHeader(out, checkpoint.name, texts, described);
+  const total = plan.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
   let done = 0;
-  for (const entry of entries) {
-    for (const block of readBlocks(entry)) {
+  const lanes = Array.from({ length: piecesAtOnce }, () => new Lane());
+  const waiting: { piece: Piece; bytes: Promise<Uint8Array>; lane: Lane }[] = [];
+  const writeFirst = async (): Promise<Lane | undefined> => {
+    const first = waiting.shift();
+    if (!first) return undefined;
+    out.write(await first.bytes);
+    if (first.piece.isLast) out.write(Buffer.alloc(padding(first.piece.planned.sizeBytes)));
+    done += first.piece.sizeBytes;
+    onProgress?.(done, total);
+    return first.lane;
+  };
+  try {
+    for (const piece of piecesOf(plan)) {
       if (signal?.aborted) throw new CogVLM2Error('aborted', `Stopped; ${outPath} was not written.`);
-      out.write(block);
-      done += block.length;
-      onProgress?.(done, total);
+      const lane = lanes.pop() ?? (await writeFirst());
+      if (!lane) throw new CogVLM2Error('engine_bug', 'No lane is left to convert a piece in.');
+      const bytes = lane.convert(piece);
+      // A failure is thrown where it is this piece's turn to be written; until then it must not end the process.
+      bytes.catch(() => {});
+      waiting.push({ piece, bytes, lane });
       await new Promise(setImmediate);
     }
-    out.write(Buffer.alloc(padding(entry.sizeBytes)));
+    while (waiting.length > 0) await writeFirst();
+  } finally {
+    // Native threads still write into the lanes' memory.
+    await Promise.allSettled(waiting.map(({ bytes }) => bytes));
   }
   out.commit();
-  return { tensors: entries.length, sizeBytes };
+  return { tensors: plan.length, sizeBytes, ...report(plan) };
 }
 
-function* readBlocks({ name, file, offsetBytes, sizeBytes }: TensorEntry): Generator<Uint8Array> {
+/** A run of one tensor's elements. */
+interface Piece {
+  planned: PlannedTensor;
+  offsetBytes: number;
+  sizeBytes: number;
+  isLast: boolean;
+}
+
+function* piecesOf(plan: readonly PlannedTensor[]): Generator<Piece> {
+  for (const planned of plan) {
+    const { type, sizeBytes } = planned.entry;
+    const length = pieceElements * dtypes[type].bytes;
+    for (let at = 0; at < sizeBytes; at += length) {
+      const size = Math.min(length, sizeBytes - at);
+      yield { planned, offsetBytes: at, sizeBytes: size, isLast: at + size === sizeBytes };
+    }
+  }
+}
+
+/** Memory for one piece. */
+class Lane {
+  #source = new Uint8Array(0);
+  #quantizer: Quantizer | undefined;
+
+  async convert({ planned: { entry, type }, offsetBytes, sizeBytes }: Piece): Promise<Uint8Array> {
+    if (this.#source.length < sizeBytes) this.#source = new Uint8Array(sizeBytes);
+    const source = this.#source.subarray(0, sizeBytes);
+    readWhole(entry, offsetBytes, source);
+    if (type === entry.type) return source;
+    this.#quantizer ??= new Quantizer();
+    if (!isFloat(entry.type) || !isTarget(type))
+      throw new CogVLM2Error('engine_bug', `${entry.name}: ${entry.type} cannot become ${type}.`);
+    try {
+      return await this.#quantizer.convert(source, entry.type, type);
+    } catch (cause) {
+      if (!(cause instanceof CogVLM2Error) || cause.code !== 'invalid_checkpoint') throw cause;
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        `${entry.name} in ${entry.file}: ${cause.message}; such a tensor is not quantised.`,
+        { cause },
+      );
+    }
+  }
+}
+
+function isTarget(type: DType): type is TargetType {
+  return type === 'bf16' || dtypes[type].block > 1;
+}
+
+function readWhole({ name, file, offsetBytes }: TensorEntry, start: number, into: Uint8Array): void {
   const descriptor = openSync(file, 'r');
-  const block = Buffer.alloc(Math.min(blockBytes, sizeBytes));
   try {
-    for (let at = 0; at < sizeBytes; ) {
-      const count = readSync(descriptor, block, 0, Math.min(block.length, sizeBytes - at), offsetBytes + at);
+    for (let at = 0; at < into.length; ) {
+      const count = readSync(descriptor, into, at, into.length - at, offsetBytes + start + at);
       if (count === 0)
         throw new CogVLM2Error('invalid_checkpoint', `${name} ends before it should in ${file}.`);
       at += count;
-      yield block.subarray(0, count);
     }
   } finally {
     closeSync(descriptor);
   }
+}
+
+function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], type: MixName): void {
+  const quantised = plan.find(({ entry }) => dtypes[entry.type].block > 1);
+  if (quantised) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${checkpoint.path} is quantised already (${quantised.entry.name} is ${quantised.entry.type}); convert to ${type} from the bf16 checkpoint.`,
+    );
+  }
+  if (plan.every((planned) => planned.type === planned.entry.type)) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${checkpoint.path} is of type ${type} already; without a type it is copied as it is.`,
+    );
+  }
+}
+
+function checkSpace(outPath: string, neededBytes: number): void {
+  let free: number;
+  try {
+    const { bavail, bsize } = statfsSync(path.dirname(path.resolve(outPath)));
+    free = bavail * bsize;
+  } catch {
+    // No such folder: opening the file says so.
+    return;
+  }
+  if (neededBytes <= free) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new CogVLM2Error(
+    'write_failed',
+    `${outPath} takes ${gigabytes(neededBytes)}, but ${gigabytes(free)} are free on that disk. Free some, or choose a smaller type.`,
+  );
+}
+
+function report(plan: readonly PlannedTensor[]): Pick<Conversion, 'types' | 'misfits'> {
+  const types: Partial<Record<DType, number>> = {};
+  for (const { type, sizeBytes } of plan) types[type] = (types[type] ?? 0) + sizeBytes;
+  const misfits = plan.flatMap(({ entry, type, insteadOf }) =>
+    insteadOf ? [{ name: entry.name, columns: entry.shape.at(-1) ?? 0, wanted: insteadOf, type }] : [],
+  );
+  return { types, misfits };
 }

@@ -16,6 +16,12 @@ const base = {
   ggml_log_set: 'void ggml_log_set(void *callback, void *user)',
   ggml_blck_size: 'int64_t ggml_blck_size(int type)',
   ggml_type_size: 'size_t ggml_type_size(int type)',
+  ggml_bf16_to_fp32_row: 'void ggml_bf16_to_fp32_row(void *from, void *to, int64_t count)',
+  ggml_fp16_to_fp32_row: 'void ggml_fp16_to_fp32_row(void *from, void *to, int64_t count)',
+  ggml_fp32_to_bf16_row: 'void ggml_fp32_to_bf16_row(void *from, void *to, int64_t count)',
+  ggml_quantize_chunk:
+    'size_t ggml_quantize_chunk(int type, void *from, void *to, int64_t start, int64_t rows, int64_t row_length, void *importance)',
+  ggml_validate_row_data: 'bool ggml_validate_row_data(int type, void *data, size_t size)',
   ggml_tensor_overhead: 'size_t ggml_tensor_overhead()',
   ggml_graph_overhead_custom: 'size_t ggml_graph_overhead_custom(size_t size, bool grads)',
   ggml_init: 'void *ggml_init(ggml_init_params params)',

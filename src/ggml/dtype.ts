@@ -37,3 +37,12 @@ export function rowBytes(type: DType, length: number): number {
   const { block, bytes } = dtypes[type];
   return (length / block) * bytes;
 }
+
+/** What weights are quantised from. */
+export type FloatType = 'f32' | 'f16' | 'bf16';
+/** What `quantize` makes. */
+export type TargetType = 'bf16' | 'q4_0' | 'q4_k' | 'q5_k' | 'q6_k' | 'q8_0';
+
+export function isFloat(type: DType): type is FloatType {
+  return type === 'f32' || type === 'f16' || type === 'bf16';
+}

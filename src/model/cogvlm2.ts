@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
+import { dtypes } from '../ggml/dtype.ts';
 import { Engine, type EngineOptions } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { Adapter } from './adapter.ts';
@@ -56,7 +57,7 @@ export class Model {
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
     const compute = options.compute ?? 'auto';
     const small = isSmall(checkpoint);
-    const exact = compute === 'f32' || (compute === 'auto' && small);
+    const exact = compute === 'f32' || (compute === 'auto' && small && !isQuantised(checkpoint));
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
     const engine = new Engine(small ? { threads: 1, ...options } : options);
     try {
@@ -130,8 +131,10 @@ export class Model {
  */
 const smallModelBytes = 256 * 2 ** 20;
 
-function isSmall(checkpoint: Checkpoint): boolean {
-  const entries = [...checkpoint.tensors.values()];
-  const unquantised = entries.every(({ type }) => type === 'bf16' || type === 'f16' || type === 'f32');
-  return unquantised && entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
+function isSmall({ tensors }: Checkpoint): boolean {
+  return [...tensors.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
+}
+
+function isQuantised({ tensors }: Checkpoint): boolean {
+  return [...tensors.values()].some(({ type }) => dtypes[type].block > 1);
 }

@@ -72,7 +72,7 @@ describe('convert', () => {
   it('says how much was written', async () => {
     const { exitCode, out } = await cli(['convert', 'demo', 'out.gguf'], scriptedLibrary().library);
     expect(exitCode).toBe(0);
-    expect(out).toMatch(/^91 tensors, 5\.2 MB, written to out\.gguf in \d+ ms\.\n$/);
+    expect(out).toMatch(/^91 tensors, 5\.2 MB, written to out\.gguf in \d+ ms\.\nbf16 5\.2 MB\.\n$/);
   });
 
   it('wants both names', async () => {

@@ -49,7 +49,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     ],
     libraryInfo: async () => ({ directory: '/libraries', version: '1.2.3', commit: 'abc123' }),
     trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
-    convert: async () => ({ tensors: 91, sizeBytes: 5_217_152 }),
+    convert: async () => ({ tensors: 91, sizeBytes: 5_217_152, types: { bf16: 5_200_000 }, misfits: [] }),
     evalScore: runEvalScore,
     async readPicture(source) {
       if (source.includes('missing'))

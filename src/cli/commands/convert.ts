@@ -1,13 +1,21 @@
 /** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one file. */
 import { z } from 'zod';
+import type { Conversion } from '../../checkpoint/convert.ts';
+import { mixNames } from '../../checkpoint/mix.ts';
 import { defineCommand } from '../command.ts';
+import { flagGroup } from '../flags.ts';
 import { debugOption, outputOptions } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 const { quiet } = outputOptions;
-const convertOptions = z.object({ quiet, ...debugOption });
+const type = flagGroup('Output')(
+  z.enum(mixNames).optional(),
+  'What the weights become; without it they stay as they are stored.',
+  { value: 'TYPE' },
+);
+const convertOptions = z.object({ type, quiet, ...debugOption });
 
 export const convert = defineCommand({
   name: 'convert',
@@ -17,9 +25,12 @@ export const convert = defineCommand({
     { name: 'OUT.gguf', about: 'the file to write; it appears when it is whole', required: true },
   ],
   options: convertOptions,
-  examples: [{ about: 'The demonstration model in one file', line: 'cogvlm2 convert demo demo.gguf' }],
-  notes:
-    'The file holds the tensors as they are stored, the config and the tokenizer; every command takes it as a model.',
+  examples: [
+    { about: 'The demonstration model in one file', line: 'cogvlm2 convert demo demo.gguf' },
+    { about: 'In four bits', line: 'cogvlm2 convert demo demo-int4.gguf --type int4' },
+  ],
+  notes: `The file holds the tensors, the config and the tokenizer; every command takes it as a model. What each type
+does to which tensor is in [quantisation](quantisation.md).`,
 
   async run(args, options, { terminal, library }) {
     const [model, out] = args as [string, string];
@@ -28,14 +39,30 @@ export const convert = defineCommand({
     const startedAt = terminal.now();
     const { path } = await library.findModel(model);
     const onProgress = (done: number, total: number) => progress.report({ stage: 'convert', done, total });
-    const job = { onProgress, signal: stop.signal };
-    const { tensors, sizeBytes } = await library.convert(path, out, job).finally(progress.clear);
+    const job = { type: options.type, onProgress, signal: stop.signal };
+    const conversion = await library.convert(path, out, job).finally(progress.clear);
+    const { tensors, sizeBytes } = conversion;
     const took = formatDuration(terminal.now() - startedAt);
     if (!options.quiet) {
       terminal.stdout.write(
         `${formatCount(tensors)} tensors, ${formatBytes(sizeBytes)}, written to ${out} in ${took}.\n`,
       );
+      terminal.stdout.write(describeTypes(conversion));
     }
     return 0;
   },
 });
+
+/** `q4_k 10.7 GB, bf16 59.6 MB`, and a line for each kind of row that did not fit its type. */
+function describeTypes({ types, misfits }: Conversion): string {
+  const sizes = Object.entries(types)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
+  const kinds = new Map<string, number>();
+  for (const { columns, wanted, type } of misfits) {
+    const kind = `rows of ${columns} are not whole ${wanted} blocks: ${type}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const lines = Array.from(kinds, ([kind, count]) => `${formatCount(count)} tensors: ${kind} instead.`);
+  return [`${sizes.join(', ')}.`, ...lines, ''].join('\n');
+}

@@ -1,0 +1,51 @@
+import { type DType, dtypes, isFloat, rowBytes, type TargetType } from '../ggml/dtype.ts';
+import type { TensorEntry } from './checkpoint.ts';
+
+/** What `convert` can make of a checkpoint; without one, tensors stay as they are stored. */
+export const mixNames = ['int4', 'int8', 'bf16'] as const;
+export type MixName = (typeof mixNames)[number];
+
+/** A type that rows of fewer elements fit, where a row is not whole blocks of the one wanted. */
+const fallbacks: Partial<Record<TargetType, TargetType>> = { q4_k: 'q4_0', q5_k: 'q8_0', q6_k: 'q8_0' };
+
+export interface PlannedTensor {
+  entry: TensorEntry;
+  type: DType;
+  sizeBytes: number;
+  /** The type that the mix has for it, where its rows do not fit that. */
+  insteadOf?: TargetType;
+}
+
+/** The type of every tensor in the mix. A pure function of names, shapes and stored types. */
+export function planMix(entries: Iterable<TensorEntry>, mix: MixName | undefined): PlannedTensor[] {
+  return Array.from(entries, (entry) => {
+    const wanted = mix && isFloat(entry.type) ? wantedType(entry, mix) : undefined;
+    const type = wanted ? fittingType(wanted, entry) : entry.type;
+    const rows = entry.shape.slice(0, -1).reduce((product, axis) => product * axis, 1);
+    const sizeBytes = rows * rowBytes(type, entry.shape.at(-1) ?? 1);
+    return { entry, type, sizeBytes, ...(wanted && type !== wanted && { insteadOf: wanted }) };
+  });
+}
+
+/**
+ * Only matrices that products read are quantised. Norms, biases, position and class embeddings are small and become
+ * f32 when they are loaded; the two convolution kernels (four axes) are rearranged when they are loaded, within what
+ * would be a block.
+ */
+function wantedType({ name, shape }: TensorEntry, mix: MixName): TargetType | undefined {
+  const [rows = 0] = shape;
+  if (shape.length !== 2 || rows < 2 || name.endsWith('position_embedding.weight')) return undefined;
+  if (mix === 'bf16') return 'bf16';
+  if (mix === 'int8') return 'q8_0';
+  return moreBits.test(name) ? 'q6_k' : 'q4_k';
+}
+
+/** Few bytes that everything passes: every answer's logits, and every image token. */
+const moreBits = /^lm_head\.|^model\.vision\.linear_proj\./;
+
+function fittingType(wanted: TargetType, { type, shape }: TensorEntry): DType {
+  const columns = shape.at(-1) ?? 0;
+  for (let fits: TargetType | undefined = wanted; fits; fits = fallbacks[fits])
+    if (columns % dtypes[fits].block === 0) return fits;
+  return type;
+}
