@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from words import CLASS
 
 SIZE, PATCH = 224, 14
-LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Regular Roboto-Medium OpenSans-Regular".split()
+LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Bold Roboto-Medium OpenSans-Semibold Lato-Bold".split()
 CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
 
@@ -40,7 +40,7 @@ class Canvas:
         """A sheet of 220 to 380 pixels a side; `sx`, `sy` are its pixels per pixel of the model's picture."""
         self.rng = rng
         height = rng.randint(230, 360)
-        self.W, self.H = int(height * rng.uniform(0.8, 1.3)), height
+        self.W, self.H = int(height * rng.uniform(0.88, 1.14)), height
         self.sx, self.sy = self.W / SIZE, self.H / SIZE
         dark = rng.random() < 0.1 if dark is None else dark
         tint = [rng.randint(0, 25) for _ in range(3)]

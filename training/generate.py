@@ -1,7 +1,7 @@
 """One picture from one number: `picture(seed)` is all the trainer and `draw.py` need."""
 import random
 
-from canvas import Canvas
+from canvas import CHINESE, LATIN, Canvas, load_font
 from figures import chart, shapes
 from scenes import form, lines, receipt, rows, sign, table
 from words import Words
@@ -27,16 +27,23 @@ def dense_picture(seed):
     """A page full of mixed text, for teaching the tower characters before anything is asked."""
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
-    zh = rng.random() < 0.25
-    short = rng.randint(9, 17)
-    texts = []
-    for _ in range(rng.randint(5, 8)):
+    zh = rng.random() < 0.3
+    face = rng.choice(CHINESE if zh else LATIN)
+    font = load_font(face, max(9, round((rng.uniform(15.5, 29) if rng.random() < 0.92 else rng.uniform(29, 46)) * c.sy)))
+    room, pitch = c.W * rng.uniform(0.9, 0.97), font.size * rng.uniform(1.15, 1.45)
+    top, left = rng.uniform(0.0, pitch), rng.uniform(0.01, 0.05) * c.W
+    y = top + pitch * 0.2
+    while y < c.H - font.size * 0.3:
         line = ""
-        while len(line) < (short * 0.6 if zh else short):
+        for _ in range(9):
             r = rng.random()
-            line += (w.word(zh) if r < 0.55 else w.code() if r < 0.65 else w.price() if r < 0.75 else w.number() if r < 0.85 else w.english("l") if not zh else w.word(zh))
-            line += "" if zh else " "
-        texts.append(line.strip())
-    rows(c, zh, texts, keyed="free", spread=True)
+            part = w.word(zh) if r < 0.5 else w.code() if r < 0.65 else w.price() if r < 0.75 else w.digits(2, 5) if r < 0.85 else w.english() if not zh else w.chinese()
+            longer = line + ("" if zh or not line else " ") + part
+            if font.getlength(longer) > room:
+                continue
+            line = longer
+        x = left + rng.uniform(0, max(0, room - font.getlength(line)))
+        c.text(x, y, line, font)
+        y += pitch
     image, marks = c.finish()
     return image, marks

@@ -2,7 +2,7 @@
 
 Reading starts late when a patch has to find its neighbours first, and when every feature is mixed with the place it
 was seen at. So the first 64 columns of the tower hold the place (sines and cosines) and nothing else at the start, the
-other 192 what is seen there, and each head starts out looking at one neighbouring place: shifting sines and cosines is
+other 192 what is seen there (160 cosine waves of lightness, the slowest, and 32 of colour), and each head starts out looking at one neighbouring place: shifting sines and cosines is
 a linear map, hence a query matrix. At the start the tower is a small convolutional network; all of it is learned after.
 """
 import math
@@ -24,7 +24,7 @@ def config(vocab, bos, eos, pad, tower_layers=4, decoder_layers=4):
         "vocab_size": vocab, "bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad, "tie_word_embeddings": False,
         "use_cache": True,
         "vision_config": {
-            "hidden_size": 256, "num_hidden_layers": tower_layers, "num_heads": 4, "intermediate_size": 512,
+            "hidden_size": 256, "num_hidden_layers": tower_layers, "num_heads": 4, "intermediate_size": 1024,
             "patch_size": 14, "image_size": 224, "num_positions": 257, "in_channels": 3, "hidden_act": "gelu",
             "layer_norm_eps": 1e-6, "dropout_prob": 0.0,
         },
@@ -36,6 +36,19 @@ def positions(side, frequencies):
     y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
     a = [f(p.flatten()[:, None] * frequencies) for p in (x, y) for f in (torch.sin, torch.cos)]
     return torch.stack(a, -1).flatten(1)
+
+
+def waves(size, rows):
+    """(rows, 3, size, size): cosine waves over a patch, slow ones first, 5 in 6 of lightness and the rest of colour."""
+    k = torch.arange(size).float()
+    basis = torch.cos(math.pi / size * (k + 0.5) * k[:, None]) * (2 / size) ** 0.5
+    basis[0] /= 2 ** 0.5
+    order = sorted(((u, v) for u in range(size) for v in range(size)), key=lambda f: f[0] ** 2 + f[1] ** 2)
+    wave = [basis[u][:, None] * basis[v] * (0.1 + 0.06 * math.hypot(u, v)) for u, v in order]  # fast ones are faint in pictures
+    light, hue = torch.tensor([1, 1, 1]) / 3, torch.tensor([[1, -1, 0], [0.5, 0.5, -1]])
+    hues = rows // 6
+    out = [light[:, None, None] * w for w in wave[:rows - hues]]
+    return torch.stack(out + [c[:, None, None] * w for w in wave[:hues // 2] for c in hue])
 
 
 def start(cfg, seed=1):
@@ -58,8 +71,8 @@ def start(cfg, seed=1):
     patch, table = vision.patch_embedding.proj, vision.patch_embedding.position_embedding.weight.data
     table.zero_()
     table[1:, :PLACE] = positions(side, frequencies)
-    patch.weight.data *= 0.6
     patch.weight.data[:PLACE] = 0
+    patch.weight.data[PLACE:] = waves(cfg["vision_config"]["patch_size"], len(patch.weight) - PLACE)
     paper = torch.tensor([(0.93 - m) / s for m, s in zip(MEAN, STD)])
     patch.bias.data = -(patch.weight.data.sum((2, 3)) @ paper)  # paper is near zero
     for layer, looks in zip(vision.transformer.layers, LOOK):
