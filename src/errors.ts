@@ -35,6 +35,8 @@ export type ErrorCode =
   | 'out_of_memory'
   /** Writing failed (disk full, no permission). */
   | 'write_failed'
+  /** A model could not be fetched. */
+  | 'download_failed'
   /** Used after dispose. */
   | 'disposed'
   /** Stopped by the caller. */

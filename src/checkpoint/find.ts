@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
+import { cachedModels, PUBLISHED_MODELS } from '../model-cache.ts';
 import { nearest } from '../nearest.ts';
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
 
@@ -20,7 +21,7 @@ export function demoModelPath(): string {
   return fileURLToPath(new URL('../../models/demo', import.meta.url));
 }
 
-/** The models that can be named: the demo, then those in `COGVLM2_MODELS` and ./models, each a folder or a .gguf. */
+/** The models that can be named: the demo, those in `COGVLM2_MODELS` and ./models (folders or .gguf), and pulled ones. */
 export async function listModels(): Promise<FoundModel[]> {
   const found: FoundModel[] = [];
   for (const [name, location] of await candidates()) {
@@ -51,6 +52,12 @@ export async function findModel(nameOrPath?: string): Promise<{ name: string; pa
   const known = await candidates();
   const location = known.get(nameOrPath);
   if (location) return { name: nameOrPath, path: location };
+  if (PUBLISHED_MODELS.includes(nameOrPath)) {
+    throw new CogVLM2Error(
+      'model_not_found',
+      `${nameOrPath} is not on this machine. "cogvlm2 pull ${nameOrPath}" fetches it (36.3 GiB).`,
+    );
+  }
   const alike = nearest(nameOrPath, known.keys());
   const hint = alike === undefined ? '' : ` Did you mean "${alike}"?`;
   throw new CogVLM2Error(
@@ -70,6 +77,7 @@ async function candidates(): Promise<Map<string, string>> {
       if (isModel && !places.has(name)) places.set(name, path.join(folder, entry.name));
     }
   }
+  for (const [name, location] of cachedModels()) if (!places.has(name)) places.set(name, location);
   return places;
 }
 

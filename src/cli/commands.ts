@@ -6,8 +6,9 @@ import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { models } from './commands/models.ts';
+import { pull } from './commands/pull.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, models, convert, trace, evaluate];
+const working: readonly Command[] = [ask, chat, models, pull, convert, trace, evaluate];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -39,6 +39,7 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   engine_bug: 'unexpected',
   disposed: 'unexpected',
   write_failed: 'output',
+  download_failed: 'output',
   aborted: 'interrupted',
 };
 

@@ -10,6 +10,7 @@ import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
+import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
 import { pictureLabel } from './picture.ts';
 import type { InputStream } from './terminal.ts';
@@ -28,6 +29,8 @@ export interface Library {
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
   /** The checkpoint at `path` into one GGUF file. */
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
+  /** Fetches a published checkpoint into the cache of its source. */
+  pull(name: string, options: PullOptions): Promise<Pulled>;
   /** Scores a file of predictions. */
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
@@ -48,6 +51,7 @@ export const library: Library = {
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     return convertToGguf(openCheckpoint(path), outPath, options);
   },
+  pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   readPicture: async (source, signal) => {
     const { readImageSource } = await import('../image/source.ts');

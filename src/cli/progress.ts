@@ -24,6 +24,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
   vision: { doing: 'Looking at the picture', unit: 'layers' },
   prefill: { doing: 'Reading the question', unit: 'tokens' },
   convert: { doing: 'Writing the file', unit: 'bytes' },
+  download: { doing: 'Downloading', unit: 'bytes' },
 };
 
 const silent: ProgressReport = { report() {}, clear() {} };

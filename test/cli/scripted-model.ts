@@ -50,6 +50,16 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     libraryInfo: async () => ({ directory: '/libraries', version: '1.2.3', commit: 'abc123' }),
     trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
     convert: async () => ({ tensors: 91, sizeBytes: 5_217_152, types: { bf16: 5_200_000 }, misfits: [] }),
+    async pull(name, { onProgress, onFile }) {
+      onProgress(5, 10);
+      onFile('config.json', 10);
+      return {
+        title: `THUDM/${name} at Hugging Face`,
+        modelPath: '/cache/snapshot',
+        files: 1,
+        sizeBytes: 10,
+      };
+    },
     evalScore: runEvalScore,
     async readPicture(source) {
       if (source.includes('missing'))

@@ -1,0 +1,74 @@
+/** `cogvlm2 pull NAME`: a published checkpoint, onto this machine. */
+import { z } from 'zod';
+import { patience } from '../../hub/patience.ts';
+import { PUBLISHED_MODELS } from '../../model-cache.ts';
+import { defineCommand } from '../command.ts';
+import { flagGroup } from '../flags.ts';
+import { debugOption, outputOptions } from '../options.ts';
+import { createProgress } from '../progress.ts';
+import { stopOnInterrupt } from '../terminal.ts';
+import { formatBytes, formatCount } from '../units.ts';
+
+const from = flagGroup('Source');
+const { quiet } = outputOptions;
+
+export const pull = defineCommand({
+  name: 'pull',
+  summary: 'Fetch a published checkpoint, or go on where an earlier pull stopped',
+  arguments: [
+    { name: 'NAME', about: `${PUBLISHED_MODELS.join(', ')}, hf:OWNER/REPO or ms:OWNER/REPO`, required: true },
+  ],
+  options: z.object({
+    source: from(
+      z.enum(['auto', 'huggingface', 'modelscope']).default('auto'),
+      'Where to ask for a published name; auto asks Hugging Face, then ModelScope.',
+      { value: 'NAME' },
+    ),
+    parallel: from(z.int().min(1).max(16).default(4), 'Files fetched at the same time.', { value: 'N' }),
+    stallSeconds: from(
+      z.int().min(1).max(3600).default(30),
+      'A connection that is silent for so long is given up and taken up again.',
+      { value: 'N' },
+    ),
+    quiet,
+    ...debugOption,
+  }),
+  examples: [
+    { about: 'The English model', line: 'cogvlm2 pull cogvlm2-llama3-chat-19B' },
+    {
+      about: 'The Chinese one, from ModelScope',
+      line: 'cogvlm2 pull cogvlm2-llama3-chinese-chat-19B --source modelscope',
+    },
+  ],
+  notes: `The files go where the source's own tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what
+those tools fetched is found. Every file is checked against the hash that the source lists. A pull that was stopped or
+killed goes on where it was. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`, or what
+\`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`, \`NO_PROXY\`.`,
+
+  async run(args, options, { terminal, library }) {
+    const [name] = args as [string];
+    using stop = stopOnInterrupt(terminal);
+    const progress = createProgress(terminal, options.quiet);
+    const pulled = await library
+      .pull(name, {
+        source: options.source,
+        parallel: options.parallel,
+        stallMs: options.stallSeconds * 1000,
+        pauseMs: patience,
+        env: process.env,
+        signal: stop.signal,
+        onProgress: (done, total) => progress.report({ stage: 'download', done, total }),
+        onFile(file, sizeBytes) {
+          progress.clear();
+          if (!options.quiet) terminal.stderr.write(`${file}  ${formatBytes(sizeBytes)}, verified\n`);
+        },
+      })
+      .finally(progress.clear);
+    terminal.stdout.write(
+      options.quiet
+        ? `${pulled.modelPath}\n`
+        : `${pulled.title}: ${formatCount(pulled.files)} files, ${formatBytes(pulled.sizeBytes)}, in ${pulled.modelPath}.\n`,
+    );
+    return 0;
+  },
+});

@@ -1,0 +1,71 @@
+/** How a request can fail: worth another attempt, or not. */
+import { CogVLM2Error } from '../errors.ts';
+
+/** Ends the pull: asking again would be answered the same. */
+export class Refused extends Error {
+  readonly status: number | undefined;
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The connection failed, or the server asked for patience. */
+export class Interrupted extends Error {
+  readonly retryAfterMs: number | undefined;
+  constructor(message: string, retryAfterMs?: number, cause?: unknown) {
+    super(message, { cause });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export function badAnswer(url: string, what: string): Refused {
+  return new Refused(`what ${url} answers ${what}`);
+}
+
+const refusals: Record<number, string> = {
+  401: 'asks who you are (401): set HF_TOKEN to a token that may read it',
+  403: 'refuses (403): the repository may ask for consent on its page, and for HF_TOKEN',
+  404: 'has nothing there (404)',
+};
+
+/** A status that is no success, as an error. */
+export function statusFailure(url: string, status: number, retryAfter: string | undefined): Error {
+  if (status === 408 || status === 425 || status === 429 || status >= 500) {
+    return new Interrupted(`${url} answers with status ${status}`, retryAfterMs(retryAfter));
+  }
+  return new Refused(`${url} ${refusals[status] ?? `answers with status ${status}`}`, status);
+}
+
+/** Seconds or a date, as the header has it; at most ten minutes, whatever it says. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 600_000) : undefined;
+}
+
+/** What undici or the system says, in a few words. */
+export function networkProblem(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  return (code && problems[code]) ?? (cause.message || (code ?? cause.name));
+}
+
+const problems: Record<string, string> = {
+  ENOTFOUND: 'the host is not known here',
+  EAI_AGAIN: 'the host could not be looked up',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  UND_ERR_SOCKET: 'the connection was cut',
+  UND_ERR_CONNECT_TIMEOUT: 'the host did not answer',
+  UND_ERR_HEADERS_TIMEOUT: 'the server stopped answering',
+  UND_ERR_BODY_TIMEOUT: 'the server stopped sending',
+};
+
+/** With what a person needs to put the file there without us. */
+export function downloadFailed(file: string, why: string, url: string, target: string): CogVLM2Error {
+  return new CogVLM2Error(
+    'download_failed',
+    `${file} could not be downloaded: ${why}. What came so far is kept; to do it by hand, save ${url} as ${target}.`,
+  );
+}

@@ -1,0 +1,46 @@
+/** What a source says that a repository holds, and which of it a model needs. */
+import { CogVLM2Error } from '../errors.ts';
+import { type RepoName, titleOf } from './names.ts';
+
+/** `git-sha1` is the hash of a small file as git keeps it: over a header with the size, and the bytes. */
+export interface Digest {
+  algorithm: 'sha256' | 'git-sha1';
+  hex: string;
+}
+
+export interface RemoteFile {
+  name: string;
+  sizeBytes: number;
+  digest: Digest;
+  url: string;
+}
+
+export interface Listing {
+  repo: RepoName;
+  /** The commit, where the source names it; the revision that was asked for otherwise. */
+  commit: string;
+  files: RemoteFile[];
+}
+
+/** Config, tokenizer, weights and licences; not the weights a second time in another format, and no code. */
+const needed =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$|^tokenizer\.model$|^model[\w.-]*\.safetensors(\.index\.json)?$|^(MODEL_)?LICENSE(\.\w+)?$/;
+
+/** The needed files, small ones first, so that what is wrong with a repository shows early. */
+export function neededFiles(listing: Listing): Listing {
+  const files = listing.files.filter(({ name }) => needed.test(name));
+  for (const name of ['config.json', 'tokenizer.json']) {
+    if (!files.some((file) => file.name === name)) throw lacks(listing.repo, name);
+  }
+  if (!files.some(({ name }) => name.endsWith('.safetensors'))) throw lacks(listing.repo, '*.safetensors');
+  files.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+  return { ...listing, files };
+}
+
+function rank({ name }: RemoteFile): number {
+  return name.endsWith('.safetensors') ? 1 : 0;
+}
+
+function lacks(repo: RepoName, name: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_checkpoint', `${titleOf(repo)} has no ${name}, so it cannot be run here.`);
+}

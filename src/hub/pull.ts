@@ -1,0 +1,158 @@
+/** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
+import { existsSync, statfsSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CogVLM2Error } from '../errors.ts';
+import { download } from './download.ts';
+import { Interrupted, Refused } from './failure.ts';
+import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { type Listing, neededFiles, type RemoteFile } from './listing.ts';
+import { lock } from './lock.ts';
+import { listModelScope, modelScopeEndpoint } from './model-scope.ts';
+import { type RepoName, repositoriesOf, type SourceName, titleOf } from './names.ts';
+import { draftSize, isIntact } from './sink.ts';
+import { Web } from './web.ts';
+
+export interface PullOptions {
+  source: SourceName | 'auto';
+  /** Files that are fetched at the same time. */
+  parallel: number;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  /** A connection that is silent for so long is given up and taken up again. */
+  stallMs: number;
+  pauseMs: (attempt: number) => number;
+  /** Bytes of the whole that are there. */
+  onProgress: (done: number, total: number) => void;
+  /** A file is there and verified. */
+  onFile: (name: string, sizeBytes: number) => void;
+}
+
+export interface Pulled {
+  title: string;
+  modelPath: string;
+  files: number;
+  sizeBytes: number;
+}
+
+/** @throws CogVLM2Error `invalid_value`, `download_failed`, `write_failed`, `invalid_checkpoint`, `aborted`. */
+export async function pull(name: string, options: PullOptions): Promise<Pulled> {
+  try {
+    return await pullFirst(repositoriesOf(name, options.source), name, options);
+  } catch (cause) {
+    if (!options.signal.aborted) throw cause;
+    throw new CogVLM2Error(
+      'aborted',
+      'Stopped; what came so far is kept, and the same command goes on there.',
+      { cause },
+    );
+  }
+}
+
+/** From the first source that has it. */
+async function pullFirst(repos: RepoName[], name: string, options: PullOptions): Promise<Pulled> {
+  const reasons: string[] = [];
+  for (const repo of repos) {
+    const endpoint =
+      repo.source === 'huggingface' ? huggingFaceEndpoint(options.env) : modelScopeEndpoint(options.env);
+    const token = repo.source === 'huggingface' ? huggingFaceToken(options.env) : undefined;
+    const failure = new AbortController(); // The first file that fails stops the others.
+    const job = { ...options, signal: AbortSignal.any([options.signal, failure.signal]) };
+    await using web = new Web({ ...job, endpoint, token });
+    try {
+      const ask = repo.source === 'huggingface' ? listHuggingFace : listModelScope;
+      const listing = neededFiles(await patiently(job, () => ask(repo, endpoint, web)));
+      return await pullListing(listing, web, job, failure);
+    } catch (cause) {
+      if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
+      reasons.push(`${titleOf(repo)}: ${cause.message}`);
+    }
+  }
+  throw new CogVLM2Error('download_failed', `${name} could not be had. ${reasons.join('. ')}.`);
+}
+
+async function patiently<T>({ pauseMs, signal }: PullOptions, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!(cause instanceof Interrupted) || attempt === 3) throw cause;
+      await sleep(cause.retryAfterMs ?? pauseMs(attempt), undefined, { signal });
+    }
+  }
+}
+
+async function pullListing(
+  listing: Listing,
+  web: Web,
+  options: PullOptions,
+  failure: AbortController,
+): Promise<Pulled> {
+  const layout = layoutOf(listing, options.env);
+  using _ = lock(layout.lockPath);
+  const total = sum(listing.files.map((file) => file.sizeBytes));
+  const positions = new Map<string, number>();
+  const place = (file: RemoteFile, bytes: number) => {
+    positions.set(file.name, bytes);
+    options.onProgress(sum([...positions.values()]), total);
+  };
+  const missing: RemoteFile[] = [];
+  for (const file of listing.files) {
+    const state = layout.state(file);
+    const isThere =
+      state === 'complete' ||
+      (state === 'unverified' && (await isIntact(layout.target(file), file, options.signal)));
+    if (isThere) place(file, file.sizeBytes);
+    else missing.push(file);
+  }
+  checkRoom(missing, layout);
+  const fetchNext = async (): Promise<void> => {
+    for (let file = missing.shift(); file !== undefined; file = missing.shift()) {
+      const current = file;
+      await download({
+        ...options,
+        web,
+        file,
+        draft: layout.draft(file),
+        target: layout.target(file),
+        onPosition: (bytes) => place(current, bytes),
+      });
+      layout.publish(file);
+      options.onFile(file.name, file.sizeBytes);
+    }
+  };
+  const fetchers = Array.from({ length: options.parallel }, () =>
+    fetchNext().catch((cause: unknown) => failure.abort(cause)),
+  );
+  await Promise.all(fetchers);
+  options.signal.throwIfAborted();
+  layout.finish();
+  return {
+    title: titleOf(listing.repo),
+    modelPath: layout.modelPath,
+    files: listing.files.length,
+    sizeBytes: total,
+  };
+}
+
+/** Before a byte is fetched. @throws CogVLM2Error `write_failed` with the numbers. */
+function checkRoom(missing: readonly RemoteFile[], layout: Layout): void {
+  const neededBytes = sum(missing.map((file) => file.sizeBytes - draftSize(layout.draft(file))));
+  const folder = nearestExisting(layout.modelPath);
+  const { bavail, bsize } = statfsSync(folder);
+  if (neededBytes <= bavail * bsize) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new CogVLM2Error(
+    'write_failed',
+    `${gigabytes(neededBytes)} are still to come, but the disk of ${folder} has ${gigabytes(bavail * bsize)} free. Make room, or set HF_HOME or MODELSCOPE_CACHE to another disk.`,
+  );
+}
+
+function nearestExisting(folder: string): string {
+  return existsSync(folder) ? folder : nearestExisting(path.dirname(folder));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}

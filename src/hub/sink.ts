@@ -1,0 +1,113 @@
+/** The draft of one file: bytes in order at its end, hashed as they come. */
+import { createHash, type Hash } from 'node:crypto';
+import {
+  closeSync,
+  createReadStream,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { writeProblem } from '../atomic-file.ts';
+import { CogVLM2Error } from '../errors.ts';
+import type { RemoteFile } from './listing.ts';
+
+export class Sink implements Disposable {
+  readonly #path: string;
+  readonly #file: RemoteFile;
+  #descriptor: number | undefined;
+  #hash: Hash;
+  #position = 0;
+
+  constructor(draft: string, file: RemoteFile) {
+    this.#path = draft;
+    this.#file = file;
+    this.#hash = hashOf(file);
+  }
+
+  /** How much of the file is there. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Takes up what an earlier pull left, which has to be read once for the hash. */
+  async open(signal: AbortSignal): Promise<void> {
+    const left = draftSize(this.#path);
+    this.#try(() => {
+      mkdirSync(path.dirname(this.#path), { recursive: true });
+      this.#descriptor = openSync(this.#path, 'a');
+    });
+    if (left > this.#file.sizeBytes) return this.restart();
+    if (left === 0) return;
+    for await (const bytes of createReadStream(this.#path, {
+      end: left - 1,
+      highWaterMark: 2 ** 20,
+      signal,
+    })) {
+      this.#hash.update(bytes);
+      this.#position += bytes.length;
+    }
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#try(() => {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#open(), bytes, at, bytes.length - at);
+    });
+    this.#hash.update(bytes);
+    this.#position += bytes.length;
+  }
+
+  /** Forgets what is there. */
+  restart(): void {
+    this.#try(() => ftruncateSync(this.#open(), 0));
+    this.#hash = hashOf(this.#file);
+    this.#position = 0;
+  }
+
+  /** Whether the whole is what the source says it is; the draft is then on the disk. */
+  verify(): boolean {
+    this.#try(() => fsyncSync(this.#open()));
+    return this.#hash.digest('hex') === this.#file.digest.hex;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined)
+      throw new CogVLM2Error('disposed', `${this.#path} is already closed.`);
+    return this.#descriptor;
+  }
+
+  #try<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      if (cause instanceof CogVLM2Error) throw cause;
+      const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
+      throw new CogVLM2Error('write_failed', `${why}; what came so far is kept.`, { cause });
+    }
+  }
+}
+
+/** Whether a file that lies there already is the one that the source has. */
+export async function isIntact(location: string, file: RemoteFile, signal: AbortSignal): Promise<boolean> {
+  const hash = hashOf(file);
+  for await (const bytes of createReadStream(location, { highWaterMark: 2 ** 20, signal }))
+    hash.update(bytes);
+  return hash.digest('hex') === file.digest.hex;
+}
+
+export function draftSize(draft: string): number {
+  return statSync(draft, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function hashOf({ digest, sizeBytes }: RemoteFile): Hash {
+  if (digest.algorithm === 'sha256') return createHash('sha256');
+  return createHash('sha1').update(`blob ${sizeBytes}\0`);
+}

@@ -1,0 +1,92 @@
+/**
+ * Where downloaded checkpoints lie: the caches that Hugging Face's and ModelScope's own tools use, so that what one
+ * of them fetched serves here too. For the room that fills them and for the one that looks models up.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The names that can be pulled without saying whose they are. */
+export const PUBLISHED_MODELS: readonly string[] = [
+  'cogvlm2-llama3-chat-19B',
+  'cogvlm2-llama3-chinese-chat-19B',
+];
+
+/** The folder of Hugging Face's own settings, which also holds the token. */
+export function huggingFaceHome(env: Env): string {
+  return env.HF_HOME || path.join(env.XDG_CACHE_HOME || path.join(home(env), '.cache'), 'huggingface');
+}
+
+/** The folder that holds `models--OWNER--REPO`. */
+export function huggingFaceCache(env: Env): string {
+  return env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || path.join(huggingFaceHome(env), 'hub');
+}
+
+/** The folder that holds `OWNER/REPO`. */
+export function modelScopeCache(env: Env): string {
+  const root = env.MODELSCOPE_CACHE || path.join(home(env), '.cache', 'modelscope', 'hub');
+  return path.join(root, 'models');
+}
+
+export function huggingFaceFolder(owner: string, repo: string): string {
+  return `models--${owner}--${repo}`;
+}
+
+/** ModelScope writes a dot in a model's name as three underscores. */
+export function modelScopeFolder(repo: string): string {
+  return repo.replaceAll('.', '___');
+}
+
+/** The checkpoints of this architecture in the caches, by the name of their repository. */
+export function cachedModels(env: Env = process.env): Map<string, string> {
+  const found = new Map<string, string>();
+  const add = (name: string, folder: string | undefined) => {
+    if (folder !== undefined && !found.has(name) && isOurs(folder)) found.set(name, folder);
+  };
+  const hub = huggingFaceCache(env);
+  for (const folder of foldersIn(hub)) {
+    const [kind, , ...repo] = folder.split('--');
+    if (kind === 'models' && repo.length > 0) add(repo.join('--'), snapshotOf(path.join(hub, folder)));
+  }
+  // Older versions of ModelScope's tool leave out the folder `models`.
+  for (const root of [modelScopeCache(env), path.dirname(modelScopeCache(env))]) {
+    for (const owner of foldersIn(root)) {
+      for (const repo of foldersIn(path.join(root, owner)))
+        add(repo.replaceAll('___', '.'), path.join(root, owner, repo));
+    }
+  }
+  return found;
+}
+
+/** The snapshot that a branch or tag points to; a commit is one itself. */
+export function snapshotOf(repoFolder: string, revision = 'main'): string | undefined {
+  const reference = path.join(repoFolder, 'refs', revision);
+  const commit = existsSync(reference) ? readFileSync(reference, 'utf8').trim() : revision;
+  const snapshot = path.join(repoFolder, 'snapshots', commit);
+  return existsSync(snapshot) ? snapshot : undefined;
+}
+
+function isOurs(folder: string): boolean {
+  try {
+    return readFileSync(path.join(folder, 'config.json'), 'utf8').includes('"CogVLMForCausalLM"');
+  } catch {
+    return false;
+  }
+}
+
+function foldersIn(folder: string): string[] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map((entry) => entry.name);
+  } catch {
+    return []; // A folder of somebody else's.
+  }
+}
+
+function home(env: Env): string {
+  return env.HOME || os.homedir();
+}

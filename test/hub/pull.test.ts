@@ -1,0 +1,209 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type PullOptions, pull } from '../../src/hub/pull.ts';
+import { BIG, FILES, Source, sha256 } from './source.ts';
+
+const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';
+let folder: string;
+let source: Source;
+let verified: string[];
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'pull-'));
+  source = await Source.open();
+  verified = [];
+});
+afterEach(async () => {
+  await source[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+function options(more: Partial<PullOptions> = {}): PullOptions {
+  return {
+    source: 'auto',
+    parallel: 2,
+    env: { HF_HOME: folder, HF_ENDPOINT: source.url, HF_TOKEN: 'secret', HOME: folder },
+    signal: new AbortController().signal,
+    stallMs: 5_000,
+    pauseMs: () => 1,
+    onProgress: () => {},
+    onFile: (name) => verified.push(name),
+    ...more,
+  };
+}
+
+const repo = () => path.join(folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
+const big = () => readFileSync(path.join(repo(), 'snapshots', 'abc123', BIG));
+
+describe('a pull', () => {
+  it('fills the cache of Hugging Face with verified files, and no code', async () => {
+    const progress: [number, number][] = [];
+    const pulled = await pull(NAME, options({ onProgress: (done, total) => progress.push([done, total]) }));
+    expect(pulled.modelPath).toBe(path.join(repo(), 'snapshots', 'abc123'));
+    expect(readdirSync(pulled.modelPath).sort()).toEqual(
+      Object.keys(FILES)
+        .filter((f) => !f.endsWith('.py'))
+        .sort(),
+    );
+    for (const name of readdirSync(pulled.modelPath)) {
+      expect(sha256(readFileSync(path.join(pulled.modelPath, name)))).toBe(
+        sha256(FILES[name] ?? Buffer.of()),
+      );
+    }
+    expect(readlinkSync(path.join(pulled.modelPath, BIG))).toMatch(/^\.\.[\\/]\.\.[\\/]blobs/);
+    expect(readFileSync(path.join(repo(), 'refs', 'main'), 'utf8')).toBe('abc123');
+    expect(progress.at(-1)).toEqual([pulled.sizeBytes, pulled.sizeBytes]);
+    expect(verified).toHaveLength(4);
+  });
+
+  it('fetches nothing again', async () => {
+    await pull(NAME, options());
+    const before = source.asked.length;
+    await pull(NAME, options());
+    expect(source.asked).toHaveLength(before);
+  });
+
+  it('goes on after each cut connection, with what came before', async () => {
+    source.trouble = (asked, content, response, nth) => {
+      if (asked.file !== BIG || nth > 3) return false;
+      const from = Number(asked.range?.slice(6, -1) ?? 0);
+      if (from > 0) {
+        response.statusCode = 206;
+        response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
+      }
+      response.write(content.subarray(from, from + 70_000), () => response.destroy());
+      return true;
+    };
+    await pull(NAME, options());
+    expect(big()).toEqual(FILES[BIG]);
+    expect(source.of(BIG).map(({ range }) => range !== undefined)).toEqual([false, true, true, true]);
+  });
+
+  it('begins again where a server ignores ranges', async () => {
+    source.trouble = (asked, content, response, nth) => {
+      if (asked.file !== BIG) return false;
+      if (nth === 1) response.write(content.subarray(0, 1000), () => response.destroy());
+      else response.end(content);
+      return true;
+    };
+    await pull(NAME, options());
+    expect(big()).toEqual(FILES[BIG]);
+  });
+
+  it('fetches what arrived corrupt once more', async () => {
+    source.trouble = (asked, content, response, nth) => {
+      if (asked.file !== BIG || nth > 1) return false;
+      response.end(Buffer.concat([content.subarray(0, -1), Buffer.of((content.at(-1) ?? 0) ^ 1)]));
+      return true;
+    };
+    await pull(NAME, options());
+    expect(big()).toEqual(FILES[BIG]);
+    expect(source.of(BIG)).toHaveLength(2);
+  });
+
+  it('never gives a corrupt file its name', async () => {
+    source.trouble = (asked, content, response) => {
+      if (asked.file === BIG) response.end(Buffer.alloc(content.length));
+      return asked.file === BIG;
+    };
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      code: 'download_failed',
+      message: expect.stringContaining('another hash'),
+    });
+    expect(existsSync(path.join(repo(), 'snapshots', 'abc123', BIG))).toBe(false);
+  });
+
+  it('takes up a connection that has gone silent', async () => {
+    source.trouble = (asked, content, response, nth) => {
+      if (asked.file !== BIG || nth > 1) return false;
+      response.write(content.subarray(0, 50_000));
+      return true;
+    };
+    await pull(NAME, options({ stallMs: 300 }));
+    expect(big()).toEqual(FILES[BIG]);
+    expect(source.of(BIG)).toHaveLength(2);
+  });
+
+  it('tells its token to the source and to nobody else', async () => {
+    await using mirror = await Source.open();
+    source.trouble = (asked, _content, response) => {
+      response.writeHead(302, { location: `${mirror.url}/elsewhere/${asked.file}` }).end();
+      return true;
+    };
+    await pull(NAME, options());
+    expect(source.of(BIG)[0]?.token).toBe('Bearer secret');
+    expect(mirror.of(BIG)[0]?.token).toBeUndefined();
+  });
+
+  it('waits when it is told to', async () => {
+    source.trouble = (asked, _content, response, nth) => {
+      if (asked.file !== BIG || nth > 1) return false;
+      response.writeHead(429, { 'retry-after': '0' }).end();
+      return true;
+    };
+    await pull(NAME, options());
+    expect(big()).toEqual(FILES[BIG]);
+  });
+
+  it('that is stopped keeps what came, and the next goes on there', async () => {
+    const stop = new AbortController();
+    source.trouble = (asked, content, response, nth) => {
+      if (asked.file !== BIG || nth > 1) return false;
+      response.write(content.subarray(0, 120_000));
+      return true;
+    };
+    const onProgress = () => {
+      const draft = path.join(repo(), 'blobs', `${sha256(FILES[BIG] ?? Buffer.of())}.incomplete`);
+      if (existsSync(draft) && statSync(draft).size === 120_000) stop.abort();
+    };
+    await expect(pull(NAME, options({ signal: stop.signal, onProgress }))).rejects.toMatchObject({
+      code: 'aborted',
+    });
+    await pull(NAME, options());
+    expect(source.of(BIG).at(-1)?.range).toBe('bytes=120000-');
+    expect(big()).toEqual(FILES[BIG]);
+  });
+
+  it('says what every source answered', async () => {
+    await expect(pull('hf:nobody/nothing', options())).rejects.toMatchObject({
+      code: 'download_failed',
+      message: expect.stringContaining('has nothing there (404)'),
+    });
+  });
+
+  it('waits for no other pull of the same model, but for a dead one its lock is taken', async () => {
+    const lockFile = path.join(
+      folder,
+      'hub',
+      '.locks',
+      'models--THUDM--cogvlm2-llama3-chat-19B',
+      'pull.lock',
+    );
+    await pull(NAME, options());
+    expect(existsSync(lockFile)).toBe(false);
+    writeFileSync(lockFile, String(process.pid));
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      message: expect.stringContaining(`Process ${process.pid}`),
+    });
+    writeFileSync(lockFile, '999999999');
+    await pull(NAME, options());
+  });
+
+  it.each(['', 'x', 'hf:a', 'hf:../..', 'cogvlm2'])(
+    'knows that there is nothing under "%s"',
+    async (name) => {
+      await expect(pull(name, options())).rejects.toMatchObject({ code: 'invalid_value' });
+    },
+  );
+});

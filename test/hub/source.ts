@@ -1,0 +1,97 @@
+/** A Hugging Face and ModelScope of the test's own, on this machine, that fails on request. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export const FILES: Record<string, Buffer> = {
+  'config.json': Buffer.from('{"architectures":["CogVLMForCausalLM"]}'),
+  'tokenizer.json': Buffer.from('{}'),
+  'model-00001-of-00002.safetensors': bytes(300_000, 1),
+  'model-00002-of-00002.safetensors': bytes(200_000, 2),
+  'modeling_cogvlm.py': Buffer.from('print()'),
+};
+export const BIG = 'model-00001-of-00002.safetensors';
+
+export interface Asked {
+  file: string;
+  range: string | undefined;
+  token: string | undefined;
+}
+
+/** Answers a request for a file instead of the honest way; false leaves it to that. */
+export type Trouble = (asked: Asked, content: Buffer, response: ServerResponse, nth: number) => boolean;
+
+export class Source implements AsyncDisposable {
+  readonly asked: Asked[] = [];
+  trouble: Trouble = () => false;
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  static async open(): Promise<Source> {
+    const source = new Source();
+    await new Promise<void>((done) => source.#server.listen(0, '127.0.0.1', done));
+    return source;
+  }
+
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${port}`;
+  }
+
+  /** Requests for one file. */
+  of(file: string): Asked[] {
+    return this.asked.filter((asked) => asked.file === file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', this.url);
+    if (url.pathname.startsWith('/api/models/THUDM/')) return void response.end(JSON.stringify(listing()));
+    const file = url.pathname.split('/').at(-1) ?? '';
+    const content = FILES[file];
+    if (content === undefined || !/^\/(THUDM|elsewhere)\//.test(url.pathname)) {
+      response.statusCode = 404;
+      return void response.end();
+    }
+    const asked = { file, range: request.headers.range, token: request.headers.authorization };
+    this.asked.push(asked);
+    if (this.trouble(asked, content, response, this.of(file).length)) return;
+    const from = Number(/^bytes=(\d+)-$/.exec(asked.range ?? '')?.[1] ?? 0);
+    if (from > 0) {
+      response.statusCode = 206;
+      response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
+    }
+    response.end(content.subarray(from));
+  }
+}
+
+function listing() {
+  const siblings = Object.entries(FILES).map(([rfilename, content]) => {
+    if (!rfilename.endsWith('.safetensors')) {
+      const blobId = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+      return { rfilename, size: content.length, blobId };
+    }
+    return { rfilename, size: content.length, lfs: { sha256: sha256(content), size: content.length } };
+  });
+  return { sha: 'abc123', siblings };
+}
+
+export function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+function bytes(count: number, seed: number): Buffer {
+  const out = Buffer.alloc(count);
+  for (let i = 0, state = seed; i < count; i++) {
+    state = (state * 1103515245 + 12345) & 0x7fffffff;
+    out[i] = state >> 16;
+  }
+  return out;
+}
