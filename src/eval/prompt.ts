@@ -18,6 +18,7 @@ export function promptOf(benchmark: Benchmark, row: Row, profile: Profile): stri
       return `${text(row, 'question')}${shortPhrase}${profile === 'vlmevalkit-2024' ? '\n' : ''}`;
     case 'ocrbench':
     case 'mmvet':
+    case 'demo':
       return text(row, 'question');
     case 'mmbench':
     case 'mmmu':

@@ -15,6 +15,7 @@ import {
   text,
 } from './row.ts';
 import { scoreChartQa } from './score/chartqa.ts';
+import { scoreDemo } from './score/demo.ts';
 import { scoreDocVqa } from './score/docvqa.ts';
 import {
   type MmBenchRow,
@@ -55,6 +56,8 @@ export function scoreRow(benchmark: Benchmark, row: Row, profile: Profile): RowS
       return mmvet(row, profile);
     case 'mmbench':
       return mmbench(row, profile);
+    case 'demo':
+      return { score: scoreDemo(prediction(row), answers(row)) };
   }
 }
 

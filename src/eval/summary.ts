@@ -2,6 +2,7 @@
 import type { Benchmark, Profile } from './benchmarks.ts';
 import { groupBy } from './group-by.ts';
 import { isMissing, isUnanswered, optionalText, type Row } from './row.ts';
+import { demoGroups } from './score/demo.ts';
 import { meanHits, scoreRotations } from './score/mmbench.ts';
 import { sumCapabilities } from './score/mmvet.ts';
 import { sumOcrBench } from './score/ocrbench.ts';
@@ -62,6 +63,7 @@ function scoreAndParts(
       parts: Object.entries(sums).map(([name, sum]) => ({ name, score: sum })),
     };
   }
+  if (benchmark === 'demo') return { score: meanPercent(asked), parts: demoParts(asked) };
   if (benchmark === 'mmvet') return { score: meanPercent(asked), parts: capabilities(asked, profile) };
   const name = benchmark === 'chartqa' ? ['split', 'type', 'human_or_machine'] : ['category'];
   const named = asked.filter(({ row }) => optionalText(row, ...name) !== undefined);
@@ -71,6 +73,17 @@ function scoreAndParts(
     score: meanPercent(asked),
     parts: parts.map(([name, group]) => ({ name, score: meanPercent(group) })),
   };
+}
+
+/** By language: what reads and looks up, which is what the model is made for, and each benchmark that is imitated. */
+function demoParts(asked: readonly Scored[]): Part[] {
+  const groups = groupBy(
+    asked.flatMap((one) => demoGroups(one.row).map((name) => ({ name, one }))),
+    ({ name }) => name,
+  );
+  return [...groups]
+    .map(([name, group]) => ({ name, score: meanPercent(group.map(({ one }) => one)) }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
