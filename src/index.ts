@@ -2,7 +2,7 @@
 
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
-export { CogVLM2, type LoadOptions } from './generate/cogvlm2.ts';
+export { CogVLM2, type LoadOptions, type ModelInfo, type PromptSize } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
 export type {
   Answer,

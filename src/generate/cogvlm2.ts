@@ -41,6 +41,13 @@ export interface ModelInfo {
   isDemo: boolean;
 }
 
+/** What `check` finds: tokens of the whole prompt, those of them for the picture, and the most to answer with. */
+export interface PromptSize {
+  promptTokens: number;
+  imageTokens: number;
+  maxTokens: number;
+}
+
 interface WorkOptions {
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -147,6 +154,38 @@ export class CogVLM2 {
       return stream;
     }, history);
     return conversation;
+  }
+
+  /**
+   * What an answer would take, checked as `ask` checks it, without running the model.
+   * @throws CogVLM2Error `invalid_value`, `context_length_exceeded`.
+   */
+  check(
+    hasImage: boolean,
+    question: string,
+    history: readonly Turn[] = [],
+    options: GenerateOptions = {},
+  ): PromptSize {
+    const request = { question, history, options };
+    const { prompt, maxTokens } = prepare(
+      this.#model,
+      this.#tokenizer,
+      this.info.contextSize,
+      hasImage,
+      request,
+    );
+    const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
+    return { promptTokens: prompt.ids.length, imageTokens, maxTokens };
+  }
+
+  /** The ids of a text; no special tokens are added. */
+  tokenize(text: string): number[] {
+    return this.#tokenizer.encode(text);
+  }
+
+  /** The text of ids; special tokens are left out. */
+  detokenize(ids: Iterable<number>): string {
+    return this.#tokenizer.decode(ids);
   }
 
   /** Frees all native memory as soon as the step that is running is done. Pending answers fail with `disposed`. */

@@ -52,6 +52,21 @@ test('what is known of the model', () => {
   expect(model.info.types).toEqual({ f32: model.info.sizeBytes });
 });
 
+test('a prompt is measured as an answer would count it, and refused as an answer would be', async () => {
+  const history = [{ question: 'How many?', answer: 'Two.' }];
+  const size = model.check(true, 'And now?', history, { maxTokens: 5 });
+  const { usage } = await model.chat(exact, history).ask('And now?', { maxTokens: 1 }).result();
+  expect(size).toEqual({ promptTokens: usage.promptTokens, imageTokens: 6, maxTokens: 5 });
+  expect(model.check(false, 'And now?').imageTokens).toBe(0);
+  expect(() => model.check(true, 'why '.repeat(300))).toThrow(/but the context is 256/);
+});
+
+test('text to ids and back', () => {
+  const ids = model.tokenize('A cat and 一只猫');
+  expect(ids.length).toBeGreaterThan(3);
+  expect(model.detokenize(ids)).toBe('A cat and 一只猫');
+});
+
 describe('answers', () => {
   test('a question about a file: progress, text and usage', async () => {
     const progress: Progress[] = [];
