@@ -25,6 +25,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
   prefill: { doing: 'Reading the question', unit: 'tokens' },
   convert: { doing: 'Writing the file', unit: 'bytes' },
   download: { doing: 'Downloading', unit: 'bytes' },
+  answer: { doing: 'Answering', unit: 'questions' },
 };
 
 const silent: ProgressReport = { report() {}, clear() {} };

@@ -1,14 +1,14 @@
 /** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
+import { lockFile } from '../lock-file.ts';
 import { download } from './download.ts';
 import { Interrupted, Refused } from './failure.ts';
 import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type Listing, neededFiles, type RemoteFile } from './listing.ts';
-import { lock } from './lock.ts';
 import { listModelScope, modelScopeEndpoint } from './model-scope.ts';
 import { type RepoName, repositoriesOf, type SourceName, titleOf } from './names.ts';
 import { draftSize, isIntact } from './sink.ts';
@@ -90,7 +90,15 @@ async function pullListing(
   failure: AbortController,
 ): Promise<Pulled> {
   const layout = layoutOf(listing, options.env);
-  using _ = lock(layout.lockPath);
+  mkdirSync(path.dirname(layout.lockPath), { recursive: true });
+  using _ = lockFile(
+    layout.lockPath,
+    (holder) =>
+      new CogVLM2Error(
+        'download_failed',
+        `${holder} is pulling this model already. Wait for it; if it is something else, delete ${layout.lockPath}.`,
+      ),
+  );
   const total = sum(listing.files.map((file) => file.sizeBytes));
   const positions = new Map<string, number>();
   const place = (file: RemoteFile, bytes: number) => {

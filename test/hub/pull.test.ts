@@ -192,9 +192,9 @@ describe('a pull', () => {
     );
     await pull(NAME, options());
     expect(existsSync(lockFile)).toBe(false);
-    writeFileSync(lockFile, String(process.pid));
+    writeFileSync(lockFile, String(process.ppid));
     await expect(pull(NAME, options())).rejects.toMatchObject({
-      message: expect.stringContaining(`Process ${process.pid}`),
+      message: expect.stringContaining(`Process ${process.ppid}`),
     });
     writeFileSync(lockFile, '999999999');
     await pull(NAME, options());

@@ -1,0 +1,122 @@
+/**
+ * A file of JSON lines that only grows: the record of a long run. A line is written in one piece, so that a run that
+ * was killed at any point left whole lines and at most one half, which the next run takes away.
+ */
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { writeProblem } from './atomic-file.ts';
+import { CogVLM2Error } from './errors.ts';
+import { lockFile } from './lock-file.ts';
+
+/** JSON in, JSON out: whether a line has the right shape is for the reader to say. */
+export type OnLine = (value: unknown, lineNumber: number) => void;
+
+export class Journal implements Disposable {
+  readonly #path: string;
+  readonly #lock: Disposable;
+  #descriptor: number | undefined;
+  #sizeBytes = 0;
+
+  /**
+   * Opens or begins the file, for this process alone, and hands every line that it has to `onLine`.
+   * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not JSON; whatever `onLine` throws
+   */
+  constructor(path: string, onLine: OnLine = () => {}) {
+    this.#path = path;
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+      throw new CogVLM2Error('write_failed', `${path} is no file, so a later run could not go on with it.`);
+    }
+    this.#lock = this.#try(() =>
+      lockFile(
+        `${path}.lock`,
+        (holder) =>
+          new CogVLM2Error(
+            'write_failed',
+            `${holder} is writing ${path} already. Wait for it; if it is something else, delete ${path}.lock.`,
+          ),
+      ),
+    );
+    try {
+      this.#descriptor = this.#try(() => openSync(path, 'a+'));
+      this.#sizeBytes = eachLine(this.#descriptor, path, onLine);
+      this.#try(() => ftruncateSync(this.#open(), this.#sizeBytes));
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** One line more. When it does not fit on the disk, nothing of it stays. @throws CogVLM2Error `write_failed` */
+  append(value: unknown): void {
+    const line = Buffer.from(`${JSON.stringify(value)}\n`);
+    this.#try(() => {
+      try {
+        for (let at = 0; at < line.length; ) at += writeSync(this.#open(), line, at);
+      } catch (cause) {
+        ftruncateSync(this.#open(), this.#sizeBytes);
+        throw cause;
+      }
+    });
+    this.#sizeBytes += line.length;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== undefined) {
+      const descriptor = this.#descriptor;
+      this.#descriptor = undefined;
+      this.#try(() => fsyncSync(descriptor));
+      closeSync(descriptor);
+    }
+    this.#lock[Symbol.dispose]();
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined)
+      throw new CogVLM2Error('disposed', `${this.#path} is already closed.`);
+    return this.#descriptor;
+  }
+
+  #try<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      if (cause instanceof CogVLM2Error) throw cause;
+      const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
+      throw new CogVLM2Error('write_failed', `${why}; the lines that it has are kept.`, { cause });
+    }
+  }
+}
+
+/** @returns the bytes of the whole lines; what is behind the last line end is half a line. */
+function eachLine(descriptor: number, path: string, onLine: OnLine): number {
+  const buffer = Buffer.alloc(2 ** 20);
+  let left: Buffer[] = [];
+  let [wholeBytes, readBytes, lineNumber] = [0, 0, 0];
+  for (;;) {
+    const count = readSync(descriptor, buffer, 0, buffer.length, readBytes);
+    if (count === 0) return wholeBytes;
+    let start = 0;
+    for (;;) {
+      const end = buffer.subarray(0, count).indexOf(0x0a, start);
+      if (end < 0) break;
+      const line = Buffer.concat([...left, buffer.subarray(start, end)]).toString('utf8');
+      left = [];
+      start = end + 1;
+      wholeBytes = readBytes + start;
+      onLine(parseLine(line, path, ++lineNumber), lineNumber);
+    }
+    left.push(Buffer.from(buffer.subarray(start, count)));
+    readBytes += count;
+  }
+}
+
+function parseLine(line: string, path: string, lineNumber: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `Line ${lineNumber} of ${path} is not JSON. Take the line out, or write to another file.`,
+      { cause },
+    );
+  }
+}
