@@ -1,16 +1,19 @@
 /** The object that `ask --json` prints; docs/cli.md promises its shape. */
 import type { Answer } from '../generate/types.ts';
+import type { AskedPicture } from './picture.ts';
 
 export type Encoding = Pick<Answer['timings'], 'imageMs' | 'visionMs'>;
 
 export function answersAsJson(
   model: string,
-  picture: string | null,
+  asked: Pick<AskedPicture, 'label' | 'page'> | null,
   questions: readonly string[],
   answers: readonly Answer[],
   /** What encoding the picture for all of them took. */
   encoding: Encoding | undefined,
 ): Record<string, unknown> {
+  const picture = asked?.label ?? null;
+  const page = asked?.page ?? undefined;
   const each = answers.map(({ text, finishReason, seed, usage, timings }, i) => ({
     question: questions[i],
     answer: text,
@@ -19,5 +22,7 @@ export function answersAsJson(
     usage,
     timings,
   }));
-  return each.length === 1 ? { model, picture, ...each[0] } : { model, picture, encoding, answers: each };
+  return each.length === 1
+    ? { model, picture, page, ...each[0] }
+    : { model, picture, page, encoding, answers: each };
 }

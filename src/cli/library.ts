@@ -11,6 +11,7 @@ import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
+import type { Page } from '../image/page.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
 import { pictureLabel } from './picture.ts';
 import type { InputStream } from './terminal.ts';
@@ -35,8 +36,8 @@ export interface Library {
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
   readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
-  /** The same of a stream. */
-  readPictureStream(stream: InputStream, signal: AbortSignal): Promise<Uint8Array>;
+  /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
+  readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
 }
 
 export const library: Library = {
@@ -57,9 +58,10 @@ export const library: Library = {
     const { readImageSource } = await import('../image/source.ts');
     return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));
   },
-  readPictureStream: async (stream, signal) => {
-    const { readStream } = await import('../image/source.ts');
-    return await recognised(await readStream(stream, { signal }), 'Standard input');
+  readPage: async (source, page, signal) => {
+    const { readPage } = await import('../image/page.ts');
+    const name = typeof source === 'string' ? JSON.stringify(pictureLabel(source)) : 'Standard input';
+    return readPage(source, name, page, signal);
   },
 };
 

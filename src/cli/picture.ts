@@ -1,4 +1,7 @@
-/** The PICTURE argument: a path, `-` for standard input, or a data URL. Read before the model is loaded. */
+/**
+ * The PICTURE argument: a path or a data URL, and for `ask` also `-` for standard input, and a page of a PDF. Read before
+ * the model is loaded.
+ */
 import { CogVLM2Error } from '../errors.ts';
 import type { Context } from './command.ts';
 
@@ -8,18 +11,41 @@ export interface Picture {
   bytes: Uint8Array;
 }
 
+export interface AskedPicture extends Picture {
+  /** Of a PDF, from 1. */
+  page: number | null;
+}
+
 export async function readPicture(argument: string, context: Context, signal: AbortSignal): Promise<Picture> {
-  const { library, terminal } = context;
-  if (argument !== '-') {
-    return { label: pictureLabel(argument), bytes: await library.readPicture(argument, signal) };
-  }
-  if (terminal.stdin.isTTY === true) {
+  return { label: pictureLabel(argument), bytes: await context.library.readPicture(argument, signal) };
+}
+
+export interface PageOptions {
+  page?: number | undefined;
+  quiet: boolean;
+}
+
+/** Says so when a PDF has more pages than the one that is shown. */
+export async function readAskedPicture(
+  argument: string,
+  { page: wanted, quiet }: PageOptions,
+  { library, terminal }: Context,
+  signal: AbortSignal,
+): Promise<AskedPicture> {
+  if (argument === '-' && terminal.stdin.isTTY === true) {
     throw new CogVLM2Error(
       'invalid_value',
       'The picture - is standard input, which is this terminal: pipe a picture into it, as in `cogvlm2 ask - "…" < picture.png`.',
     );
   }
-  return { label: '-', bytes: await library.readPictureStream(terminal.stdin, signal) };
+  const source = argument === '-' ? terminal.stdin : argument;
+  const { bytes, page, pageCount } = await library.readPage(source, wanted, signal);
+  if (!quiet && wanted === undefined && pageCount !== null && pageCount > 1) {
+    terminal.stderr.write(
+      `cogvlm2: this is page 1 of ${pageCount}; --page N shows another, and \`cogvlm2 batch\` asks them all.\n`,
+    );
+  }
+  return { label: pictureLabel(argument), bytes, page };
 }
 
 /** A path as it is; of a data URL only its start. */

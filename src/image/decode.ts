@@ -81,7 +81,7 @@ type Sharp = typeof import('sharp')['default'];
 let loading: Promise<Sharp> | undefined;
 
 /** Loaded at the first picture: programs that meet none (`--help`, text only) do not pay for a native library. */
-function loadSharp(): Promise<Sharp> {
+export function loadSharp(): Promise<Sharp> {
   loading ??= import('sharp').then(
     ({ default: sharp }) => {
       // Bytes are sniffed before sharp sees them; this is the second lock, for the whole process: no other parser

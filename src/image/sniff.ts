@@ -9,6 +9,11 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   return null;
 }
 
+/** Whether the bytes announce a PDF. Readers allow up to 1,024 bytes of other things before the mark. */
+export function isPdf(bytes: Uint8Array): boolean {
+  return sniffFormat(bytes) === null && Buffer.from(bytes.subarray(0, 1029)).includes('%PDF-');
+}
+
 /** A name for what the bytes are instead, for the message: "a GIF", "text", "unknown data". */
 export function describeOther(bytes: Uint8Array): string {
   for (const [magic, name] of OTHERS) if (startsWith(bytes, magic)) return name;

@@ -81,6 +81,17 @@ describe('ask', () => {
     expect(calls.asked[0]!.question).toBe('-5 or --help?');
   });
 
+  it('asks about page 1 of a PDF, and says that there are more', async () => {
+    const { library } = scriptedLibrary();
+    const { out, err } = await cli(['ask', '--json', 'a.pdf', 'q'], library);
+    expect(err).toMatch(/^cogvlm2: this is page 1 of 3; --page N shows another/);
+    expect(JSON.parse(out)).toMatchObject({ picture: 'a.pdf', page: 1 });
+    expect((await cli(['ask', '--json', 'a.pdf', 'q', '-q'], library)).err).toBe('');
+    const third = await cli(['ask', '--json', 'a.pdf', '--page', '3', 'q'], library);
+    expect(JSON.parse(third.out)).toMatchObject({ page: 3 });
+    expect(third.err).toBe('');
+  });
+
   it('asks without a picture with --text', async () => {
     const { library, calls } = scriptedLibrary();
     await cli(['ask', '--text', 'p'], library);

@@ -68,10 +68,15 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
         throw new CogVLM2Error('invalid_image', `"${source}" is text, not a picture.`);
       return new TextEncoder().encode(source);
     },
-    async readPictureStream(stream) {
+    async readPage(source, page, signal) {
+      if (typeof source === 'string') {
+        const isPdf = source.endsWith('.pdf');
+        const bytes = await library.readPicture(source, signal);
+        return { bytes, page: isPdf ? (page ?? 1) : null, pageCount: isPdf ? 3 : null };
+      }
       const chunks: Buffer[] = [];
-      for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-      return Buffer.concat(chunks);
+      for await (const chunk of source) chunks.push(Buffer.from(chunk));
+      return { bytes: Buffer.concat(chunks), page: null, pageCount: null };
     },
   };
   return { library, calls };

@@ -16,7 +16,7 @@ import {
   modelOptions,
   outputOptions,
 } from '../options.ts';
-import { type Picture, readPicture } from '../picture.ts';
+import { type Picture, readAskedPicture } from '../picture.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
 import { showAnswer } from '../show-answer.ts';
 import { stopOnInterrupt } from '../terminal.ts';
@@ -26,6 +26,11 @@ const askOptions = z.object({
   text: flagGroup('Answer')(
     z.boolean().default(false),
     'Ask without a picture: every argument is then a question.',
+  ),
+  page: flagGroup('Picture')(
+    z.int().min(1).optional(),
+    'Which page of a PDF, from 1; without it, the first.',
+    { short: 'p', value: 'N' },
   ),
   ...answerOptions,
   ...modelOptions,
@@ -39,7 +44,7 @@ export const ask = defineCommand({
   name: 'ask',
   summary: 'Ask a picture one question or several',
   arguments: [
-    { name: 'PICTURE', about: 'PNG, JPEG or WebP: a path, - for standard input, or a data URL' },
+    { name: 'PICTURE', about: 'PNG, JPEG, WebP or PDF: a path, - for standard input, or a data URL' },
     { name: 'QUESTION', about: 'each is answered by itself; the picture is encoded once', variadic: true },
   ],
   options: askOptions,
@@ -51,6 +56,7 @@ export const ask = defineCommand({
       about: 'A question that begins with a dash',
       line: 'cogvlm2 ask chart.png -- "-5 or +5: which is drawn?"',
     },
+    { about: 'A page of a PDF', line: 'cogvlm2 ask report.pdf --page 3 "Which quarter was best?"' },
     { about: 'No picture', line: 'cogvlm2 ask --text "What is a receipt?"' },
   ],
   notes: `Standard output holds the answers and nothing else: one after another, each ended by a newline. With several
@@ -67,7 +73,8 @@ is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
     const { terminal } = context;
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
-    const picture = argument === null ? null : await readPicture(argument, context, stop.signal);
+    const picture =
+      argument === null ? null : await readAskedPicture(argument, options, context, stop.signal);
     const startedAt = terminal.now();
     using model = await openModel(options, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
@@ -76,13 +83,7 @@ is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
     try {
       const answers = await askAll(model, image, questions, options, round);
       if (options.json) {
-        const json = answersAsJson(
-          model.info.name,
-          picture?.label ?? null,
-          questions,
-          answers,
-          round.encoding,
-        );
+        const json = answersAsJson(model.info.name, picture, questions, answers, round.encoding);
         terminal.stdout.write(`${JSON.stringify(json)}\n`);
       }
       return 0;
