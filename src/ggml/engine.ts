@@ -16,8 +16,8 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** Most nodes in one graph; a decoder layer has about 30. */
-export const maxGraphNodes = 4096;
+/** Most nodes in one graph; a decoder layer has about 30, and a dozen for each sequence. */
+export const maxGraphNodes = 16_384;
 
 /**
  * A device with its threads and scratch memory. One graph runs at a time; `exclusively` queues the rest. All

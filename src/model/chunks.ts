@@ -18,37 +18,43 @@ export interface PromptRows {
 }
 
 /**
- * Splits the rows from `start` on into chunks of at most `size` rows. A chunk never mixes experts: a causal
- * decoder with a KV cache gives the same numbers for one chunk as for many, and a chunk of one expert needs only
- * that expert's weights.
+ * ggml's attention has one kernel for 64 query rows and more, in tiles of 64, and another for fewer, and they round
+ * differently. So that a row's numbers depend on nothing but the rows before it, whatever the size of a chunk, a
+ * chunk of language never has as many as a tile, and a chunk of the picture never fewer, but for pictures that have
+ * not so many altogether. Whole tiles keep quantised products in their groups of rows, too.
  */
-export function planChunks(prompt: PromptRows, start: number, size: number): Chunk[] {
+const tileRows = 64;
+export const mostLanguageRows = 60;
+
+/**
+ * The rows from `start` on that are run next: about `size`, all of one expert. A causal decoder with a KV cache
+ * gives the same numbers for one chunk as for many, and a chunk of one expert needs only that expert's weights.
+ */
+export function nextChunk(prompt: PromptRows, start: number, size: number): Chunk {
   const { ids, tokenTypes, positions, visionRows } = prompt;
-  const chunks: Chunk[] = [];
-  let from = start;
+  const expert = visionRows[start] === 1 ? 'vision' : 'language';
+  let end = start + 1;
+  while (end < ids.length && visionRows[end] === visionRows[start]) end++;
+  const to = start + chunkLength(expert, end - start, size);
   // eoi is an image token that meets the language expert, so image rows are counted by type, not by expert.
   let imageRow = tokenTypes.subarray(0, start).reduce((sum, type) => sum + type, 0);
-  while (from < ids.length) {
-    let to = from + 1;
-    while (to < ids.length && to - from < size && visionRows[to] === visionRows[from]) to++;
-    const pieces: Chunk['pieces'] = [];
-    for (let i = from; i < to; ) {
-      let end = i + 1;
-      while (end < to && tokenTypes[end] === tokenTypes[i]) end++;
-      if (tokenTypes[i] === 1) {
-        pieces.push({ imageRow, count: end - i });
-        imageRow += end - i;
-      } else {
-        pieces.push({ ids: ids.slice(i, end) });
-      }
-      i = end;
+  const pieces: Chunk['pieces'] = [];
+  for (let i = start; i < to; ) {
+    let next = i + 1;
+    while (next < to && tokenTypes[next] === tokenTypes[i]) next++;
+    if (tokenTypes[i] === 1) {
+      pieces.push({ imageRow, count: next - i });
+      imageRow += next - i;
+    } else {
+      pieces.push({ ids: ids.slice(i, next) });
     }
-    chunks.push({
-      expert: visionRows[from] === 1 ? 'vision' : 'language',
-      pieces,
-      positions: positions.slice(from, to),
-    });
-    from = to;
+    i = next;
   }
-  return chunks;
+  return { expert, pieces, positions: positions.slice(start, to) };
+}
+
+function chunkLength(expert: Expert, left: number, size: number): number {
+  if (expert === 'language') return Math.min(left, Math.max(1, Math.min(size, mostLanguageRows)));
+  const tiles = Math.max(1, Math.floor(size / tileRows)) * tileRows;
+  return left - tiles < tileRows ? left : tiles;
 }

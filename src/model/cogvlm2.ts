@@ -4,7 +4,7 @@ import { dtypes } from '../ggml/dtype.ts';
 import { Engine, type EngineOptions } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { Adapter } from './adapter.ts';
-import { type Chunk, type PromptRows, planChunks } from './chunks.ts';
+import { nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { KvCache } from './kv-cache.ts';
@@ -29,11 +29,20 @@ export interface PrefillOptions {
   signal?: AbortSignal | undefined;
   onTokens?: ((done: number, total: number) => void) | undefined;
   logits?: 'last' | 'all';
+  /** About how many rows the next chunk should have; asked before each. Default: `mostChunkRows`. */
+  chunkRows?: () => number;
   tap?: Tap | undefined;
 }
 
+/** A token that is run behind what its sequence's cache holds. */
+export interface DecodeStep {
+  id: number;
+  position: number;
+  cache: KvCache;
+}
+
 /** Rows in one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
-const chunkRows = 512;
+export const mostChunkRows = 512;
 
 /** The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. */
 export class Model {
@@ -72,9 +81,17 @@ export class Model {
   }
 
   /** pixels [3, S, S] -> image tokens [H, imageTokens] on the device; the caller disposes them. */
-  async encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<State<'imageTokens'>> {
+  encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<State<'imageTokens'>> {
+    return toTheEnd(this.encodeInBlocks(pixels, options));
+  }
+
+  /** `encodeImage`, which yields after each block of the tower so that other work can have its turn. */
+  async *encodeInBlocks(
+    pixels: Float32Array,
+    options: TowerOptions = {},
+  ): AsyncGenerator<void, State<'imageTokens'>> {
     const { hiddenSize, vision } = this.config;
-    using features = await this.#tower.forward(pixels, options);
+    using features = yield* this.#tower.blocks(pixels, options);
     options.signal?.throwIfAborted();
     const state = new State(this.engine, [['imageTokens', 'f32', [hiddenSize, vision.imageTokens]] as const]);
     const graph = new Graph(this.engine);
@@ -93,34 +110,65 @@ export class Model {
   }
 
   /** Runs the prompt's rows from `start` on into the cache. @returns the logits of the last row (or of all). */
-  async prefill(prompt: PromptRows, cache: KvCache, options: PrefillOptions): Promise<Float32Array> {
-    const start = options.start ?? 0;
-    const total = prompt.ids.length;
-    cache.length = start;
-    const chunks = planChunks(prompt, start, chunkRows);
-    let logits: Float32Array = new Float32Array(0);
-    for (const [i, chunk] of chunks.entries()) {
-      options.signal?.throwIfAborted();
-      const wanted = options.logits === 'all' ? 'all' : i === chunks.length - 1 ? 'last' : 'none';
-      const { image, tap } = options;
-      logits = await this.#decoder.forward(chunk, cache, { image, logits: wanted, tap });
-      options.onTokens?.(cache.length, total);
-    }
-    return logits;
+  prefill(prompt: PromptRows, cache: KvCache, options: PrefillOptions): Promise<Float32Array> {
+    return toTheEnd(this.prefillInChunks(prompt, cache, options));
   }
 
-  /** One token behind what the cache holds: language weights only. @returns logits [vocab]. */
-  step(id: number, position: number, cache: KvCache): Promise<Float32Array> {
-    const chunk: Chunk = {
-      expert: 'language',
-      pieces: [{ ids: Int32Array.of(id) }],
-      positions: Int32Array.of(position),
-    };
-    return this.#decoder.forward(chunk, cache, { image: null, logits: 'last' });
+  /** `prefill`, which yields after each chunk so that other work can have its turn. */
+  async *prefillInChunks(
+    prompt: PromptRows,
+    cache: KvCache,
+    options: PrefillOptions,
+  ): AsyncGenerator<void, Float32Array> {
+    const { image, tap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
+    const total = prompt.ids.length;
+    cache.length = options.start ?? 0;
+    for (;;) {
+      signal?.throwIfAborted();
+      const chunk = nextChunk(prompt, cache.length, chunkRows());
+      const isLast = cache.length + chunk.positions.length === total;
+      const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
+      const computed = await this.#decoder.forward([{ chunk, cache, image }], { logits, tap });
+      onTokens?.(cache.length, total);
+      if (isLast) return computed;
+      yield;
+    }
+  }
+
+  /**
+   * One token of each of several sequences: language weights only, read once for all of them.
+   * @returns logits [vocab] of each, which do not depend on the others.
+   */
+  async decode(steps: readonly DecodeStep[]): Promise<Float32Array[]> {
+    const parts = steps.map(({ id, position, cache }) => ({
+      chunk: {
+        expert: 'language' as const,
+        pieces: [{ ids: Int32Array.of(id) }],
+        positions: Int32Array.of(position),
+      },
+      cache,
+      image: null,
+    }));
+    const logits = await this.#decoder.forward(parts, { logits: 'last' });
+    const { vocabSize } = this.config;
+    return steps.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+  }
+
+  /** One token behind what the cache holds. @returns logits [vocab]. */
+  async step(id: number, position: number, cache: KvCache): Promise<Float32Array> {
+    const [logits] = await this.decode([{ id, position, cache }]);
+    return logits ?? new Float32Array(0);
   }
 
   [Symbol.dispose](): void {
     this.engine[Symbol.dispose]();
+  }
+}
+
+async function toTheEnd<T>(work: AsyncGenerator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = await work.next();
+    if (done) return value;
   }
 }
 

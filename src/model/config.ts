@@ -3,7 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 
 const size = z.number().int().positive();
 const tokenId = z.number().int().nonnegative();
-/** A decoder layer takes about 35 nodes of a graph that holds 4,096. */
+/** A decoder layer takes about 35 nodes of a graph that holds 16,384, and a dozen for each sequence beside the first. */
 const layerCount = size.max(100);
 
 /** The parts of the published config.json that decide what is computed. */

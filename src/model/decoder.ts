@@ -1,5 +1,6 @@
 import type { Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { isFloat } from '../ggml/dtype.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
@@ -11,31 +12,54 @@ import { Linear, RmsNorm } from './layers.ts';
 import type { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 
-/** What every layer needs to know of the chunk that it sees. */
+/** Rows of one sequence, which are run behind what its cache holds. */
+export interface Part {
+  chunk: Chunk;
+  cache: KvCache;
+  /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
+  image: State<'imageTokens'> | null;
+}
+
+/** What every layer needs to know of the rows that it sees: n rows of one or several sequences. */
 interface Step {
   expert: Expert;
-  cache: KvCache;
   /** i32 [n] */
   positions: Tensor;
-  /** f16 [keys, n], 0 or -infinity; null when every key may be seen. */
+  sequences: Sequence[];
+  groups: number;
+}
+
+interface Sequence {
+  cache: KvCache;
+  rows: number;
+  /** f16 [keys, rows], 0 or -infinity; null when every key may be seen. */
   mask: Tensor | null;
 }
 
 export interface ForwardOptions {
-  /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
-  image: State<'imageTokens'> | null;
-  /** Which rows need logits: only the last is ever sampled from, so lm_head skips the others. */
+  /** Which rows need logits: only the last of a part is ever sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
   tap?: Tap | undefined;
 }
 
-/** Llama-3's decoder with two experts in every layer. n is the chunk's rows. */
+/**
+ * Llama-3's decoder with two experts in every layer. The rows of several sequences go through its products together,
+ * so that the weights are read once; each row attends to its own sequence. What else runs beside a row must not change
+ * its numbers, to the last bit, although ggml has other kernels for other shapes; see `pairs`, `groups` and chunks.ts.
+ */
 export class Decoder {
   readonly #engine: Engine;
   readonly #embedTokens: Tensor;
   readonly #layers: DecoderLayer[];
   readonly #norm: RmsNorm;
   readonly #lmHead: Linear;
+  /** ggml multiplies one row with floating-point weights by another kernel than two and more: one goes as a pair. */
+  readonly #pairs: boolean;
+  /**
+   * ggml divides one row's attention over long caches among its threads. With the heads in two groups it does not,
+   * and rounds as it does for the rows of a prompt.
+   */
+  readonly #groups: number;
 
   constructor(engine: Engine, weights: Weights, config: ModelConfig) {
     const { hiddenSize, vocabSize, normEps, layers } = config;
@@ -47,49 +71,85 @@ export class Decoder {
     );
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
     this.#lmHead = new Linear(weights, 'lm_head', hiddenSize, vocabSize);
+    const linears = [this.#lmHead, ...this.#layers.flatMap((layer) => layer.languageLinears())];
+    this.#pairs = linears.some(({ type }) => isFloat(type));
+    this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
   }
 
   /**
-   * Runs one chunk behind what the cache holds and adds it to the cache. All rows of a chunk meet the same
-   * expert, and attend to everything before them whichever expert made it.
-   * @returns logits [vocab] or [n, vocab], or an empty array.
+   * Runs each part behind what its cache holds and adds it to the cache. All rows meet the same expert, and attend to
+   * everything before them in their sequence, whichever expert made it.
+   * @param parts one of several rows, or several of one row each
+   * @returns logits [parts, vocab] (the last rows') or [n, vocab], or an empty array.
    */
-  async forward(chunk: Chunk, cache: KvCache, options: ForwardOptions): Promise<Float32Array> {
+  async forward(parts: readonly Part[], options: ForwardOptions): Promise<Float32Array> {
     const graph = new Graph(this.#engine);
-    const n = chunk.positions.length;
+    const pair = this.#pairs && parts.length === 1 && rowsOf(parts[0]) === 1;
+    const padded = pair ? [...parts, ...parts] : parts;
+    const positions = Int32Array.from(padded.flatMap(({ chunk }) => [...chunk.positions]));
+    const n = positions.length;
     const step: Step = {
-      expert: chunk.expert,
-      cache,
-      positions: graph.input('i32', [n], chunk.positions),
-      mask: n === 1 ? null : graph.input('f16', [cache.length + n, n], causalMask(cache.length, n)),
+      expert: parts[0]?.chunk.expert ?? 'language',
+      positions: graph.input('i32', [n], positions),
+      sequences: parts.map((part) => sequenceOf(graph, part)),
+      groups: this.#groups,
     };
     const tap = (name: string, x: Tensor) => options.tap && graph.output(name, x);
-    let x = this.#embed(graph, chunk, options.image); // [H, n]
+    let x = this.#embed(graph, padded); // [H, n]
+    const real = pair ? 1 : n;
     for (const [i, layer] of this.#layers.entries()) {
-      tap(`hidden.${i}`, x);
+      tap(`hidden.${i}`, graph.rows(x, 0, real));
       x = layer.forward(graph, x, step);
     }
-    const rows = options.logits === 'last' ? graph.rows(x, n - 1, 1) : x;
-    const normed = this.#norm.forward(graph, rows);
     if (options.logits !== 'none') {
-      tap(`hidden.${this.#layers.length}`, normed);
-      graph.output('logits', this.#lmHead.forward(graph, normed));
-    }
+      const count = options.logits === 'last' ? parts.length : real;
+      const wanted = graph.rows(x, real - count, count);
+      const rows = this.#pairs && count === 1 ? graph.concatRows(wanted, wanted) : wanted;
+      const normed = this.#norm.forward(graph, rows);
+      tap(`hidden.${this.#layers.length}`, graph.rows(normed, 0, count));
+      graph.output('logits', graph.rows(this.#lmHead.forward(graph, normed), 0, count));
+    } else graph.effect(x);
     const results = await graph.run();
-    cache.length += n;
+    for (const part of parts) part.cache.length += rowsOf(part);
     for (const [name, data] of results) options.tap?.(name, data);
     return results.get('logits') ?? new Float32Array(0);
   }
 
-  #embed(graph: Graph, chunk: Chunk, image: State<'imageTokens'> | null): Tensor {
-    const pieces = chunk.pieces.map((piece) => {
-      if ('ids' in piece)
-        return graph.getRows(this.#embedTokens, graph.input('i32', [piece.ids.length], piece.ids));
-      if (!image) throw new CogVLM2Error('engine_bug', 'A chunk has image rows, but no image was given.');
-      return graph.rows(image.get('imageTokens'), piece.imageRow, piece.count);
-    });
+  #embed(graph: Graph, parts: readonly Part[]): Tensor {
+    const pieces: Tensor[] = [];
+    let ids: number[] = [];
+    const flush = () => {
+      if (ids.length === 0) return;
+      const rows = graph.input('i32', [ids.length], Int32Array.from(ids));
+      pieces.push(graph.getRows(this.#embedTokens, rows));
+      ids = [];
+    };
+    for (const { chunk, image } of parts) {
+      for (const piece of chunk.pieces) {
+        if ('ids' in piece) {
+          ids.push(...piece.ids);
+          continue;
+        }
+        flush();
+        if (!image) throw new CogVLM2Error('engine_bug', 'A chunk has image rows, but no image was given.');
+        pieces.push(graph.rows(image.get('imageTokens'), piece.imageRow, piece.count));
+      }
+    }
+    flush();
     return pieces.reduce((left, right) => graph.concatRows(left, right));
   }
+}
+
+function rowsOf(part: Part | undefined): number {
+  return part?.chunk.positions.length ?? 0;
+}
+
+function sequenceOf(graph: Graph, part: Part): Sequence {
+  const { cache } = part;
+  const rows = rowsOf(part);
+  const mask =
+    rows === 1 ? null : graph.input('f16', [cache.length + rows, rows], causalMask(cache.length, rows));
+  return { cache, rows, mask };
 }
 
 class DecoderLayer {
@@ -107,6 +167,10 @@ class DecoderLayer {
       language: new Mlp(weights.at('mlp.language_mlp'), config),
       vision: new Mlp(weights.at('mlp.vision_mlp'), config),
     };
+  }
+
+  languageLinears(): Linear[] {
+    return [...this.#attention.languageLinears(), ...this.#mlp.language.linears()];
   }
 
   forward(graph: Graph, x: Tensor, step: Step): Tensor {
@@ -142,8 +206,12 @@ class Attention {
     this.#ropeFactors = weights.constant(ropeFactors(headSize, stored));
   }
 
+  languageLinears(): Linear[] {
+    return [this.#queryKeyValue.language, this.#dense.language];
+  }
+
   forward(graph: Graph, x: Tensor, step: Step): Tensor {
-    const { hiddenSize, headSize, heads, kvHeads } = this.#config;
+    const { headSize, heads, kvHeads } = this.#config;
     const n = x.shape[1];
     const qkv = this.#queryKeyValue[step.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]: q | k | v
     const part = (first: number, count: number) => {
@@ -151,14 +219,42 @@ class Attention {
       return graph.view(qkv, [headSize, count, n], [headSize * 4, row, row * n], first * headSize * 4);
     };
     const q = graph.rope(part(0, heads), step.positions, this.#ropeFactors, ropeBase); // [headSize, heads, n]
-    const k = graph.rope(part(heads, kvHeads), step.positions, this.#ropeFactors, ropeBase);
-    const v = part(heads + kvHeads, kvHeads);
+    const flat = (x: Tensor) => graph.reshape(x, headSize * kvHeads, n);
+    const k = flat(graph.rope(part(heads, kvHeads), step.positions, this.#ropeFactors, ropeBase));
+    const v = flat(graph.contiguous(part(heads + kvHeads, kvHeads)));
+    const outputs: Tensor[] = [];
+    let first = 0;
+    for (const sequence of step.sequences) {
+      outputs.push(this.#attend(graph, q, k, v, first, sequence, step.groups));
+      first += sequence.rows;
+    }
+    // The other of a pair is read by nobody.
+    while (first++ < n) outputs.push(...outputs.slice(0, 1));
+    const o = outputs.reduce((a, b) => graph.concatRows(a, b)); // [H, n]
+    return this.#dense[step.expert].forward(graph, o);
+  }
+
+  /** Rows from `first` on of q [headSize, heads, n], k and v [headSize * kvHeads, n], of one sequence -> [H, rows]. */
+  #attend(
+    graph: Graph,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    first: number,
+    { cache, rows, mask }: Sequence,
+    groups: number,
+  ): Tensor {
+    const { hiddenSize, headSize, heads } = this.#config;
     // The writes go into the graph before the reads; nothing else orders them.
-    for (const write of step.cache.write(graph, this.#layer, k, v)) graph.effect(write);
-    const [keys, values] = step.cache.read(graph, this.#layer, step.cache.length + n);
-    const queries = graph.permute(q, 0, 2, 1, 3); // [headSize, n, heads]
-    const o = graph.attention(queries, keys, values, step.mask, 1 / Math.sqrt(headSize)); // [headSize, heads, n]
-    return this.#dense[step.expert].forward(graph, graph.reshape(o, hiddenSize, n));
+    for (const write of cache.write(graph, this.#layer, k, v, first, rows)) graph.effect(write);
+    const split = rows === 1 ? groups : 1;
+    const [keys, values] = cache.read(graph, this.#layer, cache.length + rows, split);
+    const [, head, row] = q.strides;
+    const perGroup = heads / split;
+    const sizes = [headSize, rows, perGroup, split];
+    const queries = graph.view(q, sizes, [row, head, head * perGroup], first * row); // [headSize, rows, heads / split, split]
+    const o = graph.attention(queries, keys, values, mask, 1 / Math.sqrt(headSize));
+    return graph.reshape(o, hiddenSize, rows);
   }
 }
 
@@ -171,6 +267,10 @@ class Mlp {
     this.#gate = new Linear(weights, 'gate_proj', hiddenSize, intermediateSize);
     this.#up = new Linear(weights, 'up_proj', hiddenSize, intermediateSize);
     this.#down = new Linear(weights, 'down_proj', intermediateSize, hiddenSize);
+  }
+
+  linears(): Linear[] {
+    return [this.#gate, this.#up, this.#down];
   }
 
   forward(ops: Ops, x: Tensor): Tensor {

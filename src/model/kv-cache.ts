@@ -1,4 +1,5 @@
 import type { Engine } from '../ggml/engine.ts';
+import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { ModelConfig } from './config.ts';
@@ -12,6 +13,7 @@ export class KvCache {
   readonly capacity: number;
   /** Tokens that are in it. The owner moves this on after a chunk, or back to keep a prefix. */
   length = 0;
+  readonly #engine: Engine;
   readonly #state: State;
   readonly #headSize: number;
   readonly #kvHeads: number;
@@ -19,6 +21,7 @@ export class KvCache {
   /** @throws CogVLM2Error `out_of_memory`. */
   constructor(engine: Engine, config: ModelConfig, options: { capacity: number; exact: boolean }) {
     this.capacity = options.capacity;
+    this.#engine = engine;
     this.#headSize = config.headSize;
     this.#kvHeads = config.kvHeads;
     const sizes = [config.headSize * config.kvHeads, options.capacity];
@@ -30,24 +33,35 @@ export class KvCache {
     );
   }
 
-  /** The nodes that write k and v [headSize, kvHeads, n] behind the tokens that are here. */
-  write(ops: Ops, layer: number, k: Tensor, v: Tensor): Tensor[] {
-    const n = k.shape[2];
+  /** The nodes that write `count` rows from `first` on of k and v [headSize * kvHeads, n] behind what is here. */
+  write(ops: Ops, layer: number, k: Tensor, v: Tensor, first: number, count: number): Tensor[] {
     return [k, v].map((x, i) => {
-      const rows = ops.rows(this.#state.get(i === 0 ? `k.${layer}` : `v.${layer}`), this.length, n);
-      return ops.copy(ops.reshape(ops.contiguous(x), this.#headSize * this.#kvHeads, n), rows);
+      const to = ops.rows(this.#state.get(i === 0 ? `k.${layer}` : `v.${layer}`), this.length, count);
+      return ops.copy(ops.rows(x, first, count), to);
     });
   }
 
-  /** Keys and values of the first `count` tokens, each [headSize, count, kvHeads]. */
-  read(ops: Ops, layer: number, count: number): [Tensor, Tensor] {
+  /** Keys and values of the first `count` tokens, each [headSize, count, kvHeads / groups, groups]. */
+  read(ops: Ops, layer: number, count: number, groups: number): [Tensor, Tensor] {
+    const heads = this.#kvHeads / groups;
     const part = (name: string) => {
       const whole = this.#state.get(`${name}.${layer}`);
       const [element, row] = whole.strides;
       const head = element * this.#headSize;
-      return ops.view(whole, [this.#headSize, count, this.#kvHeads], [row, head, head * this.#kvHeads], 0);
+      return ops.view(whole, [this.#headSize, count, heads, groups], [row, head, head * heads], 0);
     };
     return [part('k'), part('v')];
+  }
+
+  /** Takes rows [length, end) over from another sequence that begins alike, which is far cheaper than to run them. */
+  async copyFrom(other: KvCache, end: number): Promise<void> {
+    const graph = new Graph(this.#engine);
+    for (const name of this.#state.names) {
+      const rows = (state: State) => graph.rows(state.get(name), this.length, end - this.length);
+      graph.effect(graph.copy(rows(other.#state), rows(this.#state)));
+    }
+    await graph.run();
+    this.length = end;
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 import type { Weights } from '../checkpoint/weights.ts';
+import type { DType } from '../ggml/dtype.ts';
 import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
@@ -12,6 +13,10 @@ export class Linear {
   constructor(weights: Weights, name: string, inputs: number, outputs: number, options = { bias: false }) {
     this.#weight = weights.matrix(`${name}.weight`, outputs, inputs);
     this.#bias = options.bias ? weights.vector(`${name}.bias`, outputs) : undefined;
+  }
+
+  get type(): DType {
+    return this.#weight.type;
   }
 
   forward(ops: Ops, x: Tensor): Tensor {

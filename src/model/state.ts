@@ -18,6 +18,10 @@ export class State<Name extends string = string> {
     this.#free = free;
   }
 
+  get names(): Name[] {
+    return [...this.#tensors.keys()];
+  }
+
   /** @throws CogVLM2Error `disposed`. */
   get(name: Name): Tensor {
     const tensor = this.#tensors.get(name);

@@ -36,11 +36,15 @@ export class VisionTower {
 
   /**
    * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. One graph a layer keeps the
-   * scratch memory to one layer's and lets `signal` stop within one.
+   * scratch memory to one layer's and lets `signal` stop within one; other work has its turn at each yield.
    */
-  async forward(pixels: Float32Array, { signal, onLayer, tap }: TowerOptions): Promise<State<'x'>> {
+  async *blocks(
+    pixels: Float32Array,
+    { signal, onLayer, tap }: TowerOptions,
+  ): AsyncGenerator<void, State<'x'>> {
     const { hiddenSize, side, layers } = this.#config;
     const state = new State(this.#engine, [['x', 'f32', [hiddenSize, side * side + 1]] as const]);
+    let complete = false;
     try {
       const step = async (name: string, build: (graph: Graph) => Tensor) => {
         signal?.throwIfAborted();
@@ -54,11 +58,12 @@ export class VisionTower {
       for (const [i, layer] of this.#layers.entries()) {
         await step(`vision.layer.${i}`, (graph) => layer.forward(graph, state.get('x')));
         onLayer?.(i + 1, layers);
+        yield;
       }
+      complete = true;
       return state;
-    } catch (error) {
-      state[Symbol.dispose]();
-      throw error;
+    } finally {
+      if (!complete) state[Symbol.dispose]();
     }
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Chunk, type PromptRows, planChunks } from '../../src/model/chunks.ts';
+import { type Chunk, nextChunk, type PromptRows } from '../../src/model/chunks.ts';
 import { promptRows } from './tiny-checkpoint.ts';
 
 const textIds = [11, 12, 13, 14, 15, 16, 17];
@@ -7,6 +7,14 @@ const imageTokens = 6;
 // bos, boi, four patches, eoi, text
 const prompt = promptRows(textIds, imageTokens);
 const sizes = [1, 2, 3, 4, 5, 6, 7, 13, 14, 512];
+
+/** All chunks from `start` on. */
+function chunksOf(rows: PromptRows, start: number, size: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  for (let from = start; from < rows.ids.length; from += chunks.at(-1)?.positions.length ?? 0)
+    chunks.push(nextChunk(rows, from, size));
+  return chunks;
+}
 
 /** What each row of the prompt reads: its id, or its row of the image. */
 function rowsOf(chunks: readonly Chunk[]) {
@@ -34,17 +42,16 @@ function wantedRows({ ids, tokenTypes, positions, visionRows }: PromptRows, star
 
 describe.each(sizes)('chunks of at most %i rows', (size) => {
   test.each(Array.from({ length: prompt.ids.length }, (_, start) => start))('from row %i', (start) => {
-    const chunks = planChunks(prompt, start, size);
+    const chunks = chunksOf(prompt, start, size);
     expect(rowsOf(chunks)).toEqual(wantedRows(prompt, start));
-    for (const chunk of chunks) {
-      expect(chunk.positions.length).toBeGreaterThan(0);
-      expect(chunk.positions.length).toBeLessThanOrEqual(size);
+    for (const { expert, positions } of chunks) {
+      if (expert === 'language') expect(positions.length).toBeLessThanOrEqual(size);
     }
   });
 });
 
 test('bos alone, boi and the patches, then eoi and the text: no chunk mixes experts', () => {
-  const [bos, image, rest, ...more] = planChunks(prompt, 0, 512);
+  const [bos, image, rest, ...more] = chunksOf(prompt, 0, 512);
   expect(bos).toEqual({
     expert: 'language',
     pieces: [{ ids: Int32Array.of(1) }],
@@ -64,15 +71,40 @@ test('bos alone, boi and the patches, then eoi and the text: no chunk mixes expe
 });
 
 test('image rows are counted from the image, not from where the run begins', () => {
-  const [patches] = planChunks(prompt, 3, 512);
+  const [patches] = chunksOf(prompt, 3, 512);
   expect(patches?.pieces).toEqual([{ imageRow: 2, count: 3 }]);
-  const [eoi] = planChunks(prompt, 6, 1);
+  const [eoi] = chunksOf(prompt, 6, 1);
   expect(eoi).toMatchObject({ expert: 'language', pieces: [{ imageRow: 5, count: 1 }] });
 });
 
 test('text alone is one chunk of language', () => {
-  const chunks = planChunks(promptRows(textIds, 0), 0, 512);
+  const chunks = chunksOf(promptRows(textIds, 0), 0, 512);
   expect(chunks.map(({ expert, positions }) => [expert, [...positions]])).toEqual([
     ['language', [0, 1, 2, 3, 4, 5, 6, 7]],
   ]);
+});
+
+describe('which kernel of the attention a row meets does not depend on the size of a chunk', () => {
+  const long = promptRows(
+    Array.from({ length: 150 }, (_, i) => i % 50),
+    2306,
+  );
+
+  test.each([1, 16, 60, 64, 100, 129, 511, 512, 9999])('about %i', (size) => {
+    const chunks = chunksOf(long, 0, size);
+    expect(rowsOf(chunks)).toEqual(wantedRows(long, 0));
+    let visionRow = 0;
+    for (const { expert, positions } of chunks) {
+      const rows = positions.length;
+      if (expert === 'language') {
+        expect(rows).toBeLessThanOrEqual(Math.min(60, size));
+      } else {
+        expect(rows).toBeGreaterThanOrEqual(64);
+        expect(rows).toBeLessThan(Math.max(64, size) + 64);
+        expect(visionRow % 64).toBe(0);
+        visionRow += rows;
+      }
+    }
+    expect(visionRow).toBe(2305);
+  });
 });

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { convertToGguf } from '../../src/checkpoint/convert.ts';
+import type { MixName } from '../../src/checkpoint/mix.ts';
+import { randomFrom } from '../../src/generate/random.ts';
+import { Model } from '../../src/model/cogvlm2.ts';
+import type { KvCache } from '../../src/model/kv-cache.ts';
+import { promptRows, randomPixels, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
+
+/**
+ * A row's numbers depend on the rows before it in its own sequence and on nothing else, to the last bit: not on how
+ * many sequences run beside it, nor on the chunks of its prompt, nor on whether it was run or copied.
+ */
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-batch-'));
+// Rows of 256, so that int4 is q4_K as in the full model, and 81 image rows: more than a tile of the attention.
+const config = {
+  ...tinyConfig,
+  hidden_size: 256,
+  intermediate_size: 256,
+  num_hidden_layers: 2,
+  max_position_embeddings: 1024,
+  vision_config: { ...tinyConfig.vision_config, image_size: 72, num_positions: 325 },
+};
+const imageTokens = 83;
+const source = writeTinyCheckpoint(path.join(folder, 'source'), { config });
+const random = randomFrom(3);
+const someIds = (length: number) =>
+  Array.from({ length }, () => 3 + Math.floor(random() * (config.vocab_size - 3)));
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function load(kind: MixName | 'f32', threads = 1): Promise<Model> {
+  if (kind === 'f32') {
+    return Model.load(openCheckpoint(source), { compute: 'f32', device: 'cpu', threads });
+  }
+  const file = path.join(folder, `${kind}-${threads}.gguf`);
+  await convertToGguf(openCheckpoint(source), file, { type: kind });
+  return Model.load(openCheckpoint(file), { compute: 'stored', device: 'cpu', threads });
+}
+
+interface Run {
+  cache: KvCache;
+  position: number;
+  logits: Float32Array[];
+}
+
+/** A prompt of each length, some about the picture. The last ones pass 512 keys, where ggml's attention changes. */
+const prompts = [
+  promptRows(someIds(5), imageTokens),
+  promptRows(someIds(1), 0),
+  promptRows(someIds(70), imageTokens),
+  promptRows(someIds(40), 0),
+  promptRows(someIds(425), imageTokens),
+  promptRows(someIds(511), 0),
+];
+const steps = 5;
+
+async function start(model: Model, index: number, rows = 512): Promise<Run> {
+  const prompt = prompts[index]!;
+  const cache = model.newCache(prompt.ids.length + steps);
+  using image = await model.encodeImage(randomPixels(config));
+  const logits = await model.prefill(prompt, cache, { image, chunkRows: () => rows });
+  return { cache, position: (prompt.positions.at(-1) ?? 0) + 1, logits: [logits] };
+}
+
+/** Steps together, each with its own ids, all fixed before. */
+async function stepAll(model: Model, runs: readonly Run[], ids: readonly number[]): Promise<void> {
+  const logits = await model.decode(
+    runs.map(({ cache, position }, i) => ({ id: ids[i] ?? 3, position, cache })),
+  );
+  for (const [i, run] of runs.entries()) {
+    run.position++;
+    run.logits.push(logits[i]!.slice());
+  }
+}
+
+describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
+  test('several at once, each as it is alone', { timeout: 60_000 }, async () => {
+    using model = await load(kind);
+    const ids = Array.from({ length: steps }, () => someIds(prompts.length));
+    const alone: Run[] = [];
+    for (const index of prompts.keys()) {
+      const run = await start(model, index);
+      for (const row of ids) await stepAll(model, [run], [row[index]!]);
+      alone.push(run);
+    }
+    // They join one by one, as they would: the first steps alone, then beside one other, then beside more.
+    const together: Run[] = [];
+    const due = (run: Run) => ids[run.logits.length - 1];
+    for (const index of prompts.keys()) {
+      together.push(await start(model, index, [512, 64, 16, 1][index % 4]));
+      const running = together.filter((run) => due(run));
+      await stepAll(
+        model,
+        running,
+        running.map((run) => due(run)![together.indexOf(run)]!),
+      );
+    }
+    for (let running = together; running.length > 0; running = running.filter((run) => due(run))) {
+      running = running.filter((run) => due(run));
+      if (running.length > 0) {
+        await stepAll(
+          model,
+          running,
+          running.map((run) => due(run)![together.indexOf(run)]!),
+        );
+      }
+    }
+    for (const [index, run] of alone.entries()) {
+      expect(together[index]!.logits.length).toBe(steps + 1);
+      for (const [step, logits] of run.logits.entries()) {
+        expect(together[index]!.logits[step], `prompt ${index}, step ${step}`).toEqual(logits);
+      }
+    }
+    expect(new Set(alone.map(({ logits }) => logits[steps]!.join())).size).toBe(prompts.length);
+  });
+
+  test('rows run one by one, in chunks, or copied from another sequence', async () => {
+    using model = await load(kind);
+    const prompt = prompts[2]!;
+    const { logits } = await start(model, 2);
+    using image = await model.encodeImage(randomPixels(config));
+    using cache = model.newCache(200);
+    await model.prefill(prompts[0]!, cache, { image });
+    cache.length = 1 + imageTokens;
+    let last: Float32Array = new Float32Array(0);
+    for (let i = cache.length; i < prompt.ids.length; i++)
+      last = await model.step(prompt.ids[i]!, prompt.positions[i]!, cache);
+    expect(last).toEqual(logits[0]);
+    using copy = model.newCache(160);
+    await copy.copyFrom(cache, 100);
+    expect(copy.length).toBe(100);
+    expect(await model.prefill(prompt, copy, { image: null, start: 100 })).toEqual(logits[0]);
+  });
+});
+
+test('two threads give what one gives, over caches that ggml would divide among them', async () => {
+  const logits: Float32Array[] = [];
+  for (const threads of [1, 2]) {
+    using model = await load('f32', threads);
+    const run = await start(model, 5);
+    await stepAll(model, [run], [7]);
+    await stepAll(model, [run, await start(model, 1)], [8, 9]);
+    logits.push(...run.logits);
+  }
+  expect(logits.slice(3)).toEqual(logits.slice(0, 3));
+});
