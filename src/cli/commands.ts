@@ -7,8 +7,9 @@ import { doctorFor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { models } from './commands/models.ts';
 import { pull } from './commands/pull.ts';
+import { serve } from './commands/serve.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, models, pull, convert, trace, evaluate];
+const working: readonly Command[] = [ask, chat, serve, models, pull, convert, trace, evaluate];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -12,6 +12,17 @@ export interface ModelChoice {
   quiet: boolean;
 }
 
+/** What is not chosen is left out, so that the library's own default holds. */
+export function loadOptions({ model, device, threads, context, compute }: ModelChoice): LoadOptions {
+  return {
+    compute,
+    ...(model !== undefined && { model }),
+    ...(device !== undefined && { device }),
+    ...(threads !== undefined && { threads }),
+    ...(context !== undefined && { contextSize: context }),
+  };
+}
+
 export const DEMO_NOTICE = 'cogvlm2: this is a small demonstration model; its answers are often wrong.\n';
 
 export async function openModel(
@@ -21,18 +32,9 @@ export async function openModel(
   signal: AbortSignal,
 ): Promise<CogVLM2> {
   const { library, terminal } = context;
-  const options: LoadOptions = {
-    compute: choice.compute,
-    signal,
-    onProgress: progress.report,
-    ...(choice.model !== undefined && { model: choice.model }),
-    ...(choice.device !== undefined && { device: choice.device }),
-    ...(choice.threads !== undefined && { threads: choice.threads }),
-    ...(choice.context !== undefined && { contextSize: choice.context }),
-  };
   let model: CogVLM2;
   try {
-    model = await library.load(options);
+    model = await library.load({ ...loadOptions(choice), signal, onProgress: progress.report });
   } finally {
     progress.clear();
   }

@@ -16,6 +16,8 @@ export interface Terminal {
   readonly outputClosed: AbortSignal;
   /** Calls `listener` at each Ctrl-C until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
+  /** The same for SIGTERM, with which services are ended. */
+  onTerminate(listener: () => void): () => void;
   /** Milliseconds, rising. */
   now(): number;
 }
@@ -28,12 +30,15 @@ export function processTerminal(outputClosed: AbortSignal): Terminal {
     stderr: process.stderr,
     env: process.env,
     outputClosed,
-    onInterrupt(listener) {
-      process.on('SIGINT', listener);
-      return () => process.off('SIGINT', listener);
-    },
+    onInterrupt: (listener) => onSignal('SIGINT', listener),
+    onTerminate: (listener) => onSignal('SIGTERM', listener),
     now: () => performance.now(),
   };
+}
+
+function onSignal(name: NodeJS.Signals, listener: () => void): () => void {
+  process.on(name, listener);
+  return () => process.off(name, listener);
 }
 
 /**

@@ -35,6 +35,8 @@ export interface ModelInfo {
   types: Record<string, number>;
   parameters: number;
   imageSize: number;
+  /** What a picture takes of the context. */
+  imageTokens: number;
   contextSize: number;
   device: string;
   threads: number;
@@ -300,6 +302,7 @@ function describeModel(checkpoint: Checkpoint, { config, engine }: Model, wanted
     parameters,
     contextSize,
     imageSize: config.vision.imageSize,
+    imageTokens: config.vision.imageTokens,
     device: engine.device.name,
     threads: engine.threads,
     isDemo: path === demoModelPath(),

@@ -26,12 +26,18 @@ export interface DecodeOptions {
   readonly maxPixels?: number;
 }
 
+export interface ImageHeader {
+  readonly format: ImageFormat;
+  /** As stored: a picture that is turned upright afterwards may have them the other way round. */
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
- * Decodes a PNG, JPEG or WebP (of an animation, the first picture).
- * @throws CogVLM2Error invalid_image, image_too_large, engine_unavailable (sharp does not load)
+ * What the header of a PNG, JPEG or WebP says, without decoding it.
+ * @throws CogVLM2Error invalid_image, engine_unavailable (sharp does not load)
  */
-export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
-  const maxPixels = options.maxPixels ?? DEFAULT_IMAGE_LIMITS.maxPixels;
+export async function readImageHeader(bytes: Uint8Array): Promise<ImageHeader> {
   const format = sniffFormat(bytes);
   if (format === null) {
     throw new CogVLM2Error(
@@ -41,9 +47,24 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   }
   const sharp = await loadSharp();
   try {
-    // The header alone first, without sharp's own limit, so that the message can tell the size.
+    // Without sharp's own limit, so that a message can tell the size.
     const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    checkPixels(width, height, maxPixels);
+    return { format, width, height };
+  } catch (error) {
+    throw damaged(format, bytes, error);
+  }
+}
+
+/**
+ * Decodes a PNG, JPEG or WebP (of an animation, the first picture).
+ * @throws CogVLM2Error invalid_image, image_too_large, engine_unavailable (sharp does not load)
+ */
+export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
+  const maxPixels = options.maxPixels ?? DEFAULT_IMAGE_LIMITS.maxPixels;
+  const { format, width, height } = await readImageHeader(bytes);
+  checkPixels(width, height, maxPixels);
+  const sharp = await loadSharp();
+  try {
     const { data, info } = await sharp(bytes, {
       limitInputPixels: maxPixels,
       failOn: 'error', // a truncated file is an error; Pillow refuses those, and reads on over mere warnings
@@ -58,14 +79,17 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
     if (info.channels !== 3) throw new Error(`${info.channels} channels`);
     return { width: info.width, height: info.height, data, format };
   } catch (error) {
-    if (error instanceof CogVLM2Error) throw error;
-    const why = String((error as Error).message).split('\n')[0];
-    throw new CogVLM2Error(
-      'invalid_image',
-      `The ${format.toUpperCase()} picture (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,
-      { cause: error },
-    );
+    throw damaged(format, bytes, error);
   }
+}
+
+function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM2Error {
+  const why = String((cause as Error).message).split('\n')[0];
+  return new CogVLM2Error(
+    'invalid_image',
+    `The ${format.toUpperCase()} picture (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,
+    { cause },
+  );
 }
 
 function checkPixels(width: number, height: number, maxPixels: number): void {

@@ -42,6 +42,7 @@ export function memoryTerminal({
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onTerminate: () => () => {},
     now: now ?? (() => performance.now()),
   };
   const interrupt = () => {

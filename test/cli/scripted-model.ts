@@ -5,6 +5,7 @@ import { CogVLM2Error } from '../../src/errors.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
+import type { ServeOptions } from '../../src/server/serve.ts';
 
 export interface Script {
   /** The pieces of the answer to a question. */
@@ -22,12 +23,21 @@ export interface Calls {
   encoded: string[];
   asked: { question: string; options: GenerateOptions; image: unknown }[];
   chats: { image: unknown; history: readonly Turn[] }[];
+  served: ServeOptions[];
   disposedImages: number;
   disposedModels: number;
 }
 
 export function scriptedLibrary(script: Script = {}): { library: Library; calls: Calls } {
-  const calls: Calls = { loads: [], encoded: [], asked: [], chats: [], disposedImages: 0, disposedModels: 0 };
+  const calls: Calls = {
+    loads: [],
+    encoded: [],
+    asked: [],
+    chats: [],
+    served: [],
+    disposedImages: 0,
+    disposedModels: 0,
+  };
   const library: Library = {
     async load(options) {
       if (options.model !== undefined) await library.findModel(options.model);
@@ -61,6 +71,12 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       };
     },
     evalScore: runEvalScore,
+    async serve(options, signal) {
+      calls.served.push(options);
+      signal.throwIfAborted();
+      const { info } = scriptedModel(script, calls);
+      return { url: `http://${options.host}:${options.port}`, model: info, close: async () => {} };
+    },
     async readPicture(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);

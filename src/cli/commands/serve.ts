@@ -1,0 +1,207 @@
+/** `cogvlm2 serve`: the model behind an OpenAI-compatible API, and the chat page. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { defineCommand } from '../command.ts';
+import { flagGroup } from '../flags.ts';
+import { DEMO_NOTICE, loadOptions } from '../open-model.ts';
+import { debugOption, modelOptions, outputOptions } from '../options.ts';
+import { packageVersion } from '../package-info.ts';
+import { createProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { formatBytes, formatCount } from '../units.ts';
+
+const inServer = flagGroup('Server');
+const inAccess = flagGroup('Access');
+const inLimits = flagGroup('Limits');
+const { quiet } = outputOptions;
+
+const serveOptions = z.object({
+  host: inServer(z.string().min(1).default('127.0.0.1'), 'Address to listen on; 0.0.0.0 is all of them.', {
+    value: 'HOST',
+  }),
+  port: inServer(z.int().min(0).max(65535).default(8000), 'Port to listen on; 0 takes any that is free.', {
+    value: 'N',
+  }),
+  alias: inServer(
+    z.array(z.string().min(1)).default([]),
+    'A further name by which requests may call the model; may be repeated.',
+    { value: 'NAME' },
+  ),
+  logLevel: inServer(
+    z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
+    'What is logged, as JSON lines on standard error; never what is in a request.',
+    { value: 'LEVEL' },
+  ),
+  apiKey: inAccess(
+    z.array(z.string().regex(/^\S{8,}$/, 'a key has at least 8 characters and no spaces')).default([]),
+    'A key that requests must have; may be repeated. Other users of the machine see flags: better set the variable.',
+    { value: 'KEY' },
+  ),
+  apiKeyFile: inAccess(
+    z.string().min(1).optional(),
+    'A file of keys, one a line; a line that begins with # is a comment.',
+    {
+      value: 'PATH',
+    },
+  ),
+  insecure: inAccess(z.boolean().default(false), 'Listen beyond this machine without any key.'),
+  allowedHost: inAccess(
+    z.array(z.string().min(1)).default([]),
+    'A name that the Host header may have besides localhost; may be repeated.',
+    { value: 'NAME' },
+  ),
+  corsOrigin: inAccess(
+    z.array(z.string().min(1)).default([]),
+    'An origin, such as https://example.com, whose pages may use the server; may be repeated.',
+    { value: 'ORIGIN' },
+  ),
+  allowImageUrls: inAccess(
+    z.boolean().default(false),
+    'Fetch pictures that requests name by an http(s) address, from public addresses only.',
+  ),
+  allowImageHost: inAccess(
+    z.array(z.string().min(1)).default([]),
+    'A host to fetch pictures from, be its address public or not; may be repeated.',
+    { value: 'HOST' },
+  ),
+  slots: inLimits(z.int().min(1).max(64).default(4), 'Answers made at the same time.', { value: 'N' }),
+  maxQueue: inLimits(z.int().min(0).max(100_000).default(64), 'Requests that may wait for their turn.', {
+    value: 'N',
+  }),
+  maxPerClient: inLimits(
+    z.int().min(1).optional(),
+    'Requests that one key, or one address, may have at the same time, waiting ones included.',
+    { value: 'N' },
+  ),
+  timeLimitSeconds: inLimits(z.int().min(1).max(86_400).default(600), 'Longest time for one request.', {
+    value: 'N',
+  }),
+  drainSeconds: inLimits(
+    z.int().min(0).max(86_400).default(30),
+    'At the end, how long requests under way may still take.',
+    { value: 'N' },
+  ),
+  maxAnswerTokens: inLimits(
+    z.int().min(1).optional(),
+    'Most tokens that a request may ask for; without it, what the context leaves.',
+    { value: 'N' },
+  ),
+  maxBodyBytes: inLimits(
+    z
+      .int()
+      .min(1024)
+      .max(2 ** 30)
+      .default(32 * 2 ** 20),
+    'Largest body of a request, the picture in it included.',
+    { value: 'N' },
+  ),
+  maxImagePixels: inLimits(
+    z.int().min(1).max(64_000_000).default(64_000_000),
+    'Largest picture, width times height.',
+    { value: 'N' },
+  ),
+  ...modelOptions,
+  quiet,
+  ...debugOption,
+});
+type ServeChoice = z.output<typeof serveOptions>;
+
+export const serve = defineCommand({
+  name: 'serve',
+  summary: 'Serve the model to OpenAI clients, and a chat page',
+  arguments: [],
+  options: serveOptions,
+  examples: [
+    { about: 'For this machine only: http://127.0.0.1:8000', line: 'cogvlm2 serve' },
+    {
+      about: 'For others too, who need the key',
+      line: 'COGVLM2_API_KEY="$(openssl rand -hex 24)" cogvlm2 serve --host 0.0.0.0',
+    },
+    {
+      about: 'Another model, eight answers at a time',
+      line: 'cogvlm2 serve -m cogvlm2-llama3-chat-19B --slots 8',
+    },
+  ],
+  notes: `When it can answer, one line on standard output says where and with which model. Everything else is in
+[server.md](server.md): endpoints, limits, metrics, security. Ctrl-C or SIGTERM ends it: requests under way are answered
+first, for at most \`--drain-seconds\`, and the exit status is 0; a second one ends it at once. It ends by itself only
+when it cannot begin: 2 when it cannot listen, 4 when the model cannot be loaded, 6 when the engine does not run here.
+The engine is a process of its own; when that ends, it is started again.
+
+\`COGVLM2_API_KEY\` and the other lists take one value a line.`,
+
+  async run(_args, options, { terminal, library }) {
+    const apiKeys = [...options.apiKey, ...(await keysIn(options.apiKeyFile))];
+    const progress = createProgress(terminal, options.quiet);
+    using stop = stopOnSignal(terminal);
+    const { alias, slots, allowImageHost, allowedHost, corsOrigin, ...rest } = options;
+    const server = await library
+      .serve(
+        {
+          ...rest,
+          apiKeys,
+          aliases: alias,
+          allowImageHosts: allowImageHost,
+          allowedHosts: allowedHost,
+          corsOrigins: corsOrigin,
+          parallel: slots,
+          logTo: terminal.stderr,
+          version: packageVersion(),
+          load: loadOptions(options),
+          onLoading: progress.report,
+        },
+        stop.signal,
+      )
+      .finally(progress.clear);
+    const { name, isDemo, contextSize, sizeBytes } = server.model;
+    if (isDemo && !options.quiet) terminal.stderr.write(DEMO_NOTICE);
+    terminal.stdout.write(
+      `cogvlm2: ${name} (${formatBytes(sizeBytes)}, ${formatCount(contextSize)} tokens of context) at ${server.url}, API at ${server.url}/v1\n`,
+    );
+    await aborted(stop.signal);
+    await server.close();
+    return 0;
+  },
+});
+
+async function keysIn(path: ServeChoice['apiKeyFile']): Promise<string[]> {
+  if (path === undefined) return [];
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new CogVLM2Error('file_not_found', `The key file ${path} cannot be read (${cause.code}).`, {
+      cause,
+    });
+  });
+  const keys = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  if (keys.length === 0) throw new CogVLM2Error('invalid_value', `The key file ${path} holds no key.`);
+  const short = keys.findIndex((key) => !/^\S{8,}$/.test(key));
+  if (short < 0) return keys;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `Key ${short + 1} of ${path} must have at least 8 characters and no spaces.`,
+  );
+}
+
+/** The first SIGINT or SIGTERM; a second finds no listener and ends the process. */
+function stopOnSignal(terminal: Terminal): { signal: AbortSignal } & Disposable {
+  const stopped = new AbortController();
+  const forget = () => {
+    for (const one of listening) one();
+  };
+  const stop = () => {
+    forget();
+    stopped.abort();
+  };
+  const listening = [terminal.onInterrupt(stop), terminal.onTerminate(stop)];
+  return { signal: stopped.signal, [Symbol.dispose]: forget };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,116 @@
+/** What a client is told when something goes wrong: OpenAI's shape, one code each, a status and a type for each code. */
+import { CogVLM2Error } from '../errors.ts';
+
+const STATUSES = {
+  invalid_json: 400,
+  invalid_value: 400,
+  unsupported: 400,
+  context_length_exceeded: 400,
+  invalid_image: 400,
+  invalid_image_format: 400,
+  image_too_large: 400,
+  image_url_blocked: 400,
+  image_fetch_failed: 400,
+  invalid_json_schema: 400,
+  invalid_api_key: 401,
+  host_not_allowed: 403,
+  origin_not_allowed: 403,
+  not_found: 404,
+  model_not_found: 404,
+  request_not_found: 404,
+  method_not_allowed: 405,
+  request_too_large: 413,
+  rate_limited: 429,
+  cancelled: 499,
+  engine_failed: 500,
+  model_loading: 503,
+  engine_stopped: 503,
+  out_of_memory: 503,
+  queue_full: 503,
+  shutting_down: 503,
+  slow_reader: 503,
+  request_timeout: 504,
+} as const;
+
+export type ApiCode = keyof typeof STATUSES;
+export type ApiStatus = (typeof STATUSES)[ApiCode];
+export const API_STATUSES: Readonly<Record<ApiCode, ApiStatus>> = STATUSES;
+
+export interface ErrorBody {
+  error: { message: string; type: string; param: string | null; code: ApiCode };
+}
+
+export interface ApiErrorDetails extends ErrorOptions {
+  /** The field of the request that is wrong. */
+  param?: string;
+  headers?: Record<string, string>;
+}
+
+export class ApiError extends Error {
+  readonly code: ApiCode;
+  readonly param: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ApiCode, message: string, { param, headers = {}, ...options }: ApiErrorDetails = {}) {
+    super(message, options);
+    this.name = 'ApiError';
+    this.code = code;
+    this.param = param ?? null;
+    this.headers = headers;
+  }
+
+  get status(): ApiStatus {
+    return STATUSES[this.code];
+  }
+
+  get body(): ErrorBody {
+    const { message, param, code } = this;
+    return { error: { message, type: typeOf(this.status), param, code } };
+  }
+}
+
+/** Clients repeat a 503 by themselves, at once and twice: wrong where waiting is the only help. */
+export const DO_NOT_RETRY = { 'x-should-retry': 'false' };
+
+/**
+ * Any error as what the client is told. What nobody foresaw is told as an id to look up in the log, and no more.
+ * @param requestId of the request in which it happened
+ */
+export function apiErrorOf(error: unknown, requestId: string): ApiError {
+  if (error instanceof ApiError) return error;
+  const code = error instanceof CogVLM2Error ? PASSED_ON[error.code] : undefined;
+  if (code !== undefined) return new ApiError(code, inWireNames((error as Error).message), { cause: error });
+  return new ApiError(
+    'engine_failed',
+    `The server failed on this request; its log has more under ${requestId}.`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** The library's errors that are the request's fault, or that the client can do something about. */
+const PASSED_ON: Partial<Record<string, ApiCode>> = {
+  invalid_value: 'invalid_value',
+  invalid_image: 'invalid_image',
+  image_too_large: 'image_too_large',
+  context_length_exceeded: 'context_length_exceeded',
+  out_of_memory: 'out_of_memory',
+  aborted: 'cancelled',
+};
+
+/** The library says `maxTokens`; on the wire the field is `max_tokens`. */
+function inWireNames(message: string): string {
+  return message.replaceAll(
+    /\b(max|top|min|repetition)(Tokens|K|P|Penalty)\b/g,
+    (_, a: string, b: string) => {
+      return `${a}_${b.toLowerCase()}`;
+    },
+  );
+}
+
+function typeOf(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 429) return 'rate_limit_error';
+  return status < 500 ? 'invalid_request_error' : 'server_error';
+}

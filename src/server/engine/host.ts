@@ -1,0 +1,93 @@
+/** The engine's side of the line: one model, and the answers that are being made with it. */
+import { CogVLM2Error } from '../../errors.ts';
+import type { LoadOptions } from '../../index.ts';
+import type {
+  AskRequest,
+  EngineCalls,
+  Failure,
+  FromEngine,
+  HostedModel,
+  Port,
+  ToEngine,
+} from './protocol.ts';
+
+export function hostEngine(
+  port: Port<FromEngine, ToEngine>,
+  load: (options: LoadOptions) => Promise<HostedModel>,
+): void {
+  port.onMessage((message) => {
+    if (message.type !== 'load') return;
+    const onProgress: LoadOptions['onProgress'] = (progress) => port.send({ type: 'loading', progress });
+    load({ ...message.options, onProgress }).then(
+      (model) => {
+        new Host(port, model);
+        port.send({ type: 'ready', info: model.info });
+      },
+      (error: unknown) => port.send({ type: 'unloadable', failure: failureOf(error) }),
+    );
+  });
+}
+
+class Host {
+  readonly #port: Port<FromEngine, ToEngine>;
+  readonly #model: HostedModel;
+  readonly #running = new Map<number, AbortController>();
+  #generatedTokens = 0;
+
+  constructor(port: Port<FromEngine, ToEngine>, model: HostedModel) {
+    this.#port = port;
+    this.#model = model;
+    port.onMessage((message) => {
+      if (message.type === 'ask') void this.#answer(message.id, message.request);
+      else if (message.type === 'stop') this.#running.get(message.id)?.abort();
+      else if (message.type === 'call') this.#call(message.id, message.name, message.args);
+    });
+  }
+
+  async #answer(id: number, { image, question, history, options }: AskRequest): Promise<void> {
+    const stop = new AbortController();
+    this.#running.set(id, stop);
+    const conversation = this.#model.chat(image, history);
+    try {
+      for await (const event of conversation.ask(question, { ...options, signal: stop.signal })) {
+        if (event.type === 'done') this.#generatedTokens += event.answer.usage.completionTokens;
+        this.#port.send({ type: 'event', id, event });
+      }
+    } catch (error) {
+      this.#port.send({ type: 'failed', id, failure: failureOf(error) });
+    } finally {
+      this.#running.delete(id);
+      conversation.dispose();
+    }
+  }
+
+  #call(id: number, name: keyof EngineCalls, args: unknown[]): void {
+    try {
+      const call = this.#calls[name] as (...args: unknown[]) => unknown;
+      this.#port.send({ type: 'value', id, value: call(...args) });
+    } catch (error) {
+      this.#port.send({ type: 'failed', id, failure: failureOf(error) });
+    }
+  }
+
+  readonly #calls: EngineCalls = {
+    check: (hasImage, { question, history, options }) =>
+      this.#model.check(hasImage, question, history, options),
+    tokenize: (text) => this.#model.tokenize(text),
+    detokenize: (ids) => this.#model.detokenize(ids),
+    stats: () => ({
+      processId: process.pid,
+      residentBytes: process.memoryUsage.rss(),
+      running: this.#running.size,
+      generatedTokens: this.#generatedTokens,
+    }),
+  };
+}
+
+function failureOf(error: unknown): Failure {
+  return {
+    code: error instanceof CogVLM2Error ? error.code : undefined,
+    message: error instanceof Error ? error.message : String(error),
+    stack: error instanceof Error ? error.stack : undefined,
+  };
+}

@@ -1,0 +1,33 @@
+/** Starting the engine's process, seen as one end of a line. */
+import { fork } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FromEngine, Port, ToEngine } from './protocol.ts';
+
+export interface EngineProcess extends Port<ToEngine, FromEngine> {
+  kill(): void;
+}
+
+export function startEngineProcess(): EngineProcess {
+  // .ts beside the sources, .js beside what is built of them.
+  const file = fileURLToPath(new URL(`./child${path.extname(import.meta.url)}`, import.meta.url));
+  const child = fork(file, [], {
+    serialization: 'advanced',
+    // What native code prints must not mix with our standard output.
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
+  // A line that breaks while something is sent on it: `exit` tells the reason.
+  child.on('error', () => {});
+  return {
+    send(message) {
+      if (child.connected) child.send(message, () => {});
+    },
+    onMessage: (listener) => child.on('message', (message) => listener(message as FromEngine)),
+    onClose(listener) {
+      child.on('exit', (code, signal) =>
+        listener(signal === null ? `it exited with ${code}` : `it got ${signal}`),
+      );
+    },
+    kill: () => child.kill('SIGKILL'),
+  };
+}

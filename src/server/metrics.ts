@@ -1,0 +1,95 @@
+/** What /metrics tells, in Prometheus' format. The values of every label come from a short list. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Answer } from '../index.ts';
+
+const QUICK = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const SLOW = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+/** What is read at the moment of asking. */
+export interface Live {
+  running(): number;
+  waiting(): number;
+  loaded(): boolean;
+  restarts(): number;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #requests: Counter<'endpoint' | 'code'>;
+  readonly #promptTokens: Counter;
+  readonly #generatedTokens: Counter;
+  readonly #images: Counter<'source'>;
+  readonly #successes: Counter<'finish_reason'>;
+  readonly #cacheHits: Counter;
+  readonly #seconds: Record<Stage, Histogram>;
+
+  constructor(live: Live) {
+    const registers = [this.registry];
+    const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+      new Counter({ name: `cogvlm2_${name}`, help, labelNames, registers });
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name: `cogvlm2_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    const seconds = (name: string, help: string, buckets: number[]) =>
+      new Histogram({ name: `cogvlm2_${name}_seconds`, help, buckets, registers });
+
+    this.#requests = counter('requests_total', 'Requests, by endpoint and status', ['endpoint', 'code']);
+    this.#promptTokens = counter('prompt_tokens_total', 'Tokens of the prompts, the pictures included');
+    this.#generatedTokens = counter('generation_tokens_total', 'Tokens of the answers');
+    this.#images = counter('images_total', 'Pictures, by where they came from', ['source']);
+    this.#successes = counter('request_success_total', 'Whole answers, by what ended them', [
+      'finish_reason',
+    ]);
+    this.#cacheHits = counter('image_cache_hits_total', 'Pictures that were still encoded from before');
+    gauge('requests_running', 'Answers that are being made', live.running);
+    gauge('requests_waiting', 'Requests that wait for their turn', live.waiting);
+    gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
+    gauge('engine_restarts', 'How often the engine ended by itself and was started again', live.restarts);
+    this.#seconds = {
+      firstToken: seconds('time_to_first_token', 'From the request to the first text', SLOW),
+      perToken: seconds('time_per_output_token', 'Each decode step', QUICK),
+      request: seconds('e2e_request_latency', 'From the request to the end of its answer', SLOW),
+      queue: seconds('request_queue_time', 'Waiting for the turn', SLOW),
+      prefill: seconds('request_prefill_time', 'Running the prompt', SLOW),
+      imageEncode: seconds('image_encode', 'Encoding a picture', SLOW),
+      imageFetch: seconds('image_fetch', 'Fetching a picture by its address', SLOW),
+    };
+  }
+
+  request(endpoint: string, status: number): void {
+    this.#requests.inc({ endpoint, code: String(status) });
+  }
+
+  image(source: 'data' | 'url'): void {
+    this.#images.inc({ source });
+  }
+
+  time(stage: Stage, ms: number): void {
+    this.#seconds[stage].observe(ms / 1000);
+  }
+
+  answer({ finishReason, usage, timings }: Answer): void {
+    this.#promptTokens.inc(usage.promptTokens);
+    this.#generatedTokens.inc(usage.completionTokens);
+    this.#successes.inc({ finish_reason: finishReason });
+    this.time('prefill', timings.prefillMs);
+    for (const ms of timings.perTokenMs) this.time('perToken', ms);
+    if (timings.visionMs > 0) this.time('imageEncode', timings.visionMs);
+    else if (usage.imageTokens > 0) this.#cacheHits.inc();
+  }
+}
+
+export type Stage =
+  | 'firstToken'
+  | 'perToken'
+  | 'request'
+  | 'queue'
+  | 'prefill'
+  | 'imageEncode'
+  | 'imageFetch';
