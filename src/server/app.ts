@@ -9,6 +9,7 @@ import { ApiError, apiErrorOf } from './api-error.ts';
 import { readJson } from './body.ts';
 import { type Arrival, ChatAnswers, type ChatParts } from './chat/answers.ts';
 import { checkModel } from './chat/request.ts';
+import { checkTextSize } from './chat/text-size.ts';
 import { type Facts, health, models, props, slots } from './facts.ts';
 import type { Page } from './page.ts';
 
@@ -138,20 +139,29 @@ export function createApp(parts: AppParts) {
     left: c.req.raw.signal,
   });
   app.post('/v1/chat/completions', (c) => chat.answer(arrival(c)));
-  app.post('/v1/chat/completions/input_tokens', async (c) => c.json(await chat.countTokens(arrival(c))));
+  /** What reads a body takes a place in the queue for so long: the bodies held at one time are bounded. */
+  const inPlace = async <T>(c: Context<Env>, work: () => Promise<T>): Promise<T> => {
+    const place = parts.queue.enter(c.get('client'));
+    return work().finally(place.leave);
+  };
+  app.post('/v1/chat/completions/input_tokens', async (c) =>
+    c.json(await inPlace(c, () => chat.countTokens(arrival(c)))),
+  );
   app.post('/v1/cancel/:id', (c) => {
     const id = c.req.param('id');
     running.cancel(id, c.get('client'));
     return c.json({ id, cancelled: true });
   });
   app.post('/tokenize', async (c) => {
-    const parsed = tokenizeSchema.safeParse(await body(c));
+    const parsed = tokenizeSchema.safeParse(await inPlace(c, () => body(c)));
     if (!parsed.success)
       throw new ApiError('invalid_value', 'The body must be {"content":"..."}.', { param: 'content' });
-    return c.json({ tokens: await engine.call('tokenize', parsed.data.content) });
+    const { content } = parsed.data;
+    checkTextSize([content], engine.info.contextSize);
+    return c.json({ tokens: await engine.call('tokenize', content) });
   });
   app.post('/detokenize', async (c) => {
-    const parsed = detokenizeSchema.safeParse(await body(c));
+    const parsed = detokenizeSchema.safeParse(await inPlace(c, () => body(c)));
     if (!parsed.success)
       throw new ApiError('invalid_value', 'The body must be {"tokens":[1,2,3]}, ids of tokens.', {
         param: 'tokens',

@@ -59,8 +59,8 @@ export async function cli(argv: string[], library: Library, options: TerminalOpt
 }
 
 /** Until `condition` holds; fails the test by its own time limit otherwise. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 function recorder(isTTY: boolean): [PassThrough & { isTTY: boolean; columns: number }, () => string] {

@@ -10,6 +10,7 @@ import type { RunningRequest, RunningRequests } from '../running.ts';
 import { type ImageRules, type RequestImage, readRequestImage } from './image.ts';
 import { type ChatRequest, readChatRequest } from './request.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './sse.ts';
+import { checkTextSize } from './text-size.ts';
 import {
   type AnswerHead,
   chunk,
@@ -136,9 +137,13 @@ export class ChatAnswers {
     return { request, image };
   }
 
+  /** What the prompt takes of the context. @throws CogVLM2Error context_length_exceeded */
   #size({ prompt, options }: ChatRequest, image: RequestImage | null) {
     const { question, history } = prompt;
-    return this.#parts.engine.call('check', image !== null, { question, history, options });
+    const { engine } = this.#parts;
+    const texts = [question, ...history.flatMap((turn) => [turn.question, turn.answer])];
+    checkTextSize(texts, engine.info.contextSize);
+    return engine.call('check', image !== null, { question, history, options });
   }
 
   async #whole(job: Job): Promise<Response> {
@@ -175,7 +180,9 @@ export class ChatAnswers {
         if (includeUsage) events.send(usageChunk(head, answer.usage));
         events.send('[DONE]');
       } catch (error) {
-        events.send(apiErrorOf(error, head.id).body);
+        const { body, status } = apiErrorOf(error, head.id);
+        if (status === 500) log.error({ id: head.id, err: error }, 'failed');
+        events.send(body);
       } finally {
         events.close();
         end();
@@ -242,11 +249,10 @@ export class ChatAnswers {
   }
 
   #reportFailure({ head, running }: Job, error: unknown): void {
-    const { code, status } = apiErrorOf(error, head.id);
+    const { code } = apiErrorOf(error, head.id);
     const ms = Math.round(performance.now() - running.startedAt);
     const fields = { id: head.id, client: running.client, code, textPieces: running.pieces, ms };
-    if (status === 500) this.#parts.log.error({ ...fields, err: error }, 'failed');
-    else this.#parts.log.info(fields, 'not answered');
+    this.#parts.log.info(fields, 'not answered');
   }
 
   #tooLong(): ApiError {

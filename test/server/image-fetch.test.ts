@@ -1,0 +1,131 @@
+/** The guarded fetcher against a server of this machine that stands in for the public network. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type FetchRules, imageFetcher } from '../../src/server/image-fetch.ts';
+
+const png = Buffer.from('\x89PNG\r\n\x1a\n and so on', 'latin1');
+const asked: { url: string | undefined; host: string | undefined }[] = [];
+const answers: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
+  '/a.png': (_, response) => response.end(png),
+  '/large': (_, response) => response.writeHead(200).end(Buffer.alloc(5000)),
+  '/announced': (_, response) => response.writeHead(200, { 'content-length': 5000 }).write('x'),
+  '/empty': (_, response) => response.end(),
+  '/none': (_, response) => response.writeHead(404).end('no'),
+  '/silent': () => {},
+  '/loop': (_, response) => response.writeHead(302, { location: '/loop' }).end(),
+  '/once': (_, response) => response.writeHead(301, { location: '/a.png' }).end(),
+  '/inside': (_, response) => response.writeHead(302, { location: 'http://10.0.0.5/a.png' }).end(),
+  '/to-file': (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+};
+const server = createServer((request, response) => {
+  asked.push({ url: request.url, host: request.headers.host });
+  (answers[request.url ?? ''] ?? answers['/none']!)(request, response);
+});
+let port: number;
+const signal = new AbortController().signal;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const fetcher = (rules: Partial<FetchRules> = {}) =>
+  imageFetcher({
+    allowAny: true,
+    allowHosts: ['pictures.example'],
+    maxBytes: 1000,
+    timeoutMs: 5000,
+    resolve,
+    ...rules,
+  });
+let resolved: string[] = [];
+/** The allowed host is this machine; `two.example` has a public address and a private one. */
+async function resolve(host: string): Promise<string[]> {
+  resolved.push(host);
+  if (host === 'two.example') return ['93.184.216.34', '10.0.0.5'];
+  return host === 'nowhere.example' ? [] : ['127.0.0.1'];
+}
+const at = (path: string) => `http://pictures.example:${port}${path}`;
+
+it('fetches from the address that was checked, under the name that was asked for', async () => {
+  resolved = [];
+  expect(Buffer.from(await fetcher()(at('/a.png'), signal))).toEqual(png);
+  expect(asked.at(-1)).toEqual({ url: '/a.png', host: `pictures.example:${port}` });
+  expect(resolved).toEqual(['pictures.example']);
+});
+
+it('follows a redirect, and looks at where it leads', async () => {
+  expect(Buffer.from(await fetcher()(at('/once'), signal))).toEqual(png);
+});
+
+it.each([
+  [
+    'a name of this machine',
+    () => `http://internal.example:${port}/a.png`,
+    /resolves to an address that is not public/,
+  ],
+  [
+    'a name with one private address of two',
+    () => 'http://two.example/a.png',
+    /not public.*--allow-image-host two\.example/,
+  ],
+  [
+    'a private address',
+    () => 'http://10.0.0.5/a.png',
+    /10\.0\.0\.5\/a\.png resolves to an address that is not public/,
+  ],
+  ['the address of this machine, written oddly', () => 'http://0x7f.1/a.png', /not public/],
+  ['an IPv6 address', () => 'http://[::1]/a.png', /not public/],
+  ['a redirect to a private address', () => at('/inside'), /10\.0\.0\.5/],
+  ['a redirect to a file', () => at('/to-file'), /neither a data URL .* nor an http/],
+  ['a file', () => 'file:///etc/passwd', /neither a data URL .* nor an http/],
+  ['a path', () => '/etc/passwd', /neither/],
+  ['a name and a password', () => 'http://me:secret@pictures.example/a.png', /holds a name or a password/],
+])('refuses %s', async (_, url, sentence) => {
+  const before = asked.filter((one) => one.url === '/a.png').length;
+  await expect(fetcher()(url(), signal)).rejects.toMatchObject({
+    code: 'image_url_blocked',
+    message: expect.stringMatching(sentence),
+  });
+  expect(asked.filter((one) => one.url === '/a.png')).toHaveLength(before);
+});
+
+it.each([
+  ['/none', 'image_fetch_failed', /status 404/],
+  ['/empty', 'image_fetch_failed', /empty/],
+  ['/loop', 'image_fetch_failed', /redirects more than 3 times/],
+  ['/large', 'image_too_large', /more than 1000 bytes; the limit is 1000/],
+  ['/announced', 'image_too_large', /5000 bytes; the limit is 1000/],
+])('tells what is wrong with %s', async (path, code, sentence) => {
+  await expect(fetcher()(at(path), signal)).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(sentence),
+  });
+});
+
+it('gives up after its time, and at once when the client leaves', async () => {
+  await expect(fetcher({ timeoutMs: 50 })(at('/silent'), signal)).rejects.toThrow(/longer than 0\.05 s/);
+  const leaver = new AbortController();
+  const fetching = fetcher()(at('/silent'), leaver.signal);
+  leaver.abort(new Error('left'));
+  await expect(fetching).rejects.toThrow('left');
+});
+
+it('fetches nothing unless it was asked to, and only from the hosts that were named', async () => {
+  const none = fetcher({ allowAny: false, allowHosts: [] });
+  await expect(none(at('/a.png'), signal)).rejects.toThrow(/fetches no pictures.*--allow-image-urls/);
+  const some = fetcher({ allowAny: false });
+  expect(Buffer.from(await some(at('/a.png'), signal))).toEqual(png);
+  await expect(some('http://other.example/a.png', signal)).rejects.toThrow(
+    /other\.example is not one of the hosts/,
+  );
+});
+
+it('does not repeat the query of an address, which may hold a secret', async () => {
+  await expect(fetcher()(at('/none?token=hush'), signal)).rejects.toThrow(/^(?!.*hush)/);
+});

@@ -1,0 +1,151 @@
+/** The whole server but for its sockets and processes: the app, and an engine at the end of a line in memory. */
+import pino from 'pino';
+import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
+import { ApiKeys } from '../../src/server/access.ts';
+import { type AppParts, createApp } from '../../src/server/app.ts';
+import type { ChatRules } from '../../src/server/chat/answers.ts';
+import { Engine } from '../../src/server/engine/engine.ts';
+import { hostEngine } from '../../src/server/engine/host.ts';
+import type { EngineProcess } from '../../src/server/engine/process.ts';
+import type { FromEngine, HostedModel, Port, ToEngine } from '../../src/server/engine/protocol.ts';
+import { imageFetcher } from '../../src/server/image-fetch.ts';
+import { Metrics } from '../../src/server/metrics.ts';
+import { FairQueue, type QueueLimits } from '../../src/server/queue.ts';
+import { RunningRequests } from '../../src/server/running.ts';
+import { demo } from './served.ts';
+
+/** Messages are cloned and come later, as between two processes; none come once the line is cut. */
+export function line(): { parent: EngineProcess; child: Port<FromEngine, ToEngine> } {
+  const toParent: ((message: FromEngine) => void)[] = [];
+  const toChild: ((message: ToEngine) => void)[] = [];
+  const onClose: ((why: string) => void)[] = [];
+  let isCut = false;
+  const deliver = <T>(listeners: ((message: T) => void)[]) => {
+    return (message: T) => {
+      const copy = structuredClone(message);
+      setImmediate(() => {
+        if (!isCut) for (const listener of [...listeners]) listener(copy);
+      });
+    };
+  };
+  const parent: EngineProcess = {
+    send: deliver(toChild),
+    onMessage: (listener) => toParent.push(listener),
+    onClose: (listener) => onClose.push(listener),
+    kill() {
+      if (isCut) return;
+      isCut = true;
+      for (const listener of onClose) listener('it was killed');
+    },
+  };
+  const child: Port<FromEngine, ToEngine> = {
+    send: deliver(toParent),
+    onMessage: (listener) => toChild.push(listener),
+    onClose: () => {},
+  };
+  return { parent, child };
+}
+
+export interface AppOptions {
+  /** By default the demonstration model. */
+  load?: () => Promise<HostedModel>;
+  rules?: Partial<ChatRules>;
+  queue?: Partial<QueueLimits>;
+  keys?: string[];
+  parts?: Partial<AppParts>;
+  logTo?: { write(text: string): void };
+}
+
+const loadDemo = () => CogVLM2.load({ model: demo, device: 'cpu', threads: 1 });
+
+export async function testApp({ load = loadDemo, rules, queue, keys = [], parts, logTo }: AppOptions = {}) {
+  const lines: EngineProcess[] = [];
+  const start = () => {
+    const { parent, child } = line();
+    hostEngine(child, load);
+    lines.push(parent);
+    return parent;
+  };
+  const engine = new Engine(start, {});
+  const fairQueue = new FairQueue({ parallel: 2, maxWaiting: 8, maxPerClient: 100, ...queue });
+  const running = new RunningRequests();
+  const names = ['demo', 'also'];
+  const metrics = new Metrics({
+    running: () => fairQueue.running,
+    waiting: () => fairQueue.waiting,
+    loaded: () => engine.isReady,
+    restarts: () => engine.restarts,
+  });
+  const facts = {
+    version: '1.2.3',
+    startedAt: 1,
+    maxBodyBytes: 2 ** 22,
+    allowsImageUrls: false,
+    draining: false,
+  };
+  const app = createApp({
+    engine,
+    queue: fairQueue,
+    running,
+    metrics,
+    facts,
+    log: pino({ level: logTo ? 'debug' : 'silent', base: null }, logTo ?? { write() {} }),
+    keys: new ApiKeys(keys),
+    page: { html: '<p>page</p>', headers: { etag: '"1"' } },
+    hosts: null,
+    origins: [],
+    rules: {
+      names,
+      maxPixels: 1_000_000,
+      maxBytes: 2 ** 22,
+      fetchImage: imageFetcher({ allowAny: false, allowHosts: [], maxBytes: 1000, timeoutMs: 1000 }),
+      maxAnswerTokens: 1000,
+      timeLimitMs: 60_000,
+      maxBufferedBytes: 2 ** 16,
+      pingMs: 60_000,
+      ...rules,
+    },
+    ...parts,
+  });
+  const started = engine.start();
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+    app.request(path, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers: { 'content-type': 'application/json', ...headers },
+      ...(signal && { signal }),
+    });
+  return {
+    app,
+    engine,
+    facts,
+    queue: fairQueue,
+    running,
+    started,
+    post,
+    /** A chat request: `fields` beside a question. */
+    chat: (fields: object = {}, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+      post(
+        '/v1/chat/completions',
+        { messages: [{ role: 'user', content: 'Why?' }], ...fields },
+        headers,
+        signal,
+      ),
+    /** The engine's process ends, as by kill -9. */
+    crash: () => lines.at(-1)!.kill(),
+  };
+}
+
+export type TestApp = Awaited<ReturnType<typeof testApp>>;
+
+/** The data of a stream's events, as far as it was sent. */
+export async function eventsOf(response: Response): Promise<unknown[]> {
+  return eventsIn(await response.text());
+}
+
+export function eventsIn(text: string): unknown[] {
+  return text
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: '))
+    .map((event) => (event === 'data: [DONE]' ? '[DONE]' : JSON.parse(event.slice(6))));
+}

@@ -1,0 +1,84 @@
+/** A model that says `word ` again and again, one step at a time, and counts its steps: what the server's tests hold. */
+import { AnswerStream } from '../../src/generate/answer-stream.ts';
+import type { Answer, GenerateOptions } from '../../src/index.ts';
+import type { HostedModel } from '../../src/server/engine/protocol.ts';
+
+export interface ScriptedHost {
+  load: () => Promise<HostedModel>;
+  /** Steps that were begun, of all answers. */
+  steps: number;
+  /** Most answers that ran beside each other. */
+  mostAtOnce: number;
+  questions: string[];
+  /** While set, steps wait for it. */
+  gate: Promise<void> | null;
+}
+
+export function scriptedHost(): ScriptedHost {
+  const host: ScriptedHost = {
+    steps: 0,
+    mostAtOnce: 0,
+    questions: [],
+    gate: null,
+    load: async () => model as unknown as HostedModel,
+  };
+  let atOnce = 0;
+  const ask = (question: string, { maxTokens = 100, signal }: GenerateOptions) =>
+    new AnswerStream(async (emit, left) => {
+      const stop = signal ? AbortSignal.any([signal, left]) : left;
+      host.mostAtOnce = Math.max(host.mostAtOnce, ++atOnce);
+      host.questions.push(question);
+      let made = 0;
+      while (made < maxTokens && !stop.aborted) {
+        host.steps++;
+        await (host.gate ?? new Promise(setImmediate));
+        made++;
+        emit({ type: 'text', text: 'word ' });
+      }
+      atOnce--;
+      return answerOf(made, stop.aborted ? 'aborted' : 'length');
+    });
+  const model = {
+    info: {
+      name: 'scripted',
+      contextSize: 4096,
+      types: { f32: 1 },
+      device: 'CPU',
+      imageSize: 8,
+      imageTokens: 6,
+    },
+    chat: () => ({ ask, dispose() {} }),
+    check: (
+      hasImage: boolean,
+      question: string,
+      _history: unknown,
+      { maxTokens = 100 }: GenerateOptions,
+    ) => ({
+      promptTokens: question.length + (hasImage ? 6 : 0),
+      imageTokens: hasImage ? 6 : 0,
+      maxTokens,
+    }),
+    tokenize: (text: string) => [...text].map((char) => char.codePointAt(0)),
+    detokenize: (ids: number[]) => String.fromCodePoint(...ids),
+  };
+  return host;
+}
+
+function answerOf(completionTokens: number, finishReason: Answer['finishReason']): Answer {
+  return {
+    text: 'word '.repeat(completionTokens),
+    tokenIds: [],
+    finishReason,
+    seed: 7,
+    usage: { promptTokens: 4, imageTokens: 0, cachedTokens: 1, completionTokens },
+    timings: {
+      imageMs: 0,
+      visionMs: 0,
+      prefillMs: 3,
+      firstTokenMs: 4,
+      decodeMs: 5,
+      perTokenMs: [1],
+      totalMs: 8,
+    },
+  };
+}
