@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { ImportError, mergeImport, parseExport } from '../../web/conversation/import-file.ts';
+
+const turn = {
+  id: 't1',
+  parentId: null,
+  createdAt: 1,
+  question: 'What?',
+  pictureId: 'p1',
+  answer: {
+    state: 'running',
+    text: 'That',
+    finishReason: null,
+    model: 'demo',
+    usage: { promptTokens: 3, imageTokens: 1, completionTokens: 1 },
+    speed: { firstTokenMs: 5, tokensPerSecond: null },
+    failure: null,
+    warning: null,
+  },
+};
+const picture = {
+  id: 'p1',
+  name: 'a.png',
+  width: 1,
+  height: 1,
+  original: null,
+  thumbnail: 'data:image/jpeg;base64,AAAA',
+  data: 'data:image/png;base64,iVBORw==',
+};
+const conversation = { id: 'c1', createdAt: 1, updatedAt: 2, turns: [turn], chosen: { '': 't1' } };
+const file = {
+  format: 'cogvlm2-conversations',
+  version: 1,
+  conversations: [conversation],
+  pictures: [picture],
+};
+
+const problemOf = (value: unknown) => {
+  try {
+    parseExport(typeof value === 'string' ? value : JSON.stringify(value));
+  } catch (error) {
+    if (error instanceof ImportError) return `${error.problem} ${error.where}`.trim();
+    throw error;
+  }
+  return 'none';
+};
+const withTurn = (change: object) => ({
+  ...file,
+  conversations: [{ ...conversation, turns: [{ ...turn, ...change }] }],
+});
+const withPicture = (change: object) => ({ ...file, pictures: [{ ...picture, ...change }] });
+
+describe('an exported file', () => {
+  it('comes back as it was, with no answer on its way', async () => {
+    const { conversations, pictures } = parseExport(JSON.stringify(file));
+    expect(conversations[0]?.turns[0]?.answer).toMatchObject({ state: 'interrupted', text: 'That' });
+    expect(pictures[0]).toMatchObject({ id: 'p1', width: 1 });
+    expect(Buffer.from(await pictures[0]!.blob.arrayBuffer()).toString('hex')).toBe('89504e47');
+  });
+
+  it.each([
+    ['nothing', '', 'notJson'],
+    ['half of it', JSON.stringify(file).slice(0, 200), 'notJson'],
+    ['a list', [], 'notOurs'],
+    ['another program’s', { format: 'chat', conversations: [] }, 'notOurs'],
+    ['a newer one', { ...file, version: 2 }, 'newer'],
+    ['no conversations', { ...file, conversations: undefined }, 'broken conversations'],
+    ['a number for a conversation', { ...file, conversations: [conversation, 3] }, 'broken conversations[1]'],
+    [
+      'a question that is no text',
+      withTurn({ question: { html: '<b>' } }),
+      'broken conversations[0].turns[0].question',
+    ],
+    ['a parent that is not there', withTurn({ parentId: 'gone' }), 'broken conversations[0].turns[0]'],
+    ['a turn that is its own parent', withTurn({ parentId: 't1' }), 'broken conversations[0].turns[0]'],
+    [
+      'a picture that is not there',
+      withTurn({ pictureId: 'p2' }),
+      'broken conversations[0].turns[0].pictureId',
+    ],
+    [
+      'an unknown state',
+      withTurn({ answer: { ...turn.answer, state: 'odd' } }),
+      'broken conversations[0].turns[0].answer.state',
+    ],
+    [
+      'a picture that is SVG',
+      withPicture({ data: 'data:image/svg+xml;base64,AAAA' }),
+      'broken pictures[0].data',
+    ],
+    [
+      'a picture that is not base64',
+      withPicture({ data: 'data:image/png;base64,A!' }),
+      'broken pictures[0].data',
+    ],
+    [
+      'a thumbnail from elsewhere',
+      withPicture({ thumbnail: 'https://x.test/a' }),
+      'broken pictures[0].thumbnail',
+    ],
+    ['a width below nothing', withPicture({ width: -1 }), 'broken pictures[0].width'],
+  ])('with %s is refused whole, and says where', (_, value, problem) => {
+    expect(problemOf(value)).toBe(problem);
+  });
+
+  it('adds what is new, passes over what is here, and keeps both where they differ', () => {
+    const imported = parseExport(JSON.stringify(file));
+    const here = imported.conversations;
+    const other = [{ ...here[0]!, turns: [{ ...here[0]!.turns[0]!, question: 'Other?' }] }];
+    expect(mergeImport(imported, [], () => 'new')).toEqual({ added: here, known: 0 });
+    expect(mergeImport(imported, here, () => 'new')).toEqual({ added: [], known: 1 });
+    expect(mergeImport(imported, other, () => 'new').added.map(({ id }) => id)).toEqual(['new']);
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { contextUse } from '../../web/conversation/context-use.ts';
+import { dayOf, found, titleOf } from '../../web/conversation/search.ts';
+import {
+  emptyAnswer,
+  pathOf,
+  pathTo,
+  pictureIdOf,
+  settled,
+  showing,
+  versionsOf,
+  withAnswer,
+  withTurn,
+} from '../../web/conversation/tree.ts';
+import type { Conversation, Turn } from '../../web/conversation/types.ts';
+
+const empty: Conversation = { id: 'c', createdAt: 0, updatedAt: 0, turns: [], chosen: {} };
+const turn = (id: string, parentId: string | null, more: Partial<Turn> = {}): Turn => ({
+  id,
+  parentId,
+  createdAt: 0,
+  question: `${id}?`,
+  pictureId: null,
+  answer: emptyAnswer,
+  ...more,
+});
+const grown = (...turns: Turn[]) => turns.reduce((so, each) => withTurn(so, each, 1), empty);
+const ids = (turns: readonly Turn[]) => turns.map(({ id }) => id).join(' ');
+
+describe('a conversation', () => {
+  it('shows the turn that was added last, and keeps the version before it with all that followed', () => {
+    const first = grown(turn('a', null), turn('b', 'a'), turn('c', 'b'));
+    const edited = withTurn(first, turn('b2', 'a'), 2);
+    expect(ids(pathOf(edited))).toBe('a b2');
+    expect(ids(versionsOf(edited, turn('b2', 'a')))).toBe('b b2');
+    expect(ids(pathOf(showing(edited, turn('b', 'a'))))).toBe('a b c');
+  });
+
+  it('puts a turn that is asked again without an answer into its own place', () => {
+    const again = withTurn(grown(turn('a', null)), turn('a', null, { question: 'once more?' }), 2);
+    expect(again.turns).toHaveLength(1);
+    expect(again.turns[0]?.question).toBe('once more?');
+  });
+
+  it('is about the newest picture on the way to a turn, and not about one of another version', () => {
+    const two = grown(
+      turn('a', null, { pictureId: 'p1' }),
+      turn('b', 'a', { pictureId: 'p2' }),
+      turn('b2', 'a'),
+      turn('c', 'b2'),
+    );
+    expect(pictureIdOf(pathTo(two, 'b'))).toBe('p2');
+    expect(pictureIdOf(pathTo(two, 'c'))).toBe('p1');
+  });
+
+  it('has no answer on its way after a reload, and keeps what had come', () => {
+    const running = withAnswer(grown(turn('a', null)), 'a', { text: 'half an' });
+    expect(settled(running).turns[0]?.answer).toMatchObject({ state: 'interrupted', text: 'half an' });
+  });
+});
+
+describe('the context', () => {
+  const usage = { promptTokens: 2320, imageTokens: 2306, completionTokens: 30 };
+
+  it('counts the tokens of the picture and of the text after the last answer', () => {
+    const path = [turn('a', null, { answer: { ...emptyAnswer, usage } }), turn('b', 'a')];
+    expect(contextUse(path, false, 2306)).toEqual({ imageTokens: 2306, textTokens: 44 });
+  });
+
+  it('counts a picture that stands in the composer once', () => {
+    expect(contextUse([], true, 2306)).toEqual({ imageTokens: 2306, textTokens: 0 });
+    const path = [turn('a', null, { answer: { ...emptyAnswer, usage } })];
+    expect(contextUse(path, true, 2306).imageTokens).toBe(2306);
+  });
+});
+
+describe('search', () => {
+  const conversation = grown(
+    turn('a', null, { question: 'What is the TOTAL?', answer: { ...emptyAnswer, text: 'It is 21.40 元。' } }),
+  );
+
+  it.each([
+    ['total', 1],
+    ['21.40 what', 1],
+    ['元', 1],
+    ['', 1],
+    ['total missing', 0],
+  ])('for %j finds %i', (words, count) => {
+    expect(found([conversation], {}, words)).toHaveLength(count);
+  });
+
+  it('names a conversation after its first question', () => {
+    expect(titleOf(grown(turn('a', null, { question: '  two\n lines ' })))).toBe('two lines');
+    expect(titleOf(empty)).toBeNull();
+  });
+
+  it('groups by the days of the calendar', () => {
+    const now = new Date(2026, 10, 24, 0, 30).getTime();
+    expect(dayOf(now - 10 * 60_000, now)).toBe('today');
+    expect(dayOf(now - 40 * 60_000, now)).toBe('yesterday');
+    expect(dayOf(now - 25 * 3_600_000, now)).toBe('earlier');
+  });
+});

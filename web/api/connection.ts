@@ -1,0 +1,68 @@
+/** Requests to the server that served the page. */
+import { isRecord, numberAt, recordAt, textAt } from './json.ts';
+
+/** What went wrong, with the server's code, or `unreachable` where there was no answer at all. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly status: number;
+  /** From 0 to 1: how far a server is that is still loading. */
+  readonly progress: number | null;
+
+  constructor(code: string, message: string, status = 0, progress: number | null = null) {
+    super(message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.status = status;
+    this.progress = progress;
+  }
+}
+
+export interface Connection {
+  apiKey: string;
+}
+
+/** @throws ApiError; what `signal` throws, when it aborted. */
+export async function request(
+  connection: Connection,
+  path: string,
+  init: RequestInit & { json?: unknown } = {},
+): Promise<Response> {
+  const { json, ...rest } = init;
+  const headers = new Headers(rest.headers);
+  if (connection.apiKey !== '') headers.set('authorization', `Bearer ${connection.apiKey}`);
+  if (json !== undefined) headers.set('content-type', 'application/json');
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      ...rest,
+      headers,
+      cache: 'no-store',
+      ...(json !== undefined && { method: 'POST', body: JSON.stringify(json) }),
+    });
+  } catch (error) {
+    if (rest.signal?.aborted) throw rest.signal.reason;
+    throw new ApiError('unreachable', error instanceof Error ? error.message : String(error));
+  }
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+/** The object of a JSON answer. */
+export async function requestJson(connection: Connection, path: string, init: RequestInit = {}) {
+  const value: unknown = await (await request(connection, path, init)).json().catch(() => null);
+  if (!isRecord(value)) throw new ApiError('unreadable', `${path} did not answer with a JSON object.`);
+  return value;
+}
+
+async function errorOf(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => null);
+  return apiErrorOf(body, response.status);
+}
+
+/** The contract's error object, from an answer's body or from within a stream. */
+export function apiErrorOf(body: unknown, status = 0): ApiError {
+  const error = recordAt(body, 'error');
+  const code = textAt(error, 'code') ?? (status === 401 ? 'invalid_api_key' : `http_${status}`);
+  const progress = isRecord(body) ? (numberAt(body, 'progress') ?? numberAt(error, 'progress')) : null;
+  return new ApiError(code, textAt(error, 'message') ?? `HTTP ${status}`, status, progress);
+}

@@ -1,0 +1,28 @@
+/** Reading what came over the wire without trusting its shape. */
+export type Json = Record<string, unknown>;
+
+export function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The object under these keys; an empty one where there is none. */
+export function recordAt(value: unknown, ...keys: string[]): Json {
+  let at = value;
+  for (const key of keys) at = isRecord(at) ? at[key] : undefined;
+  return isRecord(at) ? at : {};
+}
+
+export function numberAt(record: Json, key: string): number | null {
+  const value = record[key];
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+export function textAt(record: Json, key: string): string | null {
+  const value = record[key];
+  return typeof value === 'string' ? value : null;
+}
+
+export function listAt(record: Json, key: string): unknown[] {
+  const value = record[key];
+  return Array.isArray(value) ? value : [];
+}

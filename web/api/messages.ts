@@ -1,0 +1,36 @@
+/** The messages of a request. Pure. */
+import type { Turn } from '../conversation/types.ts';
+
+export type Message =
+  | { role: 'assistant'; content: string }
+  | {
+      role: 'user';
+      content:
+        | string
+        | ({ type: 'text'; text: string } | { type: 'image_url'; image_url: { url: string } })[];
+    };
+
+/**
+ * The turns as messages; the last one's answer is what is asked for. A past question that got no answer is left out,
+ * as the model has never seen it. The model looks at one picture, so only that one is sent, with the question.
+ */
+export function messagesOf(path: readonly Turn[], pictureUrl: string | null): Message[] {
+  const past = path.slice(0, -1).filter((turn) => turn.answer.text !== '');
+  const question = path.at(-1)?.question ?? '';
+  return [
+    ...past.flatMap((turn): Message[] => [
+      { role: 'user', content: turn.question },
+      { role: 'assistant', content: turn.answer.text },
+    ]),
+    {
+      role: 'user',
+      content:
+        pictureUrl === null
+          ? question
+          : [
+              { type: 'image_url', image_url: { url: pictureUrl } },
+              { type: 'text', text: question },
+            ],
+    },
+  ];
+}

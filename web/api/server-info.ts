@@ -1,0 +1,52 @@
+/** What the server says of itself and its model: /props and /v1/models. */
+import { type Connection, requestJson } from './connection.ts';
+import { isRecord, type Json, listAt, numberAt, recordAt, textAt } from './json.ts';
+import { SAMPLING_FIELDS, type Sampling } from './sampling.ts';
+
+export interface ServerInfo {
+  model: string;
+  /** The small model that comes with the program, which shows that everything runs and little else. */
+  isDemo: boolean;
+  contextTokens: number | null;
+  /** The side of the square that every picture is brought to, in pixels. */
+  imageSize: number | null;
+  imageTokens: number | null;
+  /** Most bytes of a request. */
+  bodyLimitBytes: number;
+  /** Most pixels of a picture. */
+  pixelLimit: number;
+  /** Most tokens of an answer. */
+  answerLimitTokens: number | null;
+  /** What the server takes where a request says nothing. */
+  defaults: Sampling;
+}
+
+export async function readServerInfo(connection: Connection, signal: AbortSignal): Promise<ServerInfo> {
+  const [props, models] = await Promise.all([
+    requestJson(connection, '/props', { signal }),
+    requestJson(connection, '/v1/models', { signal }),
+  ]);
+  return serverInfo(props, models);
+}
+
+export function serverInfo(props: Json, models: Json): ServerInfo {
+  const first = listAt(models, 'data').find(isRecord) ?? {};
+  const image = recordAt(props, 'image');
+  const limits = recordAt(props, 'limits');
+  return {
+    model: textAt(props, 'model') ?? textAt(first, 'id') ?? 'default',
+    isDemo: props.is_demo === true,
+    contextTokens: numberAt(props, 'n_ctx'),
+    imageSize: numberAt(image, 'size'),
+    imageTokens: numberAt(image, 'tokens'),
+    bodyLimitBytes: numberAt(limits, 'max_body_bytes') ?? 32 * 1024 * 1024,
+    pixelLimit: numberAt(image, 'max_pixels') ?? 64_000_000,
+    answerLimitTokens: numberAt(limits, 'max_answer_tokens'),
+    defaults: samplingOf(recordAt(props, 'default_generation_settings')),
+  };
+}
+
+function samplingOf(settings: Json): Sampling {
+  const known = SAMPLING_FIELDS.map(({ name }) => [name, numberAt(settings, name)] as const);
+  return Object.fromEntries(known.filter(([, value]) => value !== null));
+}

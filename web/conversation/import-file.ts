@@ -1,0 +1,169 @@
+/** Reading an exported file, whole or not at all. It may come from anywhere, so every part is checked. */
+import { isRecord, type Json } from '../api/json.ts';
+import { FORMAT, VERSION } from './export-file.ts';
+import type { Answer, AnswerState, Conversation, Picture, Turn } from './types.ts';
+
+export type ImportProblem = 'notJson' | 'notOurs' | 'newer' | 'broken';
+
+export class ImportError extends Error {
+  readonly problem: ImportProblem;
+  /** For `broken`: where, as in `conversations[2].turns[0]`. */
+  readonly where: string;
+
+  constructor(problem: ImportProblem, where = '') {
+    super(`${problem} ${where}`);
+    this.problem = problem;
+    this.where = where;
+  }
+}
+
+export interface Imported {
+  conversations: Conversation[];
+  pictures: Picture[];
+}
+
+/** @throws ImportError */
+export function parseExport(text: string): Imported {
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch {
+    throw new ImportError('notJson');
+  }
+  if (!isRecord(file) || file.format !== FORMAT) throw new ImportError('notOurs');
+  if (typeof file.version === 'number' && file.version > VERSION) throw new ImportError('newer');
+  const pictures = list(file, 'pictures', '', picture);
+  const known = new Set(pictures.map(({ id }) => id));
+  return {
+    pictures,
+    conversations: list(file, 'conversations', '', (value, at) => conversation(value, at, known)),
+  };
+}
+
+/** What is new among them. A conversation that is here already, but differs, comes in beside it under a new id. */
+export function mergeImport(
+  imported: Imported,
+  here: readonly Conversation[],
+  newId: () => string,
+): { added: Conversation[]; known: number } {
+  const byId = new Map(here.map((each) => [each.id, each]));
+  const added = imported.conversations.flatMap((each) => {
+    const old = byId.get(each.id);
+    if (!old) return [each];
+    return JSON.stringify(old.turns) === JSON.stringify(each.turns) ? [] : [{ ...each, id: newId() }];
+  });
+  return { added, known: imported.conversations.length - added.length };
+}
+
+function conversation(value: Json, at: string, pictures: ReadonlySet<string>): Conversation {
+  const turns = list(value, 'turns', at, turn);
+  const ids = new Set<string>();
+  for (const [index, { id, parentId, pictureId }] of turns.entries()) {
+    const where = `${at}.turns[${index}]`;
+    // A parent comes before its children, so there are no circles.
+    if (ids.has(id) || (parentId !== null && !ids.has(parentId))) throw new ImportError('broken', where);
+    if (pictureId !== null && !pictures.has(pictureId)) throw new ImportError('broken', `${where}.pictureId`);
+    ids.add(id);
+  }
+  const chosen = field(value, 'chosen', at, isRecord);
+  return {
+    id: field(value, 'id', at, isText),
+    createdAt: field(value, 'createdAt', at, isNumber),
+    updatedAt: field(value, 'updatedAt', at, isNumber),
+    turns,
+    chosen: Object.fromEntries(
+      Object.entries(chosen).filter((entry): entry is [string, string] => isText(entry[1])),
+    ),
+  };
+}
+
+function turn(value: Json, at: string): Turn {
+  return {
+    id: field(value, 'id', at, isText),
+    parentId: field(value, 'parentId', at, orNull(isText)),
+    createdAt: field(value, 'createdAt', at, isNumber),
+    question: field(value, 'question', at, isText),
+    pictureId: field(value, 'pictureId', at, orNull(isText)),
+    answer: answer(field(value, 'answer', at, isRecord), `${at}.answer`),
+  };
+}
+
+function answer(value: Json, at: string): Answer {
+  const usage = field(value, 'usage', at, orNull(isRecord));
+  const speed = field(value, 'speed', at, orNull(isRecord));
+  const failure = field(value, 'failure', at, orNull(isRecord));
+  const state = field(value, 'state', at, isAnswerState);
+  return {
+    // Nothing is on its way in a file.
+    state: state === 'running' ? 'interrupted' : state,
+    text: field(value, 'text', at, isText),
+    finishReason: field(value, 'finishReason', at, orNull(isText)),
+    model: field(value, 'model', at, orNull(isText)),
+    usage: usage && {
+      promptTokens: field(usage, 'promptTokens', `${at}.usage`, isNumber),
+      imageTokens: field(usage, 'imageTokens', `${at}.usage`, isNumber),
+      completionTokens: field(usage, 'completionTokens', `${at}.usage`, isNumber),
+    },
+    speed: speed && {
+      firstTokenMs: field(speed, 'firstTokenMs', `${at}.speed`, isNumber),
+      tokensPerSecond: field(speed, 'tokensPerSecond', `${at}.speed`, orNull(isNumber)),
+    },
+    failure: failure && {
+      code: field(failure, 'code', `${at}.failure`, isText),
+      message: field(failure, 'message', `${at}.failure`, isText),
+    },
+    warning: field(value, 'warning', at, orNull(isText)),
+  };
+}
+
+function picture(value: Json, at: string): Picture {
+  const original = field(value, 'original', at, orNull(isRecord));
+  return {
+    id: field(value, 'id', at, isText),
+    name: field(value, 'name', at, isText),
+    width: field(value, 'width', at, isNumber),
+    height: field(value, 'height', at, isNumber),
+    thumbnail: field(value, 'thumbnail', at, isThumbnail),
+    original: original && {
+      width: field(original, 'width', `${at}.original`, isNumber),
+      height: field(original, 'height', `${at}.original`, isNumber),
+      sizeBytes: field(original, 'sizeBytes', `${at}.original`, isNumber),
+      type: field(original, 'type', `${at}.original`, isText),
+    },
+    blob: blob(field(value, 'data', at, isText), `${at}.data`),
+  };
+}
+
+function blob(dataUrl: string, at: string): Blob {
+  const [, type, base64] =
+    /^data:(image\/(?:png|jpeg|webp));base64,([A-Za-z0-9+/]+={0,2})$/.exec(dataUrl) ?? [];
+  if (type === undefined || base64 === undefined || base64.length % 4 !== 0)
+    throw new ImportError('broken', at);
+  return new Blob([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], { type });
+}
+
+function list<T>(value: Json, key: string, at: string, read: (value: Json, at: string) => T): T[] {
+  const path = at === '' ? key : `${at}.${key}`;
+  return field(value, key, at, Array.isArray).map((entry: unknown, index) => {
+    if (!isRecord(entry)) throw new ImportError('broken', `${path}[${index}]`);
+    return read(entry, `${path}[${index}]`);
+  });
+}
+
+function field<T>(value: Json, key: string, at: string, is: (value: unknown) => value is T): T {
+  const found = value[key];
+  if (!is(found)) throw new ImportError('broken', at === '' ? key : `${at}.${key}`);
+  return found;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isNumber = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0;
+const isAnswerState = (value: unknown): value is AnswerState =>
+  ['running', 'done', 'stopped', 'interrupted', 'failed'].some((state) => state === value);
+const isThumbnail = (value: unknown): value is string =>
+  isText(value) && /^data:image\/(?:jpeg|png);base64,[A-Za-z0-9+/=]+$/.test(value);
+const orNull =
+  <T>(is: (value: unknown) => value is T) =>
+  (value: unknown): value is T | null =>
+    value === null || is(value);

@@ -1,0 +1,32 @@
+/** Finding and grouping conversations. Pure. */
+import type { Conversation, Picture } from './types.ts';
+
+/** The first question stands for the whole; null where it has none. */
+export function titleOf(conversation: Conversation): string | null {
+  const question = conversation.turns[0]?.question.replace(/\s+/g, ' ').trim() ?? '';
+  return question === '' ? null : question.slice(0, 80);
+}
+
+/** Those in which every word stands somewhere: in a question, an answer, or a picture's name. */
+export function found(
+  conversations: readonly Conversation[],
+  pictures: Record<string, Picture>,
+  search: string,
+): Conversation[] {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return conversations.filter(({ turns }) => {
+    const text = turns
+      .map((turn) => `${turn.question}\n${turn.answer.text}\n${pictures[turn.pictureId ?? '']?.name ?? ''}`)
+      .join('\n')
+      .toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+export type Day = 'today' | 'yesterday' | 'earlier';
+
+export function dayOf(timeMs: number, nowMs: number): Day {
+  const midnight = new Date(nowMs).setHours(0, 0, 0, 0);
+  if (timeMs >= midnight) return 'today';
+  return timeMs >= new Date(midnight - 1).setHours(0, 0, 0, 0) ? 'yesterday' : 'earlier';
+}

@@ -1,0 +1,77 @@
+/** What the page keeps. A conversation is a tree of turns: asking again, or editing a question, adds a branch. */
+export interface Conversation {
+  id: string;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  updatedAt: number;
+  turns: Turn[];
+  /** Which child is shown: by the parent's id, `''` for the first turns. The newest where there is no entry. */
+  chosen: Record<string, string>;
+}
+
+export interface Turn {
+  id: string;
+  parentId: string | null;
+  createdAt: number;
+  question: string;
+  /** The picture that was added with this question. */
+  pictureId: string | null;
+  answer: Answer;
+}
+
+export type AnswerState = 'running' | 'done' | 'stopped' | 'interrupted' | 'failed';
+
+export interface Answer {
+  state: AnswerState;
+  text: string;
+  finishReason: string | null;
+  model: string | null;
+  usage: Usage | null;
+  speed: Speed | null;
+  failure: Failure | null;
+  /** What the server wants the person to know. */
+  warning: string | null;
+}
+
+export interface Usage {
+  promptTokens: number;
+  /** Those of the prompt that the picture takes. */
+  imageTokens: number;
+  completionTokens: number;
+}
+
+export interface Speed {
+  firstTokenMs: number;
+  tokensPerSecond: number | null;
+}
+
+export interface Failure {
+  /** The server's code, or `unreachable`, `broken_off`, `unreadable`. */
+  code: string;
+  /** The server's sentence. */
+  message: string;
+}
+
+/** A picture as it is sent, and what it was before. */
+export interface Picture {
+  id: string;
+  name: string;
+  blob: Blob;
+  width: number;
+  height: number;
+  /** Set when the page made it smaller or converted it. */
+  original: { width: number; height: number; sizeBytes: number; type: string } | null;
+  /** A small JPEG as a data URL, for lists. */
+  thumbnail: string;
+}
+
+/** What stands in the composer of a conversation. */
+export interface Draft {
+  text: string;
+  pictureId: string | null;
+}
+
+/** A draft as it is kept; `''` is the draft of a new conversation. */
+export interface KeptDraft extends Draft {
+  conversationId: string;
+}

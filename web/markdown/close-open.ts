@@ -1,0 +1,20 @@
+/**
+ * The end of a text that is still being written, so that it reads well meanwhile: what was opened is closed, and a
+ * link that is not whole yet is held back. Pure.
+ */
+export function closeOpen(text: string): string {
+  const fences = text.match(/^ {0,3}(`{3,}|~{3,})/gm) ?? [];
+  if (fences.length % 2 === 1) return text;
+  const from = text.lastIndexOf('\n\n') + 1;
+  return text.slice(0, from) + closeLine(text.slice(from));
+}
+
+function closeLine(tail: string): string {
+  const code = (tail.match(/`/g) ?? []).length;
+  if (code % 2 === 1) return tail.endsWith('`') ? tail.slice(0, -1) : `${tail}\``;
+  const shown = tail.replace(/!?\[([^\]\n]*)(\]\([^)\n]*|\])?$/, '$1');
+  const outsideCode = shown.replace(/`[^`]*`/g, '');
+  const strong = (outsideCode.match(/\*\*/g) ?? []).length;
+  if (strong % 2 === 0) return shown;
+  return /\*\*\s*$/.test(shown) ? shown.replace(/\*\*\s*$/, '') : `${shown.trimEnd()}**`;
+}

@@ -1,0 +1,41 @@
+/** Whether a picture can go as it is, and to what size it is brought if not. Pure. */
+
+export interface PictureLimits {
+  /** Most bytes of the picture's file. */
+  fileLimitBytes: number;
+  pixelLimit: number;
+}
+
+/** Enough for a model that looks at 1344 x 1344, whatever part of the picture it is about. */
+const LONGEST_SIDE = 4096;
+
+/** A request carries the picture in base64, four bytes for three, and some text beside it. */
+export function fileLimitBytes(bodyLimitBytes: number): number {
+  return Math.max(1, Math.floor(((bodyLimitBytes - Math.min(256 * 1024, bodyLimitBytes / 4)) * 3) / 4));
+}
+
+/** Null: send the file as it is. */
+export function shrinkPlan(
+  picture: { width: number; height: number; sizeBytes: number; isSentFormat: boolean },
+  limits: PictureLimits,
+): { width: number; height: number } | null {
+  const { width, height, sizeBytes, isSentFormat } = picture;
+  const isTooLarge = sizeBytes > limits.fileLimitBytes || width * height > limits.pixelLimit;
+  if (isSentFormat && !isTooLarge) return null;
+  if (!isTooLarge) return { width, height };
+  return scaled(
+    picture,
+    Math.min(1, LONGEST_SIDE / Math.max(width, height), Math.sqrt(limits.pixelLimit / (width * height))),
+  );
+}
+
+/** Both sides by one factor, at least one pixel. */
+export function scaled(
+  size: { width: number; height: number },
+  factor: number,
+): { width: number; height: number } {
+  return {
+    width: Math.max(1, Math.floor(size.width * factor)),
+    height: Math.max(1, Math.floor(size.height * factor)),
+  };
+}

@@ -1,0 +1,83 @@
+/** From a file that a person chose to a picture that can be sent. */
+import type { Picture } from '../conversation/types.ts';
+import { newId } from '../storage/new-id.ts';
+import { formatOf } from './format.ts';
+import { type PictureLimits, scaled, shrinkPlan } from './shrink-plan.ts';
+
+const THUMBNAIL_SIDE = 96;
+const JPEG_QUALITY = 0.92;
+
+/** The browser cannot read the file as a picture. */
+export class NotAPictureError extends Error {}
+
+/** @throws NotAPictureError */
+export async function takePicture(file: Blob, name: string, limits: PictureLimits): Promise<Picture> {
+  const format = await formatOf(file);
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new NotAPictureError(name);
+  });
+  try {
+    const { width, height } = bitmap;
+    const plan = shrinkPlan({ width, height, sizeBytes: file.size, isSentFormat: format !== null }, limits);
+    const sent =
+      plan === null
+        ? { width, height, blob: await inMemory(file, format) }
+        : await smaller(bitmap, plan, limits);
+    return {
+      id: newId(),
+      name,
+      ...sent,
+      original: plan === null ? null : { width, height, sizeBytes: file.size, type: format ?? file.type },
+      thumbnail: thumbnailOf(bitmap),
+    };
+  } finally {
+    bitmap.close();
+  }
+}
+
+export async function dataUrlOf(blob: Blob): Promise<string> {
+  const reader = new FileReader();
+  return new Promise((resolve, reject) => {
+    reader.onload = () => resolve(String(reader.result));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
+/** A copy: the file on disk may change or go away, and its stated type may be wrong. */
+async function inMemory(file: Blob, type: string | null): Promise<Blob> {
+  return new Blob([await file.arrayBuffer()], { type: type ?? file.type });
+}
+
+async function smaller(
+  bitmap: ImageBitmap,
+  plan: { width: number; height: number },
+  limits: PictureLimits,
+): Promise<{ width: number; height: number; blob: Blob }> {
+  for (let size = plan; ; size = scaled(size, 0.75)) {
+    const blob = await new Promise<Blob | null>((resolve) =>
+      drawn(bitmap, size).toBlob(resolve, 'image/jpeg', JPEG_QUALITY),
+    );
+    if (!blob) throw new NotAPictureError();
+    if (blob.size <= limits.fileLimitBytes || Math.max(size.width, size.height) < 16)
+      return { ...size, blob };
+  }
+}
+
+function thumbnailOf(bitmap: ImageBitmap): string {
+  const factor = Math.min(1, THUMBNAIL_SIDE / Math.min(bitmap.width, bitmap.height));
+  return drawn(bitmap, scaled(bitmap, factor)).toDataURL('image/jpeg', 0.8);
+}
+
+function drawn(bitmap: ImageBitmap, { width, height }: { width: number; height: number }): HTMLCanvasElement {
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext('2d');
+  if (!context) throw new NotAPictureError();
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, width, height);
+  return canvas;
+}

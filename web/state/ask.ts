@@ -1,0 +1,186 @@
+/** Asking: a new question, an edited one, the same one again; and stopping. */
+import { type ChatEvent, cancelChat, streamChat } from '../api/chat.ts';
+import { ApiError } from '../api/connection.ts';
+import type { Json } from '../api/json.ts';
+import { messagesOf } from '../api/messages.ts';
+import { emptyAnswer, pathOf, pathTo, pictureIdOf, withAnswer, withTurn } from '../conversation/tree.ts';
+import type { Answer, Conversation, Turn } from '../conversation/types.ts';
+import { dataUrlOf } from '../picture/take-picture.ts';
+import { newId } from '../storage/new-id.ts';
+import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
+import { currentConversation, currentDraft, type Running, state } from './state.ts';
+import { checkServer } from './watch.ts';
+
+/** After this the connection is closed, whether the server has heard or not. */
+const LONGEST_CANCEL_MS = 300;
+
+/** Asks what stands in the composer. */
+export function askDraft(): void {
+  const { text, pictureId } = currentDraft(state.value);
+  if (text.trim() === '' || state.value.server.kind !== 'ready') return;
+  const conversation = currentConversation(state.value) ?? newConversation();
+  const parentId = pathOf(conversation).at(-1)?.id ?? null;
+  changeDraft({ text: '', pictureId: null });
+  state.set({ conversationId: conversation.id });
+  void ask(conversation, newTurn({ parentId, question: text.trim(), pictureId }));
+}
+
+/** A question in the place of another, beside it: the old one stays as a version. */
+export function askVersion(conversation: Conversation, turn: Turn, question = turn.question): void {
+  state.set({ editing: null });
+  void ask(conversation, newTurn({ parentId: turn.parentId, question, pictureId: turn.pictureId }));
+}
+
+/** The same question again: in its place where no answer came, else beside what came of it. */
+export function askAgain(conversation: Conversation, turn: Turn): void {
+  if (turn.answer.text === '') void ask(conversation, { ...turn, answer: emptyAnswer });
+  else askVersion(conversation, turn);
+}
+
+export function stop(turnId: string): void {
+  state.value.running[turnId]?.stop();
+}
+
+function newConversation(): Conversation {
+  const now = Date.now();
+  return { id: newId(), createdAt: now, updatedAt: now, turns: [], chosen: {} };
+}
+
+function newTurn(of: Pick<Turn, 'parentId' | 'question' | 'pictureId'>): Turn {
+  return { id: newId(), createdAt: Date.now(), answer: emptyAnswer, ...of };
+}
+
+async function ask(conversation: Conversation, turn: Turn): Promise<void> {
+  keepConversation(withTurn(conversation, turn, Date.now()));
+  const { text: words, settings } = state.value;
+  const abort = new AbortController();
+  const answer = new AnswerSoFar(conversation.id, turn.id);
+  let isStopped = false;
+  setRunning(turn.id, {
+    stop: () => {
+      isStopped = true;
+      const cancelled = answer.id === null ? null : cancelChat(settings, answer.id);
+      void Promise.race([cancelled, sleep(LONGEST_CANCEL_MS)]).then(() => abort.abort());
+    },
+    stage: null,
+    done: 0,
+    total: 0,
+    stageSinceMs: performance.now(),
+  });
+  state.set({ announcement: words.waiting });
+  try {
+    const body = await requestBody(conversation.id, turn.id);
+    for await (const event of streamChat(settings, body, abort.signal)) answer.take(event);
+    answer.end({ state: 'done' });
+    state.set({ announcement: answer.text });
+  } catch (error) {
+    if (isStopped) {
+      answer.end({ state: 'stopped' });
+      state.set({ announcement: words.stopped });
+    } else {
+      const code = error instanceof ApiError ? error.code : 'page';
+      const message = error instanceof Error ? error.message : String(error);
+      answer.end({ state: 'failed', failure: { code, message } });
+      state.set({ announcement: `${words.failures[code] ?? words.failed} ${message}` });
+      checkServer();
+    }
+  } finally {
+    setRunning(turn.id, null);
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function requestBody(conversationId: string, turnId: string): Promise<Json> {
+  const { conversations, pictures, info, settings } = state.value;
+  const conversation = conversations.find(({ id }) => id === conversationId);
+  const path = conversation ? pathTo(conversation, turnId) : [];
+  const picture = pictures[pictureIdOf(path) ?? ''];
+  return {
+    model: info?.model ?? 'default',
+    messages: messagesOf(path, picture ? await dataUrlOf(picture.blob) : null),
+    ...settings.sampling,
+  };
+}
+
+/** Gathers the events of one answer and shows them, at most once a frame. */
+class AnswerSoFar {
+  id: string | null = null;
+  text = '';
+  readonly #conversationId: string;
+  readonly #turnId: string;
+  readonly #sinceMs = performance.now();
+  #change: Partial<Answer> = {};
+  #firstTokenMs: number | null = null;
+  #lastTokenMs = 0;
+  #rate: number | null = null;
+  #frame = 0;
+
+  constructor(conversationId: string, turnId: string) {
+    this.#conversationId = conversationId;
+    this.#turnId = turnId;
+  }
+
+  take(event: ChatEvent): void {
+    if (event.type === 'started') {
+      this.id = event.id;
+      this.#change.model = event.model;
+    } else if (event.type === 'progress') {
+      progressed(this.#turnId, event);
+    } else if (event.type === 'text') {
+      this.#lastTokenMs = performance.now() - this.#sinceMs;
+      this.#firstTokenMs ??= this.#lastTokenMs;
+      this.text += event.text;
+      this.#change.text = this.text;
+    } else if (event.type === 'finished') this.#change.finishReason = event.reason;
+    else if (event.type === 'warning') this.#change.warning = event.message;
+    else if (event.type === 'usage') this.#change.usage = event.usage;
+    else this.#rate = event.tokensPerSecond;
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#apply(keepConversationSoon);
+    });
+  }
+
+  end(change: Partial<Answer>): void {
+    cancelAnimationFrame(this.#frame);
+    Object.assign(this.#change, change, { speed: this.#speed() });
+    this.#apply(keepConversation);
+  }
+
+  #apply(keep: (conversation: Conversation) => void): void {
+    const conversation = state.value.conversations.find(({ id }) => id === this.#conversationId);
+    // Deleted meanwhile: there is nothing to add to.
+    if (conversation) keep(withAnswer(conversation, this.#turnId, this.#change));
+  }
+
+  /** The server's own rate; else what was seen here, from the second token on. */
+  #speed(): Answer['speed'] {
+    if (this.#firstTokenMs === null) return null;
+    const seconds = (this.#lastTokenMs - this.#firstTokenMs) / 1000;
+    const tokens = this.#change.usage?.completionTokens ?? 0;
+    const seen = tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : null;
+    return { firstTokenMs: this.#firstTokenMs, tokensPerSecond: this.#rate ?? seen };
+  }
+}
+
+function progressed(turnId: string, event: ChatEvent & { type: 'progress' }): void {
+  const running = state.value.running[turnId];
+  if (!running) return;
+  const isNewStage = running.stage !== event.stage;
+  setRunning(turnId, {
+    ...running,
+    stage: event.stage,
+    done: event.done,
+    total: event.total,
+    stageSinceMs: isNewStage ? performance.now() : running.stageSinceMs,
+  });
+  if (isNewStage) state.set({ announcement: state.value.text.stages[event.stage] });
+}
+
+function setRunning(turnId: string, running: Running | null): void {
+  const { [turnId]: _, ...others } = state.value.running;
+  state.set({ running: running ? { ...others, [turnId]: running } : others });
+}

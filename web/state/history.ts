@@ -1,0 +1,68 @@
+/** What a person does with the list of conversations. */
+import { exportFile } from '../conversation/export-file.ts';
+import { ImportError, mergeImport, parseExport } from '../conversation/import-file.ts';
+import { settled, showing } from '../conversation/tree.ts';
+import type { Conversation, Turn } from '../conversation/types.ts';
+import { newId } from '../storage/new-id.ts';
+import { stop } from './ask.ts';
+import { keepConversation, keepPicture, removeConversation } from './keeping.ts';
+import { notify } from './notices.ts';
+import { state } from './state.ts';
+
+export function openConversation(id: string | null): void {
+  state.set({ conversationId: id, isSidebarOpen: false, editing: null });
+}
+
+export function showVersion(conversation: Conversation, turn: Turn): void {
+  keepConversation(showing(conversation, turn));
+}
+
+/** Deletes, and offers to take it back. */
+export function deleteConversation(id: string): void {
+  const { text } = state.value;
+  if (state.value.conversationId === id) openConversation(null);
+  const removed = take(id);
+  if (!removed) return;
+  notify('info', text.conversationDeleted, { label: text.undo, run: () => keepConversation(removed) });
+}
+
+export function deleteAllConversations(): void {
+  const { conversations, text } = state.value;
+  openConversation(null);
+  const removed = conversations.flatMap(({ id }) => take(id) ?? []);
+  notify('info', text.deletedAll, { label: text.undo, run: () => removed.forEach(keepConversation) });
+}
+
+export async function exportConversations(): Promise<void> {
+  const { conversations, pictures, text } = state.value;
+  const file = await exportFile(conversations, pictures);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(file);
+  link.download = `cogvlm2-${new Date().toISOString().slice(0, 10)}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  notify('info', text.exported(conversations.length));
+}
+
+export async function importConversations(file: Blob): Promise<void> {
+  const { text, conversations } = state.value;
+  try {
+    const imported = parseExport(await file.text());
+    const { added, known } = mergeImport(imported, conversations, newId);
+    imported.pictures.forEach(keepPicture);
+    added.forEach(keepConversation);
+    notify('info', text.imported(added.length, known));
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    const { problem, where } = error;
+    const reasons = text.importReasons;
+    notify('error', text.importFailed(problem === 'broken' ? reasons.broken(where) : reasons[problem]));
+  }
+}
+
+/** Out of the list; its answers on the way are stopped. */
+function take(id: string): Conversation | undefined {
+  const removed = removeConversation(id);
+  for (const turn of removed?.turns ?? []) stop(turn.id);
+  return removed && settled(removed);
+}

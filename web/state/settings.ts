@@ -1,0 +1,25 @@
+import { textFor } from '../language/choose.ts';
+import { type Settings, writeSettings } from '../storage/settings.ts';
+import { state } from './state.ts';
+import { checkServer } from './watch.ts';
+
+export function changeSettings(change: Partial<Settings>): void {
+  const settings = { ...state.value.settings, ...change };
+  writeSettings(settings);
+  applySettings(settings);
+  if (change.apiKey !== undefined) checkServer(true);
+}
+
+/** The language and the colours, of the system where nothing was chosen. */
+export function applySettings(settings: Settings): void {
+  const text = textFor(settings.language, navigator.languages);
+  const isDark = settings.theme === 'auto' ? darkSystem().matches : settings.theme === 'dark';
+  const root = document.documentElement;
+  root.lang = text.code;
+  root.dataset.theme = isDark ? 'dark' : 'light';
+  state.set({ settings, text });
+}
+
+export function darkSystem(): MediaQueryList {
+  return matchMedia('(prefers-color-scheme: dark)');
+}

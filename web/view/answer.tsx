@@ -1,0 +1,86 @@
+import type { Answer as AnswerOf, Conversation, Turn } from '../conversation/types.ts';
+import type { Text } from '../language/en.ts';
+import { askAgain } from '../state/ask.ts';
+import { copyText } from '../state/clipboard.ts';
+import { useApp, useText } from '../state/state.ts';
+import { IconButton } from './icon-button.tsx';
+import { Icon } from './icons.tsx';
+import { Markdown } from './markdown.tsx';
+import { Progress } from './progress.tsx';
+
+export function Answer({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
+  const { answer } = turn;
+  const running = useApp((value) => value.running[turn.id]);
+  const isRunning = running !== undefined;
+  return (
+    <div class="answer" aria-busy={isRunning}>
+      <h3 class="off-screen">CogVLM2</h3>
+      {answer.text !== '' && <Markdown text={answer.text} isGrowing={isRunning} />}
+      {running && answer.text === '' && <Progress running={running} />}
+      {running && answer.text !== '' && <span class="caret" aria-hidden="true" />}
+      {!isRunning && <Ending conversation={conversation} turn={turn} />}
+      {!isRunning && answer.text !== '' && <AnswerTools conversation={conversation} turn={turn} />}
+    </div>
+  );
+}
+
+/** How the answer ended, where that is not plain. */
+function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
+  const text = useText();
+  const isReady = useApp(({ server }) => server.kind === 'ready');
+  const { answer } = turn;
+  const again = (
+    <button type="button" class="plain" disabled={!isReady} onClick={() => askAgain(conversation, turn)}>
+      <Icon name="again" /> {text.tryAgain}
+    </button>
+  );
+  return (
+    <>
+      {answer.warning && <p class="note">{answer.warning}</p>}
+      {answer.failure && answer.state === 'failed' && (
+        <div class="failure">
+          <Icon name="warning" />
+          <div>
+            <p>{text.failures[answer.failure.code] ?? text.failed}</p>
+            <p class="muted">{answer.failure.message}</p>
+          </div>
+          {again}
+        </div>
+      )}
+      {endingOf(answer, text) && (
+        <div class="note ending">
+          {endingOf(answer, text)} {answer.text === '' && again}
+        </div>
+      )}
+    </>
+  );
+}
+
+function endingOf(answer: AnswerOf, text: Text): string | null {
+  if (answer.state === 'stopped') return text.stopped;
+  if (answer.state === 'interrupted' || answer.state === 'running') return text.interrupted;
+  if (answer.state === 'done' && answer.finishReason === 'length') return text.cutShort;
+  return answer.state === 'done' && answer.text === '' ? text.empty : null;
+}
+
+function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
+  const text = useText();
+  const isReady = useApp(({ server }) => server.kind === 'ready');
+  const { speed, usage } = turn.answer;
+  return (
+    <div class="tools">
+      <IconButton icon="copy" label={text.copy} onClick={() => copyText(turn.answer.text)} />
+      <IconButton
+        icon="again"
+        label={text.askAgain}
+        disabled={!isReady}
+        onClick={() => askAgain(conversation, turn)}
+      />
+      {speed && usage && (
+        <span class="speed">
+          {text.speed(usage.completionTokens, speed.tokensPerSecond, speed.firstTokenMs / 1000)}
+        </span>
+      )}
+    </div>
+  );
+}

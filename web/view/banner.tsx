@@ -1,0 +1,53 @@
+import { useState } from 'preact/hooks';
+import { changeSettings } from '../state/settings.ts';
+import { useApp, useText } from '../state/state.ts';
+import { Icon } from './icons.tsx';
+
+/** What keeps the page from asking, above the composer, until it is over. */
+export function Banner() {
+  const text = useText();
+  const server = useApp((value) => value.server);
+  if (server.kind === 'locked') return <KeyBanner />;
+  if (server.kind !== 'loading' && server.kind !== 'gone') return null;
+  const progress = server.kind === 'loading' ? server.progress : null;
+  return (
+    <div class={`banner ${server.kind}`} role="status">
+      {server.kind === 'gone' && <Icon name="warning" />}
+      <span>{text[server.kind]}</span>
+      {progress !== null && (
+        <>
+          <progress max={1} value={progress} aria-label={text.status.loading} />
+          <span class="percent">{Math.floor(progress * 100)}%</span>
+        </>
+      )}
+    </div>
+  );
+}
+
+function KeyBanner() {
+  const text = useText();
+  const [key, setKey] = useState('');
+  return (
+    <form
+      class="banner locked"
+      onSubmit={(event) => {
+        event.preventDefault();
+        changeSettings({ apiKey: key.trim() });
+      }}
+    >
+      <span role="status">{text.locked}</span>
+      <input
+        type="password"
+        autocomplete="off"
+        aria-label={text.apiKey}
+        placeholder={text.apiKey}
+        value={key}
+        onInput={(event) => setKey(event.currentTarget.value)}
+      />
+      <button type="submit" class="primary" disabled={key.trim() === ''}>
+        {text.saveKey}
+      </button>
+      <span class="muted small">{text.apiKeyHint}</span>
+    </form>
+  );
+}

@@ -1,0 +1,36 @@
+import type { Token } from 'marked';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { closeOpen } from '../markdown/close-open.ts';
+import { blocksOf, elementsOf } from '../markdown/render.ts';
+import { copyText } from '../state/clipboard.ts';
+import { useText } from '../state/state.ts';
+
+/** A model's text. Blocks that did not change are not drawn again while it grows. */
+export function Markdown({ text, isGrowing }: { text: string; isGrowing: boolean }) {
+  const blocks = useMemo(() => blocksOf(isGrowing ? closeOpen(text) : text), [text, isGrowing]);
+  return (
+    <div class="markdown">
+      {blocks.map((block, index) => (
+        <Block key={index} block={block} />
+      ))}
+    </div>
+  );
+}
+
+function Block({ block }: { block: Token }) {
+  const element = useRef<HTMLDivElement>(null);
+  const text = useText();
+  // The same source is the same block.
+  useLayoutEffect(() => {
+    element.current?.replaceChildren(elementsOf(block));
+  }, [block.raw]);
+  if (block.type !== 'code') return <div ref={element} />;
+  return (
+    <div class="code">
+      <div ref={element} />
+      <button type="button" class="copy-code" onClick={() => copyText(block.text)}>
+        {text.copyCode}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,58 @@
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { pathOf } from '../conversation/tree.ts';
+import type { Conversation } from '../conversation/types.ts';
+import { useText } from '../state/state.ts';
+import { IconButton } from './icon-button.tsx';
+import { TurnView } from './turn.tsx';
+
+/** How near to the end still counts as being there, in pixels. */
+const NEAR = 60;
+
+/** The turns. It follows the answer as long as the person has not scrolled away from its end. */
+export function Thread({ conversation }: { conversation: Conversation }) {
+  const text = useText();
+  const scroller = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  const [isAway, setAway] = useState(false);
+  const path = pathOf(conversation);
+  const lastId = path.at(-1)?.id;
+
+  const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  useEffect(() => {
+    follows.current = true;
+    toEnd();
+  }, [conversation.id, lastId]);
+  useLayoutEffect(() => {
+    if (follows.current) toEnd();
+  });
+
+  return (
+    <div
+      class="scroller"
+      ref={scroller}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        follows.current = scrollHeight - scrollTop - clientHeight < NEAR;
+        setAway(!follows.current);
+      }}
+    >
+      <div class="thread" onLoadCapture={() => follows.current && toEnd()}>
+        {path.map((turn, index) => (
+          <TurnView key={turn.id} conversation={conversation} turn={turn} isFirst={index === 0} />
+        ))}
+      </div>
+      {isAway && (
+        <div class="to-latest">
+          <IconButton
+            icon="down"
+            label={text.latest}
+            kind="raised"
+            onClick={() => {
+              follows.current = true;
+              toEnd();
+            }}
+          />
+        </div>
+      )}
+    </div>
+  );
+}
