@@ -2,13 +2,14 @@
  * A file of JSON lines that only grows: the record of a long run. A line is written in one piece, so that a run that
  * was killed at any point left whole lines and at most one half, which the next run takes away.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { writeProblem } from './atomic-file.ts';
+import { eachLine } from './each-line.ts';
 import { CogVLM2Error } from './errors.ts';
 import { lockFile } from './lock-file.ts';
 
 /** JSON in, JSON out: whether a line has the right shape is for the reader to say. */
-export type OnLine = (value: unknown, lineNumber: number) => void;
+export type OnValue = (value: unknown, lineNumber: number) => void;
 
 export class Journal implements Disposable {
   readonly #path: string;
@@ -20,7 +21,7 @@ export class Journal implements Disposable {
    * Opens or begins the file, for this process alone, and hands every line that it has to `onLine`.
    * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not JSON; whatever `onLine` throws
    */
-  constructor(path: string, onLine: OnLine = () => {}) {
+  constructor(path: string, onLine: OnValue = () => {}) {
     this.#path = path;
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
       throw new CogVLM2Error('write_failed', `${path} is no file, so a later run could not go on with it.`);
@@ -37,7 +38,9 @@ export class Journal implements Disposable {
     );
     try {
       this.#descriptor = this.#try(() => openSync(path, 'a+'));
-      this.#sizeBytes = eachLine(this.#descriptor, path, onLine);
+      this.#sizeBytes = eachLine(this.#descriptor, (line, lineNumber) => {
+        onLine(parseLine(line, path, lineNumber), lineNumber);
+      }).wholeBytes;
       this.#try(() => ftruncateSync(this.#open(), this.#sizeBytes));
     } catch (error) {
       this[Symbol.dispose]();
@@ -83,29 +86,6 @@ export class Journal implements Disposable {
       const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
       throw new CogVLM2Error('write_failed', `${why}; the lines that it has are kept.`, { cause });
     }
-  }
-}
-
-/** @returns the bytes of the whole lines; what is behind the last line end is half a line. */
-function eachLine(descriptor: number, path: string, onLine: OnLine): number {
-  const buffer = Buffer.alloc(2 ** 20);
-  let left: Buffer[] = [];
-  let [wholeBytes, readBytes, lineNumber] = [0, 0, 0];
-  for (;;) {
-    const count = readSync(descriptor, buffer, 0, buffer.length, readBytes);
-    if (count === 0) return wholeBytes;
-    let start = 0;
-    for (;;) {
-      const end = buffer.subarray(0, count).indexOf(0x0a, start);
-      if (end < 0) break;
-      const line = Buffer.concat([...left, buffer.subarray(start, end)]).toString('utf8');
-      left = [];
-      start = end + 1;
-      wholeBytes = readBytes + start;
-      onLine(parseLine(line, path, ++lineNumber), lineNumber);
-    }
-    left.push(Buffer.from(buffer.subarray(start, count)));
-    readBytes += count;
   }
 }
 

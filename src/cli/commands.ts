@@ -1,6 +1,7 @@
 /** The commands, in the order of the help. To add one: write its file in commands/ and name it here. */
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
+import { batch } from './commands/batch.ts';
 import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
@@ -10,6 +11,6 @@ import { pull } from './commands/pull.ts';
 import { serve } from './commands/serve.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, serve, models, pull, convert, trace, evaluate];
+const working: readonly Command[] = [ask, chat, batch, serve, models, pull, convert, trace, evaluate];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -10,6 +10,7 @@ export const EXIT_CODES = {
   context: 5,
   machine: 6,
   output: 7,
+  partial: 8,
   interrupted: 130,
 } as const;
 
@@ -22,6 +23,7 @@ export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string
   context: 'Picture, question and answer do not fit the context.',
   machine: 'The engine does not run on this machine, or there is not enough memory.',
   output: 'Writing failed: disk full, or no permission.',
+  partial: 'Done, but some of many inputs got an error in the place of an answer.',
   interrupted: 'Stopped by Ctrl-C.',
 };
 

@@ -3,11 +3,14 @@
  * that `--help` needs neither the engine nor its native libraries, and replaced by a scripted one in tests.
  */
 
+import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
+import type { FoundSources } from '../batch/find-sources.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
@@ -20,6 +23,7 @@ import type { InputStream } from './terminal.ts';
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
 export type LibraryInfo = ReturnType<typeof libraryInfo>;
+export type ModelBatchOptions = Omit<BatchOptions, 'viewer' | 'wantsBytes'>;
 export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
 
 export interface Library {
@@ -33,6 +37,10 @@ export interface Library {
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
+  /** What a batch is about. */
+  findSources(inputs: readonly string[], questions: readonly string[]): Promise<FoundSources>;
+  /** Asks about all of it, with a model that is loaded. */
+  batch(model: CogVLM2, answer: GenerateOptions, options: ModelBatchOptions): Promise<BatchCounts>;
   /** Scores a file of predictions. */
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** Serves a model over HTTP; resolves when it can answer. */
@@ -56,6 +64,13 @@ export const library: Library = {
     return convertToGguf(openCheckpoint(path), outPath, options);
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
+  findSources: async (inputs, questions) =>
+    (await import('../batch/find-sources.ts')).findSources(inputs, questions),
+  batch: async (model, answer, options) => {
+    const { batch } = await import('../batch/batch.ts');
+    const { ModelViewer } = await import('../batch/model-viewer.ts');
+    return batch({ ...options, viewer: new ModelViewer(model, answer), wantsBytes: true });
+  },
   evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   readPicture: async (source, signal) => {

@@ -96,6 +96,22 @@ export const jsonOption = {
   json: inOutput(z.boolean().default(false), 'Print one JSON object instead of text.'),
 };
 
+export const outputFileOption = {
+  output: inOutput(z.string().min(1).optional(), 'File to write; a run that was stopped goes on with it.', {
+    short: 'o',
+    value: 'FILE',
+  }),
+};
+
+/** What it is that runs at the same time, a command's notes say. */
+export function parallelOption(standard: number, limit: number) {
+  return {
+    parallel: flagGroup('Run')(z.int().min(1).max(limit).default(standard), 'How many at the same time.', {
+      value: 'N',
+    }),
+  };
+}
+
 export const debugOption = {
   debug: inOutput(z.boolean().default(false), 'When something fails, show the stack too.'),
 };

@@ -1,6 +1,6 @@
 /** A CogVLM2 that answers from a script, without an engine: what the commands' tests stand on. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Library } from '../../src/cli/library.ts';
+import { type Library, library as realLibrary } from '../../src/cli/library.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
@@ -77,6 +77,8 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       const { info } = scriptedModel(script, calls);
       return { url: `http://${options.host}:${options.port}`, model: info, close: async () => {} };
     },
+    findSources: realLibrary.findSources,
+    batch: realLibrary.batch,
     async readPicture(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);
@@ -109,7 +111,13 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
     return answerStream(script, question, options, remember);
   };
   const model = {
-    info: { name: 'demo', contextSize: 512, isDemo: script.isDemo ?? false },
+    info: {
+      name: 'demo',
+      types: { bf16: 1 },
+      sizeBytes: 2,
+      contextSize: 512,
+      isDemo: script.isDemo ?? false,
+    },
     async encodeImage(bytes: Uint8Array) {
       const source = new TextDecoder().decode(bytes);
       if (source.includes('damaged')) throw new CogVLM2Error('invalid_image', 'The PNG is cut short.');
@@ -151,6 +159,10 @@ function answerStream(
   remember?: (answer: string) => void,
 ) {
   return {
+    async result(): Promise<Answer> {
+      for await (const event of this) if (event.type === 'done') return event.answer;
+      throw new Error('The script has no end.');
+    },
     async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
       const failure = fails?.(question);
       if (failure !== undefined) throw failure;

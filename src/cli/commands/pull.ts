@@ -4,7 +4,7 @@ import { patience } from '../../hub/patience.ts';
 import { PUBLISHED_MODELS } from '../../model-cache.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
-import { debugOption, outputOptions } from '../options.ts';
+import { debugOption, outputOptions, parallelOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 import { formatBytes, formatCount } from '../units.ts';
@@ -24,7 +24,7 @@ export const pull = defineCommand({
       'Where to ask for a published name; auto asks Hugging Face, then ModelScope.',
       { value: 'NAME' },
     ),
-    parallel: from(z.int().min(1).max(16).default(4), 'Files fetched at the same time.', { value: 'N' }),
+    ...parallelOption(4, 16),
     stallSeconds: from(
       z.int().min(1).max(3600).default(30),
       'A connection that is silent for so long is given up and taken up again.',
@@ -40,7 +40,7 @@ export const pull = defineCommand({
       line: 'cogvlm2 pull cogvlm2-llama3-chinese-chat-19B --source modelscope',
     },
   ],
-  notes: `The files go where the source's own tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what
+  notes: `\`--parallel\` is of files. They go where the source's own tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what
 those tools fetched is found. Every file is checked against the hash that the source lists. A pull that was stopped or
 killed goes on where it was. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`, or what
 \`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`, \`NO_PROXY\`.`,

@@ -1,0 +1,149 @@
+/** `cogvlm2 batch INPUT...`: many pictures and PDF pages, one JSON line an answer. */
+import { z } from 'zod';
+import type { BatchCounts } from '../../batch/batch.ts';
+import { CogVLM2Error } from '../../errors.ts';
+import type { CogVLM2 } from '../../generate/cogvlm2.ts';
+import { type Context, defineCommand } from '../command.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { flagGroup } from '../flags.ts';
+import { openModel } from '../open-model.ts';
+import {
+  answerOptions,
+  debugOption,
+  generateOptions,
+  modelOptions,
+  outputFileOption,
+  outputOptions,
+  parallelOption,
+} from '../options.ts';
+import { printable } from '../printable.ts';
+import { createProgress } from '../progress.ts';
+import { stopOnInterrupt } from '../terminal.ts';
+import { formatCount } from '../units.ts';
+
+const inInput = flagGroup('Input');
+const { quiet } = outputOptions;
+
+const batchOptions = z.object({
+  question: inInput(
+    z.array(z.string().min(1)).default([]),
+    'What to ask every picture and page; may be repeated.',
+    { value: 'TEXT' },
+  ),
+  pages: inInput(
+    z.string().min(1).optional(),
+    'Which pages of every PDF, such as 1,3-5 or 2-; without it, all of them.',
+    { value: 'LIST' },
+  ),
+  ...outputFileOption,
+  ...parallelOption(1, 64),
+  retryErrors: flagGroup('Run')(
+    z.boolean().default(false),
+    'Ask again what an earlier run got an error for.',
+  ),
+  ...answerOptions,
+  ...modelOptions,
+  quiet,
+  ...debugOption,
+});
+type BatchFlags = z.output<typeof batchOptions>;
+
+export const batch = defineCommand({
+  name: 'batch',
+  summary: 'Ask many pictures and PDF pages, into a file of JSON lines',
+  arguments: [
+    {
+      name: 'INPUT',
+      about: 'folders, patterns, pictures, PDFs, or a .jsonl of rows',
+      required: true,
+      variadic: true,
+    },
+  ],
+  options: batchOptions,
+  examples: [
+    { about: 'A folder', line: 'cogvlm2 batch scans --question "What is the total?" --output totals.jsonl' },
+    {
+      about: 'The first page of every PDF',
+      line: "cogvlm2 batch 'letters/**/*.pdf' --pages 1 --question 'Who wrote this?' -o senders.jsonl",
+    },
+    { about: 'Rows with a question of their own', line: 'cogvlm2 batch tasks.jsonl --output answers.jsonl' },
+  ],
+  notes: `What goes in and what comes out stands in [batch.md](batch.md). Every answer is a line as soon as it is there. A run
+that was stopped, or killed, goes on with the same command; other settings than before are refused. An input that
+cannot be read or asked gets a line with an \`error\`, and the exit status is then 8. \`--parallel\` is of pictures.`,
+
+  async run(inputs, options, context) {
+    const { output, question } = options;
+    if (output === undefined) {
+      throw new CogVLM2Error('invalid_value', '--output is needed: the file that the answers go into.');
+    }
+    if (new Set(question).size < question.length || question.some((text) => text.trim() === '')) {
+      throw new CogVLM2Error('invalid_value', 'A --question is empty, or given twice.');
+    }
+    const { sources, otherFiles } = await context.library.findSources(inputs, question);
+    if (otherFiles > 0 && !options.quiet) {
+      context.terminal.stderr.write(`cogvlm2: ${formatCount(otherFiles)} other files are passed over.\n`);
+    }
+    const counts = await answerAll(sources, output, options, context);
+    return counts.errors > 0 ? EXIT_CODES.partial : EXIT_CODES.ok;
+  },
+});
+
+type Sources = Parameters<Context['library']['batch']>[2]['sources'];
+
+async function answerAll(
+  sources: Sources,
+  file: string,
+  options: BatchFlags,
+  context: Context,
+): Promise<BatchCounts> {
+  const { terminal, library } = context;
+  using stop = stopOnInterrupt(terminal);
+  const progress = createProgress(terminal, options.quiet);
+  using model = await openModel(options, context, progress, stop.signal);
+  const say = (text: string) => {
+    progress.clear();
+    if (!options.quiet) terminal.stderr.write(printable(`cogvlm2: ${text}\n`, terminal.stderr));
+  };
+  const counts = await library
+    .batch(model, generateOptions(options, stop.signal), {
+      sources,
+      file,
+      settings: settingsOf(model, options),
+      pages: options.pages,
+      parallel: options.parallel,
+      isJson: false,
+      retryErrors: options.retryErrors,
+      signal: stop.signal,
+      onProgress: (done, total) => progress.report({ stage: 'answer', done, total }),
+      onError: ({ input, page }, { message }) =>
+        say(`${input}${page === null ? '' : `, page ${page}`}: ${message}`),
+    })
+    .finally(progress.clear);
+  const { answers, errors, earlier } = counts;
+  say(
+    `${file} has ${formatCount(answers)} answers and ${formatCount(errors)} errors, ${formatCount(earlier)} of them from before.`,
+  );
+  return counts;
+}
+
+/** What answers depend on. */
+function settingsOf({ info }: CogVLM2, options: BatchFlags): object {
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, template } = options;
+  const { name, types, sizeBytes } = info;
+  const orNull = <T>(value: T | undefined) => value ?? null;
+  return {
+    model: { name, types, sizeBytes },
+    compute: options.compute,
+    context: orNull(options.context),
+    template,
+    maxTokens: orNull(maxTokens),
+    temperature,
+    topK: orNull(topK),
+    topP: orNull(topP),
+    minP: orNull(minP),
+    repetitionPenalty: orNull(repetitionPenalty),
+    seed: orNull(seed),
+    stop,
+  };
+}

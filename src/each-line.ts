@@ -1,0 +1,31 @@
+import { readSync } from 'node:fs';
+
+/** `offset` and `sizeBytes` are those of the line in the file, without its end. */
+export type OnLine = (text: string, lineNumber: number, offset: number, sizeBytes: number) => void;
+
+/**
+ * Every line of an open file that has an end, as UTF-8, a megabyte at a time.
+ * @returns how many bytes those lines have, and what comes behind them: the beginning of a line, or the last one of a
+ * file that does not end with a line end
+ */
+export function eachLine(descriptor: number, onLine: OnLine): { wholeBytes: number; rest: Buffer } {
+  const buffer = Buffer.alloc(2 ** 20);
+  let left: Buffer[] = [];
+  let [wholeBytes, readBytes, lineNumber] = [0, 0, 0];
+  for (;;) {
+    const count = readSync(descriptor, buffer, 0, buffer.length, readBytes);
+    if (count === 0) return { wholeBytes, rest: Buffer.concat(left) };
+    let start = 0;
+    for (;;) {
+      const end = buffer.subarray(0, count).indexOf(0x0a, start);
+      if (end < 0) break;
+      const line = Buffer.concat([...left, buffer.subarray(start, end)]);
+      left = [];
+      start = end + 1;
+      onLine(line.toString('utf8'), ++lineNumber, wholeBytes, line.length);
+      wholeBytes = readBytes + start;
+    }
+    left.push(Buffer.from(buffer.subarray(start, count)));
+    readBytes += count;
+  }
+}
