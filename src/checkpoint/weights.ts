@@ -17,19 +17,28 @@ import { readNumbers } from './read-tensor.ts';
 export class Weights {
   readonly #loader: WeightLoader;
   readonly #prefix: string;
+  readonly #group: Tensor[] | undefined;
 
-  constructor(loader: WeightLoader, prefix = '') {
+  constructor(loader: WeightLoader, prefix = '', group?: Tensor[]) {
     this.#loader = loader;
     this.#prefix = prefix;
+    this.#group = group;
   }
 
   at(...parts: (string | number)[]): Weights {
-    return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`);
+    return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`, this.#group);
+  }
+
+  /** The same place, whose matrices are also added to `group`: those that are packed together. */
+  into(group: Tensor[]): Weights {
+    return new Weights(this.#loader, this.#prefix, group);
   }
 
   /** A matrix in the type it is stored in (f32 in the exact mode), used where it is mapped if it can be. */
   matrix(name: string, rows: number, columns: number, ...kernel: number[]): Tensor {
-    return this.#loader.stored(this.#prefix + name, [rows, columns, ...kernel]);
+    const stored = this.#loader.stored(this.#prefix + name, [rows, columns, ...kernel]);
+    this.#group?.push(stored);
+    return stored;
   }
 
   /** Norms, biases and embeddings that are added: always f32, as ggml's additions want them. */

@@ -7,6 +7,7 @@ import type { Pointer } from './declarations.ts';
 import { type Device, findDevice } from './devices.ts';
 import { ggml } from './library.ts';
 import type { MappedFile } from './mapped-file.ts';
+import { Packing } from './packing.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface EngineOptions {
@@ -28,11 +29,15 @@ export class Engine {
   readonly threads: number;
   /** Whether weights can be used where the file is mapped, without a copy. */
   readonly usesMappedMemory: boolean;
+  /** The CPU's own layouts of weights; null on another device. */
+  readonly packing: Packing | null;
   readonly #scheduler: Pointer;
   readonly #bufferType: Pointer;
   /** What to free, last first. */
   readonly #frees: (() => void)[] = [];
   #last: Promise<unknown> = Promise.resolve();
+  /** Work beside the graphs that uses the same memory. */
+  readonly #alongside = new Set<Promise<unknown>>();
   #disposed = false;
 
   constructor(options: EngineOptions = {}) {
@@ -48,6 +53,7 @@ export class Engine {
     }
     this.device = device;
     this.usesMappedMemory = device.kind === 'cpu';
+    this.packing = device.kind === 'cpu' ? new Packing(cpu) : null;
     this.#bufferType = lib.pointer('ggml_backend_dev_buffer_type', pointer);
     // The CPU comes last: it takes what the device before it cannot do.
     const backends = (device.kind === 'cpu' ? [cpu] : [pointer, cpu]).map((each) => this.#openBackend(each));
@@ -66,12 +72,13 @@ export class Engine {
   }
 
   /**
-   * Gives every tensor of the context memory on the device, and owns both from then on: `free` frees them once no
-   * graph that was begun before can still read them, and the engine's end frees them at the latest.
+   * Gives every tensor of the context memory on the device (or of `bufferType`, for packed weights), and owns both
+   * from then on: `free` frees them once no graph that was begun before can still read them, and the engine's end
+   * frees them at the latest.
    */
-  allocate(context: Context): { free: () => void } {
+  allocate(context: Context, bufferType = this.#bufferType): { free: () => void } {
     const lib = ggml();
-    const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, this.#bufferType);
+    const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, bufferType);
     const free = () => {
       lib.run('ggml_backend_buffer_free', buffer);
       context[Symbol.dispose]();
@@ -106,11 +113,23 @@ export class Engine {
     return run;
   }
 
+  /** Runs `work` beside whatever the device computes; the engine's end waits for it. @throws CogVLM2Error `disposed`. */
+  async alongside<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#disposed) throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
+    const run = work();
+    this.#alongside.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#alongside.delete(run);
+    }
+  }
+
   /** Frees everything as soon as the graph that is running, if any, is done. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void this.#last.then(() => {
+    void Promise.allSettled([this.#last, ...this.#alongside]).then(() => {
       for (const free of this.#frees.splice(0).reverse()) free();
     });
   }

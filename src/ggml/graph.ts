@@ -5,6 +5,7 @@ import type { DType } from './dtype.ts';
 import { type Engine, maxGraphNodes } from './engine.ts';
 import { ggml } from './library.ts';
 import { Ops } from './ops.ts';
+import type { PackedWeights } from './packed-weights.ts';
 import { byteSize, describe, type Tensor } from './tensor.ts';
 
 /** What a graph input may be filled from; f16 travels as its bits. */
@@ -20,10 +21,10 @@ export class Graph extends Ops {
   readonly #inputs: { tensor: Tensor; data: InputData }[] = [];
   readonly #outputs = new Map<string, Tensor>();
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, packed?: PackedWeights) {
     const lib = ggml();
     const nodes = lib.number('ggml_tensor_overhead') * maxGraphNodes;
-    super(new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)));
+    super(new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)), packed);
     this.#engine = engine;
     this.#graph = lib.pointer('ggml_new_graph_custom', this.context.pointer, maxGraphNodes, false);
   }

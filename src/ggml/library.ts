@@ -34,6 +34,8 @@ export interface Ggml {
   text(name: FunctionName, ...args: NativeValue[]): string;
   /** Runs on a thread of libuv's pool, so that the event loop stays free. Resolves with the number returned. */
   numberAsync(name: FunctionName, ...args: NativeValue[]): Promise<number>;
+  /** The same for functions that return nothing. */
+  runAsync(name: FunctionName, ...args: NativeValue[]): Promise<void>;
 }
 
 type KoffiFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
@@ -83,6 +85,10 @@ function load(directory: string): Ggml {
     if (!found) throw new CogVLM2Error('engine_bug', `${name} is not declared.`);
     return found;
   };
+  const callAsync = (name: FunctionName, args: NativeValue[]) =>
+    new Promise<unknown>((resolve, reject) => {
+      call(name).async(...args, (error: unknown, value: unknown) => (error ? reject(error) : resolve(value)));
+    });
   const lib: Ggml = {
     directory,
     version: call('ggml_version')(),
@@ -95,12 +101,8 @@ function load(directory: string): Ggml {
     },
     number: (name, ...args) => Number(call(name)(...args)),
     text: (name, ...args) => String(call(name)(...args)),
-    numberAsync: (name, ...args) =>
-      new Promise((resolve, reject) => {
-        call(name).async(...args, (error: unknown, value: unknown) =>
-          error ? reject(error) : resolve(Number(value)),
-        );
-      }),
+    numberAsync: async (name, ...args) => Number(await callAsync(name, args)),
+    runAsync: async (name, ...args) => void (await callAsync(name, args)),
   };
   checkVersion(lib);
   lib.run('ggml_backend_load_all_from_path', directory);

@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import type { FunctionName } from './declarations.ts';
 import { type DType, dtypes } from './dtype.ts';
 import { ggml, type NativeValue } from './library.ts';
+import type { PackedWeights } from './packed-weights.ts';
 import {
   contiguousStrides,
   describe,
@@ -19,9 +20,12 @@ import {
  */
 export class Ops {
   protected readonly context: Context;
+  readonly #packed: PackedWeights | undefined;
 
-  constructor(context: Context) {
+  /** @param packed weights to multiply with instead of those that they are copies of */
+  constructor(context: Context, packed?: PackedWeights) {
     this.context = context;
+    this.#packed = packed;
   }
 
   /** a + b, with b repeated along any axis that it divides. */
@@ -51,7 +55,8 @@ export class Ops {
       weight,
       x,
     );
-    return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], weight.pointer, x.pointer);
+    const { pointer } = this.#packed?.get(weight) ?? weight;
+    return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], pointer, x.pointer);
   }
 
   /** (x - mean) / sqrt(variance + eps) over each row. */
@@ -70,6 +75,12 @@ export class Ops {
   gelu(x: Tensor): Tensor {
     check(x.type === 'f32' && isContiguous(x), 'gelu', x);
     return this.#node('ggml_gelu_erf', 'f32', x.shape, x.pointer);
+  }
+
+  /** GELU's tanh form from a table of float16 values: within 1e-3 of the exact one, and five times as fast on a CPU. */
+  geluTanh(x: Tensor): Tensor {
+    check(x.type === 'f32' && isContiguous(x), 'geluTanh', x);
+    return this.#node('ggml_gelu', 'f32', x.shape, x.pointer);
   }
 
   /** silu(gate) * up. */

@@ -1,9 +1,11 @@
+import { freemem } from 'node:os';
 import type { Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { isFloat } from '../ggml/dtype.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
+import { KeptWeights } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Chunk, Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
@@ -60,20 +62,24 @@ export class Decoder {
    * and rounds as it does for the rows of a prompt.
    */
   readonly #groups: number;
+  /** Every decode step's, packed for good where there is memory for it. */
+  readonly #languageWeights: KeptWeights;
 
   constructor(engine: Engine, weights: Weights, config: ModelConfig) {
     const { hiddenSize, vocabSize, normEps, layers } = config;
     this.#engine = engine;
     this.#embedTokens = weights.matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
+    const matrices: Record<Expert, Tensor[]> = { language: [], vision: [] };
     this.#layers = Array.from(
       { length: layers },
-      (_, i) => new DecoderLayer(weights.at('model.layers', i), config, i),
+      (_, i) => new DecoderLayer(weights.at('model.layers', i), config, i, matrices),
     );
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
-    this.#lmHead = new Linear(weights, 'lm_head', hiddenSize, vocabSize);
+    this.#lmHead = new Linear(weights.into(matrices.language), 'lm_head', hiddenSize, vocabSize);
     const linears = [this.#lmHead, ...this.#layers.flatMap((layer) => layer.languageLinears())];
     this.#pairs = linears.some(({ type }) => isFloat(type));
     this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
+    this.#languageWeights = new KeptWeights(engine, matrices.language, freemem());
   }
 
   /**
@@ -83,13 +89,15 @@ export class Decoder {
    * @returns logits [parts, vocab] (the last rows') or [n, vocab], or an empty array.
    */
   async forward(parts: readonly Part[], options: ForwardOptions): Promise<Float32Array> {
-    const graph = new Graph(this.#engine);
+    const expert = parts[0]?.chunk.expert ?? 'language';
+    const packed = expert === 'language' ? await this.#languageWeights.ready() : undefined;
+    const graph = new Graph(this.#engine, packed);
     const pair = this.#pairs && parts.length === 1 && rowsOf(parts[0]) === 1;
     const padded = pair ? [...parts, ...parts] : parts;
     const positions = Int32Array.from(padded.flatMap(({ chunk }) => [...chunk.positions]));
     const n = positions.length;
     const step: Step = {
-      expert: parts[0]?.chunk.expert ?? 'language',
+      expert,
       positions: graph.input('i32', [n], positions),
       sequences: parts.map((part) => sequenceOf(graph, part)),
       groups: this.#groups,
@@ -158,14 +166,15 @@ class DecoderLayer {
   readonly #postNorm: RmsNorm;
   readonly #mlp: Record<Expert, Mlp>;
 
-  constructor(weights: Weights, config: ModelConfig, index: number) {
+  /** @param matrices where each expert's are added */
+  constructor(weights: Weights, config: ModelConfig, index: number, matrices: Record<Expert, Tensor[]>) {
     const { hiddenSize, normEps } = config;
     this.#inputNorm = new RmsNorm(weights, 'input_layernorm', hiddenSize, normEps);
-    this.#attention = new Attention(weights.at('self_attn'), config, index);
+    this.#attention = new Attention(weights.at('self_attn'), config, index, matrices);
     this.#postNorm = new RmsNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
     this.#mlp = {
-      language: new Mlp(weights.at('mlp.language_mlp'), config),
-      vision: new Mlp(weights.at('mlp.vision_mlp'), config),
+      language: new Mlp(weights.at('mlp.language_mlp').into(matrices.language), config),
+      vision: new Mlp(weights.at('mlp.vision_mlp').into(matrices.vision), config),
     };
   }
 
@@ -189,17 +198,18 @@ class Attention {
   readonly #dense: Record<Expert, Linear>;
   readonly #ropeFactors: Tensor;
 
-  constructor(weights: Weights, config: ModelConfig, layer: number) {
+  constructor(weights: Weights, config: ModelConfig, layer: number, matrices: Record<Expert, Tensor[]>) {
     const { hiddenSize, headSize, heads, kvHeads } = config;
     this.#config = config;
     this.#layer = layer;
     const outputs = (heads + 2 * kvHeads) * headSize;
     // Only the vision expert's has a bias.
     const queryKeyValue = (expert: Expert) =>
-      new Linear(weights, `${expert}_expert_query_key_value`, hiddenSize, outputs, {
+      new Linear(weights.into(matrices[expert]), `${expert}_expert_query_key_value`, hiddenSize, outputs, {
         bias: expert === 'vision',
       });
-    const dense = (expert: Expert) => new Linear(weights, `${expert}_expert_dense`, hiddenSize, hiddenSize);
+    const dense = (expert: Expert) =>
+      new Linear(weights.into(matrices[expert]), `${expert}_expert_dense`, hiddenSize, hiddenSize);
     this.#queryKeyValue = { language: queryKeyValue('language'), vision: queryKeyValue('vision') };
     this.#dense = { language: dense('language'), vision: dense('vision') };
     const stored = weights.numbers('rotary_emb.inv_freq', headSize / 2);

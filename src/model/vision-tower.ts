@@ -1,7 +1,9 @@
 import type { Weights } from '../checkpoint/weights.ts';
+import { isFloat } from '../ggml/dtype.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
+import { PackedPass } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { VisionConfig } from './config.ts';
 import { LayerNorm, Linear } from './layers.ts';
@@ -14,6 +16,13 @@ export interface TowerOptions {
   tap?: Tap | undefined;
 }
 
+/** Rows that go through a layer in one graph: enough to be bound by arithmetic, few enough to stop within a second. */
+const tileRows = 1024;
+
+const attentionParts = ['q', 'k', 'v'] as const;
+/** One layer's, each [headSize, n, heads]. */
+type AttentionState = State<(typeof attentionParts)[number]>;
+
 /**
  * EVA2-CLIP-E: patches to features. Norms sit on each sub-layer's output, inside the residual branch; there is
  * no norm at the end. n = patches + 1 rows, the class token first.
@@ -21,48 +30,76 @@ export interface TowerOptions {
 export class VisionTower {
   readonly #engine: Engine;
   readonly #config: VisionConfig;
+  readonly #keyType: 'f16' | 'f32';
   readonly #patchEmbedding: PatchEmbedding;
   readonly #layers: TowerLayer[];
+  /** Each layer's matrices. */
+  readonly #matrices: Tensor[][] = [];
 
   constructor(engine: Engine, weights: Weights, config: VisionConfig, exact: boolean) {
     this.#engine = engine;
     this.#config = config;
+    this.#keyType = exact ? 'f32' : 'f16';
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
-    this.#layers = Array.from(
-      { length: config.layers },
-      (_, i) => new TowerLayer(weights.at('transformer.layers', i), config, exact),
-    );
+    this.#layers = Array.from({ length: config.layers }, (_, i) => {
+      const matrices: Tensor[] = [];
+      this.#matrices.push(matrices);
+      return new TowerLayer(weights.at('transformer.layers', i).into(matrices), config);
+    });
   }
 
   /**
-   * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. One graph a layer keeps the
-   * scratch memory to one layer's and lets `signal` stop within one; other work has its turn at each yield.
+   * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. Graphs of a tile of rows of one layer
+   * keep the scratch memory small and let `signal` stop soon; other work has its turn at each yield.
    */
   async *blocks(
     pixels: Float32Array,
     { signal, onLayer, tap }: TowerOptions,
   ): AsyncGenerator<void, State<'x'>> {
-    const { hiddenSize, side, layers } = this.#config;
-    const state = new State(this.#engine, [['x', 'f32', [hiddenSize, side * side + 1]] as const]);
+    const { hiddenSize, headSize, heads, side, layers } = this.#config;
+    const n = side * side + 1;
+    const state = new State(this.#engine, [['x', 'f32', [hiddenSize, n]] as const]);
+    const attention: AttentionState = new State(
+      this.#engine,
+      attentionParts.map(
+        (name) => [name, name === 'q' ? 'f32' : this.#keyType, [headSize, n, heads]] as const,
+      ),
+    );
+    const run = async (graph: Graph) => {
+      signal?.throwIfAborted();
+      for (const [name, data] of await graph.run()) tap?.(name, data);
+    };
+    const x = state.get('x');
+    const pass = new PackedPass(this.#engine, this.#matrices);
     let complete = false;
     try {
-      const step = async (name: string, build: (graph: Graph) => Tensor) => {
-        signal?.throwIfAborted();
-        const graph = new Graph(this.#engine);
-        const y = build(graph);
-        if (tap) graph.output(name, y);
-        graph.effect(graph.copy(y, state.get('x')));
-        for (const [tapped, data] of await graph.run()) tap?.(tapped, data);
-      };
-      await step('vision.patch_embedding', (graph) => this.#patchEmbedding.forward(graph, pixels));
+      const first = new Graph(this.#engine);
+      first.effect(first.copy(this.#patchEmbedding.forward(first, pixels), x));
+      if (tap) first.output('vision.patch_embedding', x);
+      await run(first);
       for (const [i, layer] of this.#layers.entries()) {
-        await step(`vision.layer.${i}`, (graph) => layer.forward(graph, state.get('x')));
+        signal?.throwIfAborted();
+        const packed = await pass.ready(i);
+        let graph = new Graph(this.#engine, packed);
+        layer.project(graph, x, attention);
+        for (let start = 0; start < n; start += tileRows) {
+          // A tower of one tile does a layer in one graph.
+          if (n > tileRows) {
+            await run(graph);
+            graph = new Graph(this.#engine, packed);
+          }
+          layer.forward(graph, graph.rows(x, start, Math.min(tileRows, n - start)), attention, start);
+        }
+        if (tap) graph.output(`vision.layer.${i}`, x);
+        await run(graph);
         onLayer?.(i + 1, layers);
         yield;
       }
       complete = true;
       return state;
     } finally {
+      await pass.end();
+      attention[Symbol.dispose]();
       if (!complete) state[Symbol.dispose]();
     }
   }
@@ -124,46 +161,66 @@ class TowerLayer {
   readonly #mlp: TowerMlp;
   readonly #postNorm: LayerNorm;
 
-  constructor(weights: Weights, config: VisionConfig, exact: boolean) {
+  constructor(weights: Weights, config: VisionConfig) {
     const { hiddenSize, normEps } = config;
-    this.#attention = new TowerAttention(weights.at('attention'), config, exact);
+    this.#attention = new TowerAttention(weights.at('attention'), config);
     this.#inputNorm = new LayerNorm(weights, 'input_layernorm', hiddenSize, normEps);
     this.#mlp = new TowerMlp(weights.at('mlp'), config);
     this.#postNorm = new LayerNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
   }
 
-  forward(ops: Ops, x: Tensor): Tensor {
-    const attended = ops.add(x, this.#inputNorm.forward(ops, this.#attention.forward(ops, x)));
-    return ops.add(attended, this.#postNorm.forward(ops, this.#mlp.forward(ops, attended)));
+  /** What every row needs of all rows: x [D, n] to queries, keys and values. */
+  project(graph: Graph, x: Tensor, to: AttentionState): void {
+    this.#attention.project(graph, x, to);
+  }
+
+  /** Rows of x [D, m] that begin at `start`, in place. */
+  forward(graph: Graph, x: Tensor, from: AttentionState, start: number): void {
+    const attended = graph.add(
+      x,
+      this.#inputNorm.forward(graph, this.#attention.forward(graph, x, from, start)),
+    );
+    const y = graph.add(attended, this.#postNorm.forward(graph, this.#mlp.forward(graph, attended)));
+    graph.effect(graph.copy(y, x));
   }
 }
 
 class TowerAttention {
   readonly #config: VisionConfig;
-  readonly #keyType: 'f16' | 'f32';
   readonly #queryKeyValue: Linear;
   readonly #dense: Linear;
 
-  constructor(weights: Weights, config: VisionConfig, exact: boolean) {
+  constructor(weights: Weights, config: VisionConfig) {
     const { hiddenSize } = config;
     this.#config = config;
-    this.#keyType = exact ? 'f32' : 'f16';
     this.#queryKeyValue = new Linear(weights, 'query_key_value', hiddenSize, 3 * hiddenSize, { bias: true });
     this.#dense = new Linear(weights, 'dense', hiddenSize, hiddenSize, { bias: true });
   }
 
-  forward(ops: Ops, x: Tensor): Tensor {
+  project(graph: Graph, x: Tensor, to: AttentionState): void {
     const { hiddenSize, heads, headSize } = this.#config;
     const n = x.shape[1];
-    const qkv = this.#queryKeyValue.forward(ops, x); // [3 D, n]: q | k | v
-    const part = (index: number) => {
-      const row = qkv.strides[1];
-      const split = ops.view(qkv, [headSize, heads, n], [headSize * 4, row, row * n], index * hiddenSize * 4);
-      return ops.permute(split, 0, 2, 1, 3); // [headSize, n, heads]
-    };
-    const [q, k, v] = [part(0), ops.cast(part(1), this.#keyType), ops.cast(part(2), this.#keyType)];
-    const o = ops.attention(q, k, v, null, 1 / Math.sqrt(headSize)); // [headSize, heads, n]
-    return this.#dense.forward(ops, ops.reshape(o, hiddenSize, n));
+    const qkv = this.#queryKeyValue.forward(graph, x); // [3 D, n]: q | k | v
+    const row = qkv.strides[1];
+    for (const [index, name] of attentionParts.entries()) {
+      const part = graph.view(
+        qkv,
+        [headSize, heads, n],
+        [headSize * 4, row, row * n],
+        index * hiddenSize * 4,
+      );
+      graph.effect(graph.copy(graph.permute(part, 0, 2, 1, 3), to.get(name))); // [headSize, n, heads]
+    }
+  }
+
+  forward(graph: Graph, x: Tensor, from: AttentionState, start: number): Tensor {
+    const { hiddenSize, heads, headSize } = this.#config;
+    const m = x.shape[1];
+    const all = from.get('q');
+    const [, row, head, cube] = all.strides;
+    const q = graph.view(all, [headSize, m, heads], [row, head, cube], start * row);
+    const o = graph.attention(q, from.get('k'), from.get('v'), null, 1 / Math.sqrt(headSize)); // [headSize, heads, m]
+    return this.#dense.forward(graph, graph.reshape(o, hiddenSize, m));
   }
 }
 
@@ -177,6 +234,8 @@ class TowerMlp {
   }
 
   forward(ops: Ops, x: Tensor): Tensor {
-    return this.#fc2.forward(ops, ops.gelu(this.#fc1.forward(ops, x)));
+    const y = this.#fc1.forward(ops, x); // [intermediate, m]
+    // What the second product rounds to 8 bits needs no exact GELU, whose error function would take a tenth of the tower.
+    return this.#fc2.forward(ops, isFloat(this.#fc2.type) ? ops.gelu(y) : ops.geluTanh(y));
   }
 }

@@ -1,0 +1,63 @@
+import koffi from 'koffi';
+import { Context } from './context.ts';
+import type { Pointer } from './declarations.ts';
+import { ggml } from './library.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * The layouts of weights that this CPU multiplies faster than the stored one: ggml's "extra buffer types". Rows are
+ * interleaved so that one instruction serves eight of them. A packed copy is as large as the original; ggml makes it
+ * when a tensor in such a buffer is set.
+ */
+export class Packing {
+  readonly #device: Pointer;
+  readonly #bufferTypes: Pointer[];
+  readonly #known = new Map<string, Pointer | null>();
+
+  constructor(cpuDevice: Pointer) {
+    this.#device = cpuDevice;
+    this.#bufferTypes = extraBufferTypes(cpuDevice);
+  }
+
+  /** Where a packed copy of this weight can live, or null when the CPU has no better layout for its type and shape. */
+  bufferTypeFor({ type, shape }: Tensor): Pointer | null {
+    const key = `${type} ${shape.join()}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const found = this.#bufferTypes.find((bufferType) => this.#packs({ type, shape }, bufferType)) ?? null;
+    this.#known.set(key, found);
+    return found;
+  }
+
+  /** Asks ggml with a product on a tensor that never gets data, so that its memory is only address space. */
+  #packs({ type, shape }: Pick<Tensor, 'type' | 'shape'>, bufferType: Pointer): boolean {
+    const lib = ggml();
+    using weightContext = Context.forTensors(1);
+    using productContext = Context.forTensors(2);
+    const weight = weightContext.tensor(type, shape);
+    const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', weightContext.pointer, bufferType);
+    try {
+      const x = productContext.tensor('f32', [shape[0], 1]);
+      const product = lib.pointer('ggml_mul_mat', productContext.pointer, weight.pointer, x.pointer);
+      return lib.number('ggml_backend_dev_supports_op', this.#device, product) !== 0;
+    } finally {
+      lib.run('ggml_backend_buffer_free', buffer);
+    }
+  }
+}
+
+function extraBufferTypes(device: Pointer): Pointer[] {
+  const lib = ggml();
+  const registry = lib.pointer('ggml_backend_dev_backend_reg', device);
+  const name = 'ggml_backend_dev_get_extra_bufts';
+  const address = lib.number('ggml_backend_reg_get_proc_address', registry, name);
+  if (address === 0) return [];
+  const list: unknown = koffi.decode(BigInt(address), koffi.proto('void *(void *device)'))(device);
+  const found: Pointer[] = [];
+  while (typeof list === 'bigint') {
+    const next: unknown = koffi.decode(list, found.length * 8, 'void *');
+    if (typeof next !== 'bigint' || next === 0n) break;
+    found.push(next);
+  }
+  return found;
+}

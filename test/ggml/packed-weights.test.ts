@@ -1,0 +1,126 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { randomFrom } from '../../src/generate/random.ts';
+import { Context } from '../../src/ggml/context.ts';
+import { type DType, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
+import { Engine } from '../../src/ggml/engine.ts';
+import { Graph } from '../../src/ggml/graph.ts';
+import { ggml } from '../../src/ggml/library.ts';
+import { KeptWeights, leavesRoom, PackedPass, type PackedWeights } from '../../src/ggml/packed-weights.ts';
+import type { Tensor } from '../../src/ggml/tensor.ts';
+
+const engine = new Engine({ device: 'cpu', threads: 1 });
+afterAll(() => engine[Symbol.dispose]());
+const columns = 512;
+const rows = 24;
+
+/** A random weight [512, m] in the device's memory. */
+function weight(type: 'q4_0' | 'q4_k' | 'f32', seed: number, m = rows): Tensor {
+  const random = randomFrom(seed);
+  const values = Float32Array.from({ length: columns * m }, () => random() - 0.5);
+  const context = Context.forTensors(1);
+  const tensor = context.tensor(type, [columns, m]);
+  engine.allocate(context);
+  const bytes = new Uint8Array(rowBytes(type, columns) * m);
+  if (type === 'f32') bytes.set(new Uint8Array(values.buffer));
+  else ggml().run('ggml_quantize_chunk', dtypes[type].id, values, bytes, 0, m, columns, null);
+  ggml().run('ggml_backend_tensor_set', tensor.pointer, bytes, 0, bytes.length);
+  return tensor;
+}
+
+async function product(of: Tensor, packed?: PackedWeights, n = 5): Promise<Float32Array> {
+  const random = randomFrom(9);
+  const graph = new Graph(engine, packed);
+  const x = graph.input('f32', [columns, n], Float32Array.from({ length: columns * n }, random));
+  graph.output('y', graph.mulMat(of, x));
+  return (await graph.run()).get('y') ?? new Float32Array(0);
+}
+
+/** Both layouts round the rows to 8 bits alike and add in another order. */
+function expectAlike(actual: Float32Array, wanted: Float32Array): void {
+  expect(wanted.some((value) => value !== 0)).toBe(true);
+  for (const [i, value] of actual.entries()) expect(value, `index ${i}`).toBeCloseTo(wanted[i] ?? 0, 3);
+}
+
+/** Types that this processor has a layout for; the tests of copies run for these. */
+const packable = (['q4_0', 'q4_k'] as const).filter((type) => engine.packing?.bufferTypeFor(weight(type, 1)));
+
+describe('which weights are packed', () => {
+  test.runIf(process.arch === 'x64')('four-bit types are, with whole groups of eight rows', () => {
+    expect(packable).toEqual(['q4_0', 'q4_k']);
+    expect(engine.packing?.bufferTypeFor(weight('q4_k', 1, 23))).toBeNull();
+  });
+
+  test('float32 never is', () => {
+    expect(engine.packing?.bufferTypeFor(weight('f32', 1))).toBeNull();
+  });
+
+  test('copies may take half of the free memory', () => {
+    expect(leavesRoom(4e9, 8e9)).toBe(true);
+    expect(leavesRoom(4e9, 7.9e9)).toBe(false);
+  });
+});
+
+describe.runIf(packable.includes('q4_0'))('kept weights', () => {
+  test('give the products of the stored ones', async () => {
+    const stored = weight('q4_0', 2);
+    const kept = new KeptWeights(engine, [stored, weight('f32', 3)], 1e9);
+    expect(kept.sizeBytes).toBe(rowBytes('q4_0', columns) * rows);
+    const packed = await kept.ready();
+    expect(packed.size).toBe(1);
+    expectAlike(await product(stored, packed), await product(stored));
+    expect(await kept.ready()).toBe(packed);
+  });
+
+  test('round a row alike whatever rows are beside it', async () => {
+    const stored = weight('q4_0', 2);
+    const packed = await new KeptWeights(engine, [stored], 1e9).ready();
+    const whole = await product(stored, packed, 8);
+    for (const count of [1, 2, 3, 5])
+      expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
+  });
+
+  test('are none where memory is short, and none of a type that rounds otherwise', async () => {
+    for (const kept of [
+      new KeptWeights(engine, [weight('q4_0', 2)], 100),
+      new KeptWeights(engine, [weight('q4_k', 2)], 1e9),
+    ]) {
+      expect(kept.sizeBytes).toBe(0);
+      expect((await kept.ready()).size).toBe(0);
+    }
+  });
+});
+
+describe.each(packable)('%s', (type: Extract<DType, 'q4_0' | 'q4_k'>) => {
+  test('a pass gives every layer its own weights, whatever their shapes, and can be left anywhere', async () => {
+    const layers = [4, 5, 6, 7, 8].map((seed) => [weight(type, seed, seed === 6 ? 2 * rows : rows)]);
+    for (const last of [4, 1]) {
+      const pass = new PackedPass(engine, layers);
+      for (const [i, [stored]] of layers.slice(0, last + 1).entries()) {
+        const packed = await pass.ready(i);
+        expect(packed.size).toBe(1);
+        expectAlike(await product(stored!, packed), await product(stored!));
+      }
+      await pass.end();
+    }
+  });
+
+  test('two passes at once do not disturb each other', async () => {
+    const layers = [11, 12, 13, 14].map((seed) => [weight(type, seed)]);
+    const run = async () => {
+      const pass = new PackedPass(engine, layers);
+      for (const [i, [stored]] of layers.entries())
+        expectAlike(await product(stored!, await pass.ready(i)), await product(stored!));
+      await pass.end();
+    };
+    await Promise.all([run(), run()]);
+  });
+});
+
+test('an engine that is disposed while weights are packed frees them after that', async () => {
+  const other = new Engine({ device: 'cpu', threads: 1 });
+  const stored = weight('q4_0', 20, 8192);
+  const ready = new KeptWeights(other, [stored], 1e12).ready();
+  other[Symbol.dispose]();
+  expect((await ready).size).toBe(packable.includes('q4_0') ? 1 : 0);
+  await expect(new KeptWeights(other, [stored], 1e12).ready()).rejects.toMatchObject({ code: 'disposed' });
+});
