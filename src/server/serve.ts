@@ -9,7 +9,7 @@ import { ApiKeys, isLoopback } from './access.ts';
 import { ApiError } from './api-error.ts';
 import { createApp } from './app.ts';
 import { Engine } from './engine/engine.ts';
-import { startEngineProcess } from './engine/process.ts';
+import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import type { EngineLoadOptions } from './engine/protocol.ts';
 import type { Facts } from './facts.ts';
 import { imageFetcher } from './image-fetch.ts';
@@ -60,10 +60,14 @@ const FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000 };
  * Listens at once, so that probes see the model load, and resolves when it can answer.
  * @throws CogVLM2Error invalid_value, and those of `CogVLM2.load`
  */
-export async function serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer> {
+export async function serve(
+  options: ServeOptions,
+  signal: AbortSignal,
+  startProcess: () => EngineProcess = startEngineProcess,
+): Promise<RunningServer> {
   checkReach(options);
   const log = pino({ level: options.logLevel, base: null }, options.logTo);
-  const engine = new Engine(startEngineProcess, options.load, {
+  const engine = new Engine(startProcess, options.load, {
     onLoading: options.onLoading,
     onCrash: (why, pauseMs) => log.error({ why, pauseMs }, 'the engine ended; it is started again'),
     onRestart: () => log.info('the engine is back'),
@@ -116,8 +120,9 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   });
   const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   const url = await listen(server, options);
+  const stopLoading = () => engine.stop();
   try {
-    signal.addEventListener('abort', () => engine.stop(), { once: true });
+    signal.addEventListener('abort', stopLoading);
     const model = await engine.start();
     signal.throwIfAborted();
     names.push(model.name, ...options.aliases);

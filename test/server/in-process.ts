@@ -12,6 +12,7 @@ import { imageFetcher } from '../../src/server/image-fetch.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { FairQueue, type QueueLimits } from '../../src/server/queue.ts';
 import { RunningRequests } from '../../src/server/running.ts';
+import { type RunningServer, type ServeOptions, serve } from '../../src/server/serve.ts';
 import { demo } from './served.ts';
 
 /** Messages are cloned and come later, as between two processes; none come once the line is cut. */
@@ -61,10 +62,8 @@ const loadDemo = () => CogVLM2.load({ model: demo, device: 'cpu', threads: 1 });
 export async function testApp({ load = loadDemo, rules, queue, keys = [], parts, logTo }: AppOptions = {}) {
   const lines: EngineProcess[] = [];
   const start = () => {
-    const { parent, child } = line();
-    hostEngine(child, load);
-    lines.push(parent);
-    return parent;
+    lines.push(engineOn(load));
+    return lines.at(-1)!;
   };
   const engine = new Engine(start, {});
   const fairQueue = new FairQueue({ parallel: 2, maxWaiting: 8, maxPerClient: 100, ...queue });
@@ -137,6 +136,54 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
 }
 
 export type TestApp = Awaited<ReturnType<typeof testApp>>;
+
+/** An engine at the end of a line in memory. */
+function engineOn(load: () => Promise<HostedModel>): EngineProcess {
+  const { parent, child } = line();
+  hostEngine(child, load);
+  return parent;
+}
+
+export interface Listening extends RunningServer, AsyncDisposable {
+  log(): string;
+}
+
+/** The server with its socket, the engine in this process: two answers at a time, three that wait. */
+export async function listening(
+  options: Partial<ServeOptions> = {},
+  load: () => Promise<HostedModel> = loadDemo,
+): Promise<Listening> {
+  let log = '';
+  const all: ServeOptions = {
+    host: '127.0.0.1',
+    port: 0,
+    apiKeys: [],
+    insecure: false,
+    aliases: [],
+    parallel: 2,
+    maxQueue: 3,
+    timeLimitSeconds: 60,
+    drainSeconds: 0,
+    maxBodyBytes: 2 ** 25,
+    maxImagePixels: 1_000_000,
+    allowImageUrls: false,
+    allowImageHosts: [],
+    allowedHosts: [],
+    corsOrigins: [],
+    logLevel: 'info',
+    logTo: {
+      write(text) {
+        log += text;
+      },
+    },
+    version: '1.2.3',
+    load: {},
+    onLoading() {},
+    ...options,
+  };
+  const server = await serve(all, new AbortController().signal, () => engineOn(load));
+  return { ...server, log: () => log, [Symbol.asyncDispose]: server.close };
+}
 
 /** The data of a stream's events, as far as it was sent. */
 export async function eventsOf(response: Response): Promise<unknown[]> {

@@ -1,8 +1,10 @@
-/** The real `openai` client against the built server with the demonstration model. */
+/** The real `openai` client against a listening server with the demonstration model. */
 import { readFileSync } from 'node:fs';
 import OpenAI, { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isBuilt, pictures, type Served, serve } from './served.ts';
+import { until } from '../cli/memory-terminal.ts';
+import { type Listening, listening } from './in-process.ts';
+import { hasDemo, pictures } from './served.ts';
 
 const image = (name: string, detail?: 'low') => ({
   type: 'image_url' as const,
@@ -16,14 +18,14 @@ const about = (name: string, words: string) => [
   { role: 'user' as const, content: [text(words), image(name)] },
 ];
 
-describe.skipIf(!isBuilt)('openai (skipped without dist/ and models/demo)', () => {
-  let server: Served;
+describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
+  let server: Listening;
   let client: OpenAI;
 
   beforeAll(async () => {
-    server = await serve();
+    server = await listening();
     client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
-  });
+  }, 60_000);
   afterAll(() => server[Symbol.asyncDispose]());
 
   it('lists the model', async () => {
@@ -92,6 +94,68 @@ describe.skipIf(!isBuilt)('openai (skipped without dist/ and models/demo)', () =
         );
     expect(await ask({ model: 'gpt-4' })).toMatchObject({ status: 404, code: 'model_not_found' });
     expect(await ask({ top_p: 3 })).toMatchObject({ status: 400, code: 'invalid_value', param: 'top_p' });
-    expect(await ask({ max_tokens: 5_000 })).toMatchObject({ status: 400, code: 'context_length_exceeded' });
+    expect(await ask({ max_tokens: 5_000 })).toMatchObject({
+      status: 400,
+      code: 'context_length_exceeded',
+      message: expect.stringMatching(/the context is 2048\. Lower max_tokens to \d+/),
+    });
+  });
+
+  /** A long answer: the model goes on when it draws at random. */
+  const long = {
+    model: 'demo',
+    messages: [{ role: 'user' as const, content: 'Why?' }],
+    max_tokens: 1_500,
+    temperature: 100,
+  };
+  const running = async () => {
+    const { running } = (await (await fetch(`${server.url}/slots`)).json()) as { running: number };
+    return running;
+  };
+
+  it('stops the model when the stream is aborted, and when the client leaves before it has begun', async () => {
+    const stream = await client.chat.completions.create({ ...long, stream: true });
+    let pieces = 0;
+    for await (const _ of stream) if (++pieces === 5) stream.controller.abort();
+    await until(async () => (await running()) === 0);
+    const leaver = new AbortController();
+    const leaving = client.chat.completions.create(long, { signal: leaver.signal });
+    await until(async () => (await running()) === 1);
+    leaver.abort();
+    await expect(leaving).rejects.toThrow(/abort/i);
+    await until(async () => (await running()) === 0);
+  });
+
+  it('tells an error within a stream as the client knows it', async () => {
+    const stream = await client.chat.completions.create({ ...long, stream: true });
+    const read = async () => {
+      let first = true;
+      for await (const { id } of stream) {
+        if (first) await client.post(`/cancel/${id}`);
+        first = false;
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  it('is not asked again by itself when the queue is full', async () => {
+    let calls = 0;
+    const counting = new OpenAI({
+      baseURL: `${server.url}/v1`,
+      apiKey: 'none',
+      fetch: (...request) => {
+        calls++;
+        return fetch(...request);
+      },
+    });
+    const others = Array.from({ length: 5 }, () => client.chat.completions.create({ ...long, stream: true }));
+    const streams = await Promise.all(others);
+    await expect(counting.chat.completions.create(long)).rejects.toMatchObject({
+      status: 503,
+      code: 'queue_full',
+    });
+    expect(calls).toBe(1);
+    for (const stream of streams) stream.controller.abort();
+    await until(async () => (await running()) === 0);
   });
 });

@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const program = `${root}/dist/cli/main.js`;
+export const program = `${root}/dist/cli/main.js`;
 
 export const demo = `${root}/models/demo`;
 export const pictures = `${root}/examples/pictures`;
-/** Whether there is a built program with the demonstration model; tests that need it say so when they skip. */
-export const isBuilt = existsSync(program) && existsSync(`${demo}/config.json`);
+/** Tests that need them say so when they skip. */
+export const hasDemo = existsSync(`${demo}/config.json`);
+export const isBuilt = hasDemo && existsSync(program);
 
 export interface Served extends AsyncDisposable {
   url: string;

@@ -1,0 +1,139 @@
+/** The built server as a process among processes: signals, a crash under load, and the command line beside it. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import OpenAI, { APIError } from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../cli/memory-terminal.ts';
+import { isBuilt, pictures, program, type Served, serve } from './served.ts';
+
+/** Long answers: the demonstration model is made to go on by drawing at random. */
+const long = {
+  messages: [{ role: 'user' as const, content: 'Why?' }],
+  max_tokens: 1500,
+  temperature: 100,
+  seed: 1,
+};
+
+interface Slots {
+  running: number;
+  waiting: number;
+  requests: { state: string }[];
+  engine: { restarts: number; processId?: number; generatedTokens?: number; running?: number };
+}
+
+async function slots({ url }: Served): Promise<Slots> {
+  return (await (await fetch(`${url}/slots`)).json()) as Slots;
+}
+
+const ask = ({ url }: Served, fields: object = {}) =>
+  fetch(`${url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify({ ...long, ...fields }) });
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', () => {
+  let server: Served;
+  let client: OpenAI;
+
+  beforeAll(async () => {
+    server = await serve(['--slots', '2']);
+    client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  }, 60_000);
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  it('says what the command line says, for the same seed and options', async () => {
+    const picture = `${pictures}/receipt.png`;
+    const question = 'What is the total?';
+    const url = `data:image/png;base64,${readFileSync(picture).toString('base64')}`;
+    const answer = await client.chat.completions.create({
+      model: 'demo',
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: question },
+            { type: 'image_url', image_url: { url } },
+          ],
+        },
+      ],
+      temperature: 2,
+      top_p: 0.95,
+      seed: 11,
+      max_tokens: 20,
+    });
+    const flags = ['--temperature', '2', '--top-p', '0.95', '--seed', '11', '--max-tokens', '20'];
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      program,
+      'ask',
+      '-q',
+      picture,
+      question,
+      ...flags,
+    ]);
+    expect(answer.choices[0]?.message.content).toBe(stdout.slice(0, -1));
+  });
+
+  it('outlives its engine: 503 or an error event for what was under way, and then answers again', async () => {
+    const stream = await client.chat.completions.create({ ...long, model: 'demo', stream: true });
+    const streamed = (async () => {
+      for await (const _ of stream);
+    })().catch((error: unknown) => error);
+    const whole = Array.from({ length: 4 }, () => ask(server));
+    await until(async () => {
+      const { running, waiting } = await slots(server);
+      return running === 2 && waiting === 3;
+    });
+    const before = (await slots(server)).engine;
+    process.kill(before.processId!, 'SIGKILL');
+    const ended = await streamed;
+    expect(ended).toBeInstanceOf(APIError);
+    expect(ended).toMatchObject({ code: expect.stringMatching(/^(engine_stopped|model_loading)$/) });
+    for (const answer of whole) {
+      const response = await answer;
+      expect([response.status, response.headers.has('retry-after')]).toEqual([503, true]);
+    }
+    await until(async () => (await fetch(`${server.url}/health`)).status === 200);
+    expect((await ask(server, { max_tokens: 3 })).status).toBe(200);
+    const after = await slots(server);
+    expect(after).toMatchObject({ running: 0, waiting: 0, engine: { restarts: before.restarts + 1 } });
+    expect(after.engine.processId).not.toBe(before.processId);
+    expect(server.log()).toContain('the engine ended');
+  });
+
+  it('at SIGTERM lets requests end, takes no others, and leaves nothing behind', async () => {
+    const { engine } = await slots(server);
+    const answer = ask(server, { max_tokens: 300 });
+    await until(async () => (await slots(server)).running === 1);
+    server.child.kill('SIGTERM');
+    await until(() =>
+      fetch(`${server.url}/livez`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const response = await answer;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ usage: { completion_tokens: 300 } });
+    expect(await server.exited).toBe(0);
+    expect(isAlive(engine.processId!)).toBe(false);
+  });
+
+  it('ended by force takes its engine with it', async () => {
+    await using other = await serve();
+    const { engine } = await slots(other);
+    other.child.kill('SIGKILL');
+    await other.exited;
+    await until(() => !isAlive(engine.processId!));
+  });
+
+  it('ends as `ask` does when there is no such model', async () => {
+    await expect(serve(['--model', 'dmeo'])).rejects.toThrow(/\(4\): .*Did you mean "demo"/s);
+  });
+});
