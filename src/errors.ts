@@ -37,6 +37,10 @@ export type ErrorCode =
   | 'write_failed'
   /** A model could not be fetched. */
   | 'download_failed'
+  /** An OpenAI-compatible server cannot be reached, or answers nobody. */
+  | 'endpoint_failed'
+  /** An OpenAI-compatible server does not take this question. */
+  | 'endpoint_refused'
   /** Used after dispose. */
   | 'disposed'
   /** Stopped by the caller. */

@@ -5,12 +5,28 @@ import { batch } from './commands/batch.ts';
 import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
-import { evaluate } from './commands/eval.ts';
+import { evalCompare } from './commands/eval-compare.ts';
+import { evalMerge } from './commands/eval-merge.ts';
+import { evalRun } from './commands/eval-run.ts';
+import { evalScore } from './commands/eval-score.ts';
 import { models } from './commands/models.ts';
 import { pull } from './commands/pull.ts';
 import { serve } from './commands/serve.ts';
 import { trace } from './commands/trace.ts';
 
-const working: readonly Command[] = [ask, chat, batch, serve, models, pull, convert, trace, evaluate];
+const working: readonly Command[] = [
+  ask,
+  chat,
+  batch,
+  serve,
+  models,
+  pull,
+  convert,
+  trace,
+  evalRun,
+  evalScore,
+  evalMerge,
+  evalCompare,
+];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -18,7 +18,8 @@ export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string
   ok: 'Done.',
   unexpected: 'An error inside cogvlm2 or its engine; `--debug` shows where.',
   usage: 'Unknown command or flag, missing argument, or a value outside its limits.',
-  input: 'The picture (or another input file) is not there, cannot be read, is damaged or too large.',
+  input:
+    'The picture (or another input file, or server) is not there, cannot be read, is damaged or too large.',
   model: 'No model under that name, or its files are damaged or do not fit each other.',
   context: 'Picture, question and answer do not fit the context.',
   machine: 'The engine does not run on this machine, or there is not enough memory.',
@@ -42,6 +43,8 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   disposed: 'unexpected',
   write_failed: 'output',
   download_failed: 'output',
+  endpoint_failed: 'input',
+  endpoint_refused: 'input',
   aborted: 'interrupted',
 };
 

@@ -8,6 +8,11 @@ import type { FoundSources } from '../batch/find-sources.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
+import type { Answerer } from '../eval/asker.ts';
+import type { Compared } from '../eval/compare.ts';
+import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';
+import type { evaluate } from '../eval/evaluate.ts';
+import type { mergePredictions } from '../eval/merge.ts';
 import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -41,6 +46,16 @@ export interface Library {
   findSources(inputs: readonly string[], questions: readonly string[]): Promise<FoundSources>;
   /** Asks about all of it, with a model that is loaded. */
   batch(model: CogVLM2, answer: GenerateOptions, options: ModelBatchOptions): Promise<BatchCounts>;
+  /** Asks the questions of a benchmark, and keeps the answers in a file. */
+  evalRun(options: Parameters<typeof evaluate>[0]): ReturnType<typeof evaluate>;
+  /** Who answers: a loaded model. */
+  modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer>;
+  /** Who answers: an OpenAI-compatible server. */
+  endpoint(options: EndpointOptions): Promise<{ endpoint: Endpoint; answerer: Answerer }>;
+  /** One predictions file of the parts that several machines made. */
+  evalMerge(files: readonly string[], output: string): ReturnType<typeof mergePredictions>;
+  /** Results beside each other. */
+  evalCompare(files: readonly string[]): Promise<Compared>;
   /** Scores a file of predictions. */
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** Serves a model over HTTP; resolves when it can answer. */
@@ -71,6 +86,16 @@ export const library: Library = {
     const { ModelViewer } = await import('../batch/model-viewer.ts');
     return batch({ ...options, viewer: new ModelViewer(model, answer), wantsBytes: true });
   },
+  evalRun: async (options) => (await import('../eval/evaluate.ts')).evaluate(options),
+  modelAnswerer: async (model, compute) => (await import('../eval/asker.ts')).modelAnswerer(model, compute),
+  endpoint: async (options) => {
+    const { Endpoint } = await import('../eval/endpoint.ts');
+    const { endpointAnswerer } = await import('../eval/asker.ts');
+    const endpoint = new Endpoint(options);
+    return { endpoint, answerer: endpointAnswerer(endpoint) };
+  },
+  evalMerge: async (files, output) => (await import('../eval/merge.ts')).mergePredictions(files, output),
+  evalCompare: async (files) => (await import('../eval/compare.ts')).compareResults(files),
   evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   readPicture: async (source, signal) => {

@@ -63,7 +63,11 @@ function addCommand(
   context: Context,
   finish: (exitCode: number) => void,
 ): void {
-  const sub = program.command(command.name).summary(command.summary).description(`${command.summary}.`);
+  const words = command.name.split(' ');
+  const sub = parentOf(program, words.slice(0, -1))
+    .command(words.at(-1)!)
+    .summary(command.summary)
+    .description(`${command.summary}.`);
   sub.usage(`${command.arguments.map(argumentText).join(' ')} [options]`.trim());
   for (const { name, about, required, variadic } of command.arguments) {
     const word = `${name.toLowerCase()}${variadic ? '...' : ''}`;
@@ -85,6 +89,16 @@ function addCommand(
     finish(await command.run(sub.args, options, context));
   });
 }
+
+/** `eval run` is the command `run` of the command `eval`, which does nothing by itself. */
+function parentOf(program: Commander, words: readonly string[]): Commander {
+  return words.reduce((parent, word) => {
+    const found = parent.commands.find((command) => command.name() === word);
+    return found ?? parent.command(word).summary(groupSummaries[word] ?? word);
+  }, program);
+}
+
+const groupSummaries: Readonly<Record<string, string>> = { eval: 'Run benchmarks and score predictions' };
 
 function optionOf(flag: Flag): Option {
   const short = flag.short === undefined ? '' : `-${flag.short}, `;

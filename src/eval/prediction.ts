@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { benchmarks, profiles } from './benchmarks.ts';
 
-/** A whole number that tells files apart by their content; see `fingerprint.ts`. */
+/** 16 hexadecimal digits that tell files apart by their content; see `fingerprint.ts`. */
 const fingerprint = z.string();
 
 const checkpoint = z.object({
@@ -33,6 +33,8 @@ const endpoint = z.object({
 export const settingsSchema = z.object({
   benchmark: z.enum(benchmarks),
   data: z.object({ name: z.string(), sizeBytes: z.number(), fingerprint }),
+  /** Null is all of it. */
+  subset: z.string().nullable(),
   model: z.discriminatedUnion('kind', [checkpoint, endpoint]),
   /** Whose prompts. */
   profile: z.enum(profiles),

@@ -30,6 +30,15 @@ export function text(row: Row, ...names: string[]): string {
   return value;
 }
 
+/** What the files call a row by. */
+export function idOf(row: Row): string | number | undefined {
+  const names = ['id', 'question_id', 'questionId', 'index'];
+  const name = names.find((name) => ['string', 'number', 'bigint'].includes(typeof row[name]));
+  if (name === undefined) return undefined;
+  const id = row[name];
+  return typeof id === 'number' ? id : optionalText(row, name);
+}
+
 const predictionNames = ['prediction', 'response', 'predict'];
 
 /** What the model said. A field that is there but empty is the empty answer. */
@@ -93,7 +102,7 @@ export function asText(value: unknown, name: string): string {
   return str(value);
 }
 
-function isCell(value: unknown): value is PythonValue {
+export function isCell(value: unknown): value is PythonValue {
   return (
     ['string', 'number', 'bigint', 'boolean'].includes(typeof value) ||
     value === null ||

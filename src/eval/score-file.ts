@@ -2,11 +2,15 @@
  * Scores a file of predictions that came from anywhere: a JSON list, or JSON lines, of rows. A row that cannot be
  * scored is named and counted, and does not stop the others.
  */
-import { readFile } from 'node:fs/promises';
+import { writeFileWhole } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { type Benchmark, benchmarks, type Profile, profiles } from './benchmarks.ts';
-import { parseJsonAsPython } from './python/json.ts';
-import { isRow, optionalText, type Row } from './row.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Judge, judgeRows } from './judge.ts';
+import type { Results } from './prediction.ts';
+import { readRows } from './read-rows.ts';
+import { renderSummary, resultsOf } from './results.ts';
+import { idOf, isRow, type Row } from './row.ts';
 import { sumOcrBench } from './score/ocrbench.ts';
 import { ocrCategory, type RowScore, scoreRow } from './score-row.ts';
 import { type Summary, summarize } from './summary.ts';
@@ -29,6 +33,7 @@ export function scoreRows(benchmark: Benchmark, values: readonly unknown[], prof
       return { id: `row ${i + 1}`, row: {}, score: null, error: 'is not a JSON object' };
     }
     const id = idOf(value) ?? `row ${i + 1}`;
+    if (typeof value.error === 'string') return { id, row: value, score: null, error: value.error };
     if (benchmark === 'ocrbench' && value.kind === 'aggregate') {
       return { id, row: value, score: null, other: true };
     }
@@ -45,14 +50,6 @@ function scoreOrError(benchmark: Benchmark, row: Row, profile: Profile): RowScor
     if (error instanceof CogVLM2Error) return { score: null, error: error.message };
     throw error;
   }
-}
-
-function idOf(row: Row): string | number | undefined {
-  const names = ['id', 'question_id', 'questionId', 'index'];
-  const name = names.find((name) => ['string', 'number', 'bigint'].includes(typeof row[name]));
-  if (name === undefined) return undefined;
-  const id = row[name];
-  return typeof id === 'number' ? id : optionalText(row, name);
 }
 
 /** A row that asks for the sums of OCRBench gets those of all the questions of its file. */
@@ -73,68 +70,51 @@ export interface EvalScoreOptions {
   readonly profile?: string | undefined;
   /** One line of JSON per row in place of the summary. */
   readonly json?: boolean | undefined;
+  /** Where the results are written, if anywhere. */
+  readonly output?: string | undefined;
+  readonly judge?: JudgeOptions | undefined;
   readonly stdout: { write(text: string): unknown };
 }
 
-/** What `cogvlm2 eval score` does. Resolves to the summary, which `json` does not print. */
-export async function runEvalScore(options: EvalScoreOptions): Promise<Summary> {
+export interface JudgeOptions {
+  readonly endpoint: Endpoint;
+  readonly signal: AbortSignal;
+  onProgress(done: number, total: number): void;
+}
+
+/** What `cogvlm2 eval score` does. Resolves to the results, of which `json` prints the rows only. */
+export async function runEvalScore(options: EvalScoreOptions): Promise<Results> {
   const benchmark = oneOf(options.benchmark, benchmarks, 'benchmark');
   const profile = oneOf(options.profile ?? 'official', profiles, 'profile');
-  const { rows, summary } = scoreRows(benchmark, parseRows(await read(options.file), options.file), profile);
+  const { rows: read, header } = await readRows(options.file);
+  const values =
+    options.judge === undefined ? read : await judged(benchmark, read, profile, options.file, options.judge);
+  const scored = scoreRows(benchmark, values, profile);
+  const endpoint = options.judge?.endpoint;
+  const judge = endpoint === undefined ? null : { name: endpoint.model, url: endpoint.url };
+  const results = resultsOf(scored, header, judge);
+  if (options.output !== undefined) writeFileWhole(options.output, `${JSON.stringify(results)}\n`);
+  const { rows, summary } = scored;
   options.stdout.write(options.json === true ? rows.map(asLine).join('') : renderSummary(summary, rows));
-  return summary;
+  return results;
+}
+
+async function judged(
+  benchmark: Benchmark,
+  values: readonly unknown[],
+  profile: Profile,
+  file: string,
+  { endpoint, signal, onProgress }: JudgeOptions,
+): Promise<readonly unknown[]> {
+  using judge = new Judge(endpoint, `${file}.judge.jsonl`, signal);
+  const rows = await judgeRows(benchmark, values.filter(isRow), profile, judge, onProgress);
+  let next = 0;
+  return values.map((value) => (isRow(value) ? rows[next++] : value));
 }
 
 function asLine({ id, score, parsed, error }: ScoredRow): string {
   const line = { id, score, ...(parsed !== undefined && { parsed }), ...(error !== undefined && { error }) };
   return `${JSON.stringify(line)}\n`;
-}
-
-const namedErrors = 10;
-
-function renderSummary(summary: Summary, rows: readonly ScoredRow[]): string {
-  const broken = rows.filter(({ error }) => error !== undefined);
-  const lines = [
-    `${summary.benchmark} (${summary.profile})  ${shown(summary.score)}`,
-    ...summary.parts.map(({ name, score }) => `  ${name}  ${shown(score)}`),
-    `${summary.questions} questions, ${summary.undecided} undecided, ${summary.empty} empty, ${summary.broken} broken`,
-    ...broken.slice(0, namedErrors).map(({ id, error }) => `  ${id}: ${error}`),
-    ...(broken.length > namedErrors ? [`  and ${broken.length - namedErrors} more`] : []),
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function shown(score: number | null): string {
-  return score === null ? '-' : String(Math.round(score * 100) / 100);
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CogVLM2Error('file_not_found', `cannot read ${file}`, { cause });
-  }
-}
-
-function parseRows(text: string, file: string): unknown[] {
-  try {
-    if (/^[\uFEFF\s]*\[/.test(text)) return parseJsonAsPython(text) as unknown[];
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    return lines.length === 1 ? lines.map(parseJsonAsPython) : lines.map(parseLine);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `${file} is neither a JSON list nor JSON lines: ${reason}`;
-    throw new CogVLM2Error('invalid_value', message, { cause });
-  }
-}
-
-/** A line that a killed run left half is a broken row, not a broken file. */
-function parseLine(line: string): unknown {
-  try {
-    return parseJsonAsPython(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function oneOf<Name extends string>(value: string, names: readonly Name[], what: string): Name {

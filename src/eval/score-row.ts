@@ -17,6 +17,7 @@ import {
 import { scoreChartQa } from './score/chartqa.ts';
 import { scoreDemo } from './score/demo.ts';
 import { scoreDocVqa } from './score/docvqa.ts';
+import { optionPrompt } from './score/judge-prompts.ts';
 import {
   type MmBenchRow,
   type MmBenchTableRow,
@@ -25,9 +26,10 @@ import {
   scoreMmBench,
   scoreRotations,
 } from './score/mmbench.ts';
-import { scoreMmmu } from './score/mmmu.ts';
+import { asOptions, type MmmuQuestion, scoreMmmu } from './score/mmmu.ts';
 import { type Graded, judgeRow, matchExactly, readJudge, sumCapabilities } from './score/mmvet.ts';
 import { scoreOcrBench } from './score/ocrbench.ts';
+import type { Choices } from './score/option-match.ts';
 import { scoreTextVqa } from './score/textvqa.ts';
 
 export interface RowScore {
@@ -74,6 +76,11 @@ function ocrQuestion(row: Row) {
 }
 
 function mmmu(row: Row, profile: Profile): RowScore {
+  const { score, parsed } = scoreMmmu(prediction(row), mmmuQuestion(row, profile), profile);
+  return { score, parsed: writable(parsed), undecided: parsed === null };
+}
+
+function mmmuQuestion(row: Row, profile: Profile): MmmuQuestion {
   const golds = answers(row);
   const type = optionalText(row, 'question_type');
   const options = type === 'open' || type === 'short-answer' ? new Map<string, string>() : choices(row);
@@ -82,8 +89,30 @@ function mmmu(row: Row, profile: Profile): RowScore {
   }
   const answer =
     Array.isArray(row.answer) || golds.length !== 1 ? golds : goldOf(golds[0]!, options.size, profile);
-  const { score, parsed } = scoreMmmu(prediction(row), { answer, choices: options }, profile);
-  return { score, parsed: writable(parsed), undecided: parsed === null };
+  return { answer, choices: options, judged: optionalText(row, 'judged') };
+}
+
+interface OptionsAsked {
+  readonly choices: Choices;
+  readonly right: string;
+  /** The question that the row is a rotation of. */
+  readonly group?: number | undefined;
+}
+
+/** What a judge would match an answer with; undefined where no judge is asked. */
+export function optionsAsked(benchmark: Benchmark, row: Row, profile: Profile): OptionsAsked | undefined {
+  try {
+    if (benchmark === 'mmmu')
+      return profile === 'official' ? undefined : asOptions(mmmuQuestion(row, profile));
+    if (benchmark !== 'mmbench' || row.kind !== undefined || Array.isArray(row.rows)) return undefined;
+    const { answer, choices, index, group } = isMissing(row.index)
+      ? { ...mmbenchRow(row), index: undefined, group: undefined }
+      : mmbenchTableRow(row);
+    return { choices, right: answer, group: group ?? (index === undefined ? undefined : index % 1_000_000) };
+  } catch (error) {
+    if (error instanceof CogVLM2Error) return undefined; // A broken row, which the scorer names.
+    throw error;
+  }
 }
 
 /** The official script reads the list literal of several golds; VLMEvalKit shows it as it is. */
@@ -129,6 +158,9 @@ export function graded(row: Row): Graded {
 }
 
 function mmbench(row: Row, profile: Profile): RowScore {
+  if (typeof row.kind === 'string' && row.kind.includes('prompt')) {
+    return { score: optionPrompt(text(row, 'question'), choices(row), prediction(row)), other: true };
+  }
   if (!Array.isArray(row.rows)) {
     const pass = isMissing(row.index) ? mmbenchRow(row) : mmbenchTableRow(row);
     const { score, parsed } = scoreMmBench(pass, profile);
@@ -151,7 +183,12 @@ function mmbench(row: Row, profile: Profile): RowScore {
 function mmbenchRow(row: Row): MmBenchRow {
   const options = choices(row);
   if (options.size === 0) throw new CogVLM2Error('invalid_value', 'has no options');
-  return { prediction: prediction(row), answer: text(row, 'answer', 'GT'), choices: options };
+  return {
+    prediction: prediction(row),
+    answer: text(row, 'answer', 'GT'),
+    choices: options,
+    judged: optionalText(row, 'judged'),
+  };
 }
 
 export function mmbenchTableRow(row: Row): MmBenchTableRow {

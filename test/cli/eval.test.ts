@@ -21,7 +21,12 @@ test('eval score --json prints one id and score a line, as the fixture expects t
 });
 
 test.each([
-  [['eval', 'run', 'docvqa', file], /"run"/],
+  [['eval', 'rum', 'docvqa', file], /rum/],
+  [['eval', 'run', 'dockvqa', file], /did you mean docvqa/],
+  [['eval', 'run', 'docvqa'], /needs its data/],
+  [['eval', 'run', 'docvqa', file, '--shard', '5/4'], /there are 4 parts/],
+  [['eval', 'run', 'docvqa', file, '--api-model', 'm'], /--endpoint URL/],
+  [['eval', 'run', 'docvqa', file, '--judge-model', 'm'], /--judge URL/],
   [['eval', 'score', 'dockvqa', file], /docvqa/],
   [['eval', 'score', 'docvqa', file, '--profile', 'mine'], /vlmevalkit-2024/],
 ])('%j is refused with what there is', async (argv, sentence) => {

@@ -2,6 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Library, library as realLibrary } from '../../src/cli/library.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import { endpointAnswerer, modelAnswerer } from '../../src/eval/asker.ts';
+import { compareResults } from '../../src/eval/compare.ts';
+import { Endpoint } from '../../src/eval/endpoint.ts';
+import { evaluate } from '../../src/eval/evaluate.ts';
+import { mergePredictions } from '../../src/eval/merge.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
@@ -70,6 +75,24 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
         sizeBytes: 10,
       };
     },
+    evalRun: evaluate,
+    modelAnswerer: async (model) => ({
+      ...(await modelAnswerer(model, 'auto')),
+      model: {
+        kind: 'checkpoint',
+        name: 'demo',
+        types: { bf16: 1 },
+        sizeBytes: 1,
+        fingerprint: 'f',
+        compute: 'auto',
+      },
+    }),
+    async endpoint(options) {
+      const endpoint = new Endpoint(options);
+      return { endpoint, answerer: endpointAnswerer(endpoint) };
+    },
+    evalMerge: mergePredictions,
+    evalCompare: compareResults,
     evalScore: runEvalScore,
     async serve(options, signal) {
       calls.served.push(options);

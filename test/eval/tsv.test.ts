@@ -1,22 +1,29 @@
 /** Cells as pandas reads them: the recorded ones, and rules of the page that has no case for them. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { expect, test } from 'vitest';
-import { tsvRows } from '../../src/eval/tsv/table.ts';
+import { TsvTable } from '../../src/eval/tsv/table.ts';
 import { readCases } from './cases.ts';
 
-function columnsOf(text: string, size = text.length): Record<string, (string | null)[]> {
-  const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
-    text.slice(i * size, (i + 1) * size),
-  );
-  const rows = [...tsvRows(() => chunks)];
-  return Object.fromEntries(Object.keys(rows[0] ?? {}).map((name) => [name, rows.map((row) => row[name]!)]));
+const file = path.join(mkdtempSync(path.join(tmpdir(), 'tsv-')), 'table.tsv');
+
+/** Read in chunks of so many bytes, so that every mark comes at the end of one some time. */
+async function columnsOf(text: string, chunkBytes?: number): Promise<Record<string, (string | null)[]>> {
+  writeFileSync(file, text);
+  await using table = await TsvTable.open(file, chunkBytes);
+  const rows = await Promise.all(Array.from({ length: table.rowCount }, (_, i) => table.row(i)));
+  const whole = rows.filter((row) => typeof row !== 'string');
+  return Object.fromEntries(table.names.map((name) => [name, whole.map((row) => row[name]!)]));
 }
 
-test.each(readCases('tsv_cells'))('$id: $note', ({ tsv, expected }) => {
-  expect(columnsOf(tsv)).toEqual(expected);
-  expect(columnsOf(tsv, 1)).toEqual(expected);
+test.each(readCases('tsv_cells'))('$id: $note', async ({ tsv, expected }) => {
+  expect(await columnsOf(tsv)).toEqual(expected);
+  expect(await columnsOf(tsv, 1)).toEqual(expected);
 });
 
-const column = (...cells: string[]) => columnsOf(`a\tb\n${cells.map((cell) => `${cell}\tx\n`).join('')}`).a;
+const column = async (...cells: string[]) =>
+  (await columnsOf(`a\tb\n${cells.map((cell) => `${cell}\tx\n`).join('')}`)).a;
 
 test.each([
   [
@@ -69,18 +76,37 @@ test.each([
     ['"a"b"', 'x'],
     ['ab"', 'x'],
   ],
-])('a column of %j is read as %j', (cells, expected) => {
-  expect(column(...cells)).toEqual(expected);
+])('a column of %j is read as %j', async (cells, expected) => {
+  expect(await column(...cells)).toEqual(expected);
 });
 
-test('line ends, empty lines, short rows and names that come twice', () => {
-  expect(columnsOf('a\tb\ta\r\n\r\n1\tx\r\n"2\r\n"\ty\tz')).toEqual({
+test('line ends, empty lines, short rows and names that come twice', async () => {
+  expect(await columnsOf('a\tb\ta\r\n\r\n1\tx\r\n"2\r\n"\ty\tz')).toEqual({
     a: ['1', '2\r\n'],
     b: ['x', 'y'],
     'a.1': [null, 'z'],
   });
 });
 
-test('a row with more cells than names', () => {
-  expect(() => columnsOf('a\n1\t2\n')).toThrow('row 2 has 2 cells; the first row names 1');
+test('a row with more cells than names is named, and the others are read', async () => {
+  writeFileSync(file, 'a\n1\t2\n3\n');
+  await using table = await TsvTable.open(file);
+  expect([await table.row(0), await table.row(1)]).toEqual([
+    'has 2 cells; the first row names 1',
+    { a: '3' },
+  ]);
+});
+
+test('a byte order mark before a quote, quotes that open late, lines of spaces', async () => {
+  const text = '\uFEFF"a\tb"\tc\n   \nx"y\t"1\n""2"""\n';
+  const expected = { 'a\tb': ['x"y'], c: ['1\n"2"'] };
+  expect(await columnsOf(text)).toEqual(expected);
+  expect(await columnsOf(text, 1)).toEqual(expected);
+});
+
+test('a row is found by its index as pandas reads it', async () => {
+  writeFileSync(file, 'index\timage\n007\tlong\n8\t7\n');
+  await using table = await TsvTable.open(file);
+  expect(table.rowWithIndex('7')).toBe(0);
+  expect(table.rowWithIndex('9')).toBeUndefined();
 });

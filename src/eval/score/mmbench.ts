@@ -12,6 +12,8 @@ export interface MmBenchRow {
   /** The gold letter. */
   readonly answer: string;
   readonly choices: Choices;
+  /** The letter that a judge read where matching found none. */
+  readonly judged?: string | undefined;
 }
 
 export interface MmBenchScore {
@@ -20,8 +22,9 @@ export interface MmBenchScore {
   readonly parsed: string | null;
 }
 
-export function scoreMmBench({ prediction, answer, choices }: MmBenchRow, profile: Profile): MmBenchScore {
-  const parsed = matchOption(prediction, choices, profile) ?? null;
+export function scoreMmBench(row: MmBenchRow, profile: Profile): MmBenchScore {
+  const { prediction, answer, choices, judged } = row;
+  const parsed = matchOption(prediction, choices, profile) ?? judged ?? null;
   return { parsed, score: parsed !== null && parsed === answer ? 1 : 0 };
 }
 

@@ -14,6 +14,8 @@ export interface MmmuQuestion {
   readonly answer: string | readonly string[];
   /** Empty for an open question. */
   readonly choices: Choices;
+  /** The letter that a judge read where VLMEvalKit's matching found none. */
+  readonly judged?: string | undefined;
 }
 
 export interface MmmuScore {
@@ -35,18 +37,20 @@ export function scoreMmmu(prediction: string, question: MmmuQuestion, profile: P
   return { parsed, score: parsed === null ? null : golds.includes(parsed) ? 1 : 0 };
 }
 
-function scoreAsOptions(prediction: string, { answer, choices }: MmmuQuestion, profile: Profile): MmmuScore {
-  const gold = str(answer as PythonValue);
-  const options =
-    choices.size > 0
-      ? choices
-      : new Map([
-          ['A', gold],
-          ['B', 'Other Answers'],
-        ]);
-  const right = /^[A-Z]$/.test(gold) ? gold : 'A';
-  const parsed = matchOption(prediction, options, profile) ?? null;
+function scoreAsOptions(prediction: string, question: MmmuQuestion, profile: Profile): MmmuScore {
+  const { choices, right } = asOptions(question);
+  const parsed = matchOption(prediction, choices, profile) ?? question.judged ?? null;
   return { parsed, score: parsed === right ? 1 : 0 };
+}
+
+/** An open question's gold text as an option; a gold text that is a capital letter is taken for an option's. */
+export function asOptions({ answer, choices }: MmmuQuestion): { choices: Choices; right: string } {
+  const gold = str(answer as PythonValue);
+  const pair = new Map([
+    ['A', gold],
+    ['B', 'Other Answers'],
+  ]);
+  return { choices: choices.size > 0 ? choices : pair, right: /^[A-Z]$/.test(gold) ? gold : 'A' };
 }
 
 /** Letters in brackets, else letters between spaces, else option texts in answers of more than five words. */

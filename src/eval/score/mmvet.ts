@@ -24,9 +24,14 @@ export interface Judgement {
 
 const schedules = { official: [0, 0, 0.5, 1, 1.5, 2], vlmevalkit: [0, 0.5, 1, 1.5, 2] } as const;
 
+/** Temperatures of the calls that the profile makes at most. */
+export function judgeSchedule(profile: Profile): readonly number[] {
+  return schedules[profile === 'official' ? 'official' : 'vlmevalkit'];
+}
+
 /** Reads replies in the order of the calls; 0 when none of as many as the profile asks for is a score. */
 export function readJudge(replies: readonly string[], profile: Profile): Judgement {
-  const schedule = schedules[profile === 'official' ? 'official' : 'vlmevalkit'];
+  const schedule = judgeSchedule(profile);
   let score: number | undefined;
   let calls = 0;
   while (score === undefined && calls < Math.min(schedule.length, replies.length)) {

@@ -9,6 +9,7 @@ const missing = new Set(
     '|',
   ),
 );
+const longestMissing = 9;
 const whole = /^[ \t]*[+-]?[0-9]+[ \t]*$/;
 const decimal = /^[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*$/i;
 const truth = /^(?:True|TRUE|true|False|FALSE|false)$/;
@@ -21,7 +22,7 @@ export class Column {
   #someMissing = false;
 
   see(cell: string): void {
-    if (missing.has(cell)) {
+    if (isMissing(cell)) {
       this.#someMissing = true;
       return;
     }
@@ -32,12 +33,17 @@ export class Column {
 
   /** The text of `str(value)`; null where the value is missing. */
   read(cell: string): string | null {
-    if (missing.has(cell)) return null;
+    if (isMissing(cell)) return null;
     if (this.#whole && !this.#someMissing) return String(BigInt(digits(cell)));
     if (this.#decimal) return floatRepr(asNumber(cell));
     if (this.#truth) return cell.toLowerCase() === 'true' ? 'True' : 'False';
     return cell;
   }
+}
+
+/** A picture's cell is not worth hashing. */
+function isMissing(cell: string): boolean {
+  return cell.length <= longestMissing && missing.has(cell);
 }
 
 function digits(cell: string): string {

@@ -1,39 +1,89 @@
-/** Rows of a TSV file by column name, with the cells that pandas would read. Goes over the file twice. */
-import { CogVLM2Error } from '../../errors.ts';
+/**
+ * A TSV file by rows and column names, with the cells that pandas would read. Opening goes over it once, for what
+ * pandas knows of whole columns and for where the rows lie; after that any row is read by itself.
+ */
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { Column } from './column.ts';
-import { tsvRecords } from './records.ts';
+import { cellsOf, tsvRecords } from './records.ts';
 
 export type TsvRow = Record<string, string | null>;
 
-/** `open` gives the text of the file from its start each time it is called. */
-export function* tsvRows(open: () => Iterable<string>): Generator<TsvRow> {
-  const columns: Column[] = [];
-  for (const [line, record] of numbered(tsvRecords(open()))) {
-    if (line === 1) columns.push(...record.map(() => new Column()));
-    else checkWidth(record, columns.length, line);
-    if (line > 1) for (const [i, column] of columns.entries()) column.see(record[i] ?? '');
-  }
-  let names: string[] = [];
-  for (const [line, record] of numbered(tsvRecords(open()))) {
-    if (line === 1) names = uniqueNames(record);
-    else yield Object.fromEntries(names.map((name, i) => [name, columns[i]!.read(record[i] ?? '')]));
-  }
+interface Place {
+  readonly start: number;
+  readonly sizeBytes: number;
+  /** More cells than there are columns. */
+  readonly tooWide?: string;
 }
 
-function* numbered<Item>(items: Iterable<Item>): Generator<[number, Item]> {
-  let number = 0;
-  for (const item of items) {
-    number += 1;
-    yield [number, item];
-  }
-}
+export class TsvTable implements AsyncDisposable {
+  readonly names: readonly string[];
+  readonly #columns: readonly Column[];
+  readonly #places: readonly Place[];
+  readonly #file: FileHandle;
+  readonly #indexes: ReadonlyMap<string, number>;
 
-function checkWidth(record: readonly string[], columns: number, line: number): void {
-  if (record.length <= columns) return;
-  throw new CogVLM2Error(
-    'invalid_value',
-    `row ${line} has ${record.length} cells; the first row names ${columns}`,
-  );
+  private constructor(
+    names: string[],
+    columns: Column[],
+    places: Place[],
+    indexes: string[],
+    file: FileHandle,
+  ) {
+    this.names = names;
+    this.#columns = columns;
+    this.#places = places;
+    this.#file = file;
+    const column = columns[names.indexOf('index')];
+    this.#indexes = new Map(indexes.map((cell, row) => [column?.read(cell) ?? cell, row]));
+  }
+
+  /** @throws RangeError for a record that is too long; the system's errors. */
+  static async open(path: string, chunkBytes = 2 ** 20): Promise<TsvTable> {
+    let names: string[] = [];
+    const columns: Column[] = [];
+    const places: Place[] = [];
+    const indexes: string[] = [];
+    for await (const record of tsvRecords(createReadStream(path, { highWaterMark: chunkBytes }))) {
+      const cells = cellsOf(record);
+      if (names.length === 0) {
+        names = uniqueNames(cells);
+        columns.push(...names.map(() => new Column()));
+        continue;
+      }
+      const place = { start: record.start, sizeBytes: record.bytes.length };
+      indexes.push(cells[names.indexOf('index')] ?? '');
+      if (cells.length > names.length) {
+        places.push({ ...place, tooWide: `has ${cells.length} cells; the first row names ${names.length}` });
+        continue;
+      }
+      places.push(place);
+      for (const [i, column] of columns.entries()) column.see(cells[i] ?? '');
+    }
+    return new TsvTable(names, columns, places, indexes, await open(path, 'r'));
+  }
+
+  get rowCount(): number {
+    return this.#places.length;
+  }
+
+  /** By its number, from 0; a text says what is wrong with it. */
+  async row(number: number): Promise<TsvRow | string> {
+    const { start, sizeBytes, tooWide } = this.#places[number]!;
+    if (tooWide !== undefined) return tooWide;
+    const { buffer } = await this.#file.read(Buffer.allocUnsafe(sizeBytes), 0, sizeBytes, start);
+    const cells = cellsOf({ bytes: buffer });
+    return Object.fromEntries(this.names.map((name, i) => [name, this.#columns[i]!.read(cells[i] ?? '')]));
+  }
+
+  /** The number of the row that has this in its column `index`. */
+  rowWithIndex(index: string): number | undefined {
+    return this.#indexes.get(index);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+  }
 }
 
 /** A second "a" is called "a.1". */

@@ -1,0 +1,41 @@
+/** `cogvlm2 eval compare RESULTS...`: what quantising, or another model, changed. */
+import { z } from 'zod';
+import { defineCommand } from '../command.ts';
+import { debugOption, jsonOption } from '../options.ts';
+import { renderTable } from '../table.ts';
+
+export const evalCompare = defineCommand({
+  name: 'eval compare',
+  summary: 'Set results of one benchmark side by side',
+  arguments: [
+    {
+      name: 'RESULTS',
+      about: 'results of `eval run` or `eval score --output`',
+      required: true,
+      variadic: true,
+    },
+  ],
+  options: z.object({ ...jsonOption, ...debugOption }),
+  examples: [
+    {
+      about: 'What quantising costs',
+      line: 'cogvlm2 eval compare demo-bf16.results.json demo-int8.results.json demo-int4.results.json',
+    },
+  ],
+  notes: 'The last line is the share of questions that got the very answer which the first file has.',
+
+  async run(args, { json }, { terminal, library }) {
+    const { benchmark, columns, rows } = await library.evalCompare(args);
+    if (json) terminal.stdout.write(`${JSON.stringify({ benchmark, columns, rows })}\n`);
+    else {
+      const shown = (value: number | null) => (value === null ? '-' : String(Math.round(value * 100) / 100));
+      terminal.stdout.write(
+        renderTable([
+          [benchmark, ...columns],
+          ...rows.map(({ name, values }) => [name, ...values.map(shown)]),
+        ]),
+      );
+    }
+    return 0;
+  },
+});

@@ -1,0 +1,23 @@
+/** `cogvlm2 eval merge PART...`: one predictions file of the parts that several machines made. */
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { defineCommand } from '../command.ts';
+import { debugOption, outputFileOption } from '../options.ts';
+import { formatCount } from '../units.ts';
+
+export const evalMerge = defineCommand({
+  name: 'eval merge',
+  summary: 'Join the parts that `eval run --shard` made',
+  arguments: [{ name: 'PART', about: 'a predictions file', required: true, variadic: true }],
+  options: z.object({ ...outputFileOption, ...debugOption }),
+  examples: [{ about: 'Four machines', line: 'cogvlm2 eval merge docvqa-*.jsonl --output docvqa.jsonl' }],
+  notes: 'Parts of different settings are refused. What is missing is said, and the exit status is then 3.',
+
+  async run(args, { output }, { terminal, library }) {
+    if (output === undefined) throw new CogVLM2Error('invalid_value', 'Where to? Give --output FILE.');
+    const { answered, failed, missing } = await library.evalMerge(args, output);
+    terminal.stdout.write(`${formatCount(answered)} answers, ${formatCount(failed)} failed, in ${output}.\n`);
+    if (missing.length === 0) return 0;
+    throw new CogVLM2Error('file_not_found', `These parts were not given: ${missing.join(', ')}.`);
+  },
+});

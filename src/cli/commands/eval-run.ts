@@ -1,0 +1,236 @@
+/** `cogvlm2 eval run BENCHMARK DATA...`: asks a model, or a server, and keeps every answer as it comes. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
+import type { Shard } from '../../eval/selection.ts';
+import { nearest } from '../../nearest.ts';
+import { type Context, defineCommand } from '../command.ts';
+import { judgeFor, judgeOptions, keyFor, profileOption } from '../eval-options.ts';
+import { flagGroup } from '../flags.ts';
+import { openModel } from '../open-model.ts';
+import {
+  answerOptions,
+  debugOption,
+  jsonOption,
+  modelOptions,
+  outputFileOption,
+  outputOptions,
+  parallelOption,
+} from '../options.ts';
+import { packageDirectory, packageVersion } from '../package-info.ts';
+import { createProgress, type ProgressReport } from '../progress.ts';
+import { stopOnInterrupt } from '../terminal.ts';
+import { formatCount } from '../units.ts';
+
+const inQuestions = flagGroup('Questions');
+const inModel = flagGroup('Model');
+const { maxTokens, temperature, topK, topP, seed, template } = answerOptions;
+const { quiet } = outputOptions;
+
+const runOptions = z.object({
+  subset: inQuestions(z.string().min(1).optional(), 'Only the questions of this split, category or type.', {
+    value: 'NAME',
+  }),
+  limit: inQuestions(z.int().min(1).optional(), 'Only so many questions: the first, or with --seed a draw.', {
+    value: 'N',
+  }),
+  shard: inQuestions(
+    z
+      .string()
+      .regex(/^[1-9]\d*\/[1-9]\d*$/, 'not of the form i/n, such as 1/4')
+      .optional(),
+    'Only the i-th of n parts of the questions, for several machines.',
+    { value: 'I/N' },
+  ),
+  ...parallelOption(1, 256),
+  pictures: inQuestions(
+    z.enum(['first', 'all']).default('first'),
+    'Which pictures of a question are shown; CogVLM2 takes one, servers may take all.',
+    { value: 'WHICH' },
+  ),
+  ...modelOptions,
+  endpoint: inModel(
+    z.string().min(1).optional(),
+    'Ask this OpenAI-compatible server in place of a model here.',
+    {
+      value: 'URL',
+    },
+  ),
+  apiModel: inModel(z.string().min(1).optional(), "The model's name at the server.", { value: 'NAME' }),
+  maxTokens,
+  temperature,
+  topK,
+  topP,
+  seed,
+  template,
+  ...profileOption,
+  ...judgeOptions,
+  ...outputFileOption,
+  ...jsonOption,
+  quiet,
+  ...debugOption,
+});
+type RunFlags = z.output<typeof runOptions>;
+
+export const evalRun = defineCommand({
+  name: 'eval run',
+  summary: 'Ask the questions of a benchmark, or go on where an earlier run stopped, and score the answers',
+  arguments: [
+    { name: 'BENCHMARK', about: benchmarks.join(', '), required: true },
+    {
+      name: 'DATA',
+      about: 'data files or a folder of them; `demo` has its own',
+      variadic: true,
+      optional: true,
+    },
+  ],
+  options: runOptions,
+  examples: [
+    { about: 'Our own benchmark, with the demonstration model', line: 'cogvlm2 eval run demo --limit 20' },
+    {
+      about: 'A hundred questions of DocVQA, four at once',
+      line: 'cogvlm2 eval run docvqa DocVQA_VAL.tsv --model cogvlm2-llama3-chat-19B --limit 100 --seed 1 --parallel 4',
+    },
+    {
+      about: 'Another system, through its server',
+      line: 'cogvlm2 eval run chartqa test-00000-of-00001.parquet --endpoint http://127.0.0.1:8000/v1 --api-model qwen',
+    },
+  ],
+  notes: `Where the data comes from and what formats are read stands in [eval.md](eval.md). The predictions go to \`--output\`,
+without it to BENCHMARK-MODEL.jsonl in this folder, a line as soon as an answer is there, and the results to a file
+beside it. The same command goes on with the file; with other settings it is refused. The server's key is taken from
+\`COGVLM2_API_KEY\`, or from \`OPENAI_API_KEY\` at OpenAI. \`--json\` prints the results without their rows.`,
+
+  async run(args, options, context) {
+    const [name, ...data] = args as [string, ...string[]];
+    const benchmark = benchmarkOf(name);
+    const { terminal, library } = context;
+    using stop = stopOnInterrupt(terminal);
+    await using judge = await judgeFor(options, context, stop.signal);
+    const progress = createProgress(terminal, options.quiet);
+    await using open = new Opened();
+    const done = await library
+      .evalRun({
+        ...options,
+        ...{ maxTokens: options.maxTokens ?? null, topK: options.topK ?? null, topP: options.topP ?? null },
+        benchmark,
+        data: data.length > 0 ? data : [demoData(benchmark)],
+        shard: shardOf(options.shard),
+        seed: options.seed ?? null,
+        subset: options.subset,
+        limit: options.limit,
+        output: options.output,
+        version: packageVersion(),
+        answerer: () => open.answerer(options, context, progress, stop.signal),
+        signal: stop.signal,
+        onProgress: (done, total) => progress.report({ stage: 'answer', done, total }),
+        onFailure: failureTeller(context, progress, options.quiet),
+      })
+      .finally(progress.clear);
+    tell(done, context, options.quiet);
+    if (options.shard !== undefined) return 0;
+    const scored = await library.evalScore({
+      benchmark,
+      file: done.file,
+      profile: options.profile,
+      output: done.file.replace(/(?:\.jsonl)?$/, '.results.json'),
+      judge: judge?.options,
+      stdout: options.json ? { write: () => true } : terminal.stdout,
+    });
+    if (options.json) terminal.stdout.write(`${JSON.stringify({ ...scored, rows: undefined })}\n`);
+    return 0;
+  },
+});
+
+/** The model or the server of a run, let go at its end. */
+class Opened implements AsyncDisposable {
+  #opened: { [Symbol.asyncDispose]?(): PromiseLike<void>; [Symbol.dispose]?(): void } | undefined;
+
+  async answerer(options: RunFlags, context: Context, progress: ProgressReport, signal: AbortSignal) {
+    const { library, terminal } = context;
+    const { endpoint: url, apiModel, compute } = options;
+    if (url === undefined) {
+      if (apiModel !== undefined)
+        throw invalid('--api-model is a name at a server: give --endpoint URL as well.');
+      const model = await openModel(options, context, progress, signal);
+      this.#opened = model;
+      return library.modelAnswerer(model, compute);
+    }
+    if (apiModel === undefined) throw invalid('The server needs to know which model: give --api-model NAME.');
+    if (options.model !== undefined) throw invalid('Either --model or --endpoint answers, not both.');
+    const key = keyFor(url, 'COGVLM2_API_KEY', terminal.env);
+    const { endpoint, answerer } = await library.endpoint({ url, model: apiModel, key, env: process.env });
+    this.#opened = endpoint;
+    return answerer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#opened?.[Symbol.dispose]?.();
+    await this.#opened?.[Symbol.asyncDispose]?.();
+  }
+}
+
+function benchmarkOf(name: string): Benchmark {
+  const found = benchmarks.find((benchmark) => benchmark === name);
+  if (found !== undefined) return found;
+  const near = nearest(name, benchmarks);
+  throw invalid(
+    `There is no benchmark ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}; there are ${benchmarks.join(', ')}.`,
+  );
+}
+
+function demoData(benchmark: Benchmark): string {
+  const file = path.join(packageDirectory(), 'bench/demo/demo.tsv');
+  if (benchmark === 'demo' && existsSync(file)) return file;
+  throw invalid(`${benchmark} needs its data: a file or a folder. docs/eval.md says where it is to be had.`);
+}
+
+function shardOf(text: string | undefined): Shard | undefined {
+  if (text === undefined) return undefined;
+  const [index, count] = text.split('/').map(Number) as [number, number];
+  if (index > count) throw invalid(`--shard is ${text}, but there are ${count} parts.`);
+  return { index, count };
+}
+
+const namedFailures = 10;
+
+function failureTeller({ terminal }: Context, progress: ProgressReport, quiet: boolean) {
+  let told = 0;
+  return (id: string, why: string): void => {
+    told += 1;
+    if (quiet || told > namedFailures) return;
+    progress.clear();
+    terminal.stderr.write(`cogvlm2: ${id}: ${why}\n`);
+    if (told === namedFailures) terminal.stderr.write('cogvlm2: further ones are only counted.\n');
+  };
+}
+
+function tell(
+  {
+    file,
+    selected,
+    answered,
+    earlier,
+    failed,
+    broken,
+    morePictures,
+  }: Awaited<ReturnType<Context['library']['evalRun']>>,
+  { terminal }: Context,
+  quiet: boolean,
+): void {
+  if (quiet) return;
+  const parts = [
+    `${formatCount(answered + earlier)} of ${formatCount(selected)} questions have an answer in ${file}`,
+    ...(earlier > 0 ? [`${formatCount(earlier)} from before`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} failed; the same command asks them again`] : []),
+    ...(broken > 0 ? [`${formatCount(broken)} rows of the data are broken`] : []),
+    ...(morePictures > 0 ? [`${formatCount(morePictures)} have more pictures than were shown`] : []),
+  ];
+  terminal.stderr.write(`${parts.join('; ')}.\n`);
+}
+
+function invalid(message: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', message);
+}

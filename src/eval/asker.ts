@@ -1,0 +1,101 @@
+/** Who is asked: a model of ours, or any OpenAI-compatible server. Both are shown the same pictures and texts. */
+import { createHash } from 'node:crypto';
+import { CogVLM2Error } from '../errors.ts';
+import type { CogVLM2 } from '../generate/cogvlm2.ts';
+import type { GenerateOptions } from '../generate/types.ts';
+import { describeOther, sniffFormat } from '../image/sniff.ts';
+import type { Endpoint, Reply } from './endpoint.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import type { Settings } from './prediction.ts';
+import { strip } from './python/whitespace.ts';
+
+export interface Asked {
+  readonly id: string;
+  readonly prompt: string;
+  readonly pictures: readonly Uint8Array[];
+}
+
+export type Ask = (asked: Asked, signal: AbortSignal) => Promise<Reply>;
+
+/** Someone who can be asked, as the header of a predictions file describes them. */
+export interface Answerer {
+  readonly model: Settings['model'];
+  readonly device: string | null;
+  /** The template that the answerer is asked by, of the one that was wished for. */
+  templateOf(wished: 'chat' | 'vqa' | 'base'): Settings['template'];
+  asker(settings: Settings): Ask;
+}
+
+export async function modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer> {
+  const { name, types, path, device } = model.info;
+  const described = { kind: 'checkpoint' as const, name, types, ...(await fingerprintOf([path])), compute };
+  return {
+    model: described,
+    device,
+    templateOf: (wished) => wished,
+    asker: (settings) => modelAsker(model, settings),
+  };
+}
+
+export function endpointAnswerer(endpoint: Endpoint): Answerer {
+  const { model: name, url } = endpoint;
+  return {
+    model: { kind: 'endpoint', name, url },
+    device: null,
+    templateOf: () => null,
+    asker: (settings) => endpointAsker(endpoint, settings),
+  };
+}
+
+function modelAsker(model: CogVLM2, settings: Settings): Ask {
+  return async ({ id, prompt, pictures }, signal) => {
+    const options: GenerateOptions = {
+      signal,
+      temperature: settings.temperature,
+      template: settings.template ?? 'chat',
+      ...(settings.maxTokens !== null && { maxTokens: settings.maxTokens }),
+      ...(settings.topK !== null && { topK: settings.topK }),
+      ...(settings.topP !== null && { topP: settings.topP }),
+      ...(settings.seed !== null && { seed: seedOf(settings.seed, id) }),
+    };
+    const { text, finishReason, usage } = await model.ask(pictures[0] ?? null, prompt, options).result();
+    if (finishReason === 'aborted') throw new CogVLM2Error('aborted', 'Stopped.');
+    return { text: answerOf(text), finishReason, completionTokens: usage.completionTokens };
+  };
+}
+
+function endpointAsker(endpoint: Endpoint, settings: Settings): Ask {
+  return async ({ id, prompt, pictures }, signal) => {
+    const seed = settings.seed === null ? null : seedOf(settings.seed, id);
+    const images = pictures.map((bytes) => ({
+      type: 'image_url' as const,
+      image_url: { url: dataUrl(bytes) },
+    }));
+    const reply = await endpoint.chat(
+      [...images, { type: 'text', text: prompt }],
+      { ...settings, seed },
+      signal,
+    );
+    return { ...reply, text: answerOf(reply.text) };
+  };
+}
+
+/** As VLMEvalKit takes an answer from CogVLM2. */
+function answerOf(text: string): string {
+  return strip(text.split('<|end_of_text|>')[0]!);
+}
+
+/** An answer must not depend on which others were asked before it, or beside it. */
+function seedOf(seed: number, id: string): number {
+  return createHash('sha256').update(`${seed} ${id}`).digest().readUIntBE(0, 4);
+}
+
+function dataUrl(bytes: Uint8Array): string {
+  const format = sniffFormat(bytes);
+  if (format === null)
+    throw new CogVLM2Error(
+      'invalid_image',
+      `The picture is ${describeOther(bytes)}; PNG, JPEG and WebP are sent.`,
+    );
+  return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`;
+}

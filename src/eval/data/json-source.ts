@@ -1,0 +1,95 @@
+/**
+ * JSON lines, read line by line, and the benchmarks' own JSON files, which hold paths of pictures and are small: a
+ * list of rows, `{"data": [...]}` (TextVQA, DocVQA), or an object of rows by their ids (MM-Vet).
+ */
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { CogVLM2Error } from '../../errors.ts';
+import { linesOf } from '../lines.ts';
+import { parseJsonAsPython } from '../python/json.ts';
+import { isRow, type Row } from '../row.ts';
+import type { RowSource, SourceRow } from './source.ts';
+
+export async function openJson(file: string): Promise<RowSource> {
+  const rows = (await isLines(file)) ? undefined : rowsOf(await readWhole(file), file);
+  async function* scan(): AsyncGenerator<SourceRow> {
+    if (rows !== undefined) yield* rows;
+    else for await (const line of rowLines(file)) yield parseRow(line);
+  }
+  async function* read(places: readonly number[]): AsyncGenerator<SourceRow> {
+    if (rows !== undefined) {
+      for (const place of places) yield rows[place]!;
+      return;
+    }
+    const wanted = new Set(places);
+    let place = 0;
+    for await (const line of rowLines(file)) {
+      if (wanted.has(place)) yield parseRow(line);
+      place += 1;
+    }
+  }
+  return { scan, read, [Symbol.asyncDispose]: async () => {} };
+}
+
+async function* rowLines(file: string): AsyncGenerator<string> {
+  for await (const { text } of linesOf(file)) if (text.trim() !== '') yield text;
+}
+
+function parseRow(line: string): SourceRow {
+  try {
+    const value = parseJsonAsPython(line);
+    return isRow(value) ? value : 'is not a JSON object';
+  } catch {
+    return 'is not JSON';
+  }
+}
+
+/** The first line is an object by itself, and is not all that there is. */
+async function isLines(file: string): Promise<boolean> {
+  let seen = 0;
+  for await (const line of rowLines(file)) {
+    if (seen === 0 && !(line.trimStart().startsWith('{') && line.trimEnd().endsWith('}'))) return false;
+    seen += 1;
+    if (seen === 2) return true;
+  }
+  return path.extname(file) === '.jsonl';
+}
+
+const maxBytes = 2 ** 29 - 2 ** 20;
+
+async function readWhole(file: string): Promise<unknown> {
+  const { size } = await stat(file);
+  if (size > maxBytes) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${file} has ${size} bytes; a JSON document is read up to ${maxBytes}. Write it as JSON lines, one row a line.`,
+    );
+  }
+  try {
+    return parseJsonAsPython(await readFile(file, 'utf8'));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CogVLM2Error('invalid_value', `${file} is not JSON: ${why}.`, { cause });
+  }
+}
+
+function rowsOf(value: unknown, file: string): SourceRow[] {
+  const list = isRow(value) && Array.isArray(value.data) ? value.data : value;
+  if (Array.isArray(list))
+    return list.map((row) => (isRow(row) ? withSplit(row, file) : 'is not a JSON object'));
+  const entries = isRow(list) ? Object.entries(list) : [];
+  if (entries.length > 0 && entries.every(([, row]) => isRow(row))) {
+    return entries.map(([id, row]) => ({ question_id: id, ...(row as Row) }));
+  }
+  if (isRow(list) && 'question' in list) return [list];
+  throw new CogVLM2Error(
+    'invalid_value',
+    `${file} holds no rows: a list of objects, or objects by their ids.`,
+  );
+}
+
+/** ChartQA's two halves are two files. */
+function withSplit(row: Row, file: string): Row {
+  const split = /^(?:train|val|test)_(?:human|augmented)$/.exec(path.basename(file, '.json'))?.[0];
+  return split === undefined || 'split' in row ? row : { ...row, split };
+}

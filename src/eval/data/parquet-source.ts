@@ -1,0 +1,105 @@
+/** Hugging Face's parquet files, one row group at a time; while scanning, without the columns that hold pictures. */
+import { open } from 'node:fs/promises';
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { CogVLM2Error } from '../../errors.ts';
+import { PythonFloat } from '../python/float.ts';
+import type { Row } from '../row.ts';
+import { holdsPicture } from './picture-cell.ts';
+import type { RowSource, SourceRow } from './source.ts';
+
+interface Group {
+  readonly firstRow: number;
+  readonly rowCount: number;
+}
+
+export async function openParquet(path: string): Promise<RowSource> {
+  const handle = await open(path, 'r');
+  try {
+    const file = await asBuffer(handle);
+    const metadata = await parquetMetadataAsync(file);
+    const doubles = new Set(
+      metadata.schema.filter(({ type }) => type === 'DOUBLE' || type === 'FLOAT').map(({ name }) => name),
+    );
+    const columns = topLevelNames(metadata);
+    const described = columns.filter((name) => !holdsPicture(name));
+    const groups = groupsOf(metadata);
+
+    async function readGroup(group: Group, columns: string[]): Promise<Row[]> {
+      const rowEnd = group.firstRow + group.rowCount;
+      const options = { file, metadata, compressors, columns, rowStart: group.firstRow, rowEnd, utf8: false };
+      const rows = await parquetReadObjects(options);
+      return rows.map((row) =>
+        Object.fromEntries(
+          Object.entries(row).map(([name, value]) => [name, asCell(value, doubles.has(name))]),
+        ),
+      );
+    }
+
+    async function* scan(): AsyncGenerator<SourceRow> {
+      for (const group of groups) yield* await readGroup(group, described);
+    }
+
+    async function* read(places: readonly number[]): AsyncGenerator<SourceRow> {
+      for (const group of groups) {
+        const wanted = places.filter(
+          (place) => place >= group.firstRow && place < group.firstRow + group.rowCount,
+        );
+        if (wanted.length === 0) continue;
+        const rows = await readGroup(group, columns);
+        for (const place of wanted) yield rows[place - group.firstRow]!;
+      }
+    }
+
+    return { scan, read, [Symbol.asyncDispose]: () => handle.close() };
+  } catch (cause) {
+    await handle.close();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CogVLM2Error('invalid_value', `${path} is no whole parquet file: ${why}.`, { cause });
+  }
+}
+
+async function asBuffer(handle: Awaited<ReturnType<typeof open>>): Promise<AsyncBuffer> {
+  const { size } = await handle.stat();
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      const from = start < 0 ? size + start : start;
+      const bytes = new Uint8Array(Math.max(0, end - from));
+      await handle.read(bytes, 0, bytes.length, from);
+      return bytes.buffer;
+    },
+  };
+}
+
+function groupsOf({ row_groups }: FileMetaData): Group[] {
+  let firstRow = 0;
+  return row_groups.map(({ num_rows }) => {
+    const group = { firstRow, rowCount: Number(num_rows) };
+    firstRow += group.rowCount;
+    return group;
+  });
+}
+
+/** The schema is a list in depth-first order whose first entry is the root. */
+function topLevelNames({ schema }: FileMetaData): string[] {
+  const names: string[] = [];
+  let at = 1;
+  const skip = (): void => {
+    const children = schema[at]?.num_children ?? 0;
+    at += 1;
+    for (let child = 0; child < children; child++) skip();
+  };
+  while (at < schema.length) {
+    names.push(schema[at]!.name);
+    skip();
+  }
+  return names;
+}
+
+/** As a JSON file would give it: text that is not marked as such is text, a double keeps its point. */
+function asCell(value: unknown, isDouble: boolean): unknown {
+  if (typeof value === 'number' && isDouble) return new PythonFloat(value);
+  if (value instanceof Uint8Array && isDouble === false) return value;
+  return value;
+}

@@ -1,0 +1,132 @@
+/** Asks a model the questions of a benchmark and keeps every answer as it comes. */
+import { CogVLM2Error, type ErrorCode } from '../errors.ts';
+import type { Ask } from './asker.ts';
+import type { BrokenRow, DataSet, PlannedQuestion, Question } from './data/data-set.ts';
+import type { Settings } from './prediction.ts';
+import type { PredictionLog } from './prediction-log.ts';
+import { promptOf } from './prompt.ts';
+import { PythonFloat } from './python/float.ts';
+import { type PythonValue, str } from './python/str.ts';
+import { isCell, type Row } from './row.ts';
+
+export interface RunOptions {
+  readonly data: DataSet;
+  readonly selected: readonly PlannedQuestion[];
+  readonly settings: Settings;
+  readonly ask: Ask;
+  readonly log: PredictionLog;
+  /** Questions that are on their way at the same time. */
+  readonly parallel: number;
+  readonly signal: AbortSignal;
+  /** Of the selected questions; those of an earlier run are done. */
+  onProgress(done: number, total: number): void;
+  /** A question without an answer, and why. */
+  onFailure(id: string, why: string): void;
+}
+
+export interface RunCounts {
+  answered: number;
+  /** Had an answer from an earlier run. */
+  earlier: number;
+  failed: number;
+  /** Questions with more pictures than were shown. */
+  morePictures: number;
+}
+
+/** What ends a question and not the run. */
+const questionErrors: ReadonlySet<ErrorCode> = new Set([
+  'invalid_value',
+  'invalid_image',
+  'image_too_large',
+  'file_not_found',
+  'context_length_exceeded',
+  'endpoint_refused',
+]);
+
+/** @throws what ends the run, after the answers that were on their way are kept; `aborted`. */
+export async function run(options: RunOptions): Promise<RunCounts> {
+  const { data, selected, log, signal } = options;
+  const waiting = selected.filter(({ id }) => !log.has(id));
+  const counts: RunCounts = {
+    answered: 0,
+    earlier: selected.length - waiting.length,
+    failed: 0,
+    morePictures: 0,
+  };
+  const progress = () =>
+    options.onProgress(counts.earlier + counts.answered + counts.failed, selected.length);
+  progress();
+  await inParallel(data.questions(waiting), options.parallel, async (question) => {
+    signal.throwIfAborted();
+    const startedAt = performance.now();
+    try {
+      await answer(question, options, counts, startedAt);
+      counts.answered += 1;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof CogVLM2Error) || !questionErrors.has(error.code)) throw error;
+      counts.failed += 1;
+      const { code, message } = error;
+      log.append({ id: question.id, error: { code, message }, run: { row: question.place } });
+      options.onFailure(question.id, message);
+    }
+    progress();
+  });
+  return counts;
+}
+
+async function answer(
+  question: Question | BrokenRow,
+  { settings, ask, log, signal }: RunOptions,
+  counts: RunCounts,
+  startedAt: number,
+): Promise<void> {
+  if ('error' in question) throw new CogVLM2Error('invalid_value', question.error);
+  const { id, place, row, pictureCount } = question;
+  if (pictureCount === 0) throw new CogVLM2Error('invalid_image', 'The row has no picture.');
+  const shown = settings.pictures === 'all' ? pictureCount : 1;
+  if (pictureCount > shown) counts.morePictures += 1;
+  const prompt = promptOf(settings.benchmark, row, settings.profile);
+  const pictures = await Promise.all(Array.from({ length: shown }, (_, i) => question.picture(i)));
+  const { text, finishReason, completionTokens } = await ask({ id, prompt, pictures }, signal);
+  const durationMs = Math.round(performance.now() - startedAt);
+  log.append({
+    ...writable(row),
+    id,
+    prediction: text,
+    run: { row: place, finishReason, completionTokens, durationMs },
+  });
+}
+
+/** The row as JSON that reads the same: a float keeps its point, a missing cell is left out. */
+function writable(row: Row): Record<string, unknown> {
+  const kept = Object.entries(row).filter(([, value]) => isCell(value) && value !== null);
+  return Object.fromEntries(kept.map(([name, value]) => [name, asJson(value as PythonValue)]));
+}
+
+function asJson(value: PythonValue): unknown {
+  if (typeof value === 'bigint' || value instanceof PythonFloat) return str(value);
+  return Array.isArray(value) ? value.map(asJson) : value;
+}
+
+/** At most so many at once; the first failure lets the others end and is thrown. */
+export async function inParallel<Item>(
+  items: AsyncIterable<Item>,
+  parallel: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failure: { error: unknown } | undefined;
+  for await (const item of items) {
+    if (failure !== undefined) break;
+    const one = work(item)
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => running.delete(one));
+    running.add(one);
+    if (running.size >= parallel) await Promise.race(running);
+  }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure.error;
+}

@@ -1,0 +1,58 @@
+/** An OpenAI-compatible server of a few lines, which answers as the test says and remembers what it was asked. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ChatRequest {
+  model: string;
+  temperature: number;
+  max_tokens?: number;
+  seed?: number;
+  messages: { content: string | { type: string; text?: string; image_url?: { url: string } }[] }[];
+}
+
+/** A text is an answer; a number is a status without one. */
+export type Answers = (
+  prompt: string,
+  request: ChatRequest,
+  asked: number,
+) => string | number | Promise<string | number>;
+
+export interface ChatServer extends AsyncDisposable {
+  url: string;
+  requests: ChatRequest[];
+  authorizations: (string | undefined)[];
+}
+
+export async function chatServer(answers: Answers): Promise<ChatServer> {
+  const requests: ChatRequest[] = [];
+  const authorizations: (string | undefined)[] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const request = JSON.parse(Buffer.concat(chunks).toString('utf8')) as ChatRequest;
+    requests.push(request);
+    authorizations.push(incoming.headers.authorization);
+    const found = await answers(promptOf(request), request, requests.length);
+    if (typeof found === 'number') outgoing.writeHead(found).end('no');
+    else {
+      const choices = [{ message: { role: 'assistant', content: found }, finish_reason: 'stop' }];
+      outgoing.end(JSON.stringify({ choices, usage: { completion_tokens: 3 } }));
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  return {
+    url,
+    requests,
+    authorizations,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export function promptOf({ messages }: ChatRequest): string {
+  const content = messages[0]!.content;
+  return typeof content === 'string' ? content : (content.find(({ type }) => type === 'text')?.text ?? '');
+}
