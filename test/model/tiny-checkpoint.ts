@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { tensorShapes } from '../../bench/published-layout.ts';
 import { type NamedArray, writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
@@ -34,64 +35,10 @@ export const tinyConfig = {
 
 export type TinyConfig = typeof tinyConfig;
 
-/** Every tensor of the published layout by name, in PyTorch's order. */
-export function tensorShapes(config: TinyConfig): Map<string, number[]> {
-  const { hidden_size: h, intermediate_size: m, vocab_size, vision_config: vision } = config;
-  const { hidden_size: d, intermediate_size: dm, patch_size, num_positions } = vision;
-  const qkv = h + (2 * h * config.num_multi_query_heads) / config.num_attention_heads;
-  const shapes = new Map<string, number[]>([
-    ['model.embed_tokens.weight', [vocab_size, h]],
-    ['model.norm.weight', [h]],
-    ['lm_head.weight', [vocab_size, h]],
-    ['model.vision.boi', [1, 1, h]],
-    ['model.vision.eoi', [1, 1, h]],
-    ['model.vision.patch_embedding.cls_embedding', [1, d]],
-    ['model.vision.patch_embedding.proj.weight', [d, 3, patch_size, patch_size]],
-    ['model.vision.patch_embedding.proj.bias', [d]],
-    ['model.vision.patch_embedding.position_embedding.weight', [num_positions, d]],
-    ['model.vision.conv.weight', [d, d, 2, 2]],
-    ['model.vision.conv.bias', [d]],
-    ['model.vision.linear_proj.linear_proj.weight', [h, d]],
-    ['model.vision.linear_proj.norm1.weight', [h]],
-    ['model.vision.linear_proj.norm1.bias', [h]],
-    ['model.vision.linear_proj.gate_proj.weight', [m, h]],
-    ['model.vision.linear_proj.dense_h_to_4h.weight', [m, h]],
-    ['model.vision.linear_proj.dense_4h_to_h.weight', [h, m]],
-  ]);
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    const layer = `model.layers.${i}`;
-    for (const expert of ['language', 'vision']) {
-      shapes.set(`${layer}.self_attn.${expert}_expert_query_key_value.weight`, [qkv, h]);
-      shapes.set(`${layer}.self_attn.${expert}_expert_dense.weight`, [h, h]);
-      shapes.set(`${layer}.mlp.${expert}_mlp.gate_proj.weight`, [m, h]);
-      shapes.set(`${layer}.mlp.${expert}_mlp.up_proj.weight`, [m, h]);
-      shapes.set(`${layer}.mlp.${expert}_mlp.down_proj.weight`, [h, m]);
-    }
-    shapes.set(`${layer}.self_attn.vision_expert_query_key_value.bias`, [qkv]);
-    shapes.set(`${layer}.input_layernorm.weight`, [h]);
-    shapes.set(`${layer}.post_attention_layernorm.weight`, [h]);
-  }
-  for (let i = 0; i < vision.num_hidden_layers; i++) {
-    const layer = `model.vision.transformer.layers.${i}`;
-    const linear = (name: string, outputs: number, inputs: number) => {
-      shapes.set(`${layer}.${name}.weight`, [outputs, inputs]);
-      shapes.set(`${layer}.${name}.bias`, [outputs]);
-    };
-    linear('attention.query_key_value', 3 * d, d);
-    linear('attention.dense', d, d);
-    linear('mlp.fc1', dm, d);
-    linear('mlp.fc2', d, dm);
-    for (const norm of ['input_layernorm', 'post_attention_layernorm']) {
-      shapes.set(`${layer}.${norm}.weight`, [d]);
-      shapes.set(`${layer}.${norm}.bias`, [d]);
-    }
-  }
-  return shapes;
-}
-
 export function randomArrays(config: TinyConfig, seed = 1): NamedArray[] {
   const random = randomFrom(seed);
-  return Array.from(tensorShapes(config), ([name, shape]) => {
+  const shapes = [...tensorShapes(config)].filter(([name]) => !name.endsWith('inv_freq'));
+  return shapes.map(([name, shape]) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const isNorm = /norm\d?\.weight$/.test(name);
     const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);

@@ -1,0 +1,39 @@
+/**
+ * A checkpoint of random weights in the published layout, for measurements of speed and memory:
+ *
+ *     npx tsx bench/random-checkpoint.ts FOLDER [--layers N] [--tower-layers N] [--image-size N] [--config FILE]
+ *
+ * Without options it has every tensor of the 19 B model: bf16, eight shards, 39 GB. Its answers mean nothing.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { parseConfig } from '../src/model/config.ts';
+import { config19B, type PublishedConfig } from './published-layout.ts';
+import { writeRandomCheckpoint } from './random-weights.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    layers: { type: 'string' },
+    'tower-layers': { type: 'string' },
+    'image-size': { type: 'string' },
+    config: { type: 'string' },
+  },
+});
+const [folder] = positionals;
+if (folder === undefined) throw new Error('usage: npx tsx bench/random-checkpoint.ts FOLDER [options]');
+const config: PublishedConfig = flags.config ? JSON.parse(readFileSync(flags.config, 'utf8')) : config19B;
+const vision = config.vision_config;
+config.num_hidden_layers = Number(flags.layers ?? config.num_hidden_layers);
+vision.num_hidden_layers = Number(flags['tower-layers'] ?? vision.num_hidden_layers);
+vision.image_size = Number(flags['image-size'] ?? vision.image_size);
+vision.num_positions = (vision.image_size / vision.patch_size) ** 2 + 1;
+parseConfig(JSON.stringify(config), flags.config ?? 'these options'); // says what does not fit
+const startedAt = performance.now();
+let shown = 0;
+writeRandomCheckpoint(folder, config, (done, total) => {
+  if (done - shown < 2e9 && done < total) return;
+  shown = done;
+  const seconds = (performance.now() - startedAt) / 1000;
+  console.error(`${(done / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB, ${seconds.toFixed(0)} s`);
+});
