@@ -2,14 +2,17 @@
  * A checkpoint of random weights in the published layout, for measurements of speed and memory:
  *
  *     npx tsx bench/random-checkpoint.ts FOLDER [--layers N] [--tower-layers N] [--image-size N] [--config FILE]
+ *     npx tsx bench/random-checkpoint.ts OUT.gguf --type int4|int8|bf16 [the same]
  *
- * Without options it has every tensor of the 19 B model: bf16, eight shards, 39 GB. Its answers mean nothing.
+ * Without options it has every tensor of the 19 B model: bf16, eight shards, 39 GB, or 11.2 GB in one file with
+ * --type int4. Its answers mean nothing.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { mixNames } from '../src/checkpoint/mix.ts';
 import { parseConfig } from '../src/model/config.ts';
 import { config19B, type PublishedConfig } from './published-layout.ts';
-import { writeRandomCheckpoint } from './random-weights.ts';
+import { writeRandomCheckpoint, writeRandomGguf } from './random-weights.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,10 +21,15 @@ const { values: flags, positionals } = parseArgs({
     'tower-layers': { type: 'string' },
     'image-size': { type: 'string' },
     config: { type: 'string' },
+    type: { type: 'string' },
   },
 });
-const [folder] = positionals;
-if (folder === undefined) throw new Error('usage: npx tsx bench/random-checkpoint.ts FOLDER [options]');
+const [out] = positionals;
+const mix = mixNames.find((name) => name === flags.type);
+if (out === undefined || (flags.type !== undefined && mix === undefined))
+  throw new Error(
+    'usage: npx tsx bench/random-checkpoint.ts FOLDER | OUT.gguf --type int4|int8|bf16 [options]',
+  );
 const config: PublishedConfig = flags.config ? JSON.parse(readFileSync(flags.config, 'utf8')) : config19B;
 const vision = config.vision_config;
 config.num_hidden_layers = Number(flags.layers ?? config.num_hidden_layers);
@@ -31,9 +39,11 @@ vision.num_positions = (vision.image_size / vision.patch_size) ** 2 + 1;
 parseConfig(JSON.stringify(config), flags.config ?? 'these options'); // says what does not fit
 const startedAt = performance.now();
 let shown = 0;
-writeRandomCheckpoint(folder, config, (done, total) => {
+const onProgress = (done: number, total: number) => {
   if (done - shown < 2e9 && done < total) return;
   shown = done;
   const seconds = (performance.now() - startedAt) / 1000;
   console.error(`${(done / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB, ${seconds.toFixed(0)} s`);
-});
+};
+if (mix) await writeRandomGguf(out, config, mix, onProgress);
+else await writeRandomCheckpoint(out, config, onProgress);

@@ -2,34 +2,36 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { AtomicFile, writeFileWhole } from '../src/atomic-file.ts';
-import { randomFrom } from '../src/generate/random.ts';
+import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
+import { type MixName, planMix } from '../src/checkpoint/mix.ts';
 import { type PublishedConfig, tensorShapes } from './published-layout.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
+import { RandomValues } from './random-values.ts';
 
 /** The published shards have at most 5 GB. */
 const shardBytes = 5e9;
-/** Odd, so that the rows of a matrix begin at other places of it. */
-const blockElements = 2 ** 23 + 1;
-const pieceElements = 2 ** 21;
 
-/** Writes config, tokenizer, shards and their index into `folder`. @throws CogVLM2Error `write_failed`. */
-export function writeRandomCheckpoint(
+type OnProgress = (doneBytes: number, totalBytes: number) => void;
+
+/**
+ * Writes config, tokenizer, bf16 shards and their index into `folder`.
+ * @throws CogVLM2Error `write_failed`.
+ */
+export async function writeRandomCheckpoint(
   folder: string,
   config: PublishedConfig,
-  onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
-): void {
+  onProgress: OnProgress = () => {},
+): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, text: string) => writeFileWhole(path.join(folder, name), text);
-  write('config.json', JSON.stringify(config, null, 1));
-  write('tokenizer.json', randomTokenizer(config.vocab_size));
-  write('tokenizer_config.json', JSON.stringify({ clean_up_tokenization_spaces: true }));
+  for (const [name, text] of textsOf(config)) write(name, text);
   const shards = planShards(tensorShapes(config));
   const file = (i: number) => `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
   const total = shards.flat().reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const values = new RandomValues();
   let done = 0;
   for (const [i, tensors] of shards.entries()) {
-    writeShard(path.join(folder, file(i)), tensors, values, (bytes) => {
+    await writeShard(path.join(folder, file(i)), tensors, values, (bytes) => {
       done += bytes;
       onProgress(done, total);
     });
@@ -39,6 +41,44 @@ export function writeRandomCheckpoint(
   write('model.safetensors.index.json', JSON.stringify(index, null, 1));
 }
 
+/**
+ * The same as one GGUF file, each tensor in the type that `convert --type` gives it; without the 39 GB on the way.
+ * @throws CogVLM2Error `write_failed`.
+ */
+export async function writeRandomGguf(
+  file: string,
+  config: PublishedConfig,
+  mix: MixName,
+  onProgress: OnProgress = () => {},
+): Promise<void> {
+  const entries = planShards(tensorShapes(config)).flat();
+  const located = entries.map((entry) => ({ ...entry, type: 'bf16' as const, file: '', offsetBytes: 0 }));
+  const plan = planMix(located, mix).map(({ type, sizeBytes }, i) => ({ ...entries[i]!, type, sizeBytes }));
+  const total = plan.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
+  const values = new RandomValues();
+  let done = 0;
+  using out = new AtomicFile(file);
+  writeGgufHeader(out, path.basename(file, '.gguf'), textsOf(config), plan);
+  for (const tensor of plan) {
+    for await (const piece of values.of(tensor, tensor.type)) {
+      out.write(piece);
+      done += piece.length;
+      onProgress(done, total);
+    }
+    out.write(Buffer.alloc(padding(tensor.sizeBytes)));
+  }
+  out.commit();
+}
+
+function textsOf(config: PublishedConfig): [string, string][] {
+  return [
+    ['config.json', JSON.stringify(config, null, 1)],
+    ['tokenizer.json', randomTokenizer(config.vocab_size)],
+    ['tokenizer_config.json', JSON.stringify({ clean_up_tokenization_spaces: true })],
+  ];
+}
+
+/** A tensor of the layout, in bf16. */
 interface Planned {
   name: string;
   shape: readonly number[];
@@ -63,12 +103,12 @@ export function planShards(shapes: ReadonlyMap<string, readonly number[]>): Plan
   return shards;
 }
 
-function writeShard(
+async function writeShard(
   file: string,
   tensors: readonly Planned[],
   values: RandomValues,
   onBytes: (bytes: number) => void,
-): void {
+): Promise<void> {
   let offset = 0;
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   for (const { name, shape, sizeBytes } of tensors) {
@@ -83,59 +123,12 @@ function writeShard(
   out.write(length);
   out.write(text);
   for (const tensor of tensors) {
-    for (const piece of values.of(tensor)) {
+    for await (const piece of values.of(tensor, 'bf16')) {
       out.write(piece);
       onBytes(piece.length);
     }
   }
   out.commit();
-}
-
-/**
- * Numbers for a tensor, from one block of them: drawn afresh, 19 billion would take an hour. Each piece begins
- * somewhere else in the block, and a matrix's block is scaled to its number of columns, so that activations stay
- * about as large as they came in; the tower's norms, which scale what is added 126 times, are small.
- */
-class RandomValues {
-  readonly #random = randomFrom(1);
-  readonly #blocks = new Map<string, Uint8Array>();
-
-  *of({ name, shape, elements }: Planned): Generator<Uint8Array> {
-    if (name.endsWith('inv_freq')) {
-      const table = Float32Array.from({ length: elements }, (_, i) => 500_000 ** (-i / elements));
-      return yield toBf16(table);
-    }
-    const columns = shape.slice(1).reduce((product, axis) => product * axis, 1);
-    const isNorm = /norm\d?\.weight$/.test(name);
-    const center = isNorm ? (name.includes('transformer') ? 0.2 : 1) : 0;
-    const deviation =
-      columns > 1 && !/embed|boi|eoi/.test(name) ? 1 / Math.sqrt(columns) : isNorm ? center / 10 : 0.02;
-    const block = this.#block(center, name.includes('embed') ? 1 : deviation);
-    for (let at = 0; at < elements; at += pieceElements) {
-      const count = Math.min(pieceElements, elements - at);
-      const start = Math.floor(this.#random() * (blockElements - count));
-      yield block.subarray(start * 2, (start + count) * 2);
-    }
-  }
-
-  #block(center: number, deviation: number): Uint8Array {
-    const key = `${center} ${deviation}`;
-    let block = this.#blocks.get(key);
-    if (block === undefined) {
-      // Evenly spread over what has this deviation.
-      const width = deviation * Math.sqrt(12);
-      const random = this.#random;
-      block = toBf16(Float32Array.from({ length: blockElements }, () => center + (random() - 0.5) * width));
-      this.#blocks.set(key, block);
-    }
-    return block;
-  }
-}
-
-/** The upper half of each float32. */
-function toBf16(values: Float32Array): Uint8Array {
-  const bits = new Uint32Array(values.buffer);
-  return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
 }
 
 function number(count: number): string {

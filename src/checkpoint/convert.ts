@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { type DType, dtypes, isFloat, type TargetType } from '../ggml/dtype.ts';
+import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { type Checkpoint, type TensorEntry, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
@@ -128,10 +128,6 @@ class Lane {
       );
     }
   }
-}
-
-function isTarget(type: DType): type is TargetType {
-  return type === 'bf16' || dtypes[type].block > 1;
 }
 
 function readWhole({ name, file, offsetBytes }: TensorEntry, start: number, into: Uint8Array): void {

@@ -46,3 +46,7 @@ export type TargetType = 'bf16' | 'q4_0' | 'q4_k' | 'q5_k' | 'q6_k' | 'q8_0';
 export function isFloat(type: DType): type is FloatType {
   return type === 'f32' || type === 'f16' || type === 'bf16';
 }
+
+export function isTarget(type: DType): type is TargetType {
+  return type === 'bf16' || dtypes[type].block > 1;
+}

@@ -158,7 +158,7 @@ function libraryDirectory(): string {
 
 /** Packages add a version to some names (`libggml.v0.5.0.so`), own builds do not (`libggml.so`). */
 function libraryFile(directory: string, name: string): string {
-  const pattern = new RegExp(`^(lib)?${name}(\\.v[0-9.]+)?\\.(so|dylib|dll)$`);
+  const pattern = new RegExp(`^(lib)?${name}(\\.(cuda|vulkan|metal))?(\\.v[0-9.]+)?\\.(so|dylib|dll)$`);
   const file = existsSync(directory)
     ? readdirSync(directory).find((entry) => pattern.test(entry))
     : undefined;
