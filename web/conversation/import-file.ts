@@ -50,9 +50,17 @@ export function mergeImport(
   const added = imported.conversations.flatMap((each) => {
     const old = byId.get(each.id);
     if (!old) return [each];
-    return JSON.stringify(old.turns) === JSON.stringify(each.turns) ? [] : [{ ...each, id: newId() }];
+    return hasSameTurns(old, each) ? [] : [{ ...each, id: newId() }];
   });
   return { added, known: imported.conversations.length - added.length };
+}
+
+function hasSameTurns(one: Conversation, other: Conversation): boolean {
+  const text = ({ turns }: Conversation) =>
+    JSON.stringify(
+      turns.map(({ id, question, pictureId, answer }) => [id, question, pictureId, answer.text]),
+    );
+  return text(one) === text(other);
 }
 
 function conversation(value: Json, at: string, pictures: ReadonlySet<string>): Conversation {

@@ -65,13 +65,8 @@ export interface Picture {
   thumbnail: string;
 }
 
-/** What stands in the composer of a conversation. */
+/** What stands in the composer of a conversation, or of a new one. */
 export interface Draft {
   text: string;
   pictureId: string | null;
-}
-
-/** A draft as it is kept; `''` is the draft of a new conversation. */
-export interface KeptDraft extends Draft {
-  conversationId: string;
 }

@@ -87,7 +87,7 @@ export const en = {
     [
       `${count(tokens)} ${tokens === 1 ? 'token' : 'tokens'}`,
       ...(perSecond === null ? [] : [`${perSecond.toFixed(1)} tokens/s`]),
-      `first after ${firstSeconds.toFixed(1)} s`,
+      `first after ${firstSeconds.toFixed(firstSeconds < 1 ? 2 : 1)} s`,
     ].join(' · '),
   stopped: 'Stopped.',
   interrupted: 'Broken off when the page was closed.',

@@ -79,7 +79,7 @@ export const zh: Text = {
     [
       `${count(tokens)} 个词元`,
       ...(perSecond === null ? [] : [`每秒 ${perSecond.toFixed(1)} 个`]),
-      `首个用时 ${firstSeconds.toFixed(1)} 秒`,
+      `首个用时 ${firstSeconds.toFixed(firstSeconds < 1 ? 2 : 1)} 秒`,
     ].join(' · '),
   stopped: '已停止。',
   interrupted: '页面关闭时中断。',

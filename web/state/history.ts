@@ -49,7 +49,7 @@ export async function importConversations(file: Blob): Promise<void> {
   try {
     const imported = parseExport(await file.text());
     const { added, known } = mergeImport(imported, conversations, newId);
-    imported.pictures.forEach(keepPicture);
+    await Promise.all(imported.pictures.map(keepPicture));
     added.forEach(keepConversation);
     notify('info', text.imported(added.length, known));
   } catch (error) {

@@ -1,70 +1,99 @@
 /** Changing conversations, pictures and drafts in one go with the browser's database. */
-import type { Conversation, Draft, KeptDraft, Picture } from '../conversation/types.ts';
+import type { Conversation, Draft, Picture } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';
+import { DRAFTS, readItem, removeItem, writeItem } from '../storage/items.ts';
 import { notify } from './notices.ts';
 import { currentDraft, draftKey, state } from './state.ts';
 
 const STREAM_SAVE_MS = 400;
-const late = new Map<string, ReturnType<typeof setTimeout>>();
+const UNSAVED = 'cogvlm2-unsaved';
+/** Conversations as they are, until the database has them so. */
+const unsaved = new Map<string, Conversation>();
+const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
 /** Shows a conversation as it now is, and keeps it. */
 export function keepConversation(conversation: Conversation): void {
-  showConversation(conversation);
-  saveNow(conversation.id);
+  show(conversation);
+  save(conversation.id);
 }
 
 /** The same while an answer streams in, where writing each piece would be too much. */
 export function keepConversationSoon(conversation: Conversation): void {
-  showConversation(conversation);
-  if (!late.has(conversation.id)) {
-    late.set(
-      conversation.id,
-      setTimeout(() => saveNow(conversation.id), STREAM_SAVE_MS),
+  const { id } = conversation;
+  show(conversation);
+  if (!timers.has(id)) {
+    timers.set(
+      id,
+      setTimeout(() => save(id), STREAM_SAVE_MS),
     );
   }
 }
 
-/** Writes what is still to be written: the page is being left. */
+/** The page is being left. The database may not come to it any more, so this goes where writing is done at once. */
 export function saveAllNow(): void {
-  for (const id of late.keys()) saveNow(id);
+  if (unsaved.size === 0) return;
+  for (const id of unsaved.keys()) save(id);
+  writeItem(UNSAVED, [...unsaved.values()]);
+}
+
+/** What the page left so, when it was last left. */
+export function takeUnsaved(): Conversation[] {
+  const left = readItem(UNSAVED);
+  removeItem(UNSAVED);
+  // Written by this file, in this shape.
+  return Array.isArray(left) ? (left as Conversation[]) : [];
 }
 
 export function removeConversation(id: string): Conversation | undefined {
   const removed = state.value.conversations.find((each) => each.id === id);
-  clearTimeout(late.get(id));
-  late.delete(id);
+  clearTimeout(timers.get(id));
+  timers.delete(id);
+  unsaved.delete(id);
   state.set({ conversations: state.value.conversations.filter((each) => each.id !== id) });
   void state.value.database.remove('conversations', id);
   return removed;
 }
 
-export function keepPicture(picture: Picture): void {
+/** Once it is there, it is kept. */
+export async function keepPicture(picture: Picture): Promise<void> {
+  await put('pictures', picture.id, picture);
   state.set({ pictures: { ...state.value.pictures, [picture.id]: picture } });
-  put('pictures', picture.id, picture);
 }
 
+/** Drafts are small, and kept with each letter. */
 export function changeDraft(change: Partial<Draft>): void {
-  const key = draftKey(state.value);
+  const { [draftKey(state.value)]: _, ...others } = state.value.drafts;
   const draft = { ...currentDraft(state.value), ...change };
   const isEmpty = draft.text === '' && draft.pictureId === null;
-  state.set({ drafts: { ...state.value.drafts, [key]: draft } });
-  if (isEmpty) void state.value.database.remove('drafts', key);
-  else put('drafts', key, { ...draft, conversationId: key } satisfies KeptDraft);
+  const drafts = isEmpty ? others : { ...others, [draftKey(state.value)]: draft };
+  state.set({ drafts });
+  writeItem(DRAFTS, drafts);
 }
 
-function showConversation(conversation: Conversation): void {
+function show(conversation: Conversation): void {
+  unsaved.set(conversation.id, conversation);
   const others = state.value.conversations.filter(({ id }) => id !== conversation.id);
   const conversations = [conversation, ...others].sort((a, b) => b.updatedAt - a.updatedAt);
   state.set({ conversations });
 }
 
-function saveNow(id: string): void {
-  clearTimeout(late.get(id));
-  late.delete(id);
-  const conversation = state.value.conversations.find((each) => each.id === id);
-  if (conversation) put('conversations', id, conversation);
+function save(id: string): void {
+  clearTimeout(timers.get(id));
+  timers.delete(id);
+  const conversation = unsaved.get(id);
+  if (!conversation) return;
+  void put('conversations', id, conversation).then((isKept) => {
+    if (isKept && unsaved.get(id) === conversation) unsaved.delete(id);
+  });
 }
 
-function put(store: StoreName, key: string, value: unknown): void {
-  state.value.database.put(store, key, value).catch(() => notify('error', state.value.text.notSaved));
+/** False where there was no room, which the person is told. */
+function put(store: StoreName, key: string, value: unknown): Promise<boolean> {
+  return state.value.database.put(store, key, value).then(
+    () => true,
+    () => {
+      notify('error', state.value.text.notSaved);
+      return false;
+    },
+  );
 }

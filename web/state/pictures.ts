@@ -23,7 +23,7 @@ export async function addPicture(file: Blob, name: string): Promise<boolean> {
       fileLimitBytes: fileLimitBytes(info?.bodyLimitBytes ?? 32 * 1024 * 1024),
       pixelLimit: info?.pixelLimit ?? 64_000_000,
     });
-    keepPicture(picture);
+    await keepPicture(picture);
     changeDraft({ pictureId: picture.id });
     return true;
   } catch (error) {

@@ -33,6 +33,7 @@ export interface State {
   database: Database;
   conversations: Conversation[];
   pictures: Record<string, Picture>;
+  /** By conversation; `''` for a new one. */
   drafts: Record<string, Draft>;
   /** Null: a new one. */
   conversationId: string | null;

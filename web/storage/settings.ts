@@ -1,6 +1,7 @@
 /** A person's choices, in the browser's local storage. */
-import { isRecord, type Json, recordAt, textAt } from '../api/json.ts';
+import { isRecord, recordAt, textAt } from '../api/json.ts';
 import { SAMPLING_FIELDS, type Sampling, samplingValue } from '../api/sampling.ts';
+import { readItem, writeItem } from './items.ts';
 
 export const LANGUAGES = ['auto', 'en', 'zh'] as const;
 export const THEMES = ['auto', 'light', 'dark'] as const;
@@ -15,7 +16,8 @@ export interface Settings {
 const KEY = 'cogvlm2-settings';
 
 export function readSettings(): Settings {
-  const stored = storedObject();
+  const item = readItem(KEY);
+  const stored = isRecord(item) ? item : {};
   const sampling = recordAt(stored, 'sampling');
   const known = SAMPLING_FIELDS.map((field) => [
     field.name,
@@ -30,18 +32,5 @@ export function readSettings(): Settings {
 }
 
 export function writeSettings(settings: Settings): void {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(settings));
-  } catch {
-    // Refused or full: the choice holds until the page is closed.
-  }
-}
-
-function storedObject(): Json {
-  try {
-    const value: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}');
-    return isRecord(value) ? value : {};
-  } catch {
-    return {};
-  }
+  writeItem(KEY, settings);
 }

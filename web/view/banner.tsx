@@ -15,10 +15,10 @@ export function Banner() {
       {server.kind === 'gone' && <Icon name="warning" />}
       <span>{text[server.kind]}</span>
       {progress !== null && (
-        <>
+        <span class="loaded">
           <progress max={1} value={progress} aria-label={text.status.loading} />
-          <span class="percent">{Math.floor(progress * 100)}%</span>
-        </>
+          {Math.floor(progress * 100)}%
+        </span>
       )}
     </div>
   );
@@ -26,6 +26,7 @@ export function Banner() {
 
 function KeyBanner() {
   const text = useText();
+  const isWrong = useApp(({ settings }) => settings.apiKey !== '');
   const [key, setKey] = useState('');
   return (
     <form
@@ -35,7 +36,7 @@ function KeyBanner() {
         changeSettings({ apiKey: key.trim() });
       }}
     >
-      <span role="status">{text.locked}</span>
+      <span role="status">{isWrong ? text.failures.invalid_api_key : text.locked}</span>
       <input
         type="password"
         autocomplete="off"

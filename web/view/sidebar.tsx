@@ -88,7 +88,7 @@ function Entry({ conversation }: { conversation: Conversation }) {
         aria-current={isCurrent ? 'page' : undefined}
         onClick={() => openConversation(conversation.id)}
       >
-        {thumbnail ? <img src={thumbnail} alt="" /> : <span class="no-picture" />}
+        {thumbnail ? <img src={thumbnail} alt="" /> : <Icon name="chat" />}
         <span class="entry-title">{title}</span>
       </button>
       <IconButton

@@ -1,0 +1,240 @@
+/** Asking about a picture in a real browser: adding it, the answer as it comes, stopping, asking again, editing. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, shoot, useBrowser } from './browser.ts';
+import { ScriptedServer } from './scripted-server.ts';
+
+const RECEIPT = new URL('../../examples/pictures/receipt.png', import.meta.url);
+const receipt = { name: 'receipt.png', mimeType: 'image/png', buffer: readFileSync(RECEIPT) };
+
+describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {
+  const browser = useBrowser();
+  let server: ScriptedServer;
+  beforeEach(async () => {
+    server = new ScriptedServer();
+    await server.open();
+    return () => server.close();
+  });
+  const onPage = async (look: Look, test: (page: Page) => Promise<void>) =>
+    expect(await browser(look, server.url, test)).toEqual([]);
+
+  const ENGLISH_PHONE: Look = { language: 'en-US', size: 'phone', colours: 'light' };
+  const CHINESE_DESKTOP: Look = { language: 'zh-CN', size: 'desktop', colours: 'dark' };
+
+  it.each([DESKTOP, PHONE, ENGLISH_PHONE, CHINESE_DESKTOP])(
+    'asks an example with one click: $language, $size',
+    async (look) => {
+      const { language, size } = look;
+      const words = language === 'zh-CN' ? /总计多少钱/ : /What is the total/;
+      server.script.props = { is_demo: true };
+      await onPage(look, async (page) => {
+        await page
+          .getByText(language === 'zh-CN' ? '当前是小型演示模型' : 'small demonstration model')
+          .waitFor();
+        await shoot(page, `welcome-${language}-${size}`);
+        await page.getByRole('button', { name: words }).click();
+        await page.locator('.speed').waitFor();
+        await shoot(page, `answer-${language}-${size}`);
+        expect(await page.locator('.answer strong').textContent()).toBe('21.40');
+        expect(await page.locator('html').getAttribute('lang')).toBe(language === 'zh-CN' ? 'zh-CN' : 'en');
+        expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      });
+      const [body] = server.asked;
+      const content = body?.messages[0]?.content;
+      expect(content).toMatchObject([{ type: 'image_url' }, { type: 'text' }]);
+      // The very pixels of the example, not a picture like it.
+      const url = (content as { image_url: { url: string } }[])[0]!.image_url.url;
+      const sent = await sharp(Buffer.from(url.split(',')[1]!, 'base64'))
+        .raw()
+        .toBuffer();
+      const file = language === 'zh-CN' ? 'receipt-zh.png' : 'receipt.png';
+      const original = await sharp(readFileSync(new URL(file, RECEIPT)))
+        .removeAlpha()
+        .raw()
+        .toBuffer();
+      expect(sent.equals(original)).toBe(true);
+    },
+  );
+
+  it('takes a picture that is picked, shows it, and removes it', async () => {
+    await onPage(DESKTOP, async (page) => {
+      await page.locator('input[type=file]').nth(0).setInputFiles(receipt);
+      const sentAs = page.getByText('sent as 1344 × 1344');
+      await sentAs.waitFor();
+      expect(await sentAs.getAttribute('title')).toMatch(/Original: 328 × 340, 36.1 kB/);
+      await page.getByText('2,306 of 8,192 tokens').waitFor();
+      await shoot(page, 'picked');
+      await page.getByRole('button', { name: 'receipt.png' }).click();
+      await page.getByRole('dialog').waitFor();
+      await shoot(page, 'viewer');
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Remove the picture' }).click();
+      expect(await sentAs.count()).toBe(0);
+    });
+  });
+
+  it('offers the camera on a phone only', async () => {
+    await onPage(ENGLISH_PHONE, async (page) => {
+      await page.getByRole('button', { name: 'Take a photo' }).first().waitFor();
+      expect(await page.locator('input[capture=environment]').count()).toBeGreaterThan(0);
+    });
+    await onPage(DESKTOP, async (page) => {
+      await page.getByRole('button', { name: 'Choose a picture' }).first().waitFor();
+      expect(await page.getByRole('button', { name: 'Take a photo' }).count()).toBe(0);
+    });
+  });
+
+  it('takes a picture that is dropped or pasted, and says that it takes one', async () => {
+    await onPage(DESKTOP, async (page) => {
+      await page.getByRole('heading', { name: 'Ask a picture anything' }).waitFor();
+      const give = (event: 'drop' | 'paste', names: string[]) =>
+        page.evaluate(
+          ([kind, base64, files]) => {
+            const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+            const transfer = new DataTransfer();
+            for (const name of files) transfer.items.add(new File([bytes], name, { type: 'image/png' }));
+            document.body.dispatchEvent(
+              kind === 'drop'
+                ? new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true })
+                : new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true }),
+            );
+          },
+          [event, receipt.buffer.toString('base64'), names] as const,
+        );
+      await give('paste', ['pasted.png']);
+      await page.getByRole('button', { name: 'pasted.png' }).waitFor();
+      await give('drop', ['first.png', 'second.png']);
+      await page.getByRole('button', { name: 'first.png' }).waitFor();
+      await page.getByText('only “first.png” was taken').waitFor();
+    });
+  });
+
+  it('refuses what is no picture, and shrinks what is too large for a request, with a word', async () => {
+    server.script.props = { limits: { max_body_bytes: 60_000 } };
+    const large = await sharp(randomBytes(400 * 300 * 3), { raw: { width: 400, height: 300, channels: 3 } })
+      .png()
+      .toBuffer();
+    await onPage(DESKTOP, async (page) => {
+      await page.getByText('cogvlm2-llama3-chat-19b').waitFor();
+      const input = page.locator('input[type=file]').nth(0);
+      await input.setInputFiles({
+        name: 'notes.txt',
+        mimeType: 'image/png',
+        buffer: Buffer.from('no picture'),
+      });
+      await page.getByText('“notes.txt” is not a picture').waitFor();
+      await input.setInputFiles({ name: 'large.png', mimeType: 'image/png', buffer: large });
+      await page.getByText(/Made smaller before sending/).waitFor();
+      await shoot(page, 'shrunk');
+      await ask(page, 'What is this?');
+      await page.locator('.speed').waitFor();
+    });
+    expect(JSON.stringify(server.asked[0]).length).toBeLessThan(60_000);
+  });
+
+  it('shows the progress of the picture and of the question, with the time left', async () => {
+    server.script.steps = () => [
+      { progress: { stage: 'vision', done: 1, total: 63 } },
+      { pauseMs: 1000 },
+      { progress: { stage: 'vision', done: 21, total: 63 } },
+      { wait: true },
+    ];
+    await onPage(ENGLISH_PHONE, async (page) => {
+      await page.getByRole('button', { name: /What is the total/ }).click();
+      await page.getByText('Looking at the picture').first().waitFor();
+      await page.getByText(/about \d+ s left/).waitFor();
+      expect(await page.locator('.progress progress').getAttribute('value')).toBe('21');
+      await shoot(page, 'progress');
+    });
+  });
+
+  it('stops: the server is told by name and by the closed connection, what came stays', async () => {
+    server.script.steps = () => ['Half an ', 'answer', { wait: true }];
+    await onPage(DESKTOP, async (page) => {
+      await ask(page, 'Tell me');
+      await answers(page).getByText('Half an answer').waitFor();
+      await shoot(page, 'streaming');
+      await page.getByRole('button', { name: 'Stop' }).click();
+      await answers(page).getByText('Stopped.').waitFor();
+      expect((await page.locator('.answer .markdown').textContent())?.trim()).toBe('Half an answer');
+      await expect.poll(() => server.left).toBe(1);
+      expect(server.cancelled).toEqual(['chatcmpl-1']);
+      await page.reload();
+      await page.getByRole('button', { name: 'Tell me', exact: true }).click();
+      await answers(page).getByText('Half an answer').waitFor();
+    });
+  });
+
+  it('asks again and edits beside the old answers, and goes on from the one on show', async () => {
+    let asked = 0;
+    server.script.steps = () => [`answer ${++asked}`];
+    await onPage(DESKTOP, async (page) => {
+      await ask(page, 'first question');
+      await answers(page).getByText('answer 1').waitFor();
+      await page.getByRole('button', { name: 'Ask again' }).click();
+      await answers(page).getByText('answer 2').waitFor();
+      await page.getByText('2 / 2').waitFor();
+      await page.getByRole('button', { name: 'Edit the question' }).click();
+      await page.getByRole('textbox', { name: 'Edit the question' }).fill('better question');
+      await page.keyboard.press('Enter');
+      await answers(page).getByText('answer 3').waitFor();
+      await page.getByRole('button', { name: 'Previous version' }).click();
+      await answers(page).getByText('answer 2').waitFor();
+      await ask(page, 'and then?');
+      await answers(page).getByText('answer 4').waitFor();
+      await shoot(page, 'versions');
+    });
+    expect(server.asked[2]?.messages).toEqual([{ role: 'user', content: 'better question' }]);
+    expect(server.asked[3]?.messages).toEqual([
+      { role: 'user', content: 'first question' },
+      { role: 'assistant', content: 'answer 2' },
+      { role: 'user', content: 'and then?' },
+    ]);
+  });
+
+  it('sends what was set for sampling, and nothing where the server’s default stands', async () => {
+    await onPage(DESKTOP, async (page) => {
+      await page.getByRole('button', { name: 'Settings' }).click();
+      const temperature = page.getByRole('textbox', { name: /^Temperature/ });
+      expect(await temperature.getAttribute('placeholder')).toBe('0');
+      await temperature.fill('0.7');
+      await page.getByRole('textbox', { name: /^Top P/ }).fill('3');
+      await page.getByText('From 0.01 to 1').waitFor();
+      await shoot(page, 'settings');
+      await page.getByRole('button', { name: 'Close' }).click();
+      await ask(page, 'Hot?');
+      await page.locator('.speed').waitFor();
+    });
+    expect(server.asked[0]).toMatchObject({ temperature: 0.7, stream: true, return_progress: true });
+    expect(server.asked[0]).not.toHaveProperty('top_p');
+  });
+
+  it('shows a warning of the server, and that an answer was cut short', async () => {
+    server.script.warnings = ['The picture was turned upright.'];
+    server.script.finishReason = 'length';
+    await onPage(DESKTOP, async (page) => {
+      await ask(page, 'Long?');
+      await page.getByText('The picture was turned upright.').waitFor();
+      await page.getByText(/reached its longest length/).waitFor();
+    });
+  });
+
+  it('does not send while an input method is composing', async () => {
+    await onPage(CHINESE_DESKTOP, async (page) => {
+      const field = page.locator('#question');
+      await field.focus();
+      const devtools = await page.context().newCDPSession(page);
+      await devtools.send('Input.imeSetComposition', { selectionStart: 2, selectionEnd: 2, text: '总计' });
+      await page.keyboard.press('Enter');
+      await devtools.send('Input.insertText', { text: '总计多少' });
+      expect(server.asked).toEqual([]);
+      expect(await field.inputValue()).toContain('总计');
+      await ask(page, '总计多少？');
+      await page.locator('.speed').waitFor();
+    });
+    expect(server.asked.map(({ messages }) => messages[0]?.content)).toEqual(['总计多少？']);
+  });
+});

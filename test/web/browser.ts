@@ -1,0 +1,128 @@
+/** A real Chromium on the built page: Debian's, or the one that CHROMIUM_PATH names. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { type Browser, type BrowserContextOptions, chromium, devices, type Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { BUILT_PAGE } from './scripted-server.ts';
+
+const executablePath =
+  [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+    (path) => path !== undefined && existsSync(path),
+  ) ?? null;
+
+/** Why the tests in a browser cannot run here; null where they can. */
+export const noBrowser =
+  executablePath === null
+    ? 'there is no Chromium: install one (Debian: apt-get install chromium), or name one in CHROMIUM_PATH'
+    : existsSync(BUILT_PAGE)
+      ? null
+      : 'the page is not built: npm run build';
+
+/** For machines that are busy with other things: nothing here waits for a clock, only for what it wants to see. */
+export const PATIENT = { timeout: 240_000 };
+
+export interface Look {
+  language: 'en-US' | 'zh-CN';
+  size: 'phone' | 'desktop';
+  colours: 'light' | 'dark';
+}
+
+export const DESKTOP: Look = { language: 'en-US', size: 'desktop', colours: 'light' };
+export const PHONE: Look = { language: 'zh-CN', size: 'phone', colours: 'dark' };
+
+const SIZES: Record<Look['size'], BrowserContextOptions> = {
+  desktop: { viewport: { width: 1280, height: 820 } },
+  phone: { ...devices['Pixel 7'], viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
+};
+
+/**
+ * One browser for a test file and one page for each look, opened when a test asks for it. A scripted server on a port
+ * of its own is an origin of its own, so a test that opens another one finds nothing of those before it.
+ */
+export function useBrowser() {
+  let browser: Browser;
+  const open = new Map<string, OpenPage>();
+  beforeAll(async () => {
+    if (executablePath === null) return;
+    browser = await chromium.launch({
+      executablePath,
+      args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP page.test 127.0.0.1'],
+    });
+  }, PATIENT.timeout);
+  afterAll(async () => {
+    await browser?.close();
+  }, PATIENT.timeout);
+
+  return async function onPage(
+    look: Look,
+    url: string,
+    test: (page: Page) => Promise<void>,
+  ): Promise<string[]> {
+    const key = JSON.stringify(look);
+    const opened = open.get(key) ?? (await openPage(browser, look));
+    open.set(key, opened);
+    const { page, wrongs } = opened;
+    wrongs.length = 0;
+    opened.origin = new URL(url).origin;
+    await page.goto(url);
+    await page.locator('.header').waitFor();
+    await test(page);
+    const done = [...wrongs];
+    // The page asks its server how it is: that must not be taken for a request of the next test's.
+    await page.goto('about:blank');
+    return done;
+  };
+}
+
+interface OpenPage {
+  page: Page;
+  /** Where it may send requests. */
+  origin: string;
+  /** What it did that it must not: errors, dialogs, breaches of its policy, requests to anywhere else. */
+  wrongs: string[];
+}
+
+async function openPage(browser: Browser, { language, size, colours }: Look): Promise<OpenPage> {
+  const context = await browser.newContext({
+    ...SIZES[size],
+    locale: language,
+    colorScheme: colours,
+    reducedMotion: 'reduce',
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  const opened: OpenPage = { page, origin: '', wrongs: [] };
+  const { wrongs } = opened;
+  page.setDefaultTimeout(100_000);
+  page.setDefaultNavigationTimeout(100_000);
+  page.on('pageerror', (error) => wrongs.push(String(error)));
+  page.on('dialog', (dialog) => {
+    wrongs.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('console', (message) => {
+    if (/Content Security Policy|Refused to/.test(message.text())) wrongs.push(message.text());
+  });
+  page.on('request', (request) => {
+    const url = request.url();
+    if (/^https?:/.test(url) && !url.startsWith(`${opened.origin}/`)) wrongs.push(`request to ${url}`);
+  });
+  return opened;
+}
+
+/** Screenshots for a person to look at, where COGVLM2_SCREENSHOTS names a folder. */
+export async function shoot(page: Page, name: string): Promise<void> {
+  const folder = process.env.COGVLM2_SCREENSHOTS;
+  if (folder === undefined) return;
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: `${folder}/${name}.png` });
+}
+
+/** Asks from the keyboard. */
+export async function ask(page: Page, question: string): Promise<void> {
+  await page.locator('#question').fill(question);
+  await page.locator('#question').press(page.viewportSize()?.width === 390 ? 'Control+Enter' : 'Enter');
+}
+
+/** What is on show, without what is read out. */
+export const answers = (page: Page) => page.locator('.answer');

@@ -1,0 +1,43 @@
+/** Small things in the browser's local storage, written at once. Refused or full, they last as long as the page. */
+import { isRecord } from '../api/json.ts';
+import type { Draft } from '../conversation/types.ts';
+
+export const DRAFTS = 'cogvlm2-drafts';
+
+export function readItem(key: string): unknown {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+export function writeItem(key: string, value: unknown): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // As said above.
+  }
+}
+
+export function removeItem(key: string): void {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // As said above.
+  }
+}
+
+export function readDrafts(): Record<string, Draft> {
+  const stored = readItem(DRAFTS);
+  const entries = isRecord(stored) ? Object.entries(stored) : [];
+  return Object.fromEntries(entries.filter((entry): entry is [string, Draft] => isDraft(entry[1])));
+}
+
+function isDraft(value: unknown): value is Draft {
+  return (
+    isRecord(value) &&
+    typeof value.text === 'string' &&
+    (value.pictureId === null || typeof value.pictureId === 'string')
+  );
+}
