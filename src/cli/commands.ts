@@ -11,6 +11,7 @@ import { evalRun } from './commands/eval-run.ts';
 import { evalScore } from './commands/eval-score.ts';
 import { models } from './commands/models.ts';
 import { pull } from './commands/pull.ts';
+import { report } from './commands/report.ts';
 import { serve } from './commands/serve.ts';
 import { trace } from './commands/trace.ts';
 
@@ -27,6 +28,7 @@ const working: readonly Command[] = [
   evalScore,
   evalMerge,
   evalCompare,
+  report,
 ];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

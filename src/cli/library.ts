@@ -21,6 +21,7 @@ import type { libraryInfo } from '../ggml/library.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { Page } from '../image/page.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
+import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
 import { pictureLabel } from './picture.ts';
 import type { InputStream } from './terminal.ts';
@@ -60,6 +61,8 @@ export interface Library {
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** Serves a model over HTTP; resolves when it can answer. */
   serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer>;
+  /** Writes the report of some results files. */
+  report(options: ReportOptions): Promise<void>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
   readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
   /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
@@ -98,6 +101,7 @@ export const library: Library = {
   evalCompare: async (files) => (await import('../eval/compare.ts')).compareResults(files),
   evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
+  report: async (options) => (await import('../report/report.ts')).writeReport(options),
   readPicture: async (source, signal) => {
     const { readImageSource } = await import('../image/source.ts');
     return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));

@@ -97,18 +97,22 @@ export const jsonOption = {
 };
 
 export const outputFileOption = {
-  output: inOutput(z.string().min(1).optional(), 'File to write; a run that was stopped goes on with it.', {
+  output: inOutput(z.string().min(1).optional(), 'File that is written.', {
     short: 'o',
     value: 'FILE',
   }),
 };
 
-/** What it is that runs at the same time, a command's notes say. */
+/** One meaning for all commands that have it, since they share its variable. */
 export function parallelOption(standard: number, limit: number) {
   return {
-    parallel: flagGroup('Run')(z.int().min(1).max(limit).default(standard), 'How many at the same time.', {
-      value: 'N',
-    }),
+    parallel: flagGroup('Run')(
+      z.int().min(1).max(limit).default(standard),
+      'How many files or questions are worked on at the same time.',
+      {
+        value: 'N',
+      },
+    ),
   };
 }
 

@@ -102,6 +102,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     },
     findSources: realLibrary.findSources,
     batch: realLibrary.batch,
+    report: realLibrary.report,
     async readPicture(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);

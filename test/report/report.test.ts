@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { published } from '../../src/report/published.ts';
+import { cli } from '../cli/memory-terminal.ts';
+import { scriptedLibrary } from '../cli/scripted-model.ts';
+import { type Overrides, resultsOf } from './results.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'report-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function report(...all: (Overrides | string)[]) {
+  const files = all.map((one, i) => {
+    const file = path.join(folder, `${i}.json`);
+    writeFileSync(file, typeof one === 'string' ? one : JSON.stringify(resultsOf(one)));
+    return file;
+  });
+  const [html, markdown] = [path.join(folder, 'a.html'), path.join(folder, 'a.md')];
+  const run = await cli(
+    ['report', ...files, '--html', html, '--markdown', markdown, '--wrong', '1'],
+    scriptedLibrary().library,
+  );
+  const read = (file: string) => (run.exitCode === 0 ? readFileSync(file, 'utf8') : '');
+  return { ...run, html: read(html), markdown: read(markdown) };
+}
+
+const bf16 = { score: 71.25, questions: 5000, undecided: 3, empty: 2, broken: 1 };
+
+describe('a report', () => {
+  it('has ours and the twelve published rows, each labelled, with dashes for what is missing', async () => {
+    const { markdown, html } = await report(bf16, { types: { q4_K: 9 }, score: 68, benchmark: 'docvqa' });
+    expect(markdown).toContain('| **demo, bf16** | measured, official | **71.3** | – | – | – | – | – | – |');
+    expect(markdown).toContain('| **demo, int4** | measured, official | – | **68.0** | – | – | – | – | – |');
+    expect(markdown).toContain(
+      '| CogVLM2-LLaMA3 | published | 84.2 | 92.3 | 81.0 | 756 | 44.3 | 60.4 | 80.5 |',
+    );
+    expect(markdown).toContain('| Gemini Pro 1.5 | published | 73.5 | 86.5 | 81.3 | – | 58.5 | – | – |');
+    expect(published).toHaveLength(12);
+    for (const { name } of published) expect(html).toContain(`${name}<span class="kind">published</span>`);
+    expect(html.match(/<svg role="img"/g)).toHaveLength(7);
+  });
+
+  it('prints profile and counts with every number of ours', async () => {
+    const { markdown, html } = await report(bf16);
+    const counts = ['5,000 questions', '3 undecided', '2 empty', '1 broken'];
+    expect(html).toContain(`71.3<span class="counts">${counts.join('<br>')}</span>`);
+    expect(html).toContain('measured, profile official');
+    expect(markdown).toContain(`| demo, bf16 | official | TextVQA | 71.3 | ${counts.join(', ')} |`);
+  });
+
+  it('has a column and a chart for the demo benchmark only when it was measured', async () => {
+    expect((await report(bf16)).markdown).not.toContain('Demo');
+    expect((await report({ benchmark: 'demo' })).html.match(/<svg role="img"/g)).toHaveLength(8);
+  });
+
+  it('shows wrong answers with what each of ours said, as text and nothing else', async () => {
+    const rows = resultsOf().rows.map((row) => ({
+      ...row,
+      prediction: '<script>alert(1)</script>|x',
+      score: 1,
+    }));
+    const { html, markdown } = await report({}, { types: { q8_0: 1 }, rows });
+    expect(html).toContain('<dt>demo, bf16</dt><dd class="wrong">&lt;b&gt;6&lt;/b&gt; &amp; more</dd>');
+    expect(html).toContain(
+      '<dt>demo, int8</dt><dd class="right">&lt;script&gt;alert(1)&lt;/script&gt;|x</dd>',
+    );
+    expect(html).not.toContain('<script');
+    expect(html.match(/https?:/g)).toBe(null);
+    expect(markdown).toContain(
+      '| 2 | How many? | 5 | &lt;b&gt;6&lt;/b&gt; &amp; more | &lt;script&gt;alert(1)&lt;/script&gt;\\|x |',
+    );
+    expect(markdown).not.toContain('What brand?');
+  });
+
+  it('says how many wrong answers it leaves out', async () => {
+    const rows = resultsOf().rows.map((row) => ({ ...row, score: null }));
+    const { html } = await report({ rows });
+    expect(html).toContain('2 wrong; the first 1 are shown');
+    expect(html).toContain('<dd class="undecided">');
+  });
+
+  it.each([
+    [['{'], 2, /0\.json is no results file of cogvlm2 eval \(it is not JSON\)/],
+    [['{"kind": "x"}'], 2, /no results file of cogvlm2 eval \(kind: /],
+    [[bf16, bf16], 2, /0\.json and .*1\.json are both textvqa of demo, bf16 by the profile official/],
+  ])('refuses %j', async (files, code, sentence) => {
+    const { exitCode, err } = await report(...files);
+    expect(exitCode).toBe(code);
+    expect(err).toMatch(sentence);
+  });
+});
