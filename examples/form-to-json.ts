@@ -1,17 +1,18 @@
-/** Reads a form into JSON, and gives up after a minute: npx tsx examples/form-to-json.ts [PICTURE] [FIELD...] */
+/** Reads a form into JSON of a known type, within a minute: npx tsx examples/form-to-json.ts [PICTURE] */
 import { CogVLM2 } from 'cogvlm2';
+import { z } from 'zod';
 
-const [picture = 'examples/pictures/form.png', ...asked] = process.argv.slice(2);
-const fields = asked.length > 0 ? asked : ['Team', 'Weight', 'School', 'Date', 'Order'];
+const [picture = 'examples/pictures/form.png'] = process.argv.slice(2);
+const Form = z.object({
+  team: z.string().max(24),
+  weight: z.int().min(0),
+  school: z.string().max(24),
+  date: z.iso.date(),
+  order: z.string().regex(/^[A-Z]{1,4}-\d{1,6}$/),
+});
 const signal = AbortSignal.timeout(60_000);
 
 using model = await CogVLM2.load({ signal });
-using image = await model.encodeImage(picture, { signal });
-const form: Record<string, string> = {};
-for (const field of fields) {
-  const question = `What is the ${field.toLowerCase()}?`;
-  const { text, finishReason } = await model.ask(image, question, { maxTokens: 32, signal }).result();
-  if (finishReason === 'aborted') break;
-  form[field] = text;
-}
-console.log(JSON.stringify(form, null, 2));
+const { value, usage } = await model.extract(picture, Form, { question: 'What is in the form?', signal });
+console.error(`${usage.promptTokens} tokens in, ${usage.completionTokens} out`);
+console.log(JSON.stringify(value, null, 2));

@@ -15,6 +15,8 @@ export class CogVLM2Error extends Error {
 export type ErrorCode =
   /** A value given by the caller is outside its limits. */
   | 'invalid_value'
+  /** An answer cannot be held to this JSON schema; the message names the place and the reason. */
+  | 'invalid_json_schema'
   /** The file or folder is not there, or cannot be read. */
   | 'file_not_found'
   /** The bytes are not a picture that we read. */
@@ -41,6 +43,10 @@ export type ErrorCode =
   | 'endpoint_failed'
   /** An OpenAI-compatible server does not take this question. */
   | 'endpoint_refused'
+  /** An answer was cut before its JSON was complete. */
+  | 'answer_incomplete'
+  /** An answer has the form that was asked for, but fails a check that the form cannot express. */
+  | 'answer_rejected'
   /** Used after dispose. */
   | 'disposed'
   /** Stopped by the caller. */

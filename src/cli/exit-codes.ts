@@ -31,6 +31,7 @@ export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string
 /** Every error code of the library, so that a new one does not compile until it has an exit status. */
 const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   invalid_value: 'usage',
+  invalid_json_schema: 'usage',
   file_not_found: 'input',
   invalid_image: 'input',
   image_too_large: 'input',
@@ -40,6 +41,8 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   engine_unavailable: 'machine',
   out_of_memory: 'machine',
   engine_bug: 'unexpected',
+  answer_incomplete: 'context',
+  answer_rejected: 'unexpected',
   disposed: 'unexpected',
   write_failed: 'output',
   download_failed: 'output',

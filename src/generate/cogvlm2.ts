@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { demoModelPath, findModel } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
@@ -8,7 +9,9 @@ import { EncodedImage } from '../model/encoded-image.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { Conversation } from './conversation.ts';
+import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
 import { generate, prepare, type Request, type Slot } from './generate.ts';
+import { GrammarMasks } from './grammar/masks.ts';
 import type { Answer, GenerateOptions, Progress, Turn } from './types.ts';
 
 export interface LoadOptions {
@@ -64,6 +67,7 @@ export class CogVLM2 {
   readonly #model: Model;
   readonly #tokenizer: Tokenizer;
   readonly #slot: Slot;
+  readonly #masks: GrammarMasks;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
@@ -71,6 +75,7 @@ export class CogVLM2 {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.info = info;
+    this.#masks = new GrammarMasks(tokenizer, model.config.vocabSize, model.config.eosIds);
     this.#slot = { cache: model.newCache(info.contextSize), rows: { ids: [], imageKey: null } };
   }
 
@@ -138,6 +143,22 @@ export class CogVLM2 {
     );
   }
 
+  /**
+   * Reads a value of the schema's type out of a picture; the answer is held to the schema while it is made.
+   * @throws CogVLM2Error `invalid_json_schema` when it cannot be, `answer_incomplete` when maxTokens or the context
+   * cut the answer, `answer_rejected` when a refinement refuses it, `aborted`, and those of `ask`.
+   */
+  async extract<S extends z.ZodType>(
+    image: EncodedImage | ImageSource | null,
+    schema: S,
+    options: ExtractOptions = {},
+  ): Promise<Extraction<z.output<S>>> {
+    const { question = 'Read the picture.', ...rest } = options;
+    const format = formatOf(schema);
+    const answer = await this.ask(image, askForJson(question, format.schema), { ...rest, format }).result();
+    return readValue(schema, answer);
+  }
+
   /** A conversation, about a picture or (null) without one. */
   chat(image: EncodedImage | ImageSource | null = null, history: readonly Turn[] = []): Conversation {
     const conversation = new Conversation((question, turns, options, done) => {
@@ -193,6 +214,7 @@ export class CogVLM2 {
   /** Frees all native memory as soon as the step that is running is done. Pending answers fail with `disposed`. */
   dispose(): void {
     this.#disposed = true;
+    this.#masks[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }
 
@@ -214,6 +236,7 @@ export class CogVLM2 {
       return this.#inTurn(async () => {
         const startedAt = performance.now();
         const prepared = prepare(this.#model, this.#tokenizer, this.info.contextSize, hasImage, request);
+        using mask = prepared.grammar === null ? null : await this.#masks.start(prepared.grammar);
         let encoded: EncodedImage | undefined;
         const { image, release } = await picture(async (source) => {
           encoded = await this.#encode(source, (progress) => emit({ type: 'progress', progress }), signal);
@@ -226,6 +249,7 @@ export class CogVLM2 {
             this.#slot,
             image,
             prepared,
+            mask,
             emit,
             signal,
             startedAt,

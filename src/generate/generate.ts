@@ -8,9 +8,12 @@ import { buildPrompt, type Prompt } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
+import { answerGrammar } from './grammar/json-grammar.ts';
+import { checkLogprobs, logprobsOf, type TokenLogprobs } from './logprobs.ts';
 import { type CachedRows, commonPrefix } from './prefix.ts';
 import { freshSeed, randomFrom } from './random.ts';
 import { checkSampling, sample } from './sampler.ts';
+import type { TokenMask } from './token-mask.ts';
 import type { Answer, FinishReason, GenerateOptions, Timings, Turn } from './types.ts';
 
 /** One sequence's KV cache and the record of what is in it. */
@@ -27,7 +30,10 @@ export interface Request {
 
 const defaultMaxTokens = 2048;
 
-/** Everything that is checked before any work is done. @throws CogVLM2Error `invalid_value`, `context_length_exceeded`. */
+/**
+ * Everything that is checked before any work is done.
+ * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
+ */
 export function prepare(
   model: Model,
   tokenizer: Tokenizer,
@@ -38,7 +44,15 @@ export function prepare(
   const { question, history, options } = request;
   if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
   const sampling = checkSampling(options);
+  checkLogprobs(options.logprobs);
   const stops = new StopStrings([options.stop ?? []].flat());
+  if (options.format && options.stop?.length) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      'A stop string could cut the JSON that format promises whole: give stop or format, not both.',
+    );
+  }
+  const grammar = options.format ? answerGrammar(options.format) : null;
   const { config } = model;
   const prompt = buildPrompt(tokenizer, {
     template: options.template ?? config.template,
@@ -61,7 +75,8 @@ export function prepare(
       `The prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}, but the context is ${capacity}. ${remedy}`,
     );
   }
-  return { prompt, sampling, stops, maxTokens, seed: options.seed ?? freshSeed() };
+  const { logprobs, seed = freshSeed() } = options;
+  return { prompt, sampling, stops, grammar, logprobs, maxTokens, seed };
 }
 
 export type Prepared = ReturnType<typeof prepare>;
@@ -76,11 +91,13 @@ export async function generate(
   slot: Slot,
   image: EncodedImage | null,
   prepared: Prepared,
+  /** Holds the answer to `prepared.grammar`; the caller disposes it. */
+  mask: TokenMask | null,
   emit: Emit,
   signal: AbortSignal,
   startedAt: number,
 ): Promise<Answer> {
-  const { prompt, sampling, stops, maxTokens, seed } = prepared;
+  const { prompt, sampling, stops, logprobs: alternatives, maxTokens, seed } = prepared;
   const imageKey = image?.contentKey ?? null;
   const cachedTokens = commonPrefix(slot.rows, prompt, imageKey);
   const timings: Timings = {
@@ -93,13 +110,17 @@ export async function generate(
     totalMs: 0,
   };
   const tokenIds: number[] = [];
+  const logprobs: TokenLogprobs[] = [];
+  let toldLogprobs = 0;
   let text = '';
   const say = (piece: string) => {
     // The space that joins the answer to "Answer:" is part of the prompt's form, not of the answer.
     const shown = text === '' ? piece.trimStart() : piece;
     if (shown === '') return;
     text += shown;
-    emit({ type: 'text', text: shown });
+    const untold = alternatives === undefined ? {} : { logprobs: logprobs.slice(toldLogprobs) };
+    toldLogprobs = logprobs.length;
+    emit({ type: 'text', text: shown, ...untold });
   };
   const finish = (finishReason: FinishReason): Answer => {
     timings.totalMs = performance.now() - startedAt;
@@ -109,7 +130,8 @@ export async function generate(
       cachedTokens,
       completionTokens: tokenIds.length,
     };
-    return { text, tokenIds, finishReason, seed, usage, timings };
+    const asked = alternatives === undefined ? {} : { logprobs };
+    return { text, tokenIds, finishReason, ...asked, seed, usage, timings };
   };
 
   const prefillStart = performance.now();
@@ -135,7 +157,8 @@ export async function generate(
 
   const random = randomFrom(seed);
   const seen = new Set(textIds(prompt));
-  const detokenizer = new Detokenizer(tokenizer);
+  // The clean-up of spaces would change strings that the grammar has fixed.
+  const detokenizer = new Detokenizer(tokenizer, mask ? { cleanSpaces: false } : {});
   const position = (prompt.positions.at(-1) ?? 0) + 1;
   const decodeStart = performance.now();
   let reason: FinishReason = 'length';
@@ -143,6 +166,11 @@ export async function generate(
     if (signal.aborted) {
       reason = 'aborted';
       break;
+    }
+    const modelLogits = logits;
+    if (mask) {
+      logits = logits.slice();
+      mask.apply(logits);
     }
     const id = sample(logits, sampling, seen, random);
     if (!Number.isFinite(logits[id])) {
@@ -158,9 +186,13 @@ export async function generate(
     }
     tokenIds.push(id);
     seen.add(id);
+    if (alternatives !== undefined) {
+      logprobs.push(logprobsOf(modelLogits, id, alternatives, tokenizer));
+    }
     const { text: piece, stopped } = stops.push(detokenizer.push(id));
     say(piece);
-    if (stopped) {
+    await mask?.accept(id);
+    if (stopped || mask?.done) {
       reason = 'stop';
       break;
     }

@@ -1,3 +1,5 @@
+import type { TokenLogprobs } from './logprobs.ts';
+
 /** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
 export interface SamplingOptions {
   /** 0 is greedy; above, logits are divided by it. */
@@ -14,11 +16,22 @@ export interface SamplingOptions {
   seed?: number;
 }
 
+/** A form that the answer is held to, token by token. */
+export type AnswerFormat =
+  /** A JSON object, whatever is in it. */
+  | { type: 'json_object' }
+  /** JSON that validates against `schema`, a JSON Schema (draft 2020-12). docs/library.md has what can be enforced. */
+  | { type: 'json_schema'; schema: object; name?: string };
+
 export interface GenerateOptions extends SamplingOptions {
   /** Most tokens to answer with; the default is what the context leaves, at most 2,048. */
   maxTokens?: number;
   /** The answer ends before the first of these; none of it is ever shown. */
   stop?: string | readonly string[];
+  /** Enforced while sampling; a complete answer parses and validates. Excludes `stop`, which could cut it. */
+  format?: AnswerFormat;
+  /** Tell of each token how likely the model found it, and so many (0 to 20) of the likeliest at its place. */
+  logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
   /** Stops within one token, or one block of the vision tower. */
@@ -64,7 +77,10 @@ export interface Timings {
 export interface Answer {
   text: string;
   tokenIds: number[];
+  /** With `format`, anything but `stop` means that `text` is not all of the JSON. */
   finishReason: FinishReason;
+  /** For each of `tokenIds`, when `logprobs` asked for it. */
+  logprobs?: TokenLogprobs[];
   /** The seed that was used, so that the same text can be had again. */
   seed: number;
   usage: Usage;
@@ -73,8 +89,11 @@ export interface Answer {
 
 export type AnswerEvent =
   | { type: 'progress'; progress: Progress }
-  /** `text` is final: it never holds half a character or the start of a stop string. */
-  | { type: 'text'; text: string }
+  /**
+   * `text` is final: it never holds half a character or the start of a stop string. `logprobs`, when asked for, are
+   * those of the tokens since the text before.
+   */
+  | { type: 'text'; text: string; logprobs?: TokenLogprobs[] }
   | { type: 'done'; answer: Answer };
 
 /** One past question and its answer. */

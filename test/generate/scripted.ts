@@ -1,4 +1,5 @@
 import { generate, prepare, type Slot } from '../../src/generate/generate.ts';
+import { GrammarMasks } from '../../src/generate/grammar/masks.ts';
 import type { AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import type { Model, PrefillOptions } from '../../src/model/cogvlm2.ts';
@@ -21,6 +22,8 @@ export const byteTokenizer = {
   bytesOf: (id: number) => Uint8Array.of(id),
   isSpecial: (id: number) => id <= endOfText,
 } as unknown as Tokenizer;
+
+const masks = new GrammarMasks(byteTokenizer, vocabSize, [endOfText]);
 
 export interface ScriptedCalls {
   prefills: { start: number; rows: number }[];
@@ -94,7 +97,8 @@ export async function run(model: Model, options: RunOptions = {}) {
   };
   const signal = options.signal ?? new AbortController().signal;
   const startedAt = performance.now();
-  const answer = await generate(model, byteTokenizer, slot, image, prepared, emit, signal, startedAt);
+  using mask = prepared.grammar === null ? null : await masks.start(prepared.grammar);
+  const answer = await generate(model, byteTokenizer, slot, image, prepared, mask, emit, signal, startedAt);
   const shown = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
   return { answer, events, shown, prompt: prepared.prompt };
 }

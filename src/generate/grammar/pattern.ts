@@ -1,0 +1,219 @@
+/**
+ * A regular expression, as "pattern" has it, as the language of the insides of JSON strings. Look-around, back references,
+ * word boundaries and Unicode properties are refused. Negated classes mean
+ * the characters up to U+FFFF that JSON writes without a backslash.
+ */
+import { type Language, text } from './automaton.ts';
+import { type CharacterRange, intersection, plainCharacters, without } from './characters.ts';
+import { refuse } from './keywords.ts';
+
+/** Each state of an automaton is a rule to compile. */
+export const mostStates = 400;
+
+const classes: Readonly<Record<string, readonly CharacterRange[]>> = {
+  d: [[0x30, 0x39]],
+  w: [
+    [0x30, 0x39],
+    [0x41, 0x5a],
+    [0x5f, 0x5f],
+    [0x61, 0x7a],
+  ],
+  s: [
+    [0x09, 0x0d],
+    [0x20, 0x20],
+    [0xa0, 0xa0],
+    [0x1680, 0x1680],
+    [0x2000, 0x200a],
+    [0x2028, 0x2029],
+    [0x202f, 0x202f],
+    [0x205f, 0x205f],
+    [0x3000, 0x3000],
+    [0xfeff, 0xfeff],
+  ],
+};
+const withinLine = without(plainCharacters, [[0x2028, 0x2029]]);
+const controls: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f', v: '\v', 0: '\0' };
+
+const date = String.raw`\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])`;
+const time = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?`;
+
+/** What can be enforced of "format": each a little narrower than its standard. Of every month the days to 28, for one. */
+export const formatPatterns: ReadonlyMap<string, string> = new Map([
+  ['date', `^${date}$`],
+  ['time', `^${time}Z$`],
+  ['date-time', `^${date}T${time}Z$`],
+  ['email', String.raw`^[a-z0-9]+(?:[._-][a-z0-9]+)*@(?:[a-z0-9]+\.)+[a-z]{2,12}$`],
+  ['uri', String.raw`^https?://(?:[a-z][a-z0-9]*\.)+[a-z]{2,12}(?:/[A-Za-z0-9._~-]*)*$`],
+  ['uuid', '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'],
+  ['ipv4', String.raw`^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$`],
+]);
+
+/** @throws CogVLM2Error `invalid_json_schema` naming what cannot be enforced. */
+export function patternLanguage(pattern: string, at: string): Language {
+  return new PatternParser(pattern, at).parse();
+}
+
+class PatternParser {
+  readonly #source: string;
+  readonly #at: string;
+  #next = 0;
+
+  constructor(source: string, at: string) {
+    this.#source = source;
+    this.#at = at;
+  }
+
+  parse(): Language {
+    const language = this.#alternatives(true);
+    if (this.#next < this.#source.length) this.#refuse('has an unmatched ")"');
+    return language;
+  }
+
+  #alternatives(outermost: boolean): Language {
+    const choices = [this.#sequence(outermost)];
+    while (this.#take('|')) choices.push(this.#sequence(outermost));
+    return { any: choices };
+  }
+
+  /** On the outside a pattern may begin and end anywhere, unless it is anchored. */
+  #sequence(outermost: boolean): Language {
+    const parts: Language[] = [];
+    const anything = { of: { one: plainCharacters }, least: 0, most: Number.POSITIVE_INFINITY };
+    const anchored = outermost && this.#take('^');
+    let ended = false;
+    while (this.#next < this.#source.length && !'|)'.includes(this.#peek())) {
+      if (ended) this.#refuse('goes on behind "$"');
+      if (outermost && this.#take('$')) ended = true;
+      else parts.push(this.#quantified(this.#atom()));
+    }
+    if (outermost && !anchored) parts.unshift(anything);
+    if (outermost && !ended) parts.push(anything);
+    return { all: parts };
+  }
+
+  #quantified(of: Language): Language {
+    const match = /^(?:[*+?]|\{(\d+)(?:(,)(\d*))?\})/.exec(this.#source.slice(this.#next));
+    if (match === null) return of;
+    this.#next += match[0].length;
+    this.#take('?'); // lazy or not, the same strings match
+    const [all, fewest = all === '+' ? 1 : 0, comma, highest] = match;
+    const least = Number(fewest);
+    const open = all === '*' || all === '+' || (comma !== undefined && highest === '');
+    const most = all === '?' ? 1 : open ? Number.POSITIVE_INFINITY : Number(highest ?? fewest);
+    if (most < least) this.#refuse(`repeats by ${all}`);
+    if (Math.max(least, open ? 0 : most) > mostStates) this.#refuse(`repeats by ${all}, which is too often`);
+    return { of, least, most };
+  }
+
+  #atom(): Language {
+    const character = this.#character();
+    switch (character) {
+      case '(':
+        return this.#group();
+      case '[':
+        return this.#class();
+      case '.':
+        return { one: withinLine };
+      case '\\': {
+        const escaped = this.#escape();
+        return typeof escaped === 'string' ? inJson(escaped) : this.#oneOf(escaped);
+      }
+      case '^':
+      case '$':
+        return this.#refuse(`has ${JSON.stringify(character)} inside`);
+      case '*':
+      case '+':
+      case '?':
+        return this.#refuse(`repeats nothing by ${JSON.stringify(character)}`);
+      default:
+        return inJson(character);
+    }
+  }
+
+  #group(): Language {
+    if (this.#take('?')) {
+      const kind = /^(?::|<[A-Za-z_]\w*>)/.exec(this.#source.slice(this.#next));
+      if (kind === null) this.#refuse('looks ahead or behind');
+      this.#next += kind[0].length;
+    }
+    const inner = this.#alternatives(false);
+    if (!this.#take(')')) this.#refuse('has an unmatched "("');
+    return inner;
+  }
+
+  #class(): Language {
+    const negated = this.#take('^');
+    const ranges: CharacterRange[] = [];
+    while (!this.#take(']')) {
+      const from = this.#member();
+      if (typeof from !== 'string') ranges.push(...from);
+      else if (this.#peek() === '-' && this.#source[this.#next + 1] !== ']') {
+        this.#next++;
+        const to = this.#member();
+        if (typeof to !== 'string' || to < from) this.#refuse('has a class with a range that is none');
+        ranges.push([from.codePointAt(0)!, to.codePointAt(0)!]);
+      } else ranges.push([from.codePointAt(0)!, from.codePointAt(0)!]);
+    }
+    return this.#oneOf(negated ? without(plainCharacters, ranges) : ranges);
+  }
+
+  #member(): string | readonly CharacterRange[] {
+    const character = this.#character();
+    if (character !== '\\') return character;
+    return this.#take('b') ? '\b' : this.#escape();
+  }
+
+  /** What stands behind a backslash: one character, or a class of them. */
+  #escape(): string | readonly CharacterRange[] {
+    const code = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))/.exec(this.#source.slice(this.#next));
+    if (code !== null) {
+      this.#next += code[0].length;
+      return String.fromCharCode(Number.parseInt(code[1] ?? code[2]!, 16));
+    }
+    const letter = this.#character();
+    const set = classes[letter.toLowerCase()];
+    if (set !== undefined) return classes[letter] ?? without(plainCharacters, set);
+    if (controls[letter] !== undefined) return controls[letter];
+    if (/[A-Za-z0-9]/.test(letter)) this.#refuse(`has "\\${letter}"`);
+    return letter;
+  }
+
+  /** Of a class the characters that JSON writes as they are, and those that it writes with a backslash and a letter. */
+  #oneOf(ranges: readonly CharacterRange[]): Language {
+    const kept = intersection(plainCharacters, ranges);
+    const backslashed = Array.from('"\\\b\f\n\r\t').filter((character) => {
+      const codePoint = character.codePointAt(0)!;
+      return ranges.some(([from, to]) => from <= codePoint && codePoint <= to);
+    });
+    if (kept.length + backslashed.length === 0) this.#refuse('has a class without characters');
+    return { any: [...(kept.length > 0 ? [{ one: kept }] : []), ...backslashed.map(inJson)] };
+  }
+
+  #peek(): string {
+    return this.#source[this.#next] ?? '';
+  }
+
+  #take(character: string): boolean {
+    if (this.#peek() !== character) return false;
+    this.#next++;
+    return true;
+  }
+
+  /** The next UTF-16 unit, as in a pattern without the flag u. */
+  #character(): string {
+    const character = this.#peek();
+    if (character === '') this.#refuse('ends too early');
+    if (/[\uD800-\uDFFF]/.test(character)) this.#refuse('has a character beyond U+FFFF');
+    this.#next++;
+    return character;
+  }
+
+  #refuse(reason: string): never {
+    return refuse(this.#at, `${reason}, which cannot be enforced: ${this.#source}`);
+  }
+}
+
+/** One character as JSON writes it. */
+function inJson(character: string): Language {
+  return text(JSON.stringify(character).slice(1, -1));
+}

@@ -1,0 +1,54 @@
+import { isSchemaObject, refuse, type Schema } from './keywords.ts';
+
+/** What a schema without `type` is about, by the keywords that it has. */
+export function typesOf(schema: Schema): readonly string[] | null {
+  if (schema.type !== undefined) return [schema.type].flat();
+  const has = (...keywords: (keyof Schema)[]) => keywords.some((keyword) => schema[keyword] !== undefined);
+  if (has('properties', 'required', 'additionalProperties', 'propertyNames')) return ['object'];
+  if (has('items', 'prefixItems', 'minItems', 'maxItems')) return ['array'];
+  if (has('pattern', 'format', 'minLength', 'maxLength')) return ['string'];
+  if (has('minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf')) return ['number'];
+  return null;
+}
+
+/** The values of `const` or `enum` that are of one of the types, as JSON. */
+export function literals(schema: Schema, types: readonly string[] | null, at: string): string[] {
+  const values = schema.const !== undefined ? [schema.const] : (schema.enum ?? []);
+  const fits = (value: unknown) =>
+    types === null || types.includes(typeOf(value)) || (types.includes('integer') && Number.isInteger(value));
+  const fitting = values.filter(fits);
+  if (fitting.length === 0) refuse(at, 'allows no value');
+  return fitting.map((value) => JSON.stringify(value));
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
+}
+
+/** Whether no value fits both: their types differ, their values, or a property that both have. */
+export function disjoint(a: Schema, b: Schema): boolean {
+  const [types, others] = [kindsOf(a), kindsOf(b)];
+  if (types === null || others === null) return false;
+  if (!types.some((type) => others.includes(type))) return true;
+  const [values, otherValues] = [valuesOf(a), valuesOf(b)];
+  if (values !== null && otherValues !== null) return !values.some((value) => otherValues.includes(value));
+  if (types.length > 1 || others.length > 1 || types[0] !== 'object') return false;
+  const shared = (a.required ?? []).filter((name) => b.required?.includes(name));
+  return shared.some((name) => {
+    const [one, other] = [a.properties?.[name], b.properties?.[name]];
+    return isSchemaObject(one) && isSchemaObject(other) && disjoint(one, other);
+  });
+}
+
+/** As `typesOf`, but a whole number is a number, and of `const` and `enum` the types of the values. */
+function kindsOf(schema: Schema): string[] | null {
+  const values = schema.const !== undefined ? [schema.const] : schema.enum;
+  const types = schema.type === undefined && values !== undefined ? values.map(typeOf) : typesOf(schema);
+  return types?.map((type) => (type === 'integer' ? 'number' : type)) ?? null;
+}
+
+function valuesOf(schema: Schema): string[] | null {
+  if (schema.const === undefined && schema.enum === undefined) return null;
+  return (schema.const !== undefined ? [schema.const] : schema.enum!).map((value) => JSON.stringify(value));
+}

@@ -1,0 +1,254 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { generateObject, generateText, streamObject, streamText } from 'ai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { cogvlm2 } from '../../src/aisdk/index.ts';
+import { CogVLM2 } from '../../src/index.ts';
+import { rejected } from '../checkpoint/caught.ts';
+import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { readFixture } from '../text/fixtures.ts';
+
+/** The real functions of `ai`, and extract, on random weights: the content is noise, but its form, counts and ends are right. */
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-aisdk-'));
+const image = readFileSync(fileURLToPath(new URL('../fixtures/images/exact.png', import.meta.url)));
+const imageBase64 = image.toString('base64');
+const Form = z.object({ name: z.string().max(6), count: z.int().min(0).max(99) });
+let loaded: CogVLM2;
+let model: ReturnType<typeof cogvlm2>;
+
+beforeAll(async () => {
+  const texts = {
+    'tokenizer.json': readFixture('tokenizer.json'),
+    'tokenizer_config.json': readFixture('tokenizer_config.json'),
+  };
+  const ids = { vocab_size: 465, bos_token_id: 461, eos_token_id: [462, 464], pad_token_id: 463 };
+  const config = { ...tinyConfig, ...ids, max_position_embeddings: 1024 };
+  const location = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+  loaded = await CogVLM2.load({ model: location, device: 'cpu', threads: 1 });
+  model = cogvlm2(loaded);
+});
+
+afterAll(() => {
+  loaded.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const about = (
+  ...content: ({ type: 'text'; text: string } | { type: 'image'; image: Uint8Array | string })[]
+) => [{ role: 'user' as const, content }];
+const question = { type: 'text' as const, text: 'What is it?' };
+
+describe('generateText', () => {
+  test('says what the library says, with usage and what each stage took', async () => {
+    const settings = { temperature: 1, seed: 3 };
+    const { text, usage, finishReason, providerMetadata, warnings, response } = await generateText({
+      model,
+      messages: about({ type: 'image', image }, question),
+      maxOutputTokens: 9,
+      ...settings,
+    });
+    const answer = await loaded.ask(image, 'What is it?', { maxTokens: 9, ...settings }).result();
+    expect(text).toBe(answer.text);
+    expect(finishReason).toBe(answer.finishReason);
+    expect(usage).toMatchObject({
+      inputTokens: answer.usage.promptTokens,
+      outputTokens: answer.usage.completionTokens,
+    });
+    expect(providerMetadata?.cogvlm2).toMatchObject({ seed: 3, imageTokens: 6 });
+    expect(providerMetadata?.cogvlm2?.timings).toHaveProperty('prefillMs');
+    expect(warnings).toEqual([]);
+    expect(response.modelId).toBe('tiny');
+  });
+
+  test.each([
+    ['base64', imageBase64],
+    ['a data URL', `data:image/png;base64,${imageBase64}`],
+  ])('takes a picture as %s', async (_, source) => {
+    const ask = (data: Uint8Array | string) =>
+      generateText({ model, messages: about({ type: 'image', image: data }, question), maxOutputTokens: 5 });
+    expect((await ask(source)).text).toBe((await ask(image)).text);
+  });
+
+  test('a conversation, with a system message in front of the first question', async () => {
+    const { text } = await generateText({
+      model,
+      system: 'Be brief.',
+      messages: [
+        { role: 'user', content: 'One?' },
+        { role: 'assistant', content: 'Two.' },
+        { role: 'user', content: 'Three?' },
+      ],
+      maxOutputTokens: 6,
+    });
+    const history = [{ question: 'Be brief.\n\nOne?', answer: 'Two.' }];
+    const answer = await loaded.chat(null, history).ask('Three?', { maxTokens: 6 }).result();
+    expect(text).toBe(answer.text);
+  });
+
+  test('warns of what it does not have, and of pictures that the model does not see', async () => {
+    const { warnings } = await generateText({
+      model,
+      messages: about({ type: 'image', image }, { type: 'image', image }, question),
+      presencePenalty: 1,
+      maxOutputTokens: 2,
+    });
+    expect(warnings).toMatchObject([
+      { type: 'other', message: expect.stringContaining('2 pictures') },
+      { type: 'unsupported', feature: 'presencePenalty' },
+    ]);
+  });
+
+  test.each([
+    [{ data: imageBase64, mediaType: 'application/pdf' }, 'application/pdf'],
+    [{ data: new URL('file:///etc/passwd'), mediaType: 'image/png' }, 'file:'],
+  ])('refuses a file that is no picture that was handed over: %j', async (file, part) => {
+    const messages = [{ role: 'user' as const, content: [{ type: 'file' as const, ...file }, question] }];
+    await expect(generateText({ model, messages, maxRetries: 0 })).rejects.toThrow(part);
+  });
+
+  test('options of our own are checked', async () => {
+    const ask = (options: Record<string, number>) =>
+      generateText({
+        model,
+        prompt: 'Why?',
+        maxOutputTokens: 3,
+        maxRetries: 0,
+        providerOptions: { cogvlm2: options },
+      });
+    expect((await ask({ repetitionPenalty: 1.5 })).text).toBeTypeOf('string');
+    expect((await rejected(ask({ penalty: 1 }))).message).toContain('penalty');
+  });
+
+  test('stops when it is told to', async () => {
+    const abortSignal = AbortSignal.abort(new Error('enough'));
+    await expect(generateText({ model, prompt: 'Tell all.', abortSignal })).rejects.toThrow('enough');
+  });
+});
+
+describe('streamText', () => {
+  test('streams what generateText says, then finish and usage', async () => {
+    const call = { model, prompt: 'Tell me.', temperature: 1, seed: 5, maxOutputTokens: 20 };
+    const stream = streamText(call);
+    let text = '';
+    for await (const piece of stream.textStream) text += piece;
+    const whole = await generateText(call);
+    expect(text).toBe(whole.text);
+    expect(await stream.finishReason).toBe(whole.finishReason);
+    expect((await stream.usage).outputTokens).toBe(whole.usage.outputTokens);
+    expect(await stream.warnings).toEqual([]);
+  });
+
+  test('an abort ends it, and the model goes on to the next question', async () => {
+    const controller = new AbortController();
+    const stream = streamText({
+      model,
+      prompt: 'Tell me all.',
+      temperature: 1,
+      seed: 9,
+      maxOutputTokens: 500,
+      abortSignal: controller.signal,
+      onError: () => {},
+    });
+    const types: string[] = [];
+    for await (const part of stream.fullStream) {
+      types.push(part.type);
+      if (part.type === 'text-delta') controller.abort();
+    }
+    expect(types).not.toContain('finish');
+    expect((await generateText({ model, prompt: 'And?', maxOutputTokens: 2 })).text).toBeTypeOf('string');
+  });
+
+  test('an error comes through the stream', async () => {
+    const errors: unknown[] = [];
+    const stream = streamText({
+      model,
+      prompt: 'x'.repeat(4000),
+      maxRetries: 0,
+      onError: ({ error }) => void errors.push(error),
+    });
+    await stream.consumeStream();
+    expect(errors).toMatchObject([{ code: 'context_length_exceeded' }]);
+  });
+});
+
+describe('objects', () => {
+  const call = () => ({
+    model,
+    schema: Form,
+    messages: about({ type: 'image', image }, question),
+    temperature: 1,
+    seed: 4,
+  });
+
+  test('generateObject gives one that validates, whatever the weights', async () => {
+    const { object, finishReason } = await generateObject(call());
+    expect(Form.parse(object)).toEqual(object);
+    expect(finishReason).toBe('stop');
+  });
+
+  test('streamObject ends with the same', async () => {
+    const stream = streamObject(call());
+    let last: unknown;
+    for await (const partial of stream.partialObjectStream) last = partial;
+    expect(last).toEqual((await generateObject(call())).object);
+  });
+
+  test('one that is cut is an error of the SDK, not half an object', async () => {
+    await expect(generateObject({ ...call(), maxOutputTokens: 3, maxRetries: 0 })).rejects.toThrow(
+      'No object',
+    );
+  });
+
+  test('a schema that cannot be enforced says so', async () => {
+    const schema = z.object({ step: z.int().multipleOf(5) });
+    const error = await rejected(generateObject({ ...call(), schema, maxRetries: 0 }));
+    expect(error.message).toContain('#/properties/step has multipleOf 5');
+  });
+});
+
+describe('extract', () => {
+  test('gives a value of the type, with usage', async () => {
+    const { value, usage, text } = await loaded.extract(image, Form, { temperature: 1, seed: 2 });
+    const typed: { name: string; count: number } = value;
+    expect(typed).toEqual(JSON.parse(text));
+    expect(usage.imageTokens).toBe(6);
+  });
+
+  test('defaults and transforms are applied', async () => {
+    const schema = z.object({ n: z.int().min(1).max(9) }).transform(({ n }) => ({ double: 2 * n }));
+    const { value, text } = await loaded.extract(null, schema);
+    expect(value.double).toBe(2 * JSON.parse(text).n);
+  });
+
+  test('one that is cut says after how many tokens', async () => {
+    const error = await rejected(loaded.extract(image, Form, { maxTokens: 4 }));
+    expect(error.code).toBe('answer_incomplete');
+    expect(error.message).toContain('cut after 4 tokens');
+    expect(error.message).toContain('{"name"'.slice(0, 2));
+  });
+
+  test('one that a refinement refuses says why', async () => {
+    const never = z.object({ n: z.int().min(0).max(9) }).refine(() => false, 'n must be prime');
+    const error = await rejected(loaded.extract(null, never));
+    expect(error.code).toBe('answer_rejected');
+    expect(error.message).toContain('n must be prime');
+  });
+
+  test.each([
+    ['without a JSON schema', z.object({ when: z.date() }), 'no JSON schema'],
+    ['that cannot be enforced', z.object({ tags: z.string().max(100) }), '#/properties/tags limits'],
+  ])('a schema %s is refused before any work', async (_, schema, part) => {
+    const error = await rejected(loaded.extract('nowhere.png', schema));
+    expect(error.code).toBe('invalid_json_schema');
+    expect(error.message).toContain(part);
+  });
+
+  test('an abort is an error, since there is no half of a value', async () => {
+    const error = await rejected(loaded.extract(null, Form, { signal: AbortSignal.abort() }));
+    expect(error.code).toBe('aborted');
+  });
+});

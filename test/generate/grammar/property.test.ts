@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { randomFrom } from '../../../src/generate/random.ts';
+import { run, scriptedModel } from '../scripted.ts';
+
+/**
+ * Whatever schema is accepted, a complete answer parses and validates, though the model behind it is a source of random
+ * numbers over the 256 bytes: the mask must do everything. An answer that is not complete says so.
+ */
+
+const leaf: fc.Arbitrary<z.ZodType> = fc.oneof(
+  fc.constantFrom<z.ZodType>(z.null(), z.boolean(), z.number(), z.int(), z.iso.date(), z.uuid(), z.email()),
+  fc.tuple(fc.integer({ min: -2000, max: 2000 }), fc.nat(3000)).map(([from, size]) =>
+    z
+      .int()
+      .min(from)
+      .max(from + size),
+  ),
+  fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: 1, max: 300 })).map(([from, size]) =>
+    z
+      .number()
+      .gt(from)
+      .lte(from + size),
+  ),
+  fc.tuple(fc.nat(3), fc.nat(4)).map(([least, more]) =>
+    z
+      .string()
+      .min(least)
+      .max(least + more),
+  ),
+  fc
+    .uniqueArray(fc.string({ unit: 'grapheme', maxLength: 4 }), { minLength: 1, maxLength: 4 })
+    .map((values) => z.enum(values)),
+  fc
+    .constantFrom(
+      '^[A-Z]{2,3}-\\d+$',
+      '^(?:\\d|[1-9]\\d|\\w{4})\\.$',
+      '^["\\\\]?[^a-z]$',
+      '^(a|ab|[b-d]c)+x?$',
+    )
+    .map((pattern) => z.string().regex(new RegExp(pattern))),
+);
+
+const shortName = fc.nat(3).map((most) => z.string().max(most));
+const key = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 4 })
+  .filter((name) => name !== '__proto__');
+
+const schemas = fc.letrec<{ any: z.ZodType }>((tie) => {
+  const member = fc
+    .tuple(tie('any'), fc.boolean())
+    .map(([type, optional]) => (optional ? type.optional() : type));
+  return {
+    any: fc.oneof(
+      { maxDepth: 2, withCrossShrink: true },
+      leaf,
+      fc.dictionary(key, member, { maxKeys: 4, noNullPrototype: true }).map((shape) => z.strictObject(shape)),
+      fc.tuple(tie('any'), fc.nat(2), fc.nat(2)).map(([item, least, more]) =>
+        z
+          .array(item)
+          .min(least)
+          .max(least + more),
+      ),
+      fc
+        .array(tie('any'), { minLength: 1, maxLength: 3 })
+        .map(([first, ...items]) => z.tuple([first!, ...items])),
+      fc.array(tie('any'), { minLength: 1, maxLength: 3 }).map((choices) => z.union(choices)),
+      fc.tuple(shortName, tie('any')).map(([name, value]) => z.record(name, value)),
+    ),
+  };
+});
+
+test('a complete answer parses and validates, whatever the weights', { timeout: 120_000 }, async () => {
+  let complete = 0;
+  await fc.assert(
+    fc.asyncProperty(schemas.any, fc.nat(1000), async (schema, seed) => {
+      const random = randomFrom(seed);
+      const { model } = scriptedModel('', () => Float32Array.from({ length: 256 }, () => random() * 6));
+      const { answer } = await run(model, {
+        format: { type: 'json_schema', schema: z.toJSONSchema(schema) },
+        maxTokens: 200,
+        temperature: 1,
+        seed,
+      });
+      if (answer.finishReason === 'length') return;
+      complete++;
+      expect(answer.finishReason).toBe('stop');
+      const parsed = schema.safeParse(JSON.parse(answer.text));
+      expect(parsed.error?.message, answer.text).toBeUndefined();
+    }),
+    { numRuns: Number(process.env.COGVLM2_TEST_RUNS ?? 25) },
+  );
+  expect(complete).toBeGreaterThan(12);
+});

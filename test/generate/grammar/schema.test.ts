@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import { answerGrammar } from '../../../src/generate/grammar/json-grammar.ts';
+import { GrammarMasks } from '../../../src/generate/grammar/masks.ts';
+import { caught } from '../../checkpoint/caught.ts';
+import { byteTokenizer, endOfText } from '../scripted.ts';
+
+const masks = new GrammarMasks(byteTokenizer, 256, [endOfText]);
+
+/** Whether a text is a whole answer to the schema. */
+async function accepts(schema: object, answer: string): Promise<boolean> {
+  using mask = await masks.start(answerGrammar({ type: 'json_schema', schema }));
+  const allowed = (id: number) => {
+    const logits = new Float32Array(256);
+    mask.apply(logits);
+    return logits[id] === 0;
+  };
+  for (const byte of Buffer.from(answer)) {
+    if (!allowed(byte)) return false;
+    await mask.accept(byte);
+  }
+  return allowed(endOfText);
+}
+
+const list = {
+  $ref: '#/$defs/list',
+  $defs: {
+    list: { type: 'object', properties: { next: { anyOf: [{ $ref: '#/$defs/list' }, { type: 'null' }] } } },
+  },
+};
+
+describe('what an answer may be', () => {
+  test.each<[object, string[], string[]]>([
+    [
+      { type: 'integer', minimum: -7, maximum: 123 },
+      ['0', '-7', '9', '99', '123'],
+      ['-8', '124', '05', '-0', '1.0'],
+    ],
+    [{ type: 'number', exclusiveMinimum: 0 }, ['0.5', '12.50', '3', '3.0'], ['0', '0.0', '-1', '05', '1.']],
+    [{ type: 'number', minimum: -1, maximum: 1 }, ['-0.25', '1.0', '0', '-1'], ['1.1', '-1.5', '2']],
+    [
+      { type: 'string', minLength: 1, maxLength: 2 },
+      ['"é"', '"日本"', '"\\n\\u00e9"'],
+      ['""', '"abc"', '"\t"', '"🙂"'],
+    ],
+    [{ type: 'string', minLength: 2 }, ['"ab🙂"'], ['"a"']],
+    [{ type: 'string' }, ['""', '"🙂 \\" \\\\ /"'], ['"\\ud800"', '"\\x"', 'a']],
+    [{ pattern: '^(?:\\d|[1-9]\\d)\\.$' }, ['"5."', '"55."'], ['"05."', '"5"']],
+    [{ pattern: '[一-龥]$' }, ['"x日"', '"龥"'], ['"日x"', '"é"']],
+    [{ pattern: '^a"\\\\$' }, ['"a\\"\\\\"'], ['"a"']],
+    [
+      { enum: ['a', 'ab', 1, null, { k: [true] }] },
+      ['"a"', '"ab"', '1', 'null', '{"k":[true]}'],
+      ['"b"', '[true]'],
+    ],
+    [{ type: 'string', enum: ['a', 1] }, ['"a"'], ['1']],
+    [{ type: ['string', 'null'], maxLength: 1 }, ['"a"', 'null'], ['"ab"', '1']],
+    [
+      { items: { type: 'boolean' }, minItems: 1, maxItems: 2 },
+      ['[true]', '[true, false]'],
+      ['[]', '[true,true,true]'],
+    ],
+    [
+      { prefixItems: [{ const: 1 }], items: { const: 2 }, maxItems: 2 },
+      ['[1]', '[1,2]'],
+      ['[]', '[1,2,2]', '[2]'],
+    ],
+    [
+      { properties: { a: { const: 1 }, b: { const: 2 }, c: { const: 3 } }, required: ['b'] },
+      ['{"b":2}', '{"a":1,"b":2}', '{"b":2, "c":3}', '{"a": 1, "b": 2, "c": 3}'],
+      ['{}', '{"a":1}', '{"b":2,"a":1}', '{"b":2,}', '{"b":2,"d":4}'],
+    ],
+    [
+      { type: 'object', additionalProperties: { type: 'null' } },
+      ['{}', '{"x":null,"y":null}'],
+      ['{"x":1}', '{"x"}'],
+    ],
+    [
+      { type: 'object', propertyNames: { enum: ['p'] }, additionalProperties: { const: 1 } },
+      ['{"p":1}'],
+      ['{"q":1}', '{"p":2}'],
+    ],
+    [list, ['{"next":{"next":null}}', '{}'], ['{"next":1}', 'null']],
+    [{ oneOf: [{ const: 1 }, { type: 'string' }] }, ['1', '"x"'], ['2']],
+    [{ type: 'string', format: 'date' }, ['"2026-11-24"'], ['"2026-13-01"', '"2026-02-30"', '"today"']],
+    [{}, ['{"a":[1,"b",null]}', '-1.5e3', 'true'], ['nothing']],
+  ])('%j', async (schema, right, wrong) => {
+    for (const answer of right) expect(await accepts(schema, answer), answer).toBe(true);
+    for (const answer of wrong) expect(await accepts(schema, answer), answer).toBe(false);
+  });
+
+  test('a space may stand before it, and only one', async () => {
+    expect(await accepts({ const: 1 }, ' 1')).toBe(true);
+    expect(await accepts({ const: 1 }, '  1')).toBe(false);
+  });
+});
+
+describe('a schema that cannot be enforced is refused with the place and the reason', () => {
+  test.each<[object, ...string[]]>([
+    [{ properties: { a: { type: 'array', uniqueItems: true } } }, '#/properties/a', '"uniqueItems"'],
+    [{ type: 'integer', multipleOf: 5 }, 'multipleOf 5'],
+    [{ not: {} }, '"not"'],
+    [{ type: 'string', minLenght: 3 }, '"minLenght"', 'did you mean minLength?'],
+    [{ type: 'strin' }, 'a wrong type'],
+    [{ type: 'string', minLength: -1 }, 'a wrong minLength'],
+    [{ type: 'string', maxLength: 65 }, 'limits up to 64'],
+    [{ type: 'string', minLength: 3, maxLength: 2 }, 'no length'],
+    [{ type: 'integer', minimum: 3, maximum: 2 }, 'no whole number'],
+    [{ type: 'number', minimum: 0.5 }, 'the bound 0.5'],
+    [{ type: 'array', minItems: 3, maxItems: 2 }, 'no number of items'],
+    [{ type: 'null', enum: [1] }, 'allows no value'],
+    [{ type: 'string', format: 'hostname' }, '"hostname"', 'date, time'],
+    [{ pattern: '(?=a)b' }, '#/pattern', 'looks ahead'],
+    [{ pattern: '\\bword' }, '"\\b"'],
+    [{ pattern: '(a' }, 'unmatched'],
+    [{ pattern: '^.{500}$' }, 'too often'],
+    [{ pattern: '🙂' }, 'beyond U+FFFF'],
+    [{ anyOf: [{ type: 'null' }], minLength: 1 }, '"minLength" beside "anyOf"'],
+    [{ oneOf: [{ type: 'integer' }, { type: 'number' }] }, 'schemas 0 and 1', 'use anyOf'],
+    [{ allOf: [{ type: 'string' }, { maxLength: 1 }] }, '#/allOf', '2 schemas'],
+    [{ $ref: 'https://example.com/a.json' }, 'only references within the schema'],
+    [{ $ref: '#/$defs/none' }, 'is not there'],
+    [{ $ref: '#' }, 'refers to itself'],
+    [{ properties: { a: false }, required: ['a'] }, '#/properties/a is false'],
+    [[] as object, '# is neither an object nor true'],
+  ])('%j', (schema, ...parts) => {
+    const error = caught(() => answerGrammar({ type: 'json_schema', schema }));
+    expect(error.code).toBe('invalid_json_schema');
+    for (const part of parts) expect(error.message).toContain(part);
+  });
+
+  test('a schema nested without end', () => {
+    let schema: object = { type: 'null' };
+    for (let i = 0; i < 100; i++) schema = { type: 'array', items: schema };
+    expect(caught(() => answerGrammar({ type: 'json_schema', schema })).message).toContain(
+      'more than 64 deep',
+    );
+  });
+});
+
+test('a vocabulary that cannot write what the schema asks for says so', async () => {
+  const deaf = { ...byteTokenizer, isSpecial: (id: number) => id === 0x37 || id <= endOfText };
+  const others = new GrammarMasks(deaf as typeof byteTokenizer, 256, [endOfText]);
+  using mask = await others.start(answerGrammar({ type: 'json_schema', schema: { const: 67 } }));
+  await expect(mask.accept(0x36)).rejects.toThrow('has no token for what the schema asks for next');
+});
+
+test('a grammar that the library cannot read is told with its reason, and the next one works', async () => {
+  await expect(masks.start('root ::= nowhere')).rejects.toThrow('"nowhere" is not defined');
+  expect(await accepts({ const: 1 }, '1')).toBe(true);
+});
