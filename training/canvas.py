@@ -48,7 +48,7 @@ class Canvas:
         self.ink = self.colour(dark)
         self.image = Image.new("RGB", (self.W, self.H), self.paper)
         self.draw = ImageDraw.Draw(self.image)
-        self.marks = []  # (character, x, y), centres in sheet pixels
+        self.marks = []  # (character, x, y, whether it begins a drawn text), centres in sheet pixels
 
     def colour(self, light=False):
         """A readable ink: mostly black or white, at times coloured."""
@@ -79,7 +79,7 @@ class Canvas:
         for i, char in enumerate(text):
             after = font.getlength(text[:i + 1])
             if char != " ":
-                self.marks.append((char, x + (before + after) / 2, y))
+                self.marks.append((char, x + (before + after) / 2, y, i == 0))
             before = after
         return x, x + width
 
@@ -90,7 +90,7 @@ class Canvas:
             angle = rng.uniform(-2, 2)
             image = image.rotate(angle, Image.BILINEAR, fillcolor=self.paper)
             c, s, cx, cy = math.cos(math.radians(angle)), math.sin(math.radians(angle)), self.W / 2, self.H / 2
-            marks = [(t, cx + c * (x - cx) + s * (y - cy), cy - s * (x - cx) + c * (y - cy)) for t, x, y in marks]
+            marks = [(t, cx + c * (x - cx) + s * (y - cy), cy - s * (x - cx) + c * (y - cy), first) for t, x, y, first in marks]
         if rng.random() < 0.2:
             image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7)))
         if rng.random() < 0.4:
@@ -101,7 +101,7 @@ class Canvas:
             buffer = BytesIO()
             image.save(buffer, "JPEG", quality=rng.randint(50, 92))
             image = Image.open(buffer).convert("RGB")
-        return image, [(t, x / self.W, y / self.H) for t, x, y in marks]
+        return image, [(t, x / self.W, y / self.H, first) for t, x, y, first in marks]
 
 
 def pixels(image):
@@ -113,7 +113,7 @@ def slots(marks):
     """Which characters have their centres in each patch, at most two, left to right. -> (256, 2) int16, 0 for none."""
     side = SIZE // PATCH
     out, count = np.zeros((side * side, 2), np.int16), {}
-    for char, x, y in sorted(marks, key=lambda m: m[1]):
+    for char, x, y, _ in sorted(marks, key=lambda m: m[1]):
         if 0 <= x < 1 and 0 <= y < 1 and char in CLASS:
             patch = int(y * side) * side + int(x * side)
             k = count.get(patch, 0)
@@ -121,3 +121,18 @@ def slots(marks):
                 out[patch, k] = CLASS[char]
             count[patch] = k + 1
     return out
+
+
+def cells(marks, text):
+    """Where `text` stands, if it is drawn whole in exactly one place: the image token (0 .. 63) of each of its characters but spaces."""
+    written, wanted = "".join(char for char, *_ in marks), text.replace(" ", "")
+    begins = {i for i, (*_, first) in enumerate(marks) if first} | {len(marks)}
+    found, at = [], written.find(wanted)
+    while at >= 0:
+        if at in begins and at + len(wanted) in begins:
+            found.append(at)
+        at = written.find(wanted, at + 1)
+    if len(found) != 1:
+        return []
+    side = SIZE // PATCH // 2
+    return [min(side - 1, max(0, int(y * side))) * side + min(side - 1, max(0, int(x * side))) for _, x, y, _ in marks[found[0]:found[0] + len(wanted)]]

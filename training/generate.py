@@ -3,7 +3,7 @@ import random
 
 from canvas import CHINESE, LATIN, Canvas, load_font
 from figures import chart, shapes
-from scenes import form, lines, receipt, rows, sign, table
+from scenes import form, line_questions, lines, receipt, sign, table
 from words import Words
 
 SCENES = {"sign": (sign, 0.24), "lines": (lines, 0.18), "receipt": (receipt, 0.25), "form": (form, 0.22),
@@ -11,7 +11,7 @@ SCENES = {"sign": (sign, 0.24), "lines": (lines, 0.18), "receipt": (receipt, 0.2
 
 
 def picture(seed, scoring=False, scene=None, language=None):
-    """-> RGB picture, marks (character, x, y in fractions), scene name, language, [(task, question, answer)]."""
+    """-> RGB picture, marks (see canvas.py), scene name, language, [(task, question, answer)]."""
     rng = random.Random(f"{'scoring' if scoring else 'training'} {seed}")
     name = scene or rng.choices(list(SCENES), [weight for _, weight in SCENES.values()])[0]
     zh = rng.random() < 0.3 if language is None else language == "zh"
@@ -24,7 +24,7 @@ def picture(seed, scoring=False, scene=None, language=None):
 
 
 def dense_picture(seed):
-    """A page full of mixed text, for teaching the tower characters before anything is asked."""
+    """A page full of mixed text, for teaching the tower characters. -> RGB picture, marks, [(task, question, answer)]."""
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
     zh = rng.random() < 0.3
@@ -32,7 +32,7 @@ def dense_picture(seed):
     font = load_font(face, max(9, round((rng.uniform(15.5, 29) if rng.random() < 0.92 else rng.uniform(29, 46)) * c.sy)))
     room, pitch = c.W * rng.uniform(0.9, 0.97), font.size * rng.uniform(1.15, 1.45)
     top, left = rng.uniform(0.0, pitch), rng.uniform(0.01, 0.05) * c.W
-    y = top + pitch * 0.2
+    y, texts = top + pitch * 0.2, []
     while y < c.H - font.size * 0.3:
         line = ""
         for _ in range(9):
@@ -44,6 +44,7 @@ def dense_picture(seed):
             line = longer
         x = left + rng.uniform(0, max(0, room - font.getlength(line)))
         c.text(x, y, line, font)
+        texts.append(line)
         y += pitch
     image, marks = c.finish()
-    return image, marks
+    return image, marks, line_questions(rng, zh, texts[:-1])  # the last may be cut by the edge

@@ -86,6 +86,20 @@ def sign(c, w, zh):
             ("what", "What is in the picture?", f"A sign that says {joined}")]
 
 
+def line_questions(rng, zh, texts):
+    """What each line says, in any order."""
+    out = []
+    for i, text in enumerate(texts):
+        if zh:
+            nth = HAN[i] if i < len(HAN) else str(i + 1)
+            out.append(("read", rng.choice((f"第{nth}行写着什么？", f"读出第{nth}行。")), text))
+        else:
+            ways = [f"What does line {i + 1} say?", f"Read line {i + 1}."] + [f"What is on the {nth} line?" for nth in ORDINAL[i:i + 1]]
+            out.append(("read", rng.choice(ways), text))
+    rng.shuffle(out)
+    return out
+
+
 def lines(c, w, zh):
     rng = w.rng
     count = rng.randint(2, 6)
@@ -95,13 +109,7 @@ def lines(c, w, zh):
         text = w.word(zh) if r < 0.65 else w.number() if r < 0.75 else w.code() if r < 0.82 else w.word(zh) + ("" if zh else " ") + w.word(zh)
         texts.append(text)
     rows(c, zh, texts, keyed="free")
-    out = []
-    for i, text in enumerate(texts):
-        if zh:
-            out.append(("read", rng.choice((f"第{HAN[i]}行写着什么？", f"读出第{HAN[i]}行。")), text))
-        else:
-            out.append(("read", rng.choice((f"What does line {i + 1} say?", f"Read line {i + 1}.", f"What is on the {ORDINAL[i]} line?")), text))
-    rng.shuffle(out)
+    out = line_questions(rng, zh, texts)
     if zh:
         out += [("read", "最后一行写着什么？", texts[-1]), ("count", "有几行字？", str(count)), ("what", "图中有什么？", f"{count}行字")]
     else:

@@ -77,10 +77,15 @@ class Tokens:
         self.known = {}
 
     def encode(self, text):
+        return self.spans(text)[0]
+
+    def spans(self, text):
+        """-> ids, and for each the number of characters but spaces that stand before its own."""
         if text not in self.known:
             if len(self.known) > 20000:
                 self.known.clear()
-            self.known[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
+            whole = self.tokenizer.encode(text, add_special_tokens=False)
+            self.known[text] = whole.ids, [len(text[:start].replace(" ", "")) for start, _ in whole.offsets]
         return self.known[text]
 
     def decode(self, ids):

@@ -53,19 +53,28 @@ def normalised(image):
     return (image.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
-def answer_loss(model, cells, packed):
-    """cells (B, 64, H), packed (B, 5, L) -> loss and accuracy a token of the answers."""
-    ids, order, segment, position, label = packed.unbind(1)
+def pointing(scores, V, cell):
+    """How badly the first head looks from the language rows (B, L) at the image token `cell` (-1: no matter) -> loss, share of hits."""
+    b, row = (cell >= 0).nonzero(as_tuple=True)
+    seen, target = scores[b, 0, V + row].float(), cell[b, row] + 1  # boi is key 0
+    return F.cross_entropy(seen, target), (seen.argmax(-1) == target).float().mean()
+
+
+def answer_loss(decode, model, cells, packed):
+    """cells (B, 64, H), packed (B, 7, L) -> loss and accuracy a token of the answers, loss and hits of the pointing heads."""
+    ids, order, segment, position, label, here, then = packed.unbind(1)
     B, V = len(ids), cells.shape[1] + 1
     vision = model.model.vision
     language = model.model.embed_tokens(ids).to(cells.dtype)
     language = torch.cat([language[:, :1], vision.eoi.expand(B, -1, -1).to(cells.dtype), language[:, 2:]], 1)
     rows = torch.cat([vision.boi.expand(B, -1, -1).to(cells.dtype), cells, language], 1)
     places = torch.cat([torch.tensor([1] + [2] * (V - 1)).expand(B, V), position], 1)
-    hidden = model.decode(rows, V, places, prompt_mask(V, order, segment))[:, V:]
+    hidden, looks = decode(rows, V, places, prompt_mask(V, order, segment))
     asked = label >= 0
-    logits, target = model.lm_head(hidden[asked]).float(), label[asked]
-    return F.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean()
+    logits, target = model.lm_head(hidden[:, V:][asked]).float(), label[asked]
+    # Reading is looking at the character that was just said, then at the next one.
+    points = [pointing(looks[i], V, cell) for i, cell in ((1, here), (2, then), (3, then))]
+    return F.cross_entropy(logits, target), (logits.argmax(-1) == target).float().mean(), sum(p for p, _ in points), points[-1][1]
 
 
 def main():
@@ -77,6 +86,7 @@ def main():
     ask.add_argument("--batch", type=int, default=16)
     ask.add_argument("--rate", type=float, default=0.02, help="of Muon, for the hidden matrices; AdamW has a thirtieth of it for the rest")
     ask.add_argument("--reader", type=float, default=0.3, help="weight of the characters' loss beside the answers'")
+    ask.add_argument("--pointing", type=float, default=0.2, help="weight of looking at the right place beside the answers' loss")
     ask.add_argument("--workers", type=int, default=1)
     ask.add_argument("--threads", type=int, default=torch.get_num_threads())
     a = ask.parse_args()
@@ -115,6 +125,12 @@ def main():
 
     data = iter(torch.utils.data.DataLoader(Pictures(state["seen"] + (0 if dense else 10_000_000), a.batch, dense), batch_size=None, num_workers=a.workers, prefetch_factor=4))
     tower = torch.compile(model.model.vision.patches)  # a third faster
+
+    @torch.compile
+    def decode(rows, V, places, mask):
+        looks = []
+        return model.decode(rows, V, places, mask, None, looks), looks
+
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # finish the step, save, leave
     log, sums, count, mark, saved = open(a.run / "log.jsonl", "a"), None, 0, time.time(), time.time()
@@ -132,8 +148,8 @@ def main():
             if dense:
                 loss, parts = seen + told, (seen, told, seen_right, told_right)
             else:
-                answers, right = answer_loss(model, cells, packed)
-                loss, parts = answers + a.reader * (0.5 * seen + told), (seen, told, seen_right, told_right, answers, right)
+                answers, right, points, hits = answer_loss(decode, model, cells, packed)
+                loss, parts = answers + a.pointing * points + a.reader * (0.5 * seen + told), (seen, told, seen_right, told_right, answers, right, points, hits)
         loss.backward()
         nn.utils.clip_grad_norm_(params, 1.0)
         for opt in opts:
@@ -151,7 +167,7 @@ def main():
         if count == 1600 // a.batch:
             speed = count * a.batch / (time.time() - mark)
             state["minutes"] += (time.time() - mark) / 60
-            line = dict(zip(("patch", "cell", "patch_right", "cell_right", "answer", "answer_right"), [round(v, 4) for v in (sums / count).tolist()]))
+            line = dict(zip(("patch", "cell", "patch_right", "cell_right", "answer", "answer_right", "pointing", "hits"), [round(v, 4) for v in (sums / count).tolist()]))
             line = {"time": datetime.now().strftime("%H:%M:%S"), "phase": a.phase, "seen": state["seen"], "rate": round(rate, 6), "a_second": round(speed, 1)} | line
             print(json.dumps(line), file=log, flush=True)
             assert math.isfinite(line["cell"])
