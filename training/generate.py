@@ -14,7 +14,7 @@ def picture(seed, scoring=False, scene=None, language=None):
     """-> RGB picture, marks (see canvas.py), scene name, language, [(task, question, answer)]."""
     rng = random.Random(f"{'scoring' if scoring else 'training'} {seed}")
     name = scene or rng.choices(list(SCENES), [weight for _, weight in SCENES.values()])[0]
-    zh = rng.random() < 0.3 if language is None else language == "zh"
+    zh = rng.random() < 0.35 if language is None else language == "zh"
     c = Canvas(rng, dark=False if name in ("shapes", "chart") else None)
     c.boxed = False
     w = Words(rng, scoring)
@@ -27,7 +27,7 @@ def dense_picture(seed):
     """A page full of mixed text, for teaching the tower characters. -> RGB picture, marks, [(task, question, answer)]."""
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
-    zh = rng.random() < 0.3
+    zh = rng.random() < 0.5  # a thousand characters want more pages than a hundred
     face = rng.choice(CHINESE if zh else LATIN)
     font = load_font(face, max(9, round((rng.uniform(15.5, 29) if rng.random() < 0.92 else rng.uniform(29, 46)) * c.sy)))
     room, pitch = c.W * rng.uniform(0.9, 0.97), font.size * rng.uniform(1.15, 1.45)
