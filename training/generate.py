@@ -29,7 +29,7 @@ def dense_picture(seed):
     c, w = Canvas(rng), Words(rng)
     zh = rng.random() < 0.5  # a thousand characters want more pages than a hundred
     face = rng.choice(CHINESE if zh else LATIN)
-    font = load_font(face, max(9, round((rng.uniform(15.5, 29) if rng.random() < 0.92 else rng.uniform(29, 46)) * c.sy)))
+    font = load_font(face, max(9, round((rng.uniform(15.5, 29) if rng.random() < 0.7 else rng.uniform(27, 46)) * c.sy)))
     room, pitch = c.W * rng.uniform(0.9, 0.97), font.size * rng.uniform(1.15, 1.45)
     top, left = rng.uniform(0.0, pitch), rng.uniform(0.01, 0.05) * c.W
     y, texts = top + pitch * 0.2, []
