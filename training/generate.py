@@ -6,8 +6,8 @@ from figures import chart, shapes
 from scenes import form, line_questions, lines, receipt, sign, table
 from words import Words
 
-SCENES = {"sign": (sign, 0.24), "lines": (lines, 0.18), "receipt": (receipt, 0.25), "form": (form, 0.22),
-          "table": (table, 0.03), "chart": (chart, 0.03), "shapes": (shapes, 0.05)}
+SCENES = {"sign": (sign, 0.22), "lines": (lines, 0.12), "receipt": (receipt, 0.24), "form": (form, 0.2),
+          "table": (table, 0.07), "chart": (chart, 0.07), "shapes": (shapes, 0.08)}
 
 
 def picture(seed, scoring=False, scene=None, language=None):
