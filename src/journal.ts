@@ -1,8 +1,9 @@
 /**
  * A file of JSON lines that only grows: the record of a long run. A line is written in one piece, so that a run that
- * was killed at any point left whole lines and at most one half, which the next run takes away.
+ * was killed at any point left whole lines and at most one half, which the next run takes away. The disk is told to keep
+ * them once a second and at the end: a machine that loses its power loses about a second of them.
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { writeProblem } from './atomic-file.ts';
 import { eachLine } from './each-line.ts';
 import { CogVLM2Error } from './errors.ts';
@@ -11,11 +12,15 @@ import { lockFile } from './lock-file.ts';
 /** JSON in, JSON out: whether a line has the right shape is for the reader to say. */
 export type OnValue = (value: unknown, lineNumber: number) => void;
 
+const syncEveryMs = 1000;
+
 export class Journal implements Disposable {
   readonly #path: string;
   readonly #lock: Disposable;
   #descriptor: number | undefined;
   #sizeBytes = 0;
+  #syncedAtMs = 0;
+  #syncing = false;
 
   /**
    * Opens or begins the file, for this process alone, and hands every line that it has to `onLine`.
@@ -60,6 +65,7 @@ export class Journal implements Disposable {
       }
     });
     this.#sizeBytes += line.length;
+    this.#syncSometimes();
   }
 
   [Symbol.dispose](): void {
@@ -67,9 +73,22 @@ export class Journal implements Disposable {
       const descriptor = this.#descriptor;
       this.#descriptor = undefined;
       this.#try(() => fsyncSync(descriptor));
-      closeSync(descriptor);
+      if (!this.#syncing) closeSync(descriptor); // Else when that is done.
     }
     this.#lock[Symbol.dispose]();
+  }
+
+  /** Off the event loop: a disk may take its time. What could not be kept is tried again, and told at the end. */
+  #syncSometimes(): void {
+    const now = performance.now();
+    if (this.#syncing || now - this.#syncedAtMs < syncEveryMs) return;
+    this.#syncedAtMs = now;
+    this.#syncing = true;
+    const descriptor = this.#open();
+    fdatasync(descriptor, () => {
+      this.#syncing = false;
+      if (this.#descriptor === undefined) closeSync(descriptor);
+    });
   }
 
   #open(): number {

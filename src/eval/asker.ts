@@ -4,6 +4,7 @@ import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import { describeOther, sniffFormat } from '../image/sniff.ts';
+import { EncodedPictures } from './encoded-pictures.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { Settings } from './prediction.ts';
@@ -47,7 +48,11 @@ export function endpointAnswerer(endpoint: Endpoint): Answerer {
   };
 }
 
+/** Beside those in use; one of the 19 B model is 38 MB. */
+const keptPictures = 4;
+
 function modelAsker(model: CogVLM2, settings: Settings): Ask {
+  const encoded = new EncodedPictures(model, keptPictures);
   return async ({ id, prompt, pictures }, signal) => {
     const options: GenerateOptions = {
       signal,
@@ -58,7 +63,9 @@ function modelAsker(model: CogVLM2, settings: Settings): Ask {
       ...(settings.topP !== null && { topP: settings.topP }),
       ...(settings.seed !== null && { seed: seedOf(settings.seed, id) }),
     };
-    const { text, finishReason, usage } = await model.ask(pictures[0] ?? null, prompt, options).result();
+    const { text, finishReason, usage } = await encoded.use(pictures[0]!, signal, (image) =>
+      model.ask(image, prompt, options).result(),
+    );
     if (finishReason === 'aborted') throw new CogVLM2Error('aborted', 'Stopped.');
     return { text: answerOf(text), finishReason, completionTokens: usage.completionTokens };
   };

@@ -1,6 +1,7 @@
 /**
  * What pandas makes of a column: some words are missing values, and a column of nothing but numbers becomes numbers,
- * so "5" beside "7.0" is read as "5.0" and "010" as "10". Show a column all its cells first, then read them.
+ * so "5" beside "7.0" is read as "5.0" and "010" as "10". A whole number beyond 64 bits keeps its digits, and a column
+ * with such a one and decimals stays text. Show a column all its cells first, then read them.
  */
 import { floatRepr } from '../python/float.ts';
 
@@ -13,13 +14,14 @@ const longestMissing = 9;
 const whole = /^[ \t]*[+-]?[0-9]+[ \t]*$/;
 const decimal = /^[ \t]*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?)[ \t]*$/i;
 const truth = /^(?:True|TRUE|true|False|FALSE|false)$/;
-const [smallestInt, largestInt] = [-(2n ** 63n), 2n ** 64n - 1n];
+const largestInt = 2n ** 64n - 1n;
 
 export class Column {
   #whole = true;
   #decimal = true;
   #truth = true;
   #someMissing = false;
+  #someHuge = false;
 
   see(cell: string): void {
     if (isMissing(cell)) {
@@ -27,7 +29,8 @@ export class Column {
       return;
     }
     this.#decimal &&= decimal.test(cell);
-    this.#whole &&= whole.test(cell) && fits(cell);
+    this.#whole &&= whole.test(cell);
+    this.#someHuge ||= cell.length >= 19 && cell.length < 100 && whole.test(cell) && isHuge(cell);
     this.#truth &&= truth.test(cell);
   }
 
@@ -35,7 +38,7 @@ export class Column {
   read(cell: string): string | null {
     if (isMissing(cell)) return null;
     if (this.#whole && !this.#someMissing) return String(BigInt(digits(cell)));
-    if (this.#decimal) return floatRepr(asNumber(cell));
+    if (this.#decimal && !this.#someHuge) return floatRepr(asNumber(cell));
     if (this.#truth) return cell.toLowerCase() === 'true' ? 'True' : 'False';
     return cell;
   }
@@ -50,9 +53,8 @@ function digits(cell: string): string {
   return cell.trim().replace(/^\+/, '');
 }
 
-function fits(cell: string): boolean {
-  const value = BigInt(digits(cell));
-  return value >= smallestInt && value <= largestInt;
+function isHuge(cell: string): boolean {
+  return BigInt(digits(cell)) > largestInt;
 }
 
 function asNumber(cell: string): number {

@@ -1,0 +1,54 @@
+/** Which questions a run asks, and how a server's refusals are taken. */
+import { expect, test } from 'vitest';
+import { troubleOf } from '../../src/eval/endpoint.ts';
+import { inParallel } from '../../src/eval/run.ts';
+import { select } from '../../src/eval/selection.ts';
+
+const questions = Array.from({ length: 40 }, (_, place) => ({
+  id: String(place),
+  place,
+  group: String(place % 20),
+}));
+const ids = (selection: Parameters<typeof select>[1]) => select(questions, selection).map(({ id }) => id);
+
+test('a limit counts what belongs together once, and keeps it together', () => {
+  expect(ids({ limit: 2 })).toEqual(['0', '1', '20', '21']);
+  expect(ids({ limit: 1, seed: 5 }).length).toBe(2);
+});
+
+test('a seed draws, the same each time, and a larger limit keeps the draw of a smaller one', () => {
+  const few = ids({ limit: 5, seed: 1 });
+  expect(ids({ limit: 5, seed: 1 })).toEqual(few);
+  expect(few).not.toEqual(ids({ limit: 5 }));
+  expect(few).not.toEqual(ids({ limit: 5, seed: 2 }));
+  expect(ids({ limit: 9, seed: 1 })).toEqual(expect.arrayContaining(few));
+});
+
+test('shards are all of it, none twice', () => {
+  const parts = [1, 2, 3].map((index) => ids({ limit: 11, seed: 3, shard: { index, count: 3 } }));
+  expect(parts.flat().sort()).toEqual(ids({ limit: 11, seed: 3 }).sort());
+});
+
+test('patience for a busy server, the next question for a refused one, the end for the rest', () => {
+  expect([429, 500, 503, 408].map((status) => troubleOf(status, '').kind)).toEqual(Array(4).fill('retry'));
+  expect([400, 413, 422].map((status) => troubleOf(status, '').kind)).toEqual(Array(3).fill('question'));
+  expect([401, 403, 404].map((status) => troubleOf(status, '').kind)).toEqual(Array(3).fill('run'));
+});
+
+test('so many at once and no more; after a failure the others end, and nothing is begun', async () => {
+  async function* numbers() {
+    for (let i = 0; i < 20; i++) yield i;
+  }
+  let [running, most, begun] = [0, 0, 0];
+  const work = async (i: number) => {
+    begun += 1;
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+    if (i === 6) throw new Error('six');
+  };
+  await expect(inParallel(numbers(), 3, work)).rejects.toThrow('six');
+  expect([running, most]).toEqual([0, 3]);
+  expect(begun).toBeLessThan(12);
+});
