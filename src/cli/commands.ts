@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { batch } from './commands/batch.ts';
+import { bench } from './commands/bench.ts';
 import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
@@ -29,6 +30,7 @@ const working: readonly Command[] = [
   evalMerge,
   evalCompare,
   report,
+  bench,
 ];
 
 export const commands: readonly Command[] = [...working, doctorFor(working)];

@@ -5,6 +5,7 @@
 
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
 import type { FoundSources } from '../batch/find-sources.ts';
+import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
@@ -41,6 +42,8 @@ export interface Library {
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
   /** The checkpoint at `path` into one GGUF file. */
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
+  /** Times each stage of the checkpoint at `path`. */
+  bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */
@@ -80,6 +83,10 @@ export const library: Library = {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     return convertToGguf(openCheckpoint(path), outPath, options);
+  },
+  bench: async (path, options) => {
+    const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
+    return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   findSources: async (inputs, questions) =>

@@ -5,13 +5,13 @@ import { isFloat } from '../ggml/dtype.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
-import { KeptWeights } from '../ggml/packed-weights.ts';
+import { KeptWeights, PackedPass } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Chunk, Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
 import type { KvCache } from './kv-cache.ts';
 import { Linear, RmsNorm } from './layers.ts';
-import type { State } from './state.ts';
+import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 
 /** Rows of one sequence, which are run behind what its cache holds. */
@@ -64,22 +64,29 @@ export class Decoder {
   readonly #groups: number;
   /** Every decode step's, packed for good where there is memory for it. */
   readonly #languageWeights: KeptWeights;
+  /** Each layer's matrices of the vision expert. */
+  readonly #visionMatrices: Tensor[][] = [];
+  readonly #packsVision: boolean;
+  readonly #hiddenSize: number;
 
   constructor(engine: Engine, weights: Weights, config: ModelConfig) {
     const { hiddenSize, vocabSize, normEps, layers } = config;
     this.#engine = engine;
     this.#embedTokens = weights.matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
-    const matrices: Record<Expert, Tensor[]> = { language: [], vision: [] };
-    this.#layers = Array.from(
-      { length: layers },
-      (_, i) => new DecoderLayer(weights.at('model.layers', i), config, i, matrices),
-    );
+    const language: Tensor[] = [];
+    this.#layers = Array.from({ length: layers }, (_, i) => {
+      const vision: Tensor[] = [];
+      this.#visionMatrices.push(vision);
+      return new DecoderLayer(weights.at('model.layers', i), config, i, { language, vision });
+    });
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
-    this.#lmHead = new Linear(weights.into(matrices.language), 'lm_head', hiddenSize, vocabSize);
+    this.#lmHead = new Linear(weights.into(language), 'lm_head', hiddenSize, vocabSize);
     const linears = [this.#lmHead, ...this.#layers.flatMap((layer) => layer.languageLinears())];
     this.#pairs = linears.some(({ type }) => isFloat(type));
     this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
-    this.#languageWeights = new KeptWeights(engine, matrices.language, freemem());
+    this.#languageWeights = new KeptWeights(engine, language, freemem());
+    this.#packsVision = this.#visionMatrices.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
+    this.#hiddenSize = hiddenSize;
   }
 
   /**
@@ -89,38 +96,63 @@ export class Decoder {
    * @returns logits [parts, vocab] (the last rows') or [n, vocab], or an empty array.
    */
   async forward(parts: readonly Part[], options: ForwardOptions): Promise<Float32Array> {
-    const expert = parts[0]?.chunk.expert ?? 'language';
-    const packed = expert === 'language' ? await this.#languageWeights.ready() : undefined;
-    const graph = new Graph(this.#engine, packed);
     const pair = this.#pairs && parts.length === 1 && rowsOf(parts[0]) === 1;
     const padded = pair ? [...parts, ...parts] : parts;
+    const n = padded.reduce((sum, part) => sum + rowsOf(part), 0);
+    const real = pair ? 1 : n;
+    const isVision = parts[0]?.chunk.expert === 'vision';
+    // Many rows amortise the packing of a layer just before its use: a graph a layer, and x in memory of its own between.
+    const pass = isVision && this.#packsVision ? new PackedPass(this.#engine, this.#visionMatrices) : null;
+    const between = pass && new State(this.#engine, [['x', 'f32', [this.#hiddenSize, n]] as const]);
+    try {
+      const packed = isVision ? pass?.ready(0) : this.#languageWeights.ready();
+      let graph = new Graph(this.#engine, await packed);
+      let step = this.#step(graph, parts, padded);
+      let logits: Float32Array = new Float32Array(0);
+      const run = async () => {
+        for (const [name, data] of await graph.run()) {
+          if (name === 'logits') logits = data;
+          options.tap?.(name, data);
+        }
+      };
+      const tap = (name: string, x: Tensor) => options.tap && graph.output(name, x);
+      let x = this.#embed(graph, padded); // [H, n]
+      for (const [i, layer] of this.#layers.entries()) {
+        if (pass && between && i > 0) {
+          graph.effect(graph.copy(x, between.get('x')));
+          await run();
+          graph = new Graph(this.#engine, await pass.ready(i));
+          step = this.#step(graph, parts, padded);
+          x = between.get('x');
+        }
+        tap(`hidden.${i}`, graph.rows(x, 0, real));
+        x = layer.forward(graph, x, step);
+      }
+      if (options.logits !== 'none') {
+        const count = options.logits === 'last' ? parts.length : real;
+        const wanted = graph.rows(x, real - count, count);
+        const rows = this.#pairs && count === 1 ? graph.concatRows(wanted, wanted) : wanted;
+        const normed = this.#norm.forward(graph, rows);
+        tap(`hidden.${this.#layers.length}`, graph.rows(normed, 0, count));
+        graph.output('logits', graph.rows(this.#lmHead.forward(graph, normed), 0, count));
+      } else graph.effect(x);
+      await run();
+      for (const part of parts) part.cache.length += rowsOf(part);
+      return logits;
+    } finally {
+      await pass?.end();
+      between?.[Symbol.dispose]();
+    }
+  }
+
+  #step(graph: Graph, parts: readonly Part[], padded: readonly Part[]): Step {
     const positions = Int32Array.from(padded.flatMap(({ chunk }) => [...chunk.positions]));
-    const n = positions.length;
-    const step: Step = {
-      expert,
-      positions: graph.input('i32', [n], positions),
+    return {
+      expert: parts[0]?.chunk.expert ?? 'language',
+      positions: graph.input('i32', [positions.length], positions),
       sequences: parts.map((part) => sequenceOf(graph, part)),
       groups: this.#groups,
     };
-    const tap = (name: string, x: Tensor) => options.tap && graph.output(name, x);
-    let x = this.#embed(graph, padded); // [H, n]
-    const real = pair ? 1 : n;
-    for (const [i, layer] of this.#layers.entries()) {
-      tap(`hidden.${i}`, graph.rows(x, 0, real));
-      x = layer.forward(graph, x, step);
-    }
-    if (options.logits !== 'none') {
-      const count = options.logits === 'last' ? parts.length : real;
-      const wanted = graph.rows(x, real - count, count);
-      const rows = this.#pairs && count === 1 ? graph.concatRows(wanted, wanted) : wanted;
-      const normed = this.#norm.forward(graph, rows);
-      tap(`hidden.${this.#layers.length}`, graph.rows(normed, 0, count));
-      graph.output('logits', graph.rows(this.#lmHead.forward(graph, normed), 0, count));
-    } else graph.effect(x);
-    const results = await graph.run();
-    for (const part of parts) part.cache.length += rowsOf(part);
-    for (const [name, data] of results) options.tap?.(name, data);
-    return results.get('logits') ?? new Float32Array(0);
   }
 
   #embed(graph: Graph, parts: readonly Part[]): Tensor {

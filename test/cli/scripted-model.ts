@@ -94,6 +94,9 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     evalMerge: mergePredictions,
     evalCompare: compareResults,
     evalScore: runEvalScore,
+    async bench() {
+      throw new CogVLM2Error('engine_bug', 'The scripted model is not measured.');
+    },
     async serve(options, signal) {
       calls.served.push(options);
       signal.throwIfAborted();

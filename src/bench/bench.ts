@@ -1,0 +1,80 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { DType } from '../ggml/dtype.ts';
+import { libraryInfo } from '../ggml/library.ts';
+import { measureRates, peakRows, type TypeRate } from '../ggml/peaks.ts';
+import { Model, type ModelOptions } from '../model/cogvlm2.ts';
+import { type Peaks, partBytes } from '../model/cost.ts';
+import { describeMachine } from './cpu-watch.ts';
+import { decodeStage, imageRowsStage, promptStage, visionStage } from './stages.ts';
+import { type StageResult, timeStage } from './timing.ts';
+
+export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 'signal'> {
+  /** Each stage stops being run after this. */
+  secondsAStage: number;
+  /** Of the matrix that the peaks are measured with; the default is larger than any cache. */
+  matrixRows?: number;
+  onStage?: (name: string) => void;
+}
+
+export interface BenchResult {
+  kind: 'cogvlm2-bench';
+  version: 1;
+  date: string;
+  machine: ReturnType<typeof describeMachine>;
+  engine: { ggml: string; commit: string; device: string; threads: number };
+  model: { name: string; sizeBytes: number; types: Partial<Record<DType, number>> };
+  /** What products reach here with weights of each type, and the best of them, which the limits are computed from. */
+  rates: TypeRate[];
+  peaks: Peaks;
+  loadMs: number;
+  stages: StageResult[];
+  /** Most memory that the process has had, mapped pages of the model included. */
+  peakResidentBytes: number;
+}
+
+/** Loads a model and times each stage beside what the machine's own peaks allow. @throws as `Model.load` does. */
+export async function runBench(checkpoint: Checkpoint, options: BenchOptions): Promise<BenchResult> {
+  const { secondsAStage, onStage, signal, device, threads } = options;
+  onStage?.('load');
+  const start = performance.now();
+  using model = await Model.load(checkpoint, {
+    ...(device !== undefined && { device }),
+    ...(threads !== undefined && { threads }),
+    ...(signal && { signal }),
+  });
+  const loadMs = performance.now() - start;
+  const { engine } = model;
+  const types: BenchResult['model']['types'] = {};
+  for (const { type, sizeBytes } of checkpoint.tensors.values()) types[type] = (types[type] ?? 0) + sizeBytes;
+  onStage?.('peaks');
+  // f32 because other parts are computed in it, whatever the weights are.
+  const matrixTypes = new Set<DType>(['f32']);
+  for (const { type, shape } of checkpoint.tensors.values()) if (shape.length === 2) matrixTypes.add(type);
+  const rates = await measureRates(engine, [...matrixTypes], options.matrixRows ?? peakRows);
+  const peaks = {
+    flopPerSecond: Math.max(...rates.map((rate) => rate.flopPerSecond)),
+    bytesPerSecond: Math.max(...rates.map((rate) => rate.bytesPerSecond)),
+  };
+  const bytes = partBytes(checkpoint.tensors.values());
+  const stages: StageResult[] = [];
+  for (const stageOf of [visionStage, imageRowsStage, promptStage, decodeStage]) {
+    signal?.throwIfAborted();
+    const stage = stageOf(model, bytes);
+    onStage?.(stage.name);
+    stages.push(await timeStage(stage, peaks, secondsAStage * 1000));
+  }
+  const { version, commit } = libraryInfo();
+  return {
+    kind: 'cogvlm2-bench',
+    version: 1,
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    engine: { ggml: version, commit, device: engine.device.description, threads: engine.threads },
+    model: { name: checkpoint.name, sizeBytes: Object.values(types).reduce((a, b) => a + b, 0), types },
+    rates,
+    peaks,
+    loadMs,
+    stages,
+    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}

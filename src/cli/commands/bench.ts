@@ -1,0 +1,97 @@
+/** `cogvlm2 bench MODEL`: how fast each stage is on this machine, beside what the machine could do at best. */
+import { z } from 'zod';
+import type { BenchResult } from '../../bench/bench.ts';
+import { defineCommand } from '../command.ts';
+import { flagGroup } from '../flags.ts';
+import { debugOption, jsonOption, modelOptions, outputOptions } from '../options.ts';
+import { renderTable } from '../table.ts';
+import { stopOnInterrupt } from '../terminal.ts';
+import { formatBytes, formatDuration, formatRate } from '../units.ts';
+
+const seconds = flagGroup('Bench')(
+  z.number().gt(0).max(3600).default(10),
+  'A stage is stopped after this many seconds, and its time scaled up from the part that was run.',
+  { value: 'N' },
+);
+const { device, threads } = modelOptions;
+const { quiet } = outputOptions;
+
+export const bench = defineCommand({
+  name: 'bench',
+  summary: 'Time each stage beside what the machine could do at best',
+  arguments: [
+    {
+      name: 'MODEL',
+      about: 'name or folder of the model; without it, the demonstration model',
+      optional: true,
+    },
+  ],
+  options: z.object({ seconds, device, threads, quiet, ...jsonOption, ...debugOption }),
+  examples: [{ about: 'The demonstration model', line: 'cogvlm2 bench demo --seconds 1' }],
+  notes: `The peaks are those of large products with each type of weights, measured first: the most operations a second
+with 256 rows, the most bytes of weights a second with one row. A stage's limit is its cost at these peaks, so it is
+this machine's with this ggml. OTHERS is the share of the processors that other programs took meanwhile: above a few per cent the
+figures are too low. The last line, with \`--json\` the only one, is the whole result as JSON. The picture is noise; see
+[performance](performance.md).`,
+
+  async run(args, options, { terminal, library }) {
+    using stop = stopOnInterrupt(terminal);
+    const { path } = await library.findModel(args[0] ?? 'demo');
+    const result = await library.bench(path, {
+      secondsAStage: options.seconds,
+      signal: stop.signal,
+      onStage: (name) => {
+        if (!options.quiet) terminal.stderr.write(`cogvlm2: measuring ${name}\n`);
+      },
+      ...(options.device !== undefined && { device: options.device }),
+      ...(options.threads !== undefined && { threads: options.threads }),
+    });
+    if (!options.json) terminal.stdout.write(`${renderBench(result)}\n`);
+    terminal.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  },
+});
+
+export function renderBench({
+  machine,
+  engine,
+  model,
+  rates,
+  loadMs,
+  stages,
+  peakResidentBytes,
+}: BenchResult): string {
+  const giga = (perSecond: number) => (perSecond / 1e9).toFixed(perSecond < 1e10 ? 1 : 0);
+  const percent = (share: number | null) => (share === null ? '?' : `${Math.round(share * 100)}%`);
+  const about = [
+    `${model.name}, ${formatBytes(model.sizeBytes)}, on ${engine.device}, ${engine.threads} of ${machine.cores} processors, ggml ${engine.ggml}`,
+    `loaded in ${formatDuration(loadMs)}; at most ${formatBytes(peakResidentBytes)} resident`,
+  ];
+  const peaks = rates.map(({ type, packed, flopPerSecond, bytesPerSecond }) => [
+    packed ? `${type}, packed` : type,
+    giga(flopPerSecond),
+    giga(bytesPerSecond),
+  ]);
+  const rows = stages.map(({ stage, unit, count, ms, sampled, limitMs, flop, bytes, othersCpu }) => [
+    stage,
+    `${count} ${unit}`,
+    formatDuration(ms),
+    formatDuration(limitMs),
+    percent(limitMs / ms),
+    `${formatRate(count, ms)} ${unit}/s`,
+    giga(flop / (ms / 1000)),
+    giga(bytes / (ms / 1000)),
+    percent(sampled),
+    percent(othersCpu),
+  ]);
+  return [
+    ...about.map((line) => `${line}\n`),
+    '\n',
+    renderTable([['WEIGHTS', 'GFLOP/S', 'GB/S'], ...peaks]),
+    '\n',
+    renderTable([
+      ['STAGE', 'OF', 'TIME', 'LIMIT', 'REACHED', 'RATE', 'GFLOP/S', 'GB/S', 'RUN', 'OTHERS'],
+      ...rows,
+    ]),
+  ].join('');
+}

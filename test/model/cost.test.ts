@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { config19B, tensorShapes } from '../../bench/published-layout.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import {
+  adapterCost,
+  decoderCost,
+  limitMs,
+  partBytes,
+  prefillCost,
+  sum,
+  towerCost,
+} from '../../src/model/cost.ts';
+
+/** The published layout in bf16, and the numbers that the description of the model has for it. */
+const config = parseConfig(JSON.stringify(config19B), 'the published layout');
+const bytes = partBytes(
+  Array.from(tensorShapes(config19B), ([name, shape]) => ({
+    name,
+    sizeBytes: 2 * shape.reduce((a, b) => a * b, 1),
+  })),
+);
+const tera = 1e12;
+
+describe('the 19 B model', () => {
+  test('parameters of each part, as published', () => {
+    expect(bytes.language / 2).toBe(6_979_321_856);
+    expect(bytes.vision / 2).toBe(6_979_518_464);
+    expect(bytes.lmHead / 2).toBe(525_336_576);
+    expect(bytes.embedding / 2).toBe(525_336_576);
+    expect(bytes.tower / 2).toBe(4_296_961_536);
+    // The convolution, the projection, and boi and eoi.
+    expect(bytes.adapter / 2).toBe(12_846_848 + 183_508_992 + 2 * 4096);
+  });
+
+  test('a picture of 1344 costs the tower 117 TFLOP: 79 of products, 38 of attention', () => {
+    const { linearFlop, attentionFlop } = towerCost(config, bytes);
+    expect(linearFlop / tera).toBeCloseTo(78.9, 1);
+    expect(attentionFlop / tera).toBeCloseTo(38.4, 1);
+  });
+
+  test('and the decoder 34 TFLOP', () => {
+    const { linearFlop, attentionFlop, weightBytes } = prefillCost(config, bytes, true, 20);
+    expect((linearFlop + attentionFlop) / tera).toBeGreaterThan(33.5);
+    expect((linearFlop + attentionFlop) / tera).toBeLessThan(34.5);
+    expect(weightBytes).toBe(2 * bytes.language + bytes.vision + bytes.lmHead);
+  });
+
+  test('a decode step reads 7.5 B parameters and 131,072 bytes of cache a token', () => {
+    const step = decoderCost(config, bytes, { expert: 'language', rows: 1, past: 2400, logits: 1 });
+    expect(step.weightBytes / 2 / 1e9).toBeCloseTo(7.5, 2);
+    expect(step.cacheBytes).toBe(131_072 * 2401);
+    // Two operations a parameter that is read.
+    expect(step.linearFlop / step.weightBytes).toBeCloseTo(1, 3);
+  });
+
+  test('the adapter is a hundredth', () => {
+    const { linearFlop } = adapterCost(config, bytes);
+    expect(linearFlop / tera).toBeCloseTo(0.9, 1);
+  });
+});
+
+test('chunks cost together what the whole does', () => {
+  const whole = decoderCost(config, bytes, { expert: 'vision', rows: 700, past: 1, logits: 0 });
+  const parts = sum(
+    decoderCost(config, bytes, { expert: 'vision', rows: 512, past: 1, logits: 0 }),
+    decoderCost(config, bytes, { expert: 'vision', rows: 188, past: 513, logits: 0 }),
+  );
+  expect(parts.linearFlop).toBe(whole.linearFlop);
+  expect(parts.attentionFlop).toBe(whole.attentionFlop);
+});
+
+test('the limit is whichever takes longer, arithmetic or reading', () => {
+  const cost = { linearFlop: 3e12, attentionFlop: 1e12, weightBytes: 5e9, cacheBytes: 1e9 };
+  expect(limitMs(cost, { flopPerSecond: 1e12, bytesPerSecond: 1e12 })).toBeCloseTo(4000);
+  expect(limitMs(cost, { flopPerSecond: 1e15, bytesPerSecond: 2e9 })).toBeCloseTo(3000);
+});
