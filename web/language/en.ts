@@ -29,7 +29,7 @@ export const en = {
   tryOne: 'Or try one of these',
   demo: 'This is the small demonstration model.',
   demoMore:
-    'It shows how everything works, but its answers are often wrong. For real work, start the server with a published CogVLM2 checkpoint.',
+    'It shows how everything works; do not rely on its answers. For real work, start the server with a published CogVLM2 checkpoint.',
   examples: {
     receipt: 'What is the total?',
     chart: 'Which bar is the highest?',

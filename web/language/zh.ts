@@ -26,7 +26,7 @@ export const zh: Text = {
   welcomeMore: '把图片拖到这里、粘贴，或者选择一张。所有内容只在此浏览器和你的服务器之间传送。',
   tryOne: '也可以试试这些',
   demo: '当前是小型演示模型。',
-  demoMore: '它用来展示整个流程，回答常常不对。实际使用请用已发布的 CogVLM2 权重启动服务器。',
+  demoMore: '它用来展示整个流程，回答并不可靠。实际使用请用已发布的 CogVLM2 权重启动服务器。',
   examples: {
     receipt: '总计多少钱？',
     chart: '哪根柱子最高？',

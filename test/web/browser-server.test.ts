@@ -1,0 +1,43 @@
+/** The page on the real server, with the demonstration model: what the scripted one stands for. */
+import { describe, expect, it } from 'vitest';
+import { isBuilt, serve } from '../server/served.ts';
+import { answers, ask, DESKTOP, noBrowser, PATIENT, useBrowser } from './browser.ts';
+
+const missing = noBrowser ?? (isBuilt ? null : 'there is no dist/ or no models/demo');
+
+describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'Chromium'})`, PATIENT, () => {
+  const browser = useBrowser();
+
+  it('asks, counts the picture’s tokens, stops, and keeps to the server’s policy', async () => {
+    await using server = await serve();
+    const wrongs = await browser(DESKTOP, `${server.url}/`, async (page) => {
+      await page.getByText('This is the small demonstration model.').waitFor();
+      await page.getByRole('button', { name: /What is the total/ }).click();
+      await page.locator('.speed').waitFor();
+      expect((await answers(page).locator('.markdown').textContent())?.trim()).not.toBe('');
+      expect(await page.getByText(/^sent as/).textContent()).toMatch(/^sent as 224 × 224/);
+      expect(await page.locator('.meter').getAttribute('title')).toMatch(
+        /: 66 tokens of picture, \d+ of text/,
+      );
+
+      // Drawn at random the model goes on until it is stopped.
+      await page.route('**/v1/chat/completions', async (route) => {
+        const body: object = JSON.parse(route.request().postData() ?? '{}');
+        await route.continue({
+          postData: JSON.stringify({ ...body, temperature: 100, seed: 1, max_tokens: 1500 }),
+        });
+      });
+      await ask(page, 'Why?');
+      await page.getByRole('button', { name: 'Stop' }).click();
+      await answers(page).getByText('Stopped.').waitFor();
+      await expect
+        .poll(
+          async () => ((await (await fetch(`${server.url}/slots`)).json()) as { running: number }).running,
+          PATIENT,
+        )
+        .toBe(0);
+      await page.unroute('**/v1/chat/completions');
+    });
+    expect(wrongs).toEqual([]);
+  });
+});
