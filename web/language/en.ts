@@ -142,7 +142,7 @@ export const en = {
   // Settings
   language: 'Language',
   theme: 'Appearance',
-  auto: 'As the system',
+  auto: 'Automatic',
   light: 'Light',
   dark: 'Dark',
   sampling: 'How answers are made',
