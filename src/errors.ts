@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'model_not_found'
   /** Prompt and answer do not fit the context. */
   | 'context_length_exceeded'
+  /** As many questions wait as may. */
+  | 'queue_full'
   /** No native library for this machine, or it does not load. */
   | 'engine_unavailable'
   /** A shape or type that the engine would abort on: a bug of ours, not of the user's. */

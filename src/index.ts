@@ -2,10 +2,11 @@
 
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
-export { CogVLM2, type LoadOptions, type ModelInfo, type PromptSize } from './generate/cogvlm2.ts';
+export { CogVLM2, type LoadOptions, type PromptSize, type Stats } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
 export type { Extraction, ExtractOptions } from './generate/extract.ts';
 export type { TokenLogprobs, TokenProbability } from './generate/logprobs.ts';
+export type { ModelInfo } from './generate/model-info.ts';
 export type {
   Answer,
   AnswerEvent,

@@ -40,6 +40,7 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   context_length_exceeded: 'context',
   engine_unavailable: 'machine',
   out_of_memory: 'machine',
+  queue_full: 'machine',
   engine_bug: 'unexpected',
   answer_incomplete: 'context',
   answer_rejected: 'unexpected',

@@ -1,20 +1,26 @@
 import type { z } from 'zod';
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
-import { demoModelPath, findModel } from '../checkpoint/find.ts';
+import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { findModel } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { preprocessImage } from '../image/preprocess.ts';
 import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
+import type { Span } from '../text/positions.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { AnswerStream } from './answer-stream.ts';
+import { AnswerStream, type Emit } from './answer-stream.ts';
+import { Batch } from './batch.ts';
 import { Conversation } from './conversation.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
-import { generate, prepare, type Request, type Slot } from './generate.ts';
+import { generate, type PromptImage, prepare, type Request } from './generate.ts';
 import { GrammarMasks } from './grammar/masks.ts';
+import { type KvOptions, kvLimits } from './kv-limits.ts';
+import { describeModel, type ModelInfo } from './model-info.ts';
+import { asAborted, Pictures } from './pictures.ts';
+import { commonPrefix } from './prefix.ts';
+import { Slots } from './slots.ts';
 import type { Answer, GenerateOptions, Progress, Turn } from './types.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends KvOptions {
   /** A folder in the published layout, a .gguf file, or a name that `listModels` gives. Default: the demo model. */
   model?: string;
   /** `auto` (the default), `cpu`, `gpu`, or the beginning of a device's name. */
@@ -25,25 +31,26 @@ export interface LoadOptions {
   contextSize?: number;
   /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
   compute?: 'auto' | 'f32';
+  /** Most bytes of encoded pictures that nobody is asking about; a picture seen again is not encoded again. Default: 256 MiB. */
+  imageCacheBytes?: number;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
 }
 
-export interface ModelInfo {
-  name: string;
-  path: string;
-  format: 'safetensors' | 'gguf';
-  sizeBytes: number;
-  /** Bytes of each stored type. */
-  types: Record<string, number>;
-  parameters: number;
-  imageSize: number;
-  /** What a picture takes of the context. */
-  imageTokens: number;
-  contextSize: number;
-  device: string;
-  threads: number;
-  isDemo: boolean;
+/** What several answers at once are doing. Counters only ever grow. */
+export interface Stats {
+  /** Questions being answered, and those that wait in line. */
+  running: number;
+  waiting: number;
+  /** Most questions that can run together. */
+  slots: number;
+  /** Tokens that the KV caches have room for now, and may have. */
+  kvTokensUsed: number;
+  kvTokens: number;
+  imageCacheBytes: number;
+  visionBlocks: number;
+  decodeSteps: number;
+  tokensGenerated: number;
 }
 
 /** What `check` finds: tokens of the whole prompt, those of them for the picture, and the most to answer with. */
@@ -58,25 +65,32 @@ interface WorkOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+const defaultImageCacheBytes = 256 * 2 ** 20;
+
 /**
- * A loaded model. Answers are made one at a time, in the order in which they were begun; the KV cache is kept from
- * one to the next, so that a common beginning (the picture above all) is run once.
+ * A loaded model. Several answers are made at once: their tokens in common steps, their pictures and prompts piece by
+ * piece in between. What one says does not depend on the others. The KV caches are kept from one to the next, so that
+ * a common beginning (the picture above all) is run once.
  */
 export class CogVLM2 {
   readonly info: ModelInfo;
   readonly #model: Model;
   readonly #tokenizer: Tokenizer;
-  readonly #slot: Slot;
   readonly #masks: GrammarMasks;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #batch: Batch;
+  readonly #slots: Slots;
+  readonly #pictures: Pictures;
   #disposed = false;
 
-  private constructor(model: Model, tokenizer: Tokenizer, info: ModelInfo) {
+  private constructor(model: Model, tokenizer: Tokenizer, info: ModelInfo, options: LoadOptions) {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.info = info;
     this.#masks = new GrammarMasks(tokenizer, model.config.vocabSize, model.config.eosIds);
-    this.#slot = { cache: model.newCache(info.contextSize), rows: { ids: [], imageKey: null } };
+    this.#batch = new Batch(model);
+    const limits = kvLimits(options, info.contextSize, model);
+    this.#slots = new Slots(limits, (capacity) => model.newCache(capacity));
+    this.#pictures = new Pictures(this.#batch, options.imageCacheBytes ?? defaultImageCacheBytes);
   }
 
   /**
@@ -111,7 +125,8 @@ export class CogVLM2 {
           `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${model.config.vocabSize}.`,
         );
       }
-      return new CogVLM2(model, tokenizer, describeModel(checkpoint, model, options.contextSize));
+      const info = describeModel(checkpoint, model, options.contextSize);
+      return new CogVLM2(model, tokenizer, info, options);
     } catch (error) {
       model[Symbol.dispose]();
       throw error;
@@ -119,28 +134,24 @@ export class CogVLM2 {
   }
 
   /** Decodes and encodes a picture, to ask about it often. @throws CogVLM2Error for a picture that cannot be read. */
-  encodeImage(source: ImageSource, options: WorkOptions = {}): Promise<EncodedImage> {
-    return this.#inTurn(() => this.#encode(source, options.onProgress ?? (() => {}), options.signal));
+  async encodeImage(source: ImageSource, options: WorkOptions = {}): Promise<EncodedImage> {
+    this.#checkAlive();
+    const picture = await this.#pictures.read(source, options.signal);
+    this.#checkAlive();
+    return this.#pictures.encode(picture, options.onProgress ?? (() => {}), options.signal);
   }
 
   /**
-   * One question, with a picture or (null) without. A picture that is not encoded yet is, and freed afterwards.
-   * @throws (through the stream) CogVLM2Error `context_length_exceeded`, `invalid_value`, and those of `encodeImage`.
+   * One question, with a picture or (null) without. A picture that is not encoded yet is.
+   * @throws (through the stream) CogVLM2Error `context_length_exceeded`, `invalid_value`, `queue_full`, and those of
+   * `encodeImage`.
    */
   ask(
     image: EncodedImage | ImageSource | null,
     question: string,
     options: GenerateOptions = {},
   ): AnswerStream {
-    return this.#answer(
-      { question, history: [], options },
-      async (encode) => {
-        if (image === null || image instanceof EncodedImage) return { image, release: () => {} };
-        const encoded = await encode(image);
-        return { image: encoded, release: () => encoded.dispose() };
-      },
-      image !== null,
-    );
+    return this.#answer({ question, history: [], options }, () => image);
   }
 
   /**
@@ -161,21 +172,16 @@ export class CogVLM2 {
 
   /** A conversation, about a picture or (null) without one. */
   chat(image: EncodedImage | ImageSource | null = null, history: readonly Turn[] = []): Conversation {
-    const conversation = new Conversation((question, turns, options, done) => {
-      const stream = this.#answer(
-        { question, history: turns, options },
-        async (encode) => {
-          if (image === null || image instanceof EncodedImage) return { image, release: () => {} };
-          conversation.image ??= await encode(image);
-          return { image: conversation.image, release: () => {} };
-        },
-        image !== null,
-        (answer) => {
-          if (answer.text !== '') done({ question, answer: answer.text });
-        },
-      );
-      return stream;
-    }, history);
+    const conversation: Conversation = new Conversation(
+      (question, turns, options, done) =>
+        this.#answer({ question, history: turns, options }, () => conversation.image ?? image, {
+          keep: (encoded) => conversation.keep(encoded),
+          done: (answer) => {
+            if (answer.text !== '') done({ question, answer: answer.text });
+          },
+        }),
+      history,
+    );
     return conversation;
   }
 
@@ -190,13 +196,7 @@ export class CogVLM2 {
     options: GenerateOptions = {},
   ): PromptSize {
     const request = { question, history, options };
-    const { prompt, maxTokens } = prepare(
-      this.#model,
-      this.#tokenizer,
-      this.info.contextSize,
-      hasImage,
-      request,
-    );
+    const { prompt, maxTokens } = this.#prepare(hasImage, request);
     const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
     return { promptTokens: prompt.ids.length, imageTokens, maxTokens };
   }
@@ -211,9 +211,28 @@ export class CogVLM2 {
     return this.#tokenizer.decode(ids);
   }
 
+  /** Cheap: read as often as you like. */
+  stats(): Stats {
+    const { running, waiting, limits, kvTokens: kvTokensUsed } = this.#slots;
+    const { visionBlocks, decodeSteps, tokens: tokensGenerated } = this.#batch;
+    return {
+      running,
+      waiting,
+      slots: limits.slots,
+      kvTokensUsed,
+      kvTokens: limits.kvTokens,
+      imageCacheBytes: this.#pictures.cacheBytes,
+      visionBlocks,
+      decodeSteps,
+      tokensGenerated,
+    };
+  }
+
   /** Frees all native memory as soon as the step that is running is done. Pending answers fail with `disposed`. */
   dispose(): void {
+    if (this.#disposed) return;
     this.#disposed = true;
+    this.#slots.rejectAll(disposedError());
     this.#masks[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }
@@ -222,123 +241,90 @@ export class CogVLM2 {
     this.dispose();
   }
 
+  #prepare(hasImage: boolean, request: Request) {
+    return prepare(this.#model.config, this.#tokenizer, this.info.contextSize, hasImage, request);
+  }
+
   #answer(
     request: Request,
-    picture: (
-      encode: (source: ImageSource) => Promise<EncodedImage>,
-    ) => Promise<{ image: EncodedImage | null; release: () => void }>,
-    hasImage: boolean,
-    onDone: (answer: Answer) => void = () => {},
+    image: () => EncodedImage | ImageSource | null,
+    { keep, done }: Partial<Afterwards> = {},
   ): AnswerStream {
-    return new AnswerStream((emit, left) => {
+    return new AnswerStream(async (emit, left) => {
+      this.#checkAlive();
+      const startedAt = performance.now();
       const outer = request.options.signal;
       const signal = outer ? AbortSignal.any([outer, left]) : left;
-      return this.#inTurn(async () => {
-        const startedAt = performance.now();
-        const prepared = prepare(this.#model, this.#tokenizer, this.info.contextSize, hasImage, request);
-        using mask = prepared.grammar === null ? null : await this.#masks.start(prepared.grammar);
-        let encoded: EncodedImage | undefined;
-        const { image, release } = await picture(async (source) => {
-          encoded = await this.#encode(source, (progress) => emit({ type: 'progress', progress }), signal);
-          return encoded;
-        });
-        try {
-          const answer = await generate(
-            this.#model,
-            this.#tokenizer,
-            this.#slot,
-            image,
-            prepared,
-            mask,
-            emit,
-            signal,
-            startedAt,
-          );
-          if (encoded)
-            Object.assign(answer.timings, { imageMs: encoded.imageMs, visionMs: encoded.visionMs });
-          onDone(answer);
-          return answer;
-        } finally {
-          release();
-        }
-      });
+      const source = image();
+      const prepared = this.#prepare(source !== null, request);
+      using mask = prepared.grammar === null ? null : await this.#masks.start(prepared.grammar);
+      const picture =
+        source === null || source instanceof EncodedImage
+          ? source
+          : await this.#pictures.read(source, signal);
+      const { prompt, maxTokens } = prepared;
+      const imageKey = picture?.contentKey ?? null;
+      const { client = '' } = request.options;
+      const tokens = prompt.ids.length + maxTokens;
+      using lease = await this.#slots.acquire({ client, prompt, imageKey, tokens, signal });
+      await this.#slots.share(lease);
+      this.#checkAlive();
+      const shown: Emit = (event) => {
+        emit(event);
+        if (event.type === 'progress' && event.progress.stage === 'prefill') lease.onProgress(event.progress);
+      };
+      const isHeld =
+        prompt.image !== null && commonPrefix(lease.slot.rows, prompt, imageKey) >= prompt.image.end;
+      let encoded: EncodedImage | null = null;
+      if (picture !== null && !(picture instanceof EncodedImage) && (keep || !isHeld)) {
+        const onProgress = (progress: Progress) => emit({ type: 'progress', progress });
+        encoded = await this.#pictures.encode(picture, onProgress, signal);
+        keep?.(encoded);
+      }
+      try {
+        const answer = await generate(
+          this.#batch,
+          this.#tokenizer,
+          lease.slot,
+          promptImage(picture instanceof EncodedImage ? picture : encoded, prompt.image, imageKey),
+          prepared,
+          mask,
+          shown,
+          signal,
+          startedAt,
+        );
+        if (picture !== null && 'readMs' in picture)
+          answer.timings.imageMs = encoded?.imageMs ?? picture.readMs;
+        answer.timings.visionMs = encoded?.visionMs ?? 0;
+        done?.(answer);
+        return answer;
+      } finally {
+        if (!keep) encoded?.dispose();
+      }
     });
   }
 
-  async #encode(
-    source: ImageSource,
-    onProgress: (progress: Progress) => void,
-    signal: AbortSignal | undefined,
-  ): Promise<EncodedImage> {
-    return asAborted(signal, async () => {
-      const start = performance.now();
-      const options = signal ? { signal } : {};
-      const { vision } = this.#model.config;
-      const { pixels, width, height, sha256 } = await preprocessImage(source, vision.imageSize, options);
-      const decoded = performance.now();
-      const onLayer = (done: number, total: number) => onProgress({ stage: 'vision', done, total });
-      const state = await this.#model.encodeImage(pixels, { signal, onLayer });
-      return new EncodedImage(state, {
-        width,
-        height,
-        imageTokens: vision.imageTokens,
-        contentKey: sha256,
-        imageMs: decoded - start,
-        visionMs: performance.now() - decoded,
-      });
-    });
-  }
-
-  /** Work on the model, one piece at a time, in order. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#last.then(() => {
-      if (this.#disposed) throw new CogVLM2Error('disposed', 'This model was disposed; load it again.');
-      return work();
-    });
-    this.#last = run.catch(() => {});
-    return run;
+  #checkAlive(): void {
+    if (this.#disposed) throw disposedError();
   }
 }
 
-function describeModel(checkpoint: Checkpoint, { config, engine }: Model, wantedContext?: number): ModelInfo {
-  const contextSize = wantedContext ?? config.maxPositions;
-  if (!Number.isInteger(contextSize) || contextSize < 1 || contextSize > config.maxPositions) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `The context must be a whole number of tokens from 1 to ${config.maxPositions} for this model; got ${contextSize}.`,
-    );
-  }
-  const types: Record<string, number> = {};
-  let [sizeBytes, parameters] = [0, 0];
-  for (const tensor of checkpoint.tensors.values()) {
-    types[tensor.type] = (types[tensor.type] ?? 0) + tensor.sizeBytes;
-    sizeBytes += tensor.sizeBytes;
-    // The tables of rotary frequencies are computed, not learnt.
-    if (!tensor.name.endsWith('inv_freq')) parameters += tensor.shape.reduce((a, b) => a * b, 1);
-  }
-  const { name, path, format } = checkpoint;
-  return {
-    name,
-    path,
-    format,
-    sizeBytes,
-    types,
-    parameters,
-    contextSize,
-    imageSize: config.vision.imageSize,
-    imageTokens: config.vision.imageTokens,
-    device: engine.device.name,
-    threads: engine.threads,
-    isDemo: path === demoModelPath(),
-  };
+/** What a conversation does with its picture, and with an answer that is complete. */
+interface Afterwards {
+  keep: (encoded: EncodedImage) => void;
+  done: (answer: Answer) => void;
 }
 
-/** An abort comes as whatever reason the caller gave; here it becomes our error, whose cause that is. */
-async function asAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (signal?.aborted) throw new CogVLM2Error('aborted', 'Stopped before it was done.', { cause });
-    throw cause;
-  }
+/** The picture for the prompt; without its rows, where the slot has them already. */
+function promptImage(
+  encoded: EncodedImage | null,
+  span: Span | null,
+  contentKey: string | null,
+): PromptImage | null {
+  if (encoded || !span || contentKey === null) return encoded;
+  return { contentKey, imageTokens: span.end - span.start, state: null };
+}
+
+function disposedError(): CogVLM2Error {
+  return new CogVLM2Error('disposed', 'This model was disposed; load it again.');
 }

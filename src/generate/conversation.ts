@@ -31,6 +31,12 @@ export class Conversation {
     return this.#ask(question, [...this.#history], options, (turn) => this.#history.push(turn));
   }
 
+  /** Takes over a picture that was encoded for a question; of two that came together, the first stays. */
+  keep(encoded: EncodedImage): void {
+    if (this.image) encoded.dispose();
+    else this.image = encoded;
+  }
+
   /** Forgets the turns; the picture stays. */
   clear(): void {
     this.#history = [];

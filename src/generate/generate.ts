@@ -1,25 +1,30 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Model } from '../model/cogvlm2.ts';
-import type { EncodedImage } from '../model/encoded-image.ts';
-import type { KvCache } from '../model/kv-cache.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { State } from '../model/state.ts';
 import { Detokenizer } from '../text/detokenizer.ts';
 import { visionExpertRows } from '../text/positions.ts';
 import { buildPrompt, type Prompt } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
+import type { Batch } from './batch.ts';
 import { answerGrammar } from './grammar/json-grammar.ts';
 import { checkLogprobs, logprobsOf, type TokenLogprobs } from './logprobs.ts';
-import { type CachedRows, commonPrefix } from './prefix.ts';
+import { commonPrefix, rowsOf } from './prefix.ts';
 import { freshSeed, randomFrom } from './random.ts';
 import { checkSampling, sample } from './sampler.ts';
+import type { Slot } from './slots.ts';
 import type { TokenMask } from './token-mask.ts';
 import type { Answer, FinishReason, GenerateOptions, Timings, Turn } from './types.ts';
 
-/** One sequence's KV cache and the record of what is in it. */
-export interface Slot {
-  cache: KvCache;
-  rows: CachedRows;
+/** Who runs the model for an answer: `Batch`, which runs it for several. */
+export type Runner = Pick<Batch, 'config' | 'prefill' | 'step'>;
+
+/** The picture of a prompt; its rows only where they are not in the slot already. */
+export interface PromptImage {
+  contentKey: string;
+  imageTokens: number;
+  state: State<'imageTokens'> | null;
 }
 
 export interface Request {
@@ -35,7 +40,7 @@ const defaultMaxTokens = 2048;
  * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
  */
 export function prepare(
-  model: Model,
+  config: ModelConfig,
   tokenizer: Tokenizer,
   capacity: number,
   hasImage: boolean,
@@ -53,7 +58,6 @@ export function prepare(
     );
   }
   const grammar = options.format ? answerGrammar(options.format) : null;
-  const { config } = model;
   const prompt = buildPrompt(tokenizer, {
     template: options.template ?? config.template,
     query: question,
@@ -86,10 +90,10 @@ export type Prepared = ReturnType<typeof prepare>;
  * cache keeps what was run, for the next turn.
  */
 export async function generate(
-  model: Model,
+  model: Runner,
   tokenizer: Tokenizer,
   slot: Slot,
-  image: EncodedImage | null,
+  image: PromptImage | null,
   prepared: Prepared,
   /** Holds the answer to `prepared.grammar`; the caller disposes it. */
   mask: TokenMask | null,
@@ -135,24 +139,23 @@ export async function generate(
   };
 
   const prefillStart = performance.now();
-  // Whatever ends the prefill early, the cache is then known to hold the prefix only.
-  slot.rows = {
-    ids: Array.from(prompt.ids.subarray(0, cachedTokens)),
-    imageKey: cachedTokens > 1 ? imageKey : null,
-  };
+  // Whatever ends the prefill early, it is known what the cache holds.
+  slot.rows = rowsOf(prompt, cachedTokens, imageKey);
   let logits: Float32Array;
   try {
     logits = await model.prefill({ ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) }, slot.cache, {
       image: image?.state ?? null,
       start: cachedTokens,
       signal,
-      onTokens: (done, total) => emit({ type: 'progress', progress: { stage: 'prefill', done, total } }),
+      onTokens: (done, total) => {
+        slot.rows = rowsOf(prompt, done, imageKey);
+        emit({ type: 'progress', progress: { stage: 'prefill', done, total } });
+      },
     });
   } catch (error) {
     if (signal.aborted) return finish('aborted');
     throw error;
   }
-  slot.rows = { ids: Array.from(prompt.ids), imageKey };
   timings.prefillMs = performance.now() - prefillStart;
 
   const random = randomFrom(seed);
@@ -198,7 +201,13 @@ export async function generate(
     }
     if (tokenIds.length === maxTokens) break;
     const stepStart = performance.now();
-    logits = await model.step(id, position + tokenIds.length - 1, slot.cache);
+    try {
+      logits = await model.step(id, position + tokenIds.length - 1, slot.cache, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      reason = 'aborted';
+      break;
+    }
     slot.rows.ids.push(id);
     timings.perTokenMs.push(performance.now() - stepStart);
   }

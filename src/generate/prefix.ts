@@ -19,3 +19,8 @@ export function commonPrefix(cached: CachedRows, prompt: Prompt, imageKey: strin
   // Both begin with bos; behind it stands another picture, or a picture on one side only.
   return Math.min(length, 1);
 }
+
+/** What a cache holds that has run the first `length` rows of a prompt. */
+export function rowsOf(prompt: Prompt, length: number, imageKey: string | null): CachedRows {
+  return { ids: Array.from(prompt.ids.subarray(0, length)), imageKey: length > 1 ? imageKey : null };
+}

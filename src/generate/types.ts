@@ -34,6 +34,8 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
+  /** Where several ask at once and some must wait, each client has its turn. */
+  client?: string;
   /** Stops within one token, or one block of the vision tower. */
   signal?: AbortSignal;
 }
@@ -53,7 +55,7 @@ export interface Usage {
   promptTokens: number;
   /** Those of them that the image takes. */
   imageTokens: number;
-  /** Those of the prompt that were still in the KV cache from the turn before. */
+  /** Those of the prompt that a KV cache held already, from the turn before or from someone else's question. */
   cachedTokens: number;
   completionTokens: number;
 }

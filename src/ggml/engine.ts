@@ -77,6 +77,7 @@ export class Engine {
    * frees them at the latest.
    */
   allocate(context: Context, bufferType = this.#bufferType): { free: () => void } {
+    this.checkAlive();
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, bufferType);
     const free = () => {
@@ -105,8 +106,7 @@ export class Engine {
   /** Runs `work` when nothing else uses the device. @throws CogVLM2Error `disposed`. */
   exclusively<T>(work: (scheduler: Pointer) => Promise<T>): Promise<T> {
     const run = this.#last.then(() => {
-      if (this.#disposed)
-        throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
+      this.checkAlive();
       return work(this.#scheduler);
     });
     this.#last = run.catch(() => {});
@@ -115,7 +115,7 @@ export class Engine {
 
   /** Runs `work` beside whatever the device computes; the engine's end waits for it. @throws CogVLM2Error `disposed`. */
   async alongside<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#disposed) throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
+    this.checkAlive();
     const run = work();
     this.#alongside.add(run);
     try {
@@ -123,6 +123,11 @@ export class Engine {
     } finally {
       this.#alongside.delete(run);
     }
+  }
+
+  /** @throws CogVLM2Error `disposed`: nothing that it handed out may be touched any more. */
+  checkAlive(): void {
+    if (this.#disposed) throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
   }
 
   /** Frees everything as soon as the graph that is running, if any, is done. */

@@ -21,7 +21,9 @@ export class Graph extends Ops {
   readonly #inputs: { tensor: Tensor; data: InputData }[] = [];
   readonly #outputs = new Map<string, Tensor>();
 
+  /** @throws CogVLM2Error `disposed`: the weights that it would be built of are gone. */
   constructor(engine: Engine, packed?: PackedWeights) {
+    engine.checkAlive();
     const lib = ggml();
     const nodes = lib.number('ggml_tensor_overhead') * maxGraphNodes;
     super(new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)), packed);

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { dtypes } from '../ggml/dtype.ts';
-import { Engine, type EngineOptions } from '../ggml/engine.ts';
+import { Engine, type EngineOptions, maxGraphNodes } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { Adapter } from './adapter.ts';
 import { nextChunk, type PromptRows } from './chunks.ts';
@@ -40,6 +40,10 @@ export interface DecodeStep {
   position: number;
   cache: KvCache;
 }
+
+/** Nodes of a graph that a decoder layer takes, and each sequence in it; both with some to spare. */
+const layerNodes = 40;
+const sequenceNodes = 14;
 
 /** Rows in one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
 export const mostChunkRows = 512;
@@ -103,6 +107,17 @@ export class Model {
     graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
     for (const [name, data] of await graph.run()) options.tap?.(name, data);
     return state;
+  }
+
+  /** What one token takes in a KV cache: keys and values of every layer. */
+  get kvBytesPerToken(): number {
+    const { layers, kvHeads, headSize } = this.config;
+    return 2 * layers * kvHeads * headSize * (this.exact ? 4 : 2);
+  }
+
+  /** Most sequences in one decode step: what a graph has nodes for. */
+  get mostSequences(): number {
+    return Math.floor((maxGraphNodes / this.config.layers - layerNodes) / sequenceNodes);
   }
 
   newCache(capacity: number): KvCache {

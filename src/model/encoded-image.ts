@@ -1,3 +1,4 @@
+import { CogVLM2Error } from '../errors.ts';
 import type { State } from './state.ts';
 
 /** A picture as the decoder sees it: image tokens [H, imageTokens] on the device. Encode once, ask often. */
@@ -10,14 +11,18 @@ export class EncodedImage {
   readonly contentKey: string;
   readonly imageMs: number;
   readonly visionMs: number;
-  /** Its rows, [H, imageTokens]. */
-  readonly state: State<'imageTokens'>;
+  readonly #state: State<'imageTokens'>;
+  readonly #release: () => void;
+  #isDisposed = false;
 
+  /** `release` gives the rows back to whoever keeps them; others may be using the same. */
   constructor(
     state: State<'imageTokens'>,
     facts: Pick<EncodedImage, 'width' | 'height' | 'imageTokens' | 'contentKey' | 'imageMs' | 'visionMs'>,
+    release: () => void,
   ) {
-    this.state = state;
+    this.#state = state;
+    this.#release = release;
     this.width = facts.width;
     this.height = facts.height;
     this.imageTokens = facts.imageTokens;
@@ -26,9 +31,18 @@ export class EncodedImage {
     this.visionMs = facts.visionMs;
   }
 
-  /** Frees its memory; an answer that still needs it ends with the error `disposed`. */
+  /** Its rows, [H, imageTokens]. @throws CogVLM2Error `disposed`. */
+  get state(): State<'imageTokens'> {
+    if (this.#isDisposed)
+      throw new CogVLM2Error('disposed', 'The picture that this needs was disposed; encode it again.');
+    return this.#state;
+  }
+
+  /** Gives its memory back; an answer that still needs it ends with the error `disposed`. */
   dispose(): void {
-    this.state[Symbol.dispose]();
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#release();
   }
 
   [Symbol.dispose](): void {

@@ -71,7 +71,7 @@ describe('answers', () => {
   test('a question about a file: progress, text and usage', async () => {
     const progress: Progress[] = [];
     let text = '';
-    for await (const event of model.ask(exact, 'What is it?', { maxTokens: 12 })) {
+    for await (const event of model.ask(imageFile('alpha.png'), 'What is it?', { maxTokens: 12 })) {
       if (event.type === 'progress') progress.push(event.progress);
       if (event.type === 'text') text += event.text;
       if (event.type !== 'done') continue;
@@ -97,7 +97,7 @@ describe('answers', () => {
     expect((await ask(gray, 3)).tokenIds).not.toEqual(first.tokenIds);
   });
 
-  test('questions put together are answered in order and do not mix', async () => {
+  test('questions put together do not mix', async () => {
     using image = await model.encodeImage(exact);
     const questions = ['One?', 'Two and more?', 'Three?', 'One?'];
     const ask = (question: string, on: CogVLM2) =>
@@ -144,7 +144,7 @@ describe('answers', () => {
 
   test('an abort while the picture is encoded', async () => {
     const controller = new AbortController();
-    const encoding = model.encodeImage(exact, {
+    const encoding = model.encodeImage(imageFile('noise.png'), {
       signal: controller.signal,
       onProgress: () => controller.abort(),
     });

@@ -1,5 +1,6 @@
-import { generate, prepare, type Slot } from '../../src/generate/generate.ts';
+import { generate, prepare } from '../../src/generate/generate.ts';
 import { GrammarMasks } from '../../src/generate/grammar/masks.ts';
+import type { Slot } from '../../src/generate/slots.ts';
 import type { AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import type { Model, PrefillOptions } from '../../src/model/cogvlm2.ts';
@@ -89,7 +90,11 @@ export async function run(model: Model, options: RunOptions = {}) {
     capacity = 1000,
     onEvent,
   } = options;
-  const prepared = prepare(model, byteTokenizer, capacity, image !== null, { question, history, options });
+  const prepared = prepare(model.config, byteTokenizer, capacity, image !== null, {
+    question,
+    history,
+    options,
+  });
   const events: AnswerEvent[] = [];
   const emit = (event: AnswerEvent) => {
     events.push(event);

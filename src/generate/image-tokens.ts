@@ -1,0 +1,133 @@
+import type { PreprocessedImage } from '../image/preprocess.ts';
+import type { State } from '../model/state.ts';
+import type { TowerOptions } from '../model/vision-tower.ts';
+
+type Encode = (pixels: Float32Array, options: TowerOptions) => Promise<State<'imageTokens'>>;
+
+/** What is known of an encoded picture beside its tokens. */
+export interface ImageFacts {
+  width: number;
+  height: number;
+  visionMs: number;
+}
+
+/** A picture's tokens, kept alive until the lease is disposed. */
+export interface ImageLease extends ImageFacts {
+  state: State<'imageTokens'>;
+  /** Whether nothing had to be done. */
+  wasCached: boolean;
+  release: () => void;
+}
+
+interface Entry {
+  work: Promise<{ state: State<'imageTokens'>; facts: ImageFacts }>;
+  /** Once it is encoded. */
+  state: State<'imageTokens'> | null;
+  users: number;
+  stop: AbortController;
+  listeners: Set<(done: number, total: number) => void>;
+}
+
+/**
+ * Image tokens by the hash of the picture's bytes. A picture that several ask about is encoded once, also when they
+ * come together; those that nobody uses are kept, up to a limit of bytes, the latest used longest.
+ */
+export class ImageTokens {
+  readonly #encode: Encode;
+  readonly #entrySizeBytes: number;
+  readonly #mostBytes: number;
+  /** In the order of their last use. */
+  readonly #entries = new Map<string, Entry>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(encode: Encode, entrySizeBytes: number, mostBytes: number) {
+    this.#encode = encode;
+    this.#entrySizeBytes = entrySizeBytes;
+    this.#mostBytes = mostBytes;
+  }
+
+  get sizeBytes(): number {
+    return [...this.#entries.values()].filter(({ state }) => state).length * this.#entrySizeBytes;
+  }
+
+  /**
+   * @param read decodes the picture; called when it is this one's turn to be encoded, so that few pictures are in
+   * memory as pixels. It is stopped with the encoding when everyone who waited for it has left.
+   */
+  async acquire(
+    key: string,
+    read: (signal: AbortSignal) => Promise<PreprocessedImage>,
+    onLayer: (done: number, total: number) => void,
+    signal?: AbortSignal,
+  ): Promise<ImageLease> {
+    const known = this.#entries.get(key);
+    const entry = known ?? this.#begin(key, read);
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    const wasCached = entry.state !== null;
+    entry.users++;
+    entry.listeners.add(onLayer);
+    let isReleased = false;
+    const release = () => {
+      if (isReleased) return;
+      isReleased = true;
+      entry.users--;
+      entry.listeners.delete(onLayer);
+      if (entry.users === 0 && !entry.state) this.#drop(key, entry);
+      this.#evict();
+    };
+    try {
+      const { state, facts } = await unlessAborted(entry.work, signal);
+      return { ...facts, state, wasCached, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  #begin(key: string, read: (signal: AbortSignal) => Promise<PreprocessedImage>): Entry {
+    const stop = new AbortController();
+    const entry: Entry = {
+      work: this.#last.then(async () => {
+        stop.signal.throwIfAborted();
+        const { pixels, width, height } = await read(stop.signal);
+        const startedAt = performance.now();
+        const onLayer = (done: number, total: number) => {
+          for (const listener of entry.listeners) listener(done, total);
+        };
+        const state = await this.#encode(pixels, { signal: stop.signal, onLayer });
+        entry.state = state;
+        return { state, facts: { width, height, visionMs: performance.now() - startedAt } };
+      }),
+      state: null,
+      users: 0,
+      stop,
+      listeners: new Set(),
+    };
+    this.#last = entry.work.catch(() => this.#drop(key, entry));
+    return entry;
+  }
+
+  #drop(key: string, entry: Entry): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
+    entry.stop.abort();
+    entry.state?.[Symbol.dispose]();
+  }
+
+  #evict(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.sizeBytes <= this.#mostBytes) return;
+      if (entry.users === 0 && entry.state) this.#drop(key, entry);
+    }
+  }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,36 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Model } from '../model/cogvlm2.ts';
+import type { SlotLimits } from './slots.ts';
+
+/** How many answers are made at once, and the memory for them. */
+export interface KvOptions {
+  /** Most questions that are answered at once; further ones wait. Default: 8. */
+  parallel?: number;
+  /**
+   * Most tokens, of prompts and answers, that all KV caches together have room for; 128 KiB each for the 19 B model.
+   * Default: what fits into 2 GiB, but not less than one context and not more than `parallel` of them.
+   */
+  kvTokens?: number;
+  /** Most questions that wait; one more ends with `queue_full`. Default: 256. */
+  maxWaiting?: number;
+}
+
+const defaultKvBytes = 2 ** 31;
+
+/** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
+export function kvLimits(options: KvOptions, contextSize: number, model: Model): SlotLimits {
+  const { parallel = 8, maxWaiting = 256 } = options;
+  checkWhole('parallel', parallel, 1, model.mostSequences);
+  checkWhole('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER);
+  const affordable = Math.floor(defaultKvBytes / model.kvBytesPerToken);
+  const { kvTokens = Math.max(contextSize, Math.min(affordable, parallel * contextSize)) } = options;
+  checkWhole('kvTokens', kvTokens, contextSize, Number.MAX_SAFE_INTEGER);
+  return { slots: parallel, kvTokens, waiting: maxWaiting };
+}
+
+function checkWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const limits = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`;
+  const why = name === 'kvTokens' ? ', so that one whole context fits; a smaller contextSize needs less' : '';
+  throw new CogVLM2Error('invalid_value', `${name} must be a whole number, ${limits}${why}; got ${value}.`);
+}

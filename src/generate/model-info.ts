@@ -1,0 +1,59 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { demoModelPath } from '../checkpoint/find.ts';
+import { CogVLM2Error } from '../errors.ts';
+import type { Model } from '../model/cogvlm2.ts';
+
+export interface ModelInfo {
+  name: string;
+  path: string;
+  format: 'safetensors' | 'gguf';
+  sizeBytes: number;
+  /** Bytes of each stored type. */
+  types: Record<string, number>;
+  parameters: number;
+  imageSize: number;
+  /** What a picture takes of the context. */
+  imageTokens: number;
+  contextSize: number;
+  device: string;
+  threads: number;
+  isDemo: boolean;
+}
+
+/** @throws CogVLM2Error `invalid_value` for a context that the model does not have. */
+export function describeModel(
+  checkpoint: Checkpoint,
+  { config, engine }: Model,
+  wantedContext?: number,
+): ModelInfo {
+  const contextSize = wantedContext ?? config.maxPositions;
+  if (!Number.isInteger(contextSize) || contextSize < 1 || contextSize > config.maxPositions) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The context must be a whole number of tokens from 1 to ${config.maxPositions} for this model; got ${contextSize}.`,
+    );
+  }
+  const types: Record<string, number> = {};
+  let [sizeBytes, parameters] = [0, 0];
+  for (const tensor of checkpoint.tensors.values()) {
+    types[tensor.type] = (types[tensor.type] ?? 0) + tensor.sizeBytes;
+    sizeBytes += tensor.sizeBytes;
+    // The tables of rotary frequencies are computed, not learnt.
+    if (!tensor.name.endsWith('inv_freq')) parameters += tensor.shape.reduce((a, b) => a * b, 1);
+  }
+  const { name, path, format } = checkpoint;
+  return {
+    name,
+    path,
+    format,
+    sizeBytes,
+    types,
+    parameters,
+    contextSize,
+    imageSize: config.vision.imageSize,
+    imageTokens: config.vision.imageTokens,
+    device: engine.device.name,
+    threads: engine.threads,
+    isDemo: path === demoModelPath(),
+  };
+}

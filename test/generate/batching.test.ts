@@ -1,0 +1,301 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { convertToGguf } from '../../src/checkpoint/convert.ts';
+import { CogVLM2, type LoadOptions } from '../../src/generate/cogvlm2.ts';
+import type { Answer, GenerateOptions } from '../../src/generate/types.ts';
+import { rejected } from '../checkpoint/caught.ts';
+import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { readFixture } from '../text/fixtures.ts';
+
+/** Several questions at once, on random weights and on the demonstration model. */
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-batching-'));
+const texts = {
+  'tokenizer.json': readFixture('tokenizer.json'),
+  'tokenizer_config.json': readFixture('tokenizer_config.json'),
+};
+const config = {
+  ...tinyConfig,
+  hidden_size: 256,
+  intermediate_size: 256,
+  vocab_size: 465, // the tokenizer's
+  max_position_embeddings: 700,
+  bos_token_id: 461,
+  eos_token_id: [462, 464],
+  pad_token_id: 463,
+};
+const layers = config.vision_config.num_hidden_layers;
+const tiny = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
+const pictures = ['exact.png', 'gray.png', 'alpha.png'].map(imageFile);
+const options: LoadOptions = { device: 'cpu', threads: 1, model: tiny };
+const load = (more: LoadOptions = {}) => CogVLM2.load({ ...options, ...more });
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Question {
+  image: string | null;
+  question: string;
+  options: GenerateOptions;
+}
+
+const questions: Question[] = Array.from({ length: 8 }, (_, i) => ({
+  image: [null, ...pictures][i % 4]!,
+  // Up to 530 tokens of text, so that some caches pass 512 keys.
+  question: `${'And then? '.repeat([0, 3, 20, 52][(i + Math.floor(i / 4)) % 4]!)}Question ${i}?`,
+  options: {
+    maxTokens: 8 + i,
+    ...(i % 3 === 2 && { temperature: 1, seed: i, repetitionPenalty: 1.1 }),
+  },
+}));
+
+async function alone(model: LoadOptions, all: readonly Question[]): Promise<Answer[]> {
+  using lonely = await CogVLM2.load({ ...model, parallel: 1 });
+  const answers: Answer[] = [];
+  for (const { image, question, options } of all)
+    answers.push(await lonely.ask(image, question, options).result());
+  return answers;
+}
+
+function together(model: CogVLM2, all: readonly Question[]): Promise<Answer[]> {
+  return Promise.all(all.map(({ image, question, options }) => model.ask(image, question, options).result()));
+}
+
+async function expectTheSame(model: LoadOptions, all: readonly Question[]): Promise<void> {
+  const wanted = await alone(model, all);
+  using shared = await CogVLM2.load({ ...model, parallel: 5 });
+  for (const round of ['cold', 'warm']) {
+    const answers = await together(shared, all);
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.tokenIds, `${round}, question ${i}`).toEqual(wanted[i]?.tokenIds);
+      expect(answer.text).toBe(wanted[i]?.text);
+      expect(answer.usage).toMatchObject({ ...wanted[i]?.usage, cachedTokens: answer.usage.cachedTokens });
+      expect(answer.timings.perTokenMs.length).toBeLessThanOrEqual(answer.tokenIds.length);
+    }
+  }
+  const { running, waiting, decodeSteps, tokensGenerated } = shared.stats();
+  expect([running, waiting]).toEqual([0, 0]);
+  expect(decodeSteps).toBeLessThan(tokensGenerated);
+}
+
+describe('a text is the same whoever asks beside it', () => {
+  test.each(['f32', 'stored'] as const)('random weights, %s', { timeout: 60_000 }, async (kind) => {
+    if (kind === 'f32') return expectTheSame(options, questions);
+    const model = path.join(folder, 'int4.gguf');
+    await convertToGguf(openCheckpoint(tiny), model, { type: 'int4' });
+    return expectTheSame({ ...options, model }, questions);
+  });
+
+  const demo = fileURLToPath(new URL('../../models/demo', import.meta.url));
+  test.skipIf(!existsSync(path.join(demo, 'model.safetensors')))(
+    'the demonstration model (skipped where models/demo is not there)',
+    { timeout: 60_000 },
+    async () => {
+      const examples = fileURLToPath(new URL('../../examples/pictures', import.meta.url));
+      const all = ['receipt.png', 'bar-chart.png', 'receipt.png', 'form.png'].map((name, i) => ({
+        image: path.join(examples, name),
+        question: [
+          'What is the total?',
+          'What is the highest value?',
+          'What is the date?',
+          'What is the name?',
+        ][i]!,
+        options: { maxTokens: 12 },
+      }));
+      await expectTheSame({ device: 'cpu', threads: 1, model: demo }, all);
+    },
+  );
+});
+
+describe('work that is done once', () => {
+  const ask = (model: CogVLM2, image: string, question: string) =>
+    model.ask(image, question, { maxTokens: 4 }).result();
+
+  test('a picture that several bring at once is encoded once, and its rows are run once', async () => {
+    using model = await load();
+    const answers = await Promise.all(
+      ['One?', 'Two?', 'Three?', 'Four?'].map((question) => ask(model, pictures[0]!, question)),
+    );
+    expect(model.stats().visionBlocks).toBe(layers);
+    const cached = answers.map(({ usage }) => usage.cachedTokens).sort((a, b) => a - b);
+    expect(cached[0]).toBe(0);
+    for (const tokens of cached.slice(1)) expect(tokens).toBeGreaterThanOrEqual(1 + 6);
+  });
+
+  test('a picture seen before is not encoded again, until others have taken its place', async () => {
+    const one = 6 * 256 * 4;
+    using model = await load({ parallel: 1, imageCacheBytes: 2 * one });
+    const [a, b, c] = pictures as [string, string, string];
+    const blocks = async (image: string) => {
+      const before = model.stats().visionBlocks;
+      await ask(model, image, 'Why?');
+      expect(model.stats().imageCacheBytes).toBeLessThanOrEqual(2 * one);
+      return (model.stats().visionBlocks - before) / layers;
+    };
+    const order = [a, b, a, b, c, b, a];
+    const encoded: number[] = [];
+    for (const image of order) encoded.push(await blocks(image));
+    expect(encoded).toEqual([1, 1, 0, 0, 1, 0, 1]);
+  });
+
+  test('a picture in use outlives its place in the cache', async () => {
+    using model = await load({ imageCacheBytes: 0 });
+    using image = await model.encodeImage(pictures[0]!);
+    await ask(model, pictures[1]!, 'Why?');
+    expect(model.stats().imageCacheBytes).toBe(6 * 256 * 4);
+    const { tokenIds } = await model.ask(image, 'Why?', { maxTokens: 4 }).result();
+    using fresh = await load();
+    expect((await ask(fresh, pictures[0]!, 'Why?')).tokenIds).toEqual(tokenIds);
+    image.dispose();
+    expect(model.stats().imageCacheBytes).toBe(0);
+  });
+
+  test('a turn copies what another conversation still holds', async () => {
+    using model = await load();
+    const chats = [model.chat(pictures[0]!), model.chat(pictures[0]!)] as const;
+    await chats[0].ask('How many are there?', { maxTokens: 30 }).result();
+    const [first, second] = await Promise.all([
+      chats[0].ask('And now?', { maxTokens: 4 }).result(),
+      chats[1].ask('How many dogs?', { maxTokens: 4 }).result(),
+    ]);
+    expect(first.usage.cachedTokens).toBeGreaterThan(1 + 6);
+    expect(second.usage.cachedTokens).toBeGreaterThan(1 + 6);
+    expect(model.stats().visionBlocks).toBe(layers);
+    for (const chat of chats) chat.dispose();
+  });
+});
+
+describe('the line', () => {
+  const long = { temperature: 1, seed: 1, maxTokens: 60 };
+
+  test('past its bound a question is refused at once, with numbers; the others are answered', async () => {
+    using model = await load({ parallel: 2, maxWaiting: 3 });
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 7 }, (_, i) => model.ask(null, `Question ${i}?`, { maxTokens: 5 }).result()),
+    );
+    const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    expect(reasons.length).toBe(2);
+    for (const reason of reasons) expect(reason).toMatchObject({ code: 'queue_full' });
+    expect(String(reasons[0])).toContain('2 questions are being answered and 3 wait');
+  });
+
+  test('clients take turns, however many questions one of them has', async () => {
+    using model = await load({ parallel: 1 });
+    const order: string[] = [];
+    const ask = async (client: string, count: number) => {
+      const answers = Array.from({ length: count }, async (_, i) => {
+        await model.ask(null, `${client} ${i}?`, { maxTokens: 2, client }).result();
+        order.push(client);
+      });
+      await Promise.all(answers);
+    };
+    await Promise.all([ask('many', 6), ask('few', 2), ask('other', 1)]);
+    // The first had the slot before anyone else was there.
+    expect(order.slice(0, 6).sort()).toEqual(['few', 'few', 'many', 'many', 'many', 'other']);
+  });
+
+  test('who leaves the line or the batch makes room', async () => {
+    using model = await load({ parallel: 1 });
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const first = model.ask(null, 'Tell me all.', { ...long, signal: running.signal }).result();
+    const second = rejected(model.ask(null, 'And this?', { signal: waiting.signal }).result());
+    const third = model.ask(null, 'And that?', { maxTokens: 3 }).result();
+    while (model.stats().decodeSteps < 3) await new Promise(setImmediate);
+    expect(model.stats()).toMatchObject({ running: 1, waiting: 2, slots: 1 });
+    waiting.abort();
+    expect((await second).code).toBe('aborted');
+    expect(model.stats().waiting).toBe(1);
+    const { decodeSteps } = model.stats();
+    running.abort();
+    expect((await first).finishReason).toBe('aborted');
+    expect(model.stats().decodeSteps - decodeSteps).toBeLessThanOrEqual(1);
+    expect((await third).usage.completionTokens).toBeLessThanOrEqual(3);
+  });
+
+  test('a picture is left within one block, unless others wait for it too', async () => {
+    using model = await load();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const ask = (more: GenerateOptions) => model.ask(pictures[0]!, 'Why?', { maxTokens: 2, ...more });
+    const leaving = ask({ signal });
+    const left = (async () => {
+      for await (const event of leaving) {
+        if (event.type === 'progress' && event.progress.stage === 'vision') controller.abort();
+      }
+    })();
+    expect((await rejected(left)).code).toBe('aborted');
+    expect(model.stats()).toMatchObject({ visionBlocks: 1, running: 0 });
+    using image = await model.encodeImage(pictures[0]!);
+    expect(model.stats().visionBlocks).toBe(1 + layers);
+    expect(image.imageTokens).toBe(6);
+
+    const other = new AbortController();
+    const both = [
+      model.encodeImage(pictures[1]!, { signal: other.signal, onProgress: () => other.abort() }),
+      model.encodeImage(pictures[1]!),
+    ] as const;
+    expect((await rejected(both[0])).code).toBe('aborted');
+    (await both[1]).dispose();
+    expect(model.stats().visionBlocks).toBe(1 + 2 * layers);
+  });
+
+  test('a question is answered while a picture is encoded, and its tokens flow on', async () => {
+    using model = await load();
+    const blocksAtTokens: number[] = [];
+    const talk = (async () => {
+      for await (const piece of model.ask(null, 'Tell me all.', long).text())
+        if (piece) blocksAtTokens.push(model.stats().visionBlocks);
+    })();
+    while (model.stats().decodeSteps < 2) await new Promise(setImmediate);
+    await Promise.all(pictures.map((picture) => model.encodeImage(picture)));
+    await talk;
+    expect(new Set(blocksAtTokens).size).toBeGreaterThan(2);
+  });
+});
+
+describe('the KV memory', () => {
+  test('is bounded: who does not fit beside the others waits', async () => {
+    using model = await load({ contextSize: 512, kvTokens: 600 });
+    const most = { tokens: 0, running: 0 };
+    const ask = async (i: number) => {
+      for await (const _ of model.ask(null, `Question ${i}?`, { maxTokens: 12 + i }).text()) {
+        const { kvTokensUsed, running } = model.stats();
+        most.tokens = Math.max(most.tokens, kvTokensUsed);
+        most.running = Math.max(most.running, running);
+      }
+    };
+    await Promise.all([1, 2, 3, 4, 5].map(ask));
+    expect(most).toEqual({ tokens: 512, running: 2 });
+  });
+
+  test.each([
+    [{ parallel: 0 }, 'parallel must be a whole number, from 1 to'],
+    [{ parallel: 100_000 }, 'got 100000'],
+    [{ maxWaiting: -1 }, 'maxWaiting must be a whole number, 0 or more; got -1'],
+    [{ kvTokens: 699 }, 'kvTokens must be a whole number, 700 or more, so that one whole context fits'],
+  ])('%j is refused', async (more, part) => {
+    const error = await rejected(load(more));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain(part);
+  });
+});
+
+test('a model disposed under several questions ends them all, without a crash', async () => {
+  const model = await load({ parallel: 2 });
+  const outcomes = Array.from({ length: 5 }, (_, i) =>
+    model
+      .ask([null, ...pictures][i % 4]!, `Question ${i}?`, { maxTokens: 200, temperature: 1, seed: i })
+      .result()
+      .then(
+        () => 'answered',
+        (error: unknown) => (error instanceof Error && 'code' in error ? error.code : error),
+      ),
+  );
+  while (model.stats().decodeSteps < 2) await new Promise(setImmediate);
+  model.dispose();
+  expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['disposed']));
+});
