@@ -5,7 +5,7 @@ import { z } from 'zod';
 const [picture = 'examples/pictures/form.png'] = process.argv.slice(2);
 const Form = z.object({
   team: z.string().max(24),
-  weight: z.int().min(0),
+  weight: z.int().min(0).max(99_999),
   school: z.string().max(24),
   date: z.iso.date(),
   order: z.string().regex(/^[A-Z]{1,4}-\d{1,6}$/),
