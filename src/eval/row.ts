@@ -80,9 +80,10 @@ export function integer(row: Row, name: string): number | undefined {
 
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
-/** `choices` by letter, `options` in a list or in the text of one, or the columns A to Z. Missing ones are none. */
+/** `choices` (or `index2ans`) by letter, `options` in a list or in the text of one, or the columns A to Z. Missing ones are none. */
 export function choices(row: Row): Map<string, string> {
-  const found = isRow(row.choices) ? row.choices : (optionList(row.options) ?? row);
+  const byLetter = isRow(row.choices) ? row.choices : row.index2ans;
+  const found = isRow(byLetter) ? byLetter : (optionList(row.options) ?? row);
   const present = letters.filter((letter) => !isMissing(found[letter]));
   return new Map(present.map((letter) => [letter, asText(found[letter], letter)]));
 }

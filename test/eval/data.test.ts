@@ -176,6 +176,24 @@ test("Hugging Face's parquet: a struct of bytes, lists, numbers, several row gro
   ]);
 });
 
+test('a hint or option that is the text "nan" is none', async () => {
+  const row = {
+    index: 1,
+    question: 'nan',
+    hint: 'nan',
+    A: 'x',
+    B: 'y',
+    C: 'nan',
+    answer: 'A',
+    image: base64,
+  };
+  const folder = folderOf({ 'MMBench.json': JSON.stringify([row]) });
+  const { found } = await read('mmbench', folder);
+  expect(found).toMatchObject([{ row: { question: 'nan', A: 'x', B: 'y' } }]);
+  expect(found[0]).not.toHaveProperty('row.C');
+  expect(found[0]).not.toHaveProperty('row.hint');
+});
+
 test('what is no data, and a folder that holds several kinds, are refused with what there is', async () => {
   const folder = folderOf({
     'train.tsv': 'a\tb\n',

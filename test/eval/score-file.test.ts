@@ -115,3 +115,18 @@ test('what cannot be read says why', async () => {
   await expect(runEvalScore(missing)).rejects.toMatchObject({ code: 'file_not_found' });
   expect((await run('textvqa', '[]')).summary).toMatchObject({ score: null, questions: 0 });
 });
+
+test("MMMU's own output files, and tables", async () => {
+  const row = {
+    id: 'x',
+    question_type: 'multiple-choice',
+    response: '(B)',
+    all_choices: ['A', 'B'],
+    answer: 'B',
+  };
+  const own = JSON.stringify([{ ...row, index2ans: { A: 'one', B: 'two' } }]);
+  expect((await run('mmmu', own, { json: true })).lines()).toEqual([{ id: 'x', score: 1, parsed: 'B' }]);
+  const table = "index\tanswer\tprediction\n1\t\"['ITC', 'x']\"\titc\n2\t7.0\tnan\n";
+  const { summary } = await run('docvqa', table);
+  expect(summary).toMatchObject({ questions: 2, empty: 1, score: 50 });
+});

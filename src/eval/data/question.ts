@@ -24,6 +24,7 @@ export class Ids {
 /** Fields under one name that the benchmark's files have under several, so that all of them are scored alike. */
 export function normalized(benchmark: Benchmark, row: Row): Row {
   if (benchmark === 'mmmu') return withSubject(row);
+  if (benchmark === 'mmbench') return withoutNan(row);
   if (benchmark !== 'chartqa') return row;
   const query = optionalText(row, 'question', 'query');
   const half = optionalText(row, 'human_or_machine');
@@ -32,6 +33,13 @@ export function normalized(benchmark: Benchmark, row: Row): Row {
     ...(query !== undefined && { question: query }),
     ...(half !== undefined && { split: half === '0' ? 'human' : 'augmented' }),
   };
+}
+
+/** Hugging Face's copy of MMBench writes a missing hint or option as the text "nan". */
+function withoutNan(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).filter(([name, value]) => value !== 'nan' || !/^(?:hint|[A-Z])$/.test(name)),
+  );
 }
 
 /** Hugging Face's rows of MMMU say their split and subject in the id only: validation_Art_Theory_12. */
@@ -44,6 +52,7 @@ const kinds = [
   'split',
   'category',
   'l2-category',
+  'L2-category',
   'type',
   'question_type',
   'dataset_name',
