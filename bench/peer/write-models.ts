@@ -40,7 +40,7 @@ const config = {
   },
 };
 const ours = Array.from(tensorShapes(config), ([name, shape]) =>
-  // The vision experts are not run; in blocks of few columns they would only take space.
+  // The decoder's matrices; what is left is tiny, in rows shorter than a block.
   describe(
     name,
     shape,

@@ -17,6 +17,8 @@ export interface StageResult {
   count: number;
   /** The whole stage's time; where only a part was run, that part's, scaled by cost. */
   ms: number;
+  /** Processor time of all threads, scaled likewise. */
+  cpuMs: number;
   /** What share of the stage's cost was run and timed, 0 to 1. */
   sampled: number;
   /** The time that the measured peaks allow. */
@@ -35,7 +37,7 @@ export async function timeStage(stage: Stage, peaks: Peaks, budgetMs: number): P
   const begin = performance.now();
   let watch = new CpuWatch();
   let timedFrom = begin;
-  let ms = 0;
+  let [ms, cpuMs] = [0, 0];
   let done: Cost[] = [];
   let pieces = 0;
   for await (const cost of stage.pieces) {
@@ -43,6 +45,7 @@ export async function timeStage(stage: Stage, peaks: Peaks, budgetMs: number): P
     if (pieces === 1) done = [];
     done.push(cost);
     ms = now - timedFrom;
+    cpuMs = watch.ownMs();
     pieces++;
     if (pieces === 1) {
       timedFrom = now;
@@ -56,6 +59,7 @@ export async function timeStage(stage: Stage, peaks: Peaks, budgetMs: number): P
     unit: stage.unit,
     count: stage.count,
     ms: ms / share,
+    cpuMs: cpuMs / share,
     sampled: share,
     limitMs: limitMs(stage.whole, peaks),
     flop: stage.whole.linearFlop + stage.whole.attentionFlop,

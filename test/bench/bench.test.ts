@@ -84,6 +84,7 @@ test('a model is measured stage by stage, without names of machines or folders',
     expect(stage.sampled, stage.stage).toBeLessThanOrEqual(1);
     expect(stage.ms, stage.stage).toBeGreaterThan(0);
     expect(stage.limitMs, stage.stage).toBeGreaterThan(0);
+    expect(stage.cpuMs, stage.stage).toBeGreaterThan(0);
   }
   const [vision, rows, prompt, decode] = result.stages;
   expect([vision?.count, rows?.count, prompt?.count, decode?.count]).toEqual([1, 5, 128, 32]);

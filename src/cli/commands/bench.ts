@@ -31,7 +31,7 @@ export const bench = defineCommand({
   notes: `The peaks are those of large products with each type of weights, measured first: the most operations a second
 with 256 rows, the most bytes of weights a second with one row. A stage's limit is its cost at these peaks, so it is
 this machine's with this ggml. OTHERS is the share of the processors that other programs took meanwhile: above a few per cent the
-figures are too low. The last line, with \`--json\` the only one, is the whole result as JSON. The picture is noise; see
+figures are too low, and CPU TIME, that of all threads of this process, is steadier. The last line, with \`--json\` the only one, is the whole result as JSON. The picture is noise; see
 [performance](performance.md).`,
 
   async run(args, options, { terminal, library }) {
@@ -72,10 +72,11 @@ export function renderBench({
     giga(flopPerSecond),
     giga(bytesPerSecond),
   ]);
-  const rows = stages.map(({ stage, unit, count, ms, sampled, limitMs, flop, bytes, othersCpu }) => [
+  const rows = stages.map(({ stage, unit, count, ms, cpuMs, sampled, limitMs, flop, bytes, othersCpu }) => [
     stage,
     `${count} ${unit}`,
     formatDuration(ms),
+    formatDuration(cpuMs),
     formatDuration(limitMs),
     percent(limitMs / ms),
     `${formatRate(count, ms)} ${unit}/s`,
@@ -90,7 +91,7 @@ export function renderBench({
     renderTable([['WEIGHTS', 'GFLOP/S', 'GB/S'], ...peaks]),
     '\n',
     renderTable([
-      ['STAGE', 'OF', 'TIME', 'LIMIT', 'REACHED', 'RATE', 'GFLOP/S', 'GB/S', 'RUN', 'OTHERS'],
+      ['STAGE', 'OF', 'TIME', 'CPU TIME', 'LIMIT', 'REACHED', 'RATE', 'GFLOP/S', 'GB/S', 'RUN', 'OTHERS'],
       ...rows,
     ]),
   ].join('');
