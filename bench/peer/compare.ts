@@ -29,6 +29,7 @@ async function ours(): Promise<Times> {
     device: 'cpu',
     threads,
     compute: 'stored',
+    oneSequence: true,
   });
   const tokenTypes = new Uint8Array(promptTokens);
   const prompt = {

@@ -10,16 +10,19 @@ export interface ModelChoice {
   context?: number | undefined;
   compute: 'auto' | 'f32';
   quiet: boolean;
+  /** One question at a time: what several would need is saved. */
+  alone?: boolean;
 }
 
 /** What is not chosen is left out, so that the library's own default holds. */
-export function loadOptions({ model, device, threads, context, compute }: ModelChoice): LoadOptions {
+export function loadOptions({ model, device, threads, context, compute, alone }: ModelChoice): LoadOptions {
   return {
     compute,
     ...(model !== undefined && { model }),
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),
+    ...(alone && { parallel: 1 }),
   };
 }
 

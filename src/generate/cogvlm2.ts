@@ -112,6 +112,7 @@ export class CogVLM2 {
     const model = await asAborted(signal, () =>
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
+        oneSequence: options.parallel === 1,
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),

@@ -22,11 +22,18 @@ export class KeptWeights {
   readonly #weights: readonly Tensor[];
   #ready: Promise<PackedWeights> | undefined;
 
-  /** @param freeBytes of the machine's memory */
-  constructor(engine: Engine, weights: readonly Tensor[], freeBytes: number) {
+  /**
+   * @param options.freeBytes of the machine's memory
+   * @param options.alikeOnly leaves out types whose packed products round one row otherwise than several
+   */
+  constructor(
+    engine: Engine,
+    weights: readonly Tensor[],
+    { freeBytes, alikeOnly }: { freeBytes: number; alikeOnly: boolean },
+  ) {
     this.#engine = engine;
     const packable = weights.filter(
-      (weight) => roundsAlike.has(weight.type) && engine.packing?.bufferTypeFor(weight),
+      (weight) => (!alikeOnly || roundsAlike.has(weight.type)) && engine.packing?.bufferTypeFor(weight),
     );
     this.#weights = leavesRoom(totalBytes(packable), freeBytes) ? packable : [];
   }

@@ -30,12 +30,17 @@ export const mostLanguageRows = 60;
  * The rows from `start` on that are run next: about `size`, all of one expert. A causal decoder with a KV cache
  * gives the same numbers for one chunk as for many, and a chunk of one expert needs only that expert's weights.
  */
-export function nextChunk(prompt: PromptRows, start: number, size: number): Chunk {
+export function nextChunk(
+  prompt: PromptRows,
+  start: number,
+  size: number,
+  languageRows = mostLanguageRows,
+): Chunk {
   const { ids, tokenTypes, positions, visionRows } = prompt;
   const expert = visionRows[start] === 1 ? 'vision' : 'language';
   let end = start + 1;
   while (end < ids.length && visionRows[end] === visionRows[start]) end++;
-  const to = start + chunkLength(expert, end - start, size);
+  const to = start + chunkLength(expert, end - start, size, languageRows);
   // eoi is an image token that meets the language expert, so image rows are counted by type, not by expert.
   let imageRow = tokenTypes.subarray(0, start).reduce((sum, type) => sum + type, 0);
   const pieces: Chunk['pieces'] = [];
@@ -53,8 +58,8 @@ export function nextChunk(prompt: PromptRows, start: number, size: number): Chun
   return { expert, pieces, positions: positions.slice(start, to) };
 }
 
-function chunkLength(expert: Expert, left: number, size: number): number {
-  if (expert === 'language') return Math.min(left, Math.max(1, Math.min(size, mostLanguageRows)));
+function chunkLength(expert: Expert, left: number, size: number, languageRows: number): number {
+  if (expert === 'language') return Math.min(left, Math.max(1, Math.min(size, languageRows)));
   const tiles = Math.max(1, Math.floor(size / tileRows)) * tileRows;
   return left - tiles < tileRows ? left : tiles;
 }

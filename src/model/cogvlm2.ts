@@ -4,7 +4,7 @@ import { dtypes } from '../ggml/dtype.ts';
 import { Engine, type EngineOptions, maxGraphNodes } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { Adapter } from './adapter.ts';
-import { nextChunk, type PromptRows } from './chunks.ts';
+import { mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { KvCache } from './kv-cache.ts';
@@ -18,6 +18,11 @@ export interface ModelOptions extends EngineOptions {
    * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
    */
   compute?: 'auto' | 'stored' | 'f32';
+  /**
+   * Whether there is never more than one sequence. Then nothing must come out to the bit as it would beside others, and
+   * language weights can be packed in every type and text run in large chunks: up to twice as fast on a CPU.
+   */
+  oneSequence?: boolean;
   onLoad?: (doneBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
 }
@@ -53,17 +58,24 @@ export class Model {
   readonly config: ModelConfig;
   readonly engine: Engine;
   readonly exact: boolean;
+  readonly #oneSequence: boolean;
   readonly #tower: VisionTower;
   readonly #adapter: Adapter;
   readonly #decoder: Decoder;
 
-  private constructor(engine: Engine, weights: Weights, config: ModelConfig, exact: boolean) {
+  private constructor(
+    engine: Engine,
+    weights: Weights,
+    config: ModelConfig,
+    { exact, oneSequence }: { exact: boolean; oneSequence: boolean },
+  ) {
     this.config = config;
     this.engine = engine;
     this.exact = exact;
+    this.#oneSequence = oneSequence;
     this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, exact);
     this.#adapter = new Adapter(weights.at('model.vision'), config);
-    this.#decoder = new Decoder(engine, weights, config);
+    this.#decoder = new Decoder(engine, weights, config, { oneSequence });
   }
 
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
@@ -75,7 +87,10 @@ export class Model {
     const engine = new Engine(small ? { threads: 1, ...options } : options);
     try {
       const loader = new WeightLoader(engine, checkpoint, { exact });
-      const model = new Model(engine, new Weights(loader), config, exact);
+      const model = new Model(engine, new Weights(loader), config, {
+        exact,
+        oneSequence: options.oneSequence ?? false,
+      });
       await loader.finish(options.onLoad ?? (() => {}), options.signal);
       return model;
     } catch (error) {
@@ -140,7 +155,8 @@ export class Model {
     cache.length = options.start ?? 0;
     for (;;) {
       signal?.throwIfAborted();
-      const chunk = nextChunk(prompt, cache.length, chunkRows());
+      const rows = chunkRows();
+      const chunk = nextChunk(prompt, cache.length, rows, this.#oneSequence ? rows : mostLanguageRows);
       const isLast = cache.length + chunk.positions.length === total;
       const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
       const computed = await this.#decoder.forward([{ chunk, cache, image }], { logits, tap });

@@ -69,7 +69,12 @@ export class Decoder {
   readonly #packsVision: boolean;
   readonly #hiddenSize: number;
 
-  constructor(engine: Engine, weights: Weights, config: ModelConfig) {
+  constructor(
+    engine: Engine,
+    weights: Weights,
+    config: ModelConfig,
+    { oneSequence }: { oneSequence: boolean },
+  ) {
     const { hiddenSize, vocabSize, normEps, layers } = config;
     this.#engine = engine;
     this.#embedTokens = weights.matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
@@ -84,7 +89,10 @@ export class Decoder {
     const linears = [this.#lmHead, ...this.#layers.flatMap((layer) => layer.languageLinears())];
     this.#pairs = linears.some(({ type }) => isFloat(type));
     this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
-    this.#languageWeights = new KeptWeights(engine, language, freemem());
+    this.#languageWeights = new KeptWeights(engine, language, {
+      freeBytes: freemem(),
+      alikeOnly: !oneSequence,
+    });
     this.#packsVision = this.#visionMatrices.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
     this.#hiddenSize = hiddenSize;
   }

@@ -63,7 +63,7 @@ describe('which weights are packed', () => {
 describe.runIf(packable.includes('q4_0'))('kept weights', () => {
   test('give the products of the stored ones', async () => {
     const stored = weight('q4_0', 2);
-    const kept = new KeptWeights(engine, [stored, weight('f32', 3)], 1e9);
+    const kept = new KeptWeights(engine, [stored, weight('f32', 3)], { freeBytes: 1e9, alikeOnly: true });
     expect(kept.sizeBytes).toBe(rowBytes('q4_0', columns) * rows);
     const packed = await kept.ready();
     expect(packed.size).toBe(1);
@@ -73,7 +73,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 
   test('round a row alike whatever rows are beside it', async () => {
     const stored = weight('q4_0', 2);
-    const packed = await new KeptWeights(engine, [stored], 1e9).ready();
+    const packed = await new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: true }).ready();
     const whole = await product(stored, packed, 8);
     for (const count of [1, 2, 3, 5])
       expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
@@ -81,12 +81,18 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 
   test('are none where memory is short, and none of a type that rounds otherwise', async () => {
     for (const kept of [
-      new KeptWeights(engine, [weight('q4_0', 2)], 100),
-      new KeptWeights(engine, [weight('q4_k', 2)], 1e9),
+      new KeptWeights(engine, [weight('q4_0', 2)], { freeBytes: 100, alikeOnly: true }),
+      new KeptWeights(engine, [weight('q4_k', 2)], { freeBytes: 1e9, alikeOnly: true }),
     ]) {
       expect(kept.sizeBytes).toBe(0);
       expect((await kept.ready()).size).toBe(0);
     }
+  });
+
+  test('of a type that rounds otherwise are kept where one row is never beside others', async () => {
+    const stored = weight('q4_k', 2);
+    const kept = new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: false });
+    expectAlike(await product(stored, await kept.ready(), 1), await product(stored, undefined, 1));
   });
 });
 
@@ -119,8 +125,10 @@ describe.each(packable)('%s', (type: Extract<DType, 'q4_0' | 'q4_k'>) => {
 test('an engine that is disposed while weights are packed frees them after that', async () => {
   const other = new Engine({ device: 'cpu', threads: 1 });
   const stored = weight('q4_0', 20, 8192);
-  const ready = new KeptWeights(other, [stored], 1e12).ready();
+  const ready = new KeptWeights(other, [stored], { freeBytes: 1e12, alikeOnly: true }).ready();
   other[Symbol.dispose]();
   expect((await ready).size).toBe(packable.includes('q4_0') ? 1 : 0);
-  await expect(new KeptWeights(other, [stored], 1e12).ready()).rejects.toMatchObject({ code: 'disposed' });
+  await expect(
+    new KeptWeights(other, [stored], { freeBytes: 1e12, alikeOnly: true }).ready(),
+  ).rejects.toMatchObject({ code: 'disposed' });
 });

@@ -76,7 +76,7 @@ is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
     const picture =
       argument === null ? null : await readAskedPicture(argument, options, context, stop.signal);
     const startedAt = terminal.now();
-    using model = await openModel(options, context, progress, stop.signal);
+    using model = await openModel({ ...options, alone: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
     const round: Round = { context, progress, before, signal: stop.signal };
     const image = picture === null ? null : await imageFor(model, picture, questions.length, round);
