@@ -292,6 +292,24 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(wrongs).toEqual([]);
   });
 
+  it('has in each tab what was asked in the other', async () => {
+    await onPage(DESKTOP, async (page) => {
+      const other = await page.context().newPage();
+      await other.goto(server.url);
+      await other.getByText('Your conversations will be kept here').waitFor();
+      await page.bringToFront();
+      await page.getByRole('button', { name: /What is the total/ }).click();
+      await page.locator('.speed').waitFor();
+      await other.bringToFront();
+      await other.getByRole('button', { name: 'What is the total?', exact: true }).click();
+      await other.locator('.question img').waitFor();
+      await answers(other).getByText('21.40').waitFor();
+      await other.getByRole('button', { name: 'Delete “What is the total?”' }).click();
+      await other.close();
+      await expect.poll(() => page.locator('.entry').count(), PATIENT).toBe(0);
+    });
+  });
+
   it('shows what it has while there is no server at all', async () => {
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Kept?');

@@ -3,6 +3,7 @@ import type { Conversation, Draft, Picture } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';
 import { DRAFTS, readItem, removeItem, writeItem } from '../storage/items.ts';
 import { notify } from './notices.ts';
+import { tellOtherTabs } from './other-tabs.ts';
 import { currentDraft, draftKey, state } from './state.ts';
 
 const STREAM_SAVE_MS = 400;
@@ -51,12 +52,14 @@ export function removeConversation(id: string): Conversation | undefined {
   unsaved.delete(id);
   state.set({ conversations: state.value.conversations.filter((each) => each.id !== id) });
   void state.value.database.remove('conversations', id);
+  tellOtherTabs({ removedId: id });
   return removed;
 }
 
 /** Once it is there, it is kept. */
 export async function keepPicture(picture: Picture): Promise<void> {
   await put('pictures', picture.id, picture);
+  tellOtherTabs({ picture });
   state.set({ pictures: { ...state.value.pictures, [picture.id]: picture } });
 }
 
@@ -84,6 +87,7 @@ function save(id: string): void {
   if (!conversation) return;
   void put('conversations', id, conversation).then((isKept) => {
     if (isKept && unsaved.get(id) === conversation) unsaved.delete(id);
+    tellOtherTabs({ conversation });
   });
 }
 

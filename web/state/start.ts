@@ -5,6 +5,7 @@ import { openDatabase } from '../storage/database.ts';
 import { readDrafts } from '../storage/items.ts';
 import { readSettings } from '../storage/settings.ts';
 import { keepConversation, saveAllNow, takeUnsaved } from './keeping.ts';
+import { listenToOtherTabs } from './other-tabs.ts';
 import { applySettings, darkSystem } from './settings.ts';
 import { state } from './state.ts';
 import { checkServer } from './watch.ts';
@@ -20,6 +21,7 @@ export async function start(): Promise<void> {
     else saveAllNow();
   });
   checkServer();
+  listenToOtherTabs();
   await load();
 }
 

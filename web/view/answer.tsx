@@ -58,7 +58,9 @@ function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn
 
 function endingOf(answer: AnswerOf, text: Text): string | null {
   if (answer.state === 'stopped') return text.stopped;
-  if (answer.state === 'interrupted' || answer.state === 'running') return text.interrupted;
+  if (answer.state === 'interrupted') return text.interrupted;
+  // In another tab.
+  if (answer.state === 'running') return text.answering;
   if (answer.state === 'done' && answer.finishReason === 'length') return text.cutShort;
   return answer.state === 'done' && answer.text === '' ? text.empty : null;
 }
