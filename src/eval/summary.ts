@@ -4,6 +4,7 @@ import { groupBy } from './group-by.ts';
 import { isMissing, isUnanswered, optionalText, type Row } from './row.ts';
 import { demoGroups } from './score/demo.ts';
 import { meanHits, scoreRotations } from './score/mmbench.ts';
+import { subjectsOf } from './score/mmmu-subjects.ts';
 import { sumCapabilities } from './score/mmvet.ts';
 import { sumOcrBench } from './score/ocrbench.ts';
 import { mmbenchTableRow, ocrCategory, type RowScore } from './score-row.ts';
@@ -63,27 +64,24 @@ function scoreAndParts(
       parts: Object.entries(sums).map(([name, sum]) => ({ name, score: sum })),
     };
   }
-  if (benchmark === 'demo') return { score: meanPercent(asked), parts: demoParts(asked) };
   if (benchmark === 'mmvet') return { score: meanPercent(asked), parts: capabilities(asked, profile) };
-  const name = benchmark === 'chartqa' ? ['split', 'type', 'human_or_machine'] : ['category'];
-  const named = asked.filter(({ row }) => optionalText(row, ...name) !== undefined);
-  const groups = [...groupBy(named, ({ row }) => optionalText(row, ...name)!)];
-  const parts = benchmark === 'chartqa' || benchmark === 'mmmu' ? groups : [];
-  return {
-    score: meanPercent(asked),
-    parts: parts.map(([name, group]) => ({ name, score: meanPercent(group) })),
-  };
+  return { score: meanPercent(asked), parts: partsBy(asked, partNames[benchmark]) };
 }
 
-/** By language: what reads and looks up, which is what the model is made for, and each benchmark that is imitated. */
-function demoParts(asked: readonly Scored[]): Part[] {
-  const groups = groupBy(
-    asked.flatMap((one) => demoGroups(one.row).map((name) => ({ name, one }))),
-    ({ name }) => name,
-  );
-  return [...groups]
-    .map(([name, group]) => ({ name, score: meanPercent(group.map(({ one }) => one)) }))
-    .sort((left, right) => (left.name < right.name ? -1 : 1));
+/** The parts that a row counts into, in the order in which they are told. */
+const partNames: Partial<Record<Benchmark, (row: Row) => string[]>> = {
+  chartqa: (row) => [optionalText(row, 'split', 'type', 'human_or_machine') ?? []].flat(),
+  mmmu: subjectsOf,
+  demo: demoGroups,
+};
+
+function partsBy(asked: readonly Scored[], namesOf: ((row: Row) => string[]) | undefined): Part[] {
+  if (namesOf === undefined) return [];
+  const named = asked.flatMap((one) => namesOf(one.row).map((name, depth) => ({ name, depth, one })));
+  const groups = [...groupBy(named, ({ name }) => name).values()];
+  return groups
+    .sort(([left], [right]) => left!.depth - right!.depth)
+    .map((group) => ({ name: group[0]!.name, score: meanPercent(group.map(({ one }) => one)) }));
 }
 
 function capabilities(asked: readonly Scored[], profile: Profile): Part[] {

@@ -130,3 +130,19 @@ test("MMMU's own output files, and tables", async () => {
   const { summary } = await run('docvqa', table);
   expect(summary).toMatchObject({ questions: 2, empty: 1, score: 50 });
 });
+
+test('MMMU by domain and subject, which an id tells too', async () => {
+  const row = { options: ['1', '2'], answer: 'B', prediction: 'B' };
+  const rows = [
+    { ...row, id: 'validation_Art_Theory_12' },
+    { ...row, id: 'validation_Math_1', prediction: 'A' },
+    { ...row, id: 3, category: 'Music', prediction: 'A' },
+  ];
+  expect((await run('mmmu', JSON.stringify(rows))).summary.parts).toEqual([
+    { name: 'Art and Design', score: 50 },
+    { name: 'Science', score: 0 },
+    { name: 'Art_Theory', score: 100 },
+    { name: 'Math', score: 0 },
+    { name: 'Music', score: 0 },
+  ]);
+});
