@@ -22,7 +22,7 @@ export function loadOptions({ model, device, threads, context, compute, alone }:
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),
-    ...(alone && { parallel: 1 }),
+    ...(alone && { alone }),
   };
 }
 
