@@ -1,0 +1,120 @@
+/**
+ * Many clients on one model: tokens per second of all together, time to the first token, and how evenly they are
+ * served. All ask about one picture, one question after the other; with --own each about a picture of its own.
+ *
+ *     npx tsx bench/batching.ts [MODEL] [--clients 1,4,8,16] [--questions N] [--tokens N] [--threads N] [--own]
+ *
+ * Prints a table, then one JSON line. A model of random weights from bench/random-checkpoint.ts shows speed as a
+ * trained one would: 8 of the 32 layers with --layers 8 --tower-layers 1 --image-size 112 --type int4.
+ */
+import { parseArgs } from 'node:util';
+import sharp from 'sharp';
+import { CogVLM2 } from '../src/index.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    clients: { type: 'string', default: '1,4,8,16' },
+    questions: { type: 'string', default: '3' },
+    tokens: { type: 'string', default: '32' },
+    threads: { type: 'string' },
+    own: { type: 'boolean', default: false },
+  },
+});
+const [questions, maxTokens] = [Number(flags.questions), Number(flags.tokens)];
+const counts = flags.clients.split(',').map(Number);
+const most = Math.max(...counts);
+
+/** Noise, so that every client's is another one. */
+const picture = (seed: number) =>
+  sharp({
+    create: {
+      width: 64,
+      height: 64,
+      channels: 3,
+      background: '#888',
+      noise: { type: 'gaussian', mean: 100 + seed, sigma: 30 },
+    },
+  })
+    .png()
+    .toBuffer();
+
+interface Served {
+  tokens: number;
+  firstTokenMs: number[];
+  /** Longest wait for a token after the first. */
+  longestGapMs: number;
+}
+
+async function client(model: CogVLM2, number: number): Promise<Served> {
+  const served: Served = { tokens: 0, firstTokenMs: [], longestGapMs: 0 };
+  const image = await picture(flags.own ? number : 0);
+  for (let i = 0; i < questions; i++) {
+    // Drawn with a seed, because random weights repeat themselves or stop when they are greedy.
+    const options = { maxTokens, temperature: 1, seed: number * 100 + i, client: `client ${number}` };
+    const { usage, timings } = await model
+      .ask(image, `What is in picture ${number}? Question ${i}.`, options)
+      .result();
+    served.tokens += usage.completionTokens;
+    served.firstTokenMs.push(timings.firstTokenMs);
+    served.longestGapMs = Math.max(served.longestGapMs, ...timings.perTokenMs);
+  }
+  return served;
+}
+
+const results: Record<string, number>[] = [];
+for (const clients of counts) {
+  // A fresh model each time: nothing is cached from the run before.
+  using model = await CogVLM2.load({
+    parallel: most,
+    contextSize: 512,
+    kvTokens: most * 512,
+    ...(positionals[0] !== undefined && { model: positionals[0] }),
+    ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
+  });
+  // The first answer also pages weights in.
+  await model.ask(null, 'Are you there?', { maxTokens: 4 }).result();
+  const before = model.stats();
+  const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  const served = await Promise.all(Array.from({ length: clients }, (_, number) => client(model, number + 1)));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { decodeSteps } = model.stats();
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const firstTokens = served.flatMap(({ firstTokenMs }) => firstTokenMs).sort((a, b) => a - b);
+  const tokens = served.map((one) => one.tokens);
+  const sum = tokens.reduce((a, b) => a + b, 0);
+  results.push({
+    clients,
+    tokensPerSecond: sum / seconds,
+    // Tells more than the clock where other programs want the cores too.
+    tokensPerCpuSecond: (sum / (user + system)) * 1e6,
+    firstTokenMedianMs: firstTokens[Math.floor(firstTokens.length / 2)] ?? 0,
+    firstTokenLongestMs: firstTokens.at(-1) ?? 0,
+    longestGapMs: Math.max(...served.map(({ longestGapMs }) => longestGapMs)),
+    leastOfMostTokens: Math.min(...tokens) / Math.max(...tokens),
+    rowsPerStep: sum / (decodeSteps - before.decodeSteps),
+    threads: model.info.threads,
+  });
+}
+
+const [single] = results;
+console.log(
+  'clients  tokens/s  of one  tokens/CPU s  of one  first token: median, longest  longest gap  tokens a step',
+);
+for (const row of results) {
+  const cells = [
+    String(row.clients).padStart(7),
+    row.tokensPerSecond!.toFixed(1).padStart(9),
+    `${(row.tokensPerSecond! / single!.tokensPerSecond!).toFixed(2)}x`.padStart(7),
+    row.tokensPerCpuSecond!.toFixed(1).padStart(13),
+    `${(row.tokensPerCpuSecond! / single!.tokensPerCpuSecond!).toFixed(2)}x`.padStart(7),
+    `${row.firstTokenMedianMs!.toFixed(0)} ms, ${row.firstTokenLongestMs!.toFixed(0)} ms`.padStart(29),
+    `${row.longestGapMs!.toFixed(0)} ms`.padStart(12),
+    row.rowsPerStep!.toFixed(1).padStart(14),
+  ];
+  console.log(cells.join(' '));
+}
+console.log(
+  JSON.stringify({ bench: 'batching', model: positionals[0] ?? 'demo', maxTokens, questions, results }),
+);
