@@ -94,7 +94,9 @@ const PASSED_ON: Partial<Record<string, ApiCode>> = {
   invalid_value: 'invalid_value',
   invalid_image: 'invalid_image',
   image_too_large: 'image_too_large',
+  invalid_json_schema: 'invalid_json_schema',
   context_length_exceeded: 'context_length_exceeded',
+  queue_full: 'queue_full',
   out_of_memory: 'out_of_memory',
   aborted: 'cancelled',
 };

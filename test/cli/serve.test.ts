@@ -40,7 +40,7 @@ it('says in one line where and what, and ends with 0 at Ctrl-C', async () => {
     allowImageUrls: false,
     corsOrigins: [],
     maxBodyBytes: 33_554_432,
-    load: { compute: 'auto' },
+    load: { compute: 'auto', parallel: 4 },
   });
 });
 

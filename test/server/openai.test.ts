@@ -84,6 +84,50 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(final.choices[0]?.finish_reason).toMatch(/^(stop|length)$/);
   });
 
+  it('holds an answer to a JSON schema', async () => {
+    const schema = {
+      type: 'object',
+      properties: { words: { type: 'integer', minimum: 0, maximum: 9 } },
+      required: ['words'],
+      additionalProperties: false,
+    };
+    const ask = (response_format: OpenAI.ChatCompletionCreateParams['response_format']) =>
+      client.chat.completions.create({
+        model: 'demo',
+        messages: about('sign.png', 'How many words?'),
+        max_tokens: 60,
+        ...(response_format && { response_format }),
+      });
+    const answer = await ask({ type: 'json_schema', json_schema: { name: 'count', schema } });
+    expect(JSON.parse(answer.choices[0]?.message.content ?? '')).toEqual({ words: expect.any(Number) });
+    const wrong = ask({
+      type: 'json_schema',
+      json_schema: { name: 'x', schema: { type: 'object', not: {} } },
+    });
+    await expect(wrong).rejects.toMatchObject({ status: 400, code: 'invalid_json_schema' });
+  });
+
+  it('tells how likely each token was, whole and streamed alike', async () => {
+    const request = {
+      model: 'demo',
+      messages: [{ role: 'user' as const, content: 'Why?' }],
+      max_tokens: 6,
+      logprobs: true,
+      top_logprobs: 2,
+    };
+    const whole = await client.chat.completions.create(request);
+    const content = whole.choices[0]?.logprobs?.content ?? [];
+    expect(content).toHaveLength(whole.usage!.completion_tokens);
+    for (const { logprob, top_logprobs } of content) {
+      expect(logprob).toBeLessThanOrEqual(0);
+      expect(top_logprobs[0]?.logprob).toBeGreaterThanOrEqual(logprob);
+    }
+    const streamed = client.chat.completions.stream({ ...request, stream: true });
+    const final = await streamed.finalChatCompletion();
+    const tokens = (list: typeof content) => list.map(({ token }) => token);
+    expect(tokens(final.choices[0]?.logprobs?.content ?? [])).toEqual(tokens(content));
+  });
+
   it('tells errors as the client knows them', async () => {
     const ask = (more: object) =>
       client.chat.completions

@@ -19,7 +19,7 @@ interface Slots {
   running: number;
   waiting: number;
   requests: { state: string }[];
-  engine: { restarts: number; processId?: number; generatedTokens?: number; running?: number };
+  engine: { restarts: number; processId?: number; running?: number };
 }
 
 async function slots({ url }: Served): Promise<Slots> {

@@ -35,6 +35,9 @@ it('gives the library what it knows under its names', () => {
     stop: ['.', '\n'],
     max_completion_tokens: 9,
     template: 'vqa',
+    logprobs: true,
+    top_logprobs: 2,
+    response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'object' } } },
   });
   expect(options).toEqual({
     temperature: 0.7,
@@ -46,6 +49,8 @@ it('gives the library what it knows under its names', () => {
     stop: ['.', '\n'],
     maxTokens: 9,
     template: 'vqa',
+    logprobs: 2,
+    format: { type: 'json_schema', schema: { type: 'object' } },
   });
 });
 
@@ -110,6 +115,25 @@ describe('sentences', () => {
       'invalid_value',
       'stream_options.include_usage',
       'stream_options.include_usage must be true or false; got 1.',
+    ],
+    [{ top_logprobs: 3 }, 'invalid_value', 'top_logprobs', 'top_logprobs is 3, but logprobs is not true.'],
+    [
+      { logprobs: true, top_logprobs: 21 },
+      'invalid_value',
+      'top_logprobs',
+      'top_logprobs must be a whole number from 0 to 20; got 21.',
+    ],
+    [
+      { response_format: { type: 'xml' } },
+      'invalid_value',
+      'response_format.type',
+      'response_format.type must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}; got "xml".',
+    ],
+    [
+      { response_format: { type: 'json_schema', json_schema: {} } },
+      'invalid_value',
+      'response_format.json_schema.schema',
+      'response_format.json_schema.schema must be of type object; got nothing.',
     ],
     [{ n: 2 }, 'unsupported', 'n', 'n is 2, but one answer is made for a request: n must be 1.'],
     [

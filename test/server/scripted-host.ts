@@ -58,6 +58,7 @@ export function scriptedHost(): ScriptedHost {
       imageTokens: hasImage ? 6 : 0,
       maxTokens,
     }),
+    stats: () => ({ running: atOnce, tokensGenerated: host.steps }),
     tokenize: (text: string) => [...text].map((char) => char.codePointAt(0)),
     detokenize: (ids: number[]) => String.fromCodePoint(...ids),
   };

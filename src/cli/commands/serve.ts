@@ -148,7 +148,7 @@ The engine is a process of its own; when that ends, it is started again.
           parallel: slots,
           logTo: terminal.stderr,
           version: packageVersion(),
-          load: loadOptions(options),
+          load: { ...loadOptions(options), parallel: slots },
           onLoading: progress.report,
         },
         stop.signal,

@@ -118,7 +118,7 @@ export class ChatAnswers {
       image: image?.bytes ?? null,
       question,
       history,
-      options: { ...options, maxTokens: limited },
+      options: { ...options, maxTokens: limited, client: arrival.client },
     };
     return { request, image, ask, running, place, head };
   }
@@ -164,9 +164,14 @@ export class ChatAnswers {
       onSlow: () =>
         stop(new ApiError('slow_reader', `The client was ${rules.maxBufferedBytes} bytes behind.`)),
     });
+    // Tokens of which no text is shown, such as those of a stop string, are told at the end.
+    let toldTokens = 0;
     const onEvent = (event: AnswerEvent) => {
-      if (event.type === 'text') events.send(chunk(head, { content: event.text }, null, includeUsage));
-      else if (event.type === 'progress' && returnProgress) {
+      if (event.type === 'text') {
+        const { text: content, logprobs } = event;
+        toldTokens += logprobs?.length ?? 0;
+        events.send(chunk(head, { content }, null, includeUsage, logprobs));
+      } else if (event.type === 'progress' && returnProgress) {
         events.send(progressChunk(head, event.progress, performance.now() - running.startedAt, includeUsage));
       }
     };
@@ -175,7 +180,8 @@ export class ChatAnswers {
     const work = async () => {
       try {
         const { answer, queueMs } = await this.#make(job, onEvent);
-        const last = chunk(head, {}, finishReasonOf(answer), includeUsage);
+        const untold = answer.logprobs?.slice(toldTokens);
+        const last = chunk(head, {}, finishReasonOf(answer), includeUsage, untold);
         events.send({ ...last, timings: timingsOf(answer, queueMs), seed: answer.seed });
         if (includeUsage) events.send(usageChunk(head, answer.usage));
         events.send('[DONE]');

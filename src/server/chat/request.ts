@@ -1,6 +1,6 @@
 /** The body of a chat request, checked: each wrong field is refused with one sentence that has its limits. */
 import { z } from 'zod';
-import type { GenerateOptions } from '../../index.ts';
+import type { AnswerFormat, GenerateOptions } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { type ChatPrompt, messageSchema, readMessages, shown } from './messages.ts';
 
@@ -35,6 +35,19 @@ const stopStrings = z
     );
   }, 'must be a string or up to 16 strings of 1 to 256 characters')
   .nullish();
+
+const formatSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.looseObject({ type: z.literal('text') }),
+    z.looseObject({ type: z.literal('json_object') }),
+    z.looseObject({
+      type: z.literal('json_schema'),
+      json_schema: z.looseObject({ name: z.string().optional(), schema: z.looseObject({}) }),
+    }),
+  ],
+  'must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}',
+);
 
 const chatSchema = z.looseObject({
   model: z.custom<string>((value) => typeof value === 'string', 'must be the name of a model').nullish(),
@@ -74,14 +87,10 @@ const chatSchema = z.looseObject({
     'the model answers with text',
   ),
   audio: only(() => false, 'the model answers with text'),
-  logprobs: only((v) => v === false, 'logprobs are not given here'),
-  top_logprobs: only((v) => v === 0, 'logprobs are not given here'),
-  response_format: only((v) => isTextFormat(v), 'only the response_format {"type":"text"} is given here'),
+  logprobs: flag,
+  top_logprobs: number((v) => Number.isInteger(v) && v >= 0 && v <= 20, 'a whole number from 0 to 20'),
+  response_format: formatSchema.nullish(),
 });
-
-function isTextFormat(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Reflect.get(value, 'type') === 'text';
-}
 
 /** Sent by clients to OpenAI's own service; they ask nothing of this one. */
 const MEANINGLESS = new Set([
@@ -117,6 +126,10 @@ export function readChatRequest(
     const message = `max_tokens is ${maxTokens}; the limit is ${maxTokensLimit} (--max-answer-tokens).`;
     throw new ApiError('invalid_value', message, { param: 'max_tokens' });
   }
+  if (wire.top_logprobs != null && wire.logprobs !== true) {
+    const message = `top_logprobs is ${wire.top_logprobs}, but logprobs is not true.`;
+    throw new ApiError('invalid_value', message, { param: 'top_logprobs' });
+  }
   return {
     prompt: readMessages(wire.messages),
     options: defined({
@@ -129,6 +142,8 @@ export function readChatRequest(
       stop: wire.stop,
       template: wire.template,
       maxTokens,
+      logprobs: wire.logprobs ? (wire.top_logprobs ?? 0) : undefined,
+      format: formatOf(wire.response_format),
     }),
     stream: wire.stream ?? false,
     includeUsage: wire.stream_options?.include_usage ?? false,
@@ -142,6 +157,12 @@ export function checkModel(name: string, served: readonly string[]): void {
   if (name === 'default' || served.includes(name)) return;
   const message = `Model ${shown(name)} is not served here. Served: ${served.join(', ')}.`;
   throw new ApiError('model_not_found', message, { param: 'model' });
+}
+
+function formatOf(format: z.output<typeof formatSchema> | null | undefined): AnswerFormat | undefined {
+  if (!format || format.type === 'text') return undefined;
+  if (format.type === 'json_object') return { type: 'json_object' };
+  return { type: 'json_schema', schema: format.json_schema.schema };
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], null | undefined> };

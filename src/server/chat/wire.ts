@@ -1,5 +1,5 @@
 /** Answers in OpenAI's words: the plain object, the chunks of a stream, and what stands in both. */
-import type { Answer, Progress, Usage } from '../../index.ts';
+import type { Answer, Progress, TokenLogprobs, TokenProbability, Usage } from '../../index.ts';
 
 /** What all chunks of an answer have in common. */
 export interface AnswerHead {
@@ -17,7 +17,9 @@ export function completion(head: AnswerHead, answer: Answer, queueMs: number, wa
   return {
     ...head,
     object: 'chat.completion',
-    choices: [{ index: 0, message, logprobs: null, finish_reason: finishReasonOf(answer) }],
+    choices: [
+      { index: 0, message, logprobs: logprobsOf(answer.logprobs), finish_reason: finishReasonOf(answer) },
+    ],
     usage: usageOf(answer.usage),
     timings: timingsOf(answer, queueMs),
     seed: answer.seed,
@@ -36,11 +38,12 @@ export function chunk(
   delta: Delta,
   finish_reason: WireFinishReason | null,
   includeUsage: boolean,
+  logprobs?: readonly TokenLogprobs[],
 ) {
   return {
     ...head,
     object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+    choices: [{ index: 0, delta, logprobs: logprobsOf(logprobs), finish_reason }],
     ...(includeUsage && { usage: null }),
   };
 }
@@ -64,6 +67,13 @@ export function progressChunk(
     ...(includeUsage && { usage: null }),
     prompt_progress,
   };
+}
+
+function logprobsOf(tokens: readonly TokenLogprobs[] | undefined) {
+  if (tokens === undefined) return null;
+  const wire = ({ text, logprob, bytes }: TokenProbability) => ({ token: text, logprob, bytes });
+  const content = tokens.map((token) => ({ ...wire(token), top_logprobs: token.top.map(wire) }));
+  return { content, refusal: null };
 }
 
 export function finishReasonOf({ finishReason }: Answer): WireFinishReason {

@@ -32,7 +32,6 @@ class Host {
   readonly #port: Port<FromEngine, ToEngine>;
   readonly #model: HostedModel;
   readonly #running = new Map<number, AbortController>();
-  #generatedTokens = 0;
 
   constructor(port: Port<FromEngine, ToEngine>, model: HostedModel) {
     this.#port = port;
@@ -50,7 +49,6 @@ class Host {
     const conversation = this.#model.chat(image, history);
     try {
       for await (const event of conversation.ask(question, { ...options, signal: stop.signal })) {
-        if (event.type === 'done') this.#generatedTokens += event.answer.usage.completionTokens;
         this.#port.send({ type: 'event', id, event });
       }
     } catch (error) {
@@ -76,10 +74,9 @@ class Host {
     tokenize: (text) => this.#model.tokenize(text),
     detokenize: (ids) => this.#model.detokenize(ids),
     stats: () => ({
+      ...this.#model.stats(),
       processId: process.pid,
       residentBytes: process.memoryUsage.rss(),
-      running: this.#running.size,
-      generatedTokens: this.#generatedTokens,
     }),
   };
 }

@@ -11,6 +11,7 @@ import type {
   ModelInfo,
   Progress,
   PromptSize,
+  Stats,
   Turn,
 } from '../../index.ts';
 
@@ -32,14 +33,10 @@ export interface EngineCalls {
   stats(): EngineStats;
 }
 
-export interface EngineStats {
+export interface EngineStats extends Stats {
   processId: number;
   /** Resident memory of the engine's process. */
   residentBytes: number;
-  /** Answers under way. */
-  running: number;
-  /** Tokens that all answers together were given, stopped ones included. */
-  generatedTokens: number;
 }
 
 export type ToEngine =
@@ -73,4 +70,4 @@ export interface Port<Out, In> {
 }
 
 /** The part of the model that the engine's process uses. */
-export type HostedModel = Pick<CogVLM2, 'info' | 'chat' | 'check' | 'tokenize' | 'detokenize'>;
+export type HostedModel = Pick<CogVLM2, 'info' | 'chat' | 'check' | 'tokenize' | 'detokenize' | 'stats'>;
