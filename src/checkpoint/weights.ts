@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import { Context } from '../ggml/context.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
-import type { Engine } from '../ggml/engine.ts';
+import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import { MappedFile } from '../ggml/mapped-file.ts';
@@ -48,17 +48,21 @@ export class Weights {
 
   /** A tensor computed once, while loading, from stored ones. */
   derived(type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
-    return this.#loader.derived(type, sizes, build);
+    return this.#loader.derived(this.#prefix, type, sizes, build);
   }
 
-  /** A short table that is computed rather than stored: f32 [length]. */
-  constant(values: Float32Array): Tensor {
-    return this.#loader.constant(values);
+  /** A table that is computed rather than stored: f32, fastest axis first. */
+  constant(values: Float32Array, sizes: readonly number[]): Tensor {
+    return this.#loader.constant(this.#prefix, values, sizes);
   }
 
-  /** A short table as numbers, or undefined when the checkpoint does not have it. */
-  numbers(name: string, length: number): Float32Array | undefined {
-    return this.#loader.numbers(this.#prefix + name, length);
+  has(name: string): boolean {
+    return this.#loader.has(this.#prefix + name);
+  }
+
+  /** A table as numbers. */
+  numbers(name: string, ...shape: number[]): Float32Array {
+    return this.#loader.numbers(this.#prefix + name, shape);
   }
 }
 
@@ -72,25 +76,34 @@ export class WeightLoader {
   readonly #exact: boolean;
   /** Descriptions of tensors in mapped files. */
   readonly #mapped: Context;
-  /** Tensors that get device memory of their own. */
-  readonly #own: Context;
+  /** Tensors that get memory of their own, by where they live. */
+  readonly #own: Readonly<Record<Place, Context>>;
+  readonly #placeOf: (name: string) => Place;
   readonly #files = new Map<string, { file: MappedFile; place: (tensor: Tensor, offset: number) => void }>();
   readonly #used = new Set<string>();
+  /** ggml gives no buffer to a context without tensors. */
+  readonly #placesUsed = new Set<Place>();
   readonly #copies: { sizeBytes: number; to: Tensor; build: (ops: Ops) => Tensor }[] = [];
   readonly #constants: { values: Float32Array; to: Tensor }[] = [];
   readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
 
-  /** `exact` turns every weight into f32. */
-  constructor(engine: Engine, checkpoint: Checkpoint, options: { exact: boolean }) {
+  /** `exact` turns every weight into f32; `placeOf` says where a tensor, or what is made for its layer, lives. */
+  constructor(
+    engine: Engine,
+    checkpoint: Checkpoint,
+    options: { exact: boolean; placeOf: (name: string) => Place },
+  ) {
     this.#engine = engine;
     this.#checkpoint = checkpoint;
     this.#exact = options.exact;
+    this.#placeOf = options.placeOf;
     // A tensor is described at most once where it is stored and once where it is converted to.
     this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
-    this.#own = Context.forTensors(checkpoint.tensors.size * 2 + 8);
+    const own = () => Context.forTensors(checkpoint.tensors.size * 2 + 8);
+    this.#own = { gpu: own(), cpu: own() };
     engine.onDispose(() => {
       this.#mapped[Symbol.dispose]();
-      this.#own[Symbol.dispose]();
+      for (const context of Object.values(this.#own)) context[Symbol.dispose]();
       for (const { file } of this.#files.values()) file[Symbol.dispose]();
     });
   }
@@ -98,32 +111,35 @@ export class WeightLoader {
   stored(name: string, shape: readonly number[]): Tensor {
     const entry = this.#entry(name, shape);
     if (this.#exact && entry.type !== 'f32') return this.converted(name, shape);
-    if (this.#engine.usesMappedMemory) return this.#inFile(entry);
-    const to = this.#own.tensor(entry.type, [...shape].reverse());
+    if (this.#placeOf(name) === 'cpu') return this.#inFile(entry);
+    const to = this.#ownTensor('gpu', entry.type, [...shape].reverse());
     this.#uploads.push({ entry, to });
     return to;
   }
 
   converted(name: string, shape: readonly number[]): Tensor {
     const source = this.#inFile(this.#entry(name, shape));
-    return this.derived('f32', [...shape].reverse(), () => source);
+    return this.derived(name, 'f32', [...shape].reverse(), () => source);
   }
 
-  derived(type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
-    const to = this.#own.tensor(type, sizes);
+  derived(name: string, type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
+    const to = this.#ownTensor(this.#placeOf(name), type, sizes);
     this.#copies.push({ sizeBytes: sizes.reduce((a, b) => a * b, dtypes[type].bytes), to, build });
     return to;
   }
 
-  constant(values: Float32Array): Tensor {
-    const to = this.#own.tensor('f32', [values.length]);
+  constant(name: string, values: Float32Array, sizes: readonly number[]): Tensor {
+    const to = this.#ownTensor(this.#placeOf(name), 'f32', sizes);
     this.#constants.push({ values, to });
     return to;
   }
 
-  numbers(name: string, length: number): Float32Array | undefined {
-    if (!this.#checkpoint.tensors.has(name)) return undefined;
-    return readNumbers(this.#entry(name, [length]));
+  has(name: string): boolean {
+    return this.#checkpoint.tensors.has(name);
+  }
+
+  numbers(name: string, shape: readonly number[]): Float32Array {
+    return readNumbers(this.#entry(name, shape));
   }
 
   /**
@@ -141,7 +157,8 @@ export class WeightLoader {
         `${this.#checkpoint.path} holds ${extra.length} tensors that this config has no place for, ${extra[0]} first.`,
       );
     }
-    this.#engine.allocate(this.#own);
+    for (const place of this.#placesUsed)
+      this.#engine.allocate(this.#own[place], this.#engine.bufferType(place));
     for (const { values, to } of this.#constants.splice(0)) {
       ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
     }
@@ -192,6 +209,11 @@ export class WeightLoader {
     }
     this.#used.add(name);
     return entry;
+  }
+
+  #ownTensor(place: Place, type: DType, sizes: readonly number[]): Tensor {
+    this.#placesUsed.add(place);
+    return this.#own[place].tensor(type, sizes);
   }
 
   #inFile(entry: TensorEntry): Tensor {

@@ -11,6 +11,7 @@ import { evalMerge } from './commands/eval-merge.ts';
 import { evalRun } from './commands/eval-run.ts';
 import { evalScore } from './commands/eval-score.ts';
 import { models } from './commands/models.ts';
+import { plan } from './commands/plan.ts';
 import { pull } from './commands/pull.ts';
 import { report } from './commands/report.ts';
 import { serve } from './commands/serve.ts';
@@ -24,6 +25,7 @@ const working: readonly Command[] = [
   models,
   pull,
   convert,
+  plan,
   trace,
   evalRun,
   evalScore,

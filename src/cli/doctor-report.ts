@@ -82,6 +82,7 @@ export function renderReport(report: DoctorReport): string {
           `${d.name} (${d.kind}): ${d.description}, ${formatBytes(d.memoryTotalBytes)}, ${formatBytes(d.memoryFreeBytes)} free`,
       ),
     ),
+    ...gpuLines(report),
     ...partLines('models', report.models, (models) =>
       models.map((m) => `${m.name}: ${formatBytes(m.sizeBytes)}, ${m.types}, ${m.format}, ${m.path}`),
     ),
@@ -102,6 +103,16 @@ export function renderReport(report: DoctorReport): string {
 
 function partLines<T>(label: string, part: Found<T>, lines: (value: T) => string[]): [string, string][] {
   return labelled(label, 'problem' in part ? [`not working: ${part.problem}`] : lines(part.value));
+}
+
+/** How to add a GPU, where none is known. */
+function gpuLines({ libraries, devices }: DoctorReport): [string, string][] {
+  if (!('value' in libraries) || !('value' in devices)) return [];
+  if (devices.value.some(({ kind }) => kind !== 'cpu')) return [];
+  return labelled(
+    'for a GPU',
+    libraries.value.extras.map((name) => `npm install ${name}, and the driver of the card`),
+  );
 }
 
 /** The label stands before the first line only. */

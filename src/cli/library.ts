@@ -21,6 +21,8 @@ import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { Page } from '../image/page.ts';
+import type { MemoryPlan } from '../model/memory-plan.ts';
+import type { PlanOptions } from '../model/plan-model.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
@@ -44,6 +46,8 @@ export interface Library {
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
   /** Times each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
+  /** What a model would take of this machine's memory; the demonstration model when none is named. */
+  plan(nameOrPath: string | undefined, options: PlanOptions): Promise<MemoryPlan>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */
@@ -87,6 +91,13 @@ export const library: Library = {
   bench: async (path, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
+  },
+  plan: async (nameOrPath, options) => {
+    const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
+    const { findModel } = await import('../checkpoint/find.ts');
+    const { planModel } = await import('../model/plan-model.ts');
+    const { path } = await findModel(nameOrPath);
+    return planModel(openCheckpoint(path), options).plan;
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   findSources: async (inputs, questions) =>

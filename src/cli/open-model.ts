@@ -8,6 +8,7 @@ export interface ModelChoice {
   device?: string | undefined;
   threads?: number | undefined;
   context?: number | undefined;
+  imageSize?: number | undefined;
   compute: 'auto' | 'f32';
   quiet: boolean;
   /** One question at a time: what several would need is saved. */
@@ -15,7 +16,15 @@ export interface ModelChoice {
 }
 
 /** What is not chosen is left out, so that the library's own default holds. */
-export function loadOptions({ model, device, threads, context, compute, alone }: ModelChoice): LoadOptions {
+export function loadOptions({
+  model,
+  device,
+  threads,
+  context,
+  imageSize,
+  compute,
+  alone,
+}: ModelChoice): LoadOptions {
   return {
     compute,
     ...(model !== undefined && { model }),
@@ -23,6 +32,7 @@ export function loadOptions({ model, device, threads, context, compute, alone }:
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),
     ...(alone && { alone }),
+    ...(imageSize !== undefined && { imageSize }),
   };
 }
 

@@ -15,7 +15,7 @@ export const modelOptions = {
   ),
   device: inModel(
     z.string().min(1).optional(),
-    'auto, cpu, gpu, or the beginning of a name that `cogvlm2 doctor` lists.',
+    'auto, cpu, gpu, vulkan, cuda, metal, or the beginning of a name that `cogvlm2 doctor` lists.',
     {
       value: 'NAME',
     },
@@ -27,6 +27,11 @@ export const modelOptions = {
   context: inModel(
     z.int().min(16).optional(),
     'Tokens that picture, questions and answers share; without it, what the model has.',
+    { value: 'N' },
+  ),
+  imageSize: inModel(
+    z.int().min(1).optional(),
+    "Side in pixels that pictures are resized to, below the model's own; faster, and less is seen.",
     { value: 'N' },
   ),
   compute: inModel(

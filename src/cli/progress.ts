@@ -84,7 +84,7 @@ export function progressLine(
   const inBytes = unit === 'bytes';
   const count = inBytes
     ? `${formatBytes(done)} of ${formatBytes(total)}`
-    : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
+    : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${unit}`;
   const line = [doing, ...(bar ? [drawBar(share)] : []), `${Math.floor(share * 100)}%`, count].join('  ');
   if (doneSince <= 0 || elapsedMs <= 0) return line;
   const rate = inBytes ? formatBytes((doneSince * 1000) / elapsedMs) : formatRate(doneSince, elapsedMs);

@@ -27,6 +27,11 @@ export interface LoadOptions extends KvOptions {
   device?: string;
   /** Default: the physical cores. */
   threads?: number;
+  /**
+   * Side in pixels that pictures are resized to: a multiple of 28 below the model's own (for 14-pixel patches). The
+   * position table is interpolated; the tower's cost falls with the square of it and more, and so does what is seen.
+   */
+  imageSize?: number;
   /** Most tokens of prompt and answer together. Default: what the model was made for. */
   contextSize?: number;
   /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
@@ -121,6 +126,9 @@ export class CogVLM2 {
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),
+        ...(options.contextSize !== undefined && { contextSize: options.contextSize }),
+        ...(options.kvTokens !== undefined && { kvTokens: options.kvTokens }),
+        ...(options.imageSize !== undefined && { imageSize: options.imageSize }),
         ...(signal && { signal }),
       }),
     );

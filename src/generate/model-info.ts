@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { demoModelPath } from '../checkpoint/find.ts';
-import { CogVLM2Error } from '../errors.ts';
 import type { Model } from '../model/cogvlm2.ts';
+import { checkContext } from '../model/plan-model.ts';
 
 export interface ModelInfo {
   name: string;
@@ -26,13 +26,7 @@ export function describeModel(
   { config, engine }: Model,
   wantedContext?: number,
 ): ModelInfo {
-  const contextSize = wantedContext ?? config.maxPositions;
-  if (!Number.isInteger(contextSize) || contextSize < 1 || contextSize > config.maxPositions) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `The context must be a whole number of tokens from 1 to ${config.maxPositions} for this model; got ${contextSize}.`,
-    );
-  }
+  const contextSize = checkContext(config, wantedContext);
   const types: Record<string, number> = {};
   let [sizeBytes, parameters] = [0, 0];
   for (const tensor of checkpoint.tensors.values()) {

@@ -18,13 +18,13 @@ export function listDevices(): Device[] {
 }
 
 /**
- * `auto` takes the first GPU, else the CPU; otherwise a kind (`cpu`, `gpu`) or the beginning of a device's name
- * (`vulkan`, `cuda0`), in any case.
+ * `auto` takes the first GPU, else the CPU; otherwise a kind (`cpu`, `gpu`), `metal`, or the beginning of a device's
+ * name (`vulkan`, `cuda0`), in any case.
  * @throws CogVLM2Error `invalid_value` naming what there is.
  */
 export function findDevice(wanted: string): { pointer: Pointer; device: Device } {
   const all = devicePointers().map((pointer) => ({ pointer, device: readDevice(pointer) }));
-  const name = wanted.toLowerCase();
+  const name = wanted.toLowerCase() === 'metal' ? 'mtl' : wanted.toLowerCase(); // as ggml calls it
   const found =
     name === 'auto'
       ? (all.find(({ device }) => device.kind === 'gpu') ?? all.find(({ device }) => device.kind === 'cpu'))
@@ -32,7 +32,7 @@ export function findDevice(wanted: string): { pointer: Pointer; device: Device }
   if (found) return found;
   throw new CogVLM2Error(
     'invalid_value',
-    `There is no device "${wanted}" here. There is: ${all.map(({ device }) => device.name).join(', ')}.`,
+    `There is no device "${wanted}" here. There is: ${all.map(({ device }) => device.name).join(', ')}. "cogvlm2 doctor" says how to add others.`,
   );
 }
 

@@ -8,7 +8,11 @@ import { type Device, findDevice } from './devices.ts';
 import { ggml } from './library.ts';
 import type { MappedFile } from './mapped-file.ts';
 import { Packing } from './packing.ts';
-import type { Tensor } from './tensor.ts';
+import { StopFlag } from './stop-flag.ts';
+import { byteSize, type Tensor } from './tensor.ts';
+
+/** Where tensors live: on the chosen GPU, or in the machine's memory, where the CPU computes with them. */
+export type Place = 'gpu' | 'cpu';
 
 export interface EngineOptions {
   /** See `findDevice`; the default is `auto`. */
@@ -21,18 +25,19 @@ export interface EngineOptions {
 export const maxGraphNodes = 16_384;
 
 /**
- * A device with its threads and scratch memory. One graph runs at a time; `exclusively` queues the rest. All
+ * A device, and the CPU beside it, with threads and scratch memory. An operation runs where its weights are. One graph runs at a time; `exclusively` queues the rest. All
  * native memory that it hands out is freed with it.
  */
 export class Engine {
   readonly device: Device;
   readonly threads: number;
-  /** Whether weights can be used where the file is mapped, without a copy. */
-  readonly usesMappedMemory: boolean;
   /** The CPU's own layouts of weights; null on another device. */
   readonly packing: Packing | null;
+  /** Ends the graph that is running. */
+  readonly stopFlag = new StopFlag();
   readonly #scheduler: Pointer;
-  readonly #bufferType: Pointer;
+  readonly #bufferTypes: Readonly<Record<Place, Pointer>>;
+  readonly #files: MappedFile[] = [];
   /** What to free, last first. */
   readonly #frees: (() => void)[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -52,9 +57,11 @@ export class Engine {
       );
     }
     this.device = device;
-    this.usesMappedMemory = device.kind === 'cpu';
     this.packing = device.kind === 'cpu' ? new Packing(cpu) : null;
-    this.#bufferType = lib.pointer('ggml_backend_dev_buffer_type', pointer);
+    this.#bufferTypes = {
+      gpu: lib.pointer('ggml_backend_dev_buffer_type', pointer),
+      cpu: lib.pointer('ggml_backend_dev_buffer_type', cpu),
+    };
     // The CPU comes last: it takes what the device before it cannot do.
     const backends = (device.kind === 'cpu' ? [cpu] : [pointer, cpu]).map((each) => this.#openBackend(each));
     this.#startThreads(cpu, backends.at(-1)!);
@@ -71,12 +78,16 @@ export class Engine {
     this.#frees.push(() => lib.run('ggml_backend_sched_free', this.#scheduler));
   }
 
+  /** Plain memory of a place; both are the same where the CPU is all there is. */
+  bufferType(place: Place): Pointer {
+    return this.#bufferTypes[place];
+  }
+
   /**
-   * Gives every tensor of the context memory on the device (or of `bufferType`, for packed weights), and owns both
-   * from then on: `free` frees them once no graph that was begun before can still read them, and the engine's end
-   * frees them at the latest.
+   * Gives every tensor of the context memory of a kind (the CPU's own by default), and owns both from then on: `free`
+   * frees them once no graph that was begun before can still read them, and the engine's end frees them at the latest.
    */
-  allocate(context: Context, bufferType = this.#bufferType): { free: () => void } {
+  allocate(context: Context, bufferType = this.#bufferTypes.cpu): { free: () => void } {
     this.checkAlive();
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, bufferType);
@@ -92,15 +103,25 @@ export class Engine {
     };
   }
 
-  /** Lets tensors point into a mapped file. Only where `usesMappedMemory`. Returns the function that places one. */
+  /** Lets tensors point into a mapped file. Returns the function that places one. */
   map(file: MappedFile): (tensor: Tensor, offset: number) => void {
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_cpu_buffer_from_ptr', file.address, file.sizeBytes);
     const weights = 1;
     lib.run('ggml_backend_buffer_set_usage', buffer, weights);
     this.#frees.push(() => lib.run('ggml_backend_buffer_free', buffer));
+    this.#files.push(file);
     return (tensor, offset) =>
       void lib.number('ggml_backend_tensor_alloc', buffer, tensor.pointer, file.address + BigInt(offset));
+  }
+
+  /** Lets weights that lie in a mapped file leave memory until they are used again; others stay where they are. */
+  release(weights: readonly Tensor[]): void {
+    if (this.#disposed) return;
+    for (const { pointer, type, shape } of weights) {
+      const address = BigInt(ggml().number('ggml_get_data', pointer));
+      this.#files.find((file) => file.holds(address))?.release(address, byteSize(type, shape));
+    }
   }
 
   /** Runs `work` when nothing else uses the device. @throws CogVLM2Error `disposed`. */
@@ -168,6 +189,11 @@ export class Engine {
     const newPool = procedure('ggml_threadpool_new', 'void *(void *params)');
     const freePool = procedure('ggml_threadpool_free', 'void (void *pool)');
     const setPool = procedure('ggml_backend_cpu_set_threadpool', 'void (void *backend, void *pool)');
+    const setStop = procedure(
+      'ggml_backend_set_abort_callback',
+      'void (void *backend, void *predicate, void *data)',
+    );
+    setStop(cpuBackend, this.stopFlag.predicate, this.stopFlag.memory);
     const params = Buffer.alloc(1024);
     lib.run('ggml_threadpool_params_init', params, this.threads);
     const pool: unknown = newPool(params);

@@ -62,17 +62,19 @@ export class Graph extends Ops {
 
   /**
    * Runs off the event loop, then frees the graph. Resolves with the outputs by name.
-   * @throws CogVLM2Error `out_of_memory` when there is no scratch memory, `disposed`.
+   * @throws CogVLM2Error `out_of_memory` when there is no scratch memory, `disposed`; the signal's reason when it is
+   * aborted, which on the CPU ends the run with the operation that it is at.
    */
-  async run(): Promise<Map<string, Float32Array>> {
+  async run(signal?: AbortSignal): Promise<Map<string, Float32Array>> {
     try {
-      return await this.#engine.exclusively((scheduler) => this.#compute(scheduler));
+      return await this.#engine.exclusively((scheduler) => this.#compute(scheduler, signal));
     } finally {
       this.context[Symbol.dispose]();
     }
   }
 
-  async #compute(scheduler: Pointer): Promise<Map<string, Float32Array>> {
+  async #compute(scheduler: Pointer, signal: AbortSignal | undefined): Promise<Map<string, Float32Array>> {
+    signal?.throwIfAborted();
     const lib = ggml();
     lib.run('ggml_backend_sched_reset', scheduler);
     if (!lib.number('ggml_backend_sched_alloc_graph', scheduler, this.#graph)) {
@@ -85,7 +87,9 @@ export class Graph extends Ops {
       // An input that nothing reads gets no memory.
       if (hasMemory(tensor)) lib.run('ggml_backend_tensor_set', tensor.pointer, data, 0, data.byteLength);
     }
+    using _ = this.#engine.stopFlag.follow(signal);
     const status = await lib.numberAsync('ggml_backend_sched_graph_compute', scheduler, this.#graph);
+    signal?.throwIfAborted();
     if (status !== 0)
       throw new CogVLM2Error('out_of_memory', `The device gave up on this step (status ${status}).`);
     const results = new Map<string, Float32Array>();

@@ -41,6 +41,7 @@ export interface Ggml {
 type KoffiFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
 
 const pinnedVersion = '0.25.1';
+const packageVersion = '3.22.1';
 let loaded: Ggml | undefined;
 
 /**
@@ -53,9 +54,24 @@ export function ggml(): Ggml {
   return loaded;
 }
 
-export function libraryInfo(): { directory: string; version: string; commit: string } {
+export interface LibraryInfo {
+  directory: string;
+  version: string;
+  commit: string;
+  /** Packages that carry the same ggml with more devices, for this system. */
+  extras: string[];
+}
+
+export function libraryInfo(): LibraryInfo {
   const { directory, version, commit } = ggml();
-  return { directory, version, commit };
+  const devices = process.platform === 'darwin' ? ['metal'] : ['vulkan', 'cuda'];
+  const extras = packageNames().filter((name) => devices.some((device) => name.endsWith(device)));
+  return {
+    directory,
+    version,
+    commit,
+    extras: extras.map((name) => `@node-llama-cpp/${name}@${packageVersion}`),
+  };
 }
 
 function load(directory: string): Ggml {
@@ -152,7 +168,7 @@ function libraryDirectory(): string {
   }
   throw new CogVLM2Error(
     'engine_unavailable',
-    `No ggml library for ${process.platform} ${process.arch} is installed. Run "npm install @node-llama-cpp/${packageNames().at(-1)}@3.22.1", or set COGVLM2_GGML_DIR to a folder with ggml ${pinnedVersion} built as shared libraries.`,
+    `No ggml library for ${process.platform} ${process.arch} is installed. Run "npm install @node-llama-cpp/${packageNames().at(-1)}@${packageVersion}", or set COGVLM2_GGML_DIR to a folder with ggml ${pinnedVersion} built as shared libraries.`,
   );
 }
 

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from './declarations.ts';
+import { systemLibrary } from './system-library.ts';
 
 /**
  * A file as read-only memory: pages come from disk when they are touched and leave when memory is short, so
@@ -11,7 +12,8 @@ export class MappedFile {
   readonly path: string;
   readonly address: Pointer;
   readonly sizeBytes: number;
-  #unmap: (() => void) | undefined;
+  readonly #mapping: Mapping;
+  #mapped = true;
 
   /** @throws CogVLM2Error `file_not_found` when the file cannot be opened, `out_of_memory` when not mapped. */
   constructor(path: string) {
@@ -32,35 +34,60 @@ export class MappedFile {
         );
       }
       this.address = mapped.address;
-      this.#unmap = mapped.unmap;
+      this.#mapping = mapped;
     } finally {
       closeSync(descriptor);
     }
   }
 
+  /** Whether these bytes of the process lie in this file. */
+  holds(address: Pointer): boolean {
+    return address >= this.address && address < this.address + BigInt(this.sizeBytes);
+  }
+
+  /**
+   * Lets the pages that lie wholly within these bytes leave the process's memory. They stay in the system's cache of
+   * the file as long as there is room, and come back when they are touched. Does nothing on Windows.
+   */
+  release(address: Pointer, sizeBytes: number): void {
+    if (this.#mapped) this.#mapping.release(address, sizeBytes);
+  }
+
   [Symbol.dispose](): void {
-    this.#unmap?.();
-    this.#unmap = undefined;
+    if (this.#mapped) this.#mapping.unmap();
+    this.#mapped = false;
   }
 }
 
 interface Mapping {
   address: Pointer;
   unmap: () => void;
+  release: (address: Pointer, sizeBytes: number) => void;
 }
 
 function mapPosix(descriptor: number, sizeBytes: number): Mapping | undefined {
-  const libc = koffi.load(process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6');
+  const libc = systemLibrary();
   const mmap = libc.func(
     'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
   );
   const munmap = libc.func('int munmap(void *address, size_t length)');
+  const madvise = libc.func('int madvise(void *address, size_t length, int advice)');
   const readOnly = 1;
   const shared = 1;
   const address: unknown = mmap(null, sizeBytes, readOnly, shared, descriptor, 0);
   // MAP_FAILED is (void *) -1.
   if (typeof address !== 'bigint' || address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
-  return { address, unmap: () => void munmap(address, sizeBytes) };
+  const pageBytes = 16_384n; // The largest that these systems use.
+  const dontNeed = 4;
+  return {
+    address,
+    unmap: () => void munmap(address, sizeBytes),
+    release(start, length) {
+      const first = ((start + pageBytes - 1n) / pageBytes) * pageBytes;
+      const end = ((start + BigInt(length)) / pageBytes) * pageBytes;
+      if (end > first) madvise(first, Number(end - first), dontNeed);
+    },
+  };
 }
 
 function mapWindows(path: string): Mapping | undefined {
@@ -84,5 +111,5 @@ function mapWindows(path: string): Mapping | undefined {
   if (mapping) close(mapping);
   close(file);
   if (typeof address !== 'bigint' || address === 0n) return undefined;
-  return { address, unmap: () => void unmapView(address) };
+  return { address, unmap: () => void unmapView(address), release: () => {} };
 }

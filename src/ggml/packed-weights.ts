@@ -139,7 +139,7 @@ async function pack(
 function place(engine: Engine, weight: Tensor): Place {
   const context = Context.forTensors(1);
   const tensor = context.tensor(weight.type, weight.shape);
-  const bufferType = engine.packing?.bufferTypeFor(weight) ?? undefined;
+  const bufferType = engine.packing?.bufferTypeFor(weight) ?? engine.bufferType('cpu');
   return { tensor, free: engine.allocate(context, bufferType).free };
 }
 

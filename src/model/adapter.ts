@@ -6,6 +6,8 @@ import { LayerNorm, Linear } from './layers.ts';
 
 /** The eps of the adapter's norm is PyTorch's default, not the config's. */
 const normEps = 1e-5;
+/** Windows that one operation takes, so that none lasts long enough to keep somebody waiting who has stopped it. */
+const tileWindows = 512;
 
 /** Tower features to image tokens: the 2x2 convolution, the GLU projection, boi and eoi around them. */
 export class Adapter {
@@ -42,15 +44,27 @@ export class Adapter {
   /** x [D, patches + 1], class token first -> the convolution's rows [D, P/4] and the image tokens [H, P/4 + 2]. */
   forward(graph: Graph, x: Tensor): { convolved: Tensor; imageTokens: Tensor } {
     const order = convolutionOrder(this.#side);
+    const tiles: { convolved: Tensor; rows: Tensor }[] = [];
+    for (let start = 0; start < order.length; start += tileWindows * 4) {
+      tiles.push(this.#forwardTile(graph, x, order.slice(start, start + tileWindows * 4)));
+    }
+    const join = (parts: Tensor[]) => parts.reduce((above, below) => graph.concatRows(above, below));
+    const edge = (token: Tensor) => graph.reshape(token, token.shape[0], 1);
+    return {
+      convolved: join(tiles.map(({ convolved }) => convolved)),
+      imageTokens: join([edge(this.#boi), ...tiles.map(({ rows }) => rows), edge(this.#eoi)]),
+    };
+  }
+
+  /** The windows whose patches `order` lists: [D, n] and [H, n]. */
+  #forwardTile(graph: Graph, x: Tensor, order: Int32Array): { convolved: Tensor; rows: Tensor } {
     const [d, n] = [x.shape[0], order.length / 4];
     const patches = graph.getRows(x, graph.input('i32', [order.length], order)); // [D, 4 n]
     const windows = graph.reshape(patches, 4 * d, n);
     const convolved = graph.add(graph.mulMat(this.#convolution, windows), this.#convolutionBias); // [D, n]
     const projected = graph.gelu(this.#norm.forward(graph, this.#linearProj.forward(graph, convolved))); // [H, n]
     const mixed = graph.swiglu(this.#gate.forward(graph, projected), this.#up.forward(graph, projected));
-    const rows = this.#down.forward(graph, mixed); // [H, n]
-    const opened = graph.concatRows(graph.reshape(this.#boi, rows.shape[0], 1), rows);
-    return { convolved, imageTokens: graph.concatRows(opened, graph.reshape(this.#eoi, rows.shape[0], 1)) };
+    return { convolved, rows: this.#down.forward(graph, mixed) };
   }
 }
 

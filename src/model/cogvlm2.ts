@@ -1,23 +1,21 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
-import { dtypes } from '../ggml/dtype.ts';
+import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import type { Tensor } from '../ggml/tensor.ts';
 import { Adapter } from './adapter.ts';
 import { mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
-import { type ModelConfig, parseConfig } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { KvCache } from './kv-cache.ts';
+import { type Placement, placeOf } from './placement.ts';
+import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 import { type TowerOptions, VisionTower } from './vision-tower.ts';
 
-export interface ModelOptions extends EngineOptions {
-  /**
-   * `stored` computes in the types of the checkpoint, `f32` everything in float32, for comparison with a
-   * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
-   */
-  compute?: 'auto' | 'stored' | 'f32';
+export interface ModelOptions extends EngineOptions, PlanOptions {
   /**
    * Whether there is never more than one sequence. Then nothing must come out to the bit as it would beside others, and
    * language weights can be packed in every type and text run in large chunks: up to twice as fast on a CPU.
@@ -53,43 +51,56 @@ const sequenceNodes = 14;
 /** Rows in one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
 export const mostChunkRows = 512;
 
-/** The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. */
+/**
+ * The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. Of a mapped
+ * checkpoint, the parts that only pictures meet (58 % of the weights) leave memory when a picture is done.
+ */
 export class Model {
   readonly config: ModelConfig;
   readonly engine: Engine;
   readonly exact: boolean;
+  /** Which layers are on the GPU. */
+  readonly placement: Placement;
   readonly #oneSequence: boolean;
   readonly #tower: VisionTower;
   readonly #adapter: Adapter;
+  readonly #adapterMatrices: Tensor[] = [];
   readonly #decoder: Decoder;
 
   private constructor(
     engine: Engine,
     weights: Weights,
     config: ModelConfig,
-    { exact, oneSequence }: { exact: boolean; oneSequence: boolean },
+    { exact, oneSequence, placement }: { exact: boolean; oneSequence: boolean; placement: Placement },
   ) {
     this.config = config;
+    this.placement = placement;
     this.engine = engine;
     this.exact = exact;
     this.#oneSequence = oneSequence;
-    this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, exact);
-    this.#adapter = new Adapter(weights.at('model.vision'), config);
+    this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, {
+      exact,
+      place: placement.tower > 0 ? 'gpu' : 'cpu',
+    });
+    this.#adapter = new Adapter(weights.at('model.vision').into(this.#adapterMatrices), config);
     this.#decoder = new Decoder(engine, weights, config, { oneSequence });
   }
 
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
-    const compute = options.compute ?? 'auto';
-    const small = isSmall(checkpoint);
-    const exact = compute === 'f32' || (compute === 'auto' && small && !isQuantised(checkpoint));
-    const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
-    const engine = new Engine(small ? { threads: 1, ...options } : options);
+    const { config, exact, plan } = planModel(checkpoint, options);
+    if (plan.problem !== null) throw new CogVLM2Error('out_of_memory', plan.problem);
+    const { placement } = plan;
+    const engine = new Engine(isSmall(checkpoint) ? { threads: 1, ...options } : options);
     try {
-      const loader = new WeightLoader(engine, checkpoint, { exact });
+      const loader = new WeightLoader(engine, checkpoint, {
+        exact,
+        placeOf: (name) => placeOf(placement, name),
+      });
       const model = new Model(engine, new Weights(loader), config, {
         exact,
         oneSequence: options.oneSequence ?? false,
+        placement,
       });
       await loader.finish(options.onLoad ?? (() => {}), options.signal);
       return model;
@@ -110,18 +121,27 @@ export class Model {
     options: TowerOptions = {},
   ): AsyncGenerator<void, State<'imageTokens'>> {
     const { hiddenSize, vision } = this.config;
-    using features = yield* this.#tower.blocks(pixels, options);
-    options.signal?.throwIfAborted();
-    const state = new State(this.engine, [['imageTokens', 'f32', [hiddenSize, vision.imageTokens]] as const]);
-    const graph = new Graph(this.engine);
-    const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
-    if (options.tap) {
-      graph.output('vision.conv', convolved);
-      graph.output('vision.output', imageTokens);
+    let state: State<'imageTokens'> | undefined;
+    try {
+      using features = yield* this.#tower.blocks(pixels, options);
+      const place = this.placement['vision experts'] > 0 ? 'gpu' : 'cpu';
+      const sizes = [hiddenSize, vision.imageTokens];
+      state = new State(this.engine, [['imageTokens', 'f32', sizes] as const], place);
+      const graph = new Graph(this.engine);
+      const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
+      if (options.tap) {
+        graph.output('vision.conv', convolved);
+        graph.output('vision.output', imageTokens);
+      }
+      graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
+      for (const [name, data] of await graph.run(options.signal)) options.tap?.(name, data);
+      return state;
+    } catch (error) {
+      state?.[Symbol.dispose]();
+      throw error;
+    } finally {
+      this.engine.release([...this.#tower.matrices.flat(), ...this.#adapterMatrices]);
     }
-    graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
-    for (const [name, data] of await graph.run()) options.tap?.(name, data);
-    return state;
   }
 
   /** What one token takes in a KV cache: keys and values of every layer. */
@@ -136,7 +156,11 @@ export class Model {
   }
 
   newCache(capacity: number): KvCache {
-    return new KvCache(this.engine, this.config, { capacity, exact: this.exact });
+    return new KvCache(this.engine, this.config, {
+      capacity,
+      exact: this.exact,
+      layersOnGpu: this.placement['language experts'],
+    });
   }
 
   /** Runs the prompt's rows from `start` on into the cache. @returns the logits of the last row (or of all). */
@@ -153,16 +177,21 @@ export class Model {
     const { image, tap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
     const total = prompt.ids.length;
     cache.length = options.start ?? 0;
-    for (;;) {
-      signal?.throwIfAborted();
-      const rows = chunkRows();
-      const chunk = nextChunk(prompt, cache.length, rows, this.#oneSequence ? rows : mostLanguageRows);
-      const isLast = cache.length + chunk.positions.length === total;
-      const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
-      const computed = await this.#decoder.forward([{ chunk, cache, image }], { logits, tap });
-      onTokens?.(cache.length, total);
-      if (isLast) return computed;
-      yield;
+    let readsVision = false;
+    try {
+      for (;;) {
+        const rows = chunkRows();
+        const chunk = nextChunk(prompt, cache.length, rows, this.#oneSequence ? rows : mostLanguageRows);
+        readsVision ||= chunk.expert === 'vision';
+        const isLast = cache.length + chunk.positions.length === total;
+        const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
+        const computed = await this.#decoder.forward([{ chunk, cache, image }], { logits, tap, signal });
+        onTokens?.(cache.length, total);
+        if (isLast) return computed;
+        yield;
+      }
+    } finally {
+      if (readsVision) this.engine.release(this.#decoder.visionMatrices.flat());
     }
   }
 
@@ -201,19 +230,4 @@ async function toTheEnd<T>(work: AsyncGenerator<void, T>): Promise<T> {
     const { done, value } = await work.next();
     if (done) return value;
   }
-}
-
-/**
- * Below this a model is held in float32, where its products are no slower than in bf16 and its answers are the
- * reference's, and runs on one thread: its steps are so short that threads lose more by waiting for each other
- * than they gain, tenfold and more where other programs want the cores too.
- */
-const smallModelBytes = 256 * 2 ** 20;
-
-function isSmall({ tensors }: Checkpoint): boolean {
-  return [...tensors.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
-}
-
-function isQuantised({ tensors }: Checkpoint): boolean {
-  return [...tensors.values()].some(({ type }) => dtypes[type].block > 1);
 }

@@ -44,8 +44,10 @@ export interface VisionConfig {
   imageSize: number;
   /** Patches on one side; there are side * side of them. */
   side: number;
+  /** What `side` was in training: the position table has an entry for each of those patches. */
+  trainedSide: number;
   normEps: number;
-  /** Rows that the 2x2 convolution leaves, and boi and eoi. */
+  /** Rows of one picture in the decoder. */
   imageTokens: number;
 }
 
@@ -126,8 +128,39 @@ export function parseConfig(text: string, where: string): ModelConfig {
       patchSize: v.patch_size,
       imageSize: v.image_size,
       side,
+      trainedSide: side,
       normEps: v.layer_norm_eps,
-      imageTokens: Math.floor(side / 2) ** 2 + 2,
+      imageTokens: imageTokensOf(side),
     },
   };
+}
+
+/** What the 2x2 convolution leaves of the patches, and boi and eoi. */
+function imageTokensOf(side: number): number {
+  return Math.floor(side / 2) ** 2 + 2;
+}
+
+/**
+ * The same model for smaller pictures: fewer patches, fewer image tokens.
+ * @throws CogVLM2Error `invalid_value` unless `imageSize` is whole windows of the 2x2 convolution and no larger than
+ * what the model was trained on.
+ */
+export function withImageSize(config: ModelConfig, imageSize: number): ModelConfig {
+  const { vision } = config;
+  const windowSize = 2 * vision.patchSize;
+  const largest = vision.imageSize - (vision.imageSize % windowSize);
+  if (imageSize === vision.imageSize) return config;
+  if (
+    !Number.isInteger(imageSize) ||
+    imageSize % windowSize !== 0 ||
+    imageSize < windowSize ||
+    imageSize > largest
+  ) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The image size must be a multiple of ${windowSize} from ${windowSize} to ${largest} for this model, or ${vision.imageSize}; got ${imageSize}.`,
+    );
+  }
+  const side = imageSize / vision.patchSize;
+  return { ...config, vision: { ...vision, imageSize, side, imageTokens: imageTokensOf(side) } };
 }

@@ -42,6 +42,7 @@ export interface ForwardOptions {
   /** Which rows need logits: only the last of a part is ever sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
   tap?: Tap | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -65,7 +66,7 @@ export class Decoder {
   /** Every decode step's, packed for good where there is memory for it. */
   readonly #languageWeights: KeptWeights;
   /** Each layer's matrices of the vision expert. */
-  readonly #visionMatrices: Tensor[][] = [];
+  readonly visionMatrices: Tensor[][] = [];
   readonly #packsVision: boolean;
   readonly #hiddenSize: number;
 
@@ -81,7 +82,7 @@ export class Decoder {
     const language: Tensor[] = [];
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const vision: Tensor[] = [];
-      this.#visionMatrices.push(vision);
+      this.visionMatrices.push(vision);
       return new DecoderLayer(weights.at('model.layers', i), config, i, { language, vision });
     });
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
@@ -93,7 +94,7 @@ export class Decoder {
       freeBytes: freemem(),
       alikeOnly: !oneSequence,
     });
-    this.#packsVision = this.#visionMatrices.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
+    this.#packsVision = this.visionMatrices.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
     this.#hiddenSize = hiddenSize;
   }
 
@@ -110,7 +111,7 @@ export class Decoder {
     const real = pair ? 1 : n;
     const isVision = parts[0]?.chunk.expert === 'vision';
     // Many rows amortise the packing of a layer just before its use: a graph a layer, and x in memory of its own between.
-    const pass = isVision && this.#packsVision ? new PackedPass(this.#engine, this.#visionMatrices) : null;
+    const pass = isVision && this.#packsVision ? new PackedPass(this.#engine, this.visionMatrices) : null;
     const between = pass && new State(this.#engine, [['x', 'f32', [this.#hiddenSize, n]] as const]);
     try {
       const packed = isVision ? pass?.ready(0) : this.#languageWeights.ready();
@@ -118,7 +119,7 @@ export class Decoder {
       let step = this.#step(graph, parts, padded);
       let logits: Float32Array = new Float32Array(0);
       const run = async () => {
-        for (const [name, data] of await graph.run()) {
+        for (const [name, data] of await graph.run(options.signal)) {
           if (name === 'logits') logits = data;
           options.tap?.(name, data);
         }
@@ -252,8 +253,9 @@ class Attention {
       new Linear(weights.into(matrices[expert]), `${expert}_expert_dense`, hiddenSize, hiddenSize);
     this.#queryKeyValue = { language: queryKeyValue('language'), vision: queryKeyValue('vision') };
     this.#dense = { language: dense('language'), vision: dense('vision') };
-    const stored = weights.numbers('rotary_emb.inv_freq', headSize / 2);
-    this.#ropeFactors = weights.constant(ropeFactors(headSize, stored));
+    const table = 'rotary_emb.inv_freq';
+    const stored = weights.has(table) ? weights.numbers(table, headSize / 2) : undefined;
+    this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
   }
 
   languageLinears(): Linear[] {

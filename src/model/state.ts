@@ -1,25 +1,25 @@
 import { CogVLM2Error } from '../errors.ts';
 import { Context } from '../ggml/context.ts';
 import type { DType } from '../ggml/dtype.ts';
-import type { Engine } from '../ggml/engine.ts';
+import type { Engine, Place } from '../ggml/engine.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** Tensors that live on the device from one graph to the next. Freed with the engine at the latest. */
+/** Tensors that live from one graph to the next. Freed with the engine at the latest. */
 export class State<Name extends string = string> {
   readonly #tensors = new Map<Name, Tensor>();
   #free: (() => void) | undefined;
 
   /** @throws CogVLM2Error `out_of_memory`. */
-  constructor(engine: Engine, tensors: Iterable<readonly [Name, DType, readonly number[]]>) {
+  constructor(
+    engine: Engine,
+    tensors: Iterable<readonly [Name, DType, readonly number[]]>,
+    place: Place = 'cpu',
+  ) {
     const wanted = [...tensors];
     const context = Context.forTensors(wanted.length);
     for (const [name, type, sizes] of wanted) this.#tensors.set(name, context.tensor(type, sizes));
-    const { free } = engine.allocate(context);
+    const { free } = engine.allocate(context, engine.bufferType(place));
     this.#free = free;
-  }
-
-  get names(): Name[] {
-    return [...this.#tensors.keys()];
   }
 
   /** @throws CogVLM2Error `disposed`. */

@@ -1,17 +1,19 @@
 import type { Weights } from '../checkpoint/weights.ts';
 import { isFloat } from '../ggml/dtype.ts';
-import type { Engine } from '../ggml/engine.ts';
+import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { VisionConfig } from './config.ts';
 import { LayerNorm, Linear } from './layers.ts';
+import { resizePositions } from './positions-resize.ts';
 import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 
 export interface TowerOptions {
   signal?: AbortSignal | undefined;
+  /** `done` is whole layers and the share of the next one. */
   onLayer?: ((done: number, total: number) => void) | undefined;
   tap?: Tap | undefined;
 }
@@ -31,19 +33,27 @@ export class VisionTower {
   readonly #engine: Engine;
   readonly #config: VisionConfig;
   readonly #keyType: 'f16' | 'f32';
+  /** Where the activations between its layers are. */
+  readonly #place: Place;
   readonly #patchEmbedding: PatchEmbedding;
   readonly #layers: TowerLayer[];
   /** Each layer's matrices. */
-  readonly #matrices: Tensor[][] = [];
+  readonly matrices: Tensor[][] = [];
 
-  constructor(engine: Engine, weights: Weights, config: VisionConfig, exact: boolean) {
+  constructor(
+    engine: Engine,
+    weights: Weights,
+    config: VisionConfig,
+    options: { exact: boolean; place: Place },
+  ) {
     this.#engine = engine;
     this.#config = config;
-    this.#keyType = exact ? 'f32' : 'f16';
+    this.#place = options.place;
+    this.#keyType = options.exact ? 'f32' : 'f16';
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
     this.#layers = Array.from({ length: config.layers }, (_, i) => {
       const matrices: Tensor[] = [];
-      this.#matrices.push(matrices);
+      this.matrices.push(matrices);
       return new TowerLayer(weights.at('transformer.layers', i).into(matrices), config);
     });
   }
@@ -58,19 +68,19 @@ export class VisionTower {
   ): AsyncGenerator<void, State<'x'>> {
     const { hiddenSize, headSize, heads, side, layers } = this.#config;
     const n = side * side + 1;
-    const state = new State(this.#engine, [['x', 'f32', [hiddenSize, n]] as const]);
+    const state = new State(this.#engine, [['x', 'f32', [hiddenSize, n]] as const], this.#place);
     const attention: AttentionState = new State(
       this.#engine,
       attentionParts.map(
         (name) => [name, name === 'q' ? 'f32' : this.#keyType, [headSize, n, heads]] as const,
       ),
+      this.#place,
     );
     const run = async (graph: Graph) => {
-      signal?.throwIfAborted();
-      for (const [name, data] of await graph.run()) tap?.(name, data);
+      for (const [name, data] of await graph.run(signal)) tap?.(name, data);
     };
     const x = state.get('x');
-    const pass = new PackedPass(this.#engine, this.#matrices);
+    const pass = new PackedPass(this.#engine, this.matrices);
     let complete = false;
     try {
       const first = new Graph(this.#engine);
@@ -81,11 +91,14 @@ export class VisionTower {
         signal?.throwIfAborted();
         const packed = await pass.ready(i);
         let graph = new Graph(this.#engine, packed);
-        layer.project(graph, x, attention);
+        for (let start = 0; start < n; start += tileRows) {
+          layer.project(graph, graph.rows(x, start, Math.min(tileRows, n - start)), attention, start);
+        }
         for (let start = 0; start < n; start += tileRows) {
           // A tower of one tile does a layer in one graph.
           if (n > tileRows) {
             await run(graph);
+            onLayer?.(i + start / n, layers);
             graph = new Graph(this.#engine, packed);
           }
           layer.forward(graph, graph.rows(x, start, Math.min(tileRows, n - start)), attention, start);
@@ -114,7 +127,7 @@ class PatchEmbedding {
   readonly #positions: Tensor;
 
   constructor(weights: Weights, config: VisionConfig) {
-    const { hiddenSize, patchSize, side } = config;
+    const { hiddenSize, patchSize } = config;
     const inputs = 3 * patchSize * patchSize;
     this.#config = config;
     const kernel = weights.matrix('proj.weight', hiddenSize, 3, patchSize, patchSize);
@@ -124,7 +137,7 @@ class PatchEmbedding {
     );
     this.#bias = weights.vector('proj.bias', hiddenSize);
     this.#cls = weights.vector('cls_embedding', 1, hiddenSize);
-    this.#positions = weights.vector('position_embedding.weight', side * side + 1, hiddenSize);
+    this.#positions = positionTable(weights, config);
   }
 
   forward(graph: Graph, pixels: Float32Array): Tensor {
@@ -134,6 +147,17 @@ class PatchEmbedding {
     const embedded = graph.add(graph.mulMat(this.#projection, patches), this.#bias); // [D, P]
     return graph.add(graph.concatRows(this.#cls, embedded), this.#positions); // [D, P + 1]
   }
+}
+
+/** [D, P + 1]: as it is stored, or interpolated for pictures smaller than those that the model was trained on. */
+function positionTable(weights: Weights, { hiddenSize, side, trainedSide }: VisionConfig): Tensor {
+  const name = 'position_embedding.weight';
+  if (side === trainedSide) return weights.vector(name, side * side + 1, hiddenSize);
+  const trained = weights.numbers(name, trainedSide * trainedSide + 1, hiddenSize);
+  return weights.constant(resizePositions(trained, hiddenSize, trainedSide, side), [
+    hiddenSize,
+    side * side + 1,
+  ]);
 }
 
 /** pixels [3, S, S] -> one row of 3 * patch * patch numbers a patch, in the order of the kernel: channel, y, x. */
@@ -169,9 +193,9 @@ class TowerLayer {
     this.#postNorm = new LayerNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
   }
 
-  /** What every row needs of all rows: x [D, n] to queries, keys and values. */
-  project(graph: Graph, x: Tensor, to: AttentionState): void {
-    this.#attention.project(graph, x, to);
+  /** What every row needs of all rows, from rows of x [D, m] that begin at `start`: queries, keys and values. */
+  project(graph: Graph, x: Tensor, to: AttentionState, start: number): void {
+    this.#attention.project(graph, x, to, start);
   }
 
   /** Rows of x [D, m] that begin at `start`, in place. */
@@ -197,31 +221,36 @@ class TowerAttention {
     this.#dense = new Linear(weights, 'dense', hiddenSize, hiddenSize, { bias: true });
   }
 
-  project(graph: Graph, x: Tensor, to: AttentionState): void {
+  project(graph: Graph, x: Tensor, to: AttentionState, start: number): void {
     const { hiddenSize, heads, headSize } = this.#config;
-    const n = x.shape[1];
-    const qkv = this.#queryKeyValue.forward(graph, x); // [3 D, n]: q | k | v
+    const m = x.shape[1];
+    const qkv = this.#queryKeyValue.forward(graph, x); // [3 D, m]: q | k | v
     const row = qkv.strides[1];
     for (const [index, name] of attentionParts.entries()) {
       const part = graph.view(
         qkv,
-        [headSize, heads, n],
-        [headSize * 4, row, row * n],
+        [headSize, heads, m],
+        [headSize * 4, row, row * m],
         index * hiddenSize * 4,
       );
-      graph.effect(graph.copy(graph.permute(part, 0, 2, 1, 3), to.get(name))); // [headSize, n, heads]
+      const target = tokens(graph, to.get(name), start, m); // [headSize, m, heads]
+      graph.effect(graph.copy(graph.permute(part, 0, 2, 1, 3), target));
     }
   }
 
   forward(graph: Graph, x: Tensor, from: AttentionState, start: number): Tensor {
-    const { hiddenSize, heads, headSize } = this.#config;
+    const { hiddenSize, headSize } = this.#config;
     const m = x.shape[1];
-    const all = from.get('q');
-    const [, row, head, cube] = all.strides;
-    const q = graph.view(all, [headSize, m, heads], [row, head, cube], start * row);
+    const q = tokens(graph, from.get('q'), start, m); // [headSize, m, heads]
     const o = graph.attention(q, from.get('k'), from.get('v'), null, 1 / Math.sqrt(headSize)); // [headSize, heads, m]
     return this.#dense.forward(graph, graph.reshape(o, hiddenSize, m));
   }
+}
+
+/** Rows of x [headSize, n, heads] for m tokens that begin at `start`. */
+function tokens(ops: Ops, x: Tensor, start: number, m: number): Tensor {
+  const [, row, head, cube] = x.strides;
+  return ops.view(x, [x.shape[0], m, x.shape[2]], [row, head, cube], start * row);
 }
 
 class TowerMlp {

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { config19B, tensorShapes } from '../../bench/published-layout.ts';
+import { renderPlan } from '../../src/cli/commands/plan.ts';
 import { renderTable } from '../../src/cli/table.ts';
 import { formatBytes, formatDuration } from '../../src/cli/units.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import { planMemory } from '../../src/model/memory-plan.ts';
+import { measureParts } from '../../src/model/parts.ts';
 import { nearest } from '../../src/nearest.ts';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
@@ -25,6 +30,45 @@ describe('models', () => {
   });
 });
 
+describe('plan', () => {
+  const demo = 'models/demo';
+
+  it('shows what a model needs and where, and fits', async () => {
+    const { exitCode, out, err } = await cli(['plan', demo, '--device', 'cpu'], scriptedLibrary().library);
+    expect({ exitCode, err }).toEqual({ exitCode: 0, err: '' });
+    expect(out).toMatch(/^PART +BYTES +WHERE$/m);
+    expect(out).toMatch(/^tower +\d+\.\d MB +CPU$/m);
+    expect(out).toMatch(/^keys and values +\d+\.\d MB +2,048 tokens; CPU$/m);
+    expect(out).toMatch(/^CPU +[\d.]+ MB +at most at once, of [\d.]+ GB free$/m);
+  });
+
+  it('halves the cache with the context, and prints an object', async () => {
+    const bytes = async (...flags: string[]) => {
+      const { out } = await cli(
+        ['plan', demo, '--device', 'cpu', '--json', ...flags],
+        scriptedLibrary().library,
+      );
+      return JSON.parse(out).cacheBytes;
+    };
+    expect(await bytes('--context', '1024')).toBe((await bytes()) / 2);
+  });
+
+  it('refuses a context that the model does not have, and a device that is not here', async () => {
+    const context = await cli(['plan', demo, '--context', '9999'], scriptedLibrary().library);
+    expect(context).toMatchObject({ exitCode: 2, err: expect.stringContaining('from 1 to 2048') });
+    const device = await cli(['plan', demo, '--device', 'abacus'], scriptedLibrary().library);
+    expect(device).toMatchObject({ exitCode: 2, err: expect.stringContaining('"abacus"') });
+  });
+
+  it('shows how a card is shared, and says why a model does not fit', () => {
+    const whole = planned(10e9, 22e9);
+    const text = renderPlan(whole);
+    expect(text).toMatch(/^vision experts .* of 32 layers on GPU0, the rest on CPU$/m);
+    expect(text).toMatch(/^tower .* GPU0$/m);
+    expect(planned(0, 3e9).problem).toContain('3.0 GB are free');
+  });
+});
+
 describe('doctor', () => {
   it('shows everything in one block', async () => {
     const env = { COGVLM2_THREADS: '2', COGVLM2_THREDS: '2', XDG_STATE_HOME: '/state', OTHER: 'secret' };
@@ -33,6 +77,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^cogvlm2 +\d+\.\d+\.\d+$/m);
     expect(out).toMatch(/^libraries +ggml 1\.2\.3, commit abc123, \/libraries$/m);
     expect(out).toMatch(/^devices +CPU \(cpu\): A processor, 8\.0 GB, 4\.0 GB free$/m);
+    expect(out).toMatch(/^for a GPU +npm install a-gpu@1, and the driver of the card$/m);
     expect(out).toMatch(/^models +demo: 23\.4 MB, bf16, safetensors, \/models\/demo$/m);
     expect(out).toMatch(/state \/state\/cogvlm2$/m);
     expect(out).toMatch(
@@ -116,3 +161,19 @@ describe('words', () => {
     ).toBe('A     B\nlong\n');
   });
 });
+
+/** The 19 B model with every tensor in half a byte a number. */
+function planned(gpuBytes: number, cpuBytes: number) {
+  const tensors = Array.from(tensorShapes(config19B), ([name, shape]) => {
+    const sizeBytes = shape.reduce((a, b) => a * b, 0.5);
+    return { name, shape, sizeBytes, type: 'q4_k' as const, file: '', offsetBytes: 0 };
+  });
+  const config = parseConfig(JSON.stringify(config19B), 'the published config');
+  const sizes = measureParts(tensors, { exact: false });
+  const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false };
+  return planMemory(
+    demand,
+    { name: 'CPU', freeBytes: cpuBytes },
+    gpuBytes > 0 ? { name: 'GPU0', freeBytes: gpuBytes } : null,
+  );
+}

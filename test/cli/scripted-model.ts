@@ -62,7 +62,13 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     listDevices: async () => [
       { name: 'CPU', description: 'A processor', kind: 'cpu', memoryTotalBytes: 8e9, memoryFreeBytes: 4e9 },
     ],
-    libraryInfo: async () => ({ directory: '/libraries', version: '1.2.3', commit: 'abc123' }),
+    libraryInfo: async () => ({
+      directory: '/libraries',
+      version: '1.2.3',
+      commit: 'abc123',
+      extras: ['a-gpu@1'],
+    }),
+    plan: realLibrary.plan,
     trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
     convert: async () => ({ tensors: 91, sizeBytes: 5_217_152, types: { bf16: 5_200_000 }, misfits: [] }),
     async pull(name, { onProgress, onFile }) {

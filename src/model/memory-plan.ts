@@ -1,0 +1,124 @@
+/**
+ * What a model takes of each device's memory before any of it is taken: the same numbers for `cogvlm2 plan`, and for
+ * the load that refuses what cannot fit. Pure: devices come in as names and free bytes.
+ */
+import type { Place } from '../ggml/engine.ts';
+import { gigabytes } from '../gigabytes.ts';
+import type { ModelConfig } from './config.ts';
+import { type PartName, type PartSizes, partNames, sumOf } from './parts.ts';
+import { nothingOnGpu, type Placement, placeParts } from './placement.ts';
+
+export interface MemoryDemand {
+  config: ModelConfig;
+  sizes: PartSizes;
+  /** Tokens of one sequence. */
+  contextSize: number;
+  /** Tokens that all KV caches together have room for. */
+  kvTokens: number;
+  /** Everything in float32, in memory of its own instead of a mapped file. */
+  exact: boolean;
+}
+
+export interface Room {
+  name: string;
+  freeBytes: number;
+}
+
+export interface MemoryPlan {
+  placement: Placement;
+  parts: { name: PartName; sizeBytes: number; layers: number; layersOnGpu: number }[];
+  contextSize: number;
+  kvTokens: number;
+  cacheBytes: number;
+  towerScratchBytes: number;
+  decoderScratchBytes: number;
+  devices: { name: string; place: Place; neededBytes: number; freeBytes: number }[];
+  /** The sentence why it cannot fit, with the numbers. */
+  problem: string | null;
+}
+
+/** @param gpu null to use the CPU alone */
+export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): MemoryPlan {
+  const { config, sizes, contextSize, kvTokens, exact } = demand;
+  const layerCacheBytes = 2 * config.headSize * config.kvHeads * (exact ? 4 : 2) * kvTokens;
+  const towerScratch = towerScratchBytes(config, sizes, exact);
+  const decoderScratch = decoderScratchBytes(config, contextSize);
+  const companions = {
+    cacheBytes: layerCacheBytes,
+    towerScratchBytes: towerScratch,
+    decoderScratchBytes: decoderScratch,
+  };
+  const placement = gpu ? placeParts(sizes, companions, gpu.freeBytes * gpuShare) : nothingOnGpu;
+  const bytesOn = (place: Place, part: PartName) =>
+    sumOf(place === 'gpu' ? sizes[part].slice(0, placement[part]) : sizes[part].slice(placement[part]));
+  const cachedLayers = {
+    gpu: placement['language experts'],
+    cpu: config.layers - placement['language experts'],
+  };
+  const scratch = Math.max(towerScratch, decoderScratch);
+  const hasParts = partNames.some((part) => placement[part] > 0);
+  const gpuBytes = hasParts
+    ? sumOf(partNames.map((part) => bytesOn('gpu', part))) + cachedLayers.gpu * layerCacheBytes + scratch
+    : 0;
+  const stages = cpuStages.map((parts) => sumOf(parts.map((part) => bytesOn('cpu', part))));
+  // What a mapped file holds can leave memory when its stage is over; copies stay.
+  const cpuWeights = exact ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
+  const cpuCache = cachedLayers.cpu * layerCacheBytes;
+  const cpuBytes = cpuWeights + cpuCache + scratch;
+  return {
+    placement,
+    parts: partNames.map((name) => ({
+      name,
+      sizeBytes: sumOf(sizes[name]),
+      layers: sizes[name].length,
+      layersOnGpu: placement[name],
+    })),
+    contextSize,
+    kvTokens,
+    cacheBytes: layerCacheBytes * config.layers,
+    towerScratchBytes: towerScratch,
+    decoderScratchBytes: decoderScratch,
+    devices: [
+      ...(gpu ? [{ ...gpu, place: 'gpu' as const, neededBytes: gpuBytes }] : []),
+      { ...cpu, place: 'cpu', neededBytes: cpuBytes },
+    ],
+    problem:
+      cpuBytes <= cpu.freeBytes
+        ? null
+        : `This needs ${gigabytes(cpuBytes)} of memory at once (${gigabytes(cpuWeights)} of weights, ${gigabytes(cpuCache)} of keys and values for ${kvTokens} tokens, ${gigabytes(scratch)} of scratch space), but ${gigabytes(cpu.freeBytes)} are free. A model of a smaller type (cogvlm2 convert --type int4) or a smaller --context needs less.`,
+  };
+}
+
+/** A GPU's driver and its other programs need some of what it says is free. */
+const gpuShare = 0.93;
+
+/** What the CPU reads at once: for a picture, for its rows in the prompt, and for every token. */
+const cpuStages: readonly (readonly PartName[])[] = [
+  ['tower', 'adapter'],
+  ['vision experts', 'embeddings'],
+  ['language experts', 'embeddings', 'lm_head'],
+];
+
+/** Rows of a tile of the tower, and of a chunk of the decoder, as the model's files have them. */
+const tileRows = 1024;
+const chunkRows = 512;
+/** For what the formulas leave out: alignment, ggml's copies of activations in other types. */
+const margin = 1.25;
+
+/** The residual stream, queries, keys and values of all patches; one tile's activations; two layers' packed weights. */
+function towerScratchBytes({ vision }: ModelConfig, sizes: PartSizes, exact: boolean): number {
+  const { hiddenSize: d, intermediateSize: m, side, patchSize } = vision;
+  const n = side * side + 1;
+  const rows = Math.min(tileRows, n);
+  const states = d * n * (4 + 4 + 2 * (exact ? 4 : 2));
+  const embedding = 4 * n * (3 * patchSize * patchSize + 3 * d);
+  const tile = 4 * rows * (2 * m + 10 * d);
+  return margin * (states + Math.max(embedding, tile)) + (exact ? 0 : 2 * Math.max(...sizes.tower));
+}
+
+/** One chunk's activations and mask, the logits, and one picture's image tokens. */
+function decoderScratchBytes(config: ModelConfig, contextSize: number): number {
+  const { hiddenSize: h, intermediateSize: m, vocabSize, vision } = config;
+  const chunk = 4 * chunkRows * (3 * m + 10 * h) + 2 * chunkRows * contextSize;
+  return margin * (chunk + 8 * vocabSize + 4 * h * vision.imageTokens);
+}

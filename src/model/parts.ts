@@ -1,0 +1,50 @@
+import type { TensorEntry } from '../checkpoint/checkpoint.ts';
+
+/** The parts that can be placed and that come and go in memory by themselves, in the order of the data. */
+export const partNames = [
+  'tower',
+  'adapter',
+  'embeddings',
+  'vision experts',
+  'language experts',
+  'lm_head',
+] as const;
+export type PartName = (typeof partNames)[number];
+
+/** Which part, and which of its layers, a tensor belongs to, by its published name. */
+export function partOf(tensorName: string): { part: PartName; layer: number } {
+  const [, scope = '', layer] = /^(model\.vision\.transformer|model)\.layers\.(\d+)\./.exec(tensorName) ?? [];
+  if (scope === 'model.vision.transformer') return { part: 'tower', layer: Number(layer) };
+  if (scope === 'model') {
+    const isVision = /\.vision_(expert|mlp)/.test(tensorName);
+    return { part: isVision ? 'vision experts' : 'language experts', layer: Number(layer) };
+  }
+  if (tensorName.startsWith('model.vision.patch_embedding.')) return { part: 'tower', layer: 0 };
+  if (tensorName.startsWith('model.vision.')) return { part: 'adapter', layer: 0 };
+  return { part: tensorName.startsWith('model.embed_tokens.') ? 'embeddings' : 'lm_head', layer: 0 };
+}
+
+/** Bytes of each part's layers. */
+export type PartSizes = Readonly<Record<PartName, readonly number[]>>;
+
+/** As stored, or (`exact`) with every number in four bytes. */
+export function measureParts(tensors: Iterable<TensorEntry>, options: { exact: boolean }): PartSizes {
+  const sizes: Record<PartName, number[]> = {
+    tower: [],
+    adapter: [],
+    embeddings: [],
+    'vision experts': [],
+    'language experts': [],
+    lm_head: [],
+  };
+  for (const { name, shape, sizeBytes } of tensors) {
+    const { part, layer } = partOf(name);
+    const bytes = options.exact ? shape.reduce((product, axis) => product * axis, 4) : sizeBytes;
+    sizes[part][layer] = (sizes[part][layer] ?? 0) + bytes;
+  }
+  return sizes;
+}
+
+export function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { config19B, tensorShapes } from '../../bench/published-layout.ts';
+import type { TensorEntry } from '../../src/checkpoint/checkpoint.ts';
+import { planMix } from '../../src/checkpoint/mix.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import { planMemory } from '../../src/model/memory-plan.ts';
+import { measureParts, partOf } from '../../src/model/parts.ts';
+import { placeOf } from '../../src/model/placement.ts';
+
+const config = parseConfig(JSON.stringify(config19B), 'the published config');
+
+/** The 19 B model as `convert --type int4` plans it. */
+function int4(): TensorEntry[] {
+  const bf16 = Array.from(tensorShapes(config19B), ([name, shape]): TensorEntry => {
+    const sizeBytes = shape.reduce((a, b) => a * b, 2);
+    return { name, shape, type: 'bf16', sizeBytes, file: '', offsetBytes: 0 };
+  });
+  return planMix(bf16, 'int4').map(({ entry, type, sizeBytes }) => ({ ...entry, type, sizeBytes }));
+}
+
+const sizes = measureParts(int4(), { exact: false });
+const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false };
+const cpu = { name: 'CPU', freeBytes: 22e9 };
+const plan = (gpuBytes: number | null, more = {}) =>
+  planMemory({ ...demand, ...more }, cpu, gpuBytes === null ? null : { name: 'GPU0', freeBytes: gpuBytes });
+const onGpu = (p: ReturnType<typeof plan>) =>
+  Object.fromEntries(p.parts.map(({ name, layersOnGpu }) => [name, layersOnGpu]));
+
+describe('a plan', () => {
+  it('knows the part of every published tensor, and leaves none out', () => {
+    const total = int4().reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
+    const parts = plan(null).parts;
+    expect(parts.reduce((sum, part) => sum + part.sizeBytes, 0)).toBe(total);
+    expect(parts.map(({ layers }) => layers)).toEqual([63, 1, 1, 32, 32, 1]);
+    expect(partOf('model.layers.7.self_attn.rotary_emb.inv_freq').part).toBe('language experts');
+    expect(partOf('model.norm.weight').part).toBe('lm_head');
+    expect(partOf('model.vision.boi').part).toBe('adapter');
+  });
+
+  it('has the published size of the KV cache', () => {
+    expect(plan(null).cacheBytes).toBe(8192 * 131_072);
+    expect(plan(null, { kvTokens: 3 * 8192 }).cacheBytes).toBe(3 * 8192 * 131_072);
+  });
+
+  it('needs less memory than the file, because the parts are not in use at once', () => {
+    const [device] = plan(null).devices;
+    expect(device?.neededBytes).toBeLessThan(8e9);
+    expect(device?.neededBytes).toBeGreaterThan(5e9);
+  });
+
+  it('puts everything but the embeddings on a card that holds it', () => {
+    expect(onGpu(plan(24e9))).toEqual({
+      tower: 63,
+      adapter: 1,
+      embeddings: 0,
+      'vision experts': 32,
+      'language experts': 32,
+      lm_head: 1,
+    });
+  });
+
+  it('fills a small card with the tower first, then with what answers read', () => {
+    const eight = onGpu(plan(8e9));
+    expect([eight.tower, eight.adapter]).toEqual([63, 1]);
+    expect(eight['language experts']).toBeGreaterThan(15);
+    expect(eight['vision experts']).toBeLessThan(32);
+    const two = onGpu(plan(2e9));
+    expect(two.tower).toBeGreaterThan(10);
+    expect(two.tower).toBeLessThan(63);
+  });
+
+  it.each([0, 1e8, 2e9, 4e9, 8e9, 12e9, 16e9, 80e9])('never asks a card of %d bytes for more', (bytes) => {
+    const gpu = plan(bytes).devices.find(({ place }) => place === 'gpu');
+    expect(gpu?.neededBytes).toBeLessThanOrEqual(bytes);
+  });
+
+  it('places a tensor where its layer is', () => {
+    const { placement } = plan(2e9);
+    expect(placeOf(placement, 'model.vision.transformer.layers.0.mlp.fc1.weight')).toBe('gpu');
+    expect(placeOf(placement, 'model.vision.transformer.layers.62.mlp.fc1.weight')).toBe('cpu');
+    expect(placeOf(placement, 'model.embed_tokens.weight')).toBe('cpu');
+  });
+
+  it('refuses with the numbers what cannot fit', () => {
+    const { problem } = planMemory(demand, { name: 'CPU', freeBytes: 4e9 }, null);
+    expect(problem).toMatch(/needs \d\.\d GB of memory at once \(.*8192 tokens.*\), but 4\.0 GB are free/);
+    expect(plan(null).problem).toBeNull();
+    const exact = { ...demand, sizes: measureParts(int4(), { exact: true }), exact: true };
+    expect(planMemory(exact, cpu, null).problem).toMatch(/needs \d\d\.\d GB/);
+  });
+});
