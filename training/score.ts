@@ -1,13 +1,14 @@
 /**
  * Greedy answers of the engine to a drawn folder's questions, counted by language and task:
  *
- *     npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl]
+ *     npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N]
  *
  * ANSWERS.jsonl, when given, is what `score.py` wrote for the same checkpoint and folder: the share of answers that
  * PyTorch and the engine give alike is then printed too.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { CogVLM2 } from '../src/index.ts';
 
@@ -39,9 +40,14 @@ class Tally {
   }
 }
 
-const [modelPath, folder, answersPath] = process.argv.slice(2);
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'image-size': { type: 'string' } },
+});
+const [modelPath, folder, answersPath] = positionals;
+const imageSize = flags['image-size'];
 if (modelPath === undefined || folder === undefined) {
-  console.error('usage: npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl]');
+  console.error('usage: npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N]');
   process.exit(2);
 }
 const items = readItems(path.join(folder, 'questions.jsonl'));
@@ -51,7 +57,10 @@ const reference = new Map(
 const tally = new Tally();
 const alike = new Tally();
 
-using model = await CogVLM2.load({ model: modelPath });
+using model = await CogVLM2.load({
+  model: modelPath,
+  ...(imageSize !== undefined && { imageSize: Number(imageSize) }),
+});
 let done = 0;
 for (const [picture, questions] of byPicture(items)) {
   using image = await model.encodeImage(path.join(folder, picture));
