@@ -11,6 +11,8 @@ export interface Live {
   waiting(): number;
   loaded(): boolean;
   restarts(): number;
+  /** From 0 to 1. */
+  kvUse(): Promise<number>;
 }
 
 export class Metrics {
@@ -27,13 +29,13 @@ export class Metrics {
     const registers = [this.registry];
     const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
       new Counter({ name: `cogvlm2_${name}`, help, labelNames, registers });
-    const gauge = (name: string, help: string, read: () => number) =>
+    const gauge = (name: string, help: string, read: () => number | Promise<number>) =>
       new Gauge({
         name: `cogvlm2_${name}`,
         help,
         registers,
-        collect() {
-          this.set(read());
+        async collect() {
+          this.set(await read());
         },
       });
     const seconds = (name: string, help: string, buckets: number[]) =>
@@ -50,6 +52,7 @@ export class Metrics {
     gauge('requests_running', 'Answers that are being made', live.running);
     gauge('requests_waiting', 'Requests that wait for their turn', live.waiting);
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
+    gauge('kv_cache_usage_ratio', 'Share of the KV caches that is taken, 0 to 1', live.kvUse);
     gauge('engine_restarts', 'How often the engine ended by itself and was started again', live.restarts);
     this.#seconds = {
       firstToken: seconds('time_to_first_token', 'From the request to the first text', SLOW),

@@ -83,6 +83,7 @@ export async function serve(
     waiting: () => queue.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
+    kvUse: () => kvUse(engine),
   });
   const names: string[] = [];
   const facts: Facts = {
@@ -142,7 +143,17 @@ export async function serve(
     if (signal.aborted)
       throw new CogVLM2Error('aborted', 'Stopped while the model was loaded.', { cause: error });
     throw error;
+  } finally {
+    // From here on an abort begins the end, in which requests under way are still answered.
+    signal.removeEventListener('abort', stopLoading);
   }
+}
+
+/** Of the room that all KV caches may take, the share that is taken; 0 while there is no engine. */
+async function kvUse(engine: Engine): Promise<number> {
+  if (!engine.isReady) return 0;
+  const { kvTokensUsed, kvTokens } = await engine.call('stats');
+  return kvTokensUsed / kvTokens;
 }
 
 function checkReach({ host, apiKeys, insecure }: ServeOptions): void {

@@ -432,6 +432,7 @@ describe('the other endpoints', () => {
       'cogvlm2_request_success_total{finish_reason="length"} 1',
       'cogvlm2_requests_running 0',
       'cogvlm2_model_loaded 1',
+      'cogvlm2_kv_cache_usage_ratio 0.5',
       'cogvlm2_time_to_first_token_seconds_count 1',
       'cogvlm2_e2e_request_latency_seconds_count 1',
     ]) {

@@ -74,6 +74,7 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     waiting: () => fairQueue.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
+    kvUse: async () => 0.5,
   });
   const facts = {
     version: '1.2.3',

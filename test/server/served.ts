@@ -27,6 +27,8 @@ export async function serve(args: string[] = [], env: Record<string, string> = {
     env: { ...Object.fromEntries(own), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that ends before its time must not leave a server behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   let err = '';
   child.stderr.on('data', (chunk) => {
     err += chunk;
