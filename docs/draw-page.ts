@@ -1,5 +1,5 @@
 /**
- * Draws docs/page.png: the chat page as the built server serves it, in a real Chromium, with the demonstration model:
+ * Draws docs/page.png: two questions on the chat page, in a real Chromium, to the built server with the demonstration model:
  * npm run build && npx tsx docs/draw-page.ts
  */
 import { spawn } from 'node:child_process';
@@ -19,7 +19,11 @@ const browser = await chromium.launch({
 });
 const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, locale: 'en-US' });
 await page.goto(url);
-await page.locator('.examples button:enabled').first().waitFor();
+await page.locator('.examples button:enabled').first().click();
+await page.getByRole('button', { name: 'Ask again' }).waitFor();
+await page.locator('#question').fill('What is the date?');
+await page.locator('.send:enabled').click();
+await page.getByRole('button', { name: 'Ask again' }).nth(1).waitFor();
 await page.screenshot({ path: `${root}docs/page.png` });
 await browser.close();
 server.kill();

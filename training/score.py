@@ -62,7 +62,7 @@ def main():
             for x, said in zip(part, answer(model, tokens, images, [x["question"] for x in part])):
                 right = said == x["answer"]
                 kind = "reading and look-up" if x["task"] in ("read", "lookup") else "the rest"
-                for key in ((x["language"], x["task"]), (x["language"], x["scene"]), (x["language"], kind)):
+                for key in ((x["language"], "task", x["task"]), (x["language"], "picture", x["scene"]), (x["language"], kind)):
                     tally[key][0] += right
                     tally[key][1] += 1
                 out.write(json.dumps(x | {"said": said, "right": right}, ensure_ascii=False) + "\n")

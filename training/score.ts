@@ -68,7 +68,8 @@ for (const [picture, questions] of byPicture(items)) {
     const { text } = await model.ask(image, item.question, { maxTokens: 48 }).result();
     const right = text.trim() === item.answer;
     const kind = ['read', 'lookup'].includes(item.task) ? 'reading and look-up' : 'the rest';
-    for (const key of new Set([item.task, item.scene, kind])) tally.add(`${item.language} ${key}`, right);
+    for (const key of [`task ${item.task}`, `picture ${item.scene}`, kind])
+      tally.add(`${item.language} ${key}`, right);
     const said = reference.get(keyOf(item));
     if (said !== undefined) alike.add('the same as PyTorch', said === text.trim());
   }

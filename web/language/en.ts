@@ -32,7 +32,7 @@ export const en = {
     'It shows how everything works; do not rely on its answers. For real work, start the server with a published CogVLM2 checkpoint.',
   examples: {
     receipt: 'What is the total?',
-    chart: 'Which bar is the highest?',
+    chart: 'What is in the picture?',
     form: 'What is the date?',
   },
   exampleLabel: (question: string) => `Ask the example picture: ${question}`,

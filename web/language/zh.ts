@@ -29,7 +29,7 @@ export const zh: Text = {
   demoMore: '它用来展示整个流程，回答并不可靠。实际使用请用已发布的 CogVLM2 权重启动服务器。',
   examples: {
     receipt: '总计多少钱？',
-    chart: '哪根柱子最高？',
+    chart: '图中有什么？',
     form: '日期是什么？',
   },
   exampleLabel: (question) => `就示例图片提问：${question}`,
