@@ -13,5 +13,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? 'not set' : JSON.stringify(value);
+  return value === undefined ? 'not there' : JSON.stringify(value);
 }

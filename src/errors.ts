@@ -41,7 +41,7 @@ export type ErrorCode =
   | 'write_failed'
   /** A model could not be fetched. */
   | 'download_failed'
-  /** An OpenAI-compatible server cannot be reached, or answers nobody. */
+  /** An OpenAI-compatible server, or the Redis of a queue, cannot be reached or answers nobody. */
   | 'endpoint_failed'
   /** An OpenAI-compatible server does not take this question. */
   | 'endpoint_refused'

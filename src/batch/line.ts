@@ -16,7 +16,7 @@ export interface Item {
 
 export interface Answered {
   readonly answer: string;
-  readonly finishReason: FinishReason;
+  readonly finishReason: Exclude<FinishReason, 'aborted'>;
   readonly seed: number;
   readonly usage: Usage;
   readonly timings: Omit<Timings, 'perTokenMs'>;

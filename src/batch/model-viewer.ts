@@ -1,7 +1,7 @@
 /** Answers with a model in this process; a picture is encoded once for all its questions. */
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
-import type { Answer, GenerateOptions } from '../generate/types.ts';
+import type { GenerateOptions } from '../generate/types.ts';
 import { readPage } from '../image/page.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import type { Answered, Item } from './line.ts';
@@ -36,17 +36,14 @@ export class ModelViewer implements Viewer {
   }
 
   async #ask(image: EncodedImage | Uint8Array, { question }: Item, signal: AbortSignal): Promise<Answered> {
-    const answer = await this.#model.ask(image, question ?? '', { ...this.#options, signal }).result();
-    if (answer.finishReason === 'aborted') throw new CogVLM2Error('aborted', 'Stopped.');
-    return answeredBy(this.#model.info.name, answer);
+    const stream = this.#model.ask(image, question ?? '', { ...this.#options, signal });
+    const { text: answer, finishReason, seed, usage, timings } = await stream.result();
+    if (finishReason === 'aborted') throw new CogVLM2Error('aborted', 'Stopped.');
+    const { perTokenMs: _, ...stages } = timings;
+    return { answer, finishReason, seed, usage, timings: stages, model: this.#model.info.name };
   }
 }
 
 async function read(path: string, page: number | null, signal: AbortSignal): Promise<Uint8Array> {
   return (await readPage(path, JSON.stringify(path), page ?? undefined, signal)).bytes;
-}
-
-function answeredBy(model: string, { text, finishReason, seed, usage, timings }: Answer): Answered {
-  const { perTokenMs: _, ...stages } = timings;
-  return { answer: text, finishReason, seed, usage, timings: stages, model };
 }

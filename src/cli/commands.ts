@@ -16,11 +16,13 @@ import { pull } from './commands/pull.ts';
 import { report } from './commands/report.ts';
 import { serve } from './commands/serve.ts';
 import { trace } from './commands/trace.ts';
+import { worker } from './commands/worker.ts';
 
 const working: readonly Command[] = [
   ask,
   chat,
   batch,
+  worker,
   serve,
   models,
   pull,

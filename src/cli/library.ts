@@ -5,6 +5,7 @@
 
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
 import type { FoundSources } from '../batch/find-sources.ts';
+import type { WorkOptions } from '../batch/work.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
@@ -14,6 +15,7 @@ import type { Compared } from '../eval/compare.ts';
 import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';
 import type { evaluate } from '../eval/evaluate.ts';
 import type { mergePredictions } from '../eval/merge.ts';
+import type { QueueOfWorkers } from '../eval/queue-answerer.ts';
 import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -24,6 +26,9 @@ import type { Page } from '../image/page.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
 import type { PlanOptions } from '../model/plan-model.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
+import type { QueueAddress } from '../queue/address.ts';
+import type { QueueClient } from '../queue/client.ts';
+import type { Job } from '../queue/job.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
 import { pictureLabel } from './picture.ts';
@@ -33,6 +38,13 @@ export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
 export type LibraryInfo = ReturnType<typeof libraryInfo>;
 export type ModelBatchOptions = Omit<BatchOptions, 'viewer' | 'wantsBytes'>;
+export interface QueueBatchOptions extends ModelBatchOptions {
+  answer: Job['options'];
+  /** Names the run, so that a later one finds its jobs again. */
+  run: string;
+  /** Whether pictures are named by their paths, not sent. */
+  byPath: boolean;
+}
 export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
 
 export interface Library {
@@ -54,6 +66,14 @@ export interface Library {
   findSources(inputs: readonly string[], questions: readonly string[]): Promise<FoundSources>;
   /** Asks about all of it, with a model that is loaded. */
   batch(model: CogVLM2, answer: GenerateOptions, options: ModelBatchOptions): Promise<BatchCounts>;
+  /** A queue, whose workers have that model. */
+  queue(address: QueueAddress, model: string): Promise<QueueClient>;
+  /** Has workers answer a batch. */
+  batchOnQueue(client: QueueClient, options: QueueBatchOptions): Promise<BatchCounts>;
+  /** Who answers: the workers behind a queue. */
+  queueAnswerer(queue: QueueOfWorkers): Promise<Answerer>;
+  /** Answers what comes through a queue, until it is stopped. */
+  work(model: CogVLM2, options: WorkOptions): Promise<void>;
   /** Asks the questions of a benchmark, and keeps the answers in a file. */
   evalRun(options: Parameters<typeof evaluate>[0]): ReturnType<typeof evaluate>;
   /** Who answers: a loaded model. */
@@ -107,6 +127,14 @@ export const library: Library = {
     const { ModelViewer } = await import('../batch/model-viewer.ts');
     return batch({ ...options, viewer: new ModelViewer(model, answer), wantsBytes: true });
   },
+  queue: async (address, model) => (await import('../queue/client.ts')).QueueClient.open(address, model),
+  batchOnQueue: async (client, { answer, run, byPath, ...options }) => {
+    const { batch } = await import('../batch/batch.ts');
+    const { QueueViewer } = await import('../batch/queue-viewer.ts');
+    return batch({ ...options, viewer: new QueueViewer(client, answer, run), wantsBytes: !byPath });
+  },
+  queueAnswerer: async (queue) => (await import('../eval/queue-answerer.ts')).queueAnswerer(queue),
+  work: async (model, options) => (await import('../batch/work.ts')).work(model, options),
   evalRun: async (options) => (await import('../eval/evaluate.ts')).evaluate(options),
   modelAnswerer: async (model, compute) => (await import('../eval/asker.ts')).modelAnswerer(model, compute),
   endpoint: async (options) => {

@@ -88,12 +88,12 @@ function endpointAsker(endpoint: Endpoint, settings: Settings): Ask {
 }
 
 /** As VLMEvalKit takes an answer from CogVLM2. */
-function answerOf(text: string): string {
+export function answerOf(text: string): string {
   return strip(text.split('<|end_of_text|>')[0]!);
 }
 
 /** An answer must not depend on which others were asked before it, or beside it. */
-function seedOf(seed: number, id: string): number {
+export function seedOf(seed: number, id: string): number {
   return createHash('sha256').update(`${seed} ${id}`).digest().readUIntBE(0, 4);
 }
 

@@ -1,5 +1,7 @@
 /** Asks a model the questions of a benchmark and keeps every answer as it comes. */
-import { CogVLM2Error, type ErrorCode } from '../errors.ts';
+import { CogVLM2Error } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
+import { isItemError } from '../item-errors.ts';
 import type { Ask } from './asker.ts';
 import type { BrokenRow, DataSet, PlannedQuestion, Question } from './data/data-set.ts';
 import type { Settings } from './prediction.ts';
@@ -33,16 +35,6 @@ export interface RunCounts {
   morePictures: number;
 }
 
-/** What ends a question and not the run. */
-const questionErrors: ReadonlySet<ErrorCode> = new Set([
-  'invalid_value',
-  'invalid_image',
-  'image_too_large',
-  'file_not_found',
-  'context_length_exceeded',
-  'endpoint_refused',
-]);
-
 /** @throws what ends the run, after the answers that were on their way are kept; `aborted`. */
 export async function run(options: RunOptions): Promise<RunCounts> {
   const { data, selected, log, signal } = options;
@@ -64,7 +56,7 @@ export async function run(options: RunOptions): Promise<RunCounts> {
       counts.answered += 1;
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof CogVLM2Error) || !questionErrors.has(error.code)) throw error;
+      if (!isItemError(error)) throw error;
       counts.failed += 1;
       const { code, message } = error;
       log.append({ id: question.id, error: { code, message }, run: { row: question.place } });
@@ -107,26 +99,4 @@ function writable(row: Row): Record<string, unknown> {
 function asJson(value: PythonValue): unknown {
   if (typeof value === 'bigint' || value instanceof PythonFloat) return str(value);
   return Array.isArray(value) ? value.map(asJson) : value;
-}
-
-/** At most so many at once; the first failure lets the others end and is thrown. */
-export async function inParallel<Item>(
-  items: AsyncIterable<Item>,
-  parallel: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const running = new Set<Promise<void>>();
-  let failure: { error: unknown } | undefined;
-  for await (const item of items) {
-    if (failure !== undefined) break;
-    const one = work(item)
-      .catch((error: unknown) => {
-        failure ??= { error };
-      })
-      .finally(() => running.delete(one));
-    running.add(one);
-    if (running.size >= parallel) await Promise.race(running);
-  }
-  await Promise.all(running);
-  if (failure !== undefined) throw failure.error;
 }

@@ -1,4 +1,5 @@
 /** Whether a run may go on with a file: only where all that answers depend on is as it was. */
+import { differencesOf } from '../differences.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { Header } from './prediction.ts';
 
@@ -13,22 +14,4 @@ export function checkSameSettings(file: string, earlier: Header, now: Header): v
     'invalid_value',
     `${file} was made with other settings: ${differences.join('; ')}. Use those, or give another --output.`,
   );
-}
-
-/** "temperature was 0 and is 0.5", for every leaf that differs. */
-export function differencesOf(earlier: unknown, now: unknown, name = ''): string[] {
-  if (isObject(earlier) && isObject(now)) {
-    const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
-    return keys.flatMap((key) => differencesOf(earlier[key], now[key], name === '' ? key : `${name}.${key}`));
-  }
-  if (JSON.stringify(earlier) === JSON.stringify(now)) return [];
-  return [`${name} was ${shown(earlier)} and is ${shown(now)}`];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? 'not there' : JSON.stringify(value);
 }

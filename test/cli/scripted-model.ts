@@ -111,6 +111,10 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     },
     findSources: realLibrary.findSources,
     batch: realLibrary.batch,
+    queue: realLibrary.queue,
+    batchOnQueue: realLibrary.batchOnQueue,
+    queueAnswerer: realLibrary.queueAnswerer,
+    work: realLibrary.work,
     report: realLibrary.report,
     async readPicture(source) {
       if (source.includes('missing'))

@@ -1,8 +1,8 @@
 /** Which questions a run asks, and how a server's refusals are taken. */
 import { expect, test } from 'vitest';
 import { troubleOf } from '../../src/eval/endpoint.ts';
-import { inParallel } from '../../src/eval/run.ts';
 import { select } from '../../src/eval/selection.ts';
+import { inParallel } from '../../src/in-parallel.ts';
 
 const questions = Array.from({ length: 40 }, (_, place) => ({
   id: String(place),

@@ -1,8 +1,11 @@
 /** `cogvlm2 batch INPUT...`: many pictures and PDF pages, one JSON line an answer. */
+
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { BatchCounts } from '../../batch/batch.ts';
+import type { Item } from '../../batch/line.ts';
 import { CogVLM2Error } from '../../errors.ts';
-import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { flagGroup } from '../flags.ts';
@@ -18,6 +21,7 @@ import {
 } from '../options.ts';
 import { printable } from '../printable.ts';
 import { createProgress } from '../progress.ts';
+import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 import { formatCount } from '../units.ts';
 
@@ -40,6 +44,11 @@ const batchOptions = z.object({
   retryErrors: flagGroup('Run')(
     z.boolean().default(false),
     'Ask again what an earlier run got an error for.',
+  ),
+  ...queueOption,
+  byPath: flagGroup('Run')(
+    z.boolean().default(false),
+    'Name pictures to the workers by their paths, in place of sending them: for a folder that all machines have.',
   ),
   ...answerOptions,
   ...modelOptions,
@@ -70,7 +79,8 @@ export const batch = defineCommand({
   ],
   notes: `What goes in and what comes out stands in [batch.md](batch.md). Every answer is a line as soon as it is there. A run
 that was stopped, or killed, goes on with the same command; other settings than before are refused. An input that
-cannot be read or asked gets a line with an \`error\`, and the exit status is then 8. \`--parallel\` is of pictures.`,
+cannot be read or asked gets a line with an \`error\`, and the exit status is then 8. \`--parallel\` is of pictures. With
+\`--queue\` other machines answer: [many-machines.md](many-machines.md).`,
 
   async run(inputs, options, context) {
     const { output, question } = options;
@@ -100,26 +110,45 @@ async function answerAll(
   const { terminal, library } = context;
   using stop = stopOnInterrupt(terminal);
   const progress = createProgress(terminal, options.quiet);
-  using model = await openModel(options, context, progress, stop.signal);
   const say = (text: string) => {
     progress.clear();
     if (!options.quiet) terminal.stderr.write(printable(`cogvlm2: ${text}\n`, terminal.stderr));
   };
-  const counts = await library
-    .batch(model, generateOptions(options, stop.signal), {
-      sources,
-      file,
-      settings: settingsOf(model, options),
-      pages: options.pages,
-      parallel: options.parallel,
-      isJson: false,
-      retryErrors: options.retryErrors,
-      signal: stop.signal,
-      onProgress: (done, total) => progress.report({ stage: 'answer', done, total }),
-      onError: ({ input, page }, { message }) =>
-        say(`${input}${page === null ? '' : `, page ${page}`}: ${message}`),
-    })
-    .finally(progress.clear);
+  const run = {
+    sources,
+    file,
+    pages: options.pages,
+    parallel: options.parallel,
+    isJson: false,
+    retryErrors: options.retryErrors,
+    signal: stop.signal,
+    onProgress: (done: number, total: number) => progress.report({ stage: 'answer', done, total }),
+    onError: ({ input, page }: Item, { message }: CogVLM2Error) =>
+      say(`${input}${page === null ? '' : `, page ${page}`}: ${message}`),
+  };
+  const withModel = async () => {
+    using model = await openModel(options, context, progress, stop.signal);
+    const { name, types, sizeBytes } = model.info;
+    const settings = settingsOf({ name, types, sizeBytes }, options);
+    return await library.batch(model, generateOptions(options, stop.signal), { ...run, settings });
+  };
+  const onQueue = async (url: string) => {
+    const name = await queueModelName(options.model, library);
+    const settings = settingsOf({ name, answers: 'through a queue' }, options);
+    await using client = await library.queue(queueAddress(url, options.quiet, terminal), name);
+    const { signal: _, ...answer } = generateOptions(options, stop.signal);
+    return await library.batchOnQueue(client, {
+      ...run,
+      settings,
+      answer: { ...answer, stop: options.stop },
+      run: JSON.stringify([hostname(), resolve(file), settings]),
+      byPath: options.byPath,
+      parallel: Math.max(queueDepth, options.parallel),
+    });
+  };
+  const counts = await (options.queue === undefined ? withModel() : onQueue(options.queue)).finally(
+    progress.clear,
+  );
   const { answers, errors, earlier } = counts;
   say(
     `${file} has ${formatCount(answers)} answers and ${formatCount(errors)} errors, ${formatCount(earlier)} of them from before.`,
@@ -128,12 +157,11 @@ async function answerAll(
 }
 
 /** What answers depend on. */
-function settingsOf({ info }: CogVLM2, options: BatchFlags): object {
+function settingsOf(model: object, options: BatchFlags): object {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, template } = options;
-  const { name, types, sizeBytes } = info;
   const orNull = <T>(value: T | undefined) => value ?? null;
   return {
-    model: { name, types, sizeBytes },
+    model,
     compute: options.compute,
     context: orNull(options.context),
     template,

@@ -21,6 +21,7 @@ import {
 } from '../options.ts';
 import { packageDirectory, packageVersion } from '../package-info.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
+import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 import { formatCount } from '../units.ts';
 
@@ -45,6 +46,7 @@ const runOptions = z.object({
     { value: 'I/N' },
   ),
   ...parallelOption(1, 256),
+  ...queueOption,
   pictures: inQuestions(
     z.enum(['first', 'all']).default('first'),
     'Which pictures of a question are shown; CogVLM2 takes one, servers may take all.',
@@ -116,6 +118,7 @@ beside it. The same command goes on with the file; with other settings it is ref
         ...options,
         ...{ maxTokens: options.maxTokens ?? null, topK: options.topK ?? null, topP: options.topP ?? null },
         benchmark,
+        parallel: options.queue === undefined ? options.parallel : Math.max(queueDepth, options.parallel),
         data: data.length > 0 ? data : [demoData(benchmark)],
         shard: shardOf(options.shard),
         seed: options.seed ?? null,
@@ -150,7 +153,15 @@ class Opened implements AsyncDisposable {
 
   async answerer(options: RunFlags, context: Context, progress: ProgressReport, signal: AbortSignal) {
     const { library, terminal } = context;
-    const { endpoint: url, apiModel, compute } = options;
+    const { endpoint: url, apiModel, compute, queue } = options;
+    if (queue !== undefined) {
+      if (url !== undefined) throw invalid('Either --queue or --endpoint answers, not both.');
+      const address = queueAddress(queue, options.quiet, terminal);
+      const name = await queueModelName(options.model, library);
+      const client = await library.queue(address, name);
+      this.#opened = client;
+      return library.queueAnswerer({ client, model: name, shownAddress: address.shown });
+    }
     if (url === undefined) {
       if (apiModel !== undefined)
         throw invalid('--api-model is a name at a server: give --endpoint URL as well.');

@@ -1,0 +1,47 @@
+/** Naming a queue: the flag of the commands that ask, and the address with its word of warning. */
+import path from 'node:path';
+import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
+import { flagGroup } from './flags.ts';
+import type { Library } from './library.ts';
+import type { Terminal } from './terminal.ts';
+
+export const queueOption = {
+  queue: flagGroup('Run')(
+    z.string().min(1).optional(),
+    'Redis whose `cogvlm2 worker`s answer, in place of a model here: redis:// or rediss://.',
+    { value: 'URL' },
+  ),
+};
+
+/** At least so many questions lie in the queue, so that no worker waits. */
+export const queueDepth = 32;
+
+/** @throws CogVLM2Error invalid_value */
+export function queueAddress(written: string | undefined, quiet: boolean, terminal: Terminal): QueueAddress {
+  if (written === undefined) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      'The queue is needed, as in `cogvlm2 worker redis://127.0.0.1:6379`.',
+    );
+  }
+  const address = parseQueueAddress(written);
+  if (address.isOpen && !quiet) {
+    terminal.stderr.write(
+      `cogvlm2: ${address.shown} has no TLS or no password: others on that network can read the pictures and answers.\n`,
+    );
+  }
+  return address;
+}
+
+/** By what name the workers know the model: the one that asks need not have it. */
+export async function queueModelName(written: string | undefined, library: Library): Promise<string> {
+  try {
+    return (await library.findModel(written ?? 'demo')).name;
+  } catch (error) {
+    if (written === undefined || !(error instanceof CogVLM2Error) || error.code !== 'model_not_found')
+      throw error;
+    return path.basename(written, '.gguf');
+  }
+}

@@ -1,0 +1,46 @@
+/** Asks the workers behind a queue, who answer with a model of ours. */
+import { createHash } from 'node:crypto';
+import { CogVLM2Error } from '../errors.ts';
+import type { QueueClient } from '../queue/client.ts';
+import { inlinePicture } from '../queue/job.ts';
+import { type Answerer, answerOf, seedOf } from './asker.ts';
+
+export interface QueueOfWorkers {
+  readonly client: QueueClient;
+  readonly model: string;
+  /** Without a password. */
+  readonly shownAddress: string;
+}
+
+export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): Answerer {
+  return {
+    model: { kind: 'endpoint', name: model, url: shownAddress },
+    device: null,
+    templateOf: (wished) => wished,
+    asker:
+      (settings) =>
+      async ({ id, prompt, pictures }, signal) => {
+        const { template, temperature, maxTokens, topK, topP, seed } = settings;
+        const job = {
+          picture: pictures[0] === undefined ? null : inlinePicture(pictures[0]),
+          question: prompt,
+          options: {
+            temperature,
+            ...(template !== null && { template }),
+            ...(maxTokens !== null && { maxTokens }),
+            ...(topK !== null && { topK }),
+            ...(topP !== null && { topP }),
+            ...(seed !== null && { seed: seedOf(seed, id) }),
+          },
+        };
+        const jobId = createHash('sha256')
+          .update(JSON.stringify([settings, id, job]))
+          .digest('hex');
+        const reply = await client.ask(jobId, job, signal);
+        await client.forget(jobId);
+        if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
+        const { answer, finishReason, usage } = reply;
+        return { text: answerOf(answer), finishReason, completionTokens: usage.completionTokens };
+      },
+  };
+}

@@ -1,0 +1,72 @@
+/** What goes through the queue: JSON of these shapes and nothing else, checked on both sides. */
+import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+import { itemErrorCodes } from '../item-errors.ts';
+
+/** Of an encoded picture that travels in its job. */
+export const MAX_INLINE_BYTES = 8 * 2 ** 20;
+
+const base64Length = Math.ceil(MAX_INLINE_BYTES / 3) * 4;
+
+export const jobSchema = z.object({
+  picture: z.union([
+    z.object({ base64: z.base64().max(base64Length) }),
+    z.object({ path: z.string().min(1), page: z.int().min(1).nullable() }),
+    z.null(),
+  ]),
+  question: z.string(),
+  options: z.strictObject({
+    template: z.enum(['chat', 'vqa', 'base']).optional(),
+    maxTokens: z.number().optional(),
+    temperature: z.number().optional(),
+    topK: z.number().optional(),
+    topP: z.number().optional(),
+    minP: z.number().optional(),
+    repetitionPenalty: z.number().optional(),
+    seed: z.number().optional(),
+    stop: z.array(z.string()).optional(),
+  }),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+const count = z.number();
+
+export const replySchema = z.union([
+  z.object({
+    answer: z.string(),
+    finishReason: z.enum(['stop', 'length']),
+    seed: z.number(),
+    usage: z.object({
+      promptTokens: count,
+      imageTokens: count,
+      cachedTokens: count,
+      completionTokens: count,
+    }),
+    timings: z.object({
+      imageMs: count,
+      visionMs: count,
+      prefillMs: count,
+      firstTokenMs: count,
+      decodeMs: count,
+      totalMs: count,
+    }),
+    model: z.string(),
+  }),
+  /** The input's own fault: asking again would not help. */
+  z.object({ error: z.object({ code: z.enum(itemErrorCodes), message: z.string() }) }),
+]);
+export type Reply = z.infer<typeof replySchema>;
+
+/** Workers of one model listen to one queue, so that a question cannot come to another model. */
+export function queueName(model: string): string {
+  return `cogvlm2-${model.replaceAll(/[^\w.-]+/g, '-')}`;
+}
+
+/** @throws CogVLM2Error image_too_large */
+export function inlinePicture(bytes: Uint8Array): Job['picture'] {
+  if (bytes.byteLength <= MAX_INLINE_BYTES) return { base64: Buffer.from(bytes).toString('base64') };
+  throw new CogVLM2Error(
+    'image_too_large',
+    `The picture has ${bytes.byteLength} bytes; a job of the queue carries ${MAX_INLINE_BYTES}. Make it smaller, or use --by-path with a folder that the workers have too.`,
+  );
+}

@@ -1,0 +1,74 @@
+/** The side that answers: takes jobs of one model from the queue until it is stopped. */
+import { Worker } from 'bullmq';
+import { CogVLM2Error } from '../errors.ts';
+import { isItemError } from '../item-errors.ts';
+import type { QueueAddress } from './address.ts';
+import { checkQueue } from './connect.ts';
+import { type Job, jobSchema, queueName, type Reply } from './job.ts';
+
+export interface WorkerOptions {
+  readonly address: QueueAddress;
+  readonly model: string;
+  /** Jobs at the same time. */
+  readonly parallel: number;
+  /** After how long without a sign of life a worker's jobs go to others. */
+  readonly lostMs: number;
+  answer(job: Job, signal: AbortSignal): Promise<Reply>;
+  readonly signal: AbortSignal;
+  /** A job is done; how many there were. */
+  onDone(count: number): void;
+}
+
+/** A job that took its worker down so often is given up. */
+const maxStalledCount = 3;
+
+/**
+ * Takes jobs until `signal`, and then ends those that it has.
+ * @throws CogVLM2Error endpoint_failed; or the failure of this machine, whose jobs other workers get
+ */
+export async function workOnQueue(options: WorkerOptions): Promise<void> {
+  const { address, model, parallel, lostMs, signal } = options;
+  await checkQueue(address);
+  const failed = new AbortController();
+  let count = 0;
+  const worker = new Worker<unknown, Reply>(
+    queueName(model),
+    async ({ data }) => {
+      try {
+        const reply = await answerOrError(data, options, failed.signal);
+        options.onDone(++count);
+        return reply;
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    },
+    {
+      connection: { url: address.url },
+      concurrency: parallel,
+      lockDuration: lostMs,
+      stalledInterval: Math.max(1_000, lostMs / 2),
+      maxStalledCount,
+    },
+  );
+  worker.on('error', () => {}); // a lost connection, which is taken up again
+  const end = AbortSignal.any([signal, failed.signal]);
+  await new Promise<void>((resolve) => {
+    end.addEventListener('abort', () => resolve(), { once: true });
+    if (end.aborted) resolve();
+  });
+  await worker.close();
+  failed.signal.throwIfAborted();
+}
+
+async function answerOrError(data: unknown, options: WorkerOptions, signal: AbortSignal): Promise<Reply> {
+  const job = jobSchema.safeParse(data);
+  try {
+    if (!job.success)
+      throw new CogVLM2Error('invalid_value', 'The job has another shape: is its sender newer?');
+    return await options.answer(job.data, signal);
+  } catch (error) {
+    if (!isItemError(error)) throw error;
+    return { error: { code: error.code, message: error.message } };
+  }
+}
