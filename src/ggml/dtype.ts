@@ -18,6 +18,7 @@ export const dtypes = {
   q4_k: { id: 12, block: 256, bytes: 144 },
   q5_k: { id: 13, block: 256, bytes: 176 },
   q6_k: { id: 14, block: 256, bytes: 210 },
+  iq4_nl: { id: 20, block: 32, bytes: 18 },
   i32: { id: 26, block: 1, bytes: 4 },
   i64: { id: 27, block: 1, bytes: 8 },
   bf16: { id: 30, block: 1, bytes: 2 },
@@ -41,7 +42,7 @@ export function rowBytes(type: DType, length: number): number {
 /** What weights are quantised from. */
 export type FloatType = 'f32' | 'f16' | 'bf16';
 /** What `quantize` makes. */
-export type TargetType = 'bf16' | 'q4_0' | 'q4_k' | 'q5_k' | 'q6_k' | 'q8_0';
+export type TargetType = 'bf16' | 'q4_0' | 'iq4_nl' | 'q4_k' | 'q5_k' | 'q6_k' | 'q8_0';
 
 export function isFloat(type: DType): type is FloatType {
   return type === 'f32' || type === 'f16' || type === 'bf16';

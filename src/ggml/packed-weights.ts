@@ -1,5 +1,5 @@
 import { Context } from './context.ts';
-import type { DType } from './dtype.ts';
+import { type DType, isFloat } from './dtype.ts';
 import type { Engine } from './engine.ts';
 import { ggml } from './library.ts';
 import { byteSize, type Tensor } from './tensor.ts';
@@ -38,6 +38,11 @@ export class KeptWeights {
     this.#weights = leavesRoom(totalBytes(packable), freeBytes) ? packable : [];
   }
 
+  /** Whether there is, or will be, a packed copy of this one. */
+  has(weight: Tensor): boolean {
+    return this.#weights.includes(weight);
+  }
+
   /** Bytes of packed copies that there will be. */
   get sizeBytes(): number {
     return totalBytes(this.#weights);
@@ -56,7 +61,12 @@ export class KeptWeights {
  * Types whose packed products round one row and four rows alike, so that a sequence's numbers do not depend on how many
  * are decoded beside it. Those of q4_K do not: one row differs from four in the last bits.
  */
-const roundsAlike: ReadonlySet<DType> = new Set(['q4_0']);
+const roundsAlike: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
+
+/** The other way round, of weights as they are stored: one row is multiplied by another kernel than two and more. */
+export function oneRowDiffers(type: DType): boolean {
+  return isFloat(type) || type === 'iq4_nl';
+}
 
 /** Copies may take half of what is free: the rest is for the cache of keys and values, scratch, and the file's pages. */
 export function leavesRoom(copiesBytes: number, freeBytes: number): boolean {

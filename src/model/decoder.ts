@@ -1,11 +1,10 @@
 import { freemem } from 'node:os';
 import type { Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { isFloat } from '../ggml/dtype.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
-import { KeptWeights, PackedPass } from '../ggml/packed-weights.ts';
+import { KeptWeights, oneRowDiffers, PackedPass } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Chunk, Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
@@ -56,7 +55,7 @@ export class Decoder {
   readonly #layers: DecoderLayer[];
   readonly #norm: RmsNorm;
   readonly #lmHead: Linear;
-  /** ggml multiplies one row with floating-point weights by another kernel than two and more: one goes as a pair. */
+  /** One row of what ggml multiplies by another kernel than two and more goes as a pair. */
   readonly #pairs: boolean;
   /**
    * ggml divides one row's attention over long caches among its threads. With the heads in two groups it does not,
@@ -87,13 +86,12 @@ export class Decoder {
     });
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
     this.#lmHead = new Linear(weights.into(language), 'lm_head', hiddenSize, vocabSize);
-    const linears = [this.#lmHead, ...this.#layers.flatMap((layer) => layer.languageLinears())];
-    this.#pairs = linears.some(({ type }) => isFloat(type));
     this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
     this.#languageWeights = new KeptWeights(engine, language, {
       freeBytes: freemem(),
       alikeOnly: !oneSequence,
     });
+    this.#pairs = language.some((weight) => oneRowDiffers(weight.type) && !this.#languageWeights.has(weight));
     this.#packsVision = this.visionMatrices.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
     this.#hiddenSize = hiddenSize;
   }
@@ -219,10 +217,6 @@ class DecoderLayer {
     };
   }
 
-  languageLinears(): Linear[] {
-    return [...this.#attention.languageLinears(), ...this.#mlp.language.linears()];
-  }
-
   forward(graph: Graph, x: Tensor, step: Step): Tensor {
     const attended = graph.add(x, this.#attention.forward(graph, this.#inputNorm.forward(graph, x), step));
     return graph.add(
@@ -256,10 +250,6 @@ class Attention {
     const table = 'rotary_emb.inv_freq';
     const stored = weights.has(table) ? weights.numbers(table, headSize / 2) : undefined;
     this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
-  }
-
-  languageLinears(): Linear[] {
-    return [this.#queryKeyValue.language, this.#dense.language];
   }
 
   forward(graph: Graph, x: Tensor, step: Step): Tensor {
@@ -319,10 +309,6 @@ class Mlp {
     this.#gate = new Linear(weights, 'gate_proj', hiddenSize, intermediateSize);
     this.#up = new Linear(weights, 'up_proj', hiddenSize, intermediateSize);
     this.#down = new Linear(weights, 'down_proj', intermediateSize, hiddenSize);
-  }
-
-  linears(): Linear[] {
-    return [this.#gate, this.#up, this.#down];
   }
 
   forward(ops: Ops, x: Tensor): Tensor {

@@ -1,5 +1,4 @@
 import type { Weights } from '../checkpoint/weights.ts';
-import type { DType } from '../ggml/dtype.ts';
 import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
@@ -15,8 +14,8 @@ export class Linear {
     this.#bias = options.bias ? weights.vector(`${name}.bias`, outputs) : undefined;
   }
 
-  get type(): DType {
-    return this.#weight.type;
+  get weight(): Tensor {
+    return this.#weight;
   }
 
   forward(ops: Ops, x: Tensor): Tensor {

@@ -265,6 +265,6 @@ class TowerMlp {
   forward(ops: Ops, x: Tensor): Tensor {
     const y = this.#fc1.forward(ops, x); // [intermediate, m]
     // What the second product rounds to 8 bits needs no exact GELU, whose error function would take a tenth of the tower.
-    return this.#fc2.forward(ops, isFloat(this.#fc2.type) ? ops.gelu(y) : ops.geluTanh(y));
+    return this.#fc2.forward(ops, isFloat(this.#fc2.weight.type) ? ops.gelu(y) : ops.geluTanh(y));
   }
 }

@@ -36,7 +36,9 @@ test('every mix says which tensor gets which type, and what its rows do not fit'
   const entries = [
     entry('lm_head.weight', 8, 512),
     entry('model.layers.0.mlp.language_mlp.down_proj.weight', 8, 512),
-    entry('model.layers.0.mlp.language_mlp.up_proj.weight', 8, 96),
+    entry('model.layers.0.self_attn.language_expert_dense.weight', 8, 512),
+    entry('model.layers.0.self_attn.vision_expert_dense.weight', 8, 512),
+    entry('model.layers.0.mlp.vision_mlp.gate_proj.weight', 8, 96),
     entry('model.layers.0.mlp.vision_mlp.up_proj.weight', 8, 40),
     entry('model.norm.weight', 512),
     entry('model.vision.conv.weight', 256, 256, 2, 2),
@@ -45,8 +47,8 @@ test('every mix says which tensor gets which type, and what its rows do not fit'
   ];
   const types = (mix: MixName) => planMix(entries, mix).map(({ type }) => type);
   const kept = Array(4).fill('bf16');
-  expect(types('int4')).toEqual(['q6_k', 'q4_k', 'q4_0', 'bf16', ...kept]);
-  expect(types('int8')).toEqual(['q8_0', 'q8_0', 'q8_0', 'bf16', ...kept]);
+  expect(types('int4')).toEqual(['q6_k', 'iq4_nl', 'iq4_nl', 'q4_k', 'iq4_nl', 'bf16', ...kept]);
+  expect(types('int8')).toEqual([...Array(5).fill('q8_0'), 'bf16', ...kept]);
   const misfits = planMix(entries, 'int4').flatMap(({ insteadOf }) => insteadOf ?? []);
   expect(misfits).toEqual(['q4_k', 'q4_k']);
   expect(planMix(entries, 'int4')[0]?.sizeBytes).toBe(8 * 2 * 210);

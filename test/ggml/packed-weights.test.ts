@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { randomFrom } from '../../src/generate/random.ts';
 import { Context } from '../../src/ggml/context.ts';
-import { type DType, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
+import { dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
@@ -13,8 +13,10 @@ afterAll(() => engine[Symbol.dispose]());
 const columns = 512;
 const rows = 24;
 
+type Packable = 'q4_0' | 'iq4_nl' | 'q4_k';
+
 /** A random weight [512, m] in the device's memory. */
-function weight(type: 'q4_0' | 'q4_k' | 'f32', seed: number, m = rows): Tensor {
+function weight(type: Packable | 'f32', seed: number, m = rows): Tensor {
   const random = randomFrom(seed);
   const values = Float32Array.from({ length: columns * m }, () => random() - 0.5);
   const context = Context.forTensors(1);
@@ -42,11 +44,11 @@ function expectAlike(actual: Float32Array, wanted: Float32Array): void {
 }
 
 /** Types that this processor has a layout for; the tests of copies run for these. */
-const packable = (['q4_0', 'q4_k'] as const).filter((type) => engine.packing?.bufferTypeFor(weight(type, 1)));
+const packable = (['q4_0', 'iq4_nl', 'q4_k'] as const).filter((type) => engine.packing?.bufferTypeFor(weight(type, 1)));
 
 describe('which weights are packed', () => {
   test.runIf(process.arch === 'x64')('four-bit types are, with whole groups of eight rows', () => {
-    expect(packable).toEqual(['q4_0', 'q4_k']);
+    expect(packable).toEqual(['q4_0', 'iq4_nl', 'q4_k']);
     expect(engine.packing?.bufferTypeFor(weight('q4_k', 1, 23))).toBeNull();
   });
 
@@ -71,11 +73,11 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     expect(await kept.ready()).toBe(packed);
   });
 
-  test('round a row alike whatever rows are beside it', async () => {
-    const stored = weight('q4_0', 2);
+  test.each(['q4_0', 'iq4_nl'] as const)('of %s round a row alike whatever rows are beside it', async (type) => {
+    const stored = weight(type, 2);
     const packed = await new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: true }).ready();
-    const whole = await product(stored, packed, 8);
-    for (const count of [1, 2, 3, 5])
+    const whole = await product(stored, packed, 16);
+    for (const count of [1, 2, 3, 4, 5, 12])
       expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
   });
 
@@ -96,7 +98,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
   });
 });
 
-describe.each(packable)('%s', (type: Extract<DType, 'q4_0' | 'q4_k'>) => {
+describe.each(packable)('%s', (type: Packable) => {
   test('a pass gives every layer its own weights, whatever their shapes, and can be left anywhere', async () => {
     const layers = [4, 5, 6, 7, 8].map((seed) => [weight(type, seed, seed === 6 ? 2 * rows : rows)]);
     for (const last of [4, 1]) {
