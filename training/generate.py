@@ -6,14 +6,15 @@ from figures import chart, shapes
 from scenes import form, line_questions, lines, receipt, sign, table
 from words import Words
 
-SCENES = {"sign": (sign, 0.22), "lines": (lines, 0.12), "receipt": (receipt, 0.24), "form": (form, 0.2),
-          "table": (table, 0.07), "chart": (chart, 0.07), "shapes": (shapes, 0.08)}
+SCENES = {  # how often while scoring, and while learning
+    "sign": (sign, 0.22, 0.3), "lines": (lines, 0.12, 0.18), "receipt": (receipt, 0.24, 0.18), "form": (form, 0.2, 0.15),
+    "table": (table, 0.07, 0.06), "chart": (chart, 0.07, 0.07), "shapes": (shapes, 0.08, 0.06)}
 
 
 def picture(seed, scoring=False, scene=None, language=None):
     """-> RGB picture, marks (see canvas.py), scene name, language, [(task, question, answer)]."""
     rng = random.Random(f"{'scoring' if scoring else 'training'} {seed}")
-    name = scene or rng.choices(list(SCENES), [weight for _, weight in SCENES.values()])[0]
+    name = scene or rng.choices(list(SCENES), [often if scoring else learned for _, often, learned in SCENES.values()])[0]
     zh = rng.random() < 0.35 if language is None else language == "zh"
     c = Canvas(rng, dark=False if name in ("shapes", "chart") else None)
     c.boxed = False

@@ -48,22 +48,29 @@ class Words:
                 return word
         return word
 
+    def doubled(self, text, share):
+        """While learning, one character is doubled at times: two alike are hard to tell from one."""
+        if self.scoring or not text or self.rng.random() > share:
+            return text
+        i = self.rng.randrange(len(text))
+        return text[:i] + text[i] + text[i:]
+
     def invented(self):
         rng = self.rng
         if rng.random() < 0.3:
-            return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 6)))
+            return self.doubled("".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 6))), 0.3)
         parts = [rng.choice("bcdfghjklmnpqrstvwxyz") + rng.choice("aeiou") for _ in range(rng.randint(1, 3))]
-        return "".join(parts) + rng.choice("bdgklmnprstxyz")
+        return self.doubled("".join(parts) + rng.choice("bdgklmnprstxyz"), 0.3)
 
     def english(self, case=None):
         rng = self.rng
-        word = self.real(EN) if rng.random() < 0.45 else self.invented()
+        word = self.real(EN) if rng.random() < (0.45 if self.scoring else 0.2) else self.invented()
         case = case or rng.choice("UUTTTl")
         return word.upper() if case == "U" else word.title() if case == "T" else word
 
     def chinese(self):
         rng = self.rng
-        if rng.random() < 0.5:
+        if rng.random() < (0.5 if self.scoring else 0.25):
             return self.real(ZH)
         return "".join(rng.choice(CHINESE) for _ in range(rng.randint(2, 4)))
 
@@ -74,7 +81,8 @@ class Words:
         return self.real(ZH_NAMES if zh else NAMES)
 
     def digits(self, low, high):
-        return "".join(self.rng.choice("0123456789") for _ in range(self.rng.randint(low, high)))
+        drawn = "".join(self.rng.choice("0123456789") for _ in range(self.rng.randint(low, high)))
+        return self.doubled(drawn, 0.3)[:high]
 
     def number(self):
         return str(self.rng.randint(1, 9)) + self.digits(0, 3)

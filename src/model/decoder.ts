@@ -37,6 +37,9 @@ interface Sequence {
   mask: Tensor | null;
 }
 
+/** Some of the rows of x [width, n]. */
+type Choice = (graph: Graph, x: Tensor) => Tensor;
+
 export interface ForwardOptions {
   /** Which rows need logits: only the last of a part is ever sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
@@ -108,6 +111,13 @@ export class Decoder {
     const n = padded.reduce((sum, part) => sum + rowsOf(part), 0);
     const real = pair ? 1 : n;
     const isVision = parts[0]?.chunk.expert === 'vision';
+    const count = options.logits === 'last' ? parts.length : real;
+    const all: Choice = (_, x) => x;
+    const wanted: Choice = (graph, x) => {
+      if (count === real) return x;
+      const rows = graph.rows(x, real - count, count);
+      return this.#pairs && count === 1 ? graph.concatRows(rows, rows) : rows;
+    };
     // Many rows amortise the packing of a layer just before its use: a graph a layer, and x in memory of its own between.
     const pass = isVision && this.#packsVision ? new PackedPass(this.#engine, this.visionMatrices) : null;
     const between = pass && new State(this.#engine, [['x', 'f32', [this.#hiddenSize, n]] as const]);
@@ -133,16 +143,14 @@ export class Decoder {
           x = between.get('x');
         }
         tap(`hidden.${i}`, graph.rows(x, 0, real));
-        x = layer.forward(graph, x, step);
+        x = layer.forward(graph, x, step, i === this.#layers.length - 1 && !options.tap ? wanted : all);
       }
+      // Without logits nothing asks for more than the keys and values that the layers leave in the cache.
       if (options.logits !== 'none') {
-        const count = options.logits === 'last' ? parts.length : real;
-        const wanted = graph.rows(x, real - count, count);
-        const rows = this.#pairs && count === 1 ? graph.concatRows(wanted, wanted) : wanted;
-        const normed = this.#norm.forward(graph, rows);
+        const normed = this.#norm.forward(graph, options.tap ? wanted(graph, x) : x);
         tap(`hidden.${this.#layers.length}`, graph.rows(normed, 0, count));
         graph.output('logits', graph.rows(this.#lmHead.forward(graph, normed), 0, count));
-      } else graph.effect(x);
+      }
       await run();
       for (const part of parts) part.cache.length += rowsOf(part);
       return logits;
@@ -217,8 +225,10 @@ class DecoderLayer {
     };
   }
 
-  forward(graph: Graph, x: Tensor, step: Step): Tensor {
-    const attended = graph.add(x, this.#attention.forward(graph, this.#inputNorm.forward(graph, x), step));
+  /** @param choice of the rows that go on; the others only leave their keys and values. */
+  forward(graph: Graph, x: Tensor, step: Step, choice: Choice): Tensor {
+    const mixed = this.#attention.forward(graph, this.#inputNorm.forward(graph, x), step, choice);
+    const attended = graph.add(choice(graph, x), mixed);
     return graph.add(
       attended,
       this.#mlp[step.expert].forward(graph, this.#postNorm.forward(graph, attended)),
@@ -252,7 +262,7 @@ class Attention {
     this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
   }
 
-  forward(graph: Graph, x: Tensor, step: Step): Tensor {
+  forward(graph: Graph, x: Tensor, step: Step, choice: Choice): Tensor {
     const { headSize, heads, kvHeads } = this.#config;
     const n = x.shape[1];
     const qkv = this.#queryKeyValue[step.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]: q | k | v
@@ -273,7 +283,7 @@ class Attention {
     // The other of a pair is read by nobody.
     while (first++ < n) outputs.push(...outputs.slice(0, 1));
     const o = outputs.reduce((a, b) => graph.concatRows(a, b)); // [H, n]
-    return this.#dense[step.expert].forward(graph, o);
+    return this.#dense[step.expert].forward(graph, choice(graph, o));
   }
 
   /** Rows from `first` on of q [headSize, heads, n], k and v [headSize * kvHeads, n], of one sequence -> [H, rows]. */

@@ -44,7 +44,9 @@ function expectAlike(actual: Float32Array, wanted: Float32Array): void {
 }
 
 /** Types that this processor has a layout for; the tests of copies run for these. */
-const packable = (['q4_0', 'iq4_nl', 'q4_k'] as const).filter((type) => engine.packing?.bufferTypeFor(weight(type, 1)));
+const packable = (['q4_0', 'iq4_nl', 'q4_k'] as const).filter((type) =>
+  engine.packing?.bufferTypeFor(weight(type, 1)),
+);
 
 describe('which weights are packed', () => {
   test.runIf(process.arch === 'x64')('four-bit types are, with whole groups of eight rows', () => {
@@ -73,13 +75,16 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     expect(await kept.ready()).toBe(packed);
   });
 
-  test.each(['q4_0', 'iq4_nl'] as const)('of %s round a row alike whatever rows are beside it', async (type) => {
-    const stored = weight(type, 2);
-    const packed = await new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: true }).ready();
-    const whole = await product(stored, packed, 16);
-    for (const count of [1, 2, 3, 4, 5, 12])
-      expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
-  });
+  test.each(['q4_0', 'iq4_nl'] as const)(
+    'of %s round a row alike whatever rows are beside it',
+    async (type) => {
+      const stored = weight(type, 2);
+      const packed = await new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: true }).ready();
+      const whole = await product(stored, packed, 16);
+      for (const count of [1, 2, 3, 4, 5, 12])
+        expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
+    },
+  );
 
   test('are none where memory is short, and none of a type that rounds otherwise', async () => {
     for (const kept of [
