@@ -5,9 +5,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { writeFileWhole } from '../atomic-file.ts';
-import { differencesOf } from '../differences.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Journal } from '../journal.ts';
+import { checkSameSettings } from '../same-settings.ts';
 import type { AnswerLine, ErrorLine, Item } from './line.ts';
 
 const lineSchema = z.looseObject({
@@ -102,12 +102,7 @@ function checkSettings(file: string, settings: object): void {
       `${file} is there already, without ${settingsPath(file)}, so it is no output of cogvlm2 batch. Give another --output.`,
     );
   }
-  const differences = differencesOf(readSettings(settingsPath(file)), JSON.parse(JSON.stringify(settings)));
-  if (differences.length === 0) return;
-  throw new CogVLM2Error(
-    'invalid_value',
-    `${file} was made with other settings: ${differences.join('; ')}. Use those, or give another --output.`,
-  );
+  checkSameSettings(file, readSettings(settingsPath(file)), JSON.parse(JSON.stringify(settings)));
 }
 
 /** Behind the journal's opening, whose lock keeps others from writing it. */

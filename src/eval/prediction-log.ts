@@ -1,8 +1,9 @@
 /** A predictions file that grows while a run lasts, and from which a later run knows what has an answer. */
+
 import { Journal } from '../journal.ts';
+import { checkSameSettings } from '../same-settings.ts';
 import type { Failure, Header, Prediction } from './prediction.ts';
 import { asHeader, asLine, isAnswer } from './prediction-file.ts';
-import { checkSameSettings } from './settings.ts';
 
 export class PredictionLog implements Disposable {
   readonly #journal: Journal;
@@ -20,7 +21,7 @@ export class PredictionLog implements Disposable {
         if (line !== undefined && isAnswer(line)) this.#answered.add(line.id);
         return;
       }
-      checkSameSettings(file, asHeader(value, file), header);
+      checkSameSettings(file, answersDependOn(asHeader(value, file)), answersDependOn(header));
       begun = true;
     });
     if (!begun) this.#journal.append(header);
@@ -42,4 +43,8 @@ export class PredictionLog implements Disposable {
   [Symbol.dispose](): void {
     this.#journal[Symbol.dispose]();
   }
+}
+
+function answersDependOn({ settings, shard }: Header) {
+  return { ...settings, shard };
 }

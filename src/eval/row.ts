@@ -32,11 +32,13 @@ export function text(row: Row, ...names: string[]): string {
 
 /** What the files call a row by. */
 export function idOf(row: Row): string | number | undefined {
-  const names = ['id', 'question_id', 'questionId', 'index'];
-  const name = names.find((name) => ['string', 'number', 'bigint'].includes(typeof row[name]));
-  if (name === undefined) return undefined;
-  const id = row[name];
-  return typeof id === 'number' ? id : optionalText(row, name);
+  const ids = ['id', 'question_id', 'questionId', 'index'].map((name) => row[name]);
+  const id = ids.find(
+    (id) => id instanceof PythonFloat || ['string', 'number', 'bigint'].includes(typeof id),
+  );
+  if (id === undefined || typeof id === 'string' || typeof id === 'number') return id;
+  const number = id instanceof PythonFloat ? id.value : Number(id);
+  return id instanceof PythonFloat || Number.isSafeInteger(number) ? number : String(id);
 }
 
 const predictionNames = ['prediction', 'response', 'predict'];
@@ -55,19 +57,20 @@ export function isUnanswered(row: Row): boolean {
 
 /** `answers` or `answer`: a list, or the text of one answer. */
 export function answers(row: Row): string[] {
+  const { name, value } = answerField(row);
+  return Array.isArray(value) ? value.map((item) => asText(item, name)) : [asText(value, name)];
+}
+
+function answerField(row: Row): { name: string; value: unknown } {
   const name = ['answers', 'answer', 'label', 'ground_truth'].find((name) => !isMissing(row[name]));
   if (name === undefined) throw invalid('has no answers');
-  const value = row[name];
-  return Array.isArray(value) ? value.map((item) => asText(item, name)) : [asText(value, name)];
+  return { name, value: row[name] };
 }
 
 /** The same, where one text that is a Python list literal stands for its elements, as in the TSV files. */
 export function listedAnswers(row: Row): string[] {
-  const found = answers(row);
-  const cell = Array.isArray(row.answers ?? row.answer ?? row.label ?? row.ground_truth)
-    ? undefined
-    : found[0];
-  return (cell === undefined ? undefined : parseListLiteral(cell)?.map(str)) ?? found;
+  const { value } = answerField(row);
+  return (typeof value === 'string' ? parseListLiteral(value)?.map(str) : undefined) ?? answers(row);
 }
 
 export function integer(row: Row, name: string): number | undefined {
@@ -80,10 +83,10 @@ export function integer(row: Row, name: string): number | undefined {
 
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
-/** `choices` (or `index2ans`) by letter, `options` in a list or in the text of one, or the columns A to Z. Missing ones are none. */
+/** `choices` (or `index2ans`) by letter, `options` or `choices` in a list or the text of one, or the columns A to Z. Missing ones are none. */
 export function choices(row: Row): Map<string, string> {
-  const byLetter = isRow(row.choices) ? row.choices : row.index2ans;
-  const found = isRow(byLetter) ? byLetter : (optionList(row.options) ?? row);
+  const byLetter = [row.choices, row.index2ans].find(isRow);
+  const found = byLetter ?? optionList(row.options) ?? optionList(row.choices) ?? row;
   const present = letters.filter((letter) => !isMissing(found[letter]));
   return new Map(present.map((letter) => [letter, asText(found[letter], letter)]));
 }

@@ -95,7 +95,9 @@ export async function runEvalScore(options: EvalScoreOptions): Promise<Results> 
   const results = resultsOf(scored, header, judge);
   if (options.output !== undefined) writeFileWhole(options.output, `${JSON.stringify(results)}\n`);
   const { rows, summary } = scored;
-  options.stdout.write(options.json === true ? rows.map(asLine).join('') : renderSummary(summary, rows));
+  options.stdout.write(
+    options.json === true ? rows.map((row) => asLine(benchmark, row)).join('') : renderSummary(summary, rows),
+  );
   return results;
 }
 
@@ -112,8 +114,14 @@ async function judged(
   return values.map((value) => (isRow(value) ? rows[next++] : value));
 }
 
-function asLine({ id, score, parsed, error }: ScoredRow): string {
-  const line = { id, score, ...(parsed !== undefined && { parsed }), ...(error !== undefined && { error }) };
+function asLine(benchmark: Benchmark, { id, score, parsed, error }: ScoredRow): string {
+  const parses = benchmark === 'mmmu' || benchmark === 'mmbench';
+  const line = {
+    id,
+    score,
+    ...(parses && { parsed: parsed ?? null }),
+    ...(error !== undefined && { error }),
+  };
   return `${JSON.stringify(line)}\n`;
 }
 

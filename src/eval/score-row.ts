@@ -152,8 +152,8 @@ function mmvet(row: Row, profile: Profile): RowScore {
 export function graded(row: Row): Graded {
   const capability = row.category ?? row.capability;
   const names = Array.isArray(capability) ? capability.join(',') : text(row, 'category', 'capability');
-  const score = Number(text(row, 'score'));
-  if (!(score >= 0 && score <= 1)) throw new CogVLM2Error('invalid_value', 'has a score outside 0 to 1');
+  const { score } = readJudge([text(row, 'score')], 'vlmevalkit');
+  if (score === null) throw new CogVLM2Error('invalid_value', 'has a score that is no number from 0 to 1');
   return { category: names, score };
 }
 

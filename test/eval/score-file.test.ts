@@ -57,7 +57,7 @@ test('the profile and the counts are printed, and broken rows by name', async ()
   );
   expect(out).toBe(
     'chartqa (vlmevalkit-2024)  50\n  test_human  100\n  test_augmented  0\n' +
-      '2 questions, 0 undecided, 1 empty, 3 broken\n  2: has no prediction\n  row 3: is not a JSON object\n  row 5: is not a JSON object\n',
+      '2 questions, 0 undecided, 1 empty, 3 broken\n  2: has no prediction\n  row 3: is not a JSON object\n  row 5: is not JSON\n',
   );
   expect(summary).toMatchObject({ score: 50, questions: 2, empty: 1, broken: 3 });
 });
@@ -145,4 +145,71 @@ test('MMMU by domain and subject, which an id tells too', async () => {
     { name: 'Math', score: 0 },
     { name: 'Music', score: 0 },
   ]);
+});
+
+test('ids of every kind, a mark at the start, Windows line ends and no rows at all', async () => {
+  const ids = '[{"id": 7}, {"id": 7.5}, {"id": 1234567890123456}, {"id": "007"}, {"questionId": "q"}, {}, 3]';
+  const row = (id: unknown) => ({ id, score: null, error: 'has no prediction' });
+  expect((await run('docvqa', `\ufeff${ids}`, { json: true })).lines()).toEqual([
+    ...[7, 7.5, 1234567890123456, '007', 'q', 'row 6'].map(row),
+    { id: 'row 7', score: null, error: 'is not a JSON object' },
+  ]);
+  const lines =
+    '\ufeff{"id": 1, "prediction": "a", "answer": "a"}\r\n\r\n{"id": 2, "prediction": "b", "answer": "a"}\r\n';
+  expect((await run('docvqa', lines, { json: true })).lines()).toEqual([
+    { id: 1, score: 1 },
+    { id: 2, score: 0 },
+  ]);
+  expect(
+    (await run('docvqa', '{"id": 1, "prediction": "a", "answer": "a"}', { json: true })).lines(),
+  ).toEqual([{ id: 1, score: 1 }]);
+  expect((await run('docvqa', '[]', { json: true })).out).toBe('');
+});
+
+test('parsed stands in every line of MMMU and MMBench, broken rows included', async () => {
+  for (const benchmark of ['mmmu', 'mmbench']) {
+    expect((await run(benchmark, '[{"id": 1}]', { json: true })).lines()).toEqual([
+      { id: 1, score: null, parsed: null, error: expect.any(String) },
+    ]);
+  }
+});
+
+test('what a prediction may be in JSON: nothing, numbers, a list', async () => {
+  const cells = ['null', 'NaN', '42.0', '42', 'true', "[1, 'a']".replaceAll("'", '"'), '{}'];
+  const rows = cells.map(
+    (cell, i) => `{"id": ${i}, "prediction": ${cell}, "answers": ["42.0", "True", "[1, 'a']"]}`,
+  );
+  const { lines, summary } = await run('ocrbench', `[${rows.join(',')}]`, { json: true });
+  expect(lines().map(({ score }) => score)).toEqual([0, 0, 1, 0, 1, 1, null]);
+  expect(summary).toMatchObject({ questions: 6, empty: 2, broken: 1 });
+});
+
+test('options may stand under any of their names', async () => {
+  const row = { prediction: '(B)', answer: 'B' };
+  const rows = [
+    { options: ['x', 'y'] },
+    { options: "['x', 'y']" },
+    { choices: ['x', 'y'] },
+    { choices: { A: 'x', B: 'y' } },
+    { index2ans: { A: 'x', B: 'y' } },
+    { A: 'x', B: 'y', C: null },
+  ].map((options, id) => ({ id, ...row, ...options }));
+  expect((await run('mmmu', JSON.stringify(rows), { json: true })).lines()).toEqual(
+    rows.map(({ id }) => ({ id, score: 1, parsed: 'B' })),
+  );
+});
+
+test('without any answer OCRBench gives no point, and the others have nothing to compare with', async () => {
+  for (const profile of profiles) {
+    const scored = async (benchmark: string) =>
+      (
+        await run(benchmark, '[{"id": 1, "prediction": "a", "answers": []}]', { profile, json: true })
+      ).lines()[0];
+    expect(await scored('ocrbench')).toEqual({ id: 1, score: 0 });
+    for (const benchmark of ['textvqa', 'docvqa', 'chartqa'])
+      expect(await scored(benchmark)).toMatchObject({
+        score: null,
+        error: expect.stringContaining('0 answers'),
+      });
+  }
 });

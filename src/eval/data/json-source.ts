@@ -10,8 +10,9 @@ import { parseJsonAsPython } from '../python/json.ts';
 import { isRow, type Row } from '../row.ts';
 import type { RowSource, SourceRow } from './source.ts';
 
-export async function openJson(file: string): Promise<RowSource> {
-  const rows = (await isLines(file)) ? undefined : rowsOf(await readWhole(file), file);
+/** @param mayBeLines false where the file begins as a list, which may be one line too long to hold */
+export async function openJson(file: string, mayBeLines: boolean): Promise<RowSource> {
+  const rows = mayBeLines && (await isLines(file)) ? undefined : rowsOf(await readWhole(file), file);
   async function* scan(): AsyncGenerator<SourceRow> {
     if (rows !== undefined) yield* rows;
     else for await (const line of rowLines(file)) yield parseRow(line);
@@ -81,7 +82,7 @@ function rowsOf(value: unknown, file: string): SourceRow[] {
   if (entries.length > 0 && entries.every(([, row]) => isRow(row))) {
     return entries.map(([id, row]) => ({ question_id: id, ...(row as Row) }));
   }
-  if (isRow(list) && 'question' in list) return [list];
+  if (isRow(list) && ('question' in list || 'prediction' in list)) return [list];
   throw new CogVLM2Error(
     'invalid_value',
     `${file} holds no rows: a list of objects, or objects by their ids.`,

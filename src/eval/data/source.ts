@@ -20,10 +20,11 @@ export interface RowSource extends AsyncDisposable {
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_value` for what is no data file. */
 export async function openSource(path: string): Promise<RowSource> {
-  const head = await firstBytes(path);
+  const head = await firstText(path);
   if (head.startsWith('PAR1')) return openParquet(path);
   const text = head.replace(/^\uFEFF/, '').trimStart();
-  if (text.startsWith('{') || text.startsWith('[')) return openJson(path);
+  if (text.startsWith('[')) return openJson(path, false);
+  if (text.startsWith('{')) return openJson(path, true);
   if (/^[^\n\r]*\t/.test(text)) return openTsv(path);
   throw new CogVLM2Error(
     'invalid_value',
@@ -31,7 +32,8 @@ export async function openSource(path: string): Promise<RowSource> {
   );
 }
 
-async function firstBytes(path: string): Promise<string> {
+/** The first 64 KiB, as text whatever they are. @throws CogVLM2Error `file_not_found`. */
+export async function firstText(path: string): Promise<string> {
   try {
     await using file = await open(path, 'r');
     const { buffer, bytesRead } = await file.read(Buffer.alloc(65_536), 0, 65_536, 0);

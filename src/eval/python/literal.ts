@@ -33,7 +33,8 @@ interface Cursor {
 class NotALiteral extends Error {}
 
 const deepest = 50;
-const space = /[ \t\f\r\n]*/y;
+/** Comments and continued lines are space to Python too. */
+const space = /(?:[ \t\f\r\n]|#[^\r\n]*|\\\r?\n)*/y;
 const int =
   /(?:0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|0(?:_?0)*|[1-9](?:_?[0-9])*)(?![\w.])/y;
 const float =
@@ -102,7 +103,7 @@ function readText(cursor: Cursor, quote: string, raw: boolean): string {
   let value = '';
   while (!cursor.text.startsWith(quote, cursor.at)) {
     const character = cursor.text[cursor.at];
-    if (character === undefined || (quote.length === 1 && character === '\n')) throw new NotALiteral();
+    if (character === undefined || (quote.length === 1 && /[\r\n]/.test(character))) throw new NotALiteral();
     if (character === '\\') value += readEscape(cursor, raw);
     else {
       value += character;

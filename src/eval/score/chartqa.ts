@@ -12,12 +12,14 @@ import { str } from '../python/str.ts';
 import { strip } from '../python/whitespace.ts';
 
 export function scoreChartQa(prediction: string, answers: readonly string[], profile: Profile): number {
-  if (profile === 'official') return answers.some((answer) => isClose(prediction, answer)) ? 1 : 0;
-  const stripped = strip(prediction);
-  const targets = answers.flatMap((answer) => parseListLiteral(answer)?.map(str) ?? [answer]);
+  const official = profile === 'official';
+  const targets = official
+    ? answers
+    : answers.flatMap((answer) => parseListLiteral(answer)?.map(str) ?? [answer]);
   if (targets.length === 0) throw new CogVLM2Error('invalid_value', '0 answers; at least one is needed');
+  const said = official ? prediction : strip(prediction);
   const swapped = profile === 'vlmevalkit-2024';
-  return targets.some((target) => (swapped ? isClose(target, stripped) : isClose(stripped, target))) ? 1 : 0;
+  return targets.some((target) => (swapped ? isClose(target, said) : isClose(said, target))) ? 1 : 0;
 }
 
 /** In doubles, with no allowance: 1.05 is wrong for 1. A target of 0 has no 5%, so it is compared as text. */

@@ -87,8 +87,8 @@ export function sumCapabilities(graded: readonly Graded[], profile: Profile): Ca
 }
 
 function havingCapability(graded: readonly Graded[], name: string, profile: Profile): Graded[] {
+  if (profile === 'official') return graded.filter(({ category }) => namesIn(category).includes(name));
   const having = graded.filter(({ category }) => category.includes(name));
-  if (profile === 'official') return having;
   return [...having, ...having.filter(({ category }) => category === name)];
 }
 
@@ -96,13 +96,17 @@ function havingCapability(graded: readonly Graded[], name: string, profile: Prof
 export function sumCombinations(graded: readonly Graded[], profile: Profile): CapabilityScore[] {
   const key = ({ category }: Graded) => {
     if (profile !== 'official') return category.replaceAll(',', '_');
-    return [...new Set(category.split(',').map((name) => strip(name)))].sort().join('_');
+    return [...new Set(namesIn(category))].sort().join('_');
   };
   const rows = [...groupBy(graded, key)].map(([name, group]) => {
     const shared = profile !== 'official' && capabilities.includes(name);
     return row(name, shared ? havingCapability(graded, name, profile) : group);
   });
   return [...rows, row('Overall', graded)];
+}
+
+function namesIn(category: string): string[] {
+  return category.split(',').map((name) => strip(name));
 }
 
 function row(name: string, graded: readonly Graded[]): CapabilityScore {

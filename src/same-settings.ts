@@ -1,3 +1,16 @@
+/** Whether a later run may go on with a file: only where all that answers depend on is as it was. */
+import { CogVLM2Error } from './errors.ts';
+
+/** @throws CogVLM2Error `invalid_value`, naming each setting that differs with both of its values. */
+export function checkSameSettings(file: string, earlier: unknown, now: unknown): void {
+  const differences = differencesOf(earlier, now);
+  if (differences.length === 0) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `${file} was made with other settings: ${differences.join('; ')}. Use those, or give another --output.`,
+  );
+}
+
 /** "temperature was 0 and is 0.5", for every leaf in which two JSON values differ. */
 export function differencesOf(earlier: unknown, now: unknown, name = ''): string[] {
   if (isObject(earlier) && isObject(now)) {
