@@ -5,7 +5,7 @@ import { isMissing, isUnanswered, optionalText, type Row } from './row.ts';
 import { demoGroups } from './score/demo.ts';
 import { meanHits, scoreRotations } from './score/mmbench.ts';
 import { subjectsOf } from './score/mmmu-subjects.ts';
-import { sumCapabilities } from './score/mmvet.ts';
+import { sumCapabilities, sumCombinations } from './score/mmvet.ts';
 import { sumOcrBench } from './score/ocrbench.ts';
 import { mmbenchTableRow, ocrCategory, type RowScore } from './score-row.ts';
 
@@ -84,6 +84,7 @@ function partsBy(asked: readonly Scored[], namesOf: ((row: Row) => string[]) | u
     .map((group) => ({ name: group[0]!.name, score: meanPercent(group.map(({ one }) => one)) }));
 }
 
+/** Each capability, then each combination of them that questions ask for: "exactly ocr+math". */
 function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
   const items = asked.flatMap(({ row, score }) => {
     const names = Array.isArray(row.capability)
@@ -91,8 +92,12 @@ function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
       : optionalText(row, 'category', 'capability');
     return names === undefined ? [] : [{ category: names, score: Number(score ?? 0) }];
   });
-  const rows = items.length === 0 ? [] : sumCapabilities(items, profile);
-  return rows
+  if (items.length === 0) return [];
+  const combined = sumCombinations(items, profile).map((row) => ({
+    ...row,
+    Category: row.Category === 'Overall' ? row.Category : `exactly ${row.Category.replaceAll('_', '+')}`,
+  }));
+  return [...sumCapabilities(items, profile), ...combined]
     .filter(({ Category }) => Category !== 'Overall')
     .map(({ Category, acc }) => ({ name: Category, score: acc }));
 }

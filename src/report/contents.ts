@@ -2,6 +2,7 @@
 import { type Benchmark, benchmarks, publishedBenchmarks } from '../eval/benchmarks.ts';
 import type { Bar } from './chart.ts';
 import type { MeasuredRow } from './measured.ts';
+import { type PartsTable, partsOf } from './parts.ts';
 import { type PublishedBenchmark, published } from './published.ts';
 import { type WrongAnswer, wrongAnswers } from './wrong.ts';
 
@@ -16,6 +17,7 @@ export interface Contents {
   /** Those of the published table, and ours if there is a number of ours. */
   readonly columns: readonly Benchmark[];
   readonly charts: readonly { readonly benchmark: Benchmark; readonly bars: readonly Bar[] }[];
+  readonly parts: readonly PartsTable[];
   readonly wrong: readonly WrongPage[];
 }
 
@@ -27,6 +29,7 @@ export function contentsOf(rows: readonly MeasuredRow[], wrongLimit: number): Co
     rows,
     columns,
     charts: columns.map((benchmark) => ({ benchmark, bars: barsOf(benchmark, rows) })),
+    parts: partsOf(rows),
     wrong: measured.map((benchmark) => {
       const all = wrongAnswers(benchmark, rows);
       return { benchmark, total: all.length, shown: all.slice(0, wrongLimit) };

@@ -5,6 +5,7 @@ import { renderChart } from './chart.ts';
 import { type Contents, publishedScore, type WrongPage } from './contents.ts';
 import { escapeHtml } from './escape.ts';
 import { countsOf, type MeasuredRow } from './measured.ts';
+import type { PartsTable } from './parts.ts';
 import { published } from './published.ts';
 import { style } from './style.ts';
 import { notes } from './words.ts';
@@ -36,6 +37,7 @@ ${renderTable(contents)}
 <div class="charts">
 ${contents.charts.map(({ benchmark, bars }) => `<section class="card"><h3>${heading(benchmark)}</h3>${renderChart(benchmark, bars)}</section>`).join('\n')}
 </div>
+${contents.parts.length === 0 ? '' : `<h2>Part by part</h2>\n${contents.parts.map(renderParts).join('\n')}`}
 <h2>Wrong answers</h2>
 <p class="soft">Less than half of a point, undecided or broken; what most of the measured models got wrong comes first.</p>
 ${contents.wrong.map((page) => renderWrong(page, contents.rows, pictures)).join('\n')}
@@ -66,6 +68,17 @@ function renderTable({ rows, columns }: Contents): string {
   return `<div class="scroll"><table><thead><tr><th scope="col">Model</th>${heads.join('')}</tr></thead><tbody>
 ${[...ours, ...theirs].join('\n')}
 </tbody></table></div>`;
+}
+
+function renderParts({ benchmark, models, parts }: PartsTable): string {
+  const heads = models.map((model) => `<th scope="col">${escapeHtml(model)}</th>`);
+  const lines = parts.map(({ name, scores }) => {
+    const cells = scores.map((score) => `<td>${shownScore(benchmark, score)}</td>`);
+    return `<tr><th scope="row">${escapeHtml(name)}</th>${cells.join('')}</tr>`;
+  });
+  return `<details open><summary>${heading(benchmark)}</summary><div class="scroll parts"><table><thead><tr><th scope="col">Part</th>${heads.join('')}</tr></thead><tbody>
+${lines.join('\n')}
+</tbody></table></div></details>`;
 }
 
 function renderWrong(

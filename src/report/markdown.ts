@@ -4,17 +4,19 @@ import { type Contents, publishedScore, type WrongPage } from './contents.ts';
 import { escapeMarkdown } from './escape.ts';
 import { distinct } from './html.ts';
 import { countsOf, type MeasuredRow } from './measured.ts';
+import type { PartsTable } from './parts.ts';
 import { published } from './published.ts';
 import { notes } from './words.ts';
 
 export function renderMarkdown(contents: Contents): string {
-  const { rows, wrong } = contents;
+  const { rows, parts, wrong } = contents;
   return [
     '# CogVLM2: measured and published',
     ...notes(rows),
     renderTable(contents),
     '## What the measured numbers rest on',
     renderCounts(rows),
+    ...(parts.length === 0 ? [] : ['## Part by part', ...parts.flatMap(renderParts)]),
     '## Wrong answers',
     'Less than half of a point, undecided or broken; what most of the measured models got wrong comes first.',
     ...wrong.flatMap((page) => renderWrong(page, rows)),
@@ -60,6 +62,14 @@ function renderCounts(rows: readonly MeasuredRow[]): string {
     ]),
   );
   return table(['Model', 'Profile', 'Benchmark', 'Score', 'Counts'], lines);
+}
+
+function renderParts({ benchmark, models, parts }: PartsTable): string[] {
+  const lines = parts.map(({ name, scores }) => [
+    escapeMarkdown(name),
+    ...scores.map((score) => shownScore(benchmark, score)),
+  ]);
+  return [`### ${benchmarkNames[benchmark].title}`, table(['Part', ...models.map(escapeMarkdown)], lines)];
 }
 
 function renderWrong({ benchmark, total, shown }: WrongPage, rows: readonly MeasuredRow[]): string[] {

@@ -26,6 +26,7 @@ svg { display: block; overflow: visible; font: 13px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .kind { fill: var(--soft); font-size: 11px; }
 svg .track { fill: var(--track); } svg .published .bar { fill: var(--published); } svg .ours .bar { fill: var(--ours); }
 svg .ours text, svg .value { font-weight: 600; } svg .ours .kind { font-weight: 400; }
+.parts table { width: auto; } .parts thead th { white-space: normal; max-width: 9rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; padding: .5rem 0; font-weight: 600; }
 .answers { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 1rem; padding: .5rem 0 1rem; }
 .answers img { display: block; max-width: 100%; max-height: 20rem; margin: 0 auto .75rem; border-radius: 6px; background: #fff; }

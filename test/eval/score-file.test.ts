@@ -104,7 +104,12 @@ test('MM-Vet without a judge: equal answers are right, the others undecided', as
   ]);
   const { summary } = await run('mmvet', rows);
   expect(summary).toMatchObject({ undecided: 1, questions: 3, score: expect.closeTo(140 / 3, 9) });
-  expect(summary.parts[1]).toEqual({ name: 'ocr', score: 20 });
+  expect(summary.parts).toContainEqual({ name: 'ocr', score: 20 });
+  expect(summary.parts.slice(6)).toEqual([
+    { name: 'exactly rec', score: 100 },
+    { name: 'exactly ocr', score: 0 },
+    { name: 'exactly ocr+rec', score: 40 },
+  ]);
 });
 
 test('what cannot be read says why', async () => {

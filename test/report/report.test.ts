@@ -76,6 +76,22 @@ describe('a report', () => {
     expect(markdown).not.toContain('What brand?');
   });
 
+  it('shows the parts of a benchmark, a dash where a model has none', async () => {
+    const parts = [
+      { name: 'rec', score: 12.34 },
+      { name: 'exactly ocr+<b>', score: null },
+    ];
+    const { html, markdown } = await report(
+      { benchmark: 'mmvet', parts },
+      { benchmark: 'mmvet', name: 'two' },
+    );
+    expect(html).toContain('<tr><th scope="row">rec</th><td>12.3</td><td>–</td></tr>');
+    expect(html).toContain('<th scope="row">exactly ocr+&lt;b&gt;</th><td>–</td>');
+    expect(markdown).toContain('| Part | demo, bf16 (official) | two, bf16 (official) |');
+    expect(markdown).toContain('| rec | 12.3 | – |');
+    expect((await report({})).html).not.toContain('Part by part');
+  });
+
   it('says how many wrong answers it leaves out', async () => {
     const rows = resultsOf().rows.map((row) => ({ ...row, score: null }));
     const { html } = await report({ rows });
