@@ -7,6 +7,7 @@ import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
 import { evalCompare } from './commands/eval-compare.ts';
+import { evalExport } from './commands/eval-export.ts';
 import { evalMerge } from './commands/eval-merge.ts';
 import { evalRun } from './commands/eval-run.ts';
 import { evalScore } from './commands/eval-score.ts';
@@ -33,6 +34,7 @@ const working: readonly Command[] = [
   evalScore,
   evalMerge,
   evalCompare,
+  evalExport,
   report,
   bench,
 ];

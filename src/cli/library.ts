@@ -14,6 +14,7 @@ import type { Answerer } from '../eval/asker.ts';
 import type { Compared } from '../eval/compare.ts';
 import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';
 import type { evaluate } from '../eval/evaluate.ts';
+import type { Exported } from '../eval/export.ts';
 import type { mergePredictions } from '../eval/merge.ts';
 import type { QueueOfWorkers } from '../eval/queue-answerer.ts';
 import type { runEvalScore } from '../eval/score-file.ts';
@@ -84,6 +85,8 @@ export interface Library {
   evalMerge(files: readonly string[], output: string): ReturnType<typeof mergePredictions>;
   /** Results beside each other. */
   evalCompare(files: readonly string[]): Promise<Compared>;
+  /** Writes answers as a benchmark's server takes them. */
+  evalExport(benchmark: string, file: string, output: string): Promise<Exported>;
   /** Scores a file of predictions. */
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
   /** Serves a model over HTTP; resolves when it can answer. */
@@ -145,6 +148,7 @@ export const library: Library = {
   },
   evalMerge: async (files, output) => (await import('../eval/merge.ts')).mergePredictions(files, output),
   evalCompare: async (files) => (await import('../eval/compare.ts')).compareResults(files),
+  evalExport: async (...args) => (await import('../eval/export.ts')).exportAnswers(...args),
   evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../report/report.ts')).writeReport(options),

@@ -6,6 +6,7 @@ import { endpointAnswerer, modelAnswerer } from '../../src/eval/asker.ts';
 import { compareResults } from '../../src/eval/compare.ts';
 import { Endpoint } from '../../src/eval/endpoint.ts';
 import { evaluate } from '../../src/eval/evaluate.ts';
+import { exportAnswers } from '../../src/eval/export.ts';
 import { mergePredictions } from '../../src/eval/merge.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
@@ -99,6 +100,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     },
     evalMerge: mergePredictions,
     evalCompare: compareResults,
+    evalExport: exportAnswers,
     evalScore: runEvalScore,
     async bench() {
       throw new CogVLM2Error('engine_bug', 'The scripted model is not measured.');

@@ -1,0 +1,36 @@
+/** `cogvlm2 eval export BENCHMARK FILE`: answers as a benchmark's own server takes them. */
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { defineCommand } from '../command.ts';
+import { debugOption, outputFileOption } from '../options.ts';
+import { formatCount } from '../units.ts';
+
+export const evalExport = defineCommand({
+  name: 'eval export',
+  summary: "Write answers as a benchmark's server takes them",
+  arguments: [
+    { name: 'BENCHMARK', about: 'textvqa, docvqa, mmmu, mmbench', required: true },
+    { name: 'FILE', about: 'predictions of `eval run`, or from elsewhere', required: true },
+  ],
+  options: z.object({ ...outputFileOption, ...debugOption }),
+  examples: [
+    {
+      about: "DocVQA's test answers are not public",
+      line: 'cogvlm2 eval export docvqa test.jsonl --output submission.json',
+    },
+  ],
+  notes: `TextVQA and DocVQA get a list of question numbers and answers, MMMU an object of letters or words by id, MMBench
+VLMEvalKit's table of predictions as TSV. Questions that failed are not in the file, and the exit status is then 3.`,
+
+  async run(args, { output }, { terminal, library }) {
+    const [benchmark, file] = args as [string, string];
+    if (output === undefined) throw new CogVLM2Error('invalid_value', 'Where to? Give --output FILE.');
+    const { answers, missing } = await library.evalExport(benchmark, file, output);
+    terminal.stdout.write(`${formatCount(answers)} answers in ${output}.\n`);
+    if (missing === 0) return 0;
+    throw new CogVLM2Error(
+      'file_not_found',
+      `${formatCount(missing)} questions have no answer; run \`cogvlm2 eval run\` again.`,
+    );
+  },
+});
