@@ -2,10 +2,12 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import type { DType } from '../ggml/dtype.ts';
+import { joinPacked } from './bitsandbytes.ts';
 import { readGguf } from './gguf.ts';
-import { readSafetensors } from './safetensors.ts';
+import { asTensor, readStored, type StoredTensor } from './safetensors.ts';
+import type { Packed } from './unpack.ts';
 
-/** Where one tensor lies on disk. */
+/** Where one tensor lies on disk. Of a packed one, type, shape and size are those that it unpacks to. */
 export interface TensorEntry {
   name: string;
   type: DType;
@@ -15,6 +17,18 @@ export interface TensorEntry {
   /** From the beginning of the file. */
   offsetBytes: number;
   sizeBytes: number;
+  /** How it is stored, where that is not its type: see `readTensorBytes`. */
+  packed?: Packed;
+}
+
+/** The type that a tensor is stored in, such as "bf16" or "nf4", and its bytes on disk. */
+export function onDisk({ type, sizeBytes, packed }: TensorEntry): { type: string; sizeBytes: number } {
+  return packed ? { type: packed.quantType, sizeBytes: packed.sizeBytes } : { type, sizeBytes };
+}
+
+/** Whether any weight is packed by bitsandbytes, so that it has to be unpacked into memory of its own. */
+export function isPacked({ tensors }: Checkpoint): boolean {
+  return [...tensors.values()].some(({ packed }) => packed !== undefined);
 }
 
 /** A model on disk: its texts read, its tensors only located. */
@@ -44,7 +58,8 @@ export const textNames = [
 ] as const;
 
 /**
- * Opens a folder in the published layout (config.json and safetensors, sharded or not) or one of our GGUF files.
+ * Opens a folder in the published layout (config.json and safetensors, sharded or not, packed by
+ * bitsandbytes or not) or one of our GGUF files.
  * @throws CogVLM2Error `file_not_found`, or `invalid_checkpoint` naming the file and the tensor.
  */
 export function openCheckpoint(location: string): Checkpoint {
@@ -59,21 +74,21 @@ export function openCheckpoint(location: string): Checkpoint {
   }
   const texts: CheckpointTexts = { 'config.json': readFileSync(file('config.json'), 'utf8') };
   for (const name of textNames) if (existsSync(file(name))) texts[name] = readFileSync(file(name), 'utf8');
-  const tensors = new Map<string, TensorEntry>();
+  const stored = new Map<string, StoredTensor>();
   const wanted = readIndex(location);
   for (const shard of wanted.shards) {
-    for (const entry of readSafetensors(file(shard))) {
-      if (tensors.has(entry.name)) {
+    for (const entry of readStored(file(shard))) {
+      if (stored.has(entry.name)) {
         throw new CogVLM2Error(
           'invalid_checkpoint',
           `${entry.name} is in ${shard} and in another file of ${location}.`,
         );
       }
-      tensors.set(entry.name, entry);
+      stored.set(entry.name, entry);
     }
   }
   for (const [name, shard] of wanted.shardOf) {
-    if (tensors.get(name)?.file !== file(shard)) {
+    if (stored.get(name)?.file !== file(shard)) {
       throw new CogVLM2Error(
         'invalid_checkpoint',
         `${name} is not in ${shard}, where the index of ${location} has it.`,
@@ -85,7 +100,7 @@ export function openCheckpoint(location: string): Checkpoint {
     name: path.basename(path.resolve(location)),
     format: 'safetensors',
     texts,
-    tensors,
+    tensors: new Map(Array.from(joinPacked(stored), ([name, tensor]) => [name, asTensor(tensor)])),
   };
 }
 

@@ -1,12 +1,13 @@
-import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import path from 'node:path';
 import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
-import { type Checkpoint, type TensorEntry, textNames } from './checkpoint.ts';
+import { type Checkpoint, isPacked, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
 import { type MixName, type PlannedTensor, planMix } from './mix.ts';
+import { readTensorBytes } from './read-tensor.ts';
 
 export interface ConvertOptions {
   /** Default: every tensor as it is stored. */
@@ -23,6 +24,8 @@ export interface Conversion {
   types: Partial<Record<DType, number>>;
   /** Tensors whose rows are not whole blocks of the type that the mix has for them. */
   misfits: { name: string; columns: number; wanted: TargetType; type: DType }[];
+  /** Tensors that bitsandbytes had packed into 4 bits, and how many of them did not keep the values that they had. */
+  unpacked: { tensors: number; changed: number };
 }
 
 /** Pieces on their way at once: libuv's pool runs four, and one more is being read or written. */
@@ -112,7 +115,7 @@ class Lane {
   async convert({ planned: { entry, type }, offsetBytes, sizeBytes }: Piece): Promise<Uint8Array> {
     if (this.#source.length < sizeBytes) this.#source = new Uint8Array(sizeBytes);
     const source = this.#source.subarray(0, sizeBytes);
-    readWhole(entry, offsetBytes, source);
+    readTensorBytes(entry, offsetBytes, source);
     if (type === entry.type) return source;
     this.#quantizer ??= new Quantizer();
     if (!isFloat(entry.type) || !isTarget(type))
@@ -130,20 +133,6 @@ class Lane {
   }
 }
 
-function readWhole({ name, file, offsetBytes }: TensorEntry, start: number, into: Uint8Array): void {
-  const descriptor = openSync(file, 'r');
-  try {
-    for (let at = 0; at < into.length; ) {
-      const count = readSync(descriptor, into, at, into.length - at, offsetBytes + start + at);
-      if (count === 0)
-        throw new CogVLM2Error('invalid_checkpoint', `${name} ends before it should in ${file}.`);
-      at += count;
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], type: MixName): void {
   const quantised = plan.find(({ entry }) => dtypes[entry.type].block > 1);
   if (quantised) {
@@ -152,7 +141,7 @@ function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], typ
       `${checkpoint.path} is quantised already (${quantised.entry.name} is ${quantised.entry.type}); convert to ${type} from the bf16 checkpoint.`,
     );
   }
-  if (plan.every((planned) => planned.type === planned.entry.type)) {
+  if (!isPacked(checkpoint) && plan.every((planned) => planned.type === planned.entry.type)) {
     throw new CogVLM2Error(
       'invalid_value',
       `${checkpoint.path} is of type ${type} already; without a type it is copied as it is.`,
@@ -177,11 +166,13 @@ function checkSpace(outPath: string, neededBytes: number): void {
   );
 }
 
-function report(plan: readonly PlannedTensor[]): Pick<Conversion, 'types' | 'misfits'> {
+function report(plan: readonly PlannedTensor[]): Pick<Conversion, 'types' | 'misfits' | 'unpacked'> {
   const types: Partial<Record<DType, number>> = {};
   for (const { type, sizeBytes } of plan) types[type] = (types[type] ?? 0) + sizeBytes;
   const misfits = plan.flatMap(({ entry, type, insteadOf }) =>
     insteadOf ? [{ name: entry.name, columns: entry.shape.at(-1) ?? 0, wanted: insteadOf, type }] : [],
   );
-  return { types, misfits };
+  const packed = plan.filter(({ entry }) => entry.packed);
+  const changed = packed.filter(({ entry, type }) => type !== entry.type);
+  return { types, misfits, unpacked: { tensors: packed.length, changed: changed.length } };
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
 import { cachedModels, PUBLISHED_MODELS } from '../model-cache.ts';
 import { nearest } from '../nearest.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, onDisk, openCheckpoint } from './checkpoint.ts';
 
 export interface FoundModel {
   name: string;
@@ -83,7 +83,8 @@ async function candidates(): Promise<Map<string, string>> {
 
 function measure({ tensors }: Checkpoint): { sizeBytes: number; types: string } {
   const byType = new Map<string, number>();
-  for (const { type, sizeBytes } of tensors.values()) byType.set(type, (byType.get(type) ?? 0) + sizeBytes);
+  for (const { type, sizeBytes } of Array.from(tensors.values(), onDisk))
+    byType.set(type, (byType.get(type) ?? 0) + sizeBytes);
   const sorted = [...byType].sort((a, b) => b[1] - a[1]);
   return {
     sizeBytes: sorted.reduce((sum, [, bytes]) => sum + bytes, 0),

@@ -1,12 +1,27 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
+import { dtypes } from '../ggml/dtype.ts';
 import type { TensorEntry } from './checkpoint.ts';
+import { fromHalf } from './half.ts';
+import { readFileBytes } from './read-file.ts';
+import { unpack } from './unpack.ts';
 
-/** Small tensors as JavaScript numbers: tables, trace inputs, and the weights of the reference implementation. */
+/**
+ * Fills `into` with a tensor's bytes from `startBytes` on, in the type that its entry says, however it is stored. Of a
+ * packed tensor `startBytes` begins a block, and `into` is aligned for its type.
+ * @throws CogVLM2Error `invalid_checkpoint` when the file has become shorter.
+ */
+export function readTensorBytes(entry: TensorEntry, startBytes: number, into: Uint8Array<ArrayBuffer>): void {
+  if (!entry.packed) readFileBytes(entry, startBytes, into);
+  else unpack(entry.packed, startBytes / dtypes[entry.type].bytes, into);
+}
 
-/** @throws CogVLM2Error `invalid_checkpoint` for a type other than f32, f16 and bf16. */
-export function readNumbers(entry: TensorEntry): Float32Array {
-  const bytes = readBytes(entry);
+/**
+ * A small tensor, or `count` elements of one from `start` on, as JavaScript numbers: tables, trace inputs, the weights of
+ * the reference implementation, pieces of what is unpacked.
+ * @throws CogVLM2Error `invalid_checkpoint` for a type other than f32, f16 and bf16.
+ */
+export function readNumbers(entry: TensorEntry, start = 0, count?: number): Float32Array {
+  const bytes = readElements(entry, start, count);
   if (entry.type === 'f32') return new Float32Array(bytes);
   const bits = new Uint16Array(bytes);
   // bf16 is the upper half of a float32.
@@ -20,32 +35,13 @@ export function readNumbers(entry: TensorEntry): Float32Array {
 
 /** @throws CogVLM2Error `invalid_checkpoint` for a type other than i64. */
 export function readIntegers(entry: TensorEntry): number[] {
-  if (entry.type === 'i64') return Array.from(new BigInt64Array(readBytes(entry)), Number);
+  if (entry.type === 'i64') return Array.from(new BigInt64Array(readElements(entry)), Number);
   throw new CogVLM2Error('invalid_checkpoint', `${entry.name} is ${entry.type}; i64 is needed here.`);
 }
 
-function readBytes({ file, offsetBytes, sizeBytes }: TensorEntry): ArrayBuffer {
-  const bytes = new Uint8Array(sizeBytes);
-  const descriptor = openSync(file, 'r');
-  try {
-    for (let at = 0; at < sizeBytes; ) {
-      const count = readSync(descriptor, bytes, at, sizeBytes - at, offsetBytes + at);
-      if (count === 0)
-        throw new CogVLM2Error('invalid_checkpoint', `${file} became shorter while it was read.`);
-      at += count;
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return bytes.buffer;
-}
-
-/** IEEE half precision: 1 sign, 5 exponent and 10 fraction bits. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+function readElements(entry: TensorEntry, start = 0, count?: number): ArrayBuffer {
+  const { bytes } = dtypes[entry.type];
+  const elements = new Uint8Array(count === undefined ? entry.sizeBytes : count * bytes);
+  readTensorBytes(entry, start * bytes, elements);
+  return elements.buffer;
 }

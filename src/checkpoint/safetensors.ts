@@ -4,14 +4,21 @@ import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import type { TensorEntry } from './checkpoint.ts';
 
+/** A tensor as a file has it. Bytes, which no tensor of the model is, are what bitsandbytes packs weights into. */
+export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {
+  type: DType | 'u8';
+}
+
 /** safetensors type names and ours. Others are refused when a checkpoint holds them. */
-export const safetensorsTypes: Record<string, DType> = {
+const safetensorsTypes: Readonly<Record<string, StoredTensor['type']>> = {
   F32: 'f32',
   F16: 'f16',
   BF16: 'bf16',
   I32: 'i32',
   I64: 'i64',
+  U8: 'u8',
 };
+const readable = Object.keys(safetensorsTypes).filter((name) => name !== 'U8');
 
 const maxHeaderBytes = 100_000_000;
 const size = z.number().int().nonnegative();
@@ -20,12 +27,27 @@ const headerSchema = z.record(
   z.object({ dtype: z.string(), shape: z.array(size), data_offsets: z.tuple([size, size]) }),
 );
 
+/** The tensors of one safetensors file. @throws CogVLM2Error `invalid_checkpoint` naming the file and the tensor. */
+export function readSafetensors(file: string): TensorEntry[] {
+  return readStored(file).map(asTensor);
+}
+
+/** @throws CogVLM2Error `invalid_checkpoint` for bytes. */
+export function asTensor(stored: StoredTensor | TensorEntry): TensorEntry {
+  const { type } = stored;
+  if (type !== 'u8') return { ...stored, type };
+  throw new CogVLM2Error(
+    'invalid_checkpoint',
+    `${stored.file}: ${stored.name} is of type U8 without the quant_state of bitsandbytes that would say how it is packed; this engine reads ${readable.join(', ')}.`,
+  );
+}
+
 /**
  * Locates the tensors of one safetensors file: 8 bytes of header length, a JSON header, the data. Only the header
  * is read.
  * @throws CogVLM2Error `invalid_checkpoint` naming the file and the tensor.
  */
-export function readSafetensors(file: string): TensorEntry[] {
+export function readStored(file: string): StoredTensor[] {
   const fail = (why: string, cause?: unknown) =>
     new CogVLM2Error('invalid_checkpoint', `${file}: ${why}.`, { cause });
   const { header, headerBytes, fileBytes } = readHeader(file, fail);
@@ -40,11 +62,11 @@ export function readSafetensors(file: string): TensorEntry[] {
       },
     ]) => {
       const type = safetensorsTypes[dtype];
-      if (!type)
-        throw fail(
-          `${name} is of type ${dtype}; this engine reads ${Object.keys(safetensorsTypes).join(', ')}`,
-        );
-      const sizeBytes = shape.reduce((product, axis) => product * axis, dtypes[type].bytes);
+      if (!type) throw fail(`${name} is of type ${dtype}; this engine reads ${readable.join(', ')}`);
+      const sizeBytes = shape.reduce(
+        (product, axis) => product * axis,
+        type === 'u8' ? 1 : dtypes[type].bytes,
+      );
       if (end - begin !== sizeBytes) {
         throw fail(
           `${name} spans ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] takes ${sizeBytes}`,

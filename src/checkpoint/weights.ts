@@ -6,9 +6,10 @@ import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import { MappedFile } from '../ggml/mapped-file.ts';
 import type { Ops } from '../ggml/ops.ts';
+import { pieceElements } from '../ggml/quantize.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Checkpoint, TensorEntry } from './checkpoint.ts';
-import { readNumbers } from './read-tensor.ts';
+import { readNumbers, readTensorBytes } from './read-tensor.ts';
 
 /**
  * A cursor into the checkpoint's names: `weights.at('model.layers', 3).at('mlp').matrix('down_proj.weight', ...)`
@@ -68,7 +69,8 @@ export class Weights {
 
 /**
  * Hands out tensors first and fills them in `finish`: matrices point into the mapped file, the rest is converted
- * or copied to the device by ggml. Nothing large passes through the JavaScript heap.
+ * or copied to the device by ggml. Nothing large passes through the JavaScript heap, but what bitsandbytes packed, piece
+ * by piece.
  */
 export class WeightLoader {
   readonly #engine: Engine;
@@ -86,6 +88,7 @@ export class WeightLoader {
   readonly #copies: { sizeBytes: number; to: Tensor; build: (ops: Ops) => Tensor }[] = [];
   readonly #constants: { values: Float32Array; to: Tensor }[] = [];
   readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
+  readonly #unpacks: { entry: TensorEntry; to: Tensor }[] = [];
 
   /** `exact` turns every weight into f32; `placeOf` says where a tensor, or what is made for its layer, lives. */
   constructor(
@@ -111,6 +114,7 @@ export class WeightLoader {
   stored(name: string, shape: readonly number[]): Tensor {
     const entry = this.#entry(name, shape);
     if (this.#exact && entry.type !== 'f32') return this.converted(name, shape);
+    if (entry.packed) return this.#unpacked(entry, entry.type);
     if (this.#placeOf(name) === 'cpu') return this.#inFile(entry);
     const to = this.#ownTensor('gpu', entry.type, [...shape].reverse());
     this.#uploads.push({ entry, to });
@@ -118,7 +122,9 @@ export class WeightLoader {
   }
 
   converted(name: string, shape: readonly number[]): Tensor {
-    const source = this.#inFile(this.#entry(name, shape));
+    const entry = this.#entry(name, shape);
+    if (entry.packed) return this.#unpacked(entry, 'f32');
+    const source = this.#inFile(entry);
     return this.derived(name, 'f32', [...shape].reverse(), () => source);
   }
 
@@ -162,9 +168,19 @@ export class WeightLoader {
     for (const { values, to } of this.#constants.splice(0)) {
       ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
     }
-    const uploadBytes = this.#uploads.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
-    const total = this.#copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, uploadBytes);
+    const bytesOf = (loads: readonly { sizeBytes: number }[]) =>
+      loads.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const entries = [...this.#uploads, ...this.#unpacks].map(({ entry }) => entry);
+    const total = bytesOf(entries) + bytesOf(this.#copies);
     let done = 0;
+    for (const { entry, to } of this.#unpacks.splice(0)) {
+      for (const readBytes of unpackInto(entry, to)) {
+        signal?.throwIfAborted();
+        done += readBytes;
+        onProgress(done, total);
+        await new Promise(setImmediate);
+      }
+    }
     for (const { entry, to } of this.#uploads.splice(0)) {
       signal?.throwIfAborted();
       const { file } = this.#open(entry.file);
@@ -211,6 +227,12 @@ export class WeightLoader {
     return entry;
   }
 
+  #unpacked(entry: TensorEntry, type: DType): Tensor {
+    const to = this.#ownTensor(this.#placeOf(entry.name), type, [...entry.shape].reverse());
+    this.#unpacks.push({ entry, to });
+    return to;
+  }
+
   #ownTensor(place: Place, type: DType, sizes: readonly number[]): Tensor {
     this.#placesUsed.add(place);
     return this.#own[place].tensor(type, sizes);
@@ -230,4 +252,24 @@ export class WeightLoader {
     this.#files.set(name, opened);
     return opened;
   }
+}
+
+/** Fills a tensor, of the type that the entry unpacks to or of f32, piece by piece. Yields the entry's bytes of each. */
+function* unpackInto(entry: TensorEntry, to: Tensor): Generator<number> {
+  const { bytes } = dtypes[entry.type];
+  const elements = entry.sizeBytes / bytes;
+  for (let start = 0; start < elements; start += pieceElements) {
+    const count = Math.min(pieceElements, elements - start);
+    const piece =
+      to.type === 'f32' ? readNumbers(entry, start, count) : readRaw(entry, start * bytes, count * bytes);
+    const offset = start * dtypes[to.type].bytes;
+    ggml().run('ggml_backend_tensor_set', to.pointer, piece, offset, piece.byteLength);
+    yield count * bytes;
+  }
+}
+
+function readRaw(entry: TensorEntry, startBytes: number, sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  readTensorBytes(entry, startBytes, bytes);
+  return bytes;
 }

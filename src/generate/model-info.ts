@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { type Checkpoint, onDisk } from '../checkpoint/checkpoint.ts';
 import { demoModelPath } from '../checkpoint/find.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { checkContext } from '../model/plan-model.ts';
@@ -30,8 +30,9 @@ export function describeModel(
   const types: Record<string, number> = {};
   let [sizeBytes, parameters] = [0, 0];
   for (const tensor of checkpoint.tensors.values()) {
-    types[tensor.type] = (types[tensor.type] ?? 0) + tensor.sizeBytes;
-    sizeBytes += tensor.sizeBytes;
+    const stored = onDisk(tensor);
+    types[stored.type] = (types[stored.type] ?? 0) + stored.sizeBytes;
+    sizeBytes += stored.sizeBytes;
     // The tables of rotary frequencies are computed, not learnt.
     if (!tensor.name.endsWith('inv_freq')) parameters += tensor.shape.reduce((a, b) => a * b, 1);
   }

@@ -17,6 +17,8 @@ export interface MemoryDemand {
   kvTokens: number;
   /** Everything in float32, in memory of its own instead of a mapped file. */
   exact: boolean;
+  /** Weights are unpacked into memory of their own. */
+  unpacked?: boolean;
 }
 
 export interface Room {
@@ -39,7 +41,7 @@ export interface MemoryPlan {
 
 /** @param gpu null to use the CPU alone */
 export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): MemoryPlan {
-  const { config, sizes, contextSize, kvTokens, exact } = demand;
+  const { config, sizes, contextSize, kvTokens, exact, unpacked = false } = demand;
   const layerCacheBytes = 2 * config.headSize * config.kvHeads * (exact ? 4 : 2) * kvTokens;
   const towerScratch = towerScratchBytes(config, sizes, exact);
   const decoderScratch = decoderScratchBytes(config, contextSize);
@@ -62,7 +64,8 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
     : 0;
   const stages = cpuStages.map((parts) => sumOf(parts.map((part) => bytesOn('cpu', part))));
   // What a mapped file holds can leave memory when its stage is over; copies stay.
-  const cpuWeights = exact ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
+  const cpuWeights =
+    exact || unpacked ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
   const cpuCache = cachedLayers.cpu * layerCacheBytes;
   const cpuBytes = cpuWeights + cpuCache + scratch;
   return {

@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { type Checkpoint, isPacked } from '../checkpoint/checkpoint.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { findDevice } from '../ggml/devices.ts';
 import { dtypes } from '../ggml/dtype.ts';
@@ -49,6 +49,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
       contextSize,
       kvTokens: options.kvTokens ?? contextSize,
       exact,
+      unpacked: isPacked(checkpoint),
     },
     // What ggml calls the CPU's free memory is all that there is.
     { name: findDevice('cpu').device.name, freeBytes: freemem() },

@@ -71,7 +71,13 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     }),
     plan: realLibrary.plan,
     trace: async () => ({ tensors: 42, outputBytes: 1_000_000 }),
-    convert: async () => ({ tensors: 91, sizeBytes: 5_217_152, types: { bf16: 5_200_000 }, misfits: [] }),
+    convert: async () => ({
+      tensors: 91,
+      sizeBytes: 5_217_152,
+      types: { bf16: 5_200_000 },
+      misfits: [],
+      unpacked: { tensors: 0, changed: 0 },
+    }),
     async pull(name, { onProgress, onFile }) {
       onProgress(5, 10);
       onFile('config.json', 10);

@@ -53,8 +53,8 @@ does to which tensor is in [quantisation](quantisation.md).`,
   },
 });
 
-/** `q4_k 10.7 GB, bf16 59.6 MB`, and a line for each kind of row that did not fit its type. */
-function describeTypes({ types, misfits }: Conversion): string {
+/** `q4_k 10.7 GB, bf16 59.6 MB`, a line for each kind of row that did not fit its type, and one for packed tensors. */
+function describeTypes({ types, misfits, unpacked }: Conversion): string {
   const sizes = Object.entries(types)
     .sort(([, a], [, b]) => b - a)
     .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`);
@@ -64,5 +64,13 @@ function describeTypes({ types, misfits }: Conversion): string {
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   const lines = Array.from(kinds, ([kind, count]) => `${formatCount(count)} tensors: ${kind} instead.`);
+  if (unpacked.tensors > 0) lines.push(describeUnpacked(unpacked));
   return [`${sizes.join(', ')}.`, ...lines, ''].join('\n');
+}
+
+function describeUnpacked({ tensors, changed }: Conversion['unpacked']): string {
+  const were = `${formatCount(tensors)} tensors had 4 bits (bitsandbytes)`;
+  return changed === 0
+    ? `${were} and are unpacked exactly.`
+    : `${were}; ${formatCount(changed)} of them were rounded once more, which from the bf16 checkpoint they are not.`;
 }

@@ -1,0 +1,74 @@
+import { dtypes, type FloatType } from '../ggml/dtype.ts';
+import { toBfloat16, toHalf } from './half.ts';
+import { type Located, readFileBytes } from './read-file.ts';
+
+/**
+ * Weights as bitsandbytes packs them: blocks of elements, one after the other whatever the rows are; two codes of four
+ * bits in a byte, the first in its upper half; for each block a scale, its absmax.
+ */
+export interface Packed {
+  /** "nf4" or "fp4": which table it is. */
+  quantType: string;
+  /** What the values are rounded to. */
+  type: FloatType;
+  codes: Located;
+  /** The value of each code, before it is scaled. */
+  map: Float32Array;
+  blockSize: number;
+  /** f32 for each block, or a byte where it is nested. */
+  absmax: Located;
+  /** The scales in 8 bits: themselves in blocks with a table and scales, around an offset. */
+  nested?: { map: Float32Array; blockSize: number; absmax: Located; blocks: number; offset: number };
+  /** All of it, tables included, as stored. */
+  sizeBytes: number;
+}
+
+/**
+ * Fills `into` with the elements from `start` on, the first of a block, to the bit as bitsandbytes dequantises them:
+ * each product and sum in float32, then rounded to the type.
+ */
+export function unpack(packed: Packed, start: number, into: Uint8Array<ArrayBuffer>): void {
+  const { type, map, blockSize } = packed;
+  const count = into.byteLength / dtypes[type].bytes;
+  const elements = type === 'f32' ? Float32Array : Uint16Array;
+  const values = new elements(into.buffer, into.byteOffset, count);
+  const codes = new Uint8Array(Math.ceil(count / 2));
+  readFileBytes(packed.codes, start / 2, codes);
+  const scales = readScales(packed, start / blockSize, Math.ceil(count / blockSize));
+  const round = rounding[type];
+  // What the codes stand for in one block.
+  const table = new elements(map.length);
+  for (const [block, scale] of scales.entries()) {
+    for (const [code, value] of map.entries()) table[code] = round(Math.fround(value * scale));
+    const end = Math.min(count, (block + 1) * blockSize);
+    // The last byte can have a code too many; past the array's end it is dropped.
+    for (let i = block * blockSize; i < end; i += 2) {
+      const pair = codes[i >> 1] ?? 0;
+      values[i] = table[pair >> 4] ?? 0;
+      values[i + 1] = table[pair & 15] ?? 0;
+    }
+  }
+}
+
+const rounding: Readonly<Record<FloatType, (value: number) => number>> = {
+  f32: (value) => value,
+  f16: toHalf,
+  bf16: toBfloat16,
+};
+
+function readScales({ absmax, nested }: Packed, first: number, count: number): Float32Array {
+  if (!nested) return readFloats(absmax, first, count);
+  const codes = new Uint8Array(count);
+  readFileBytes(absmax, first, codes);
+  const scales = readFloats(nested.absmax, 0, nested.blocks);
+  return Float32Array.from(codes, (code, i) => {
+    const scale = scales[Math.floor((first + i) / nested.blockSize)] ?? 0;
+    return Math.fround((nested.map[code] ?? 0) * scale) + nested.offset;
+  });
+}
+
+export function readFloats(located: Located, first: number, count: number): Float32Array {
+  const floats = new Float32Array(count);
+  readFileBytes(located, first * 4, new Uint8Array(floats.buffer));
+  return floats;
+}
