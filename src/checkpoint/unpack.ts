@@ -38,8 +38,10 @@ export function unpack(packed: Packed, start: number, into: Uint8Array<ArrayBuff
   const round = rounding[type];
   // What the codes stand for in one block.
   const table = new elements(map.length);
-  for (const [block, scale] of scales.entries()) {
-    for (const [code, value] of map.entries()) table[code] = round(Math.fround(value * scale));
+  for (let block = 0; block < scales.length; block++) {
+    const scale = scales[block] ?? 0;
+    for (let code = 0; code < table.length; code++)
+      table[code] = round(Math.fround((map[code] ?? 0) * scale));
     const end = Math.min(count, (block + 1) * blockSize);
     // The last byte can have a code too many; past the array's end it is dropped.
     for (let i = block * blockSize; i < end; i += 2) {
