@@ -120,6 +120,19 @@ describe('convert', () => {
     expect(out).toMatch(/^91 tensors, 5\.2 MB, written to out\.gguf in \d+ ms\.\nbf16 5\.2 MB\.\n$/);
   });
 
+  it.each([
+    [0, '46 tensors had 4 bits (bitsandbytes) and are unpacked exactly.'],
+    [40, '46 tensors had 4 bits (bitsandbytes); 40 were rounded a second time.'],
+  ])('says what became of packed weights, of which %i changed', async (changed, sentence) => {
+    const { library } = scriptedLibrary();
+    const convert: typeof library.convert = async (...args) => ({
+      ...(await library.convert(...args)),
+      unpacked: { tensors: 46, changed },
+    });
+    const { out } = await cli(['convert', 'demo', 'out.gguf'], { ...library, convert });
+    expect(out).toContain(sentence);
+  });
+
   it('wants both names', async () => {
     const { exitCode, err } = await cli(['convert', 'demo'], scriptedLibrary().library);
     expect(exitCode).toBe(2);

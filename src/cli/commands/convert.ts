@@ -70,7 +70,6 @@ function describeTypes({ types, misfits, unpacked }: Conversion): string {
 
 function describeUnpacked({ tensors, changed }: Conversion['unpacked']): string {
   const were = `${formatCount(tensors)} tensors had 4 bits (bitsandbytes)`;
-  return changed === 0
-    ? `${were} and are unpacked exactly.`
-    : `${were}; ${formatCount(changed)} of them were rounded once more, which from the bf16 checkpoint they are not.`;
+  if (changed === 0) return `${were} and are unpacked exactly.`;
+  return `${were}; ${formatCount(changed)} were rounded a second time. From the bf16 checkpoint they are rounded once.`;
 }
