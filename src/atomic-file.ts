@@ -20,9 +20,7 @@ export class AtomicFile {
   }
 
   write(bytes: Uint8Array): void {
-    this.#try(() => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#open(), bytes, at, bytes.length - at);
-    });
+    this.#try(() => writeWhole(this.#open(), bytes));
   }
 
   /** Puts the file in its place. */
@@ -62,6 +60,11 @@ export class AtomicFile {
   }
 }
 
+/** All of the bytes, where the descriptor stands: one write may take only the first of them. @throws the system's error. */
+export function writeWhole(descriptor: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+}
+
 /** @throws CogVLM2Error `write_failed`; what was at `path` before is then still there. */
 export function writeFileWhole(path: string, text: string): void {
   using file = new AtomicFile(path);
@@ -72,6 +75,7 @@ export function writeFileWhole(path: string, text: string): void {
 const problems: Record<string, string> = {
   ENOSPC: 'no space is left on the disk',
   EDQUOT: 'no space is left on the disk',
+  EFBIG: 'a file may not become so large here (ulimit -f, or the kind of disk)',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the disk is read-only',

@@ -3,8 +3,8 @@
  * was killed at any point left whole lines and at most one half, which the next run takes away. The disk is told to keep
  * them once a second and at the end: a machine that loses its power loses about a second of them.
  */
-import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
-import { writeProblem } from './atomic-file.ts';
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
+import { writeProblem, writeWhole } from './atomic-file.ts';
 import { eachLine } from './each-line.ts';
 import { CogVLM2Error } from './errors.ts';
 import { lockFile } from './lock-file.ts';
@@ -58,7 +58,7 @@ export class Journal implements Disposable {
     const line = Buffer.from(`${JSON.stringify(value)}\n`);
     this.#try(() => {
       try {
-        for (let at = 0; at < line.length; ) at += writeSync(this.#open(), line, at);
+        writeWhole(this.#open(), line);
       } catch (cause) {
         ftruncateSync(this.#open(), this.#sizeBytes);
         throw cause;

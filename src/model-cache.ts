@@ -60,6 +60,34 @@ export function cachedModels(env: Env = process.env): Map<string, string> {
   return found;
 }
 
+/** Whether nobody may be asked for anything: `HF_HUB_OFFLINE`, as Hugging Face's own tools read it. */
+export function isOffline(env: Env): boolean {
+  return /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? '');
+}
+
+/** How a published model that is not here, or not whole, can be had. */
+export function remedyFor(name: string, env: Env): string {
+  const remedy = `"cogvlm2 pull ${name}" fetches what is missing (36.3 GiB in all)`;
+  return isOffline(env) ? `Without HF_HUB_OFFLINE, ${remedy}.` : `${remedy}.`;
+}
+
+/** The files that a folder would need to be a model, and has not, or only as links that lead nowhere. */
+export function lackingFiles(folder: string): string[] {
+  const index = path.join(folder, 'model.safetensors.index.json');
+  const weights = existsSync(index) ? shardsIn(index) : ['model.safetensors'];
+  return ['config.json', 'tokenizer.json', ...weights].filter((name) => !existsSync(path.join(folder, name)));
+}
+
+/** The files of weights that an index names; one that cannot be read names none, and is told of where it is used. */
+function shardsIn(index: string): string[] {
+  try {
+    const { weight_map: shards }: { weight_map?: unknown } = JSON.parse(readFileSync(index, 'utf8'));
+    return [...new Set(Object.values(Object(shards)).map(String))].sort();
+  } catch {
+    return [];
+  }
+}
+
 /** The snapshot that a branch or tag points to; a commit is one itself. */
 export function snapshotOf(repoFolder: string, revision = 'main'): string | undefined {
   const reference = path.join(repoFolder, 'refs', revision);

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
-import { cachedModels, PUBLISHED_MODELS } from '../model-cache.ts';
+import { cachedModels, lackingFiles, PUBLISHED_MODELS, remedyFor } from '../model-cache.ts';
 import { nearest } from '../nearest.ts';
 import { type Checkpoint, onDisk, openCheckpoint } from './checkpoint.ts';
 
@@ -37,7 +37,7 @@ export async function listModels(): Promise<FoundModel[]> {
 
 /**
  * A path that exists, or the name of a listed model; the demo model when nothing is named.
- * @throws CogVLM2Error `model_not_found` naming the nearest one.
+ * @throws CogVLM2Error `model_not_found` naming the nearest one; `invalid_checkpoint` for one that was pulled in part.
  */
 export async function findModel(nameOrPath?: string): Promise<{ name: string; path: string }> {
   if (nameOrPath === undefined) {
@@ -51,11 +51,19 @@ export async function findModel(nameOrPath?: string): Promise<{ name: string; pa
     return { name: path.basename(path.resolve(nameOrPath), '.gguf'), path: nameOrPath };
   const known = await candidates();
   const location = known.get(nameOrPath);
-  if (location) return { name: nameOrPath, path: location };
-  if (PUBLISHED_MODELS.includes(nameOrPath)) {
+  const isPublished = PUBLISHED_MODELS.includes(nameOrPath);
+  if (location) {
+    const lacking = isPublished && statSync(location).isDirectory() ? lackingFiles(location) : [];
+    if (lacking.length === 0) return { name: nameOrPath, path: location };
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${nameOrPath} is here only in part: ${location} lacks ${lacking.join(', ')}. ${remedyFor(nameOrPath, process.env)}`,
+    );
+  }
+  if (isPublished) {
     throw new CogVLM2Error(
       'model_not_found',
-      `${nameOrPath} is not on this machine. "cogvlm2 pull ${nameOrPath}" fetches it (36.3 GiB).`,
+      `${nameOrPath} is not on this machine. ${remedyFor(nameOrPath, process.env)}`,
     );
   }
   const alike = nearest(nameOrPath, known.keys());

@@ -24,6 +24,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
   vision: { doing: 'Looking at the picture', unit: 'layers' },
   prefill: { doing: 'Reading the question', unit: 'tokens' },
   convert: { doing: 'Writing the file', unit: 'bytes' },
+  verify: { doing: 'Verifying', unit: 'bytes' },
   download: { doing: 'Downloading', unit: 'bytes' },
   answer: { doing: 'Answering', unit: 'questions' },
 };

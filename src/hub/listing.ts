@@ -26,9 +26,13 @@ export interface Listing {
 const needed =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$|^tokenizer\.model$|^model[\w.-]*\.safetensors(\.index\.json)?$|^(MODEL_)?LICENSE(\.\w+)?$/;
 
+export function isNeeded(name: string): boolean {
+  return needed.test(name);
+}
+
 /** The needed files, small ones first, so that what is wrong with a repository shows early. */
 export function neededFiles(listing: Listing): Listing {
-  const files = listing.files.filter(({ name }) => needed.test(name));
+  const files = listing.files.filter(({ name }) => isNeeded(name));
   for (const name of ['config.json', 'tokenizer.json']) {
     if (!files.some((file) => file.name === name)) throw lacks(listing.repo, name);
   }

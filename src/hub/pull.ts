@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { lockFile } from '../lock-file.ts';
+import { isOffline } from '../model-cache.ts';
 import { download } from './download.ts';
 import { Interrupted, Refused } from './failure.ts';
 import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
@@ -11,6 +12,7 @@ import { type Layout, layoutOf } from './layout.ts';
 import { type Listing, neededFiles, type RemoteFile } from './listing.ts';
 import { listModelScope, modelScopeEndpoint } from './model-scope.ts';
 import { type RepoName, repositoriesOf, type SourceName, titleOf } from './names.ts';
+import { findCached } from './offline.ts';
 import { draftSize, isIntact } from './sink.ts';
 import { Web } from './web.ts';
 
@@ -23,8 +25,10 @@ export interface PullOptions {
   /** A connection that is silent for so long is given up and taken up again. */
   stallMs: number;
   pauseMs: (attempt: number) => number;
-  /** Bytes of the whole that are there. */
-  onProgress: (done: number, total: number) => void;
+  /** Asks nobody; what is in the cache must do. So does `HF_HUB_OFFLINE` in `env`. */
+  offline: boolean;
+  /** Bytes of the whole that are there, or of what lay there already and is being verified. */
+  onProgress: (done: number, total: number, doing: 'download' | 'verify') => void;
   /** A file is there and verified. */
   onFile: (name: string, sizeBytes: number) => void;
 }
@@ -36,10 +40,15 @@ export interface Pulled {
   sizeBytes: number;
 }
 
-/** @throws CogVLM2Error `invalid_value`, `download_failed`, `write_failed`, `invalid_checkpoint`, `aborted`. */
+/**
+ * @throws CogVLM2Error `invalid_value`, `download_failed`, `write_failed`, `invalid_checkpoint`, `aborted`; offline also
+ * `model_not_found`.
+ */
 export async function pull(name: string, options: PullOptions): Promise<Pulled> {
   try {
-    return await pullFirst(repositoriesOf(name, options.source), name, options);
+    const repos = repositoriesOf(name, options.source);
+    if (options.offline || isOffline(options.env)) return await findCached(name, repos, options);
+    return await pullFirst(repos, name, options);
   } catch (cause) {
     if (!options.signal.aborted) throw cause;
     throw new CogVLM2Error(
@@ -101,18 +110,19 @@ async function pullListing(
   );
   const total = sum(listing.files.map((file) => file.sizeBytes));
   const positions = new Map<string, number>();
-  const place = (file: RemoteFile, bytes: number) => {
+  const place = (file: RemoteFile, bytes: number, doing: 'download' | 'verify' = 'download') => {
     positions.set(file.name, bytes);
-    options.onProgress(sum([...positions.values()]), total);
+    options.onProgress(sum([...positions.values()]), total, doing);
   };
   const missing: RemoteFile[] = [];
   for (const file of listing.files) {
     const state = layout.state(file);
     const isThere =
       state === 'complete' ||
-      (state === 'unverified' && (await isIntact(layout.target(file), file, options.signal)));
-    if (isThere) place(file, file.sizeBytes);
-    else missing.push(file);
+      (state === 'unverified' &&
+        (await isIntact(layout.target(file), file, options.signal, (bytes) => place(file, bytes, 'verify'))));
+    place(file, isThere ? file.sizeBytes : 0, 'verify');
+    if (!isThere) missing.push(file);
   }
   checkRoom(missing, layout);
   const fetchNext = async (): Promise<void> => {

@@ -8,10 +8,9 @@ import {
   mkdirSync,
   openSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { writeProblem } from '../atomic-file.ts';
+import { writeProblem, writeWhole } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { RemoteFile } from './listing.ts';
 
@@ -53,9 +52,7 @@ export class Sink implements Disposable {
   }
 
   write(bytes: Uint8Array): void {
-    this.#try(() => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#open(), bytes, at, bytes.length - at);
-    });
+    this.#try(() => writeWhole(this.#open(), bytes));
     this.#hash.update(bytes);
     this.#position += bytes.length;
   }
@@ -95,11 +92,20 @@ export class Sink implements Disposable {
   }
 }
 
-/** Whether a file that lies there already is the one that the source has. */
-export async function isIntact(location: string, file: RemoteFile, signal: AbortSignal): Promise<boolean> {
+/** Whether a file that lies there already is the one that the source has; `onPosition` is told how much has been read. */
+export async function isIntact(
+  location: string,
+  file: Pick<RemoteFile, 'digest' | 'sizeBytes'>,
+  signal: AbortSignal,
+  onPosition: (bytes: number) => void,
+): Promise<boolean> {
   const hash = hashOf(file);
-  for await (const bytes of createReadStream(location, { highWaterMark: 2 ** 20, signal }))
+  let position = 0;
+  for await (const bytes of createReadStream(location, { highWaterMark: 2 ** 20, signal })) {
     hash.update(bytes);
+    position += bytes.length;
+    onPosition(position);
+  }
   return hash.digest('hex') === file.digest.hex;
 }
 
@@ -107,7 +113,7 @@ export function draftSize(draft: string): number {
   return statSync(draft, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function hashOf({ digest, sizeBytes }: RemoteFile): Hash {
+function hashOf({ digest, sizeBytes }: Pick<RemoteFile, 'digest' | 'sizeBytes'>): Hash {
   if (digest.algorithm === 'sha256') return createHash('sha256');
   return createHash('sha1').update(`blob ${sizeBytes}\0`);
 }

@@ -79,7 +79,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       unpacked: { tensors: 0, changed: 0 },
     }),
     async pull(name, { onProgress, onFile }) {
-      onProgress(5, 10);
+      onProgress(5, 10, 'download');
       onFile('config.json', 10);
       return {
         title: `THUDM/${name} at Hugging Face`,

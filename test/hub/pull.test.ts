@@ -33,6 +33,7 @@ function options(more: Partial<PullOptions> = {}): PullOptions {
   return {
     source: 'auto',
     parallel: 2,
+    offline: false,
     env: { HF_HOME: folder, HF_ENDPOINT: source.url, HF_TOKEN: 'secret', HOME: folder },
     signal: new AbortController().signal,
     stallMs: 5_000,
@@ -44,7 +45,9 @@ function options(more: Partial<PullOptions> = {}): PullOptions {
 }
 
 const repo = () => path.join(folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
-const big = () => readFileSync(path.join(repo(), 'snapshots', 'abc123', BIG));
+/** Compared as hashes, because vitest takes seconds to compare long buffers. */
+const big = () => sha256(readFileSync(path.join(repo(), 'snapshots', 'abc123', BIG)));
+const WHOLE = sha256(FILES[BIG] ?? Buffer.of());
 
 describe('a pull', () => {
   it('fills the cache of Hugging Face with verified files, and no code', async () => {
@@ -64,7 +67,7 @@ describe('a pull', () => {
     expect(readlinkSync(path.join(pulled.modelPath, BIG))).toMatch(/^\.\.[\\/]\.\.[\\/]blobs/);
     expect(readFileSync(path.join(repo(), 'refs', 'main'), 'utf8')).toBe('abc123');
     expect(progress.at(-1)).toEqual([pulled.sizeBytes, pulled.sizeBytes]);
-    expect(verified).toHaveLength(4);
+    expect(verified).toHaveLength(5);
   });
 
   it('fetches nothing again', async () => {
@@ -86,7 +89,7 @@ describe('a pull', () => {
       return true;
     };
     await pull(NAME, options());
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
     expect(source.of(BIG).map(({ range }) => range !== undefined)).toEqual([false, true, true, true]);
   });
 
@@ -98,7 +101,7 @@ describe('a pull', () => {
       return true;
     };
     await pull(NAME, options());
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
   });
 
   it('fetches what arrived corrupt once more', async () => {
@@ -108,7 +111,7 @@ describe('a pull', () => {
       return true;
     };
     await pull(NAME, options());
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
     expect(source.of(BIG)).toHaveLength(2);
   });
 
@@ -131,7 +134,7 @@ describe('a pull', () => {
       return true;
     };
     await pull(NAME, options({ stallMs: 300 }));
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
     expect(source.of(BIG)).toHaveLength(2);
   });
 
@@ -153,7 +156,7 @@ describe('a pull', () => {
       return true;
     };
     await pull(NAME, options());
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
   });
 
   it('that is stopped keeps what came, and the next goes on there', async () => {
@@ -164,7 +167,7 @@ describe('a pull', () => {
       return true;
     };
     const onProgress = () => {
-      const draft = path.join(repo(), 'blobs', `${sha256(FILES[BIG] ?? Buffer.of())}.incomplete`);
+      const draft = path.join(repo(), 'blobs', `${WHOLE}.incomplete`);
       if (existsSync(draft) && statSync(draft).size === 120_000) stop.abort();
     };
     await expect(pull(NAME, options({ signal: stop.signal, onProgress }))).rejects.toMatchObject({
@@ -172,7 +175,7 @@ describe('a pull', () => {
     });
     await pull(NAME, options());
     expect(source.of(BIG).at(-1)?.range).toBe('bytes=120000-');
-    expect(big()).toEqual(FILES[BIG]);
+    expect(big()).toBe(WHOLE);
   });
 
   it('says what every source answered', async () => {

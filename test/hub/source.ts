@@ -6,6 +6,14 @@ import type { AddressInfo } from 'node:net';
 export const FILES: Record<string, Buffer> = {
   'config.json': Buffer.from('{"architectures":["CogVLMForCausalLM"]}'),
   'tokenizer.json': Buffer.from('{}'),
+  'model.safetensors.index.json': Buffer.from(
+    JSON.stringify({
+      weight_map: {
+        'a.weight': 'model-00001-of-00002.safetensors',
+        'b.weight': 'model-00002-of-00002.safetensors',
+      },
+    }),
+  ),
   'model-00001-of-00002.safetensors': bytes(300_000, 1),
   'model-00002-of-00002.safetensors': bytes(200_000, 2),
   'modeling_cogvlm.py': Buffer.from('print()'),

@@ -24,6 +24,10 @@ export const pull = defineCommand({
       'Where to ask for a published name; auto asks Hugging Face, then ModelScope.',
       { value: 'NAME' },
     ),
+    offline: from(
+      z.boolean().default(false),
+      'Ask nobody: verify that the model is in the cache, or say what is missing.',
+    ),
     ...parallelOption(4, 16),
     stallSeconds: from(
       z.int().min(1).max(3600).default(30),
@@ -43,7 +47,10 @@ export const pull = defineCommand({
   notes: `\`--parallel\` is of files. They go where the source's own tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what
 those tools fetched is found. Every file is checked against the hash that the source lists. A pull that was stopped or
 killed goes on where it was. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`, or what
-\`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`, \`NO_PROXY\`.`,
+\`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`, \`NO_PROXY\`.
+
+\`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so they are verified
+again; of ModelScope's only that none is missing.`,
 
   async run(args, options, { terminal, library }) {
     const [name] = args as [string];
@@ -52,12 +59,13 @@ killed goes on where it was. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. To
     const pulled = await library
       .pull(name, {
         source: options.source,
+        offline: options.offline,
         parallel: options.parallel,
         stallMs: options.stallSeconds * 1000,
         pauseMs: patience,
         env: process.env,
         signal: stop.signal,
-        onProgress: (done, total) => progress.report({ stage: 'download', done, total }),
+        onProgress: (done, total, stage) => progress.report({ stage, done, total }),
         onFile(file, sizeBytes) {
           progress.clear();
           if (!options.quiet) terminal.stderr.write(`${file}  ${formatBytes(sizeBytes)}, verified\n`);

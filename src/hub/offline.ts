@@ -1,0 +1,95 @@
+/** `cogvlm2 pull --offline`: what an earlier pull, or the source's own tools, left in the cache; nobody is asked. */
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
+import {
+  huggingFaceCache,
+  huggingFaceFolder,
+  lackingFiles,
+  modelScopeCache,
+  modelScopeFolder,
+  snapshotOf,
+} from '../model-cache.ts';
+import { type Digest, isNeeded } from './listing.ts';
+import { type RepoName, titleOf } from './names.ts';
+import type { Pulled, PullOptions } from './pull.ts';
+import { isIntact } from './sink.ts';
+
+/**
+ * The first of the repositories that is there as a whole. Where the cache names its contents by their hashes, as
+ * Hugging Face's does, they are verified.
+ * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` for one that is there in part, or damaged.
+ */
+export async function findCached(name: string, repos: RepoName[], options: PullOptions): Promise<Pulled> {
+  const inPart: string[] = [];
+  for (const repo of repos) {
+    for (const folder of foldersOf(repo, options.env)) {
+      const lacking = lackingFiles(folder);
+      if (lacking.length === 0) return await verified(name, repo, folder, options);
+      inPart.push(`${folder} lacks ${lacking.join(', ')}`);
+    }
+  }
+  const remedy = `"cogvlm2 pull ${name}" with a network, and without --offline and HF_HUB_OFFLINE, fetches it; or copy the folder from a machine that has it.`;
+  if (inPart.length > 0)
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${name} is here only in part: ${inPart.join('; ')}. ${remedy}`,
+    );
+  const places = [...new Set(repos.map((repo) => placeOf(repo, options.env)))].join(' and ');
+  throw new CogVLM2Error('model_not_found', `${name} is not in ${places}. ${remedy}`);
+}
+
+function placeOf({ source, owner, repo }: RepoName, env: NodeJS.ProcessEnv): string {
+  return source === 'huggingface'
+    ? path.join(huggingFaceCache(env), huggingFaceFolder(owner, repo))
+    : path.join(modelScopeCache(env), owner, modelScopeFolder(repo));
+}
+
+/** ModelScope's cache does not say which revision it holds, so it has none that is asked for by name. */
+function foldersOf(repo: RepoName, env: NodeJS.ProcessEnv): string[] {
+  const place = placeOf(repo, env);
+  if (repo.source === 'modelscope') return repo.revision === undefined && existsSync(place) ? [place] : [];
+  const snapshot = snapshotOf(place, repo.revision);
+  return snapshot === undefined ? [] : [snapshot];
+}
+
+async function verified(
+  name: string,
+  repo: RepoName,
+  folder: string,
+  { signal, onProgress, onFile }: PullOptions,
+): Promise<Pulled> {
+  const files = readdirSync(folder)
+    .filter(isNeeded)
+    .map((file) => {
+      const location = realpathSync(path.join(folder, file));
+      return {
+        file,
+        location,
+        sizeBytes: statSync(location).size,
+        digest: digestIn(path.basename(location)),
+      };
+    });
+  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let done = 0;
+  for (const { file, location, sizeBytes, digest } of files) {
+    if (digest !== undefined) {
+      const onPosition = (bytes: number) => onProgress(done + bytes, total, 'verify');
+      if (!(await isIntact(location, { digest, sizeBytes }, signal, onPosition)))
+        throw new CogVLM2Error(
+          'invalid_checkpoint',
+          `${file} is damaged: ${location} does not have the hash that it is named by. Delete it; "cogvlm2 pull ${name}" with a network fetches it again.`,
+        );
+      onFile(file, sizeBytes);
+    }
+    done += sizeBytes;
+  }
+  return { title: titleOf(repo), modelPath: folder, files: files.length, sizeBytes: total };
+}
+
+/** What a blob of Hugging Face's cache is named by. */
+function digestIn(name: string): Digest | undefined {
+  if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: 'sha256', hex: name };
+  if (/^[0-9a-f]{40}$/.test(name)) return { algorithm: 'git-sha1', hex: name };
+  return undefined;
+}

@@ -1,0 +1,167 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findModel } from '../../src/checkpoint/find.ts';
+import { type PullOptions, pull } from '../../src/hub/pull.ts';
+import { BIG, FILES, Source } from './source.ts';
+
+const NAME = 'cogvlm2-llama3-chat-19B';
+let folder: string;
+let source: Source;
+let verified: string[];
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'offline-'));
+  source = await Source.open();
+  verified = [];
+});
+afterEach(async () => {
+  await source[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+function options(more: Partial<PullOptions> = {}): PullOptions {
+  return {
+    source: 'auto',
+    parallel: 2,
+    offline: true,
+    env: {
+      HF_HOME: folder,
+      HF_ENDPOINT: source.url,
+      MODELSCOPE_CACHE: path.join(folder, 'ms'),
+      HOME: folder,
+    },
+    signal: new AbortController().signal,
+    stallMs: 5_000,
+    pauseMs: () => 1,
+    onProgress: () => {},
+    onFile: (name) => verified.push(name),
+    ...more,
+  };
+}
+
+async function fill(): Promise<string> {
+  const { modelPath } = await pull(NAME, options({ offline: false }));
+  source.asked.length = 0;
+  verified = [];
+  return modelPath;
+}
+
+/** As ModelScope's tool leaves a model. */
+function modelScopeFolder(files: string[]): string {
+  const place = path.join(folder, 'ms', 'models', 'ZhipuAI', NAME);
+  mkdirSync(place, { recursive: true });
+  for (const name of files) writeFileSync(path.join(place, name), FILES[name] ?? '');
+  return place;
+}
+
+describe('offline', () => {
+  it('finds and verifies what was pulled, and asks nobody', async () => {
+    const modelPath = await fill();
+    const reports: [number, number, string][] = [];
+    const found = await pull(NAME, options({ onProgress: (...report) => reports.push(report) }));
+    expect(found.modelPath).toBe(modelPath);
+    expect(verified.sort()).toEqual(readdirSync(modelPath).sort());
+    expect(reports.at(-1)).toEqual([found.sizeBytes, found.sizeBytes, 'verify']);
+    expect(source.asked).toEqual([]);
+  });
+
+  it.each(['1', 'ON', 'yes', 'true'])('is what HF_HUB_OFFLINE=%s asks for', async (value) => {
+    const env = { ...options().env, HF_HUB_OFFLINE: value };
+    await expect(pull(NAME, options({ offline: false, env }))).rejects.toMatchObject({
+      code: 'model_not_found',
+      message: expect.stringMatching(
+        /is not in .*models--THUDM--.* and .*ZhipuAI.*"cogvlm2 pull .* fetches it/,
+      ),
+    });
+    expect(source.asked).toEqual([]);
+  });
+
+  it('is not what HF_HUB_OFFLINE=0 asks for', async () => {
+    await pull(NAME, options({ offline: false, env: { ...options().env, HF_HUB_OFFLINE: '0' } }));
+    expect(verified).toHaveLength(5);
+  });
+
+  it('names the files that are missing', async () => {
+    const modelPath = await fill();
+    rmSync(realpathSync(path.join(modelPath, BIG))); // The link stays, and leads nowhere.
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      code: 'invalid_checkpoint',
+      message: expect.stringContaining(`${modelPath} lacks ${BIG}. "cogvlm2 pull`),
+    });
+  });
+
+  it.each([BIG, 'config.json'])('names %s when it is damaged, and the remedy works', async (name) => {
+    const modelPath = await fill();
+    const blob = realpathSync(path.join(modelPath, name));
+    writeFileSync(blob, Buffer.from(FILES[name] ?? '').fill(0, 7, 8));
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      code: 'invalid_checkpoint',
+      message: expect.stringContaining(`${name} is damaged: ${blob}`),
+    });
+    rmSync(blob);
+    await pull(NAME, options({ offline: false }));
+    await pull(NAME, options());
+  });
+
+  it('knows the commit that was pulled, and no other', async () => {
+    const modelPath = await fill();
+    expect((await pull(`hf:THUDM/${NAME}@abc123`, options())).modelPath).toBe(modelPath);
+    await expect(pull(`hf:THUDM/${NAME}@other`, options())).rejects.toMatchObject({
+      code: 'model_not_found',
+    });
+  });
+
+  it("takes what ModelScope's tool left, unverified, because nothing there says its hashes", async () => {
+    const place = modelScopeFolder(Object.keys(FILES));
+    expect((await pull(NAME, options())).modelPath).toBe(place);
+    expect(verified).toEqual([]);
+    await expect(pull(`${NAME}@v1`, options())).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('prefers a whole model to one in part', async () => {
+    cpSync(await fill(), path.join(folder, 'ms', 'models', 'ZhipuAI', NAME), {
+      recursive: true,
+      dereference: true,
+    });
+    rmSync(path.join(folder, 'hub'), { recursive: true });
+    const snapshot = path.join(folder, 'hub', `models--THUDM--${NAME}`, 'snapshots', 'main');
+    mkdirSync(snapshot, { recursive: true });
+    expect((await pull(NAME, options())).modelPath).toMatch(/ZhipuAI/);
+  });
+});
+
+describe('a model named in another command', () => {
+  const variables = ['MODELSCOPE_CACHE', 'HF_HOME', 'HF_HUB_OFFLINE'] as const;
+  const before = Object.fromEntries(variables.map((name) => [name, process.env[name]]));
+  beforeEach(() => {
+    process.env.MODELSCOPE_CACHE = path.join(folder, 'ms');
+    process.env.HF_HOME = folder;
+    delete process.env.HF_HUB_OFFLINE;
+  });
+  afterEach(() => {
+    for (const name of variables) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
+
+  it('that is in the cache in part is not loaded, and how to get the rest is said', async () => {
+    const place = modelScopeFolder(Object.keys(FILES).filter((name) => name !== BIG));
+    await expect(findModel(NAME)).rejects.toMatchObject({
+      code: 'invalid_checkpoint',
+      message: `${NAME} is here only in part: ${place} lacks ${BIG}. "cogvlm2 pull ${NAME}" fetches what is missing (36.3 GiB in all).`,
+    });
+    writeFileSync(path.join(place, BIG), FILES[BIG] ?? '');
+    expect((await findModel(NAME)).path).toBe(place);
+  });
+
+  it('is only looked for here, and HF_HUB_OFFLINE is named where it stands in the way', async () => {
+    process.env.HF_HUB_OFFLINE = '1';
+    await expect(findModel(NAME)).rejects.toMatchObject({
+      code: 'model_not_found',
+      message: expect.stringContaining('Without HF_HUB_OFFLINE, "cogvlm2 pull'),
+    });
+  });
+});
