@@ -3,7 +3,7 @@
  * begun, those on their way end, and then it is thrown.
  */
 export async function inParallel<Item>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   parallel: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {

@@ -113,7 +113,7 @@ export function parallelOption(standard: number, limit: number) {
   return {
     parallel: flagGroup('Run')(
       z.int().min(1).max(limit).default(standard),
-      'How many files or questions are worked on at the same time.',
+      'How many files, requests or questions are worked on at the same time.',
       {
         value: 'N',
       },

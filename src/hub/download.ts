@@ -1,83 +1,86 @@
-/** One file, from where an earlier attempt left off to its verified end. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CogVLM2Error } from '../errors.ts';
-import { downloadFailed, Interrupted, Refused } from './failure.ts';
-import type { RemoteFile } from './listing.ts';
+/**
+ * One file, from where an earlier attempt left off to its verified end. A large one comes in parts, several at the same
+ * time; they are written in order, so that the draft is at any moment the beginning of the file, as the source's own
+ * tools keep it: whenever a pull is killed, the length of the draft says all, and what waited in memory is fetched again.
+ */
+import { Undivided } from './failure.ts';
+import { failed, fetchPart, type PartJob } from './fetch-part.ts';
+import { Part } from './part.ts';
 import { Sink } from './sink.ts';
-import { discard, type Web } from './web.ts';
 
-export interface Download {
-  web: Web;
-  file: RemoteFile;
-  /** Where the bytes gather, and where they will be found. */
+export interface Download extends Omit<PartJob, 'onBytes' | 'version'> {
+  /** Where the bytes gather. */
   draft: string;
-  target: string;
   /** How much of the file is there, which can also become less: what arrived broken is fetched again. */
   onPosition: (bytes: number) => void;
-  /** How long to wait before the n-th attempt in a row that brought nothing; n starts at 1. */
-  pauseMs: (attempt: number) => number;
-  signal: AbortSignal;
+  /** Requests at the same time. */
+  connections: number;
+  /** What is larger comes in parts of this size. */
+  partBytes: number;
 }
 
-const MAX_FRUITLESS = 6;
 const MAX_BROKEN = 2;
 
 /** @throws CogVLM2Error `download_failed`, `write_failed`; an abort throws the signal's reason. */
 export async function download(job: Download): Promise<void> {
-  const { file, onPosition, signal } = job;
+  const { file, onPosition } = job;
   using sink = new Sink(job.draft, file);
-  await sink.open(signal);
-  for (let [fruitless, broken] = [0, 0]; ; ) {
+  await sink.open(job.signal);
+  let divided = job.connections > 1;
+  for (let broken = 0; ; ) {
     onPosition(sink.position);
     if (sink.position === file.sizeBytes) {
       if (sink.verify()) return;
       if (++broken > MAX_BROKEN)
         throw failed(job, `it arrived ${broken} times with another hash than the source lists`);
       sink.restart();
-      continue;
-    }
-    const before = sink.position;
-    try {
-      await fetchRest(job, sink);
-      fruitless = 0;
-    } catch (cause) {
-      if (cause instanceof Refused) throw failed(job, cause.message);
-      if (!(cause instanceof Interrupted)) throw cause;
-      fruitless = sink.position > before ? 1 : fruitless + 1;
-      if (fruitless > MAX_FRUITLESS)
-        throw failed(job, `${MAX_FRUITLESS} attempts brought nothing; ${cause.message}`);
-      await sleep(cause.retryAfterMs ?? job.pauseMs(fruitless), undefined, { signal });
+    } else if (divided && file.sizeBytes - sink.position > job.partBytes) {
+      divided = await fetchParts(job, sink);
+    } else {
+      const part = new Part(sink, sink.position, file.sizeBytes);
+      await fetchPart({ ...job, onBytes: () => onPosition(part.position) }, part);
     }
   }
 }
 
-/** One request for all that is missing. */
-async function fetchRest({ web, file, onPosition }: Download, sink: Sink): Promise<void> {
-  const from = sink.position;
-  const response = await web.get(file.url, from > 0 ? { range: `bytes=${from}-` } : {});
-  if (response.status !== 206) {
-    if (from > 0) sink.restart(); // The server sends the whole file whatever is asked for.
-  } else if (response.header('content-range') !== `bytes ${from}-${file.sizeBytes - 1}/${file.sizeBytes}`) {
-    discard(response);
-    throw new Interrupted(`${response.url} sends another part than was asked for`);
-  }
+/** False where the source does not send parts that fit each other: one stream has to do. */
+async function fetchParts(job: Download, sink: Sink): Promise<boolean> {
+  const stop = new AbortController();
+  const underway = new Set<Part>();
+  const partJob: PartJob = {
+    ...job,
+    signal: AbortSignal.any([job.signal, stop.signal]),
+    version: { etag: undefined },
+    onBytes: () =>
+      job.onPosition([...underway].reduce((sum, part) => sum + part.waitingBytes, sink.position)),
+  };
+  let next = sink.position;
+  let last = Promise.resolve();
+  const fetchAfter = async (part: Part, before: Promise<void>) => {
+    await fetchPart(partJob, part);
+    await before;
+    part.flush();
+    underway.delete(part);
+  };
+  const worker = async () => {
+    while (next < job.file.sizeBytes) {
+      const part = new Part(sink, next, Math.min(next + job.partBytes, job.file.sizeBytes));
+      next = part.end;
+      underway.add(part);
+      const mine = fetchAfter(part, last);
+      last = mine;
+      await mine;
+    }
+  };
+  const workers = Array.from({ length: job.connections }, worker);
   try {
-    for await (const chunk of response.body) {
-      if (sink.position + chunk.length > file.sizeBytes) {
-        sink.restart();
-        throw new Interrupted(`${response.url} sends more than the ${file.sizeBytes} bytes of the file`);
-      }
-      sink.write(chunk);
-      onPosition(sink.position);
-    }
+    await Promise.all(workers);
+    return true;
   } catch (cause) {
-    discard(response);
-    if (cause instanceof CogVLM2Error) throw cause; // The disk, not the network.
-    throw web.failure(response.url, cause);
+    stop.abort(cause);
+    await Promise.allSettled(workers);
+    if (!(cause instanceof Undivided)) throw cause;
+    if (cause.changed) sink.restart();
+    return false;
   }
-  if (sink.position < file.sizeBytes) throw new Interrupted(`${response.url} ended early`);
-}
-
-function failed({ file, target }: Download, why: string): CogVLM2Error {
-  return downloadFailed(file.name, why, file.url, target);
 }

@@ -19,6 +19,16 @@ export class Interrupted extends Error {
   }
 }
 
+/** The source does not send parts of a file that fit each other; one stream of it may come. */
+export class Undivided extends Error {
+  /** What came so far is of another version of the file. */
+  readonly changed: boolean;
+  constructor(message: string, changed = false) {
+    super(message);
+    this.changed = changed;
+  }
+}
+
 export function badAnswer(url: string, what: string): Refused {
   return new Refused(`what ${url} answers ${what}`);
 }

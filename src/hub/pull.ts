@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
+import { gigabytes } from '../gigabytes.ts';
+import { inParallel } from '../in-parallel.ts';
 import { lockFile } from '../lock-file.ts';
 import { isOffline } from '../model-cache.ts';
 import { download } from './download.ts';
@@ -16,10 +18,14 @@ import { findCached } from './offline.ts';
 import { draftSize, isIntact } from './sink.ts';
 import { Web } from './web.ts';
 
+const PART_BYTES = 16 * 2 ** 20;
+
 export interface PullOptions {
   source: SourceName | 'auto';
-  /** Files that are fetched at the same time. */
+  /** Requests at the same time: for small files, or for parts of a large one. */
   parallel: number;
+  /** What is larger is fetched in parts of this size, which wait in memory for their turn to be written. */
+  partBytes?: number;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
   /** A connection that is silent for so long is given up and taken up again. */
@@ -125,26 +131,32 @@ async function pullListing(
     if (!isThere) missing.push(file);
   }
   checkRoom(missing, layout);
-  const fetchNext = async (): Promise<void> => {
-    for (let file = missing.shift(); file !== undefined; file = missing.shift()) {
-      const current = file;
-      await download({
-        ...options,
-        web,
-        file,
-        draft: layout.draft(file),
-        target: layout.target(file),
-        onPosition: (bytes) => place(current, bytes),
-      });
-      layout.publish(file);
-      options.onFile(file.name, file.sizeBytes);
-    }
+  const { partBytes = PART_BYTES, parallel } = options;
+  const fetch = async (file: RemoteFile, connections: number) => {
+    await download({
+      ...options,
+      web,
+      file,
+      connections,
+      partBytes,
+      draft: layout.draft(file),
+      target: layout.target(file),
+      onPosition: (bytes) => place(file, bytes),
+    });
+    layout.publish(file);
+    options.onFile(file.name, file.sizeBytes);
   };
-  const fetchers = Array.from({ length: options.parallel }, () =>
-    fetchNext().catch((cause: unknown) => failure.abort(cause)),
+  const isLarge = (file: RemoteFile) => file.sizeBytes > partBytes;
+  await inParallel(
+    missing.filter((file) => !isLarge(file)),
+    parallel,
+    (file) =>
+      fetch(file, 1).catch((cause: unknown) => {
+        failure.abort(cause);
+        throw cause;
+      }),
   );
-  await Promise.all(fetchers);
-  options.signal.throwIfAborted();
+  for (const file of missing.filter(isLarge)) await fetch(file, parallel);
   layout.finish();
   return {
     title: titleOf(listing.repo),
@@ -160,7 +172,6 @@ function checkRoom(missing: readonly RemoteFile[], layout: Layout): void {
   const folder = nearestExisting(layout.modelPath);
   const { bavail, bsize } = statfsSync(folder);
   if (neededBytes <= bavail * bsize) return;
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new CogVLM2Error(
     'write_failed',
     `${gigabytes(neededBytes)} are still to come, but the disk of ${folder} has ${gigabytes(bavail * bsize)} free. Make room, or set HF_HOME or MODELSCOPE_CACHE to another disk.`,

@@ -30,16 +30,37 @@ const MAX_JSON_BYTES = 64 * 2 ** 20;
 export class Web implements AsyncDisposable {
   readonly #options: WebOptions;
   readonly #dispatchers = new Map<string, Dispatcher>();
+  /** Where redirects led, so that not every part of a file asks the source for its way. */
+  readonly #ledTo = new Map<string, string>();
 
   constructor(options: WebOptions) {
     this.#options = options;
   }
 
   /** @throws Interrupted or Refused; an abort throws the signal's reason. */
-  async get(url: string, headers: Record<string, string> = {}): Promise<WebResponse> {
+  async get(
+    url: string,
+    headers: Record<string, string> = {},
+    signal: AbortSignal = this.#options.signal,
+  ): Promise<WebResponse> {
+    const known = this.#ledTo.get(url);
+    if (known !== undefined) {
+      try {
+        return await this.#follow(known, headers, signal);
+      } catch (cause) {
+        if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
+        this.#ledTo.delete(url); // A signed address serves for an hour or so; the source gives another.
+      }
+    }
+    const response = await this.#follow(url, headers, signal);
+    if (response.url !== url) this.#ledTo.set(url, response.url);
+    return response;
+  }
+
+  async #follow(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<WebResponse> {
     let at = url;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const response = await this.#once(at, headers);
+      const response = await this.#once(at, headers, signal);
       const location = response.header('location');
       const { status } = response;
       if (status < 300) return response;
@@ -74,8 +95,8 @@ export class Web implements AsyncDisposable {
   }
 
   /** What broke while a body was read, or a request sent. */
-  failure(url: string, cause: unknown): Error {
-    this.#options.signal.throwIfAborted();
+  failure(url: string, cause: unknown, signal: AbortSignal = this.#options.signal): Error {
+    signal.throwIfAborted();
     if (cause instanceof Refused || cause instanceof Interrupted) return cause;
     return new Interrupted(`${networkProblem(cause)} (${url})`, undefined, cause);
   }
@@ -84,8 +105,8 @@ export class Web implements AsyncDisposable {
     await Promise.all([...this.#dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
   }
 
-  async #once(url: string, headers: Record<string, string>): Promise<WebResponse> {
-    const { endpoint, token, stallMs, signal } = this.#options;
+  async #once(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<WebResponse> {
+    const { endpoint, token, stallMs } = this.#options;
     const target = new URL(url);
     const mayKnow = token !== undefined && target.origin === new URL(endpoint).origin;
     try {
@@ -111,7 +132,7 @@ export class Web implements AsyncDisposable {
       };
       return { url, status: statusCode, header, body };
     } catch (cause) {
-      throw this.failure(url, cause);
+      throw this.failure(url, cause, signal);
     }
   }
 

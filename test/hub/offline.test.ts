@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findModel } from '../../src/checkpoint/find.ts';
 import { type PullOptions, pull } from '../../src/hub/pull.ts';
-import { BIG, FILES, Source } from './source.ts';
+import { BIG, FILES, pullOptions, Source } from './source.ts';
 
 const NAME = 'cogvlm2-llama3-chat-19B';
 let folder: string;
@@ -21,25 +21,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function options(more: Partial<PullOptions> = {}): PullOptions {
-  return {
-    source: 'auto',
-    parallel: 2,
-    offline: true,
-    env: {
-      HF_HOME: folder,
-      HF_ENDPOINT: source.url,
-      MODELSCOPE_CACHE: path.join(folder, 'ms'),
-      HOME: folder,
-    },
-    signal: new AbortController().signal,
-    stallMs: 5_000,
-    pauseMs: () => 1,
-    onProgress: () => {},
-    onFile: (name) => verified.push(name),
-    ...more,
-  };
-}
+const options = (more: Partial<PullOptions> = {}) =>
+  pullOptions(source, folder, { offline: true, onFile: (name) => verified.push(name), ...more });
 
 async function fill(): Promise<string> {
   const { modelPath } = await pull(NAME, options({ offline: false }));
@@ -50,7 +33,7 @@ async function fill(): Promise<string> {
 
 /** As ModelScope's tool leaves a model. */
 function modelScopeFolder(files: string[]): string {
-  const place = path.join(folder, 'ms', 'models', 'ZhipuAI', NAME);
+  const place = path.join(folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME);
   mkdirSync(place, { recursive: true });
   for (const name of files) writeFileSync(path.join(place, name), FILES[name] ?? '');
   return place;
@@ -121,7 +104,7 @@ describe('offline', () => {
   });
 
   it('prefers a whole model to one in part', async () => {
-    cpSync(await fill(), path.join(folder, 'ms', 'models', 'ZhipuAI', NAME), {
+    cpSync(await fill(), path.join(folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME), {
       recursive: true,
       dereference: true,
     });
@@ -136,7 +119,7 @@ describe('a model named in another command', () => {
   const variables = ['MODELSCOPE_CACHE', 'HF_HOME', 'HF_HUB_OFFLINE'] as const;
   const before = Object.fromEntries(variables.map((name) => [name, process.env[name]]));
   beforeEach(() => {
-    process.env.MODELSCOPE_CACHE = path.join(folder, 'ms');
+    process.env.MODELSCOPE_CACHE = path.join(folder, '.cache', 'modelscope', 'hub');
     process.env.HF_HOME = folder;
     delete process.env.HF_HUB_OFFLINE;
   });

@@ -12,7 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullOptions, pull } from '../../src/hub/pull.ts';
-import { BIG, FILES, Source, sha256 } from './source.ts';
+import { BIG, FILES, pullOptions, Source, sha256 } from './source.ts';
 
 const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';
 let folder: string;
@@ -29,20 +29,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function options(more: Partial<PullOptions> = {}): PullOptions {
-  return {
-    source: 'auto',
-    parallel: 2,
-    offline: false,
-    env: { HF_HOME: folder, HF_ENDPOINT: source.url, HF_TOKEN: 'secret', HOME: folder },
-    signal: new AbortController().signal,
-    stallMs: 5_000,
-    pauseMs: () => 1,
-    onProgress: () => {},
-    onFile: (name) => verified.push(name),
-    ...more,
-  };
-}
+const options = (more: Partial<PullOptions> = {}) =>
+  pullOptions(source, folder, { onFile: (name) => verified.push(name), ...more });
 
 const repo = () => path.join(folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
 /** Compared as hashes, because vitest takes seconds to compare long buffers. */

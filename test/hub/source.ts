@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { PullOptions } from '../../src/hub/pull.ts';
 
 export const FILES: Record<string, Buffer> = {
   'config.json': Buffer.from('{"architectures":["CogVLMForCausalLM"]}'),
@@ -26,20 +27,22 @@ export interface Asked {
   token: string | undefined;
 }
 
-/** Answers a request for a file instead of the honest way; false leaves it to that. */
+/** Answers the n-th request for a file instead of the honest way; false leaves it to that. */
 export type Trouble = (asked: Asked, content: Buffer, response: ServerResponse, nth: number) => boolean;
 
 export class Source implements AsyncDisposable {
   readonly asked: Asked[] = [];
   trouble: Trouble = () => false;
   readonly #server: Server;
+  readonly #files: Record<string, Buffer>;
 
-  private constructor() {
+  private constructor(files: Record<string, Buffer>) {
+    this.#files = files;
     this.#server = createServer((request, response) => this.#answer(request, response));
   }
 
-  static async open(): Promise<Source> {
-    const source = new Source();
+  static async open(files = FILES): Promise<Source> {
+    const source = new Source(files);
     await new Promise<void>((done) => source.#server.listen(0, '127.0.0.1', done));
     return source;
   }
@@ -61,9 +64,10 @@ export class Source implements AsyncDisposable {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url);
-    if (url.pathname.startsWith('/api/models/THUDM/')) return void response.end(JSON.stringify(listing()));
+    if (url.pathname.startsWith('/api/models/THUDM/'))
+      return void response.end(JSON.stringify(listing(this.#files)));
     const file = url.pathname.split('/').at(-1) ?? '';
-    const content = FILES[file];
+    const content = this.#files[file];
     if (content === undefined || !/^\/(THUDM|elsewhere)\//.test(url.pathname)) {
       response.statusCode = 404;
       return void response.end();
@@ -71,17 +75,44 @@ export class Source implements AsyncDisposable {
     const asked = { file, range: request.headers.range, token: request.headers.authorization };
     this.asked.push(asked);
     if (this.trouble(asked, content, response, this.of(file).length)) return;
-    const from = Number(/^bytes=(\d+)-$/.exec(asked.range ?? '')?.[1] ?? 0);
-    if (from > 0) {
-      response.statusCode = 206;
-      response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
-    }
-    response.end(content.subarray(from));
+    response.end(rangeOf(asked, content, response));
   }
 }
 
-function listing() {
-  const siblings = Object.entries(FILES).map(([rfilename, content]) => {
+/** What was asked for of the file, with its headers set; `limit` bytes of it at most. */
+export function rangeOf(
+  { range }: Asked,
+  content: Buffer,
+  response: ServerResponse,
+  limit = Number.POSITIVE_INFINITY,
+): Buffer {
+  if (range === undefined) return content;
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range) ?? [];
+  const from = Number(first);
+  const end = Math.min(from + limit, last ? Number(last) + 1 : content.length);
+  response.statusCode = 206;
+  response.setHeader('content-range', `bytes ${from}-${end - 1}/${content.length}`);
+  return content.subarray(from, end);
+}
+
+/** A pull of Hugging Face's from this source into a folder of the test's. */
+export function pullOptions(source: Source, folder: string, more: Partial<PullOptions> = {}): PullOptions {
+  return {
+    source: 'auto',
+    parallel: 2,
+    offline: false,
+    env: { HF_HOME: folder, HF_ENDPOINT: source.url, HF_TOKEN: 'secret', HOME: folder },
+    signal: new AbortController().signal,
+    stallMs: 5_000,
+    pauseMs: () => 1,
+    onProgress: () => {},
+    onFile: () => {},
+    ...more,
+  };
+}
+
+function listing(files: Record<string, Buffer>) {
+  const siblings = Object.entries(files).map(([rfilename, content]) => {
     if (!rfilename.endsWith('.safetensors')) {
       const blobId = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
       return { rfilename, size: content.length, blobId };

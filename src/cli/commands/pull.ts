@@ -44,10 +44,12 @@ export const pull = defineCommand({
       line: 'cogvlm2 pull cogvlm2-llama3-chinese-chat-19B --source modelscope',
     },
   ],
-  notes: `\`--parallel\` is of files. They go where the source's own tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what
-those tools fetched is found. Every file is checked against the hash that the source lists. A pull that was stopped or
-killed goes on where it was. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`, or what
-\`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`, \`NO_PROXY\`.
+  notes: `\`--parallel\` is of requests: for small files, or for parts of 16 MiB of a large one. Files go where the source's own
+tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what those tools fetched is found. Every file is
+checked against the hash that the source lists. A pull that was stopped or killed goes on where it was; what waited in
+memory, at most a part for each request, comes again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
+or what \`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`,
+\`NO_PROXY\`.
 
 \`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so they are verified
 again; of ModelScope's only that none is missing.`,
