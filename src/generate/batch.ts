@@ -29,6 +29,7 @@ export class Batch {
   readonly config: ModelConfig;
   decodeSteps = 0;
   tokens = 0;
+  /** Whole ones. */
   visionBlocks = 0;
   readonly #model: Model;
   #steps: WaitingStep[] = [];
@@ -71,10 +72,13 @@ export class Batch {
 
   /** See `Model.encodeImage`. */
   encodeImage(pixels: Float32Array, options: TowerOptions): Promise<State<'imageTokens'>> {
+    let blocks = 0;
     const counted = {
       ...options,
       onLayer: (done: number, total: number) => {
-        this.visionBlocks++;
+        // A large tower tells parts of a block, too.
+        this.visionBlocks += Math.floor(done) - blocks;
+        blocks = Math.floor(done);
         options.onLayer?.(done, total);
       },
     };

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import { CogVLM2, type LoadOptions } from '../../src/generate/cogvlm2.ts';
-import type { Answer, GenerateOptions } from '../../src/generate/types.ts';
+import type { Answer, GenerateOptions, Progress } from '../../src/generate/types.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { readFixture } from '../text/fixtures.ts';
@@ -242,6 +242,37 @@ describe('the line', () => {
     expect((await rejected(both[0])).code).toBe('aborted');
     (await both[1]).dispose();
     expect(model.stats().visionBlocks).toBe(1 + 2 * layers);
+  });
+
+  test('a large picture, whose blocks are run in parts, is left within one of them', async () => {
+    const [side, towerLayers] = [33, 6];
+    const large = {
+      ...config,
+      max_position_embeddings: 1000,
+      vision_config: {
+        ...config.vision_config,
+        num_hidden_layers: towerLayers,
+        image_size: side * config.vision_config.patch_size,
+        num_positions: side * side + 1,
+      },
+    };
+    using model = await load({
+      model: writeTinyCheckpoint(path.join(folder, 'large'), { config: large, texts }),
+    });
+    const controller = new AbortController();
+    const told: number[] = [];
+    const onProgress = ({ stage, done }: Progress) => {
+      if (stage !== 'vision') return;
+      told.push(done);
+      // 1024 of the second block's 1090 rows.
+      if (done > 1 && done < 2) controller.abort();
+    };
+    const { signal } = controller;
+    expect((await rejected(model.encodeImage(pictures[0]!, { signal, onProgress }))).code).toBe('aborted');
+    expect(told.some((done) => !Number.isInteger(done))).toBe(true);
+    expect(model.stats()).toMatchObject({ visionBlocks: 1, running: 0 });
+    (await model.encodeImage(pictures[0]!)).dispose();
+    expect(model.stats().visionBlocks).toBe(1 + towerLayers);
   });
 
   test('a question is answered while a picture is encoded, and its tokens flow on', async () => {

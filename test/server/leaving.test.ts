@@ -1,0 +1,129 @@
+/** Stop means stop, counted: what the engine still runs for a client that has left, on random weights. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
+import type { Stats } from '../../src/index.ts';
+import { until } from '../cli/memory-terminal.ts';
+import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { readFixture } from '../text/fixtures.ts';
+import { type Listening, listening } from './in-process.ts';
+
+const towerLayers = 100;
+const config = {
+  ...tinyConfig,
+  vocab_size: 465, // the tokenizer's
+  max_position_embeddings: 2000,
+  bos_token_id: 461,
+  // No token ends an answer before its time.
+  eos_token_id: [462],
+  pad_token_id: 463,
+  vision_config: { ...tinyConfig.vision_config, num_hidden_layers: towerLayers },
+};
+const texts = {
+  'tokenizer.json': readFixture('tokenizer.json'),
+  'tokenizer_config.json': readFixture('tokenizer_config.json'),
+};
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-leaving-'));
+const file = new URL('../fixtures/images/exact.png', import.meta.url);
+const url = `data:image/png;base64,${readFileSync(file).toString('base64')}`;
+const image = { type: 'image_url', image_url: { url } };
+const maxTokens = 1500;
+
+let model: CogVLM2;
+let server: Listening;
+/** What the engine had done when it was told to stop. */
+let told: Stats | null = null;
+
+beforeAll(async () => {
+  model = await CogVLM2.load({
+    model: writeTinyCheckpoint(folder, { config, texts }),
+    device: 'cpu',
+    threads: 1,
+    imageCacheBytes: 0,
+  });
+  const chat = model.chat.bind(model);
+  vi.spyOn(model, 'chat').mockImplementation((...args) => {
+    const conversation = chat(...args);
+    const ask = conversation.ask.bind(conversation);
+    conversation.ask = (question, options) => {
+      options?.signal?.addEventListener('abort', () => {
+        told = model.stats();
+      });
+      return ask(question, options);
+    };
+    return conversation;
+  });
+  server = await listening({}, async () => model);
+}, 60_000);
+
+afterAll(async () => {
+  await server.close();
+  model.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+/** Opens a connection of its own, so that it can be broken off. */
+function ask(fields: object) {
+  const body = JSON.stringify({ max_tokens: maxTokens, temperature: 1, seed: 1, ...fields });
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-request-id: leaving\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  return socket;
+}
+
+const question = { type: 'text', text: 'What is to be seen?' };
+const withPicture = { messages: [{ role: 'user', content: [question, image] }] };
+const withoutPicture = { messages: [{ role: 'user', content: 'Tell me all.' }] };
+const stages = [
+  {
+    stage: 'a picture is encoded',
+    fields: withPicture,
+    count: ({ visionBlocks }: Stats) => visionBlocks,
+    whole: towerLayers,
+    settle: () => model.ask(null, 'Why?', { maxTokens: 2 }).result(),
+  },
+  {
+    stage: 'tokens are drawn',
+    fields: withoutPicture,
+    count: ({ decodeSteps }: Stats) => decodeSteps,
+    whole: maxTokens,
+    settle: async () => (await model.encodeImage(fileURLToPath(file))).dispose(),
+  },
+];
+const ways = [
+  { way: 'breaks its stream off', stream: true, leave: (socket: ReturnType<typeof ask>) => socket.destroy() },
+  {
+    way: 'breaks its connection off',
+    stream: false,
+    leave: (socket: ReturnType<typeof ask>) => socket.destroy(),
+  },
+  {
+    way: 'cancels by the id',
+    stream: true,
+    leave: () => void fetch(`${server.url}/v1/cancel/chatcmpl-leaving`, { method: 'POST' }),
+  },
+];
+
+describe.each(stages)('while $stage', ({ fields, count, whole, settle }) => {
+  it.each(ways)('a client that $way is worth one more at most', async ({ stream, leave }) => {
+    told = null;
+    const before = count(model.stats());
+    const socket = ask({ ...fields, stream });
+    socket.on('error', () => {});
+    await until(() => count(model.stats()) >= before + 3);
+    leave(socket);
+    await until(() => told !== null && model.stats().running === 0);
+    expect(server.log()).not.toContain('"msg":"failed"');
+    // What was begun has ended when others have been served.
+    await settle();
+    const after = count(model.stats());
+    expect(after - count(told!)).toBeLessThanOrEqual(1);
+    expect(after - before).toBeLessThan(whole);
+    socket.destroy();
+  });
+});
