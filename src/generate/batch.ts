@@ -29,7 +29,6 @@ export class Batch {
   readonly config: ModelConfig;
   decodeSteps = 0;
   tokens = 0;
-  /** Whole ones. */
   visionBlocks = 0;
   readonly #model: Model;
   #steps: WaitingStep[] = [];

@@ -58,6 +58,9 @@ export interface Stats {
   kvTokensUsed: number;
   kvTokens: number;
   imageCacheBytes: number;
+  /** Of the whole GPU, whichever programs use it; null on a CPU. */
+  gpuMemory: { usedBytes: number; totalBytes: number } | null;
+  /** Whole ones. */
   visionBlocks: number;
   decodeSteps: number;
   tokensGenerated: number;
@@ -236,6 +239,7 @@ export class CogVLM2 {
       kvTokensUsed,
       kvTokens: limits.kvTokens,
       imageCacheBytes: this.#pictures.cacheBytes,
+      gpuMemory: this.#model.engine.gpuMemory(),
       visionBlocks,
       decodeSteps,
       tokensGenerated,

@@ -43,7 +43,8 @@ function devicePointers(): Pointer[] {
   );
 }
 
-function readDevice(pointer: Pointer): Device {
+/** What is told of a device, its memory at this moment. */
+export function readDevice(pointer: Pointer): Device {
   const lib = ggml();
   const free = [0];
   const total = [0];

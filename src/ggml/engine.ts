@@ -4,7 +4,7 @@ import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
-import { type Device, findDevice } from './devices.ts';
+import { type Device, findDevice, readDevice } from './devices.ts';
 import { ggml } from './library.ts';
 import type { MappedFile } from './mapped-file.ts';
 import { Packing } from './packing.ts';
@@ -35,6 +35,7 @@ export class Engine {
   readonly packing: Packing | null;
   /** Ends the graph that is running. */
   readonly stopFlag = new StopFlag();
+  readonly #devicePointer: Pointer;
   readonly #scheduler: Pointer;
   readonly #bufferTypes: Readonly<Record<Place, Pointer>>;
   readonly #files: MappedFile[] = [];
@@ -57,6 +58,7 @@ export class Engine {
       );
     }
     this.device = device;
+    this.#devicePointer = pointer;
     this.packing = device.kind === 'cpu' ? new Packing(cpu) : null;
     this.#bufferTypes = {
       gpu: lib.pointer('ggml_backend_dev_buffer_type', pointer),
@@ -76,6 +78,13 @@ export class Engine {
       false,
     );
     this.#frees.push(() => lib.run('ggml_backend_sched_free', this.#scheduler));
+  }
+
+  /** Of the whole GPU at this moment, whichever programs use it; null where the CPU is all there is. */
+  gpuMemory(): { usedBytes: number; totalBytes: number } | null {
+    if (this.device.kind === 'cpu') return null;
+    const { memoryTotalBytes, memoryFreeBytes } = readDevice(this.#devicePointer);
+    return { usedBytes: memoryTotalBytes - memoryFreeBytes, totalBytes: memoryTotalBytes };
   }
 
   /** Plain memory of a place; both are the same where the CPU is all there is. */

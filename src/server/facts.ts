@@ -82,6 +82,6 @@ export async function slots({ engine, queue, running }: ChatParts) {
     running: queue.running,
     waiting: queue.waiting,
     requests: running.list(),
-    engine: { restarts: engine.restarts, ...(engine.isReady && (await engine.call('stats'))) },
+    engine: { restarts: engine.restarts, ...(await engine.stats()) },
   };
 }

@@ -1,6 +1,7 @@
 /** What /metrics tells, in Prometheus' format. The values of every label come from a short list. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Answer } from '../index.ts';
+import type { EngineStats } from './engine/protocol.ts';
 
 const QUICK = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const SLOW = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
@@ -11,8 +12,8 @@ export interface Live {
   waiting(): number;
   loaded(): boolean;
   restarts(): number;
-  /** From 0 to 1. */
-  kvUse(): Promise<number>;
+  /** Null while there is no engine. */
+  engine(): Promise<Pick<EngineStats, 'kvTokens' | 'kvTokensUsed' | 'gpuMemory'> | null>;
 }
 
 export class Metrics {
@@ -52,7 +53,23 @@ export class Metrics {
     gauge('requests_running', 'Answers that are being made', live.running);
     gauge('requests_waiting', 'Requests that wait for their turn', live.waiting);
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
-    gauge('kv_cache_usage_ratio', 'Share of the KV caches that is taken, 0 to 1', live.kvUse);
+    gauge('kv_cache_usage_ratio', 'Share of the KV caches that is taken, 0 to 1', async () => {
+      const stats = await live.engine();
+      return stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens;
+    });
+    new Gauge({
+      name: 'cogvlm2_gpu_memory_bytes',
+      help: 'Memory of the GPU, whichever programs use it; nothing on a CPU',
+      labelNames: ['kind'],
+      registers,
+      async collect() {
+        this.reset();
+        const memory = (await live.engine())?.gpuMemory;
+        if (!memory) return;
+        this.set({ kind: 'used' }, memory.usedBytes);
+        this.set({ kind: 'total' }, memory.totalBytes);
+      },
+    });
     gauge('engine_restarts', 'How often the engine ended by itself and was started again', live.restarts);
     this.#seconds = {
       firstToken: seconds('time_to_first_token', 'From the request to the first text', SLOW),

@@ -83,7 +83,7 @@ export async function serve(
     waiting: () => queue.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
-    kvUse: () => kvUse(engine),
+    engine: () => engine.stats(),
   });
   const names: string[] = [];
   const facts: Facts = {
@@ -147,13 +147,6 @@ export async function serve(
     // From here on an abort begins the end, in which requests under way are still answered.
     signal.removeEventListener('abort', stopLoading);
   }
-}
-
-/** Of the room that all KV caches may take, the share that is taken; 0 while there is no engine. */
-async function kvUse(engine: Engine): Promise<number> {
-  if (!engine.isReady) return 0;
-  const { kvTokensUsed, kvTokens } = await engine.call('stats');
-  return kvTokensUsed / kvTokens;
 }
 
 function checkReach({ host, apiKeys, insecure }: ServeOptions): void {

@@ -26,6 +26,11 @@ describe('devices', () => {
     expect(findDevice(cpu!.name.toLowerCase()).device.kind).toBe('cpu');
   });
 
+  test('the processor has no GPU memory to tell of', () => {
+    using engine = newEngine();
+    expect(engine.gpuMemory()).toBeNull();
+  });
+
   test('an unknown one is refused with those that there are', () => {
     const error = caught(() => findDevice('abacus'));
     expect(error.code).toBe('invalid_value');

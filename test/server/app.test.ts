@@ -211,7 +211,10 @@ describe('when the engine ends', () => {
     const begun = await server.chat({ stream: true });
     const waiting = server.chat();
     await until(() => host.steps > 0);
+    const asked = server.engine.stats();
     server.crash();
+    expect([await asked, await server.engine.stats()]).toEqual([null, null]);
+    expect((await server.app.request('/slots')).status).toBe(200);
     expect(await errorOf(await running)).toMatchObject({ status: 503, code: 'engine_stopped' });
     expect(await errorOf(await waiting)).toMatchObject({ status: 503 });
     expect((await eventsOf(begun)).at(-1)).toMatchObject({ error: { type: 'server_error' } });
@@ -433,6 +436,8 @@ describe('the other endpoints', () => {
       'cogvlm2_requests_running 0',
       'cogvlm2_model_loaded 1',
       'cogvlm2_kv_cache_usage_ratio 0.5',
+      'cogvlm2_gpu_memory_bytes{kind="used"} 3000000000',
+      'cogvlm2_gpu_memory_bytes{kind="total"} 24000000000',
       'cogvlm2_time_to_first_token_seconds_count 1',
       'cogvlm2_e2e_request_latency_seconds_count 1',
     ]) {

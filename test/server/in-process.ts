@@ -74,7 +74,11 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     waiting: () => fairQueue.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
-    kvUse: async () => 0.5,
+    engine: async () => ({
+      kvTokens: 100,
+      kvTokensUsed: 50,
+      gpuMemory: { usedBytes: 3e9, totalBytes: 24e9 },
+    }),
   });
   const facts = {
     version: '1.2.3',

@@ -6,7 +6,7 @@ import type { ModelInfo, Progress } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { EngineLink, errorOf } from './link.ts';
 import type { EngineProcess } from './process.ts';
-import type { AskRequest, EngineCalls, EngineLoadOptions } from './protocol.ts';
+import type { AskRequest, EngineCalls, EngineLoadOptions, EngineStats } from './protocol.ts';
 
 export interface EngineWatcher {
   onLoading?(progress: Progress): void;
@@ -74,6 +74,11 @@ export class Engine {
     ...args: Parameters<EngineCalls[K]>
   ): Promise<ReturnType<EngineCalls[K]>> {
     return this.#ready().call(name, ...args);
+  }
+
+  /** What the engine says of itself; null while there is none to ask. */
+  async stats(): Promise<EngineStats | null> {
+    return (await this.#link?.call('stats').catch(() => null)) ?? null;
   }
 
   stop(): void {
