@@ -3,11 +3,6 @@ import type { SamplingOptions } from './types.ts';
 
 export type Sampling = Required<Omit<SamplingOptions, 'seed'>>;
 
-interface Candidate {
-  id: number;
-  logit: number;
-}
-
 /** Fills in the defaults. @throws CogVLM2Error `invalid_value` naming the value and its limits. */
 export function checkSampling(options: SamplingOptions): Sampling {
   const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed } = options;
@@ -41,20 +36,21 @@ export function sample(
 ): number {
   const penalised =
     sampling.repetitionPenalty === 1 ? logits : penalise(logits, seen, sampling.repetitionPenalty);
-  if (sampling.temperature === 0) return argmax(penalised);
-  let candidates = Array.from(penalised, (logit, id) => ({ id, logit: logit / sampling.temperature }));
-  candidates.sort((a, b) => b.logit - a.logit || a.id - b.id);
-  if (sampling.topK > 0) candidates = candidates.slice(0, sampling.topK);
-  const weights = softmaxWeights(candidates);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const kept = Math.min(countTopP(weights, total * sampling.topP), countMinP(weights, sampling.minP));
-  const share = random() * weights.slice(0, kept).reduce((sum, weight) => sum + weight, 0);
+  const top = argmax(penalised);
+  if (sampling.temperature === 0) return top;
+  const { weights, total, damaged } = softmaxWeights(penalised, top, sampling.temperature);
+  // Whoever asked looks at the logit of what was drawn.
+  if (damaged !== null) return damaged;
+  const nucleus = cut(ranked(weights), weights, total, sampling);
+  const share = random() * nucleus.total;
   let below = 0;
-  for (let i = 0; i < kept; i++) {
-    below += weights[i] ?? 0;
-    if (share < below) return candidates[i]?.id ?? 0;
+  let drawn = top;
+  for (const id of nucleus.ids) {
+    drawn = id;
+    below += weights[id]!;
+    if (share < below) break;
   }
-  return candidates[kept - 1]?.id ?? 0;
+  return drawn;
 }
 
 /** The first of the largest. */
@@ -74,24 +70,71 @@ function penalise(logits: Float32Array, seen: ReadonlySet<number>, penalty: numb
   return changed;
 }
 
-/** Unnormalised, relative to the first, which is the largest. */
-function softmaxWeights(sorted: readonly Candidate[]): number[] {
-  const top = sorted[0]?.logit ?? 0;
-  return sorted.map(({ logit }) => Math.exp(logit - top));
-}
-
-/** How many of the largest weights it takes to reach `share`. */
-function countTopP(weights: readonly number[], share: number): number {
-  let sum = 0;
-  for (const [i, weight] of weights.entries()) {
-    sum += weight;
-    if (sum >= share) return i + 1;
+/** Of each id, unnormalised: that of the largest logit is 1. `damaged` is an id for which there is none. */
+function softmaxWeights(logits: Float32Array, top: number, temperature: number) {
+  const largest = logits[top]! / temperature;
+  const weights = new Float64Array(logits.length);
+  let total = 0;
+  for (let id = 0; id < weights.length; id++) {
+    const weight = Math.exp(logits[id]! / temperature - largest);
+    weights[id] = weight;
+    total += weight;
   }
-  return weights.length;
+  return { weights, total, damaged: Number.isNaN(total) ? weights.findIndex(Number.isNaN) : null };
 }
 
-/** How many weights are at least `minP` of the largest, which is 1. */
-function countMinP(weights: readonly number[], minP: number): number {
-  const count = weights.findIndex((weight) => weight < minP);
-  return count < 0 ? weights.length : count;
+/**
+ * Ids by falling weight, equal ones by themselves, without those of weight 0. Of a vocabulary of 128,256 a draw takes a
+ * few, so they are sorted in bands, when somebody gets so far.
+ */
+function* ranked(weights: Float64Array): Generator<number, void> {
+  let above = Number.POSITIVE_INFINITY;
+  let least = 2 ** -4;
+  while (above > 0) {
+    const band: number[] = [];
+    for (let id = 0; id < weights.length; id++) {
+      const weight = weights[id]!;
+      if (weight < above && weight >= least && weight > 0) band.push(id);
+    }
+    yield* band.sort((a, b) => weights[b]! - weights[a]! || a - b);
+    above = least;
+    least **= 2; // 0 in the end
+  }
+}
+
+/** What top-k, top-p and min-p leave; all of it, and unsorted as yet, where none of them is set. */
+function cut(
+  ids: Iterable<number>,
+  weights: Float64Array,
+  total: number,
+  { topK, topP, minP }: Sampling,
+): { ids: Iterable<number>; total: number } {
+  if (topK === 0 && topP === 1 && minP === 0) return { ids, total };
+  const most = topK === 0 ? { ids, total } : firstOf(ids, weights, (count) => count === topK);
+  const enough = topP === 1 ? Number.POSITIVE_INFINITY : most.total * topP;
+  const likely = takeWhile(most.ids, (id) => weights[id]! >= minP);
+  return firstOf(likely, weights, (_, sum) => sum >= enough);
+}
+
+/** The ids up to the first at which there are enough. */
+function firstOf(
+  ids: Iterable<number>,
+  weights: Float64Array,
+  isEnough: (count: number, total: number) => boolean,
+) {
+  const first: number[] = [];
+  let total = 0;
+  for (const id of ids) {
+    first.push(id);
+    total += weights[id]!;
+    if (isEnough(first.length, total)) break;
+  }
+  return { ids: first, total };
+}
+
+function* takeWhile(ids: Iterable<number>, holds: (id: number) => boolean): Generator<number, void> {
+  for (const id of ids) {
+    if (!holds(id)) return;
+    yield id;
+  }
 }

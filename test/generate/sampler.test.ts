@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { freshSeed, randomFrom } from '../../src/generate/random.ts';
-import { argmax, checkSampling, sample } from '../../src/generate/sampler.ts';
+import { argmax, checkSampling, type Sampling, sample } from '../../src/generate/sampler.ts';
 import type { SamplingOptions } from '../../src/generate/types.ts';
 import { caught } from '../checkpoint/caught.ts';
 
@@ -90,6 +90,70 @@ describe('the draw', () => {
     expect(sample(logits, sampling, new Set(), () => 1 - 2 ** -32)).toBe(2);
     const huge = Float32Array.of(1e30, -1e30, 0);
     expect(sample(huge, sampling, new Set(), () => 0.5)).toBe(0);
+  });
+});
+
+/** `sample` without the penalty, as the textbook has it: everything is sorted. */
+function sorted(row: Float32Array, { temperature, topK, topP, minP }: Sampling) {
+  const most = Array.from(row, (logit, id) => ({ id, logit: logit / temperature }))
+    .sort((a, b) => b.logit - a.logit || a.id - b.id)
+    .slice(0, topK === 0 ? row.length : topK)
+    .map(({ id, logit }, _, [first]) => ({ id, weight: Math.exp(logit - first!.logit) }));
+  const enough = most.reduce((sum, { weight }) => sum + weight, 0) * topP;
+  const below: number[] = [];
+  let total = 0;
+  for (const { weight } of most) {
+    if (total >= enough || weight < minP) break;
+    total += weight;
+    below.push(total);
+  }
+  return { draw: (at: number) => most[below.findIndex((sum) => at * total < sum)]!.id };
+}
+
+describe('only the likely are sorted, and the draw is as if all were', () => {
+  const random = randomFrom(5);
+  const pick = <T>(...values: T[]): T => values[Math.floor(random() * values.length)]!;
+  const rowOf = (length: number) => {
+    const [spread, grain, masked] = [pick(0.1, 3, 20, 300, 5000), pick(0, 0, 0.5), pick(0, 0, 0.3, 0.99)];
+    const row = Float32Array.from({ length }, () => {
+      if (random() < masked) return Number.NEGATIVE_INFINITY;
+      const logit = (random() * 2 - 1) * spread;
+      return grain > 0 ? Math.round(logit / grain) * grain : logit;
+    });
+    row[Math.floor(random() * length)] = spread;
+    return row;
+  };
+  const samplingOf = () =>
+    checkSampling({
+      temperature: pick(0.01, 0.7, 1, 3, 100),
+      topK: pick(0, 0, 1, 2, 40, 100_000),
+      topP: pick(1, 1, 0.999, 0.9, 0.3, 1e-6),
+      minP: pick(0, 0, 0.05, 0.9, 1e-300),
+    });
+
+  test.each([1, 2, 30, 1000, 128_256])('%d ids', (length) => {
+    const rounds = Math.min(100, Math.ceil(100_000 / length));
+    for (let round = 0; round < rounds; round++) {
+      const [row, sampling] = [rowOf(length), samplingOf()];
+      const { draw } = sorted(row, sampling);
+      for (const at of [0, random(), random(), 1 - 2 ** -32]) {
+        const drawn = sample(row, sampling, new Set(), () => at);
+        expect(drawn, JSON.stringify({ round, sampling, at })).toBe(draw(at));
+      }
+    }
+  });
+
+  test('a value that is none is drawn, for whoever looks at what was drawn', () => {
+    const sampling = checkSampling({ temperature: 1 });
+    for (const row of [
+      [1, Number.NaN, 2],
+      [Number.NaN, 1],
+      [1, Number.POSITIVE_INFINITY],
+      [-Infinity, -Infinity],
+    ]) {
+      const logits = Float32Array.from(row);
+      expect(logits[sample(logits, sampling, new Set(), () => 0.5)]).not.toSatisfy(Number.isFinite);
+    }
   });
 });
 
