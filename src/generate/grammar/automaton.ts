@@ -27,8 +27,12 @@ export function text(characters: string): Language {
   return { all: Array.from(characters, one) };
 }
 
-/** The states of the automaton, the first one first; null when it would take more than `most`. */
+/** Steps of the construction below, some tens of nanoseconds each. */
+const mostSteps = 5_000_000;
+
+/** The states of the automaton, the first one first; null when it would take more than `most`, or long to make. */
 export function deterministic(language: Language, most: number): State[] | null {
+  if (positionsIn(language) > 4 * most) return null;
   const nondeterministic = new Nondeterministic();
   const end = nondeterministic.add(language, nondeterministic.state());
   const sets: number[][] = [];
@@ -43,7 +47,7 @@ export function deterministic(language: Language, most: number): State[] | null 
   numberOf(nondeterministic.closure([0]));
   const states: State[] = [];
   for (let at = 0; at < sets.length; at++) {
-    if (sets.length > most) return null;
+    if (sets.length > most || nondeterministic.steps > mostSteps) return null;
     const set = sets[at]!;
     const moves = new Map<number, CharacterRange[]>();
     for (const [range, targets] of nondeterministic.movesOf(set)) {
@@ -71,10 +75,23 @@ export function automatonRules(states: readonly State[], name: string, end: stri
   });
 }
 
+/** How many characters, repeated ones each time, it has room for. */
+function positionsIn(language: Language): number {
+  if ('one' in language) return 1;
+  if ('of' in language) {
+    const { of, least, most } = language;
+    return positionsIn(of) * Math.max(1, most === Number.POSITIVE_INFINITY ? least + 1 : most);
+  }
+  const parts = 'all' in language ? language.all : language.any;
+  return parts.reduce((sum, part) => sum + positionsIn(part), 1);
+}
+
 /** Thompson's construction: states with moves that take a character, and moves that take none. */
 class Nondeterministic {
   readonly #free: number[][] = [];
   readonly #moves: { ranges: readonly CharacterRange[]; to: number }[][] = [];
+
+  steps = 0;
 
   state(): number {
     this.#moves.push([]);
@@ -114,6 +131,7 @@ class Nondeterministic {
   closure(states: readonly number[]): number[] {
     const reached = new Set(states);
     for (const state of reached) for (const next of this.#free[state]!) reached.add(next);
+    this.steps += reached.size;
     return [...reached].sort((a, b) => a - b);
   }
 
@@ -122,6 +140,7 @@ class Nondeterministic {
     const moves = states.flatMap((state) => this.#moves[state]!);
     const edges = moves.flatMap(({ ranges }) => ranges.flatMap(([from, to]) => [from, to + 1]));
     const starts = [...new Set(edges)].sort((a, b) => a - b);
+    this.steps += starts.length * edges.length;
     return starts.slice(0, -1).flatMap((start, i): [CharacterRange, number[]][] => {
       const range: CharacterRange = [start, starts[i + 1]! - 1];
       const fitting = moves.filter(({ ranges }) => intersection([range], ranges).length > 0);

@@ -10,6 +10,7 @@
 import { CogVLM2Error } from '../../errors.ts';
 import type { AnswerFormat } from '../types.ts';
 import { automatonRules, deterministic, type Language } from './automaton.ts';
+import { charactersOf, checkLength, GrammarBudget } from './budget.ts';
 import { quoted } from './characters.ts';
 import { checkKeywords, isSchemaObject, refuse, type Schema } from './keywords.ts';
 import { integersOf, numbersOf } from './number-range.ts';
@@ -33,8 +34,10 @@ number ::= numbers0
 ${numberRules}
 ${STRING_RULES}`;
 
-/** Deeper nesting, outside of references, is nobody's schema. */
+/** Deeper nesting, through references too, is nobody's schema. */
 const deepest = 64;
+/** Each is compared with each. */
+const mostOneOf = 64;
 
 /**
  * The grammar for an answer; a space may stand before it, as between "Answer:" and the text in the model's training.
@@ -57,6 +60,7 @@ export function answerGrammar(format: AnswerFormat): string {
 class SchemaGrammar {
   readonly text: string;
   readonly #root: unknown;
+  readonly #budget = new GrammarBudget();
   /** Names of rules by what they say. */
   readonly #rules = new Map<string, string>();
   /** First rules of automata by their languages. */
@@ -66,6 +70,7 @@ class SchemaGrammar {
 
   constructor(root: unknown) {
     this.#root = root;
+    checkLength(root);
     const start = this.#value(root, '#', 0);
     const rules = [...Array.from(this.#rules, ([body, name]) => [name, body]), ...this.#named];
     const lines = rules.map(([name, body]) => `${name} ::= ${body}`);
@@ -80,7 +85,7 @@ class SchemaGrammar {
     if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
     checkKeywords(schema, at);
     const inside = depth + 1;
-    if (schema.$ref !== undefined) return this.#reference(schema.$ref, at);
+    if (schema.$ref !== undefined) return this.#reference(schema.$ref, at, inside);
     if (schema.allOf !== undefined)
       return this.#value(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
     for (const keyword of ['anyOf', 'oneOf'] as const) {
@@ -88,18 +93,20 @@ class SchemaGrammar {
       if (branches === undefined) continue;
       if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
       const choices = branches.map((branch, i) => this.#value(branch, `${at}/${keyword}/${i}`, inside));
-      return this.#rule(choices.join(' | '));
+      return this.#rule(choices.join(' | '), at);
     }
     const types = typesOf(schema);
     if (schema.const !== undefined || schema.enum !== undefined) {
-      return this.#rule(literals(schema, types, at).map(quoted).join(' | '));
+      return this.#rule(literals(schema, types, at).map(quoted).join(' | '), at);
     }
     if (types === null) return 'any';
-    return this.#rule(types.map((type) => this.#ofType(type, schema, at, inside)).join(' | '));
+    return this.#rule(types.map((type) => this.#ofType(type, schema, at, inside)).join(' | '), at);
   }
 
   /** An answer that fits two of `oneOf` is invalid, which no grammar can see to: the schemas must exclude each other. */
   #checkDisjoint(branches: readonly unknown[], at: string): void {
+    if (branches.length > mostOneOf)
+      refuse(at, `holds ${branches.length} schemas; up to ${mostOneOf} can be enforced, or more in anyOf`);
     const schemas = branches.map((branch) => {
       const target =
         isSchemaObject(branch) && typeof branch.$ref === 'string' ? this.#target(branch.$ref, at) : branch;
@@ -153,7 +160,12 @@ class SchemaGrammar {
     if (limit > longestLimit) {
       refuse(at, `limits a string to ${limit} characters; limits up to ${longestLimit} can be enforced`);
     }
-    return limitedString(minLength, maxLength, (name, body) => this.#define(name, body));
+    return limitedString(minLength, maxLength, (name, body) =>
+      this.#define(name, at, () => {
+        this.#budget.characters(1, at);
+        return body();
+      }),
+    );
   }
 
   #array(schema: Schema, at: string, depth: number): string {
@@ -194,21 +206,21 @@ class SchemaGrammar {
     let following = '';
     let beginning = '';
     for (const name of names.reverse()) {
-      const written = this.#rule(member(name));
+      const written = this.#rule(member(name), at);
       if (required.includes(name)) {
         beginning = `${written} ${following}`;
         following = `comma ${written} ${following}`;
       } else {
-        beginning = this.#rule(`${written} ${following} | ${beginning || '""'}`);
-        following = this.#rule(`(comma ${written})? ${following}`);
+        beginning = this.#rule(`${written} ${following} | ${beginning || '""'}`, at);
+        following = this.#rule(`(comma ${written})? ${following}`, at);
       }
     }
     return `"{" ${beginning} "}"`;
   }
 
-  #reference(reference: string, at: string): string {
+  #reference(reference: string, at: string, depth: number): string {
     const name = `ref_${[...Buffer.from(reference)].map((byte) => byte.toString(16)).join('')}`;
-    return this.#define(name, () => this.#value(this.#target(reference, at), reference, 0));
+    return this.#define(name, at, () => this.#value(this.#target(reference, at), reference, depth));
   }
 
   /** A language as rules; `end` stands behind its text. @returns the name of the first. */
@@ -217,26 +229,30 @@ class SchemaGrammar {
     const known = this.#automata.get(key);
     if (known !== undefined) return known;
     const states = deterministic(language, mostStates);
-    if (states === null) refuse(at, `takes an automaton of more than ${mostStates} states; make it shorter`);
+    if (states === null)
+      refuse(at, `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`);
+    this.#budget.characters(charactersOf(states), at);
     const rules = automatonRules(states, `automaton${this.#automata.size}`, end);
-    for (const [name, body] of rules) this.#named.set(name, body);
+    for (const [name, body] of rules) this.#define(name, at, () => body);
     const [[first]] = rules as [[string, string]];
     this.#automata.set(key, first);
     return first;
   }
 
   /** The name is there before the body is, so that a schema may recur. */
-  #define(name: string, body: () => string): string {
-    if (!this.#named.has(name)) {
-      this.#named.set(name, '');
-      this.#named.set(name, body());
-    }
+  #define(name: string, at: string, body: () => string): string {
+    if (this.#named.has(name)) return name;
+    this.#named.set(name, '');
+    const written = body();
+    this.#budget.rule(written, at);
+    this.#named.set(name, written);
     return name;
   }
 
-  #rule(body: string): string {
+  #rule(body: string, at: string): string {
     const known = this.#rules.get(body);
     if (known !== undefined) return known;
+    this.#budget.rule(body, at);
     const name = `rule${this.#rules.size}`;
     this.#rules.set(body, name);
     return name;

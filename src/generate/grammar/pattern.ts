@@ -10,6 +10,9 @@ import { refuse } from './keywords.ts';
 /** Each state of an automaton is a rule to compile. */
 export const mostStates = 400;
 
+/** Characters of a pattern. */
+const longestPattern = 500;
+
 const classes: Readonly<Record<string, readonly CharacterRange[]>> = {
   d: [[0x30, 0x39]],
   w: [
@@ -50,6 +53,8 @@ export const formatPatterns: ReadonlyMap<string, string> = new Map([
 
 /** @throws CogVLM2Error `invalid_json_schema` naming what cannot be enforced. */
 export function patternLanguage(pattern: string, at: string): Language {
+  if (pattern.length > longestPattern)
+    refuse(at, `has ${pattern.length} characters; patterns of up to ${longestPattern} can be enforced`);
   return new PatternParser(pattern, at).parse();
 }
 

@@ -32,9 +32,13 @@ export function disjoint(a: Schema, b: Schema): boolean {
   if (types === null || others === null) return false;
   if (!types.some((type) => others.includes(type))) return true;
   const [values, otherValues] = [valuesOf(a), valuesOf(b)];
-  if (values !== null && otherValues !== null) return !values.some((value) => otherValues.includes(value));
+  if (values !== null && otherValues !== null) {
+    const known = new Set(otherValues);
+    return !values.some((value) => known.has(value));
+  }
   if (types.length > 1 || others.length > 1 || types[0] !== 'object') return false;
-  const shared = (a.required ?? []).filter((name) => b.required?.includes(name));
+  const required = new Set(b.required);
+  const shared = (a.required ?? []).filter((name) => required.has(name));
   return shared.some((name) => {
     const [one, other] = [a.properties?.[name], b.properties?.[name]];
     return isSchemaObject(one) && isSchemaObject(other) && disjoint(one, other);
@@ -45,7 +49,7 @@ export function disjoint(a: Schema, b: Schema): boolean {
 function kindsOf(schema: Schema): string[] | null {
   const values = schema.const !== undefined ? [schema.const] : schema.enum;
   const types = schema.type === undefined && values !== undefined ? values.map(typeOf) : typesOf(schema);
-  return types?.map((type) => (type === 'integer' ? 'number' : type)) ?? null;
+  return types && [...new Set(types.map((type) => (type === 'integer' ? 'number' : type)))];
 }
 
 function valuesOf(schema: Schema): string[] | null {

@@ -137,6 +137,68 @@ describe('a schema that cannot be enforced is refused with the place and the rea
   });
 });
 
+describe('what a schema may cost is counted before it is compiled', () => {
+  const many = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
+  const propertiesOf = (schemas: object[]) => ({
+    type: 'object',
+    properties: Object.fromEntries(schemas.map((schema, i) => [`p${i}`, schema])),
+    required: schemas.map((_, i) => `p${i}`),
+  });
+  const chain = many(200, (i) => [`d${i}`, { type: 'array', items: { $ref: `#/$defs/d${i + 1}` } }] as const);
+  const circle: Record<string, unknown> = { type: 'object' };
+  circle.properties = { again: circle };
+
+  test.each<[string, object, string]>([
+    ['repetitions of repetitions', { pattern: '^(((a{400}){400}){400}){400}$' }, '400 states'],
+    [
+      'an automaton of many moves',
+      { pattern: `^(?:[${many(110, (i) => `\\u${(0x1000 + 2 * i).toString(16)}`).join('')}]?){400}$` },
+      'characters; patterns of up to 500',
+    ],
+    [
+      'states of states',
+      { pattern: `^(?:${many(40, (i) => `(?:[${String.fromCharCode(97 + (i % 26))}-z]x?)?`).join('')}){9}$` },
+      '#/pattern',
+    ],
+    ['a choice that doubles with each character', { pattern: '^[ab]*a[ab]{300}$' }, '400 states'],
+    ['characters of one pattern', { pattern: '^.{0,100}$' }, 'above 80'],
+    [
+      'limits of length',
+      { ...propertiesOf(many(8, (i) => ({ type: 'string', minLength: 9 * i, maxLength: 64 }))) },
+      '#/properties/p',
+    ],
+    ['long values', { enum: many(2650, (i) => `${i}`.repeat(12)) }, 'above 131072'],
+    ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
+    ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
+    [
+      'a chain of references',
+      { $defs: { ...Object.fromEntries(chain), d200: {} }, $ref: '#/$defs/d0' },
+      '64 deep',
+    ],
+    ['no JSON at all', circle, 'cannot be written as JSON'],
+  ])('%s', (_, schema, part) => {
+    const error = caught(() => answerGrammar({ type: 'json_schema', schema }));
+    expect(error.code).toBe('invalid_json_schema');
+    expect(error.message).toContain(part);
+  });
+
+  test('a form of many fields is far from the limits', () => {
+    const formats = ['date', 'time', 'date-time', 'email', 'uri', 'uuid', 'ipv4'].map((format) => ({
+      type: 'string',
+      format,
+    }));
+    const numbers = many(10, (i) => ({ type: 'integer', minimum: 0, maximum: 10 ** i }));
+    const texts = many(100, () => ({ type: 'string' }));
+    const choices = many(20, (i) => ({ enum: many(20, (j) => `choice ${j} of ${i}`) }));
+    const limited = [
+      { type: 'string', minLength: 1 },
+      { type: 'string', maxLength: 32 },
+    ];
+    const schema = propertiesOf([...formats, ...numbers, ...texts, ...choices, ...limited]);
+    expect(() => answerGrammar({ type: 'json_schema', schema })).not.toThrow();
+  });
+});
+
 test('a vocabulary that cannot write what the schema asks for says so', async () => {
   const deaf = { ...byteTokenizer, isSpecial: (id: number) => id === 0x37 || id <= endOfText };
   const others = new GrammarMasks(deaf as typeof byteTokenizer, 256, [endOfText]);
