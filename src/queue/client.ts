@@ -7,14 +7,20 @@ import { checkQueue } from './connect.ts';
 import { type Job, queueName, type Reply, replySchema } from './job.ts';
 
 const pollMs = 200;
+/** How many times of asking pass between looks whether what is waited for is still there. */
+const pollsPerLook = 25;
+/** What nobody fetches, because its asker never came back, goes after a week. */
+const keptSeconds = 7 * 24 * 3600;
+type Outcome = 'finished' | 'gone' | 'lost';
+
 /** Workers on which a job may fail, by the machine's fault, before it is given up. */
 const attempts = 3;
 
 export class QueueClient implements AsyncDisposable {
   readonly #queue: Queue;
-  readonly #waiting = new Map<string, (finished: boolean) => void>();
+  readonly #waiting = new Map<string, (outcome: Outcome) => void>();
   readonly #end = new AbortController();
-  #failure: unknown;
+  #failure: CogVLM2Error | undefined;
 
   private constructor(queue: Queue) {
     this.#queue = queue;
@@ -32,23 +38,23 @@ export class QueueClient implements AsyncDisposable {
   /**
    * @param id the same for the same question of the same run, as hexadecimal digits: a job that an earlier process of the
    * run put in, or that is answered already, is not put in again
-   * @throws CogVLM2Error endpoint_failed (given up by the workers), aborted
+   * @throws CogVLM2Error endpoint_failed (given up by the workers, or the queue was lost), aborted
    */
   async ask(id: string, job: Job, signal: AbortSignal): Promise<Reply> {
-    await this.#queue.add('ask', job, { jobId: id, attempts, removeOnComplete: false, removeOnFail: false });
-    await this.#finished(id, signal);
-    const found = await QueuedJob.fromId<Job, unknown>(this.#queue, id);
-    const reply = replySchema.safeParse(found?.returnvalue);
+    const found = await this.#reach(() => this.#untilFinished(id, job, signal));
+    const reply = replySchema.safeParse(found.returnvalue);
     if (reply.success) return reply.data;
+    // Taken out, or the same command would find it given up for ever.
+    await this.forget(id);
     throw new CogVLM2Error(
       'endpoint_failed',
-      `The workers gave a question up: ${found?.failedReason || 'the reply has another shape'}.`,
+      `The workers gave a question up: ${found.failedReason || 'the reply has another shape'}.`,
     );
   }
 
   /** Takes a job out, once its reply is kept. */
   async forget(id: string): Promise<void> {
-    await this.#queue.remove(id);
+    await this.#reach(() => this.#queue.remove(id));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,15 +62,35 @@ export class QueueClient implements AsyncDisposable {
     await this.#queue.close();
   }
 
-  async #finished(id: string, signal: AbortSignal): Promise<void> {
+  async #untilFinished(id: string, job: Job, signal: AbortSignal): Promise<QueuedJob<Job, unknown>> {
+    const [removeOnComplete, removeOnFail] = [{ age: keptSeconds }, { age: keptSeconds }];
+    for (;;) {
+      await this.#queue.add('ask', job, { jobId: id, attempts, removeOnComplete, removeOnFail });
+      if ((await this.#outcome(id, signal)) === 'gone') continue;
+      const found = await QueuedJob.fromId<Job, unknown>(this.#queue, id);
+      if (found) return found;
+    }
+  }
+
+  /** @throws CogVLM2Error endpoint_failed in place of what the connection throws, which may hold a password */
+  async #reach<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof CogVLM2Error ? error : lost(error);
+    }
+  }
+
+  async #outcome(id: string, signal: AbortSignal): Promise<Outcome> {
+    if (this.#failure) throw this.#failure;
     const stopped = () => new CogVLM2Error('aborted', 'Stopped.', { cause: signal.reason });
     if (signal.aborted) throw stopped();
     let forget = () => {};
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<Outcome>((resolve, reject) => {
       const onAbort = () => reject(stopped());
       signal.addEventListener('abort', onAbort);
       forget = () => signal.removeEventListener('abort', onAbort);
-      this.#waiting.set(id, (isFinished) => (isFinished ? resolve() : reject(this.#failure)));
+      this.#waiting.set(id, (outcome) => (outcome === 'lost' ? reject(this.#failure) : resolve(outcome)));
     }).finally(() => {
       this.#waiting.delete(id);
       forget();
@@ -75,17 +101,30 @@ export class QueueClient implements AsyncDisposable {
   async #watch(): Promise<void> {
     const { signal } = this.#end;
     try {
-      while (!signal.aborted) {
+      for (let polls = 1; !signal.aborted; polls++) {
         if (this.#waiting.size > 0) {
           const finished = await this.#queue.getRanges(['completed', 'failed'], 0, -1);
-          for (const id of finished) this.#waiting.get(id)?.(true);
+          for (const id of finished) this.#waiting.get(id)?.('finished');
+          if (polls % pollsPerLook === 0) await this.#lookForGone();
         }
         await sleep(pollMs, undefined, { signal });
       }
     } catch (cause) {
       if (signal.aborted) return;
-      this.#failure = new CogVLM2Error('endpoint_failed', `The queue was lost: ${String(cause)}.`, { cause });
-      for (const resolve of [...this.#waiting.values()]) resolve(false);
+      this.#failure = lost(cause);
+      for (const tell of [...this.#waiting.values()]) tell('lost');
     }
   }
+
+  /** A Redis that was started again, or emptied, has lost what waited in it: it is put in again. */
+  async #lookForGone(): Promise<void> {
+    for (const id of [...this.#waiting.keys()]) {
+      if ((await this.#queue.getJobState(id)) === 'unknown') this.#waiting.get(id)?.('gone');
+    }
+  }
+}
+
+function lost(error: unknown): CogVLM2Error {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CogVLM2Error('endpoint_failed', `The queue was lost: ${reason}`);
 }

@@ -19,11 +19,11 @@ export async function checkQueue({ url, shown }: QueueAddress): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (cause) {
+    // Not as the cause: an error of the connection holds the command, and so the password.
     const reason = why instanceof Error ? why.message : String(cause instanceof Error ? cause.message : why);
     throw new CogVLM2Error(
       'endpoint_failed',
       `The queue at ${shown} does not answer: ${reason}. Is Redis running there, and is the password right?`,
-      { cause },
     );
   } finally {
     redis.disconnect();

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly signal: AbortSignal;
   /** A job is done; how many there were. */
   onDone(count: number): void;
+  /** Something is wrong with the queue, such as a lost connection, which is taken up again; told once until a job is done. */
+  onTrouble(reason: string): void;
 }
 
 /** A job that took its worker down so often is given up. */
@@ -31,11 +33,13 @@ export async function workOnQueue(options: WorkerOptions): Promise<void> {
   await checkQueue(address);
   const failed = new AbortController();
   let count = 0;
+  let told = '';
   const worker = new Worker<unknown, Reply>(
     queueName(model),
     async ({ data }) => {
       try {
         const reply = await answerOrError(data, options, failed.signal);
+        told = '';
         options.onDone(++count);
         return reply;
       } catch (error) {
@@ -51,7 +55,11 @@ export async function workOnQueue(options: WorkerOptions): Promise<void> {
       maxStalledCount,
     },
   );
-  worker.on('error', () => {}); // a lost connection, which is taken up again
+  worker.on('error', ({ message }) => {
+    if (message === told || signal.aborted) return;
+    told = message;
+    options.onTrouble(message);
+  });
   const end = AbortSignal.any([signal, failed.signal]);
   await new Promise<void>((resolve) => {
     end.addEventListener('abort', () => resolve(), { once: true });

@@ -7,8 +7,13 @@ import { Redis } from 'ioredis';
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 export const withoutRedis = 'skipped without redis-server: apt-get install redis-server';
 
-export async function startRedis(password?: string): Promise<{ url: string } & AsyncDisposable> {
-  const port = await freePort();
+export interface OwnRedis extends AsyncDisposable {
+  url: string;
+  port: number;
+}
+
+export async function startRedis(password?: string, again?: number): Promise<OwnRedis> {
+  const port = again ?? (await freePort());
   const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const server = spawn('redis-server', [...words, ...(password ? ['--requirepass', password] : [])]);
   const gone = new Promise((resolve) => server.on('close', resolve));
@@ -19,6 +24,7 @@ export async function startRedis(password?: string): Promise<{ url: string } & A
   redis.disconnect();
   return {
     url,
+    port,
     async [Symbol.asyncDispose]() {
       server.kill('SIGKILL');
       await gone;

@@ -62,6 +62,7 @@ ends it at once, and others get them. What to run where stands in [many-machines
       onDone: (count) => {
         answered = count;
       },
+      onTrouble: (reason) => say(`the queue: ${reason}; it is tried again.`),
     });
     say(`${formatCount(answered)} questions were answered.`);
     return 0;
