@@ -16,7 +16,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .5rem .75rem; text-align: right; border-top: 1px solid var(--line); vertical-align: top; }
 thead th { border-top: 0; font-size: .8125rem; color: var(--soft); font-weight: 600; white-space: nowrap; }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--card); min-width: 11rem; max-width: 16rem; }
-tbody th { font-weight: 500; } .kind { color: var(--soft); font-size: .75rem; font-weight: 400; }
+tbody th { font-weight: 500; overflow-wrap: anywhere; } .kind { color: var(--soft); font-size: .75rem; font-weight: 400; }
 th .kind { display: block; }
 tr.ours td { font-weight: 700; } tr.ours th { font-weight: 700; border-left: 4px solid var(--ours); }
 td .counts { display: block; white-space: nowrap; font-weight: 400; font-size: .6875rem; line-height: 1.3; color: var(--soft); }
@@ -26,7 +26,8 @@ svg { display: block; overflow: visible; font: 13px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .kind { fill: var(--soft); font-size: 11px; }
 svg .track { fill: var(--track); } svg .published .bar { fill: var(--published); } svg .ours .bar { fill: var(--ours); }
 svg .ours text, svg .value { font-weight: 600; } svg .ours .kind { font-weight: 400; }
-.parts table { width: auto; } .parts thead th { white-space: normal; max-width: 9rem; }
+.parts { width: fit-content; max-width: 100%; } .parts table { width: auto; } .parts th, .parts td { padding-block: .3rem; }
+.parts thead th { white-space: normal; max-width: 9rem; overflow-wrap: anywhere; vertical-align: bottom; }
 details { margin: .5rem 0; } summary { cursor: pointer; padding: .5rem 0; font-weight: 600; }
 .answers { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 1rem; padding: .5rem 0 1rem; }
 .answers img { display: block; max-width: 100%; max-height: 20rem; margin: 0 auto .75rem; border-radius: 6px; background: #fff; }
