@@ -8,6 +8,8 @@ import { readResults, rowsOf } from './measured.ts';
 export interface ReportOptions {
   /** Results files of `cogvlm2 eval`. */
   readonly files: readonly string[];
+  /** Data files or folders that the results were made from; the wrong answers get their pictures from them. */
+  readonly data: readonly string[];
   readonly htmlFile: string;
   readonly markdownFile: string;
   /** Most wrong answers that a benchmark shows. */
@@ -17,11 +19,14 @@ export interface ReportOptions {
 /** @throws CogVLM2Error file_not_found, invalid_value, write_failed */
 export async function writeReport({
   files,
+  data,
   htmlFile,
   markdownFile,
   wrongLimit,
 }: ReportOptions): Promise<void> {
   const contents = contentsOf(rowsOf(files.map(readResults)), wrongLimit);
-  writeFileWhole(htmlFile, renderHtml(contents, new Map()));
+  const pictures =
+    data.length === 0 ? new Map() : await (await import('./pictures.ts')).picturesOf(contents, data);
+  writeFileWhole(htmlFile, renderHtml(contents, pictures));
   writeFileWhole(markdownFile, renderMarkdown(contents));
 }

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fingerprintOf } from '../../src/eval/fingerprint.ts';
 import { published } from '../../src/report/published.ts';
 import { cli } from '../cli/memory-terminal.ts';
 import { scriptedLibrary } from '../cli/scripted-model.ts';
@@ -90,6 +92,32 @@ describe('a report', () => {
     expect(markdown).toContain('| Part | demo, bf16 (official) | two, bf16 (official) |');
     expect(markdown).toContain('| rec | 12.3 | – |');
     expect((await report({})).html).not.toContain('Part by part');
+  });
+
+  it('shows the pictures of wrong answers where the data is given', async () => {
+    const data = path.join(folder, 'data.tsv');
+    const png = await sharp({ create: { width: 900, height: 30, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    writeFileSync(
+      data,
+      `index\timage\tquestion\n1\tAAAA\tWhat brand?\n2\t${png.toString('base64')}\tHow many?\n`,
+    );
+    const { settings } = resultsOf();
+    const made = { ...settings!, data: { name: 'data.tsv', ...(await fingerprintOf([data])) } };
+    const [file, html] = [path.join(folder, 'r.json'), path.join(folder, 'p.html')];
+    writeFileSync(file, JSON.stringify({ ...resultsOf(), settings: made }));
+    const markdown = path.join(folder, 'p.md');
+    const run = (data: string) =>
+      cli(
+        ['report', file, '--data', data, '--html', html, '--markdown', markdown],
+        scriptedLibrary().library,
+      );
+    expect(await run(data)).toMatchObject({ exitCode: 0 });
+    const [, url] = /<img src="data:image\/webp;base64,([^"]+)"/.exec(readFileSync(html, 'utf8'))!;
+    expect(await sharp(Buffer.from(url!, 'base64')).metadata()).toMatchObject({ width: 640, height: 21 });
+    writeFileSync(data, `${readFileSync(data, 'utf8')}3\tAAAA\tNew?\n`);
+    expect((await run(data)).err).toContain('None of the results with wrong answers were made from');
   });
 
   it('says how many wrong answers it leaves out', async () => {

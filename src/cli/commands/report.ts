@@ -22,6 +22,11 @@ export const report = defineCommand({
       'Most wrong answers of a benchmark that are shown.',
       { value: 'N' },
     ),
+    data: inReport(
+      z.array(z.string().min(1)).default([]),
+      'Data that the results were made from, for the pictures of wrong answers; may be given again.',
+      { value: 'PATH' },
+    ),
     ...debugOption,
   }),
   examples: [
@@ -29,13 +34,17 @@ export const report = defineCommand({
       about: 'A model in three precisions',
       line: 'cogvlm2 report bf16/*.json int8/*.json int4/*.json --html quantised.html',
     },
+    {
+      about: 'With the pictures of wrong answers',
+      line: 'cogvlm2 report docvqa.results.json --data DocVQA_VAL.tsv',
+    },
   ],
   notes: `A row of ours is a model and a profile; with every number stand its profile and its counts (questions, undecided, empty,
 broken). The twelve systems of the published table are labelled so. What is missing is a dash. Wrong answers are those with
 less than half of a point, with what every model of ours said.`,
 
-  async run(files, { html, markdown, wrong }, { terminal, library }) {
-    await library.report({ files, htmlFile: html, markdownFile: markdown, wrongLimit: wrong });
+  async run(files, { html, markdown, wrong, data }, { terminal, library }) {
+    await library.report({ files, data, htmlFile: html, markdownFile: markdown, wrongLimit: wrong });
     terminal.stdout.write(`${html}\n${markdown}\n`);
     return 0;
   },
