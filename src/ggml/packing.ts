@@ -1,8 +1,18 @@
 import koffi from 'koffi';
 import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
+import type { DType } from './dtype.ts';
 import { ggml } from './library.ts';
 import type { Tensor } from './tensor.ts';
+
+/** What decides whether there is a layout for a weight. */
+export type Weight = Pick<Tensor, 'type' | 'shape'>;
+
+/**
+ * Types whose packed products round one row and four rows alike, so that a sequence's numbers do not depend on how many
+ * are decoded beside it. Those of q4_K do not: one row differs from four in the last bits.
+ */
+const roundsAlike: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
 
 /**
  * The layouts of weights that this CPU multiplies faster than the stored one: ggml's "extra buffer types". Rows are
@@ -19,8 +29,16 @@ export class Packing {
     this.#bufferTypes = extraBufferTypes(cpuDevice);
   }
 
+  /**
+   * Whether a packed copy of this weight may be used for every token.
+   * @param options.alikeOnly not if its products would round one row otherwise than several
+   */
+  keeps(weight: Weight, { alikeOnly }: { alikeOnly: boolean }): boolean {
+    return (!alikeOnly || roundsAlike.has(weight.type)) && this.bufferTypeFor(weight) !== null;
+  }
+
   /** Where a packed copy of this weight can live, or null when the CPU has no better layout for its type and shape. */
-  bufferTypeFor({ type, shape }: Tensor): Pointer | null {
+  bufferTypeFor({ type, shape }: Weight): Pointer | null {
     const key = `${type} ${shape.join()}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -30,7 +48,7 @@ export class Packing {
   }
 
   /** Asks ggml with a product on a tensor that never gets data, so that its memory is only address space. */
-  #packs({ type, shape }: Pick<Tensor, 'type' | 'shape'>, bufferType: Pointer): boolean {
+  #packs({ type, shape }: Weight, bufferType: Pointer): boolean {
     const lib = ggml();
     using weightContext = Context.forTensors(1);
     using productContext = Context.forTensors(2);

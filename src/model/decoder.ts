@@ -122,7 +122,7 @@ export class Decoder {
     const pass = isVision && this.#packsVision ? new PackedPass(this.#engine, this.visionMatrices) : null;
     const between = pass && new State(this.#engine, [['x', 'f32', [this.#hiddenSize, n]] as const]);
     try {
-      const packed = isVision ? pass?.ready(0) : this.#languageWeights.ready();
+      const packed = isVision ? pass?.ready(0) : this.#languageWeights.ready(options.signal);
       let graph = new Graph(this.#engine, await packed);
       let step = this.#step(graph, parts, padded);
       let logits: Float32Array = new Float32Array(0);

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { randomFrom } from '../../src/generate/random.ts';
 import { Context } from '../../src/ggml/context.ts';
 import { dtypes, rowBytes } from '../../src/ggml/dtype.ts';
@@ -94,6 +94,24 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
       expect(kept.sizeBytes).toBe(0);
       expect((await kept.ready()).size).toBe(0);
     }
+  });
+
+  test('are packed a few at a time, so that an abort leaves the rest, and the next call goes on there', async () => {
+    const weights = Array.from({ length: 30 }, (_, seed) => weight('q4_0', seed));
+    const kept = new KeptWeights(engine, weights, { freeBytes: 1e9, alikeOnly: true });
+    const packing = vi.spyOn(ggml(), 'runAsync');
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const ready = kept.ready(stop.signal);
+    const beside = kept.ready();
+    stop.abort(reason);
+    await expect(ready).rejects.toBe(reason);
+    expect(packing.mock.calls.length).toBeLessThan(10);
+    const packed = await beside;
+    expect(await kept.ready()).toBe(packed);
+    expect(packing.mock.calls.length).toBe(30);
+    packing.mockRestore();
+    expectAlike(await product(weights[29]!, packed), await product(weights[29]!));
   });
 
   test('of a type that rounds otherwise are kept where one row is never beside others', async () => {
