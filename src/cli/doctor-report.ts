@@ -22,6 +22,7 @@ export interface DoctorReport {
   memory: { totalBytes: number; freeBytes: number };
   libraries: Found<LibraryInfo>;
   devices: Found<Device[]>;
+  packedTypes: Found<string[]>;
   models: Found<FoundModel[]>;
   paths: { package: string; models: string; state: string };
   /** The COGVLM2_* variables that are set. */
@@ -50,6 +51,7 @@ export async function examine(
     memory: { totalBytes: os.totalmem(), freeBytes: os.freemem() },
     libraries: await attempt(() => library.libraryInfo()),
     devices: await attempt(() => library.listDevices()),
+    packedTypes: await attempt(() => library.packedTypes()),
     models: await attempt(() => library.listModels()),
     paths: {
       package: packageDirectory(),
@@ -82,6 +84,9 @@ export function renderReport(report: DoctorReport): string {
           `${d.name} (${d.kind}): ${d.description}, ${formatBytes(d.memoryTotalBytes)}, ${formatBytes(d.memoryFreeBytes)} free`,
       ),
     ),
+    ...partLines('packed', report.packedTypes, (types) => [
+      types.length === 0 ? 'no type of weights' : `${types.join(', ')}: the CPU's faster types of weights`,
+    ]),
     ...gpuLines(report),
     ...partLines('models', report.models, (models) =>
       models.map((m) => `${m.name}: ${formatBytes(m.sizeBytes)}, ${m.types}, ${m.format}, ${m.path}`),

@@ -22,6 +22,7 @@ import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
+import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { Page } from '../image/page.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
@@ -54,6 +55,8 @@ export interface Library {
   listModels(): Promise<FoundModel[]>;
   listDevices(): Promise<Device[]>;
   libraryInfo(): Promise<LibraryInfo>;
+  /** The types of weights that the CPU has a faster layout for. */
+  packedTypes(): Promise<ReturnType<typeof packedTypes>>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
   /** The checkpoint at `path` into one GGUF file. */
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
@@ -105,6 +108,7 @@ export const library: Library = {
   listModels: async () => (await import('../checkpoint/find.ts')).listModels(),
   listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
   libraryInfo: async () => (await import('../ggml/library.ts')).libraryInfo(),
+  packedTypes: async () => (await import('../ggml/packing.ts')).packedTypes(),
   trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
   convert: async (path, outPath, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');

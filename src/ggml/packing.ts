@@ -1,9 +1,18 @@
 import koffi from 'koffi';
 import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
-import type { DType } from './dtype.ts';
+import { findDevice } from './devices.ts';
+import { type DType, dtypeNames, isTarget } from './dtype.ts';
 import { ggml } from './library.ts';
 import type { Tensor } from './tensor.ts';
+
+/** Types that this machine's CPU multiplies faster from a layout of its own. @throws CogVLM2Error `engine_unavailable`. */
+export function packedTypes(): DType[] {
+  const packing = new Packing(findDevice('cpu').pointer);
+  return dtypeNames.filter(
+    (type) => isTarget(type) && packing.bufferTypeFor({ type, shape: [4096, 4096, 1, 1] }),
+  );
+}
 
 /** What decides whether there is a layout for a weight. */
 export type Weight = Pick<Tensor, 'type' | 'shape'>;

@@ -16,11 +16,6 @@ import type { Tap } from './trace-tap.ts';
 import { type TowerOptions, VisionTower } from './vision-tower.ts';
 
 export interface ModelOptions extends EngineOptions, PlanOptions {
-  /**
-   * Whether there is never more than one sequence. Then nothing must come out to the bit as it would beside others, and
-   * language weights can be packed in every type and text run in large chunks: up to twice as fast on a CPU.
-   */
-  oneSequence?: boolean;
   onLoad?: (doneBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
 }

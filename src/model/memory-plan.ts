@@ -3,6 +3,7 @@
  * the load that refuses what cannot fit. Pure: devices come in as names and free bytes.
  */
 import type { Place } from '../ggml/engine.ts';
+import { leavesRoom } from '../ggml/packed-weights.ts';
 import { gigabytes } from '../gigabytes.ts';
 import type { ModelConfig } from './config.ts';
 import { type PartName, type PartSizes, partNames, sumOf } from './parts.ts';
@@ -19,6 +20,8 @@ export interface MemoryDemand {
   exact: boolean;
   /** Weights are unpacked into memory of their own. */
   unpacked?: boolean;
+  /** Bytes of the weights that the CPU would keep a packed copy of; see `KeptWeights`. */
+  packableBytes: number;
 }
 
 export interface Room {
@@ -34,6 +37,11 @@ export interface MemoryPlan {
   cacheBytes: number;
   towerScratchBytes: number;
   decoderScratchBytes: number;
+  /**
+   * Packed copies of language weights on the CPU, which answers are faster from, and whether they will be kept: only
+   * where twice their size is free, so what is needed is told without them.
+   */
+  packedCopies: { sizeBytes: number; kept: boolean };
   devices: { name: string; place: Place; neededBytes: number; freeBytes: number }[];
   /** The sentence why it cannot fit, with the numbers. */
   problem: string | null;
@@ -41,7 +49,7 @@ export interface MemoryPlan {
 
 /** @param gpu null to use the CPU alone */
 export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): MemoryPlan {
-  const { config, sizes, contextSize, kvTokens, exact, unpacked = false } = demand;
+  const { config, sizes, contextSize, kvTokens, exact, unpacked = false, packableBytes } = demand;
   const layerCacheBytes = 2 * config.headSize * config.kvHeads * (exact ? 4 : 2) * kvTokens;
   const towerScratch = towerScratchBytes(config, sizes, exact);
   const decoderScratch = decoderScratchBytes(config, contextSize);
@@ -81,6 +89,10 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
     cacheBytes: layerCacheBytes * config.layers,
     towerScratchBytes: towerScratch,
     decoderScratchBytes: decoderScratch,
+    packedCopies: {
+      sizeBytes: packableBytes,
+      kept: packableBytes > 0 && leavesRoom(packableBytes, cpu.freeBytes),
+    },
     devices: [
       ...(gpu ? [{ ...gpu, place: 'gpu' as const, neededBytes: gpuBytes }] : []),
       { ...cpu, place: 'cpu', neededBytes: cpuBytes },

@@ -3,9 +3,11 @@ import { type Checkpoint, isPacked } from '../checkpoint/checkpoint.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { findDevice } from '../ggml/devices.ts';
 import { dtypes } from '../ggml/dtype.ts';
+import { Packing } from '../ggml/packing.ts';
+import { toShape } from '../ggml/tensor.ts';
 import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
 import { type MemoryPlan, planMemory } from './memory-plan.ts';
-import { measureParts } from './parts.ts';
+import { measureParts, partOf, sumOf } from './parts.ts';
 
 export interface PlanOptions {
   /** See `findDevice`; the default is `auto`. */
@@ -23,6 +25,11 @@ export interface PlanOptions {
    * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
    */
   compute?: 'auto' | 'stored' | 'f32';
+  /**
+   * Whether there is never more than one sequence. Then nothing must come out to the bit as it would beside others, and
+   * language weights can be packed in every type and text run in large chunks: up to twice as fast on a CPU.
+   */
+  oneSequence?: boolean;
 }
 
 export interface PlannedModel {
@@ -50,6 +57,8 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
       kvTokens: options.kvTokens ?? contextSize,
       exact,
       unpacked: isPacked(checkpoint),
+      packableBytes:
+        device.kind === 'cpu' && !exact ? packableBytes(checkpoint, options.oneSequence ?? false) : 0,
     },
     // What ggml calls the CPU's free memory is all that there is.
     { name: findDevice('cpu').device.name, freeBytes: freemem() },
@@ -58,6 +67,19 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
       : { name: device.name, freeBytes: Math.min(device.memoryFreeBytes, options.gpuBytes ?? Infinity) },
   );
   return { config, exact, plan };
+}
+
+/** Of the matrices that every token reads. The decoder, which has them as tensors, asks the same of each. */
+function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
+  const packing = new Packing(findDevice('cpu').pointer);
+  const language = [...tensors.values()].filter(({ name, shape }) => {
+    const { part } = partOf(name);
+    return shape.length === 2 && (part === 'language experts' || part === 'lm_head');
+  });
+  const packable = language.filter(({ type, shape }) =>
+    packing.keeps({ type, shape: toShape(shape.toReversed(), type) }, { alikeOnly: !oneSequence }),
+  );
+  return sumOf(packable.map(({ sizeBytes }) => sizeBytes));
 }
 
 /** @throws CogVLM2Error `invalid_value` with the limits. */

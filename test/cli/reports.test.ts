@@ -65,6 +65,11 @@ describe('plan', () => {
     const text = renderPlan(whole);
     expect(text).toMatch(/^vision experts .* of 32 layers on GPU0, the rest on CPU$/m);
     expect(text).toMatch(/^tower .* GPU0$/m);
+    expect(text).not.toContain('packed copies');
+    const packed = renderPlan(planned(0, 22e9, 4e9));
+    expect(packed).toMatch(/^packed copies +4\.0 GB .*only where twice that is free, as it is now; CPU$/m);
+    expect(packed).toMatch(/^CPU .* 22\.0 GB free; \d+\.\d GB with the packed copies$/m);
+    expect(renderPlan(planned(0, 7e9, 4e9))).toMatch(/^packed copies .* as it is not now; CPU$/m);
     expect(planned(0, 3e9).problem).toContain('3.0 GB are free');
   });
 });
@@ -77,6 +82,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^cogvlm2 +\d+\.\d+\.\d+$/m);
     expect(out).toMatch(/^libraries +ggml 1\.2\.3, commit abc123, \/libraries$/m);
     expect(out).toMatch(/^devices +CPU \(cpu\): A processor, 8\.0 GB, 4\.0 GB free$/m);
+    expect(out).toMatch(/^packed +q4_0, q4_k: /m);
     expect(out).toMatch(/^for a GPU +npm install a-gpu@1, and the driver of the card$/m);
     expect(out).toMatch(/^models +demo: 23\.4 MB, bf16, safetensors, \/models\/demo$/m);
     expect(out).toMatch(/state \/state\/cogvlm2$/m);
@@ -176,14 +182,14 @@ describe('words', () => {
 });
 
 /** The 19 B model with every tensor in half a byte a number. */
-function planned(gpuBytes: number, cpuBytes: number) {
+function planned(gpuBytes: number, cpuBytes: number, packableBytes = 0) {
   const tensors = Array.from(tensorShapes(config19B), ([name, shape]) => {
     const sizeBytes = shape.reduce((a, b) => a * b, 0.5);
     return { name, shape, sizeBytes, type: 'q4_k' as const, file: '', offsetBytes: 0 };
   });
   const config = parseConfig(JSON.stringify(config19B), 'the published config');
   const sizes = measureParts(tensors, { exact: false });
-  const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false };
+  const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false, packableBytes };
   return planMemory(
     demand,
     { name: 'CPU', freeBytes: cpuBytes },

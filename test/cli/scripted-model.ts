@@ -63,6 +63,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     listDevices: async () => [
       { name: 'CPU', description: 'A processor', kind: 'cpu', memoryTotalBytes: 8e9, memoryFreeBytes: 4e9 },
     ],
+    packedTypes: async () => ['q4_0', 'q4_k'],
     libraryInfo: async () => ({
       directory: '/libraries',
       version: '1.2.3',

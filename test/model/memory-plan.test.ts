@@ -19,7 +19,7 @@ function int4(): TensorEntry[] {
 }
 
 const sizes = measureParts(int4(), { exact: false });
-const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false };
+const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false, packableBytes: 0 };
 const cpu = { name: 'CPU', freeBytes: 22e9 };
 const plan = (gpuBytes: number | null, more = {}) =>
   planMemory({ ...demand, ...more }, cpu, gpuBytes === null ? null : { name: 'GPU0', freeBytes: gpuBytes });
@@ -46,6 +46,17 @@ describe('a plan', () => {
     const [device] = plan(null).devices;
     expect(device?.neededBytes).toBeLessThan(8e9);
     expect(device?.neededBytes).toBeGreaterThan(5e9);
+  });
+
+  it('counts packed copies apart, which are kept only where twice their size is free', () => {
+    const copies = (packableBytes: number) => plan(null, { packableBytes }).packedCopies;
+    expect(copies(3.9e9)).toEqual({ sizeBytes: 3.9e9, kept: true });
+    expect(copies(11.1e9)).toEqual({ sizeBytes: 11.1e9, kept: false });
+    expect(copies(0)).toEqual({ sizeBytes: 0, kept: false });
+    expect(plan(null, { packableBytes: 11.1e9 })).toMatchObject({
+      problem: null,
+      devices: plan(null).devices,
+    });
   });
 
   it('puts everything but the embeddings on a card that holds it', () => {

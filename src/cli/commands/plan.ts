@@ -23,12 +23,14 @@ export const plan = defineCommand({
   notes: `Nothing is loaded. A model is loaded only when this says that it fits; otherwise both refuse with the same
 numbers, and exit status ${EXIT_CODES.machine}. The CPU reads weights where the file is mapped, and what only pictures meet
 (tower, adapter, vision experts) leaves memory between pictures, so the CPU needs the largest of what is in use at once and
-not the sum. A GPU gets as many layers as fit, the tower's first. \`--json\` prints the plan as one object.`,
+not the sum. Packed copies are those that \`ask\` and \`chat\` make of a four-bit model's language weights, to answer faster;
+where memory is short they are left out, and a server makes only those that round one row and several alike. A GPU gets as many layers as fit, the tower's first. \`--json\` prints the plan as one object.`,
 
   async run([model], options, { terminal, library }) {
     const { json, device, context, imageSize, compute } = options;
     const plan = await library.plan(model, {
       compute,
+      oneSequence: true,
       ...(device !== undefined && { device }),
       ...(context !== undefined && { contextSize: context }),
       ...(imageSize !== undefined && { imageSize }),
@@ -64,10 +66,22 @@ export function renderPlan(plan: MemoryPlan): string {
     ['scratch, tower', formatBytes(plan.towerScratchBytes), 'while a picture is encoded'],
     ['scratch, decoder', formatBytes(plan.decoderScratchBytes), 'while a prompt is read'],
   ];
-  const devices = plan.devices.map(({ name, neededBytes, freeBytes }) => [
+  const { sizeBytes, kept } = plan.packedCopies;
+  const copies = [
+    'packed copies',
+    formatBytes(sizeBytes),
+    `of what every token reads, beside it; only where twice that is free, as it is ${kept ? 'now' : 'not now'}; ${cpu}`,
+  ];
+  const devices = plan.devices.map(({ name, place, neededBytes, freeBytes }) => [
     name,
     formatBytes(neededBytes),
-    `at most at once, of ${formatBytes(freeBytes)} free`,
+    `at most at once, of ${formatBytes(freeBytes)} free${place === 'cpu' && kept ? `; ${formatBytes(neededBytes + sizeBytes)} with the packed copies` : ''}`,
   ]);
-  return renderTable([['PART', 'BYTES', 'WHERE'], ...parts, ...memory, ...devices]);
+  return renderTable([
+    ['PART', 'BYTES', 'WHERE'],
+    ...parts,
+    ...memory,
+    ...(sizeBytes > 0 ? [copies] : []),
+    ...devices,
+  ]);
 }

@@ -6,6 +6,7 @@ import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
+import { planModel } from '../../src/model/plan-model.ts';
 import { promptRows, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-stop-packing-'));
@@ -17,13 +18,20 @@ const layerMatrices = 5;
 
 // On other processors int4 need not be a type that is packed.
 test.runIf(process.arch === 'x64')(
-  'an abort leaves the packing of the language weights, and the next prompt finishes it',
+  'the plan counts the packed language weights; an abort leaves their packing, and the next prompt finishes it',
   async () => {
     const config = { ...tinyConfig, hidden_size: 256, intermediate_size: 256, num_hidden_layers: layers };
     const file = path.join(folder, 'int4.gguf');
     const source = writeTinyCheckpoint(path.join(folder, 'source'), { config });
     await convertToGguf(openCheckpoint(source), file, { type: 'int4' });
     const load = () => Model.load(openCheckpoint(file), { device: 'cpu', threads: 1, oneSequence: true });
+    const { tensors } = openCheckpoint(file);
+    const matrices = [...tensors.values()].filter(({ name }) => /language_.*weight$/.test(name));
+    const planned = (oneSequence: boolean) =>
+      planModel(openCheckpoint(file), { device: 'cpu', oneSequence }).plan.packedCopies;
+    expect(matrices).toHaveLength(layers * layerMatrices);
+    expect(planned(true).sizeBytes).toBe(matrices.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+    expect(planned(false).sizeBytes).toBe(0);
     using model = await load();
     using cache = model.newCache(32);
     const prompt = promptRows([5, 9, 33], 0);
