@@ -2,7 +2,7 @@
  * Many clients on one model: tokens per second of all together, time to the first token, and how evenly they are
  * served. All ask about one picture, one question after the other; with --own each about a picture of its own.
  *
- *     npx tsx bench/batching.ts [MODEL] [--clients 1,4,8,16] [--questions N] [--tokens N] [--threads N] [--own]
+ *     npx tsx bench/batching.ts [MODEL] [--clients 1,4,8,16] [--questions N] [--tokens N] [--threads N] [--image-size N] [--own]
  *
  * Prints a table, then one JSON line. A model of random weights from bench/random-checkpoint.ts shows speed as a
  * trained one would: 8 of the 32 layers with --layers 8 --tower-layers 1 --image-size 112 --type int4.
@@ -18,6 +18,7 @@ const { values: flags, positionals } = parseArgs({
     questions: { type: 'string', default: '3' },
     tokens: { type: 'string', default: '32' },
     threads: { type: 'string' },
+    'image-size': { type: 'string' },
     own: { type: 'boolean', default: false },
   },
 });
@@ -74,6 +75,7 @@ for (const clients of counts) {
     kvTokens: most * 512,
     ...(positionals[0] !== undefined && { model: positionals[0] }),
     ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
+    ...(flags['image-size'] !== undefined && { imageSize: Number(flags['image-size']) }),
   });
   // The first answer also pages weights in.
   await model.ask(null, 'Are you there?', { maxTokens: 4 }).result();
