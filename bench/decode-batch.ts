@@ -1,0 +1,62 @@
+/**
+ * Decode steps alone, of 1, 2, 4 … sequences at once: what a batch gains when pictures and prompts are done.
+ *
+ *     npx tsx bench/decode-batch.ts MODEL [--sequences 1,2,4,8,16] [--past 64] [--steps 8] [--threads N]
+ *
+ * Each sequence has `--past` tokens in its cache. Prints the best step of each, then one JSON line.
+ */
+import { parseArgs } from 'node:util';
+import { CpuWatch } from '../src/bench/cpu-watch.ts';
+import { openCheckpoint } from '../src/checkpoint/checkpoint.ts';
+import { Model } from '../src/model/cogvlm2.ts';
+import { positionsOf, visionExpertRows } from '../src/text/positions.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sequences: { type: 'string', default: '1,2,4,8,16' },
+    past: { type: 'string', default: '64' },
+    steps: { type: 'string', default: '8' },
+    threads: { type: 'string' },
+  },
+});
+const [file = ''] = positionals;
+const [past, steps] = [Number(flags.past), Number(flags.steps)];
+using model = await Model.load(openCheckpoint(file), {
+  device: 'cpu',
+  ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
+});
+const tokenTypes = new Uint8Array(past);
+const prompt = {
+  ids: Int32Array.from({ length: past }, (_, i) => 300 + i),
+  tokenTypes,
+  positions: positionsOf(tokenTypes),
+  visionRows: visionExpertRows(tokenTypes),
+};
+const counts = flags.sequences.split(',').map(Number);
+const caches = Array.from({ length: Math.max(...counts) }, () =>
+  model.newCache(past + counts.length * (steps + 1)),
+);
+for (const cache of caches) await model.prefill(prompt, cache, { image: null });
+const results: Record<string, number | null>[] = [];
+for (const count of counts) {
+  const taken = caches.slice(0, count);
+  const step = (id: number) => model.decode(taken.map((cache) => ({ id, position: cache.length, cache })));
+  await step(300);
+  let bestMs = Number.POSITIVE_INFINITY;
+  const watch = new CpuWatch();
+  for (let i = 0; i < steps; i++) {
+    const start = performance.now();
+    await step(301 + i);
+    bestMs = Math.min(bestMs, performance.now() - start);
+  }
+  const tokensPerSecond = (1000 * count) / bestMs;
+  const gain = tokensPerSecond / (results[0]?.tokensPerSecond ?? tokensPerSecond);
+  results.push({ sequences: count, bestMs, tokensPerSecond, gain, others: watch.othersShare() });
+  console.log(
+    `${count} sequences: ${bestMs.toFixed(1)} ms a step, ${tokensPerSecond.toFixed(1)} tokens a second, ${gain.toFixed(2)} times one's`,
+  );
+}
+console.log(
+  JSON.stringify({ bench: 'decode-batch', model: file, past, threads: model.engine.threads, results }),
+);
