@@ -7,9 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import { CpuWatch } from '../src/bench/cpu-watch.ts';
+import { promptOf } from '../src/bench/stages.ts';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.ts';
 import { Model } from '../src/model/cogvlm2.ts';
-import { positionsOf, visionExpertRows } from '../src/text/positions.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,13 +26,7 @@ using model = await Model.load(openCheckpoint(file), {
   device: 'cpu',
   ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
 });
-const tokenTypes = new Uint8Array(past);
-const prompt = {
-  ids: Int32Array.from({ length: past }, (_, i) => 300 + i),
-  tokenTypes,
-  positions: positionsOf(tokenTypes),
-  visionRows: visionExpertRows(tokenTypes),
-};
+const prompt = promptOf(Array<number>(past).fill(0), (row) => 300 + row);
 const counts = flags.sequences.split(',').map(Number);
 const caches = Array.from({ length: Math.max(...counts) }, () =>
   model.newCache(past + counts.length * (steps + 1)),

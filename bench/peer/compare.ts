@@ -2,9 +2,9 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CpuWatch } from '../../src/bench/cpu-watch.ts';
+import { promptOf } from '../../src/bench/stages.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
-import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
 
 const [folder = '', peer = '', threadsText = '2', roundsText = '2'] = process.argv.slice(2);
 const threads = Number(threadsText);
@@ -31,13 +31,7 @@ async function ours(): Promise<Times> {
     compute: 'stored',
     oneSequence: true,
   });
-  const tokenTypes = new Uint8Array(promptTokens);
-  const prompt = {
-    ids: Int32Array.from({ length: promptTokens }, (_, i) => 300 + i),
-    tokenTypes,
-    positions: positionsOf(tokenTypes),
-    visionRows: visionExpertRows(tokenTypes),
-  };
+  const prompt = promptOf(Array<number>(promptTokens).fill(0), (row) => 300 + row);
   using cache = model.newCache(promptTokens + answerTokens + 1);
   await model.step(300, 0, cache);
   const first = await timed(() => model.prefill(prompt, cache, { image: null }));

@@ -1,9 +1,8 @@
 /** Has the workers behind a queue answer. A job is taken out of it when its answer is kept. */
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { CogVLM2Error } from '../errors.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { inlinePicture, type Job } from '../queue/job.ts';
+import { answerIn, inlinePicture, type Job } from '../queue/job.ts';
 import { keyOf } from './output.ts';
 import type { Looking, Picture, Viewer } from './viewer.ts';
 
@@ -33,8 +32,7 @@ export class QueueViewer implements Viewer {
         const job = { picture: sent, question: item.question ?? '', options: this.#options };
         const reply = await this.#client.ask(id, job, signal);
         answered.push(id);
-        if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
-        return reply;
+        return answerIn(reply);
       },
       [Symbol.asyncDispose]: async () => {
         for (const id of answered) await this.#client.forget(id);

@@ -49,7 +49,7 @@ export function imageRowsStage(model: Model, bytes: PartBytes): Stage {
     const values = Float32Array.from({ length: config.hiddenSize * imageTokens }, (_, i) => Math.sin(i));
     ggml().run('ggml_backend_tensor_set', image.get('imageTokens').pointer, values, 0, values.byteLength);
     using cache = model.newCache(1 + imageTokens);
-    const prompt = promptOf([0, ...Array<number>(imageTokens).fill(1)], config.bosId);
+    const prompt = promptOf([0, ...Array<number>(imageTokens).fill(1)], () => config.bosId);
     const chunks = model.prefillInChunks(prompt, cache, { image, start: 1 });
     for (let past = 1; past < 1 + rows; past = cache.length) {
       await chunks.next();
@@ -67,9 +67,13 @@ export function promptStage(model: Model, bytes: PartBytes): Stage {
     decoderCost(config, bytes, { expert: 'language', rows, past, logits });
   async function* pieces(): AsyncGenerator<Cost> {
     using cache = model.newCache(count);
-    const chunks = model.prefillInChunks(promptOf(Array<number>(count).fill(0), config.bosId), cache, {
-      image: null,
-    });
+    const chunks = model.prefillInChunks(
+      promptOf(Array<number>(count).fill(0), () => config.bosId),
+      cache,
+      {
+        image: null,
+      },
+    );
     for (let past = 0; past < count; past = cache.length) {
       await chunks.next();
       yield cost(cache.length - past, past, cache.length === count ? 1 : 0);
@@ -97,10 +101,11 @@ export function decodeStage(model: Model, bytes: PartBytes): Stage {
   return { name: 'decode', unit: 'tokens', count, whole, pieces: pieces() };
 }
 
-function promptOf(types: readonly number[], id: number): PromptRows {
+/** Rows of these token types, whose ids mean nothing. */
+export function promptOf(types: readonly number[], idAt: (row: number) => number): PromptRows {
   const tokenTypes = Uint8Array.from(types);
   return {
-    ids: new Int32Array(types.length).fill(id),
+    ids: Int32Array.from(types, (_, row) => idAt(row)),
     tokenTypes,
     positions: positionsOf(tokenTypes),
     visionRows: visionExpertRows(tokenTypes),

@@ -45,7 +45,7 @@ function wantedType({ name, shape }: TensorEntry, mix: MixName): TargetType | un
 const moreBits = /^lm_head\.|^model\.vision\.linear_proj\./;
 
 /**
- * What every token of an answer is multiplied with. q4_K is a little nearer, but packed iq4_NL gives a row the same bits
+ * What every token of an answer is multiplied with. q4_K is a little nearer, but packed IQ4_NL gives a row the same bits
  * whatever is decoded beside it, so that a batch may use it: see `KeptWeights`.
  */
 const everyToken = /\.language_(expert_|mlp\.)/;

@@ -39,7 +39,8 @@ export function readIntegers(entry: TensorEntry): number[] {
   throw new CogVLM2Error('invalid_checkpoint', `${entry.name} is ${entry.type}; i64 is needed here.`);
 }
 
-function readElements(entry: TensorEntry, start = 0, count?: number): ArrayBuffer {
+/** A tensor's elements, or `count` of them from `start` on, as the bytes of the entry's type. */
+export function readElements(entry: TensorEntry, start = 0, count?: number): ArrayBuffer {
   const { bytes } = dtypes[entry.type];
   const elements = new Uint8Array(count === undefined ? entry.sizeBytes : count * bytes);
   readTensorBytes(entry, start * bytes, elements);

@@ -9,7 +9,7 @@ import type { Ops } from '../ggml/ops.ts';
 import { pieceElements } from '../ggml/quantize.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Checkpoint, TensorEntry } from './checkpoint.ts';
-import { readNumbers, readTensorBytes } from './read-tensor.ts';
+import { readElements, readNumbers } from './read-tensor.ts';
 
 /**
  * A cursor into the checkpoint's names: `weights.at('model.layers', 3).at('mlp').matrix('down_proj.weight', ...)`
@@ -261,15 +261,11 @@ function* unpackInto(entry: TensorEntry, to: Tensor): Generator<number> {
   for (let start = 0; start < elements; start += pieceElements) {
     const count = Math.min(pieceElements, elements - start);
     const piece =
-      to.type === 'f32' ? readNumbers(entry, start, count) : readRaw(entry, start * bytes, count * bytes);
+      to.type === 'f32'
+        ? readNumbers(entry, start, count)
+        : new Uint8Array(readElements(entry, start, count));
     const offset = start * dtypes[to.type].bytes;
     ggml().run('ggml_backend_tensor_set', to.pointer, piece, offset, piece.byteLength);
     yield count * bytes;
   }
-}
-
-function readRaw(entry: TensorEntry, startBytes: number, sizeBytes: number): Uint8Array {
-  const bytes = new Uint8Array(sizeBytes);
-  readTensorBytes(entry, startBytes, bytes);
-  return bytes;
 }

@@ -1,8 +1,7 @@
 /** Asks the workers behind a queue, who answer with a model of ours. */
 import { createHash } from 'node:crypto';
-import { CogVLM2Error } from '../errors.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { inlinePicture } from '../queue/job.ts';
+import { answerIn, inlinePicture } from '../queue/job.ts';
 import { type Answerer, answerOf, seedOf } from './asker.ts';
 
 export interface QueueOfWorkers {
@@ -38,8 +37,7 @@ export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): 
           .digest('hex');
         const reply = await client.ask(jobId, job, signal);
         await client.forget(jobId);
-        if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
-        const { answer, finishReason, usage } = reply;
+        const { answer, finishReason, usage } = answerIn(reply);
         return { text: answerOf(answer), finishReason, completionTokens: usage.completionTokens };
       },
   };

@@ -1,5 +1,4 @@
 import { Context } from './context.ts';
-import { type DType, isFloat } from './dtype.ts';
 import type { Engine } from './engine.ts';
 import { ggml } from './library.ts';
 import { byteSize, type Tensor } from './tensor.ts';
@@ -70,11 +69,6 @@ export class KeptWeights {
     const packed = await this.#engine.alongside(() => pack(some, (weight) => place(this.#engine, weight)));
     for (const [weight, copy] of packed) this.#packed.set(weight, copy);
   }
-}
-
-/** Whether weights as they are stored round otherwise, too: one row is multiplied by another kernel than two and more. */
-export function oneRowDiffers(type: DType): boolean {
-  return isFloat(type) || type === 'iq4_nl';
 }
 
 /** As many as libuv has threads by default: of the 19 B model 130 MB at most, a fifth of a second's work. */

@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { findDevice } from './devices.ts';
-import { type DType, dtypeNames, isTarget } from './dtype.ts';
+import { type DType, dtypeNames, isFloat, isTarget } from './dtype.ts';
 import { ggml } from './library.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -22,6 +22,11 @@ export type Weight = Pick<Tensor, 'type' | 'shape'>;
  * are decoded beside it. Those of q4_K do not: one row differs from four in the last bits.
  */
 const roundsAlike: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
+
+/** Of weights as they are stored: whether one row is multiplied by another kernel than two and more, which round alike. */
+export function oneRowDiffers(type: DType): boolean {
+  return isFloat(type) || type === 'iq4_nl';
+}
 
 /**
  * The layouts of weights that this CPU multiplies faster than the stored one: ggml's "extra buffer types". Rows are

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { writeFileWhole } from '../atomic-file.ts';
 import { huggingFaceCache, huggingFaceFolder, modelScopeCache, modelScopeFolder } from '../model-cache.ts';
 import type { Listing, RemoteFile } from './listing.ts';
+import type { RepoName } from './names.ts';
 
 export interface Layout {
   /** The folder that is the model, when all is there. */
@@ -25,10 +26,17 @@ export function layoutOf(listing: Listing, env: NodeJS.ProcessEnv): Layout {
   return listing.repo.source === 'huggingface' ? huggingFace(listing, env) : modelScope(listing, env);
 }
 
+/** The folder of a repository, whichever revisions are in it. */
+export function placeOf({ source, owner, repo }: RepoName, env: NodeJS.ProcessEnv): string {
+  return source === 'huggingface'
+    ? path.join(huggingFaceCache(env), huggingFaceFolder(owner, repo))
+    : path.join(modelScopeCache(env), owner, modelScopeFolder(repo));
+}
+
 /** blobs/ has each content once, under its hash; snapshots/COMMIT/ has the names, as relative links. */
 function huggingFace({ repo, commit }: Listing, env: NodeJS.ProcessEnv): Layout {
   const folder = huggingFaceFolder(repo.owner, repo.repo);
-  const root = path.join(huggingFaceCache(env), folder);
+  const root = placeOf(repo, env);
   const snapshot = path.join(root, 'snapshots', commit);
   const blob = (file: RemoteFile) => path.join(root, 'blobs', file.digest.hex);
   const target = (file: RemoteFile) => path.join(snapshot, file.name);
@@ -67,7 +75,7 @@ function huggingFace({ repo, commit }: Listing, env: NodeJS.ProcessEnv): Layout 
 /** One folder of plain files; drafts lie in a folder beside the owners. */
 function modelScope({ repo }: Listing, env: NodeJS.ProcessEnv): Layout {
   const own = path.join(repo.owner, modelScopeFolder(repo.repo));
-  const modelPath = path.join(modelScopeCache(env), own);
+  const modelPath = placeOf(repo, env);
   const drafts = path.join(modelScopeCache(env), '._____temp', own);
   const draft = (file: RemoteFile) => path.join(drafts, `${file.name}.${file.digest.hex}.incomplete`);
   const target = (file: RemoteFile) => path.join(modelPath, file.name);

@@ -2,14 +2,8 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import {
-  huggingFaceCache,
-  huggingFaceFolder,
-  lackingFiles,
-  modelScopeCache,
-  modelScopeFolder,
-  snapshotOf,
-} from '../model-cache.ts';
+import { lackingFiles, snapshotOf } from '../model-cache.ts';
+import { placeOf } from './layout.ts';
 import { type Digest, isNeeded } from './listing.ts';
 import { type RepoName, titleOf } from './names.ts';
 import type { Pulled, PullOptions } from './pull.ts';
@@ -37,12 +31,6 @@ export async function findCached(name: string, repos: RepoName[], options: PullO
     );
   const places = [...new Set(repos.map((repo) => placeOf(repo, options.env)))].join(' and ');
   throw new CogVLM2Error('model_not_found', `${name} is not in ${places}. ${remedy}`);
-}
-
-function placeOf({ source, owner, repo }: RepoName, env: NodeJS.ProcessEnv): string {
-  return source === 'huggingface'
-    ? path.join(huggingFaceCache(env), huggingFaceFolder(owner, repo))
-    : path.join(modelScopeCache(env), owner, modelScopeFolder(repo));
 }
 
 /** ModelScope's cache does not say which revision it holds, so it has none that is asked for by name. */

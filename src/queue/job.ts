@@ -57,6 +57,12 @@ export const replySchema = z.union([
 ]);
 export type Reply = z.infer<typeof replySchema>;
 
+/** @throws CogVLM2Error what the worker found wrong with the input. */
+export function answerIn(reply: Reply): Exclude<Reply, { error: unknown }> {
+  if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
+  return reply;
+}
+
 /** Workers of one model listen to one queue, so that a question cannot come to another model. */
 export function queueName(model: string): string {
   return `cogvlm2-${model.replaceAll(/[^\w.-]+/g, '-')}`;

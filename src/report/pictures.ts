@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import { CogVLM2Error } from '../errors.ts';
 import { DataSet } from '../eval/data/data-set.ts';
+import { dataFiles } from '../eval/data/files.ts';
 import { fingerprintOf } from '../eval/fingerprint.ts';
 import type { Contents } from './contents.ts';
 import type { Pictures } from './html.ts';
@@ -18,10 +19,12 @@ export async function picturesOf({ wrong }: Contents, data: readonly string[]): 
   for (const path of data) {
     let used = false;
     for (const { benchmark, shown } of wrong) {
-      await using set = await DataSet.open(benchmark, [path]);
-      const { fingerprint } = await fingerprintOf(set.files);
+      const { fingerprint } = await fingerprintOf(await dataFiles(benchmark, [path]));
       const of = shown.filter(({ source }) => source.results.settings?.data.fingerprint === fingerprint);
-      used ||= of.length > 0;
+      if (of.length === 0) continue;
+      used = true;
+      // Goes over all of the data, so only for the benchmark whose data they are.
+      await using set = await DataSet.open(benchmark, [path]);
       const planned = of.flatMap((answer) =>
         answer.source.row === null
           ? []
