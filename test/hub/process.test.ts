@@ -34,7 +34,7 @@ beforeEach(async () => {
   source = await Source.open({ ...FILES, [BIG]: CONTENT });
   onSent = () => {};
   source.trouble = (asked, content, response) => {
-    if (asked.file === BIG) void send(rangeOf(asked, content, response), response);
+    if (asked.file === BIG) void send(rangeOf(asked, content, response), response, asked.token);
     return asked.file === BIG;
   };
 });
@@ -43,15 +43,18 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** How much has been sent to the pull that runs; what the server still holds for a killed one does not count. */
-let run = { sent: 0 };
-async function send(bytes: Buffer, response: ServerResponse): Promise<void> {
-  const mine = run;
+/**
+ * How much has been sent to the pull that runs. Each has a token of its own, since the server may come to what a killed
+ * one asked for only when the next is running, and that does not count.
+ */
+let run = { token: 0, sent: 0 };
+async function send(bytes: Buffer, response: ServerResponse, token: string | undefined): Promise<void> {
   for (let at = 0; at < bytes.length && !response.destroyed; at += 100_000) {
     const chunk = bytes.subarray(at, at + 100_000);
     await new Promise((done) => response.write(chunk, done));
-    mine.sent += chunk.length;
-    if (mine === run) onSent(run.sent);
+    if (token !== `Bearer ${run.token}`) continue;
+    run.sent += chunk.length;
+    onSent(run.sent);
   }
   response.end();
 }
@@ -67,11 +70,17 @@ function pull({
   at = Number.POSITIVE_INFINITY,
   act = (_kill: () => void) => {},
 } = {}): Promise<Ended> {
-  run = { sent: 0 };
+  run = { token: run.token + 1, sent: 0 };
   const line = `${limit === '' ? '' : `ulimit ${limit} && `}exec "$0" "$@"`;
   const args = [process.execPath, program, 'pull', 'hf:THUDM/some', '--quiet'];
   const child = spawn('/bin/sh', ['-c', line, ...args], {
-    env: { PATH: process.env.PATH, HOME: folder, HF_HOME: home, HF_ENDPOINT: source.url },
+    env: {
+      PATH: process.env.PATH,
+      HOME: folder,
+      HF_HOME: home,
+      HF_ENDPOINT: source.url,
+      HF_TOKEN: `${run.token}`,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let acted = false;
