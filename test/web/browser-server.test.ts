@@ -14,7 +14,7 @@ describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'C
       await page.getByText('This is the small demonstration model.').waitFor();
       await page.getByRole('button', { name: /What is the total/ }).click();
       await page.locator('.speed').waitFor();
-      expect((await answers(page).locator('.markdown').textContent())?.trim()).not.toBe('');
+      expect(await answers(page).locator('.markdown').textContent()).toContain('21.40');
       expect(await page.getByText(/^sent as/).textContent()).toMatch(/^sent as 224 × 224/);
       expect(await page.locator('.meter').getAttribute('title')).toMatch(
         /: 66 tokens of picture, \d+ of text/,
