@@ -68,4 +68,24 @@ describe.skipIf(!gpu)('what the published code computes', () => {
     const after = floats(golden, 'text_only.greedy_logits').slice(0, next.length);
     expect(difference(next, after).max).toBeLessThan(limit);
   });
+
+  test('a picture, its prompt and the answer, all on the GPU', async () => {
+    using model = await load(1e12);
+    using image = await model.encodeImage(floats(golden, 'image'));
+    const types = integers(golden, 'image_chat.token_type_ids');
+    const text = integers(golden, 'image_chat.input_ids').filter((_, row) => types[row] === 0);
+    const prompt = promptRows(text.slice(1), types.length - text.length, text[0]);
+    const answer = integers(golden, 'image_chat.greedy_ids');
+    using cache = model.newCache(types.length + answer.length);
+    const logits = await model.prefill(prompt, cache, { image });
+    const wanted = floats(golden, 'image_chat.logits');
+    expect(difference(logits, wanted.slice(-logits.length)).max).toBeLessThan(limit);
+    const wantedNext = floats(golden, 'image_chat.greedy_logits');
+    let position = prompt.positions.at(-1) ?? 0;
+    for (const [i, id] of answer.slice(0, -1).entries()) {
+      const next = await model.step(id, ++position, cache);
+      const after = wantedNext.slice(i * next.length, (i + 1) * next.length);
+      expect(difference(next, after).max).toBeLessThan(limit);
+    }
+  });
 });
