@@ -1,14 +1,15 @@
 /**
- * Progress on standard error. On a terminal one line that redraws and vanishes; elsewhere a plain line every few
- * seconds. Work that is done within `delayMs` shows nothing.
+ * Progress on standard error. On a terminal a line that redraws and vanishes, with one above it for each part of the work
+ * that is under way; elsewhere a plain line every few seconds. Work that is done within `delayMs` shows nothing.
  */
 import type { Progress } from '../generate/types.ts';
+import { type Part, partLine, partShare, progressLine } from './progress-line.ts';
 import type { Terminal } from './terminal.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
 export interface ProgressReport {
-  report(progress: Progress): void;
-  /** Takes the line away, before anything else is written. */
+  /** `file` is the one that has got on, where the work is about several; it is under way until it is done. */
+  report(progress: Progress & { file?: Part }): void;
+  /** Takes the lines away, before anything else is written. */
   clear(): void;
 }
 
@@ -19,16 +20,6 @@ interface Stage {
   shownAt: number;
 }
 
-const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
-  load: { doing: 'Loading the model', unit: 'bytes' },
-  vision: { doing: 'Looking at the picture', unit: 'layers' },
-  prefill: { doing: 'Reading the question', unit: 'tokens' },
-  convert: { doing: 'Writing the file', unit: 'bytes' },
-  verify: { doing: 'Verifying', unit: 'bytes' },
-  download: { doing: 'Downloading', unit: 'bytes' },
-  answer: { doing: 'Answering', unit: 'questions' },
-};
-
 const silent: ProgressReport = { report() {}, clear() {} };
 
 export function createProgress(terminal: Terminal, quiet: boolean): ProgressReport {
@@ -37,68 +28,57 @@ export function createProgress(terminal: Terminal, quiet: boolean): ProgressRepo
   const live = stderr.isTTY === true;
   const delayMs = live ? 300 : 2_000;
   const everyMs = live ? 80 : 3_000;
+  const underway = new Map<string, { stage: Progress['stage']; part: Part }>();
   let current: Stage | undefined;
-  let drawn = false;
+  let drawnLines = 0;
 
   function clear(): void {
-    if (drawn) stderr.write('\r\x1b[K');
-    drawn = false;
+    if (drawnLines > 0) stderr.write(`${toTop()}\x1b[J`);
+    drawnLines = 0;
   }
 
-  function report(progress: Progress): void {
+  function toTop(): string {
+    return drawnLines > 1 ? `\r\x1b[${drawnLines - 1}A` : '\r';
+  }
+
+  /** A line that wraps, or that scrolls, cannot be redrawn. */
+  function columns(): number {
+    return (stderr.columns || 80) - 1;
+  }
+
+  /** The cursor waits at the last line's beginning, so that the terminal's "^C" wraps nothing. */
+  function draw(line: string): void {
+    const room = Math.max((stderr.rows || 24) - 1, 1);
+    const parts = [...underway.values()].map(({ stage, part }) => partLine(stage, part, columns()));
+    const lines = [...parts.slice(0, room - 1), line].map((text) => `${text.slice(0, columns())}\x1b[K`);
+    stderr.write(`${toTop()}${lines.join('\n')}\x1b[J\r`);
+    drawnLines = lines.length;
+  }
+
+  function writePlain(line: string): void {
+    const parts = [...underway.values()].map(({ part }) => partShare(part)).join(', ');
+    stderr.write(parts === '' ? `${line}\n` : `${line}; ${parts}\n`);
+  }
+
+  function report(progress: Progress & { file?: Part }): void {
     const time = now();
-    if (current?.stage !== progress.stage || progress.done < current.firstDone) {
-      const { stage, done } = progress;
+    const { stage, done, total, file } = progress;
+    if (current?.stage !== stage || done < current.firstDone)
       current = { stage, startedAt: time, firstDone: done, shownAt: time + delayMs - everyMs };
+    if (file !== undefined) {
+      if (file.done < file.total) underway.set(file.name, { stage, part: file });
+      else underway.delete(file.name);
     }
-    if (progress.done >= progress.total) {
+    if (done >= total) {
       clear();
       return;
     }
     if (time - current.shownAt < everyMs) return;
     current.shownAt = time;
-    const elapsedMs = time - current.startedAt;
-    const doneSince = progress.done - current.firstDone;
-    if (live) {
-      stderr.write(`\r${fitted(progressLine(progress, doneSince, elapsedMs, true), stderr.columns)}\x1b[K`);
-      drawn = true;
-    } else {
-      stderr.write(`${progressLine(progress, doneSince, elapsedMs, false)}\n`);
-    }
+    const since = [done - current.firstDone, time - current.startedAt] as const;
+    if (live) draw(progressLine(progress, ...since, columns()));
+    else writePlain(progressLine(progress, ...since));
   }
 
   return { report, clear };
-}
-
-/**
- * "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
- * what was done in `elapsedMs`.
- */
-export function progressLine(
-  { stage, done, total }: Progress,
-  doneSince: number,
-  elapsedMs: number,
-  bar: boolean,
-): string {
-  const { doing, unit } = WORDS[stage];
-  const share = total > 0 ? Math.min(1, done / total) : 0;
-  const inBytes = unit === 'bytes';
-  const count = inBytes
-    ? `${formatBytes(done)} of ${formatBytes(total)}`
-    : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${unit}`;
-  const line = [doing, ...(bar ? [drawBar(share)] : []), `${Math.floor(share * 100)}%`, count].join('  ');
-  if (doneSince <= 0 || elapsedMs <= 0) return line;
-  const rate = inBytes ? formatBytes((doneSince * 1000) / elapsedMs) : formatRate(doneSince, elapsedMs);
-  return `${line}, ${rate} a second, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
-}
-
-function drawBar(share: number): string {
-  const width = 20;
-  const full = Math.round(share * width);
-  return '█'.repeat(full) + '░'.repeat(width - full);
-}
-
-/** A line that wraps cannot be redrawn. */
-function fitted(line: string, columns: number | undefined): string {
-  return columns !== undefined && line.length >= columns ? line.slice(0, Math.max(0, columns - 1)) : line;
 }

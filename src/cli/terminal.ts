@@ -4,7 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream';
 
-export type OutputStream = Writable & { isTTY?: boolean; columns?: number };
+export type OutputStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 export type InputStream = Readable & { isTTY?: boolean };
 
 export interface Terminal {

@@ -43,7 +43,7 @@ export interface GenerateOptions extends SamplingOptions {
 /** One step of work that takes long enough to be worth showing. */
 export interface Progress {
   stage: 'load' | 'vision' | 'prefill' | 'convert' | 'download' | 'verify' | 'answer';
-  /** load, convert and download: bytes; vision: layers of the tower, with the share of the next; prefill: tokens; answer: questions. */
+  /** load, convert, download and verify: bytes; vision: layers of the tower, with the share of the next; prefill: tokens; answer: questions. */
   done: number;
   total: number;
 }

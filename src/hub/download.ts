@@ -11,8 +11,11 @@ import { Sink } from './sink.ts';
 export interface Download extends Omit<PartJob, 'onBytes' | 'version'> {
   /** Where the bytes gather. */
   draft: string;
-  /** How much of the file is there, which can also become less: what arrived broken is fetched again. */
-  onPosition: (bytes: number) => void;
+  /**
+   * How much of the file is there, which can also become less: what arrived broken is fetched again. At first, how much
+   * of what was left is verified.
+   */
+  onPosition: (bytes: number, stage: 'download' | 'verify') => void;
   /** Requests at the same time. */
   connections: number;
   /** What is larger comes in parts of this size. */
@@ -25,10 +28,10 @@ const MAX_BROKEN = 2;
 export async function download(job: Download): Promise<void> {
   const { file, onPosition } = job;
   using sink = new Sink(job.draft, file);
-  await sink.open(job.signal);
+  await sink.open(job.signal, () => onPosition(sink.position, 'verify'));
   let divided = job.connections > 1;
   for (let broken = 0; ; ) {
-    onPosition(sink.position);
+    onPosition(sink.position, 'download');
     if (sink.position === file.sizeBytes) {
       if (sink.verify()) return;
       if (++broken > MAX_BROKEN)
@@ -38,7 +41,7 @@ export async function download(job: Download): Promise<void> {
       divided = await fetchParts(job, sink);
     } else {
       const part = new Part(sink, sink.position, file.sizeBytes);
-      await fetchPart({ ...job, onBytes: () => onPosition(part.position) }, part);
+      await fetchPart({ ...job, onBytes: () => onPosition(part.position, 'download') }, part);
     }
   }
 }
@@ -51,8 +54,10 @@ async function fetchParts(job: Download, sink: Sink): Promise<boolean> {
     ...job,
     signal: AbortSignal.any([job.signal, stop.signal]),
     version: { etag: undefined },
-    onBytes: () =>
-      job.onPosition([...underway].reduce((sum, part) => sum + part.waitingBytes, sink.position)),
+    onBytes: () => {
+      const waiting = [...underway].reduce((sum, part) => sum + part.waitingBytes, 0);
+      job.onPosition(sink.position + waiting, 'download');
+    },
   };
   let next = sink.position;
   let last = Promise.resolve();

@@ -62,7 +62,13 @@ async function verified(
   let done = 0;
   for (const { file, location, sizeBytes, digest } of files) {
     if (digest !== undefined) {
-      const onPosition = (bytes: number) => onProgress(done + bytes, total, 'verify');
+      const onPosition = (bytes: number) =>
+        onProgress({
+          stage: 'verify',
+          done: done + bytes,
+          total,
+          file: { name: file, done: bytes, total: sizeBytes },
+        });
       if (!(await isIntact(location, { digest, sizeBytes }, signal, onPosition)))
         throw new CogVLM2Error(
           'invalid_checkpoint',

@@ -33,10 +33,18 @@ export interface PullOptions {
   pauseMs: (attempt: number) => number;
   /** Asks nobody; what is in the cache must do. So does `HF_HUB_OFFLINE` in `env`. */
   offline: boolean;
-  /** Bytes of the whole that are there, or of what lay there already and is being verified. */
-  onProgress: (done: number, total: number, doing: 'download' | 'verify') => void;
+  onProgress: (progress: PullProgress) => void;
   /** A file is there and verified. */
   onFile: (name: string, sizeBytes: number) => void;
+}
+
+/** How far all files are, in bytes, and the one of them that has just got on; both can also become less. */
+export interface PullProgress {
+  /** `download`: bytes come from the source; `verify`: what lay there already is read, and counts as far as it is read. */
+  stage: 'download' | 'verify';
+  done: number;
+  total: number;
+  file: { name: string; done: number; total: number };
 }
 
 export interface Pulled {
@@ -116,9 +124,10 @@ async function pullListing(
   );
   const total = sum(listing.files.map((file) => file.sizeBytes));
   const positions = new Map<string, number>();
-  const place = (file: RemoteFile, bytes: number, doing: 'download' | 'verify' = 'download') => {
-    positions.set(file.name, bytes);
-    options.onProgress(sum([...positions.values()]), total, doing);
+  const place = (file: RemoteFile, done: number, stage: PullProgress['stage']) => {
+    positions.set(file.name, done);
+    const part = { name: file.name, done, total: file.sizeBytes };
+    options.onProgress({ stage, done: sum([...positions.values()]), total, file: part });
   };
   const missing: RemoteFile[] = [];
   for (const file of listing.files) {
@@ -127,8 +136,11 @@ async function pullListing(
       state === 'complete' ||
       (state === 'unverified' &&
         (await isIntact(layout.target(file), file, options.signal, (bytes) => place(file, bytes, 'verify'))));
-    place(file, isThere ? file.sizeBytes : 0, 'verify');
-    if (!isThere) missing.push(file);
+    if (isThere) place(file, file.sizeBytes, 'verify');
+    else {
+      positions.delete(file.name);
+      missing.push(file);
+    }
   }
   checkRoom(missing, layout);
   const { partBytes = PART_BYTES, parallel } = options;
@@ -141,7 +153,7 @@ async function pullListing(
       partBytes,
       draft: layout.draft(file),
       target: layout.target(file),
-      onPosition: (bytes) => place(file, bytes),
+      onPosition: (bytes, stage) => place(file, bytes, stage),
     });
     layout.publish(file);
     options.onFile(file.name, file.sizeBytes);

@@ -32,8 +32,8 @@ export class Sink implements Disposable {
     return this.#position;
   }
 
-  /** Takes up what an earlier pull left, which has to be read once for the hash. */
-  async open(signal: AbortSignal): Promise<void> {
+  /** Takes up what an earlier pull left, which has to be read once for the hash; `onBytes` is called while it is. */
+  async open(signal: AbortSignal, onBytes: () => void): Promise<void> {
     const left = draftSize(this.#path);
     this.#try(() => {
       mkdirSync(path.dirname(this.#path), { recursive: true });
@@ -48,6 +48,7 @@ export class Sink implements Disposable {
     })) {
       this.#hash.update(bytes);
       this.#position += bytes.length;
+      onBytes();
     }
   }
 

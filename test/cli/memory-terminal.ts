@@ -16,6 +16,8 @@ export interface MemoryTerminal {
 export interface TerminalOptions {
   env?: Record<string, string>;
   isTTY?: boolean;
+  columns?: number;
+  rows?: number;
   input?: string | Buffer;
   now?: () => number;
 }
@@ -23,12 +25,14 @@ export interface TerminalOptions {
 export function memoryTerminal({
   env = {},
   isTTY = false,
+  columns = 100,
+  rows = 24,
   input,
   now,
 }: TerminalOptions = {}): MemoryTerminal {
   const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: () => {} });
-  const [stdout, out] = recorder(isTTY);
-  const [stderr, err] = recorder(isTTY);
+  const [stdout, out] = recorder(isTTY, columns, rows);
+  const [stderr, err] = recorder(isTTY, columns, rows);
   const closed = new AbortController();
   const listeners = new Set<() => void>();
   if (input !== undefined) stdin.end(input);
@@ -63,8 +67,12 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-function recorder(isTTY: boolean): [PassThrough & { isTTY: boolean; columns: number }, () => string] {
-  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 });
+function recorder(
+  isTTY: boolean,
+  columns: number,
+  rows: number,
+): [PassThrough & { isTTY: boolean; columns: number; rows: number }, () => string] {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns, rows });
   let text = '';
   stream.on('data', (chunk) => {
     text += chunk;

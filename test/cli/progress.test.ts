@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createProgress, progressLine } from '../../src/cli/progress.ts';
+import { createProgress } from '../../src/cli/progress.ts';
+import { progressLine } from '../../src/cli/progress-line.ts';
 import { memoryTerminal } from './memory-terminal.ts';
+import { screenAfter } from './screen.ts';
 
 function scene(isTTY: boolean, quiet = false) {
   let time = 0;
@@ -27,7 +29,7 @@ describe('progress', () => {
     const text = scene(true).run(10);
     expect(text).not.toContain('\n');
     expect(text.split('\r').length).toBeGreaterThan(10);
-    expect(text.endsWith('\r\x1b[K')).toBe(true);
+    expect(screenAfter(text, 100)).toEqual(['']);
   });
 
   it('writes a plain line every few seconds elsewhere', () => {
@@ -41,8 +43,132 @@ describe('progress', () => {
   });
 
   it('says bytes in bytes', () => {
-    expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 5e8, 1000, true)).toBe(
+    expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 5e8, 1000, 100)).toBe(
       'Loading the model  █████░░░░░░░░░░░░░░░  25%  500 MB of 2.0 GB, 500 MB a second, 3.0 s left',
     );
+  });
+});
+
+const SHARDS = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'] as const;
+
+/** A pull of two files of 1 GB. */
+function files(options: { isTTY: boolean; columns?: number; rows?: number }) {
+  let time = 0;
+  const memory = memoryTerminal({ ...options, now: () => time });
+  const progress = createProgress(memory.terminal, false);
+  const done = [0, 0];
+  const tell = (
+    seconds: number,
+    file: 0 | 1,
+    fileDone: number,
+    stage: 'download' | 'verify' = 'download',
+  ) => {
+    time = seconds * 1000;
+    done[file] = fileDone;
+    progress.report({
+      stage,
+      done: (done[0] ?? 0) + (done[1] ?? 0),
+      total: 2e9,
+      file: { name: SHARDS[file], done: fileDone, total: 1e9 },
+    });
+  };
+  return { tell, progress, memory, screen: () => screenAfter(memory.err(), options.columns ?? 100) };
+}
+
+describe('progress of several files', () => {
+  it('gives each that is under way a line above that of all', () => {
+    const { tell, screen, progress, memory } = files({ isTTY: true });
+    tell(0, 0, 0);
+    tell(1, 0, 100e6);
+    tell(2, 1, 100e6);
+    expect(screen()).toEqual([
+      'model-00001-of-00002.safetensors   10%  100 MB of 1.0 GB',
+      'model-00002-of-00002.safetensors   10%  100 MB of 1.0 GB',
+      'Downloading  ██░░░░░░░░░░░░░░░░░░  10%  200 MB of 2.0 GB, 100 MB a second, 18 s left',
+    ]);
+    tell(9, 0, 1e9); // It is there.
+    progress.clear();
+    memory.terminal.stderr.write('verified\n');
+    tell(10, 1, 200e6);
+    expect(screen()).toEqual([
+      'verified',
+      'model-00002-of-00002.safetensors   20%  200 MB of 1.0 GB',
+      'Downloading  ████████████░░░░░░░░  60%  1.2 GB of 2.0 GB, 120 MB a second, 6.7 s left',
+    ]);
+    memory.terminal.stderr.write('^C'); // As the terminal itself does, which must not move what is drawn.
+    progress.clear();
+    expect(screen()).toEqual(['verified', '']);
+  });
+
+  it('counts what was there already as read, not as come', () => {
+    const { tell, screen } = files({ isTTY: true });
+    tell(0, 0, 0, 'verify');
+    tell(1, 0, 500e6, 'verify');
+    expect(screen()).toEqual([
+      'model-00001-of-00002.safetensors   50%  500 MB of 1.0 GB, verifying',
+      'Verifying  █████░░░░░░░░░░░░░░░  25%  500 MB of 2.0 GB, 500 MB a second',
+    ]);
+    tell(2, 0, 500e6);
+    tell(3, 0, 510e6);
+    expect(screen().at(-1)).toMatch(/510 MB of 2\.0 GB, 10\.0 MB a second, 2 min 29 s left$/);
+  });
+
+  it('goes back where a file has to come again', () => {
+    const { tell, screen } = files({ isTTY: true });
+    tell(0, 0, 0);
+    tell(1, 0, 900e6);
+    tell(2, 0, 100e6);
+    expect(screen()[0]).toMatch(/ 10% {2}100 MB of 1\.0 GB$/);
+    expect(screen()).toHaveLength(2);
+  });
+
+  it.each([
+    [
+      80,
+      [
+        'model-00001-of-00002.safetensors    0%  0 B of 1.0 GB',
+        'model-00002-of-00002.safetensors   30%  300 MB of 1.0 GB',
+        'Downloading  ██░░░░░░░░░░░░░  15%  300 MB of 2.0 GB, 100 MB a second, 17 s left',
+      ],
+    ],
+    [
+      40,
+      [
+        'model-000…etensors    0%  0 B of 1.0 GB',
+        'model-0…tensors   30%  300 MB of 1.0 GB',
+        'Downloading  15%  300 MB of 2.0 GB, 100',
+      ],
+    ],
+    [20, ['m…s    0%  0 B of 1', 'm…s   30%  300 MB o', 'Downloading  15%  3']],
+    [1, ['', '', '']],
+  ])('fits a terminal of %i columns', (columns, expected) => {
+    const { tell, screen, progress } = files({ isTTY: true, columns });
+    tell(0, 0, 0);
+    tell(0, 1, 0);
+    for (const seconds of [1, 2, 3]) tell(seconds, 1, seconds * 100e6);
+    expect(screen()).toEqual(expected);
+    progress.clear();
+    expect(screen()).toEqual(['']);
+  });
+
+  it('leaves out files on a terminal with few rows, and not the line of all', () => {
+    const { tell, screen } = files({ isTTY: true, rows: 3 });
+    tell(0, 0, 0);
+    tell(0, 1, 0);
+    tell(1, 0, 100e6);
+    expect(screen()).toHaveLength(2);
+    expect(screen()[1]).toMatch(/^Downloading/);
+  });
+
+  it('names the files and both shares in a plain line elsewhere', () => {
+    const { tell, memory } = files({ isTTY: false });
+    tell(0, 0, 0);
+    tell(0, 1, 0);
+    for (let second = 1; second <= 6; second++) tell(second, 0, second * 100e6);
+    expect(memory.err().split('\n')).toEqual([
+      'Downloading  10%  200 MB of 2.0 GB, 100 MB a second, 18 s left; model-00001-of-00002.safetensors 20%, model-00002-of-00002.safetensors 0%',
+      'Downloading  25%  500 MB of 2.0 GB, 100 MB a second, 15 s left; model-00001-of-00002.safetensors 50%, model-00002-of-00002.safetensors 0%',
+      '',
+    ]);
   });
 });

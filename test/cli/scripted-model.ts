@@ -80,7 +80,8 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       unpacked: { tensors: 0, changed: 0 },
     }),
     async pull(name, { onProgress, onFile }) {
-      onProgress(5, 10, 'download');
+      const file = { name: 'config.json', done: 5, total: 10 };
+      onProgress({ stage: 'download', done: 5, total: 10, file });
       onFile('config.json', 10);
       return {
         title: `THUDM/${name} at Hugging Face`,

@@ -1,28 +1,22 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { cpSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findModel } from '../../src/checkpoint/find.ts';
-import { type PullOptions, pull } from '../../src/hub/pull.ts';
+import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
 import { BIG, FILES, pullOptions, Source } from './source.ts';
 
 const NAME = 'cogvlm2-llama3-chat-19B';
-let folder: string;
 let source: Source;
 let verified: string[];
 
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'offline-'));
   source = await Source.open();
   verified = [];
 });
-afterEach(async () => {
-  await source[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => source[Symbol.asyncDispose]());
 
 const options = (more: Partial<PullOptions> = {}) =>
-  pullOptions(source, folder, { offline: true, onFile: (name) => verified.push(name), ...more });
+  pullOptions(source, { offline: true, onFile: (name) => verified.push(name), ...more });
 
 async function fill(): Promise<string> {
   const { modelPath } = await pull(NAME, options({ offline: false }));
@@ -33,7 +27,7 @@ async function fill(): Promise<string> {
 
 /** As ModelScope's tool leaves a model. */
 function modelScopeFolder(files: string[]): string {
-  const place = path.join(folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME);
+  const place = path.join(source.folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME);
   mkdirSync(place, { recursive: true });
   for (const name of files) writeFileSync(path.join(place, name), FILES[name] ?? '');
   return place;
@@ -42,11 +36,16 @@ function modelScopeFolder(files: string[]): string {
 describe('offline', () => {
   it('finds and verifies what was pulled, and asks nobody', async () => {
     const modelPath = await fill();
-    const reports: [number, number, string][] = [];
-    const found = await pull(NAME, options({ onProgress: (...report) => reports.push(report) }));
+    const reports: PullProgress[] = [];
+    const found = await pull(NAME, options({ onProgress: (report) => reports.push(report) }));
     expect(found.modelPath).toBe(modelPath);
     expect(verified.sort()).toEqual(readdirSync(modelPath).sort());
-    expect(reports.at(-1)).toEqual([found.sizeBytes, found.sizeBytes, 'verify']);
+    expect(reports.at(-1)).toMatchObject({
+      stage: 'verify',
+      done: found.sizeBytes,
+      total: found.sizeBytes,
+      file: { done: 2, total: 2 },
+    });
     expect(source.asked).toEqual([]);
   });
 
@@ -104,12 +103,12 @@ describe('offline', () => {
   });
 
   it('prefers a whole model to one in part', async () => {
-    cpSync(await fill(), path.join(folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME), {
+    cpSync(await fill(), path.join(source.folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME), {
       recursive: true,
       dereference: true,
     });
-    rmSync(path.join(folder, 'hub'), { recursive: true });
-    const snapshot = path.join(folder, 'hub', `models--THUDM--${NAME}`, 'snapshots', 'main');
+    rmSync(path.join(source.folder, 'hub'), { recursive: true });
+    const snapshot = path.join(source.folder, 'hub', `models--THUDM--${NAME}`, 'snapshots', 'main');
     mkdirSync(snapshot, { recursive: true });
     expect((await pull(NAME, options())).modelPath).toMatch(/ZhipuAI/);
   });
@@ -119,8 +118,8 @@ describe('a model named in another command', () => {
   const variables = ['MODELSCOPE_CACHE', 'HF_HOME', 'HF_HUB_OFFLINE'] as const;
   const before = Object.fromEntries(variables.map((name) => [name, process.env[name]]));
   beforeEach(() => {
-    process.env.MODELSCOPE_CACHE = path.join(folder, '.cache', 'modelscope', 'hub');
-    process.env.HF_HOME = folder;
+    process.env.MODELSCOPE_CACHE = path.join(source.folder, '.cache', 'modelscope', 'hub');
+    process.env.HF_HOME = source.folder;
     delete process.env.HF_HUB_OFFLINE;
   });
   afterEach(() => {

@@ -22,26 +22,21 @@ const MIB = 2 ** 20;
 const CONTENT = randomBytes(36 * MIB);
 const WHOLE = sha256(CONTENT);
 
-let folder: string;
 let home: string;
 let source: Source;
 /** Called with how much of the big file has been sent to the pull that runs. */
 let onSent: (bytes: number) => void;
 
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'pull-process-'));
-  home = path.join(folder, 'home');
   source = await Source.open({ ...FILES, [BIG]: CONTENT });
+  home = path.join(source.folder, 'home');
   onSent = () => {};
   source.trouble = (asked, content, response) => {
     if (asked.file === BIG) void send(rangeOf(asked, content, response), response, asked.token);
     return asked.file === BIG;
   };
 });
-afterEach(async () => {
-  await source[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => source[Symbol.asyncDispose]());
 
 /**
  * How much has been sent to the pull that runs. Each has a token of its own, since the server may come to what a killed
@@ -76,7 +71,7 @@ function pull({
   const child = spawn('/bin/sh', ['-c', line, ...args], {
     env: {
       PATH: process.env.PATH,
-      HOME: folder,
+      HOME: source.folder,
       HF_HOME: home,
       HF_ENDPOINT: source.url,
       HF_TOKEN: `${run.token}`,

@@ -1,46 +1,31 @@
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import os from 'node:os';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PullOptions, pull } from '../../src/hub/pull.ts';
+import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
 import { BIG, FILES, pullOptions, Source, sha256 } from './source.ts';
 
 const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';
-let folder: string;
 let source: Source;
 let verified: string[];
 
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'pull-'));
   source = await Source.open();
   verified = [];
 });
-afterEach(async () => {
-  await source[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => source[Symbol.asyncDispose]());
 
 const options = (more: Partial<PullOptions> = {}) =>
-  pullOptions(source, folder, { onFile: (name) => verified.push(name), ...more });
+  pullOptions(source, { onFile: (name) => verified.push(name), ...more });
 
-const repo = () => path.join(folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
+const repo = () => path.join(source.folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
 /** Compared as hashes, because vitest takes seconds to compare long buffers. */
 const big = () => sha256(readFileSync(path.join(repo(), 'snapshots', 'abc123', BIG)));
 const WHOLE = sha256(FILES[BIG] ?? Buffer.of());
 
 describe('a pull', () => {
   it('fills the cache of Hugging Face with verified files, and no code', async () => {
-    const progress: [number, number][] = [];
-    const pulled = await pull(NAME, options({ onProgress: (done, total) => progress.push([done, total]) }));
+    const reports: PullProgress[] = [];
+    const pulled = await pull(NAME, options({ onProgress: (report) => reports.push(report) }));
     expect(pulled.modelPath).toBe(path.join(repo(), 'snapshots', 'abc123'));
     expect(readdirSync(pulled.modelPath).sort()).toEqual(
       Object.keys(FILES)
@@ -54,7 +39,7 @@ describe('a pull', () => {
     }
     expect(readlinkSync(path.join(pulled.modelPath, BIG))).toMatch(/^\.\.[\\/]\.\.[\\/]blobs/);
     expect(readFileSync(path.join(repo(), 'refs', 'main'), 'utf8')).toBe('abc123');
-    expect(progress.at(-1)).toEqual([pulled.sizeBytes, pulled.sizeBytes]);
+    expect(reports.at(-1)).toMatchObject({ done: pulled.sizeBytes, total: pulled.sizeBytes });
     expect(verified).toHaveLength(5);
   });
 
@@ -98,9 +83,14 @@ describe('a pull', () => {
       response.end(Buffer.concat([content.subarray(0, -1), Buffer.of((content.at(-1) ?? 0) ^ 1)]));
       return true;
     };
-    await pull(NAME, options());
+    const positions: number[] = [];
+    await pull(NAME, options({ onProgress: ({ file }) => file.name === BIG && positions.push(file.done) }));
     expect(big()).toBe(WHOLE);
     expect(source.of(BIG)).toHaveLength(2);
+    // The whole came, none of it was good, and the whole came again.
+    const again = positions.indexOf(0, positions.indexOf(300_000));
+    expect(positions.indexOf(300_000, again)).toBeGreaterThan(again);
+    expect(again).toBeGreaterThan(0);
   });
 
   it('never gives a corrupt file its name', async () => {
@@ -175,7 +165,7 @@ describe('a pull', () => {
 
   it('waits for no other pull of the same model, but for a dead one its lock is taken', async () => {
     const lockFile = path.join(
-      folder,
+      source.folder,
       'hub',
       '.locks',
       'models--THUDM--cogvlm2-llama3-chat-19B',

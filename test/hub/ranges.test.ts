@@ -1,32 +1,28 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PullOptions, pull } from '../../src/hub/pull.ts';
+import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
 import { type Asked, BIG, FILES, pullOptions, rangeOf, Source, sha256 } from './source.ts';
 
 const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';
 const CONTENT = FILES[BIG] ?? Buffer.of();
 const PART = 2 ** 16;
 const STARTS = [0, 1, 2, 3, 4].map((part) => part * PART);
-let folder: string;
 let source: Source;
 
 beforeEach(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'ranges-'));
   source = await Source.open();
 });
-afterEach(async () => {
-  await source[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => source[Symbol.asyncDispose]());
 
 const options = (more: Partial<PullOptions> = {}) =>
-  pullOptions(source, folder, { parallel: 4, partBytes: PART, ...more });
-const repo = () => path.join(folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
+  pullOptions(source, { parallel: 4, partBytes: PART, ...more });
+const repo = () => path.join(source.folder, 'hub', 'models--THUDM--cogvlm2-llama3-chat-19B');
 const draft = () => path.join(repo(), 'blobs', `${sha256(CONTENT)}.incomplete`);
 const firstByte = ({ range }: Asked) => Number(/^bytes=(\d+)-/.exec(range ?? '')?.[1] ?? -1);
+
+const sum = (contents: Buffer[]) => contents.reduce((bytes, { length }) => bytes + length, 0);
 
 async function expectWhole(more?: Partial<PullOptions>): Promise<void> {
   const { modelPath } = await pull(NAME, options(more));
@@ -49,9 +45,27 @@ describe('a large file', () => {
       return true;
     });
     const positions: number[] = [];
-    await expectWhole({ onProgress: (done) => positions.push(done) });
+    await expectWhole({ onProgress: ({ done }) => positions.push(done) });
     expect(source.of(BIG).map(firstByte)).toEqual(STARTS);
     expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+  });
+
+  it('is told of by its name, with what waits in memory, beside all files', async () => {
+    const reports: PullProgress[] = [];
+    await expectWhole({ onProgress: (report) => reports.push(report) });
+    const total = sum(Object.values(FILES).slice(0, -1)); // All but the code.
+    const ofBig = reports.filter(({ file }) => file.name === BIG);
+    expect(ofBig.length).toBeGreaterThan(5);
+    for (const { stage, file, done, total: all } of ofBig) {
+      expect({ stage, size: file.total, all }).toEqual({
+        stage: 'download',
+        size: CONTENT.length,
+        all: total,
+      });
+      expect(file.done).toBeLessThanOrEqual(done);
+    }
+    expect(ofBig.at(-1)?.file.done).toBe(CONTENT.length);
+    expect(reports.at(-1)?.done).toBe(total);
   });
 
   it('comes in one piece where one request at a time may be', async () => {
@@ -67,9 +81,8 @@ describe('a large file', () => {
       else response.write(bytes.subarray(0, 1000)); // and then nothing
       return true;
     });
-    const small = Object.entries(FILES).filter(([name]) => !/py$|safetensors$/.test(name));
-    const before = small.reduce((sum, [, { length }]) => sum + length, 1000 + 3 * PART);
-    const onProgress = (done: number) => done >= before && stop.abort();
+    const onProgress = ({ file }: PullProgress) =>
+      file.name === BIG && file.done >= 1000 + 3 * PART && stop.abort();
     await expect(pull(NAME, options({ signal: stop.signal, onProgress }))).rejects.toMatchObject({
       code: 'aborted',
     });
@@ -83,8 +96,15 @@ describe('a large file', () => {
   it('goes on with what another tool left', async () => {
     mkdirSync(path.dirname(draft()), { recursive: true });
     writeFileSync(draft(), CONTENT.subarray(0, 123_456));
-    await expectWhole();
+    const reports: PullProgress[] = [];
+    await expectWhole({ onProgress: (report) => reports.push(report) });
     expect(Math.min(...source.of(BIG).map(firstByte))).toBe(123_456);
+    const ofBig = reports.filter(({ file }) => file.name === BIG);
+    const came = ofBig.findIndex(({ stage }) => stage === 'download');
+    // All that was left is told of as verified, and downloading begins where it ends.
+    expect(ofBig[came - 1]).toMatchObject({ stage: 'verify', file: { done: 123_456 } });
+    expect(ofBig[came]?.file.done).toBe(123_456);
+    expect(ofBig.slice(came).every(({ stage }) => stage === 'download')).toBe(true);
   });
 
   it('goes on within each part whose connection is cut', async () => {
@@ -149,8 +169,11 @@ describe('a large file', () => {
       response.end(rangeOf(asked, nth < 3 ? old : CONTENT, response));
       return true;
     });
-    await expectWhole();
+    const positions: number[] = [];
+    await expectWhole({ onProgress: ({ file }) => file.name === BIG && positions.push(file.done) });
     expect(source.of(BIG).at(-1)?.range).toBeUndefined();
+    expect(positions.some((position, i) => position < (positions[i - 1] ?? 0))).toBe(true); // It is told of.
+    expect(positions.at(-1)).toBe(CONTENT.length);
   });
 
   it('arrives from signed addresses that expire on the way', async () => {

@@ -1,7 +1,10 @@
 /** A Hugging Face and ModelScope of the test's own, on this machine, that fails on request. */
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import type { PullOptions } from '../../src/hub/pull.ts';
 
 export const FILES: Record<string, Buffer> = {
@@ -31,6 +34,8 @@ export interface Asked {
 export type Trouble = (asked: Asked, content: Buffer, response: ServerResponse, nth: number) => boolean;
 
 export class Source implements AsyncDisposable {
+  /** Where pulls go to. */
+  readonly folder = mkdtempSync(path.join(os.tmpdir(), 'pull-'));
   readonly asked: Asked[] = [];
   trouble: Trouble = () => false;
   readonly #server: Server;
@@ -60,6 +65,7 @@ export class Source implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((done) => this.#server.close(done));
+    rmSync(this.folder, { recursive: true });
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -95,13 +101,13 @@ export function rangeOf(
   return content.subarray(from, end);
 }
 
-/** A pull of Hugging Face's from this source into a folder of the test's. */
-export function pullOptions(source: Source, folder: string, more: Partial<PullOptions> = {}): PullOptions {
+/** A pull of Hugging Face's from this source into its folder. */
+export function pullOptions({ url, folder }: Source, more: Partial<PullOptions> = {}): PullOptions {
   return {
     source: 'auto',
     parallel: 2,
     offline: false,
-    env: { HF_HOME: folder, HF_ENDPOINT: source.url, HF_TOKEN: 'secret', HOME: folder },
+    env: { HF_HOME: folder, HF_ENDPOINT: url, HF_TOKEN: 'secret', HOME: folder },
     signal: new AbortController().signal,
     stallMs: 5_000,
     pauseMs: () => 1,

@@ -67,7 +67,7 @@ again; of ModelScope's only that none is missing.`,
         pauseMs: patience,
         env: process.env,
         signal: stop.signal,
-        onProgress: (done, total, stage) => progress.report({ stage, done, total }),
+        onProgress: progress.report,
         onFile(file, sizeBytes) {
           progress.clear();
           if (!options.quiet) terminal.stderr.write(`${file}  ${formatBytes(sizeBytes)}, verified\n`);

@@ -1,0 +1,79 @@
+/** What progress says, in a line for the work and one for each of its parts. */
+import type { Progress } from '../generate/types.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
+
+/** A file of several, in bytes. */
+export interface Part {
+  name: string;
+  done: number;
+  total: number;
+}
+
+const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
+  load: { doing: 'Loading the model', unit: 'bytes' },
+  vision: { doing: 'Looking at the picture', unit: 'layers' },
+  prefill: { doing: 'Reading the question', unit: 'tokens' },
+  convert: { doing: 'Writing the file', unit: 'bytes' },
+  verify: { doing: 'Verifying', unit: 'bytes' },
+  download: { doing: 'Downloading', unit: 'bytes' },
+  answer: { doing: 'Answering', unit: 'questions' },
+};
+
+/**
+ * "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
+ * what was done in `elapsedMs`. The bar takes what the rest leaves of `columns`.
+ */
+export function progressLine(
+  { stage, done, total }: Progress,
+  doneSince: number,
+  elapsedMs: number,
+  columns = 0,
+): string {
+  const { doing, unit } = WORDS[stage];
+  const inBytes = unit === 'bytes';
+  const count = inBytes
+    ? `${formatBytes(done)} of ${formatBytes(total)}`
+    : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${unit}`;
+  let told = `${percent(done, total)}  ${count}`;
+  if (doneSince > 0 && elapsedMs > 0) {
+    const rate = inBytes ? formatBytes((doneSince * 1000) / elapsedMs) : formatRate(doneSince, elapsedMs);
+    told += `, ${rate} a second`;
+    // What is not there to be verified comes at another rate.
+    if (stage !== 'verify') told += `, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
+  }
+  const bar = drawBar(share(done, total), columns - doing.length - told.length - 4);
+  return [doing, ...bar, told].join('  ');
+}
+
+/** "model-0000…8.safetensors   25%  1.2 GB of 4.9 GB"; of a long name the middle makes room. */
+export function partLine(stage: Progress['stage'], { name, done, total }: Part, columns: number): string {
+  const doing = stage === 'verify' ? ', verifying' : '';
+  const rest = `  ${percent(done, total).padStart(4)}  ${formatBytes(done)} of ${formatBytes(total)}${doing}`;
+  return `${shortened(name, columns - rest.length)}${rest}`;
+}
+
+/** "model-00001-of-00008.safetensors 25%" */
+export function partShare({ name, done, total }: Part): string {
+  return `${name} ${percent(done, total)}`;
+}
+
+function shortened(name: string, length: number): string {
+  if (name.length <= length) return name;
+  const kept = Math.max(length - 1, 2);
+  return `${name.slice(0, Math.ceil(kept / 2))}…${name.slice(-Math.floor(kept / 2))}`;
+}
+
+function percent(done: number, total: number): string {
+  return `${Math.floor(share(done, total) * 100)}%`;
+}
+
+function share(done: number, total: number): number {
+  return total > 0 ? Math.min(1, done / total) : 0;
+}
+
+function drawBar(share: number, room: number): string[] {
+  const width = Math.min(room, 20);
+  if (width < 5) return [];
+  const full = Math.round(share * width);
+  return ['█'.repeat(full) + '░'.repeat(width - full)];
+}
