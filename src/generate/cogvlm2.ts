@@ -251,7 +251,6 @@ export class CogVLM2 {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#slots.rejectAll(disposedError());
-    this.#masks[Symbol.dispose]();
     this.#model[Symbol.dispose]();
   }
 
@@ -275,7 +274,8 @@ export class CogVLM2 {
       const signal = outer ? AbortSignal.any([outer, left]) : left;
       const source = image();
       const prepared = this.#prepare(source !== null, request);
-      using mask = prepared.grammar === null ? null : await this.#masks.start(prepared.grammar);
+      const { grammar } = prepared;
+      const mask = grammar && (await asAborted(signal, () => this.#masks.start(grammar, signal)));
       const picture =
         source === null || source instanceof EncodedImage
           ? source

@@ -8,7 +8,7 @@ import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import type { Batch } from './batch.ts';
-import { answerGrammar } from './grammar/json-grammar.ts';
+import { answerGrammar } from './grammar/answer-grammar.ts';
 import { checkLogprobs, logprobsOf, type TokenLogprobs } from './logprobs.ts';
 import { commonPrefix, rowsOf } from './prefix.ts';
 import { freshSeed, randomFrom } from './random.ts';
@@ -95,7 +95,7 @@ export async function generate(
   slot: Slot,
   image: PromptImage | null,
   prepared: Prepared,
-  /** Holds the answer to `prepared.grammar`; the caller disposes it. */
+  /** Holds the answer to `prepared.grammar`; it has looked already. */
   mask: TokenMask | null,
   emit: Emit,
   signal: AbortSignal,
@@ -194,21 +194,25 @@ export async function generate(
     }
     const { text: piece, stopped } = stops.push(detokenizer.push(id));
     say(piece);
-    await mask?.accept(id);
+    mask?.accept(id);
     if (stopped || mask?.done) {
       reason = 'stop';
       break;
     }
     if (tokenIds.length === maxTokens) break;
     const stepStart = performance.now();
+    // While the model computes. Of two failures the step's is told, and the step is always waited for.
+    const looking = mask?.look(signal);
+    looking?.catch(() => {});
     try {
       logits = await model.step(id, position + tokenIds.length - 1, slot.cache, signal);
+      slot.rows.ids.push(id);
+      await looking;
     } catch (error) {
       if (!signal.aborted) throw error;
       reason = 'aborted';
       break;
     }
-    slot.rows.ids.push(id);
     timings.perTokenMs.push(performance.now() - stepStart);
   }
   if (stops.found === null) {

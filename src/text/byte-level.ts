@@ -12,10 +12,6 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
   return map;
 })();
 
-const CHARACTER_OF_BYTE: readonly string[] = [...BYTE_OF_CHARACTER]
-  .sort(([, a], [, b]) => a - b)
-  .map(([character]) => character);
-
 const utf8 = new TextEncoder();
 
 /** The bytes that a vocabulary entry stands for. An entry with any other character is taken as ordinary text. */
@@ -28,9 +24,4 @@ export function bytesOfToken(token: string): Uint8Array {
     bytes[length++] = byte;
   }
   return bytes;
-}
-
-/** The vocabulary entry that bytes are written as. */
-export function tokenOfBytes(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => CHARACTER_OF_BYTE[byte]).join('');
 }

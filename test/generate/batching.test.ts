@@ -331,3 +331,22 @@ test('a model disposed under several questions ends them all, without a crash', 
   model.dispose();
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['disposed']));
 });
+
+test("a schema that takes long does not hold up the others' tokens, counted", async () => {
+  using model = await load({ parallel: 2 });
+  // Each text can be read in 250 ways at once, and each way is followed for each token of the vocabulary.
+  const schema = {
+    anyOf: Array.from({ length: 250 }, (_, i) => ({ type: 'string', minLength: i, maxLength: 300 + i })),
+  };
+  const asked = model.ask(null, 'Which?', { format: { type: 'json_schema', schema }, maxTokens: 5 }).result();
+  let others = -1;
+  const done = asked.finally(() => {
+    others = model.stats().tokensGenerated;
+  });
+  for (let seed = 0; others < 0; seed++)
+    await model.ask(null, 'And then?', { maxTokens: 300, temperature: 1, seed }).result();
+  const { completionTokens } = (await done).usage;
+  expect(completionTokens).toBe(5);
+  // Turn by turn with those five there would be about as many.
+  expect(others - completionTokens).toBeGreaterThan(15);
+});

@@ -102,7 +102,7 @@ export async function run(model: Model, options: RunOptions = {}) {
   };
   const signal = options.signal ?? new AbortController().signal;
   const startedAt = performance.now();
-  using mask = prepared.grammar === null ? null : await masks.start(prepared.grammar);
+  const mask = prepared.grammar === null ? null : await masks.start(prepared.grammar);
   const answer = await generate(model, byteTokenizer, slot, image, prepared, mask, emit, signal, startedAt);
   const shown = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
   return { answer, events, shown, prompt: prepared.prompt };

@@ -1,9 +1,6 @@
-/**
- * Regular languages as deterministic automata, and those as rules of a grammar: one rule for each state, its choices
- * told apart by the next character. The library takes two choices that begin alike for one in some cases (with
- * `[0-9] "." | [1-9] [0-9] "."` it lets 05. through), and a mask is cheap only where rules go on into each other.
- */
-import { byteSequences, type CharacterRange, intersection } from './characters.ts';
+/** Regular languages over characters, as deterministic automata; and those as expressions over bytes. */
+import { type CharacterRange, characters } from './characters.ts';
+import { all, type Expression } from './expression.ts';
 
 export type Language =
   /** One character of these. */
@@ -27,13 +24,18 @@ export function text(characters: string): Language {
   return { all: Array.from(characters, one) };
 }
 
-/** Steps of the construction below, some tens of nanoseconds each. */
-const mostSteps = 5_000_000;
+/** What may still be spent on automata, in steps of some tens of nanoseconds: it is taken from the others of the process. */
+export interface Effort {
+  steps: number;
+}
+
+/** What a state or a move takes, whatever leads to it. */
+const stepsPerPart = 50;
 
 /** The states of the automaton, the first one first; null when it would take more than `most`, or long to make. */
-export function deterministic(language: Language, most: number): State[] | null {
+export function deterministic(language: Language, most: number, effort: Effort): State[] | null {
   if (positionsIn(language) > 4 * most) return null;
-  const nondeterministic = new Nondeterministic();
+  const nondeterministic = new Nondeterministic(effort);
   const end = nondeterministic.add(language, nondeterministic.state());
   const sets: number[][] = [];
   const numbers = new Map<string, number>();
@@ -47,13 +49,14 @@ export function deterministic(language: Language, most: number): State[] | null 
   numberOf(nondeterministic.closure([0]));
   const states: State[] = [];
   for (let at = 0; at < sets.length; at++) {
-    if (sets.length > most || nondeterministic.steps > mostSteps) return null;
+    if (sets.length > most || effort.steps < 0) return null;
     const set = sets[at]!;
     const moves = new Map<number, CharacterRange[]>();
     for (const [range, targets] of nondeterministic.movesOf(set)) {
       const to = numberOf(nondeterministic.closure(targets));
       moves.set(to, [...(moves.get(to) ?? []), range]);
     }
+    effort.steps -= stepsPerPart * (1 + moves.size);
     states.push({
       accepts: set.includes(end),
       moves: Array.from(moves, ([to, ranges]) => ({ ranges, to })),
@@ -62,17 +65,14 @@ export function deterministic(language: Language, most: number): State[] | null 
   return states;
 }
 
-/**
- * The automaton as rules; `end` is the expression for what stands behind an accepted text.
- * @returns [name, body] of each, the first state's first.
- */
-export function automatonRules(states: readonly State[], name: string, end: string): [string, string][] {
-  return states.map(({ accepts, moves }, i) => {
-    const choices = moves.flatMap(({ ranges, to }) =>
-      byteSequences(ranges).map((sequence) => `${sequence} ${name}s${to}`),
-    );
-    return [`${name}s${i}`, (accepts ? [end, ...choices] : choices).join(' | ')];
-  });
+/** The texts of the automaton, with `end` behind each. */
+export function automaton(states: readonly State[], end: Expression): Expression {
+  const choices: Expression[][] = states.map(({ accepts }) => (accepts ? [end] : []));
+  const forms = choices.map((choices): Expression => ({ type: 'any', choices }));
+  for (const [i, { moves }] of states.entries()) {
+    choices[i]!.push(...moves.map(({ ranges, to }) => all(characters(ranges), forms[to]!)));
+  }
+  return forms[0]!;
 }
 
 /** How many characters, repeated ones each time, it has room for. */
@@ -91,7 +91,11 @@ class Nondeterministic {
   readonly #free: number[][] = [];
   readonly #moves: { ranges: readonly CharacterRange[]; to: number }[][] = [];
 
-  steps = 0;
+  readonly #effort: Effort;
+
+  constructor(effort: Effort) {
+    this.#effort = effort;
+  }
 
   state(): number {
     this.#moves.push([]);
@@ -131,7 +135,7 @@ class Nondeterministic {
   closure(states: readonly number[]): number[] {
     const reached = new Set(states);
     for (const state of reached) for (const next of this.#free[state]!) reached.add(next);
-    this.steps += reached.size;
+    this.#effort.steps -= reached.size;
     return [...reached].sort((a, b) => a - b);
   }
 
@@ -140,10 +144,10 @@ class Nondeterministic {
     const moves = states.flatMap((state) => this.#moves[state]!);
     const edges = moves.flatMap(({ ranges }) => ranges.flatMap(([from, to]) => [from, to + 1]));
     const starts = [...new Set(edges)].sort((a, b) => a - b);
-    this.steps += starts.length * edges.length;
+    this.#effort.steps -= starts.length * edges.length;
     return starts.slice(0, -1).flatMap((start, i): [CharacterRange, number[]][] => {
       const range: CharacterRange = [start, starts[i + 1]! - 1];
-      const fitting = moves.filter(({ ranges }) => intersection([range], ranges).length > 0);
+      const fitting = moves.filter(({ ranges }) => ranges.some(([from, to]) => from <= start && start <= to));
       return fitting.length === 0 ? [] : [[range, fitting.map(({ to }) => to)]];
     });
   }

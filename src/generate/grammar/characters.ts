@@ -1,8 +1,5 @@
-/**
- * Sets of characters as classes of bytes. The library's own classes are right for ASCII only: beyond it they let
- * through what is no UTF-8, or nothing. Its classes of bytes are right, but for those of a single byte, which it takes
- * for a character: such a class gets 0xFF as well, a byte that UTF-8 does not have and `GrammarMasks` gives to no token.
- */
+/** Sets of characters, and as expressions over the bytes of their UTF-8. */
+import { all, any, type Expression } from './expression.ts';
 import { type Place, rowsBetween } from './ranges.ts';
 
 /** Inclusive code points. */
@@ -20,19 +17,12 @@ export const astralCharacters: CharacterRange = [0x10000, 0x10ffff];
 /** The first and last code point of each length in UTF-8. */
 const lengths: readonly CharacterRange[] = [[0, 0x7f], [0x80, 0x7ff], [0x800, 0xffff], astralCharacters];
 
-/** Sequences of classes of bytes, which together match the UTF-8 of the characters and nothing else. */
-export function byteSequences(ranges: readonly CharacterRange[]): string[] {
-  const sequences: string[] = [];
-  for (const [first, last] of lengths) {
-    const rows = intersection(ranges, [[first, last]]).flatMap(([from, to]) =>
-      rowsBetween(utf8(from), utf8(to), 0x80, 0xbf),
-    );
-    // Of ASCII, all ranges make one class.
-    if (last === 0x7f && rows.length > 0)
-      sequences.push(`[${rows.map(([place]) => bytes(place!)).join('')}]`);
-    else sequences.push(...rows.map((row) => row.map((place) => `[${bytes(place)}]`).join(' ')));
-  }
-  return sequences;
+/** One of these characters. */
+export function characters(ranges: readonly CharacterRange[]): Expression {
+  const rows = lengths.flatMap((length) =>
+    intersection(ranges, [length]).flatMap(([from, to]) => rowsBetween(utf8(from), utf8(to), 0x80, 0xbf)),
+  );
+  return any(...rows.map((row) => (row.length === 1 ? byteOf(row[0]!) : all(...row.map(byteOf)))));
 }
 
 /** The characters of `from` that are in none of `taken`. */
@@ -53,19 +43,10 @@ export function intersection(a: readonly CharacterRange[], b: readonly Character
   return without(a, without(a, b));
 }
 
-function bytes([from, to]: Place): string {
-  const written = [from, to].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`);
-  if (from !== to) return written.join('-');
-  return from < 0x80 ? written[0]! : `${written[0]}\\xff`;
+function byteOf([from, to]: Place): Expression {
+  return { type: 'byte', from, to };
 }
 
 function utf8(codePoint: number): number[] {
   return [...Buffer.from(String.fromCodePoint(codePoint))];
-}
-
-/** A literal of the grammar. */
-export function quoted(text: string): string {
-  return JSON.stringify(text).replaceAll(/[^\x20-\x7E]/gu, (character) => {
-    return `\\U${character.codePointAt(0)!.toString(16).padStart(8, '0')}`;
-  });
 }

@@ -1,106 +1,95 @@
 /**
- * A JSON Schema as a grammar (EBNF as xgrammar reads it), such that whatever the grammar lets through parses and
- * validates. xgrammar has a converter of its own, but it passes over what it does not know (multipleOf, uniqueItems,
- * the values of a record) and lets raw control characters into strings of limited length; so this one is ours, and what
- * it cannot hold an answer to is refused by name and place.
+ * A JSON Schema as a grammar, such that whatever the grammar lets through parses and validates. What an answer cannot be
+ * held to is refused by name and place.
  *
  * The grammar may be narrower than the schema, never wider: one line, properties in the schema's order, no property
  * that the schema does not name beside those that it names, numbers of at most 15 digits.
  */
-import { CogVLM2Error } from '../../errors.ts';
-import type { AnswerFormat } from '../types.ts';
-import { automatonRules, deterministic, type Language } from './automaton.ts';
-import { charactersOf, checkLength, GrammarBudget } from './budget.ts';
-import { quoted } from './characters.ts';
+import { automaton, deterministic, type Effort, type Language, type State } from './automaton.ts';
+import {
+  all,
+  any,
+  counting,
+  Deferred,
+  type Expression,
+  literal,
+  nothing,
+  oneOf,
+  optional,
+} from './expression.ts';
 import { checkKeywords, isSchemaObject, refuse, type Schema } from './keywords.ts';
+import { limitedAutomaton } from './limited-pattern.ts';
 import { integersOf, numbersOf } from './number-range.ts';
 import { formatPatterns, mostStates, patternLanguage } from './pattern.ts';
 import { resolve } from './pointer.ts';
-import { limitedString, longestLimit, STRING_RULES } from './strings.ts';
+import { anyString, limitedString } from './strings.ts';
 import { disjoint, literals, typesOf } from './types.ts';
 
-const numberRules = automatonRules(deterministic(numbersOf({}, '#'), mostStates) ?? [], 'number', '""')
-  .map(([name, body]) => `${name} ::= ${body}`)
-  .join('\n');
-
-/** Rules that every grammar may use. A space, where one is usual, is the model's to write or not. */
-const COMMON = `
-comma ::= "," " "?
-colon ::= ":" " "?
-any ::= anyobject | anyarray | string | number | "true" | "false" | "null"
-anyobject ::= "{" (string colon any (comma string colon any)*)? "}"
-anyarray ::= "[" (any (comma any)*)? "]"
-number ::= numbers0
-${numberRules}
-${STRING_RULES}`;
+/** A space, where one is usual, is the model's to write or not. */
+const comma = oneOf([',', ', ']);
+const colon = oneOf([':', ': ']);
+const quote = literal('"');
 
 /** Deeper nesting, through references too, is nobody's schema. */
 const deepest = 64;
 /** Each is compared with each. */
 const mostOneOf = 64;
+/** Schemas within one, each time that they are met. */
+const mostSchemas = 5_000;
+/** What the automata of one schema may take, some tens of milliseconds. */
+const mostEffort = 150_000;
 
-/**
- * The grammar for an answer; a space may stand before it, as between "Answer:" and the text in the model's training.
- * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason; `invalid_value` for another format.
- */
-export function answerGrammar(format: AnswerFormat): string {
-  switch (format.type) {
-    case 'json_object':
-      return `root ::= " "? anyobject${COMMON}`;
-    case 'json_schema':
-      return new SchemaGrammar(format.schema).text;
-    default:
-      throw new CogVLM2Error(
-        'invalid_value',
-        `format.type must be json_object or json_schema; got ${JSON.stringify((format as { type: unknown }).type)}.`,
-      );
-  }
+const number = automaton(deterministic(numbersOf({}, '#'), mostStates, { steps: mostEffort }) ?? [], nothing);
+const anyValue: Expression = new Deferred(() =>
+  any(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
+);
+const anyObject = listOf('{', all(anyString, colon, anyValue), '}');
+
+/** A space may stand before an answer, as between "Answer:" and the text in the model's training. */
+const answer = (value: Expression) => all(optional(literal(' ')), value);
+
+/** An object with whatever is in it. */
+export const objectGrammar = answer(anyObject);
+
+/** @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason. */
+export function schemaGrammar(schema: unknown): Expression {
+  return answer(new SchemaGrammar(schema).value(schema, '#', 0));
 }
 
 class SchemaGrammar {
-  readonly text: string;
   readonly #root: unknown;
-  readonly #budget = new GrammarBudget();
-  /** Names of rules by what they say. */
-  readonly #rules = new Map<string, string>();
-  /** First rules of automata by their languages. */
-  readonly #automata = new Map<string, string>();
-  /** Rules with a name of their own. */
-  readonly #named = new Map<string, string>();
+  readonly #effort: Effort = { steps: mostEffort };
+  #schemas = 0;
+  /** By their languages and what stands behind them. */
+  readonly #automata = new Map<string, Expression>();
+  readonly #references = new Map<string, Expression>();
 
   constructor(root: unknown) {
     this.#root = root;
-    checkLength(root);
-    const start = this.#value(root, '#', 0);
-    const rules = [...Array.from(this.#rules, ([body, name]) => [name, body]), ...this.#named];
-    const lines = rules.map(([name, body]) => `${name} ::= ${body}`);
-    this.text = `root ::= " "? ${start}\n${lines.join('\n')}${COMMON}`;
   }
 
-  /** An expression that can stand anywhere, for one value. */
-  #value(schema: unknown, at: string, depth: number): string {
+  value(schema: unknown, at: string, depth: number): Expression {
     if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
-    if (schema === true) return 'any';
+    if (++this.#schemas > mostSchemas)
+      refuse(at, `is one of more than ${mostSchemas} schemas, which is the limit`);
+    if (schema === true) return anyValue;
     if (schema === false) refuse(at, 'is false, which no answer can satisfy');
     if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
     checkKeywords(schema, at);
     const inside = depth + 1;
     if (schema.$ref !== undefined) return this.#reference(schema.$ref, at, inside);
     if (schema.allOf !== undefined)
-      return this.#value(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
+      return this.value(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
     for (const keyword of ['anyOf', 'oneOf'] as const) {
       const branches = schema[keyword];
       if (branches === undefined) continue;
       if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
-      const choices = branches.map((branch, i) => this.#value(branch, `${at}/${keyword}/${i}`, inside));
-      return this.#rule(choices.join(' | '), at);
+      return any(...branches.map((branch, i) => this.value(branch, `${at}/${keyword}/${i}`, inside)));
     }
     const types = typesOf(schema);
-    if (schema.const !== undefined || schema.enum !== undefined) {
-      return this.#rule(literals(schema, types, at).map(quoted).join(' | '), at);
-    }
-    if (types === null) return 'any';
-    return this.#rule(types.map((type) => this.#ofType(type, schema, at, inside)).join(' | '), at);
+    if (schema.const !== undefined || schema.enum !== undefined) return oneOf(literals(schema, types, at));
+    if (types === null) return anyValue;
+    return any(...types.map((type) => this.#ofType(type, schema, at, inside)));
   }
 
   /** An answer that fits two of `oneOf` is invalid, which no grammar can see to: the schemas must exclude each other. */
@@ -124,16 +113,16 @@ class SchemaGrammar {
     return resolve(this.#root, reference, at);
   }
 
-  #ofType(type: string, schema: Schema, at: string, depth: number): string {
+  #ofType(type: string, schema: Schema, at: string, depth: number): Expression {
     switch (type) {
       case 'null':
-        return '"null"';
+        return literal('null');
       case 'boolean':
-        return '"true" | "false"';
+        return oneOf(['true', 'false']);
       case 'integer':
-        return this.#automaton(integersOf(schema, at), '""', at);
+        return this.#automaton(integersOf(schema, at), at);
       case 'number':
-        return this.#automaton(numbersOf(schema, at), '""', at);
+        return this.#automaton(numbersOf(schema, at), at);
       case 'string':
         return this.#string(schema, at);
       case 'array':
@@ -143,125 +132,117 @@ class SchemaGrammar {
     }
   }
 
-  #string(schema: Schema, at: string): string {
+  #string(schema: Schema, at: string): Expression {
     const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema;
-    const limited = minLength > 0 || maxLength < Number.POSITIVE_INFINITY;
-    if (pattern !== undefined || format !== undefined) {
-      if (limited)
-        refuse(at, 'limits the length of a string that has a pattern or format; put it into the pattern');
-      const [source, keyword] =
-        pattern === undefined ? [formatPatterns.get(format!)!, 'format'] : [pattern, 'pattern'];
-      const place = `${at}/${keyword}`;
-      return `"\\"" ${this.#automaton(patternLanguage(source, place), '"\\""', place)}`;
-    }
-    if (!limited) return 'string';
     if (maxLength < minLength) refuse(at, 'allows no length of the string');
-    const limit = Math.max(minLength, maxLength === Number.POSITIVE_INFINITY ? 0 : maxLength);
-    if (limit > longestLimit) {
-      refuse(at, `limits a string to ${limit} characters; limits up to ${longestLimit} can be enforced`);
-    }
-    return limitedString(minLength, maxLength, (name, body) =>
-      this.#define(name, at, () => {
-        this.#budget.characters(1, at);
-        return body();
-      }),
-    );
+    const isLimited = minLength > 0 || maxLength < Number.POSITIVE_INFINITY;
+    const source = pattern ?? formatPatterns.get(format ?? '');
+    if (source === undefined) return isLimited ? limitedString(minLength, maxLength) : anyString;
+    const place = `${at}/${pattern === undefined ? 'format' : 'pattern'}`;
+    const states = this.#states(patternLanguage(source, place), place);
+    if (!isLimited) return all(quote, automaton(states, quote));
+    const limited = limitedAutomaton(states, minLength, maxLength, quote, this.#effort);
+    if (typeof limited === 'string') refuse(at, limited);
+    return all(quote, limited);
   }
 
-  #array(schema: Schema, at: string, depth: number): string {
+  #array(schema: Schema, at: string, depth: number): Expression {
     const { prefixItems = [], items, minItems = 0, maxItems } = schema;
     // Of a tuple all members are written, and nothing behind them unless `items` says what.
-    const first = prefixItems.map((item, i) => this.#value(item, `${at}/prefixItems/${i}`, depth));
+    const first = prefixItems.map((item, i) => this.value(item, `${at}/prefixItems/${i}`, depth));
     const restMayBe = prefixItems.length > 0 ? items !== undefined && items !== false : items !== false;
     const least = Math.max(0, minItems - first.length);
     const most = restMayBe ? (maxItems ?? Number.POSITIVE_INFINITY) - first.length : 0;
     if (most < least) refuse(at, 'allows no number of items');
-    const written = first.join(' comma ');
-    if (most === 0) return `"[" ${written} "]"`;
-    const item = this.#value(items ?? true, `${at}/items`, depth);
-    if (written !== '') return `"[" ${written} (comma ${item})${times(least, most)} "]"`;
-    const all = `${item} (comma ${item})${times(Math.max(0, least - 1), most - 1)}`;
-    return least === 0 ? `"[" (${all})? "]"` : `"[" ${all} "]"`;
+    const item = most === 0 ? nothing : this.value(items ?? true, `${at}/items`, depth);
+    return listOf('[', item, ']', least, most, first);
   }
 
-  #object(schema: Schema, at: string, depth: number): string {
+  #object(schema: Schema, at: string, depth: number): Expression {
     const { properties = {}, required = [], additionalProperties = true, propertyNames } = schema;
     const names = [...new Set([...Object.keys(properties), ...required])];
     if (names.length === 0) {
-      if (additionalProperties === false) return '"{" "}"';
+      if (additionalProperties === false) return literal('{}');
       const key =
         propertyNames === undefined
-          ? 'string'
-          : this.#value({ type: 'string', ...propertyNames }, `${at}/propertyNames`, depth);
-      const value = this.#value(additionalProperties, `${at}/additionalProperties`, depth);
-      return `"{" (${key} colon ${value} (comma ${key} colon ${value})*)? "}"`;
+          ? anyString
+          : this.value({ type: 'string', ...propertyNames }, `${at}/propertyNames`, depth);
+      const value = this.value(additionalProperties, `${at}/additionalProperties`, depth);
+      return listOf('{', all(key, colon, value), '}');
     }
     const member = (name: string) => {
       const [value, place] = Object.hasOwn(properties, name)
         ? [properties[name], `${at}/properties/${pointerPart(name)}`]
         : [additionalProperties, `${at}/additionalProperties`];
-      return `${quoted(JSON.stringify(name))} colon ${this.#value(value, place, depth)}`;
+      return all(literal(JSON.stringify(name)), colon, this.value(value, place, depth));
     };
     // From the last to the first: what may follow once a property has been written, and what if none has.
-    let following = '';
-    let beginning = '';
+    let following = literal('}');
+    let beginning = following;
     for (const name of names.reverse()) {
-      const written = this.#rule(member(name), at);
-      if (required.includes(name)) {
-        beginning = `${written} ${following}`;
-        following = `comma ${written} ${following}`;
-      } else {
-        beginning = this.#rule(`${written} ${following} | ${beginning || '""'}`, at);
-        following = this.#rule(`(comma ${written})? ${following}`, at);
-      }
+      const written = member(name);
+      const first = all(written, following);
+      const further = all(comma, written, following);
+      const isRequired = required.includes(name);
+      beginning = isRequired ? first : any(first, beginning);
+      following = isRequired ? further : any(further, following);
     }
-    return `"{" ${beginning} "}"`;
+    return all(literal('{'), beginning);
   }
 
-  #reference(reference: string, at: string, depth: number): string {
-    const name = `ref_${[...Buffer.from(reference)].map((byte) => byte.toString(16)).join('')}`;
-    return this.#define(name, at, () => this.#value(this.#target(reference, at), reference, depth));
+  /** It is there before what it stands for is, so that a schema may recur. */
+  #reference(reference: string, at: string, depth: number): Expression {
+    const known = this.#references.get(reference);
+    if (known !== undefined) return known;
+    let target = nothing;
+    const expression = new Deferred(() => target);
+    this.#references.set(reference, expression);
+    target = this.value(this.#target(reference, at), reference, depth);
+    return expression;
   }
 
-  /** A language as rules; `end` stands behind its text. @returns the name of the first. */
-  #automaton(language: Language, end: string, at: string): string {
-    const key = JSON.stringify([language, end]);
+  #automaton(language: Language, at: string): Expression {
+    const key = JSON.stringify(language);
     const known = this.#automata.get(key);
     if (known !== undefined) return known;
-    const states = deterministic(language, mostStates);
-    if (states === null)
-      refuse(at, `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`);
-    this.#budget.characters(charactersOf(states), at);
-    const rules = automatonRules(states, `automaton${this.#automata.size}`, end);
-    for (const [name, body] of rules) this.#define(name, at, () => body);
-    const [[first]] = rules as [[string, string]];
-    this.#automata.set(key, first);
-    return first;
+    const expression = automaton(this.#states(language, at), nothing);
+    this.#automata.set(key, expression);
+    return expression;
   }
 
-  /** The name is there before the body is, so that a schema may recur. */
-  #define(name: string, at: string, body: () => string): string {
-    if (this.#named.has(name)) return name;
-    this.#named.set(name, '');
-    const written = body();
-    this.#budget.rule(written, at);
-    this.#named.set(name, written);
-    return name;
-  }
-
-  #rule(body: string, at: string): string {
-    const known = this.#rules.get(body);
-    if (known !== undefined) return known;
-    this.#budget.rule(body, at);
-    const name = `rule${this.#rules.size}`;
-    this.#rules.set(body, name);
-    return name;
+  #states(language: Language, at: string): State[] {
+    const states = deterministic(language, mostStates, this.#effort);
+    if (states !== null) return states;
+    refuse(
+      at,
+      this.#effort.steps < 0
+        ? 'brings the automata of the schema beyond what can be worked out; leave out a pattern, or make it shorter'
+        : `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
+    );
   }
 }
 
-function times(least: number, most: number): string {
-  if (most === Number.POSITIVE_INFINITY) return least === 0 ? '*' : `{${least},}`;
-  return `{${least},${most}}`;
+/** `least` to `most` items behind those that come `first`. */
+function listOf(
+  open: string,
+  item: Expression,
+  close: string,
+  least = 0,
+  most = Number.POSITIVE_INFINITY,
+  first: readonly Expression[] = [],
+): Expression {
+  const end = literal(close);
+  const items = (separator: Expression, least: number, most: number) =>
+    any(
+      ...(least === 0 ? [end] : []),
+      ...(most > 0 ? [all(separator, item, further(Math.max(0, least - 1), most - 1))] : []),
+    );
+  const further: (least: number, most: number) => Expression = counting((least, most) =>
+    items(comma, least, most),
+  );
+  const [head, ...others] = first;
+  if (head === undefined) return all(literal(open), items(nothing, least, most));
+  return all(literal(open), head, ...others.flatMap((other) => [comma, other]), further(least, most));
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {

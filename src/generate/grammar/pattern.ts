@@ -7,7 +7,7 @@ import { type Language, text } from './automaton.ts';
 import { type CharacterRange, intersection, plainCharacters, without } from './characters.ts';
 import { refuse } from './keywords.ts';
 
-/** Each state of an automaton is a rule to compile. */
+/** Of the automaton of a pattern. */
 export const mostStates = 400;
 
 /** Characters of a pattern. */

@@ -29,6 +29,13 @@ const leaf: fc.Arbitrary<z.ZodType> = fc.oneof(
       .min(least)
       .max(least + more),
   ),
+  fc.tuple(fc.nat(3), fc.nat(9)).map(([least, more]) =>
+    z
+      .string()
+      .regex(/^(?:[\\"a-f]{2}|日)*\n?$/)
+      .min(least)
+      .max(least + more),
+  ),
   fc
     .uniqueArray(fc.string({ unit: 'grapheme', maxLength: 4 }), { minLength: 1, maxLength: 4 })
     .map((values) => z.enum(values)),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answerGrammar } from '../../../src/generate/grammar/json-grammar.ts';
+import { answerGrammar } from '../../../src/generate/grammar/answer-grammar.ts';
 import { GrammarMasks } from '../../../src/generate/grammar/masks.ts';
 import { caught } from '../../checkpoint/caught.ts';
 import { byteTokenizer, endOfText } from '../scripted.ts';
@@ -8,7 +8,7 @@ const masks = new GrammarMasks(byteTokenizer, 256, [endOfText]);
 
 /** Whether a text is a whole answer to the schema. */
 async function accepts(schema: object, answer: string): Promise<boolean> {
-  using mask = await masks.start(answerGrammar({ type: 'json_schema', schema }));
+  const mask = await masks.start(answerGrammar({ type: 'json_schema', schema }));
   const allowed = (id: number) => {
     const logits = new Float32Array(256);
     mask.apply(logits);
@@ -16,9 +16,10 @@ async function accepts(schema: object, answer: string): Promise<boolean> {
   };
   for (const byte of Buffer.from(answer)) {
     if (!allowed(byte)) return false;
-    await mask.accept(byte);
+    mask.accept(byte);
+    await mask.look();
   }
-  return allowed(endOfText);
+  return mask.done || allowed(endOfText);
 }
 
 const list = {
@@ -39,8 +40,52 @@ describe('what an answer may be', () => {
     [{ type: 'number', minimum: -1, maximum: 1 }, ['-0.25', '1.0', '0', '-1'], ['1.1', '-1.5', '2']],
     [
       { type: 'string', minLength: 1, maxLength: 2 },
-      ['"é"', '"日本"', '"\\n\\u00e9"'],
-      ['""', '"abc"', '"\t"', '"🙂"'],
+      ['"é"', '"日本"', '"\\n\\u00e9"', '"🙂"'],
+      ['""', '"abc"', '"\t"', '"a🙂"', '"🙂🙂"', '"\\n\\u00e9a"'],
+    ],
+    // Of "🙂" JSON Schema counts one character, JavaScript two UTF-16 units: right are those that are right for both.
+    [{ type: 'string', minLength: 2, maxLength: 2 }, ['"ab"', '"日\\u672c"'], ['"🙂"', '"🙂a"']],
+    [{ type: 'string', minLength: 2, maxLength: 3 }, ['"🙂a"', '"abc"'], ['"🙂"', '"🙂🙂"']],
+    [
+      { type: 'string', maxLength: 200 },
+      [
+        '""',
+        `"${'a'.repeat(200)}"`,
+        `"${'日'.repeat(200)}"`,
+        `"${'\\n\\u00e9'.repeat(100)}"`,
+        `"${'🙂'.repeat(100)}"`,
+      ],
+      [
+        `"${'a'.repeat(201)}"`,
+        `"${'日'.repeat(201)}"`,
+        `"${'\\n\\u00e9'.repeat(100)}a"`,
+        `"${'🙂'.repeat(100)}a"`,
+      ],
+    ],
+    [
+      { type: 'string', minLength: 200 },
+      [`"${'é'.repeat(200)}"`, `"${'a'.repeat(300)}"`],
+      [`"${'é'.repeat(199)}"`],
+    ],
+    [
+      { items: { type: 'null' }, minItems: 100, maxItems: 5000 },
+      [`[${'null,'.repeat(99)}null]`],
+      [`[${'null,'.repeat(98)}null]`],
+    ],
+    [
+      { type: 'string', pattern: '^(?:ab)+$', minLength: 3, maxLength: 7 },
+      ['"abab"', '"ababab"'],
+      ['"ab"', '"abababab"', '"aba"'],
+    ],
+    [
+      { type: 'string', pattern: '^[\\\\"\\n日]*x?$', minLength: 2, maxLength: 3 },
+      ['"\\\\\\""', '"日日x"', '"\\n\\n\\n"'],
+      ['"\\\\"', '"日日日x"', '"\\n\\n\\n\\n"', '"x"'],
+    ],
+    [
+      { type: 'string', format: 'email', maxLength: 12 },
+      ['"ab@cd.example"'.replace('ample', '')],
+      ['"abcde@fgh.example"'],
     ],
     [{ type: 'string', minLength: 2 }, ['"ab🙂"'], ['"a"']],
     [{ type: 'string' }, ['""', '"🙂 \\" \\\\ /"'], ['"\\ud800"', '"\\x"', 'a']],
@@ -102,7 +147,15 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ type: 'string', minLenght: 3 }, '"minLenght"', 'did you mean minLength?'],
     [{ type: 'strin' }, 'a wrong type'],
     [{ type: 'string', minLength: -1 }, 'a wrong minLength'],
-    [{ type: 'string', maxLength: 65 }, 'limits up to 64'],
+    [{ type: 'string', minLength: 0.5 }, 'a wrong minLength'],
+    [{ type: 'string', toString: 1 }, '"toString", which cannot be enforced'],
+    [{ type: 'string', pattern: '^.{5}$', maxLength: 4 }, 'no length of a string with its pattern'],
+    [
+      { type: 'string', pattern: '^(?:ab)*$', minLength: 3, maxLength: 3 },
+      'no length of a string with its pattern',
+    ],
+    [{ type: 'string', pattern: '\\v', maxLength: 4 }, 'pattern has control characters'],
+    [{ type: 'string', pattern: 'a', maxLength: 10_000_000 }, 'beyond what can be worked out'],
     [{ type: 'string', minLength: 3, maxLength: 2 }, 'no length'],
     [{ type: 'integer', minimum: 3, maximum: 2 }, 'no whole number'],
     [{ type: 'number', minimum: 0.5 }, 'the bound 0.5'],
@@ -137,7 +190,7 @@ describe('a schema that cannot be enforced is refused with the place and the rea
   });
 });
 
-describe('what a schema may cost is counted before it is compiled', () => {
+describe('what a schema may cost is counted', () => {
   const many = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
   const propertiesOf = (schemas: object[]) => ({
     type: 'object',
@@ -161,13 +214,12 @@ describe('what a schema may cost is counted before it is compiled', () => {
       '#/pattern',
     ],
     ['a choice that doubles with each character', { pattern: '^[ab]*a[ab]{300}$' }, '400 states'],
-    ['characters of one pattern', { pattern: '^.{0,100}$' }, 'above 80'],
     [
-      'limits of length',
-      { ...propertiesOf(many(8, (i) => ({ type: 'string', minLength: 9 * i, maxLength: 64 }))) },
-      '#/properties/p',
+      'many patterns',
+      propertiesOf(many(20, (i) => ({ pattern: `^[a-z]{0,${300 + i}}$` }))),
+      'beyond what can be worked out',
     ],
-    ['long values', { enum: many(2650, (i) => `${i}`.repeat(12)) }, 'above 131072'],
+    ['many schemas', { anyOf: many(5_001, () => ({})) }, 'more than 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
     ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
     [
@@ -192,7 +244,9 @@ describe('what a schema may cost is counted before it is compiled', () => {
     const choices = many(20, (i) => ({ enum: many(20, (j) => `choice ${j} of ${i}`) }));
     const limited = [
       { type: 'string', minLength: 1 },
-      { type: 'string', maxLength: 32 },
+      ...many(100, (i) => ({ type: 'string', maxLength: 10 * i })),
+      { type: 'string', format: 'email', maxLength: 320 },
+      { type: 'string', format: 'uri', maxLength: 2000 },
     ];
     const schema = propertiesOf([...formats, ...numbers, ...texts, ...choices, ...limited]);
     expect(() => answerGrammar({ type: 'json_schema', schema })).not.toThrow();
@@ -202,11 +256,7 @@ describe('what a schema may cost is counted before it is compiled', () => {
 test('a vocabulary that cannot write what the schema asks for says so', async () => {
   const deaf = { ...byteTokenizer, isSpecial: (id: number) => id === 0x37 || id <= endOfText };
   const others = new GrammarMasks(deaf as typeof byteTokenizer, 256, [endOfText]);
-  using mask = await others.start(answerGrammar({ type: 'json_schema', schema: { const: 67 } }));
-  await expect(mask.accept(0x36)).rejects.toThrow('has no token for what the schema asks for next');
-});
-
-test('a grammar that the library cannot read is told with its reason, and the next one works', async () => {
-  await expect(masks.start('root ::= nowhere')).rejects.toThrow('"nowhere" is not defined');
-  expect(await accepts({ const: 1 }, '1')).toBe(true);
+  const mask = await others.start(answerGrammar({ type: 'json_schema', schema: { const: 67 } }));
+  mask.accept(0x36);
+  await expect(mask.look()).rejects.toThrow('has no token for what the schema asks for next');
 });

@@ -1,0 +1,100 @@
+/**
+ * What a text may be, over bytes. An expression may hold itself, through a `Deferred` or a choice that is completed
+ * later, so that one expression is a whole grammar: JSON within JSON, and what goes on into itself.
+ */
+export type Expression =
+  /** These bytes, one after the other; at least one. */
+  | { readonly type: 'bytes'; readonly bytes: Uint8Array }
+  /** One byte of these, inclusive. */
+  | { readonly type: 'byte'; readonly from: number; readonly to: number }
+  | { readonly type: 'all'; readonly parts: readonly Expression[] }
+  | { readonly type: 'any'; readonly choices: readonly Expression[] }
+  | Deferred;
+
+/** An expression that is made when a text first gets to it: what counts has thousands, of which a text meets a few. */
+export class Deferred {
+  readonly type = 'deferred';
+  readonly #make: () => Expression;
+  readonly #near: ((bytes: number) => Expression) | undefined;
+  #made: Expression | undefined;
+
+  /** @param near a simpler one that does the same for so many bytes to come. */
+  constructor(make: () => Expression, near?: (bytes: number) => Expression) {
+    this.#make = make;
+    this.#near = near;
+  }
+
+  get expression(): Expression {
+    this.#made ??= this.#make();
+    return this.#made;
+  }
+
+  near(bytes: number): Expression {
+    return this.#near?.(bytes) ?? this;
+  }
+}
+
+export function literal(text: string): Expression {
+  return { type: 'bytes', bytes: Buffer.from(text) };
+}
+
+export function all(...parts: Expression[]): Expression {
+  return { type: 'all', parts };
+}
+
+export function any(...choices: Expression[]): Expression {
+  return { type: 'any', choices };
+}
+
+export const nothing = all();
+
+export function optional(expression: Expression): Expression {
+  return any(expression, nothing);
+}
+
+/** One of several texts. What some begin with in common is there once, so that a thousand of them are one way to go. */
+export function oneOf(texts: readonly string[]): Expression {
+  const sorted = [...new Set(texts)].sort();
+  return common(
+    sorted.map((text) => Buffer.from(text)),
+    0,
+  );
+}
+
+/** @param sorted so that those that begin alike stand together; the first `at` bytes of all are the same. */
+function common(sorted: readonly Buffer[], at: number): Expression {
+  const [first, last] = [sorted[0]!, sorted.at(-1)!];
+  let end = at;
+  while (end < first.length && first[end] === last[end]) end++;
+  const shared = first.subarray(at, end);
+  const longer = sorted.filter((text) => text.length > end);
+  const starts = longer.flatMap((text, i) => (i === 0 || text[end] !== longer[i - 1]![end] ? [i] : []));
+  const choices = starts.map((start, i) => common(longer.slice(start, starts[i + 1]), end));
+  if (longer.length < sorted.length) choices.push(nothing);
+  const rest = choices.length === 1 ? choices[0]! : any(...choices);
+  return shared.length === 0 ? rest : all({ type: 'bytes', bytes: shared }, rest);
+}
+
+/**
+ * What counts down while it goes on: `step` says what may come when `least` to `most` more are to come, by way of
+ * the expressions for fewer. A limit far away looks like none to the next few bytes, so masks can be shared.
+ */
+export function counting(
+  step: (least: number, most: number) => Expression,
+): (least: number, most: number) => Expression {
+  const made = new Map<string, Expression>();
+  const at = (least: number, most: number): Expression => {
+    const key = `${least} ${most}`;
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const near = (bytes: number) => {
+      const fewest = Math.min(least, bytes);
+      const slack = most - least;
+      return at(fewest, slack >= bytes ? Number.POSITIVE_INFINITY : fewest + slack);
+    };
+    const expression = new Deferred(() => step(least, most), near);
+    made.set(key, expression);
+    return expression;
+  };
+  return at;
+}

@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest';
+import { answerGrammar } from '../../../src/generate/grammar/answer-grammar.ts';
+import { Machine, type State } from '../../../src/generate/grammar/machine.ts';
+import { GrammarMasks } from '../../../src/generate/grammar/masks.ts';
+import { randomFrom } from '../../../src/generate/random.ts';
+import type { TokenMask } from '../../../src/generate/token-mask.ts';
+import type { Tokenizer } from '../../../src/text/tokenizer.ts';
+
+/** Masks over vocabularies whose tokens are longer than a byte. */
+
+const eos = 2;
+
+/** Ids 0 to 2 are special, then the 256 bytes, then these. */
+function vocabularyOf(tokens: readonly (string | Uint8Array)[]) {
+  const bytes = [
+    ...['<pad>', '<bos>', '<eos>'].map((name) => Buffer.from(name)),
+    ...Array.from({ length: 256 }, (_, byte) => Buffer.of(byte)),
+    ...tokens.map((token) => Buffer.from(token)),
+  ];
+  const tokenizer = {
+    vocabSize: bytes.length,
+    bytesOf: (id: number) => bytes[id]!,
+    isSpecial: (id: number) => id <= eos,
+  } as unknown as Tokenizer;
+  // Logits may be more than tokens.
+  return { bytes, masks: new GrammarMasks(tokenizer, bytes.length + 5, [eos]) };
+}
+
+const grammarOf = (schema: object) => answerGrammar({ type: 'json_schema', schema });
+
+/** Ids that may come. */
+function allowedBy(mask: TokenMask, vocabSize: number): number[] {
+  const logits = new Float32Array(vocabSize);
+  mask.apply(logits);
+  return [...logits.keys()].filter((id) => logits[id] === 0);
+}
+
+describe('a token may come where its bytes may, one after the other', () => {
+  const pieces = [
+    '"',
+    '",',
+    '","',
+    '":',
+    '": "',
+    '"}',
+    '}]',
+    '{"',
+    '[[',
+    ',"',
+    '"a"',
+    '\\',
+    '\\n',
+    '\\"',
+    '\\u00',
+    'e9',
+    'é',
+    '日本',
+  ];
+  const words = [
+    'a',
+    'ab',
+    'abc',
+    'abcdefgh',
+    ' the',
+    '日',
+    '🙂',
+    '🙂🙂',
+    '1',
+    '12',
+    '-1',
+    '0.5',
+    'null',
+    'true',
+    'null,null',
+    '    ',
+  ];
+  const halves = [
+    Buffer.from('日').subarray(0, 2),
+    Buffer.from('🙂').subarray(1),
+    Buffer.from('🙂a').subarray(2),
+  ];
+  const { bytes, masks } = vocabularyOf([...pieces, ...words, ...words, ...halves, 'x'.repeat(40)]);
+
+  test.each<[object]>([
+    [{ type: 'string', minLength: 3, maxLength: 9 }],
+    [{ type: 'string', minLength: 30, maxLength: 90 }],
+    [{ type: 'string', minLength: 60, maxLength: 60 }],
+    [{ type: 'array', items: { type: 'string', maxLength: 2 }, minItems: 2, maxItems: 60 }],
+    [{ type: 'array', items: { enum: [null, 1, 12] }, minItems: 50, maxItems: 55 }],
+    [{ properties: { a: { type: 'string', maxLength: 5 }, 日: { type: 'number' } }, required: ['日'] }],
+    [
+      {
+        anyOf: [
+          { type: 'string', maxLength: 44 },
+          { type: 'string', pattern: '^(?:ab)*$', maxLength: 80 },
+        ],
+      },
+    ],
+    [{ type: 'string', pattern: '^[^0-9]*$', minLength: 5, maxLength: 50 }],
+    [{}],
+  ])('%j', async (schema) => {
+    const grammar = grammarOf(schema);
+    const machine = new Machine(grammar);
+    const random = randomFrom(3);
+    for (let round = 0; round < 3; round++) {
+      const mask = await masks.start(grammar);
+      let state: State = machine.start;
+      for (let step = 0; step < 40 && !mask.done; step++) {
+        const after = (id: number) =>
+          bytes[id]!.reduce<State | null>((at, byte) => at && machine.step(at, byte), state);
+        const expected = [...bytes.keys()].filter((id) =>
+          id <= eos ? id === eos && state.accepts : after(id),
+        );
+        expect(allowedBy(mask, bytes.length + 5)).toEqual(expected);
+        const going = expected.filter((id) => id !== eos);
+        // Long tokens are few, and get far.
+        const long = going.filter((id) => bytes[id]!.length > 1);
+        const choice = long.length > 0 && random() < 0.8 ? long : going;
+        const id = choice[Math.floor(random() * choice.length)];
+        if (id === undefined) break;
+        mask.accept(id);
+        await mask.look();
+        state = after(id)!;
+      }
+    }
+  });
+
+  test('what it forbids is no answer', async () => {
+    const mask = await masks.start(grammarOf({ type: 'null' }));
+    expect(() => mask.accept(3 + 0x78)).toThrow('forbids');
+    expect(() => mask.accept(eos)).toThrow('forbids');
+  });
+});
+
+describe('others of the process have their turn, counted', () => {
+  const random = randomFrom(5);
+  const letter = () => String.fromCharCode(0x61 + Math.floor(random() * 26));
+  const word = () => Array.from({ length: 1 + Math.floor(random() * 9) }, letter).join('');
+  const large = vocabularyOf(Array.from({ length: 20_000 }, word));
+  // Dozens of ways to read each text at once.
+  const heavy = (from: number) =>
+    grammarOf({
+      anyOf: Array.from({ length: 100 }, (_, i) => ({
+        type: 'string',
+        minLength: from + i,
+        maxLength: 500 + i,
+      })),
+    });
+
+  /** How often others had their turn while this was done. */
+  async function turnsIn(work: () => Promise<unknown>): Promise<number> {
+    let turns = 0;
+    let isOver = false;
+    const tick = () => {
+      turns++;
+      if (!isOver) setImmediate(tick);
+    };
+    setImmediate(tick);
+    await work().finally(() => {
+      isOver = true;
+    });
+    return turns;
+  }
+
+  test('while a vocabulary is looked at, and while a heavy schema is', async () => {
+    expect(await turnsIn(() => large.masks.start(grammarOf({ const: 1 })))).toBeGreaterThan(30);
+    let mask: TokenMask | undefined;
+    expect(
+      await turnsIn(async () => {
+        mask = await large.masks.start(heavy(0));
+        mask.accept(3 + 0x22);
+        await mask.look();
+      }),
+    ).toBeGreaterThan(10);
+  });
+
+  test('who has left needs no mask', async () => {
+    const stop = new AbortController();
+    const mask = await large.masks.start(heavy(1));
+    mask.accept(3 + 0x22);
+    const turns = await turnsIn(async () => {
+      const looking = mask.look(stop.signal);
+      stop.abort();
+      await expect(looking).rejects.toThrow('aborted');
+    });
+    expect(turns).toBeLessThan(4);
+  });
+});
