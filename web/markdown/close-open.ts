@@ -1,6 +1,8 @@
+import { masked, openFormulaIn } from './formulas.ts';
+
 /**
  * The end of a text that is still being written, so that it reads well meanwhile: what was opened is closed, and a
- * link that is not whole yet is held back. Pure.
+ * link or a formula that is not whole yet is held back. Pure.
  */
 export function closeOpen(text: string): string {
   const fences = text.match(/^ {0,3}(`{3,}|~{3,})/gm) ?? [];
@@ -12,9 +14,17 @@ export function closeOpen(text: string): string {
 function closeLine(tail: string): string {
   const code = (tail.match(/`/g) ?? []).length;
   if (code % 2 === 1) return tail.endsWith('`') ? tail.slice(0, -1) : `${tail}\``;
-  const shown = tail.replace(/!?\[([^\]\n]*)(\]\([^)\n]*|\])?$/, '$1');
-  const outsideCode = shown.replace(/`[^`]*`/g, '');
-  const strong = (outsideCode.match(/\*\*/g) ?? []).length;
+  const whole = tail.slice(0, openFormulaIn(tail));
+  const shown = withoutOpenLink(whole);
+  const strong = (masked(shown).match(/\*\*/g) ?? []).length;
   if (strong % 2 === 0) return shown;
   return /\*\*\s*$/.test(shown) ? shown.replace(/\*\*\s*$/, '') : `${shown.trimEnd()}**`;
+}
+
+/** A link that is not whole yet as its words. */
+function withoutOpenLink(text: string): string {
+  const link = /!?\[([^\]\n]*)(?:\]\([^)\n]*|\])?$/.exec(masked(text));
+  if (!link) return text;
+  const from = text.indexOf('[', link.index) + 1;
+  return text.slice(0, link.index) + text.slice(from, from + (link[1]?.length ?? 0));
 }

@@ -3,7 +3,9 @@
  * are: an answer that reads HTML off a picture should show it. DOMPurify stands behind that.
  */
 import DOMPurify from 'dompurify';
-import { Marked, type Token } from 'marked';
+import { Marked, type Token, type TokenizerAndRendererExtension } from 'marked';
+import { drawFormula } from './draw-formula.ts';
+import { formulaAt, masked, nextDollar } from './formulas.ts';
 
 const escaped = (text: string) =>
   text.replace(
@@ -11,7 +13,43 @@ const escaped = (text: string) =>
     (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? sign,
   );
 
+const formulas: TokenizerAndRendererExtension[] = [
+  {
+    name: 'formula',
+    level: 'block',
+    start: (source) => source.search(/(?<=\n {0,3})(?:\$\$|\\\[)/),
+    tokenizer(source) {
+      const [indent = ''] = /^ {0,3}/.exec(source) ?? [];
+      const formula = formulaAt(source.slice(indent.length));
+      if (!formula?.isDisplay) return undefined;
+      return { type: 'formula', raw: indent + formula.raw, text: formula.raw };
+    },
+  },
+  {
+    name: 'formula',
+    level: 'inline',
+    start: nextDollar,
+    tokenizer(source) {
+      const formula = formulaAt(source);
+      return formula ? { type: 'formula', raw: formula.raw, text: formula.raw } : undefined;
+    },
+  },
+  {
+    // CommonMark does not see the end of `斜边**“c”**为`, because Chinese has no spaces.
+    name: 'strong',
+    level: 'inline',
+    tokenizer(source) {
+      const [raw, text = ''] = /^\*\*(?![\s*])((?:\\.|[^\\*`])+?)(?<!\s)\*\*(?!\*)/.exec(source) ?? [];
+      return raw ? { type: 'strong', raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
+    },
+  },
+  // A place for it; it is drawn when the rest is sanitised.
+  { name: 'formula', renderer: ({ text }) => `<math>${escaped(text)}</math>` },
+];
+
 const marked = new Marked({
+  extensions: formulas,
+  hooks: { emStrongMask: masked },
   gfm: true,
   breaks: true,
   renderer: {
@@ -27,7 +65,7 @@ const marked = new Marked({
 const ALLOWED = {
   ALLOWED_TAGS: [
     ...['p', 'br', 'hr', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'a', 'ul', 'ol', 'li'],
-    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'thead', 'tbody', 'tr', 'th', 'td'],
+    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'math'],
   ],
   ALLOWED_ATTR: ['href', 'title', 'start', 'align'],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
@@ -41,11 +79,18 @@ export function blocksOf(text: string): Token[] {
   return marked.lexer(text).filter((token) => token.type !== 'space');
 }
 
-export function elementsOf(block: Token): DocumentFragment {
+/** Formulas that were drawn in a shorter form of the same block are taken from there. */
+export function elementsOf(block: Token, before: Element): DocumentFragment {
+  const drawn = [...before.querySelectorAll<HTMLElement>('.formula')];
   const fragment = DOMPurify.sanitize(marked.parser([block]), ALLOWED);
   for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
+  }
+  for (const [index, place] of fragment.querySelectorAll('math').entries()) {
+    const source = place.textContent ?? '';
+    const same = drawn[index]?.dataset.source === source ? drawn[index] : null;
+    place.replaceWith(same ?? drawFormula(source));
   }
   return fragment;
 }

@@ -1,6 +1,7 @@
 import type { Token } from 'marked';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { closeOpen } from '../markdown/close-open.ts';
+import { copyWithSources } from '../markdown/copy-with-sources.ts';
 import { blocksOf, elementsOf } from '../markdown/render.ts';
 import { copyText } from '../state/clipboard.ts';
 import { useText } from '../state/state.ts';
@@ -9,7 +10,7 @@ import { useText } from '../state/state.ts';
 export function Markdown({ text, isGrowing }: { text: string; isGrowing: boolean }) {
   const blocks = useMemo(() => blocksOf(isGrowing ? closeOpen(text) : text), [text, isGrowing]);
   return (
-    <div class="markdown">
+    <div class="markdown" onCopy={copyWithSources}>
       {blocks.map((block, index) => (
         <Block key={index} block={block} />
       ))}
@@ -22,9 +23,10 @@ function Block({ block }: { block: Token }) {
   const text = useText();
   // The same source is the same block.
   useLayoutEffect(() => {
-    element.current?.replaceChildren(elementsOf(block));
+    const { current } = element;
+    current?.replaceChildren(elementsOf(block, current));
   }, [block.raw]);
-  if (block.type !== 'code') return <div ref={element} />;
+  if (block.type !== 'code') return <div ref={element} dir="auto" />;
   return (
     <div class="code">
       <div ref={element} />
