@@ -49,6 +49,8 @@ export type ErrorCode =
   | 'answer_incomplete'
   /** An answer has the form that was asked for, but fails a check that the form cannot express. */
   | 'answer_rejected'
+  /** Questions of a run have no answer yet; what has one was taken. */
+  | 'answers_missing'
   /** Used after dispose. */
   | 'disposed'
   /** Stopped by the caller. */

@@ -24,7 +24,7 @@ export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string
   context: 'Picture, question and answer do not fit the context.',
   machine: 'The engine does not run on this machine, or there is not enough memory.',
   output: 'Writing failed: disk full, or no permission.',
-  partial: 'Done, but some of many inputs got an error in the place of an answer.',
+  partial: 'Done, but some of many inputs got an error in the place of an answer, or have none.',
   interrupted: 'Stopped by Ctrl-C.',
 };
 
@@ -44,6 +44,7 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   engine_bug: 'unexpected',
   answer_incomplete: 'context',
   answer_rejected: 'unexpected',
+  answers_missing: 'partial',
   disposed: 'unexpected',
   write_failed: 'output',
   download_failed: 'output',

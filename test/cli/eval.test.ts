@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
@@ -33,4 +35,22 @@ test.each([
   const { exitCode, err } = await cli(argv, scriptedLibrary().library);
   expect(exitCode).toBe(2);
   expect(err).toMatch(sentence);
+});
+
+test('eval export writes what there is, and says that questions have no answer', async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'export-'));
+  const [rows, output] = ['rows.jsonl', 'out.json'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+  ];
+  writeFileSync(rows, '{"questionId": 1, "prediction": "itc"}\n{"questionId": 2, "error": "refused"}\n');
+  const { exitCode, out, err } = await cli(
+    ['eval', 'export', 'docvqa', rows, '--output', output],
+    scriptedLibrary().library,
+  );
+  expect(out).toBe(`1 answers in ${output}.\n`);
+  expect(err).toContain(`1 questions have no answer, and are not in ${output}; the same`);
+  expect(exitCode).toBe(8);
+  expect(JSON.parse(readFileSync(output, 'utf8'))).toEqual([{ questionId: 1, answer: 'itc' }]);
+  rmSync(folder, { recursive: true });
 });

@@ -20,7 +20,7 @@ export const evalExport = defineCommand({
     },
   ],
   notes: `TextVQA and DocVQA get a list of question numbers and answers, MMMU an object of letters or words by id, MMBench
-VLMEvalKit's table of predictions as TSV. Questions that failed are not in the file, and the exit status is then 3.`,
+VLMEvalKit's table of predictions as TSV. Questions that failed are not in the file, and the exit status is then 8.`,
 
   async run(args, { output }, { terminal, library }) {
     const [benchmark, file] = args as [string, string];
@@ -29,8 +29,8 @@ VLMEvalKit's table of predictions as TSV. Questions that failed are not in the f
     terminal.stdout.write(`${formatCount(answers)} answers in ${output}.\n`);
     if (missing === 0) return 0;
     throw new CogVLM2Error(
-      'file_not_found',
-      `${formatCount(missing)} questions have no answer; run \`cogvlm2 eval run\` again.`,
+      'answers_missing',
+      `${formatCount(missing)} questions have no answer, and are not in ${output}; the same \`cogvlm2 eval run\` asks them again.`,
     );
   },
 });
