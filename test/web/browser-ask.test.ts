@@ -1,25 +1,20 @@
 /** Asking about a picture in a real browser: adding it, the answer as it comes, stopping, asking again, editing. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, shoot, useBrowser } from './browser.ts';
-import { ScriptedServer } from './scripted-server.ts';
+import { describe, expect, it } from 'vitest';
+import { answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
+import { useScriptedPage } from './scripted-page.ts';
+import type { ScriptedServer } from './scripted-server.ts';
 
 const RECEIPT = new URL('../../examples/pictures/receipt.png', import.meta.url);
 const receipt = { name: 'receipt.png', mimeType: 'image/png', buffer: readFileSync(RECEIPT) };
 
 describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {
-  const browser = useBrowser();
   let server: ScriptedServer;
-  beforeEach(async () => {
-    server = new ScriptedServer();
-    await server.open();
-    return () => server.close();
+  const onPage = useScriptedPage((opened) => {
+    server = opened;
   });
-  const onPage = async (look: Look, test: (page: Page) => Promise<void>) =>
-    expect(await browser(look, server.url, test)).toEqual([]);
 
   const ENGLISH_PHONE: Look = { language: 'en-US', size: 'phone', colours: 'light' };
   const CHINESE_DESKTOP: Look = { language: 'zh-CN', size: 'desktop', colours: 'dark' };

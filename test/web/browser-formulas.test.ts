@@ -1,8 +1,9 @@
 /** Formulas of an answer in a real browser: drawn, read out, copied, and harmless. */
 import type { Page } from 'playwright-core';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, shoot, useBrowser } from './browser.ts';
-import { ScriptedServer } from './scripted-server.ts';
+import { describe, expect, it } from 'vitest';
+import { answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
+import { useScriptedPage } from './scripted-page.ts';
+import type { ScriptedServer } from './scripted-server.ts';
 
 const ENGLISH = `The parabola $y = ax^2 + bx + c$ costs $5, not $6, and has its **vertex** at \\(\\left(-\\frac{b}{2a}, c - \\frac{b^2}{4a}\\right)\\). Its roots:
 
@@ -30,15 +31,10 @@ $$S = \\frac{1}{2}ah = \\frac{1}{2} \\times 3 \\times 4 = 6$$
 مرحبا $x^2$ بالعالم`;
 
 describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {
-  const browser = useBrowser();
   let server: ScriptedServer;
-  beforeEach(async () => {
-    server = new ScriptedServer();
-    await server.open();
-    return () => server.close();
+  const onPage = useScriptedPage((opened) => {
+    server = opened;
   });
-  const onPage = async (look: Look, test: (page: Page) => Promise<void>) =>
-    expect(await browser(look, server.url, test)).toEqual([]);
   const asked = async (page: Page) => {
     await ask(page, 'Formulas?');
     await page.locator('.speed').waitFor();

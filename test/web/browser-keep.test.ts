@@ -1,9 +1,10 @@
 /** What must not go wrong, in a real browser: nothing lost, a server that comes and goes, a model that means harm. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, shoot, useBrowser } from './browser.ts';
-import { ScriptedServer } from './scripted-server.ts';
+import { describe, expect, it } from 'vitest';
+import { answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
+import { useScriptedPage } from './scripted-page.ts';
+import type { ScriptedServer } from './scripted-server.ts';
 
 const receipt = {
   name: 'receipt.png',
@@ -12,15 +13,10 @@ const receipt = {
 };
 
 describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {
-  const browser = useBrowser();
   let server: ScriptedServer;
-  beforeEach(async () => {
-    server = new ScriptedServer();
-    await server.open();
-    return () => server.close();
+  const onPage = useScriptedPage((opened) => {
+    server = opened;
   });
-  const onPage = async (look: Look, test: (page: Page) => Promise<void>) =>
-    expect(await browser(look, server.url, test)).toEqual([]);
 
   it('keeps question, picture and half of an answer when the server fails, and when the page is closed', async () => {
     let asked = 0;
@@ -282,15 +278,20 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
   });
 
   it('works over plain http from another machine, where browsers withhold some of their functions', async () => {
-    const url = server.url.replace('127.0.0.1', 'page.test');
-    const wrongs = await browser(DESKTOP, url, async (page) => {
+    const test = async (page: Page) => {
       expect(await page.evaluate(() => isSecureContext)).toBe(false);
       await page.getByRole('button', { name: /What is the total/ }).click();
       await page.locator('.speed').waitFor();
-      await page.getByRole('button', { name: 'Copy', exact: true }).click();
+      const copy = page.getByRole('button', { name: 'Copy', exact: true });
+      await copy.click();
       await page.getByText('Copied').waitFor();
-    });
-    expect(wrongs).toEqual([]);
+      await page.evaluate(() => {
+        document.execCommand = () => false;
+      });
+      await copy.click();
+      await page.getByText('The browser did not let the page copy.').waitFor();
+    };
+    await onPage(DESKTOP, test, server.url.replace('127.0.0.1', 'page.test'));
   });
 
   it('has in each tab what was asked in the other', async () => {

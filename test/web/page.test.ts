@@ -28,6 +28,13 @@ describe.skipIf(page === '')('the built page (npm run build)', () => {
     }
   });
 
+  it('has the licences of the libraries in it beside it', () => {
+    const licences = readFileSync(new URL('licences.txt', BUILT_PAGE), 'utf8');
+    for (const library of ['dompurify', 'marked', 'preact', 'temml']) {
+      expect(licences).toMatch(new RegExp(`^${library}$`, 'm'));
+    }
+  });
+
   it('loads nothing from anywhere, and has no code outside of its script', () => {
     const shell = contents('script')
       .concat(contents('style'))

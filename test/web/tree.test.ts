@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contextUse } from '../../web/conversation/context-use.ts';
-import { dayOf, found, titleOf } from '../../web/conversation/search.ts';
+import { dayOf, found, titleOf, withConversation } from '../../web/conversation/search.ts';
 import {
   emptyAnswer,
   pathOf,
@@ -87,6 +87,12 @@ describe('search', () => {
     ['total missing', 0],
   ])('for %j finds %i', (words, count) => {
     expect(found([conversation], {}, words)).toHaveLength(count);
+  });
+
+  it('has the conversation that was asked in last first, and each once', () => {
+    const at = (id: string, updatedAt: number) => ({ ...empty, id, updatedAt });
+    const list = withConversation([at('b', 2), at('a', 1)], at('a', 3));
+    expect(list.map(({ id, updatedAt }) => `${id}${updatedAt}`)).toEqual(['a3', 'b2']);
   });
 
   it('names a conversation after its first question', () => {

@@ -5,10 +5,9 @@ export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The object under these keys; an empty one where there is none. */
-export function recordAt(value: unknown, ...keys: string[]): Json {
-  let at = value;
-  for (const key of keys) at = isRecord(at) ? at[key] : undefined;
+/** The object under a key; an empty one where there is none. */
+export function recordAt(value: unknown, key: string): Json {
+  const at = isRecord(value) ? value[key] : undefined;
   return isRecord(at) ? at : {};
 }
 

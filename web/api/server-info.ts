@@ -21,6 +21,9 @@ export interface ServerInfo {
   defaults: Sampling;
 }
 
+/** Those of a server that has not said its own. */
+export const USUAL_LIMITS = { bodyLimitBytes: 32 * 1024 * 1024, pixelLimit: 64_000_000 };
+
 export async function readServerInfo(connection: Connection, signal: AbortSignal): Promise<ServerInfo> {
   const [props, models] = await Promise.all([
     requestJson(connection, '/props', { signal }),
@@ -39,8 +42,8 @@ export function serverInfo(props: Json, models: Json): ServerInfo {
     contextTokens: numberAt(props, 'n_ctx'),
     imageSize: numberAt(image, 'size'),
     imageTokens: numberAt(image, 'tokens'),
-    bodyLimitBytes: numberAt(limits, 'max_body_bytes') ?? 32 * 1024 * 1024,
-    pixelLimit: numberAt(image, 'max_pixels') ?? 64_000_000,
+    bodyLimitBytes: numberAt(limits, 'max_body_bytes') ?? USUAL_LIMITS.bodyLimitBytes,
+    pixelLimit: numberAt(image, 'max_pixels') ?? USUAL_LIMITS.pixelLimit,
     answerLimitTokens: numberAt(limits, 'max_answer_tokens'),
     defaults: samplingOf(recordAt(props, 'default_generation_settings')),
   };

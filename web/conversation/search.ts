@@ -1,5 +1,17 @@
-/** Finding and grouping conversations. Pure. */
+/** Ordering, finding and grouping conversations. Pure. */
 import type { Conversation, Picture } from './types.ts';
+
+/** The list with a conversation as it now is. */
+export function withConversation(
+  conversations: readonly Conversation[],
+  conversation: Conversation,
+): Conversation[] {
+  return newestFirst([conversation, ...conversations.filter(({ id }) => id !== conversation.id)]);
+}
+
+export function newestFirst(conversations: readonly Conversation[]): Conversation[] {
+  return [...conversations].sort((a, b) => b.updatedAt - a.updatedAt);
+}
 
 /** The first question stands for the whole; null where it has none. */
 export function titleOf(conversation: Conversation): string | null {

@@ -76,6 +76,7 @@ export const en = {
   answering: 'Answering…',
   copy: 'Copy',
   copied: 'Copied',
+  notCopied: 'The browser did not let the page copy. Select the text instead.',
   copyCode: 'Copy code',
   askAgain: 'Ask again',
   editQuestion: 'Edit the question',

@@ -68,6 +68,7 @@ export const zh: Text = {
   answering: '正在回答…',
   copy: '复制',
   copied: '已复制',
+  notCopied: '浏览器不允许此页面复制，请手动选择文字。',
   copyCode: '复制代码',
   askAgain: '重新回答',
   editQuestion: '修改问题',

@@ -1,24 +1,25 @@
 import { notify } from './notices.ts';
 import { state } from './state.ts';
 
-/** Copies and says so. `navigator.clipboard` is missing on plain http from another machine. */
+/** Copies, and says whether it did. `navigator.clipboard` is missing on plain http from another machine. */
 export async function copyText(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    copyBySelection(text);
-  }
-  notify('info', state.value.text.copied);
+  const isCopied = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  );
+  if (isCopied || copyBySelection(text)) notify('info', state.value.text.copied);
+  else notify('error', state.value.text.notCopied);
 }
 
-function copyBySelection(text: string): void {
+function copyBySelection(text: string): boolean {
   const focused = document.activeElement;
   const field = document.createElement('textarea');
   field.value = text;
   field.className = 'off-screen';
   document.body.append(field);
   field.select();
-  document.execCommand('copy');
+  const isCopied = document.execCommand('copy');
   field.remove();
   if (focused instanceof HTMLElement) focused.focus();
+  return isCopied;
 }

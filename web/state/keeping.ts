@@ -1,4 +1,5 @@
 /** Changing conversations, pictures and drafts in one go with the browser's database. */
+import { withConversation } from '../conversation/search.ts';
 import type { Conversation, Draft, Picture } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';
 import { DRAFTS, readItem, removeItem, writeItem } from '../storage/items.ts';
@@ -75,9 +76,7 @@ export function changeDraft(change: Partial<Draft>): void {
 
 function show(conversation: Conversation): void {
   unsaved.set(conversation.id, conversation);
-  const others = state.value.conversations.filter(({ id }) => id !== conversation.id);
-  const conversations = [conversation, ...others].sort((a, b) => b.updatedAt - a.updatedAt);
-  state.set({ conversations });
+  state.set({ conversations: withConversation(state.value.conversations, conversation) });
 }
 
 function save(id: string): void {

@@ -1,4 +1,5 @@
 /** Tells the page's other tabs what was kept here, and takes over what they keep: one of them must not undo another. */
+import { withConversation } from '../conversation/search.ts';
 import type { Conversation, Picture } from '../conversation/types.ts';
 import { state } from './state.ts';
 
@@ -18,13 +19,12 @@ function take(news: News): void {
   const { conversations, pictures, conversationId } = state.value;
   if ('picture' in news) {
     state.set({ pictures: { ...pictures, [news.picture.id]: news.picture } });
-    return;
-  }
-  const id = 'removedId' in news ? news.removedId : news.conversation.id;
-  const others = conversations.filter((each) => each.id !== id);
-  if ('removedId' in news) {
-    state.set({ conversations: others, conversationId: conversationId === id ? null : conversationId });
+  } else if ('conversation' in news) {
+    state.set({ conversations: withConversation(conversations, news.conversation) });
   } else {
-    state.set({ conversations: [news.conversation, ...others].sort((a, b) => b.updatedAt - a.updatedAt) });
+    state.set({
+      conversations: conversations.filter(({ id }) => id !== news.removedId),
+      conversationId: conversationId === news.removedId ? null : conversationId,
+    });
   }
 }

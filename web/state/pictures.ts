@@ -1,5 +1,5 @@
 /** Pictures that a person drops, pastes or picks. */
-
+import { USUAL_LIMITS } from '../api/server-info.ts';
 import { fileLimitBytes } from '../picture/shrink-plan.ts';
 import { NotAPictureError, takePicture } from '../picture/take-picture.ts';
 import { changeDraft, keepPicture } from './keeping.ts';
@@ -17,12 +17,11 @@ export async function addPictures(files: readonly File[]): Promise<void> {
 
 export async function addPicture(file: Blob, name: string): Promise<boolean> {
   const { info, text } = state.value;
+  const { bodyLimitBytes, pixelLimit } = info ?? USUAL_LIMITS;
   state.set({ isPreparing: true });
   try {
-    const picture = await takePicture(file, name, {
-      fileLimitBytes: fileLimitBytes(info?.bodyLimitBytes ?? 32 * 1024 * 1024),
-      pixelLimit: info?.pixelLimit ?? 64_000_000,
-    });
+    const limits = { fileLimitBytes: fileLimitBytes(bodyLimitBytes), pixelLimit };
+    const picture = await takePicture(file, name, limits);
     await keepPicture(picture);
     changeDraft({ pictureId: picture.id });
     return true;

@@ -1,4 +1,5 @@
 /** What was kept, into the page; what is no longer of use, out of the database. */
+import { newestFirst } from '../conversation/search.ts';
 import { settled } from '../conversation/tree.ts';
 import type { Conversation, Picture } from '../conversation/types.ts';
 import { openDatabase } from '../storage/database.ts';
@@ -41,7 +42,7 @@ async function load(): Promise<void> {
   state.set({
     database,
     drafts,
-    conversations: conversations.map(settled).sort((a, b) => b.updatedAt - a.updatedAt),
+    conversations: newestFirst(conversations.map(settled)),
     pictures: Object.fromEntries(pictures.map((picture) => [picture.id, picture])),
   });
   unsaved.map(settled).forEach(keepConversation);

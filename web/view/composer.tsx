@@ -77,6 +77,7 @@ function Question({ value, hint }: { value: string; hint: string }) {
       id={QUESTION_ID}
       ref={field}
       rows={1}
+      dir="auto"
       aria-label={text.question}
       placeholder={hint}
       value={value}

@@ -89,7 +89,9 @@ function Entry({ conversation }: { conversation: Conversation }) {
         onClick={() => openConversation(conversation.id)}
       >
         {thumbnail ? <img src={thumbnail} alt="" /> : <Icon name="chat" />}
-        <span class="entry-title">{title}</span>
+        <span class="entry-title" dir="auto">
+          {title}
+        </span>
       </button>
       <IconButton
         icon="trash"

@@ -31,7 +31,9 @@ export function TurnView({
         {isEditing ? (
           <QuestionEditor conversation={conversation} turn={turn} />
         ) : (
-          <div class="bubble">{turn.question}</div>
+          <div class="bubble" dir="auto">
+            {turn.question}
+          </div>
         )}
         {!isEditing && <QuestionTools conversation={conversation} turn={turn} />}
       </div>
@@ -105,6 +107,7 @@ function QuestionEditor({ conversation, turn }: { conversation: Conversation; tu
     >
       <textarea
         ref={field}
+        dir="auto"
         aria-label={text.editQuestion}
         value={question}
         rows={Math.min(8, question.split('\n').length + 1)}
