@@ -223,9 +223,13 @@ export class CogVLM2 {
     return this.#tokenizer.encode(text);
   }
 
-  /** The text of ids; special tokens are left out. */
+  /** The text of ids; special tokens are left out. @throws CogVLM2Error `invalid_value` for an id beyond the vocabulary. */
   detokenize(ids: Iterable<number>): string {
-    return this.#tokenizer.decode(ids);
+    const all = [...ids];
+    const { vocabSize } = this.#tokenizer;
+    const unknown = all.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+    if (unknown === undefined) return this.#tokenizer.decode(all);
+    throw new CogVLM2Error('invalid_value', `${unknown} is no token; their ids are 0 to ${vocabSize - 1}.`);
   }
 
   /** Cheap: read as often as you like. */

@@ -20,6 +20,7 @@ const STATUSES = {
   request_not_found: 404,
   method_not_allowed: 405,
   request_too_large: 413,
+  unsupported_encoding: 415,
   rate_limited: 429,
   cancelled: 499,
   engine_failed: 500,

@@ -2,9 +2,14 @@ import { ApiError } from './api-error.ts';
 
 /**
  * The JSON of a request's body, of which no more than `maxBytes` are ever held.
- * @throws ApiError request_too_large, invalid_json, cancelled (the client left in the middle)
+ * @throws ApiError unsupported_encoding, request_too_large, invalid_json, cancelled (the client left in the middle)
  */
 export async function readJson({ headers, body }: Request, maxBytes: number): Promise<unknown> {
+  const encoding = headers.get('content-encoding') ?? 'identity';
+  if (encoding !== 'identity') {
+    const message = `The body is encoded by ${encoding.slice(0, 40)}; send it as it is, without content-encoding.`;
+    throw new ApiError('unsupported_encoding', message, { headers: { 'accept-encoding': 'identity' } });
+  }
   const announced = Number(headers.get('content-length') ?? 0);
   if (announced > maxBytes) throw tooLarge(`${announced}`, maxBytes);
   const chunks: Uint8Array[] = [];

@@ -12,12 +12,15 @@ export interface Live {
   waiting(): number;
   loaded(): boolean;
   restarts(): number;
-  /** Null while there is no engine. */
+  /** Asked once for all that it says; null while there is no engine. */
   engine(): Promise<Pick<EngineStats, 'kvTokens' | 'kvTokensUsed' | 'gpuMemory'> | null>;
 }
 
 export class Metrics {
-  readonly registry = new Registry();
+  readonly #registry = new Registry();
+  readonly #live: Live;
+  readonly #kvCacheUsage: Gauge;
+  readonly #gpuMemory: Gauge<'kind'>;
   readonly #requests: Counter<'endpoint' | 'code'>;
   readonly #promptTokens: Counter;
   readonly #generatedTokens: Counter;
@@ -27,16 +30,17 @@ export class Metrics {
   readonly #seconds: Record<Stage, Histogram>;
 
   constructor(live: Live) {
-    const registers = [this.registry];
+    this.#live = live;
+    const registers = [this.#registry];
     const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
       new Counter({ name: `cogvlm2_${name}`, help, labelNames, registers });
-    const gauge = (name: string, help: string, read: () => number | Promise<number>) =>
+    const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
         name: `cogvlm2_${name}`,
         help,
         registers,
-        async collect() {
-          this.set(await read());
+        collect() {
+          this.set(read());
         },
       });
     const seconds = (name: string, help: string, buckets: number[]) =>
@@ -53,22 +57,16 @@ export class Metrics {
     gauge('requests_running', 'Answers that are being made', live.running);
     gauge('requests_waiting', 'Requests that wait for their turn', live.waiting);
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
-    gauge('kv_cache_usage_ratio', 'Share of the KV caches that is taken, 0 to 1', async () => {
-      const stats = await live.engine();
-      return stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens;
+    this.#kvCacheUsage = new Gauge({
+      name: 'cogvlm2_kv_cache_usage_ratio',
+      help: 'Share of the KV caches that is taken, 0 to 1',
+      registers,
     });
-    new Gauge({
+    this.#gpuMemory = new Gauge({
       name: 'cogvlm2_gpu_memory_bytes',
       help: 'Memory of the GPU, whichever programs use it; nothing on a CPU',
       labelNames: ['kind'],
       registers,
-      async collect() {
-        this.reset();
-        const memory = (await live.engine())?.gpuMemory;
-        if (!memory) return;
-        this.set({ kind: 'used' }, memory.usedBytes);
-        this.set({ kind: 'total' }, memory.totalBytes);
-      },
     });
     gauge('engine_restarts', 'How often the engine ended by itself and was started again', live.restarts);
     this.#seconds = {
@@ -80,6 +78,22 @@ export class Metrics {
       imageEncode: seconds('image_encode', 'Encoding a picture', SLOW),
       imageFetch: seconds('image_fetch', 'Fetching a picture by its address', SLOW),
     };
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All of it, as it is now. */
+  async text(): Promise<string> {
+    const stats = await this.#live.engine();
+    this.#kvCacheUsage.set(stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens);
+    this.#gpuMemory.reset();
+    if (stats?.gpuMemory) {
+      this.#gpuMemory.set({ kind: 'used' }, stats.gpuMemory.usedBytes);
+      this.#gpuMemory.set({ kind: 'total' }, stats.gpuMemory.totalBytes);
+    }
+    return this.#registry.metrics();
   }
 
   request(endpoint: string, status: number): void {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { Progress } from '../../src/generate/types.ts';
-import { rejected } from '../checkpoint/caught.ts';
+import { caught, rejected } from '../checkpoint/caught.ts';
 import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { readFixture } from '../text/fixtures.ts';
 
@@ -65,6 +65,9 @@ test('text to ids and back', () => {
   const ids = model.tokenize('A cat and 一只猫');
   expect(ids.length).toBeGreaterThan(3);
   expect(model.detokenize(ids)).toBe('A cat and 一只猫');
+  expect(caught(() => model.detokenize([1e6])).message).toMatch(
+    /^1000000 is no token; their ids are 0 to \d+\.$/,
+  );
 });
 
 describe('answers', () => {

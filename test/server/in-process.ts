@@ -2,7 +2,8 @@
 import pino from 'pino';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { ApiKeys } from '../../src/server/access.ts';
-import { type AppParts, createApp } from '../../src/server/app.ts';
+import { createApp } from '../../src/server/app.ts';
+import type { AppParts } from '../../src/server/app-parts.ts';
 import type { ChatRules } from '../../src/server/chat/answers.ts';
 import { Engine } from '../../src/server/engine/engine.ts';
 import { hostEngine } from '../../src/server/engine/host.ts';

@@ -42,6 +42,29 @@ describe('messages as turns', () => {
       [user('One?'), assistant('1'), assistant([text('and 2')]), user('Two?')],
       { history: [{ question: 'One?', answer: '1\n\nand 2' }] },
     ],
+    ['a system prompt and nothing else is the question', [system('Say hello.')], { question: 'Say hello.' }],
+    [
+      'a system prompt before an answer is what was answered',
+      [system('Greet.'), assistant('Hello.'), user('Who are you?')],
+      { question: 'Who are you?', history: [{ question: 'Greet.', answer: 'Hello.' }] },
+    ],
+    [
+      'answers of no text, and what an answer refused',
+      [
+        user('One?'),
+        assistant(null),
+        user('Two?'),
+        assistant([{ type: 'refusal', refusal: 'No.' }]),
+        user('3?'),
+      ],
+      {
+        question: '3?',
+        history: [
+          { question: 'One?', answer: '' },
+          { question: 'Two?', answer: 'No.' },
+        ],
+      },
+    ],
     [
       'a picture',
       [user([image('data:x'), text('What?')])],
@@ -69,8 +92,7 @@ describe('messages as turns', () => {
 
 describe('what is refused', () => {
   it.each<[string, Message[], RegExp]>([
-    ['no question', [assistant('1')], /messages\[0\] is an assistant's, but no user message/],
-    ['only a system prompt', [system('Be brief.')], /last message must be the user's/],
+    ['no question', [assistant('1')], /messages\[0\] is an assistant's, but no message with text/],
     ['an answer to be continued', [user('One?'), assistant('1')], /last message must be the user's/],
     ['a picture without words', [user([image('data:x')])], /last message must be the user's and have text/],
     ['white space', [user(' \n ')], /have text/],

@@ -67,9 +67,13 @@ it('accepts what asks for nothing, and tells what it does not know', () => {
     modalities: ['text'],
     user: 'me',
     metadata: {},
+    logprobs: false,
+    top_logprobs: 0,
     mirostat: 2,
   });
   expect(unknownFields).toEqual(['mirostat']);
+  const tools = [{ type: 'function', function: { name: 'add' } }];
+  expect(() => read({ messages, tools, tool_choice: 'none' })).not.toThrow();
 });
 
 describe('sentences', () => {

@@ -41,6 +41,7 @@ export function scriptedHost(): ScriptedHost {
   const model = {
     info: {
       name: 'scripted',
+      path: '/nowhere',
       contextSize: 4096,
       types: { f32: 1 },
       device: 'CPU',

@@ -1,7 +1,7 @@
 /**
  * OpenAI's messages as what the model was trained on: turns of question and answer about at most one picture, which
  * stands before all text. The model knows no system prompt, so a system message goes in front of the question that
- * follows it. Nothing is left out in silence: what cannot be used is refused, or told in `warnings`.
+ * follows it, or is the question where none does. Nothing is left out in silence: what cannot be used is refused, or told in `warnings`.
  */
 import { z } from 'zod';
 import type { Turn } from '../../index.ts';
@@ -28,24 +28,21 @@ export function readMessages(messages: readonly Message[]): ChatPrompt {
   const images: string[] = [];
   const warnings: string[] = [];
   let asked: string[] = [];
-  let fromUser = false;
   for (const [i, message] of messages.entries()) {
     const at = `messages[${i}]`;
     const { role } = message;
     if (role === 'assistant') {
       const answer = readContent(message, at).text;
       const last = history.at(-1);
-      if (fromUser) history.push({ question: asked.join('\n\n'), answer });
-      else if (asked.length === 0 && last) last.answer = `${last.answer}\n\n${answer}`;
-      else throw wrong(at, `${at} is an assistant's, but no user message with text stands before it.`);
+      if (asked.length > 0) history.push({ question: asked.join('\n\n'), answer });
+      else if (last) last.answer = `${last.answer}\n\n${answer}`;
+      else throw wrong(at, `${at} is an assistant's, but no message with text stands before it.`);
       asked = [];
-      fromUser = false;
     } else if (role === 'user' || role === 'system' || role === 'developer') {
       const content = readContent(message, at);
       images.push(...content.images);
       if (content.text.trim() === '') continue;
       asked.push(content.text);
-      fromUser ||= role === 'user';
     } else {
       throw wrong(
         `${at}.role`,
@@ -54,7 +51,7 @@ export function readMessages(messages: readonly Message[]): ChatPrompt {
       );
     }
   }
-  if (!fromUser)
+  if (asked.length === 0)
     throw wrong('messages', "The last message must be the user's and have text: it is what is answered.");
   if (images.length > 1) {
     warnings.push(`${images.length} pictures are in the messages; the model sees one, the last.`);
@@ -69,6 +66,8 @@ function readContent(message: Message, at: string): Content {
     throw wrong(`${at}.tool_calls`, `${at} calls a tool; tools are not supported here.`, 'unsupported');
   }
   if (typeof content === 'string') return { text: content, images: [] };
+  // As OpenAI's own answers have it where there is no text.
+  if (role === 'assistant' && (content === null || content === undefined)) return { text: '', images: [] };
   if (!Array.isArray(content)) {
     throw wrong(`${at}.content`, `${at}.content must be a string or a list of parts; got ${shown(content)}.`);
   }
@@ -85,6 +84,7 @@ function readContent(message: Message, at: string): Content {
       );
     }
     if (parsed.data.type === 'text') texts.push(parsed.data.text);
+    else if (parsed.data.type === 'refusal') texts.push(parsed.data.refusal);
     else images.push(urlOf(parsed.data.image_url));
   }
   if (images.length > 0 && role !== 'user') {
@@ -101,6 +101,7 @@ function readContent(message: Message, at: string): Content {
 
 const partSchema = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text'), text: z.string() }),
+  z.looseObject({ type: z.literal('refusal'), refusal: z.string() }),
   z.looseObject({
     type: z.literal('image_url'),
     image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),

@@ -24,6 +24,7 @@ const only = (is: (value: unknown) => boolean, refusal: string) =>
   z
     .custom<unknown>((value) => value === undefined || value === null || is(value), { params: { refusal } })
     .optional();
+const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
 const isEmpty = (value: unknown) =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
@@ -78,9 +79,9 @@ const chatSchema = z.looseObject({
   presence_penalty: only((v) => v === 0, 'there is no presence_penalty here: use repetition_penalty'),
   frequency_penalty: only((v) => v === 0, 'there is no frequency_penalty here: use repetition_penalty'),
   logit_bias: only(isEmpty, 'there is no logit_bias here'),
-  tools: only((v) => Array.isArray(v) && v.length === 0, 'the model was not trained to call tools'),
+  tools: z.unknown().optional(),
   tool_choice: only((v) => v === 'none' || v === 'auto', 'the model was not trained to call tools'),
-  functions: only((v) => Array.isArray(v) && v.length === 0, 'the model was not trained to call functions'),
+  functions: only(isEmptyList, 'the model was not trained to call functions'),
   function_call: only((v) => v === 'none' || v === 'auto', 'the model was not trained to call functions'),
   modalities: only(
     (v) => Array.isArray(v) && v.every((one) => one === 'text'),
@@ -126,7 +127,12 @@ export function readChatRequest(
     const message = `max_tokens is ${maxTokens}; the limit is ${maxTokensLimit} (--max-answer-tokens).`;
     throw new ApiError('invalid_value', message, { param: 'max_tokens' });
   }
-  if (wire.top_logprobs != null && wire.logprobs !== true) {
+  // With "none" they ask for nothing.
+  if (wire.tool_choice !== 'none' && wire.tools != null && !isEmptyList(wire.tools)) {
+    const message = `tools is ${shown(wire.tools)}, but the model was not trained to call tools.`;
+    throw new ApiError('unsupported', message, { param: 'tools' });
+  }
+  if (wire.top_logprobs && wire.logprobs !== true) {
     const message = `top_logprobs is ${wire.top_logprobs}, but logprobs is not true.`;
     throw new ApiError('invalid_value', message, { param: 'top_logprobs' });
   }

@@ -1,0 +1,39 @@
+/** What the routes stand on. */
+import type { HttpBindings } from '@hono/node-server';
+import type { Hono } from 'hono';
+import type { ApiKeys } from './access.ts';
+import type { ChatParts } from './chat/answers.ts';
+import type { Page } from './page.ts';
+
+export interface AppParts extends ChatParts {
+  facts: Facts;
+  keys: ApiKeys;
+  page: Page;
+  /** The names that the Host header may have; null checks none. */
+  hosts: readonly string[] | null;
+  /** Web pages elsewhere that may use this server. */
+  origins: readonly string[];
+}
+
+export interface Facts {
+  version: string;
+  /** Seconds since 1970: when the server began. */
+  startedAt: number;
+  maxBodyBytes: number;
+  allowsImageUrls: boolean;
+  /** Set once the server has begun to end. */
+  draining: boolean;
+}
+
+export interface Env {
+  /** Absent where a test calls the app without a socket. */
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    /** Of the request. */
+    id: string;
+    /** Who asks: a key or an address, as the queue and the log name it. */
+    client: string;
+  };
+}
+
+export type App = Hono<Env>;

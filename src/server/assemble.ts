@@ -1,0 +1,73 @@
+/** The parts of a server, made from its options: the engine, the queue, the log, the metrics, the rules of requests. */
+import pino from 'pino';
+import { ApiKeys, isLoopback } from './access.ts';
+import type { AppParts, Facts } from './app-parts.ts';
+import { Engine } from './engine/engine.ts';
+import type { EngineProcess } from './engine/process.ts';
+import { imageFetcher } from './image-fetch.ts';
+import { Metrics } from './metrics.ts';
+import { readPage } from './page.ts';
+import { FairQueue } from './queue.ts';
+import { RunningRequests } from './running.ts';
+import type { ServeOptions } from './serve-options.ts';
+
+/** A picture of the network may take this long, and be this large, whatever the body's limit is. */
+const FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000 };
+
+export function assemble(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
+  const log = pino({ level: options.logLevel, base: null }, options.logTo);
+  const engine = new Engine(startProcess, options.load, {
+    onLoading: options.onLoading,
+    onCrash: (why, pauseMs) => log.error({ why, pauseMs }, 'the engine ended; it is started again'),
+    onRestart: () => log.info('the engine is back'),
+  });
+  const running = new RunningRequests();
+  const queue = new FairQueue({
+    parallel: options.parallel,
+    maxWaiting: options.maxQueue,
+    maxPerClient: options.maxPerClient ?? Number.POSITIVE_INFINITY,
+  });
+  const metrics = new Metrics({
+    running: () => queue.running,
+    waiting: () => queue.waiting,
+    loaded: () => engine.isReady,
+    restarts: () => engine.restarts,
+    engine: () => engine.stats(),
+  });
+  const facts: Facts = {
+    version: options.version,
+    startedAt: Math.floor(Date.now() / 1000),
+    maxBodyBytes: options.maxBodyBytes,
+    allowsImageUrls: options.allowImageUrls || options.allowImageHosts.length > 0,
+    draining: false,
+  };
+  return {
+    engine,
+    queue,
+    running,
+    metrics,
+    log,
+    facts,
+    keys: new ApiKeys(options.apiKeys),
+    page: readPage(),
+    hosts: isLoopback(options.host) || options.allowedHosts.length > 0 ? options.allowedHosts : null,
+    origins: options.corsOrigins,
+    rules: {
+      /** The model's own name is known when it is loaded. @throws ApiError model_loading */
+      get names() {
+        return [engine.info.name, ...options.aliases];
+      },
+      maxPixels: options.maxImagePixels,
+      maxBytes: options.maxBodyBytes,
+      fetchImage: imageFetcher({
+        allowAny: options.allowImageUrls,
+        allowHosts: options.allowImageHosts,
+        ...FETCH_LIMITS,
+      }),
+      maxAnswerTokens: options.maxAnswerTokens ?? Number.POSITIVE_INFINITY,
+      timeLimitMs: options.timeLimitSeconds * 1000,
+      maxBufferedBytes: 2 ** 20,
+      pingMs: 15_000,
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import type { Progress } from '../index.ts';
+import type { EngineLoadOptions } from './engine/protocol.ts';
+
+export interface ServeOptions {
+  host: string;
+  /** 0 takes any that is free. */
+  port: number;
+  apiKeys: readonly string[];
+  /** Listens beyond this machine without a key. */
+  insecure: boolean;
+  /** Further names of the model. */
+  aliases: readonly string[];
+  parallel: number;
+  maxQueue: number;
+  maxPerClient?: number | undefined;
+  timeLimitSeconds: number;
+  drainSeconds: number;
+  maxAnswerTokens?: number | undefined;
+  maxBodyBytes: number;
+  maxImagePixels: number;
+  allowImageUrls: boolean;
+  allowImageHosts: readonly string[];
+  allowedHosts: readonly string[];
+  corsOrigins: readonly string[];
+  logLevel: string;
+  logTo: { write(text: string): void };
+  version: string;
+  load: EngineLoadOptions;
+  onLoading(progress: Progress): void;
+}

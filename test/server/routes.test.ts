@@ -1,0 +1,107 @@
+/** What clients of all kinds send to the routes besides what they should. */
+import { gzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { AppParts } from '../../src/server/app-parts.ts';
+import { Metrics } from '../../src/server/metrics.ts';
+import { type TestApp, testApp } from './in-process.ts';
+import { scriptedHost } from './scripted-host.ts';
+
+let server: TestApp;
+beforeAll(async () => {
+  server = await testApp({ load: scriptedHost().load });
+  await server.started;
+});
+const ask = (path: string, method = 'GET') => server.app.request(path, { method });
+const codeOf = async (response: Response) => {
+  const { error } = (await response.json()) as { error: { code: string; message: string } };
+  return [response.status, error.code, error.message];
+};
+
+describe('paths and methods', () => {
+  it.each(['/v1/models/', '/health/', '/v1/models/demo/'])(
+    '%s is what it is without its last slash',
+    async (path) => {
+      expect((await ask(path)).status).toBe(200);
+    },
+  );
+
+  it('HEAD is GET without a body', async () => {
+    const response = await ask('/v1/models', 'HEAD');
+    expect([response.status, await response.text()]).toEqual([200, '']);
+  });
+
+  it.each([
+    ['/v1/models', 'GET, HEAD'],
+    ['/v1/chat/completions', 'POST'],
+  ])('OPTIONS says what %s takes', async (path, allow) => {
+    const response = await ask(path, 'OPTIONS');
+    expect([response.status, response.headers.get('allow')]).toEqual([204, allow]);
+  });
+
+  it.each([
+    ['/v1/models', 'DELETE', 'GET, HEAD'],
+    ['/v1/models/demo', 'POST', 'GET, HEAD'],
+    ['/v1/chat/completions/', 'GET', 'POST'],
+    ['/v1/cancel/some-id', 'PUT', 'POST'],
+  ])('%s does not take %s', async (path, method, allow) => {
+    const response = await ask(path, method);
+    expect(response.headers.get('allow')).toBe(allow);
+    expect(await codeOf(response)).toEqual([405, 'method_not_allowed', expect.stringContaining(allow)]);
+  });
+
+  it.each([
+    ['/chat/completions', 'Did you mean /v1/chat/completions?'],
+    ['//v1/models', 'Did you mean /v1/models?'],
+    ['/v1/model', 'Did you mean /v1/models?'],
+    ['/api/generate/something', 'The API is under /v1.'],
+  ])('%s is not there, but the message helps', async (path, hint) => {
+    expect(await codeOf(await ask(path))).toEqual([404, 'not_found', expect.stringContaining(hint)]);
+  });
+});
+
+describe('bodies', () => {
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Why?' }], max_tokens: 1 });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-8'])(
+    'JSON is read as JSON, whatever its type is said to be: %s',
+    async (type) => {
+      expect((await server.post('/v1/chat/completions', body, { 'content-type': type })).status).toBe(200);
+    },
+  );
+
+  it('one that is compressed is refused with what to do', async () => {
+    const response = await server.app.request('/v1/chat/completions', {
+      method: 'POST',
+      body: gzipSync(body),
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+    });
+    expect(response.headers.get('accept-encoding')).toBe('identity');
+    expect(await codeOf(response)).toEqual([
+      415,
+      'unsupported_encoding',
+      'The body is encoded by gzip; send it as it is, without content-encoding.',
+    ]);
+    expect(server.queue.waiting).toBe(0);
+  });
+});
+
+it('the metrics ask the engine once', async () => {
+  let asked = 0;
+  const parts: Pick<AppParts, 'metrics'> = {
+    metrics: new Metrics({
+      running: () => 0,
+      waiting: () => 0,
+      loaded: () => true,
+      restarts: () => 0,
+      async engine() {
+        asked++;
+        return { kvTokens: 4, kvTokensUsed: 1, gpuMemory: { usedBytes: 1, totalBytes: 2 } };
+      },
+    }),
+  };
+  const { app } = await testApp({ load: scriptedHost().load, parts });
+  const text = await (await app.request('/metrics')).text();
+  expect(text).toContain('cogvlm2_kv_cache_usage_ratio 0.25\n');
+  expect(text).toContain('cogvlm2_gpu_memory_bytes{kind="total"} 2\n');
+  expect(asked).toBe(1);
+});
