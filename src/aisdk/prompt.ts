@@ -37,9 +37,10 @@ export function readPrompt(prompt: LanguageModelV3Prompt): ChatPrompt {
       if (text.trim() !== '') asked.push(text);
       continue;
     }
-    if (asked.length === 0)
-      throw invalid(prompt, 'An answer of the assistant follows no question with text.');
-    history.push({ question: asked.join('\n\n'), answer: text });
+    const last = history.at(-1);
+    if (asked.length > 0) history.push({ question: asked.join('\n\n'), answer: text });
+    else if (last) last.answer = `${last.answer}\n\n${text}`;
+    else throw invalid(prompt, 'An answer of the assistant follows no question with text.');
     asked = [];
   }
   if (asked.length === 0) throw invalid(prompt, 'The last message must be a question with text.');

@@ -80,7 +80,11 @@ export const DO_NOT_RETRY = { 'x-should-retry': 'false' };
 export function apiErrorOf(error: unknown, requestId: string): ApiError {
   if (error instanceof ApiError) return error;
   const code = error instanceof CogVLM2Error ? PASSED_ON[error.code] : undefined;
-  if (code !== undefined) return new ApiError(code, inWireNames((error as Error).message), { cause: error });
+  if (code !== undefined) {
+    const param = PARAMS[code];
+    const message = inWireNames((error as Error).message);
+    return new ApiError(code, message, { cause: error, ...(param !== undefined && { param }) });
+  }
   return new ApiError(
     'engine_failed',
     `The server failed on this request; its log has more under ${requestId}.`,
@@ -100,6 +104,14 @@ const PASSED_ON: Partial<Record<string, ApiCode>> = {
   queue_full: 'queue_full',
   out_of_memory: 'out_of_memory',
   aborted: 'cancelled',
+};
+
+/** The field that each of them is about, where that is known. */
+const PARAMS: Partial<Record<ApiCode, string>> = {
+  invalid_image: 'messages',
+  image_too_large: 'messages',
+  invalid_json_schema: 'response_format',
+  context_length_exceeded: 'messages',
 };
 
 /** The library says `maxTokens`; on the wire the field is `max_tokens`. */

@@ -80,11 +80,12 @@ describe('generateText', () => {
       messages: [
         { role: 'user', content: 'One?' },
         { role: 'assistant', content: 'Two.' },
+        { role: 'assistant', content: 'Or 3.' },
         { role: 'user', content: 'Three?' },
       ],
       maxOutputTokens: 6,
     });
-    const history = [{ question: 'Be brief.\n\nOne?', answer: 'Two.' }];
+    const history = [{ question: 'Be brief.\n\nOne?', answer: 'Two.\n\nOr 3.' }];
     const answer = await loaded.chat(null, history).ask('Three?', { maxTokens: 6 }).result();
     expect(text).toBe(answer.text);
   });

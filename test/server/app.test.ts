@@ -351,6 +351,7 @@ describe('limits of a request', () => {
     expect(await errorOf(await server.chat({ messages: picture(url) }))).toMatchObject({
       status: 400,
       code,
+      param: 'messages',
       message: expect.stringContaining(sentence),
     });
   });

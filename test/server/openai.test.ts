@@ -104,7 +104,11 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
       type: 'json_schema',
       json_schema: { name: 'x', schema: { type: 'object', not: {} } },
     });
-    await expect(wrong).rejects.toMatchObject({ status: 400, code: 'invalid_json_schema' });
+    await expect(wrong).rejects.toMatchObject({
+      status: 400,
+      code: 'invalid_json_schema',
+      param: 'response_format',
+    });
   });
 
   it('tells how likely each token was, whole and streamed alike', async () => {

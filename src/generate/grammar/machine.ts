@@ -44,25 +44,26 @@ const partsOfTable = 100;
 const deepest = 64;
 
 export class Machine {
-  readonly start: State;
+  readonly #grammar: Expression;
   readonly #bottom: Frame;
   readonly #states = new Map<string, State>();
+  /** Not kept when all are forgotten: it leads to all. */
+  #start: State | null = null;
   #frames = 0;
   #generation = 0;
   #parts = 0;
   #work = 0;
 
   constructor(grammar: Expression) {
-    this.#bottom = {
-      id: 0,
-      expression: null,
-      at: 0,
-      below: null,
-      above: null,
-      generation: 0,
-    };
-    const start = this.#state([this.#frame(grammar, 0, this.#bottom)]);
-    this.start = start ?? { accepts: false, edges: [], frames: [], next: [] };
+    this.#grammar = grammar;
+    this.#bottom = { id: 0, expression: null, at: 0, below: null, above: null, generation: 0 };
+  }
+
+  get start(): State {
+    if (this.#start !== null) return this.#start;
+    const start = this.#state([this.#frame(this.#grammar, 0, this.#bottom)]);
+    this.#start = start ?? { accepts: false, edges: [], frames: [], next: [] };
+    return this.#start;
   }
 
   /** What was done so far, in steps of some tens of nanoseconds. */
@@ -109,6 +110,7 @@ export class Machine {
     this.#parts += partsOfTable + frames.length + edges.length;
     if (this.#parts > mostParts) {
       this.#states.clear();
+      this.#start = null;
       this.#generation++;
       this.#parts = 0;
     }

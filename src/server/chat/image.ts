@@ -30,6 +30,7 @@ export async function readRequestImage(
     throw new ApiError(
       'invalid_image_format',
       `The image is ${describeOther(bytes)}; this server reads JPEG, PNG and WebP.`,
+      { param: 'messages' },
     );
   }
   const header = await readImageHeader(bytes);
@@ -39,6 +40,7 @@ export async function readRequestImage(
     throw new ApiError(
       'image_too_large',
       `The image is ${size}; the limit is ${inMega(maxPixels)} megapixels (--max-image-pixels).`,
+      { param: 'messages' },
     );
   }
   return { ...header, bytes, source };
@@ -50,13 +52,14 @@ function readDataImage(url: string, maxBytes: number): Uint8Array {
     throw new ApiError(
       'invalid_image_format',
       `The image is ${type || 'of no type'}; this server reads JPEG, PNG and WebP.`,
+      { param: 'messages' },
     );
   }
   try {
     return readDataUrl(url, maxBytes);
   } catch (error) {
     if (!(error instanceof CogVLM2Error) || error.code !== 'invalid_value') throw error;
-    throw new ApiError('invalid_image', error.message, { cause: error });
+    throw new ApiError('invalid_image', error.message, { param: 'messages', cause: error });
   }
 }
 

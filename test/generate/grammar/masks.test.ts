@@ -186,3 +186,16 @@ describe('others of the process have their turn, counted', () => {
     expect(turns).toBeLessThan(4);
   });
 });
+
+test('what is found out about a grammar is forgotten before it is much', () => {
+  const machine = new Machine(grammarOf({ type: 'array' }));
+  for (let round = 0; round < 3; round++) {
+    // Each depth is a stack that was not there before.
+    let state: State | null = machine.start;
+    for (let depth = 0; depth < 3000; depth++) state = state && machine.step(state, 0x5b);
+    expect(state).not.toBeNull();
+    const reached = new Set([machine.start]);
+    for (const { next } of reached) for (const to of next) if (to) reached.add(to);
+    expect(reached.size).toBeLessThan(2000);
+  }
+});
