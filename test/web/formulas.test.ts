@@ -43,6 +43,7 @@ describe('a formula', () => {
     ['1. Area:\n$$\na\n$$', ['$$\na\n$$']],
     ['> $$a$$', ['$$a$$']],
     ['# About $x$', ['$x$']],
+    ['it is $5 km$ away', ['$5 km$']],
     ['$\\text{a \\$5 note}$', ['$\\text{a \\$5 note}$']],
   ])('is found in %j', (text, formulas) => {
     expect(formulasOf(text)).toEqual(formulas);
@@ -105,7 +106,8 @@ describe('a formula that is still being written', () => {
     ['so $[0,1)$ is', 'so $[0,1)$ is'],
     ['so \\([0,1)\\)', 'so \\([0,1)\\)'],
     ['run `echo $x', 'run `echo $x`'],
-    ['it costs $5 and', 'it costs $5 and'],
+    ['it costs $5 and ', 'it costs $5 and '],
+    ['it is $5 km', 'it is '],
     ['价格为$5，比', '价格为$5，比'],
     ['it costs $5\nor', 'it costs $5\nor'],
     ['costs $5 and \\(x', 'costs $5 and '],

@@ -6,52 +6,20 @@ import DOMPurify from 'dompurify';
 import temml from 'temml';
 import { formulaAt } from './formulas.ts';
 
+const ELEMENTS = `
+  span math mrow mi mn mo mtext mspace mstyle mpadded mphantom menclose mfrac msqrt mroot msub
+  msup msubsup munder mover munderover mmultiscripts mprescripts none mtable mtr mtd
+`;
+const ATTRIBUTES = `
+  accent class columnalign columnlines columnspan depth display displaystyle fence form height
+  largeop linethickness lspace mathbackground mathcolor mathsize mathvariant maxsize minsize
+  movablelimits notation rowlines rowspacing rspace scriptlevel separator stretchy style symmetric
+  voffset width
+`;
+
 export const ALLOWED = {
-  ALLOWED_TAGS: [
-    ...[
-      'span',
-      'math',
-      'mrow',
-      'mi',
-      'mn',
-      'mo',
-      'mtext',
-      'mspace',
-      'mstyle',
-      'mpadded',
-      'mphantom',
-      'menclose',
-    ],
-    ...[
-      'mfrac',
-      'msqrt',
-      'mroot',
-      'msub',
-      'msup',
-      'msubsup',
-      'munder',
-      'mover',
-      'munderover',
-      'mmultiscripts',
-    ],
-    ...['mprescripts', 'none', 'mtable', 'mtr', 'mtd'],
-  ],
-  ALLOWED_ATTR: [
-    ...[
-      'accent',
-      'class',
-      'columnalign',
-      'columnlines',
-      'columnspan',
-      'depth',
-      'display',
-      'displaystyle',
-      'fence',
-    ],
-    ...['form', 'height', 'largeop', 'linethickness', 'lspace', 'mathbackground', 'mathcolor', 'mathsize'],
-    ...['mathvariant', 'maxsize', 'minsize', 'movablelimits', 'notation', 'rowlines', 'rowspacing', 'rspace'],
-    ...['scriptlevel', 'separator', 'stretchy', 'style', 'symmetric', 'voffset', 'width'],
-  ],
+  ALLOWED_TAGS: ELEMENTS.trim().split(/\s+/),
+  ALLOWED_ATTR: ATTRIBUTES.trim().split(/\s+/),
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   IN_PLACE: true as const,

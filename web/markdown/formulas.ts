@@ -47,7 +47,7 @@ export function masked(text: string): string {
   });
 }
 
-/** Where the last formula of a paragraph begins that is not closed yet; the paragraph's end where there is none. */
+/** Where a formula of a paragraph begins that is not closed yet; the paragraph's end where there is none. */
 export function openFormulaIn(paragraph: string): number {
   for (const { index, 0: sign } of masked(paragraph).matchAll(OPEN)) {
     if (!isProse(paragraph.slice(index + sign.length))) return index;
@@ -60,10 +60,10 @@ type Groups = Record<string, string | undefined> | undefined;
 const texOf = (groups: Groups): string | null =>
   groups?.dollars ?? groups?.brackets ?? groups?.parentheses ?? groups?.dollar ?? null;
 
-/** Amounts of money, as in "$10 to 20$" and "$5，原价6$", and words that TeX would run together. */
+/** Amounts of money, as in "$10 to 20$" and "$5，原价6$" but not "$5 km$", and words that TeX would run together. */
 function isProse(tex: string): boolean {
   return (
-    /^\d[\d.,]*(?:\s+\(?[a-z]{2}|[\s，。；、（]*\p{Script=Han})/iu.test(tex) ||
+    /^\d[\d.,]*(?:\s+\(?[a-z]{2,}[\s,.;:!?]|[\s，。；、（]*\p{Script=Han})/iu.test(tex) ||
     (!tex.includes('\\') && /(?:\s[a-z]{2,}){3}/i.test(tex))
   );
 }
