@@ -1,4 +1,4 @@
-/** Predictions from anywhere, as rows: a file of `eval run`, a JSON list, JSON lines, or a table (TSV, parquet). */
+/** Predictions from anywhere, as rows: a file of `eval run`, a JSON list, JSON lines, or a table (TSV, xlsx, parquet). */
 import { firstText, openSource } from './data/source.ts';
 import { type Header, headerSchema } from './prediction.ts';
 import { isAnswer, readPredictions } from './prediction-file.ts';

@@ -16,12 +16,15 @@ async function filesAt(benchmark: Benchmark, given: string): Promise<string[]> {
   });
   if (!found.isDirectory()) return [given];
   const names = (await readdir(given, { recursive: true }))
-    .filter((name) => /\.(?:tsv|parquet|json|jsonl)$/i.test(name))
+    .filter((name) => /\.(?:tsv|xlsx|parquet|json|jsonl)$/i.test(name))
     .filter((name) => name.split(path.sep).length <= 3 && !isAside(name))
     .sort();
   const kinds = new Set(names.map((name) => kindOf(benchmark, name)));
   if (names.length === 0) {
-    throw new CogVLM2Error('file_not_found', `${given} has no .tsv, .parquet, .json or .jsonl file in it.`);
+    throw new CogVLM2Error(
+      'file_not_found',
+      `${given} has no .tsv, .xlsx, .parquet, .json or .jsonl file in it.`,
+    );
   }
   if (kinds.size > 1) {
     throw new CogVLM2Error(

@@ -5,6 +5,7 @@ import type { Row } from '../row.ts';
 import { openJson } from './json-source.ts';
 import { openParquet } from './parquet-source.ts';
 import { openTsv } from './tsv-source.ts';
+import { openXlsx } from './xlsx-source.ts';
 
 /** A row, or in words why it cannot be read. */
 export type SourceRow = Row | string;
@@ -22,13 +23,14 @@ export interface RowSource extends AsyncDisposable {
 export async function openSource(path: string): Promise<RowSource> {
   const head = await firstText(path);
   if (head.startsWith('PAR1')) return openParquet(path);
+  if (head.startsWith('PK\u0003\u0004')) return openXlsx(path);
   const text = head.replace(/^\uFEFF/, '').trimStart();
   if (text.startsWith('[')) return openJson(path, false);
   if (text.startsWith('{')) return openJson(path, true);
   if (/^[^\n\r]*\t/.test(text)) return openTsv(path);
   throw new CogVLM2Error(
     'invalid_value',
-    `${path} is none of the files that are read here: TSV with names in its first line, parquet, JSON, JSON lines.`,
+    `${path} is none of the files that are read here: TSV with names in its first line, xlsx, parquet, JSON, JSON lines.`,
   );
 }
 

@@ -44,6 +44,11 @@ export class Column {
   }
 }
 
+/** Whether a cell keeps its column a column of numbers. */
+export function isNumeric(cell: string): boolean {
+  return isMissing(cell) || decimal.test(cell);
+}
+
 /** A picture's cell is not worth hashing. */
 function isMissing(cell: string): boolean {
   return cell.length <= longestMissing && missing.has(cell);

@@ -87,7 +87,7 @@ export class TsvTable implements AsyncDisposable {
 }
 
 /** A second "a" is called "a.1". */
-function uniqueNames(names: readonly string[]): string[] {
+export function uniqueNames(names: readonly string[]): string[] {
   const seen = new Map<string, number>();
   return names.map((name) => {
     const count = seen.get(name) ?? 0;
