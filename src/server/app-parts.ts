@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { ApiKeys } from './access.ts';
-import type { ChatParts } from './chat/answers.ts';
+import type { ChatParts } from './chat/parts.ts';
 import type { Page } from './page.ts';
 
 export interface AppParts extends ChatParts {

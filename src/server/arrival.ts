@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import type { AppParts, Env } from './app-parts.ts';
 import { readJson } from './body.ts';
-import type { Arrival } from './chat/answers.ts';
+import type { Arrival } from './chat/checked.ts';
 
 export function arrivalOf(c: Context<Env>, { facts }: AppParts): Arrival {
   return {

@@ -1,16 +1,14 @@
 /** One chat request from its arrival to its end: read, checked, given its turn, answered whole or as a stream. */
-import type { Logger } from 'pino';
 import type { Answer, AnswerEvent } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
-import type { Metrics } from '../metrics.ts';
-import type { FairQueue, Place } from '../queue.ts';
-import type { RunningRequest, RunningRequests } from '../running.ts';
-import { type ImageRules, type RequestImage, readRequestImage } from './image.ts';
-import { type ChatRequest, readChatRequest } from './request.ts';
+import type { Place } from '../queue.ts';
+import type { RunningRequest } from '../running.ts';
+import { type Arrival, type CheckedRequest, checkRequest } from './checked.ts';
+import type { ChatParts } from './parts.ts';
+import { reportAnswer, reportFailure } from './report.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './sse.ts';
-import { checkTextSize } from './text-size.ts';
 import {
   type AnswerHead,
   chunk,
@@ -21,37 +19,8 @@ import {
   usageChunk,
 } from './wire.ts';
 
-export interface ChatRules extends ImageRules {
-  /** The names that a request may call the model by; the first is the model's own. */
-  names: readonly string[];
-  maxAnswerTokens: number;
-  timeLimitMs: number;
-  maxBufferedBytes: number;
-  pingMs: number;
-}
-
-export interface ChatParts {
-  engine: Engine;
-  queue: FairQueue;
-  running: RunningRequests;
-  metrics: Metrics;
-  log: Logger;
-  rules: ChatRules;
-}
-
-/** What is known of a request before its body is read. */
-export interface Arrival {
-  id: string;
-  client: string;
-  readBody(): Promise<unknown>;
-  /** Aborted when the client has left. */
-  left: AbortSignal;
-}
-
 /** A request that was found right. */
-interface Job {
-  request: ChatRequest;
-  image: RequestImage | null;
+interface Job extends Pick<CheckedRequest, 'request' | 'image'> {
   ask: AskRequest;
   running: RunningRequest;
   place: Place;
@@ -93,57 +62,30 @@ export class ChatAnswers {
 
   /** How many tokens a request's prompt has, found as for an answer. */
   async countTokens(arrival: Arrival) {
-    const { request, image } = await this.#read(arrival, arrival.left);
-    const { promptTokens, imageTokens } = await this.#size(request, image);
+    const { promptTokens, imageTokens } = (await checkRequest(arrival, this.#parts, arrival.left)).size;
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
   async #check(arrival: Arrival, running: RunningRequest, place: Place): Promise<Job> {
-    const { signal } = running.stop;
-    const { request, image } = await this.#read(arrival, signal);
+    const { rules, engine, log } = this.#parts;
+    const { request, image, size } = await checkRequest(arrival, this.#parts, running.stop.signal);
     const { prompt, options, unknownFields } = request;
-    const { promptTokens, maxTokens } = await this.#size(request, image);
-    running.promptTokens = promptTokens;
-    if (unknownFields.length > 0) this.#parts.log.debug({ id: arrival.id, unknownFields }, 'fields ignored');
-    const { rules, engine } = this.#parts;
+    running.promptTokens = size.promptTokens;
+    if (unknownFields.length > 0) log.debug({ id: arrival.id, unknownFields }, 'fields ignored');
     const head: AnswerHead = {
       id: running.id,
       created: Math.floor(Date.now() / 1000),
       model: rules.names[0]!,
       system_fingerprint: fingerprintOf(engine),
     };
-    const { question, history } = prompt;
-    const limited = Math.min(maxTokens, rules.maxAnswerTokens);
+    const maxTokens = Math.min(size.maxTokens, rules.maxAnswerTokens);
     const ask = {
       image: image?.bytes ?? null,
-      question,
-      history,
-      options: { ...options, maxTokens: limited, client: arrival.client },
+      question: prompt.question,
+      history: prompt.history,
+      options: { ...options, maxTokens, client: arrival.client },
     };
     return { request, image, ask, running, place, head };
-  }
-
-  async #read(arrival: Arrival, signal: AbortSignal) {
-    const { engine, rules, metrics } = this.#parts;
-    // Before the body: while the model loads, nobody has to send a picture to be told so.
-    void engine.info;
-    const request = readChatRequest(await arrival.readBody(), rules.names, rules.maxAnswerTokens);
-    const { imageUrl } = request.prompt;
-    if (imageUrl === null) return { request, image: null };
-    const startedAt = performance.now();
-    const image = await readRequestImage(imageUrl, rules, signal);
-    metrics.image(image.source);
-    if (image.source === 'url') metrics.time('imageFetch', performance.now() - startedAt);
-    return { request, image };
-  }
-
-  /** What the prompt takes of the context. @throws CogVLM2Error context_length_exceeded */
-  #size({ prompt, options }: ChatRequest, image: RequestImage | null) {
-    const { question, history } = prompt;
-    const { engine } = this.#parts;
-    const texts = [question, ...history.flatMap((turn) => [turn.question, turn.answer])];
-    checkTextSize(texts, engine.info.contextSize);
-    return engine.call('check', image !== null, { question, history, options });
   }
 
   async #whole(job: Job): Promise<Response> {
@@ -218,47 +160,16 @@ export class ChatAnswers {
         if (event.type !== 'done') onEvent(event);
         else {
           if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
-          this.#report(job, event.answer);
+          reportAnswer(this.#parts, running, job.image, event.answer);
           return { answer: event.answer, queueMs };
         }
       }
       throw new Error('The answer ended without its last event.');
     } catch (error) {
       const told = signal.aborted ? signal.reason : error;
-      this.#reportFailure(job, told);
+      reportFailure(this.#parts, running, told);
       throw told;
     }
-  }
-
-  #report({ head, image, running }: Job, answer: Answer): void {
-    const { metrics, log } = this.#parts;
-    const ms = performance.now() - running.startedAt;
-    metrics.answer(answer);
-    metrics.time('request', ms);
-    const { usage, timings, finishReason } = answer;
-    log.info(
-      {
-        id: head.id,
-        client: running.client,
-        image: image && `${image.width} x ${image.height} ${image.format}`,
-        promptTokens: usage.promptTokens,
-        cachedTokens: usage.cachedTokens,
-        completionTokens: usage.completionTokens,
-        finishReason,
-        visionMs: Math.round(timings.visionMs),
-        prefillMs: Math.round(timings.prefillMs),
-        decodeMs: Math.round(timings.decodeMs),
-        ms: Math.round(ms),
-      },
-      'answered',
-    );
-  }
-
-  #reportFailure({ head, running }: Job, error: unknown): void {
-    const { code } = apiErrorOf(error, head.id);
-    const ms = Math.round(performance.now() - running.startedAt);
-    const fields = { id: head.id, client: running.client, code, textPieces: running.pieces, ms };
-    this.#parts.log.info(fields, 'not answered');
   }
 
   #tooLong(): ApiError {
