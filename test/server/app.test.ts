@@ -380,6 +380,7 @@ describe('the other endpoints', () => {
     });
     expect(await get('/v1/models/also')).toMatchObject({ id: 'also' });
     expect(await get('/props')).toMatchObject({
+      chat_template: 'Question: {question} Answer: {answer}\nQuestion: {question} Answer:',
       model: 'demo',
       n_ctx: 4096,
       image: { tokens: 6 },

@@ -37,7 +37,6 @@ it('gives the library what it knows under its names', () => {
     template: 'vqa',
     logprobs: true,
     top_logprobs: 2,
-    response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'object' } } },
   });
   expect(options).toEqual({
     temperature: 0.7,
@@ -50,8 +49,18 @@ it('gives the library what it knows under its names', () => {
     maxTokens: 9,
     template: 'vqa',
     logprobs: 2,
-    format: { type: 'json_schema', schema: { type: 'object' } },
   });
+  const json_schema = { name: 'a', schema: { type: 'object' } };
+  expect(read({ response_format: { type: 'json_schema', json_schema }, stop: [] }).options.format).toEqual({
+    type: 'json_schema',
+    schema: { type: 'object' },
+  });
+});
+
+it('accepts an earlier answer without content, as clients send one that was stopped at once', () => {
+  const [question] = messages;
+  const { prompt } = read({ messages: [question, { role: 'assistant' }, question] });
+  expect(prompt.history).toEqual([{ question: 'Why?', answer: '' }]);
 });
 
 it('accepts what asks for nothing, and tells what it does not know', () => {
@@ -103,6 +112,12 @@ describe('sentences', () => {
       'messages must be a list of {"role":"...","content":"..."}; got "Why?".',
     ],
     [
+      { messages: [{ role: 'user' }] },
+      'invalid_value',
+      'messages[0].content',
+      'messages[0].content must be a string or a list of parts; got nothing.',
+    ],
+    [
       { messages: [{ content: 'a' }] },
       'invalid_value',
       'messages[0].role',
@@ -131,13 +146,31 @@ describe('sentences', () => {
       { response_format: { type: 'xml' } },
       'invalid_value',
       'response_format.type',
-      'response_format.type must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}; got "xml".',
+      'response_format.type must be text, json_object or json_schema; got "xml".',
     ],
     [
       { response_format: { type: 'json_schema', json_schema: {} } },
       'invalid_value',
       'response_format.json_schema.schema',
-      'response_format.json_schema.schema must be of type object; got nothing.',
+      'response_format.json_schema.schema must be a JSON Schema as an object; got nothing.',
+    ],
+    [
+      { response_format: { type: 'json_schema' } },
+      'invalid_value',
+      'response_format.json_schema',
+      'response_format.json_schema must be {"name":"...","schema":{...}}; got nothing.',
+    ],
+    [
+      { response_format: 'json' },
+      'invalid_value',
+      'response_format',
+      'response_format must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}; got "json".',
+    ],
+    [
+      { response_format: { type: 'json_object' }, stop: '}' },
+      'invalid_value',
+      'stop',
+      'stop is "}", which could cut the JSON that response_format promises whole: send one of them.',
     ],
     [{ n: 2 }, 'unsupported', 'n', 'n is 2, but one answer is made for a request: n must be 1.'],
     [

@@ -14,7 +14,10 @@ const schemas = z.array(z.unknown()).min(1);
 
 /** What an answer can be held to, and the shape of each. */
 const enforced = {
-  type: z.union([z.enum(types), z.array(z.enum(types)).min(1)]),
+  type: z.union(
+    [z.enum(types), z.array(z.enum(types)).min(1)],
+    `must be one of ${types.join(', ')}, or a list of some of them`,
+  ),
   const: z.unknown(),
   enum: z.array(z.unknown()).min(1),
   anyOf: schemas,

@@ -14,7 +14,7 @@ export interface ChatPrompt {
   warnings: string[];
 }
 
-export const messageSchema = z.looseObject({ role: z.string(), content: z.unknown() });
+export const messageSchema = z.looseObject({ role: z.string(), content: z.unknown().optional() });
 export type Message = z.output<typeof messageSchema>;
 
 interface Content {

@@ -44,10 +44,18 @@ const formatSchema = z.discriminatedUnion(
     z.looseObject({ type: z.literal('json_object') }),
     z.looseObject({
       type: z.literal('json_schema'),
-      json_schema: z.looseObject({ name: z.string().optional(), schema: z.looseObject({}) }),
+      json_schema: z.looseObject(
+        { name: z.string().optional(), schema: z.looseObject({}, 'must be a JSON Schema as an object') },
+        'must be {"name":"...","schema":{...}}',
+      ),
     }),
   ],
-  'must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}',
+  {
+    error: ({ code }) =>
+      code === 'invalid_union'
+        ? 'must be text, json_object or json_schema'
+        : 'must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}',
+  },
 );
 
 const chatSchema = z.looseObject({
@@ -136,6 +144,11 @@ export function readChatRequest(
     const message = `top_logprobs is ${wire.top_logprobs}, but logprobs is not true.`;
     throw new ApiError('invalid_value', message, { param: 'top_logprobs' });
   }
+  const format = formatOf(wire.response_format);
+  if (format !== undefined && wire.stop?.length) {
+    const message = `stop is ${shown(wire.stop)}, which could cut the JSON that response_format promises whole: send one of them.`;
+    throw new ApiError('invalid_value', message, { param: 'stop' });
+  }
   return {
     prompt: readMessages(wire.messages),
     options: defined({
@@ -149,7 +162,7 @@ export function readChatRequest(
       template: wire.template,
       maxTokens,
       logprobs: wire.logprobs ? (wire.top_logprobs ?? 0) : undefined,
-      format: formatOf(wire.response_format),
+      format,
     }),
     stream: wire.stream ?? false,
     includeUsage: wire.stream_options?.include_usage ?? false,

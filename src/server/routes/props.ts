@@ -14,7 +14,7 @@ function props({ engine, rules, queue, facts }: AppParts) {
     device: info.device,
     is_demo: info.isDemo,
     modalities: { vision: true, audio: false },
-    chat_template: 'Question: {question} Answer: {answer}\\nQuestion: {question} Answer:',
+    chat_template: 'Question: {question} Answer: {answer}\nQuestion: {question} Answer:',
     n_ctx: info.contextSize,
     total_slots: queue.limits.parallel,
     default_generation_settings: {

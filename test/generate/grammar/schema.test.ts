@@ -145,7 +145,7 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ type: 'integer', multipleOf: 5 }, 'multipleOf 5'],
     [{ not: {} }, '"not"'],
     [{ type: 'string', minLenght: 3 }, '"minLenght"', 'did you mean minLength?'],
-    [{ type: 'strin' }, 'a wrong type'],
+    [{ type: 'strin' }, 'a wrong type: must be one of null, boolean, '],
     [{ type: 'string', minLength: -1 }, 'a wrong minLength'],
     [{ type: 'string', minLength: 0.5 }, 'a wrong minLength'],
     [{ type: 'string', toString: 1 }, '"toString", which cannot be enforced'],
