@@ -81,6 +81,7 @@ const problems: Record<string, string> = {
   EROFS: 'the disk is read-only',
   ENOENT: 'there is no such folder',
   EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of its path is a file',
 };
 
 /** What the system's code means, in words. */

@@ -34,9 +34,9 @@ export async function download(job: Download): Promise<void> {
     onPosition(sink.position, 'download');
     if (sink.position === file.sizeBytes) {
       if (sink.verify()) return;
+      sink.restart();
       if (++broken > MAX_BROKEN)
         throw failed(job, `it arrived ${broken} times with another hash than the source lists`);
-      sink.restart();
     } else if (divided && file.sizeBytes - sink.position > job.partBytes) {
       divided = await fetchParts(job, sink);
     } else {

@@ -1,4 +1,5 @@
 /** How a request can fail: worth another attempt, or not. */
+import { writeProblem } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
 
 /** Ends the pull: asking again would be answered the same. */
@@ -33,9 +34,10 @@ export function badAnswer(url: string, what: string): Refused {
   return new Refused(`what ${url} answers ${what}`);
 }
 
+/** Hugging Face answers 401 for names that it does not know, too. */
 const refusals: Record<number, string> = {
-  401: 'asks who you are (401): set HF_TOKEN to a token that may read it',
-  403: 'refuses (403): the repository may ask for consent on its page, and for HF_TOKEN',
+  401: 'asks who you are (401): the name is wrong, or it is not public and needs a token that may read it, which is HF_TOKEN for Hugging Face',
+  403: 'refuses (403): the repository may ask for consent on its page, and then for a token, which is HF_TOKEN for Hugging Face',
   404: 'has nothing there (404)',
 };
 
@@ -71,6 +73,17 @@ const problems: Record<string, string> = {
   UND_ERR_HEADERS_TIMEOUT: 'the server stopped answering',
   UND_ERR_BODY_TIMEOUT: 'the server stopped sending',
 };
+
+/** What the system refused to do in the cache, as a person can mend it; any other failure as it is. */
+export function cacheFailure(cause: unknown): unknown {
+  if (!(cause instanceof Error && 'syscall' in cause && 'path' in cause)) return cause;
+  const why = `${cause.path} cannot be used: ${writeProblem(cause)}`;
+  return new CogVLM2Error(
+    'write_failed',
+    `${why}. Mend that, or set HF_HOME or MODELSCOPE_CACHE to a folder that can be written to.`,
+    { cause },
+  );
+}
 
 /** With what a person needs to put the file there without us. */
 export function downloadFailed(file: string, why: string, url: string, target: string): CogVLM2Error {

@@ -15,6 +15,8 @@ export interface PartJob {
   onBytes: () => void;
   /** How long to wait before the n-th attempt in a row that brought nothing; n starts at 1. */
   pauseMs: (attempt: number) => number;
+  /** Called before each pause, with what made it necessary. */
+  onPause: (why: string, ms: number) => void;
   signal: AbortSignal;
   /** For one part among several: the version of the file that all of them must be of, once that is known. */
   version?: { etag: string | undefined };
@@ -38,9 +40,20 @@ export async function fetchPart(job: PartJob, part: Part): Promise<void> {
       fruitless = part.position > before ? 1 : fruitless + 1;
       if (fruitless > MAX_FRUITLESS)
         throw failed(job, `${MAX_FRUITLESS} attempts brought nothing; ${cause.message}`);
-      await sleep(cause.retryAfterMs ?? job.pauseMs(fruitless), undefined, { signal: job.signal });
+      await pause(job, cause, fruitless);
     }
   }
+}
+
+/** As long as the server asks for, or as `pauseMs` says. */
+export async function pause(
+  { pauseMs, onPause, signal }: Pick<PartJob, 'pauseMs' | 'onPause' | 'signal'>,
+  cause: Interrupted,
+  attempt: number,
+): Promise<void> {
+  const ms = cause.retryAfterMs ?? pauseMs(attempt);
+  onPause(cause.message, ms);
+  await sleep(ms, undefined, { signal });
 }
 
 /** For all that the part still lacks. */

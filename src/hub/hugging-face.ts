@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
 import { huggingFaceHome } from '../model-cache.ts';
 import { badAnswer } from './failure.ts';
 import type { Digest, Listing } from './listing.ts';
@@ -22,15 +23,35 @@ const answer = z.object({
   ),
 });
 
+/** @throws CogVLM2Error `invalid_value` */
 export function huggingFaceEndpoint(env: NodeJS.ProcessEnv): string {
-  return (env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
+  const endpoint = env.HF_ENDPOINT || 'https://huggingface.co';
+  if (/^https?:\/\//i.test(endpoint) && URL.canParse(endpoint)) return endpoint.replace(/\/+$/, '');
+  throw new CogVLM2Error(
+    'invalid_value',
+    `HF_ENDPOINT is "${endpoint}", but an address is needed that begins with https:// or http://.`,
+  );
 }
 
-/** From the environment, or from where `huggingface-cli login` puts it. */
+/**
+ * From the environment, or from where `huggingface-cli login` puts it.
+ * @throws CogVLM2Error `invalid_value` for what no header can carry.
+ */
 export function huggingFaceToken(env: NodeJS.ProcessEnv): string | undefined {
-  if (env.HF_TOKEN) return env.HF_TOKEN.trim();
+  const name = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]?.trim());
+  const file = env.HF_TOKEN_PATH || path.join(huggingFaceHome(env), 'token');
+  const token = (name === undefined ? readIfThere(file) : env[name])?.trim();
+  if (!token) return undefined;
+  if (/^[!-~]+$/.test(token)) return token;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `${name ?? file} holds no token: it has a space, a line break or a character outside ASCII in it. Copy the token once more.`,
+  );
+}
+
+function readIfThere(file: string): string | undefined {
   try {
-    return readFileSync(path.join(huggingFaceHome(env), 'token'), 'utf8').trim() || undefined;
+    return readFileSync(file, 'utf8');
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 /** ModelScope: one request tells every file with its size and sha256. */
 import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
 import { badAnswer } from './failure.ts';
 import type { Listing } from './listing.ts';
 import type { RepoName } from './names.ts';
@@ -18,8 +19,15 @@ const answer = z.object({
   }),
 });
 
+/** @throws CogVLM2Error `invalid_value` */
 export function modelScopeEndpoint(env: NodeJS.ProcessEnv): string {
-  return `https://${env.MODELSCOPE_DOMAIN || 'www.modelscope.cn'}`;
+  const domain = (env.MODELSCOPE_DOMAIN || 'www.modelscope.cn').replace(/\/+$/, '');
+  const endpoint = /^https?:\/\//i.test(domain) ? domain : `https://${domain}`;
+  if (URL.canParse(endpoint)) return endpoint;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `MODELSCOPE_DOMAIN is "${domain}", but the name of a host is needed, such as www.modelscope.cn.`,
+  );
 }
 
 export async function listModelScope(repo: RepoName, endpoint: string, web: Web): Promise<Listing> {

@@ -1,14 +1,14 @@
 /** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { gigabytes } from '../gigabytes.ts';
 import { inParallel } from '../in-parallel.ts';
 import { lockFile } from '../lock-file.ts';
 import { isOffline } from '../model-cache.ts';
 import { download } from './download.ts';
-import { Interrupted, Refused } from './failure.ts';
+import { cacheFailure, Interrupted, Refused } from './failure.ts';
+import { pause } from './fetch-part.ts';
 import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type Listing, neededFiles, type RemoteFile } from './listing.ts';
@@ -31,6 +31,8 @@ export interface PullOptions {
   /** A connection that is silent for so long is given up and taken up again. */
   stallMs: number;
   pauseMs: (attempt: number) => number;
+  /** Called before a failed request is made again, with why it failed, and when. */
+  onPause: (why: string, ms: number) => void;
   /** Asks nobody; what is in the cache must do. So does `HF_HUB_OFFLINE` in `env`. */
   offline: boolean;
   onProgress: (progress: PullProgress) => void;
@@ -64,7 +66,7 @@ export async function pull(name: string, options: PullOptions): Promise<Pulled> 
     if (options.offline || isOffline(options.env)) return await findCached(name, repos, options);
     return await pullFirst(repos, name, options);
   } catch (cause) {
-    if (!options.signal.aborted) throw cause;
+    if (!options.signal.aborted) throw cacheFailure(cause);
     throw new CogVLM2Error(
       'aborted',
       'Stopped; what came so far is kept, and the same command goes on there.',
@@ -95,13 +97,13 @@ async function pullFirst(repos: RepoName[], name: string, options: PullOptions):
   throw new CogVLM2Error('download_failed', `${name} could not be had. ${reasons.join('. ')}.`);
 }
 
-async function patiently<T>({ pauseMs, signal }: PullOptions, work: () => Promise<T>): Promise<T> {
+async function patiently<T>(options: PullOptions, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (cause) {
       if (!(cause instanceof Interrupted) || attempt === 3) throw cause;
-      await sleep(cause.retryAfterMs ?? pauseMs(attempt), undefined, { signal });
+      await pause(options, cause, attempt);
     }
   }
 }

@@ -68,6 +68,8 @@ export class Web implements AsyncDisposable {
       if (status >= 400 || location === undefined) {
         throw statusFailure(at, status, response.header('retry-after'));
       }
+      if (!URL.canParse(location, at))
+        throw new Refused(`${at} redirects to "${location}", which is no address`);
       at = new URL(location, at).href;
       if (!/^https?:/.test(at)) throw new Refused(`${url} redirects to ${at}`);
     }
@@ -98,7 +100,9 @@ export class Web implements AsyncDisposable {
   failure(url: string, cause: unknown, signal: AbortSignal = this.#options.signal): Error {
     signal.throwIfAborted();
     if (cause instanceof Refused || cause instanceof Interrupted) return cause;
-    return new Interrupted(`${networkProblem(cause)} (${url})`, undefined, cause);
+    const proxy = proxyFor(new URL(url), this.#options.env);
+    const through = proxy === undefined ? '' : ` through the proxy ${new URL(proxy).host}`;
+    return new Interrupted(`${networkProblem(cause)} (${url}${through})`, undefined, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -109,13 +113,14 @@ export class Web implements AsyncDisposable {
     const { endpoint, token, stallMs } = this.#options;
     const target = new URL(url);
     const mayKnow = token !== undefined && target.origin === new URL(endpoint).origin;
+    const dispatcher = this.#dispatcherFor(target);
     try {
       const {
         statusCode,
         headers: answered,
         body,
       } = await request(target, {
-        dispatcher: this.#dispatcherFor(target),
+        dispatcher,
         headers: {
           'user-agent': 'cogvlm2',
           'accept-encoding': 'identity',
@@ -130,7 +135,13 @@ export class Web implements AsyncDisposable {
         const value = answered[name];
         return Array.isArray(value) ? value[0] : value;
       };
-      return { url, status: statusCode, header, body };
+      const response = { url, status: statusCode, header, body };
+      const encoding = header('content-encoding') ?? 'identity';
+      if (encoding === 'identity' || statusCode >= 300) return response;
+      discard(response);
+      throw new Refused(
+        `${url} comes compressed (${encoding}), although it was asked for as it is; a proxy or mirror may do that`,
+      );
     } catch (cause) {
       throw this.failure(url, cause, signal);
     }

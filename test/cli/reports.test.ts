@@ -4,6 +4,7 @@ import { renderPlan } from '../../src/cli/commands/plan.ts';
 import { renderTable } from '../../src/cli/table.ts';
 import { formatBytes, formatDuration } from '../../src/cli/units.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import type { PullOptions } from '../../src/hub/pull.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts } from '../../src/model/parts.ts';
@@ -27,6 +28,27 @@ describe('models', () => {
   it('says where to put models when there are none', async () => {
     const library = { ...scriptedLibrary().library, listModels: async () => [] };
     expect(await cli(['models'], library)).toMatchObject({ exitCode: 0, out: '', err: /COGVLM2_MODELS/ });
+  });
+});
+
+describe('pull', () => {
+  it('says why it waits, once for requests that fail alike, and not of a moment', async () => {
+    const scripted = scriptedLibrary().library;
+    const library = {
+      ...scripted,
+      pull: (name: string, options: PullOptions) => {
+        for (const ms of [1_000, 4_000, 4_000, 8_000]) options.onPause('the connection was cut', ms);
+        return scripted.pull(name, options);
+      },
+    };
+    const { err, out } = await cli(['pull', 'some'], library);
+    expect(err).toBe(
+      'cogvlm2: the connection was cut; asking again in 4.0 s\n' +
+        'cogvlm2: the connection was cut; asking again in 8.0 s\n' +
+        'config.json  10 B, verified\n',
+    );
+    expect(out).toBe('THUDM/some at Hugging Face: 1 files, 10 B, in /cache/snapshot.\n');
+    expect((await cli(['pull', 'some', '--quiet'], library)).err).toBe('');
   });
 });
 

@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
@@ -103,6 +111,8 @@ describe('a pull', () => {
       message: expect.stringContaining('another hash'),
     });
     expect(existsSync(path.join(repo(), 'snapshots', 'abc123', BIG))).toBe(false);
+    // Nor is it kept: the next pull would read it for nothing.
+    expect(statSync(path.join(repo(), 'blobs', `${WHOLE}.incomplete`)).size).toBe(0);
   });
 
   it('takes up a connection that has gone silent', async () => {
@@ -136,6 +146,67 @@ describe('a pull', () => {
     await pull(NAME, options());
     expect(big()).toBe(WHOLE);
   });
+
+  it('says what it waits for, and how long', async () => {
+    source.trouble = (asked, _content, response, nth) => {
+      if (asked.file !== BIG || nth > 2) return false;
+      response.writeHead(429, nth === 1 ? { 'retry-after': '0' } : {}).end();
+      return true;
+    };
+    const pauses: [string, number][] = [];
+    await pull(NAME, options({ onPause: (why, ms) => pauses.push([why, ms]) }));
+    expect(pauses).toEqual([
+      [expect.stringMatching(/answers with status 429$/), 0],
+      [expect.stringMatching(/answers with status 429$/), 1],
+    ]);
+  });
+
+  it('refuses at once what comes compressed', async () => {
+    source.trouble = (asked, content, response) => {
+      if (asked.file !== BIG) return false;
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(content);
+      return true;
+    };
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      code: 'download_failed',
+      message: expect.stringContaining('comes compressed (gzip)'),
+    });
+    expect(source.of(BIG)).toHaveLength(1);
+  });
+
+  it('follows no redirect to what is no address', async () => {
+    source.trouble = (_asked, _content, response) => {
+      response.writeHead(302, { location: 'http://[' }).end();
+      return true;
+    };
+    await expect(pull(NAME, options())).rejects.toMatchObject({
+      code: 'download_failed',
+      message: expect.stringContaining('redirects to "http://["'),
+    });
+  });
+
+  it('names the proxy that it cannot go through', async () => {
+    const { env } = options();
+    await expect(
+      pull(NAME, options({ env: { ...env, HTTP_PROXY: 'http://me:secret@127.0.0.1:9' } })),
+    ).rejects.toMatchObject({ message: expect.stringMatching(/through the proxy 127\.0\.0\.1:9\)/) });
+  });
+
+  it.each(['.', 'hub', 'hub/models--THUDM--cogvlm2-llama3-chat-19B/snapshots'])(
+    'says what of the cache cannot be used, where "%s" is a file',
+    async (name) => {
+      const file = path.join(source.folder, 'home', name);
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, '');
+      const { env } = options();
+      await expect(
+        pull(NAME, options({ env: { ...env, HF_HOME: path.join(source.folder, 'home') } })),
+      ).rejects.toMatchObject({
+        code: 'write_failed',
+        message: expect.stringMatching(/models--THUDM.* cannot be used: .*set HF_HOME/),
+      });
+    },
+  );
 
   it('that is stopped keeps what came, and the next goes on there', async () => {
     const stop = new AbortController();

@@ -113,6 +113,7 @@ export function pullOptions({ url, folder }: Source, more: Partial<PullOptions> 
     pauseMs: () => 1,
     onProgress: () => {},
     onFile: () => {},
+    onPause: () => {},
     ...more,
   };
 }

@@ -7,7 +7,7 @@ import { flagGroup } from '../flags.ts';
 import { debugOption, outputOptions, parallelOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatBytes, formatCount } from '../units.ts';
+import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 const from = flagGroup('Source');
 const { quiet } = outputOptions;
@@ -48,8 +48,8 @@ export const pull = defineCommand({
 tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what those tools fetched is found. Every file is
 checked against the hash that the source lists. A pull that was stopped or killed goes on where it was; what waited in
 memory, at most a part for each request, comes again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
-or what \`huggingface-cli login\` left; only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\`,
-\`NO_PROXY\`.
+or what \`huggingface-cli login\` left (\`HF_TOKEN_PATH\`); only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`,
+\`ALL_PROXY\`, \`NO_PROXY\`, of http and https and not of SOCKS.
 
 \`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so they are verified
 again; of ModelScope's only that none is missing.`,
@@ -58,6 +58,7 @@ again; of ModelScope's only that none is missing.`,
     const [name] = args as [string];
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
+    let told = '';
     const pulled = await library
       .pull(name, {
         source: options.source,
@@ -65,7 +66,15 @@ again; of ModelScope's only that none is missing.`,
         parallel: options.parallel,
         stallMs: options.stallSeconds * 1000,
         pauseMs: patience,
-        env: process.env,
+        onPause(why, ms) {
+          const line = `cogvlm2: ${why}; asking again in ${formatDuration(ms)}\n`;
+          // Several requests at a time fail alike, and a short pause is over when one has read of it.
+          if (options.quiet || ms < 3_000 || line === told) return;
+          told = line;
+          progress.clear();
+          terminal.stderr.write(line);
+        },
+        env: terminal.env,
         signal: stop.signal,
         onProgress: progress.report,
         onFile(file, sizeBytes) {

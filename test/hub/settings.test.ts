@@ -1,0 +1,74 @@
+/** What the environment says of sources, tokens and proxies. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { huggingFaceEndpoint, huggingFaceToken } from '../../src/hub/hugging-face.ts';
+import { modelScopeEndpoint } from '../../src/hub/model-scope.ts';
+import { proxyFor } from '../../src/hub/proxy.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'settings-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What is wrong with a setting is told as a wrong value that names it. */
+const wrong = (message: RegExp) =>
+  expect.objectContaining({ code: 'invalid_value', message: expect.stringMatching(message) });
+
+describe('the address of a source', () => {
+  it('may end with a slash', () => {
+    expect(huggingFaceEndpoint({ HF_ENDPOINT: 'https://mirror.example/' })).toBe('https://mirror.example');
+  });
+
+  it.each(['mirror.example', 'ftp://mirror.example', 'https://'])('is not "%s"', (HF_ENDPOINT) => {
+    expect(() => huggingFaceEndpoint({ HF_ENDPOINT })).toThrow(
+      wrong(new RegExp(`HF_ENDPOINT is "${HF_ENDPOINT}"`)),
+    );
+  });
+
+  it('is a host for ModelScope, or an address', () => {
+    expect(modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'mirror.example' })).toBe('https://mirror.example');
+    expect(modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'http://mirror.example/' })).toBe('http://mirror.example');
+    expect(() => modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'a b' })).toThrow(wrong(/MODELSCOPE_DOMAIN/));
+  });
+});
+
+describe('the token', () => {
+  const file = path.join(folder, 'token');
+
+  it('is that of the environment, and else what the login left', () => {
+    writeFileSync(file, 'of-login\n');
+    expect(huggingFaceToken({ HF_HOME: folder })).toBe('of-login');
+    expect(huggingFaceToken({ HF_HOME: folder, HF_TOKEN: ' mine ' })).toBe('mine');
+    expect(huggingFaceToken({ HF_HOME: folder, HUGGING_FACE_HUB_TOKEN: 'older' })).toBe('older');
+    expect(huggingFaceToken({ HF_HOME: '/nowhere', HF_TOKEN_PATH: file })).toBe('of-login');
+  });
+
+  it('is none where it is blank', () => {
+    expect(huggingFaceToken({ HF_HOME: '/nowhere', HF_TOKEN: '  ' })).toBeUndefined();
+  });
+
+  it('is refused where no header could carry it, and not shown', () => {
+    expect(() => huggingFaceToken({ HF_TOKEN: 'se\ncret' })).toThrow(
+      wrong(/^HF_TOKEN holds no token(?!.*cret)/),
+    );
+    writeFileSync(file, 'ключ');
+    expect(() => huggingFaceToken({ HF_HOME: folder })).toThrow(wrong(new RegExp(file)));
+  });
+});
+
+describe('a proxy', () => {
+  const source = new URL('https://huggingface.co/api');
+
+  it('is a host and a port, with or without a protocol', () => {
+    expect(proxyFor(source, { HTTPS_PROXY: 'proxy:3128' })).toBe('http://proxy:3128');
+    expect(proxyFor(source, { ALL_PROXY: 'https://proxy:3128' })).toBe('https://proxy:3128');
+    expect(proxyFor(source, { HTTP_PROXY: 'proxy:3128' })).toBeUndefined();
+  });
+
+  it('of another protocol is refused, without its password', () => {
+    const env = { ALL_PROXY: 'socks5://me:secret@proxy:1080' };
+    expect(() => proxyFor(source, env)).toThrow(wrong(/ALL_PROXY is "socks5:\/\/proxy:1080"/));
+    expect(proxyFor(source, { ...env, NO_PROXY: 'huggingface.co' })).toBeUndefined();
+    expect(proxyFor(source, { ...env, HTTPS_PROXY: 'proxy:3128' })).toBe('http://proxy:3128');
+  });
+});
