@@ -1,4 +1,4 @@
-import { statfsSync } from 'node:fs';
+import { existsSync, realpathSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
@@ -35,13 +35,14 @@ const piecesAtOnce = 5;
  * Streams a checkpoint into one GGUF file, config and tokenizer inside. The memory it takes, a few pieces of
  * `pieceElements` elements, does not depend on the checkpoint. The file appears whole or not at all.
  * @throws CogVLM2Error `write_failed` (the disk's space is looked at first), `invalid_value` when the checkpoint is
- * quantised or of that type already, `invalid_checkpoint`, `aborted`.
+ * quantised or of that type already, or `outPath` one of its files; `invalid_checkpoint`, `aborted`.
  */
 export async function convertToGguf(
   checkpoint: Checkpoint,
   outPath: string,
   { type, onProgress, signal }: ConvertOptions = {},
 ): Promise<Conversion> {
+  checkTarget(checkpoint, outPath);
   const plan = planMix(checkpoint.tensors.values(), type);
   if (type) checkSource(checkpoint, plan, type);
   const texts = textNames.flatMap((name): [string, string][] => {
@@ -130,6 +131,19 @@ class Lane {
         { cause },
       );
     }
+  }
+}
+
+/** The new file takes the place of what has its name, and that must not be what it is made from. */
+function checkTarget(checkpoint: Checkpoint, outPath: string): void {
+  if (!existsSync(outPath)) return;
+  const target = realpathSync(outPath);
+  for (const { file } of checkpoint.tensors.values()) {
+    if (realpathSync(file) !== target) continue;
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${outPath} would be written over the weights of ${checkpoint.path}, which it is made from; give it another name.`,
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { dtypeOfId, dtypes, rowBytes } from '../ggml/dtype.ts';
 import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './checkpoint.ts';
+import { reading } from './read-file.ts';
 
 /**
  * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours
@@ -109,11 +110,7 @@ class Reader {
 
   constructor(file: string) {
     this.#file = file;
-    try {
-      this.#descriptor = openSync(file, 'r');
-    } catch (cause) {
-      throw new CogVLM2Error('file_not_found', `${file} cannot be opened.`, { cause });
-    }
+    this.#descriptor = reading(file, () => openSync(file, 'r'));
     this.sizeBytes = fstatSync(this.#descriptor).size;
   }
 
@@ -128,7 +125,9 @@ class Reader {
     const inBlock = this.position - this.#blockStart;
     if (inBlock + length > this.#block.length) {
       this.#block = Buffer.alloc(Math.min(Math.max(length, 1 << 16), this.sizeBytes - this.position));
-      readSync(this.#descriptor, this.#block, 0, this.#block.length, this.position);
+      reading(this.#file, () =>
+        readSync(this.#descriptor, this.#block, 0, this.#block.length, this.position),
+      );
       this.#blockStart = this.position;
     }
     const start = this.position - this.#blockStart;

@@ -11,17 +11,18 @@ export interface Located {
 
 /**
  * Fills `into` with the bytes from `startBytes` on.
- * @throws CogVLM2Error `invalid_checkpoint` when the file ends before that.
+ * @throws CogVLM2Error `invalid_checkpoint` when the file ends before that, `file_not_found` when it cannot be read.
  */
 export function readFileBytes(
   { name, file, offsetBytes }: Located,
   startBytes: number,
   into: Uint8Array,
 ): void {
-  const descriptor = openSync(file, 'r');
+  const descriptor = reading(file, () => openSync(file, 'r'));
   try {
     for (let at = 0; at < into.length; ) {
-      const count = readSync(descriptor, into, at, into.length - at, offsetBytes + startBytes + at);
+      const place = offsetBytes + startBytes + at;
+      const count = reading(file, () => readSync(descriptor, into, at, into.length - at, place));
       if (count === 0)
         throw new CogVLM2Error('invalid_checkpoint', `${name} ends before it should in ${file}.`);
       at += count;
@@ -30,3 +31,20 @@ export function readFileBytes(
     closeSync(descriptor);
   }
 }
+
+/** What the system says when it cannot read `file`, as an error for people. @throws CogVLM2Error `file_not_found` */
+export function reading<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new CogVLM2Error('file_not_found', `${file} cannot be read: ${problems[code] ?? code}.`, { cause });
+  }
+}
+
+const problems: Readonly<Record<string, string>> = {
+  ENOENT: 'it is not there',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EIO: 'the disk fails (EIO)',
+};

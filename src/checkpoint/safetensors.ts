@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import type { TensorEntry } from './checkpoint.ts';
+import { reading } from './read-file.ts';
 
 /** A tensor as a file has it. Bytes, which no tensor of the model is, are what bitsandbytes packs weights into. */
 export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {
@@ -81,16 +82,12 @@ export function readStored(file: string): StoredTensor[] {
 }
 
 function readHeader(file: string, fail: (why: string, cause?: unknown) => CogVLM2Error) {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'r');
-  } catch (cause) {
-    throw new CogVLM2Error('file_not_found', `${file} is missing or cannot be read.`, { cause });
-  }
+  const descriptor = reading(file, () => openSync(file, 'r'));
   try {
     const fileBytes = fstatSync(descriptor).size;
     const prefix = Buffer.alloc(8);
-    if (readSync(descriptor, prefix, 0, 8, 0) < 8) throw fail('it is too short to be a safetensors file');
+    const prefixBytes = reading(file, () => readSync(descriptor, prefix, 0, 8, 0));
+    if (prefixBytes < 8) throw fail('it is too short to be a safetensors file');
     const headerBytes = Number(prefix.readBigUInt64LE());
     if (headerBytes > maxHeaderBytes || 8 + headerBytes > fileBytes) {
       throw fail(
@@ -98,7 +95,7 @@ function readHeader(file: string, fail: (why: string, cause?: unknown) => CogVLM
       );
     }
     const text = Buffer.alloc(headerBytes);
-    readSync(descriptor, text, 0, headerBytes, 8);
+    reading(file, () => readSync(descriptor, text, 0, headerBytes, 8));
     let json: unknown;
     try {
       json = JSON.parse(text.toString('utf8'));

@@ -148,21 +148,22 @@ export class WeightLoader {
     return readNumbers(this.#entry(name, shape));
   }
 
-  /**
-   * Fills all tensors. @throws CogVLM2Error `invalid_checkpoint` when the checkpoint holds a tensor that the
-   * model did not ask for, `aborted`.
-   */
+  /** @throws CogVLM2Error `invalid_checkpoint` when the checkpoint holds a tensor that the model did not ask for. */
+  expectAllUsed(): void {
+    const extra = [...this.#checkpoint.tensors.keys()].filter((name) => !this.#used.has(name));
+    if (extra.length === 0) return;
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${this.#checkpoint.path} holds ${extra.length} tensors that this config has no place for, ${extra[0]} first.`,
+    );
+  }
+
+  /** Fills all tensors. @throws CogVLM2Error `invalid_checkpoint` as `expectAllUsed`; an abort throws the signal's reason. */
   async finish(
     onProgress: (doneBytes: number, totalBytes: number) => void,
     signal?: AbortSignal,
   ): Promise<void> {
-    const extra = [...this.#checkpoint.tensors.keys()].filter((name) => !this.#used.has(name));
-    if (extra.length > 0) {
-      throw new CogVLM2Error(
-        'invalid_checkpoint',
-        `${this.#checkpoint.path} holds ${extra.length} tensors that this config has no place for, ${extra[0]} first.`,
-      );
-    }
+    this.expectAllUsed();
     for (const place of this.#placesUsed)
       this.#engine.allocate(this.#own[place], this.#engine.bufferType(place));
     for (const { values, to } of this.#constants.splice(0)) {

@@ -113,7 +113,10 @@ export const library: Library = {
   convert: async (path, outPath, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
-    return convertToGguf(openCheckpoint(path), outPath, options);
+    const { Model } = await import('../model/cogvlm2.ts');
+    const checkpoint = openCheckpoint(path);
+    Model.check(checkpoint);
+    return convertToGguf(checkpoint, outPath, options);
   },
   bench: async (path, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');

@@ -6,10 +6,10 @@ import { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { Adapter } from './adapter.ts';
 import { mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { KvCache } from './kv-cache.ts';
-import { type Placement, placeOf } from './placement.ts';
+import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
 import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
@@ -103,6 +103,20 @@ export class Model {
       engine[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /**
+   * Asks for every tensor as a load would, and loads none: for what works on a checkpoint for half an hour before it is
+   * first loaded.
+   * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing, left over or of another shape.
+   */
+  static check(checkpoint: Checkpoint): void {
+    const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+    using engine = new Engine({ device: 'cpu', threads: 1 });
+    const loader = new WeightLoader(engine, checkpoint, { exact: false, placeOf: () => 'cpu' });
+    const placement = nothingOnGpu;
+    new Model(engine, new Weights(loader), config, { exact: false, oneSequence: false, placement });
+    loader.expectAllUsed();
   }
 
   /** pixels [3, S, S] -> image tokens [H, imageTokens] on the device; the caller disposes them. */

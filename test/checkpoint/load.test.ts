@@ -87,6 +87,8 @@ test.each([
   const error = await rejected(load(location));
   expect(error.code).toBe('invalid_checkpoint');
   for (const part of parts) expect(error.message).toContain(part);
+  // And the same without loading anything.
+  expect(() => Model.check(openCheckpoint(location))).toThrow(error.message);
 });
 
 test.each([
@@ -100,6 +102,10 @@ test.each([
   const error = await rejected(load(location));
   expect(error.code).toBe('invalid_checkpoint');
   expect(error.message).toContain(part);
+});
+
+test('a checkpoint that can be loaded passes the check', () => {
+  Model.check(openCheckpoint(writeTinyCheckpoint(path.join(folder, 'whole'), { arrays })));
 });
 
 test('an aborted load stops', async () => {

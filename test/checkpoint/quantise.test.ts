@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -135,6 +135,23 @@ test('what is quantised, or of that type already, is refused', async () => {
   expect(again.message).toMatch(/quantised already .* q8_0/);
   const same = await rejected(convertToGguf(small, out, { type: 'bf16' }));
   expect(same.message).toContain('of type bf16 already');
+});
+
+test('a file is not written over what it is made from', async () => {
+  const source = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'source'), {}));
+  const weights = path.join(source.path, 'model.safetensors');
+  const link = path.join(folder, 'link.gguf');
+  symlinkSync(weights, link);
+  const before = readFileSync(weights);
+  for (const out of [weights, link]) {
+    const error = await rejected(convertToGguf(source, out));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain(`${out} would be written over the weights of ${source.path}`);
+  }
+  expect(readFileSync(weights).equals(before)).toBe(true);
+  const copy = path.join(folder, 'copy.gguf');
+  await convertToGguf(source, copy);
+  expect((await rejected(convertToGguf(openCheckpoint(copy), copy))).code).toBe('invalid_value');
 });
 
 test('a weight that is no number is refused by its name, and nothing is left', async () => {

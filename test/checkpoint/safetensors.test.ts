@@ -205,6 +205,16 @@ test.each([
     ['z.safetensors'],
   ],
   [
+    'a shard that is a folder',
+    () => {
+      const folder = shards('folder-shard', {}, { weight_map: { a: 'x.safetensors' } });
+      mkdirSync(path.join(folder, 'x.safetensors'));
+      return folder;
+    },
+    'file_not_found',
+    ['x.safetensors cannot be read: it is a folder'],
+  ],
+  [
     'a tensor in two shards',
     () =>
       shards(

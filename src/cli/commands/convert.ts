@@ -29,8 +29,9 @@ export const convert = defineCommand({
     { about: 'The demonstration model in one file', line: 'cogvlm2 convert demo demo.gguf' },
     { about: 'In four bits', line: 'cogvlm2 convert demo demo-int4.gguf --type int4' },
   ],
-  notes: `The file holds the tensors, the config and the tokenizer; every command takes it as a model. What each type
-does to which tensor is in [quantisation](quantisation.md).`,
+  notes: `The file holds the tensors, the config and the tokenizer; every command takes it as a model. That every tensor of
+the config is there once, and no other, is checked first. A file that has the name already stays until the new one is
+whole, and is then replaced. What each type does to which tensor is in [quantisation](quantisation.md).`,
 
   async run(args, options, { terminal, library }) {
     const [model, out] = args as [string, string];
