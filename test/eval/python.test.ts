@@ -36,6 +36,11 @@ test('strip() and split() know the same white space', () => {
   expect(recorded.strips.map(([text]) => [text, strip(text), words(text)])).toEqual(recorded.strips);
 });
 
+test('a long run of white space inside a text is gone over once', () => {
+  const text = `a${' '.repeat(1_000_000)}b`;
+  expect(strip(`\u3000${text}\n`) === text).toBe(true);
+});
+
 test('strip with characters takes a set of them off both ends', () => {
   expect(strip('..a.b..', '.')).toBe('a.b');
   expect(strip('👍a👍', '👍')).toBe('a');
@@ -75,4 +80,14 @@ test('JSON keeps what tells a float from a whole number', () => {
 
 test.each(['[1.]', '[01]', '[01.5]', '{"a" 1}', '[+1]', '[.5]'])('%s is not JSON', (text) => {
   expect(() => parseJsonAsPython(text)).toThrow(SyntaxError);
+});
+
+test('a text of JSON may be as long as a picture', () => {
+  const picture = 'A'.repeat(16 * 2 ** 20);
+  const row = parseJsonAsPython(`{"image": "${picture}", "answer": "\\"4\\"", "n": 1.0}`) as Record<
+    string,
+    unknown
+  >;
+  expect(row.image === picture).toBe(true);
+  expect([row.answer, row.n]).toEqual(['"4"', new PythonFloat(1)]);
 });

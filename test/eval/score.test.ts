@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
 import { contractions } from '../../src/eval/score/contractions.ts';
+import { parseOpenAnswer } from '../../src/eval/score/mmmu-open.ts';
 import { judgeRow, readJudge, sumCombinations } from '../../src/eval/score/mmvet.ts';
 import { normalizeAnswer } from '../../src/eval/score/vqa-normalize.ts';
 import { type Case, readCases, scoreCases } from './cases.ts';
@@ -150,4 +151,9 @@ describe('mmvet', () => {
       acc: 55.00000000000001,
     });
   });
+});
+
+test('a model that repeats one digit is read like any other', () => {
+  const ones = '1'.repeat(50_000);
+  expect(parseOpenAnswer(`${ones}x 2e3 -4.5`)).toEqual([`${ones}x 2e3 -4.5`, -4.5, 2000, 3]);
 });

@@ -110,3 +110,10 @@ test('a row is found by its index as pandas reads it', async () => {
   expect(table.rowWithIndex('7')).toBe(0);
   expect(table.rowWithIndex('9')).toBeUndefined();
 });
+
+test('a quoted cell may be as long as a picture', async () => {
+  const picture = 'A'.repeat(16 * 2 ** 20);
+  const { image, answer } = await columnsOf(`image\tanswer\n"${picture}"\t"a ""b"""\n`);
+  expect(image?.[0] === picture).toBe(true);
+  expect(answer).toEqual(['a "b"']);
+});

@@ -4,7 +4,8 @@
  */
 import { PythonFloat } from './float.ts';
 
-const token = /"(?:[^"\\]|\\[\s\S])*"|-?Infinity|NaN|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/g;
+/** A text is as long as a picture may be: a loop over single characters would run out of the expression's own memory. */
+const token = /"[^"\\]*(?:\\[\s\S][^"\\]*)*"|-?Infinity|NaN|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/g;
 const key = '\u0000number';
 
 /** Throws the SyntaxError of JSON.parse where the text is not JSON. */

@@ -5,12 +5,13 @@
 export const whitespaceClass =
   '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 
-const outer = new RegExp(`^[${whitespaceClass}]+|[${whitespaceClass}]+$`, 'gu');
+const white = new RegExp(`[${whitespaceClass}]`, 'u');
+const leading = new RegExp(`^[${whitespaceClass}]+`, 'u');
 const inner = new RegExp(`[${whitespaceClass}]+`, 'u');
 
 /** `text.strip()`, or `text.strip(characters)`: a set of characters taken off both ends. */
 export function strip(text: string, characters?: string): string {
-  if (characters === undefined) return text.replace(outer, '');
+  if (characters === undefined) return stripWhite(text);
   const set = new Set(characters);
   const points = Array.from(text);
   let start = 0;
@@ -18,6 +19,13 @@ export function strip(text: string, characters?: string): string {
   while (start < end && set.has(points[start]!)) start += 1;
   while (end > start && set.has(points[end - 1]!)) end -= 1;
   return points.slice(start, end).join('');
+}
+
+/** From the end by hand: an expression would go along every inner run of white space once for each of its characters. */
+function stripWhite(text: string): string {
+  let end = text.length;
+  while (end > 0 && white.test(text[end - 1]!)) end -= 1;
+  return text.slice(0, end).replace(leading, '');
 }
 
 /** `text.split()`: words between runs of white space, none of them empty. */

@@ -14,10 +14,12 @@ const d = '\\p{Nd}';
 const w = '[\\p{L}\\p{N}_]';
 const edge = `(?:(?<=${w})(?!${w})|(?<!${w})(?=${w}))`;
 const exponent = `[eE][+-]?${d}+`;
+// Not from the middle of a run of digits, which fails where the whole run failed: a model that repeats itself writes long ones.
+const run = `(?:-|(?<!${d}))${d}+`;
 const numbers = [
   new RegExp(`-?${edge}${d}{1,3}(?:,${d}{3})+${edge}`, 'gu'),
-  new RegExp(`-?${d}+(?:\\.${d}+)?${exponent}`, 'gu'),
-  new RegExp(`-?(?:${d}+\\.${d}+|\\.${d}+|${d}+${edge})(?!${exponent})(?![,${d}])`, 'gu'),
+  new RegExp(`${run}(?:\\.${d}+)?${exponent}`, 'gu'),
+  new RegExp(`(?:${run}\\.${d}+|-?\\.${d}+|${run}${edge})(?!${exponent})(?![,${d}])`, 'gu'),
 ];
 
 /** What the answer may mean: texts, and numbers to two places; texts first, each once. */

@@ -82,7 +82,8 @@ export function cellsOf({ bytes }: Pick<TsvRecord, 'bytes'>): string[] {
   const text = bytes.toString('utf8');
   if (!text.includes('"')) return text.split('\t');
   const cells: string[] = [];
-  const cell = /(?:"((?:[^"]|"")*)(?:"|$))?([^\t]*)(\t|$)/y;
+  // Not a loop over single characters: a cell is as long as a picture may be, and each would cost memory.
+  const cell = /(?:"([^"]*(?:""[^"]*)*)(?:"|$))?([^\t]*)(\t|$)/y;
   for (;;) {
     const [, quoted = '', rest = '', end] = cell.exec(text)!;
     cells.push(quoted.replaceAll('""', '"') + rest);
