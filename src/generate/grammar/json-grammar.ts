@@ -60,8 +60,8 @@ class SchemaGrammar {
   readonly #root: unknown;
   readonly #effort: Effort = { steps: mostEffort };
   #schemas = 0;
-  /** By their languages and what stands behind them. */
-  readonly #automata = new Map<string, Expression>();
+  /** By what they are: of a form many fields are alike. */
+  readonly #languages = new Map<string, State[]>();
   readonly #references = new Map<string, Expression>();
 
   constructor(root: unknown) {
@@ -147,14 +147,21 @@ class SchemaGrammar {
   }
 
   #array(schema: Schema, at: string, depth: number): Expression {
-    const { prefixItems = [], items, minItems = 0, maxItems } = schema;
-    // Of a tuple all members are written, and nothing behind them unless `items` says what.
-    const first = prefixItems.map((item, i) => this.value(item, `${at}/prefixItems/${i}`, depth));
-    const restMayBe = prefixItems.length > 0 ? items !== undefined && items !== false : items !== false;
+    const { minItems = 0, maxItems } = schema;
+    const { prefixItems, items } = schema;
+    // Before draft 2020-12 a tuple was a list in "items", with "additionalItems" for the rest; the AI SDK writes that.
+    const isOld = prefixItems === undefined && Array.isArray(items);
+    const [members, rest]: [unknown[], unknown] = isOld
+      ? [items, schema.additionalItems]
+      : [prefixItems ?? [], items];
+    const [memberPlace, restPlace] = isOld ? ['items', 'additionalItems'] : ['prefixItems', 'items'];
+    // Of a tuple all members are written, and nothing behind them unless the schema says what.
+    const first = members.map((item, i) => this.value(item, `${at}/${memberPlace}/${i}`, depth));
+    const restMayBe = first.length > 0 ? rest !== undefined && rest !== false : rest !== false;
     const least = Math.max(0, minItems - first.length);
     const most = restMayBe ? (maxItems ?? Number.POSITIVE_INFINITY) - first.length : 0;
     if (most < least) refuse(at, 'allows no number of items');
-    const item = most === 0 ? nothing : this.value(items ?? true, `${at}/items`, depth);
+    const item = most === 0 ? nothing : this.value(rest ?? true, `${at}/${restPlace}`, depth);
     return listOf('[', item, ']', least, most, first);
   }
 
@@ -202,23 +209,22 @@ class SchemaGrammar {
   }
 
   #automaton(language: Language, at: string): Expression {
-    const key = JSON.stringify(language);
-    const known = this.#automata.get(key);
-    if (known !== undefined) return known;
-    const expression = automaton(this.#states(language, at), nothing);
-    this.#automata.set(key, expression);
-    return expression;
+    return automaton(this.#states(language, at), nothing);
   }
 
   #states(language: Language, at: string): State[] {
-    const states = deterministic(language, mostStates, this.#effort);
-    if (states !== null) return states;
-    refuse(
-      at,
-      this.#effort.steps < 0
-        ? 'brings the automata of the schema beyond what can be worked out; leave out a pattern, or make it shorter'
-        : `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
-    );
+    const key = JSON.stringify(language);
+    const states = this.#languages.get(key) ?? deterministic(language, mostStates, this.#effort);
+    if (states === null) {
+      refuse(
+        at,
+        this.#effort.steps < 0
+          ? 'brings the automata of the schema beyond what can be worked out; leave out a pattern, or make it shorter'
+          : `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
+      );
+    }
+    this.#languages.set(key, states);
+    return states;
   }
 }
 

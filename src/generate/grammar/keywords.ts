@@ -35,6 +35,7 @@ const enforced = {
   multipleOf: z.number(),
   prefixItems: z.array(z.unknown()),
   items: z.unknown(),
+  additionalItems: z.unknown(),
   minItems: count,
   maxItems: count,
   properties: z.record(z.string(), z.unknown()),

@@ -109,6 +109,13 @@ describe('what an answer may be', () => {
       ['[1]', '[1,2]'],
       ['[]', '[1,2,2]', '[2]'],
     ],
+    // As draft 7 has tuples.
+    [
+      { items: [{ const: 1 }, { const: 2 }], additionalItems: false, minItems: 2, maxItems: 2 },
+      ['[1,2]'],
+      ['[1]', '[1,2,3]', '[2,1]'],
+    ],
+    [{ items: [{ const: 1 }], additionalItems: { const: 2 } }, ['[1]', '[1,2,2]'], ['[]', '[1,1]']],
     [
       { properties: { a: { const: 1 }, b: { const: 2 }, c: { const: 3 } }, required: ['b'] },
       ['{"b":2}', '{"a":1,"b":2}', '{"b":2, "c":3}', '{"a": 1, "b": 2, "c": 3}'],
@@ -126,7 +133,31 @@ describe('what an answer may be', () => {
     ],
     [list, ['{"next":{"next":null}}', '{}'], ['{"next":1}', 'null']],
     [{ oneOf: [{ const: 1 }, { type: 'string' }] }, ['1', '"x"'], ['2']],
-    [{ type: 'string', format: 'date' }, ['"2026-11-24"'], ['"2026-13-01"', '"2026-02-30"', '"today"']],
+    [
+      { type: 'string', format: 'date' },
+      ['"2026-11-24"', '"2026-01-31"', '"2026-04-30"', '"2024-02-29"', '"2000-02-29"'],
+      ['"2026-13-01"', '"2026-04-31"', '"2026-02-29"', '"1900-02-29"', '"2026-01-00"', '"today"'],
+    ],
+    [
+      { type: 'string', format: 'date-time' },
+      ['"2026-12-31T23:59:59Z"', '"2026-12-31T23:59:59.5+08:00"'],
+      ['"2026-12-31T24:00:00Z"', '"2026-12-31T23:59:59"', '"2026-12-31"'],
+    ],
+    [
+      { type: 'string', format: 'email' },
+      ['"Li.Wei+bills@my-shop.Example.com"'],
+      ['"li"', '"li@shop"', '".li@shop.com"', '"li..wei@shop.com"'],
+    ],
+    [
+      { type: 'string', format: 'uri' },
+      ['"https://my-shop.com"', '"http://3com.com:8080/A_b/c%20d?id=7&x=/#top"'],
+      ['"ftp://shop.com"', '"https://shop.com/%2"', '"https://shop.com/a b"', '"https://-shop.com"'],
+    ],
+    [
+      { type: 'string', format: 'uuid' },
+      ['"018F3C5E-7b1a-7cde-9abc-0123456789ab"', '"6ba7b810-9dad-11d1-80b4-00c04fd430c8"'],
+      ['"018f3c5e-7b1a-0cde-9abc-0123456789ab"', '"018f3c5e7b1a7cde9abc0123456789ab"'],
+    ],
     [{}, ['{"a":[1,"b",null]}', '-1.5e3', 'true'], ['nothing']],
   ])('%j', async (schema, right, wrong) => {
     for (const answer of right) expect(await accepts(schema, answer), answer).toBe(true);
@@ -245,6 +276,7 @@ describe('what a schema may cost is counted', () => {
     const limited = [
       { type: 'string', minLength: 1 },
       ...many(100, (i) => ({ type: 'string', maxLength: 10 * i })),
+      ...many(100, () => ({ type: 'string', format: 'date-time' })),
       { type: 'string', format: 'email', maxLength: 320 },
       { type: 'string', format: 'uri', maxLength: 2000 },
     ];
