@@ -201,6 +201,43 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(server.asked[0]).not.toHaveProperty('top_p');
   });
 
+  it('keeps the words of a table whole, its numbers to the right, and a list’s first number: on a phone a wide table scrolls', async () => {
+    const table = `| Item | Quantity | Price each | In total | Remarks |
+|---|---:|---:|---:|---|
+| Marmalade | 2 | 3.20 | 6.40 | unsweetened |
+| Chocolate | 10 | 12.00 | 120.00 | |`;
+    server.script.steps = () => [table, '\n\n3. A list may begin at three.'];
+    await onPage(ENGLISH_PHONE, async (page) => {
+      await ask(page, 'What was bought?');
+      await page.locator('.speed').waitFor();
+      await shoot(page, 'table-phone');
+      const looks = await page.locator('.answer table').evaluate((element) => {
+        const cells = [...element.querySelectorAll('th, td')];
+        const words = cells.filter((cell) => /^\w+$/.test(cell.textContent ?? ''));
+        const around = element.parentElement!;
+        const range = document.createRange();
+        return {
+          broken: words.filter((cell) => {
+            range.selectNodeContents(cell);
+            return range.getClientRects().length > 1;
+          }).length,
+          words: words.length,
+          aligned: cells.slice(0, 3).map((cell) => getComputedStyle(cell).textAlign.replace('-webkit-', '')),
+          scrolls: around.scrollWidth > around.clientWidth,
+          pageScrolls: document.documentElement.scrollWidth > innerWidth,
+        };
+      });
+      expect(looks).toEqual({
+        broken: 0,
+        words: 8,
+        aligned: ['start', 'right', 'right'],
+        scrolls: true,
+        pageScrolls: false,
+      });
+      expect(await page.locator('.answer ol').getAttribute('start')).toBe('3');
+    });
+  });
+
   it('shows a warning of the server, and that an answer was cut short', async () => {
     server.script.warnings = ['The picture was turned upright.'];
     server.script.finishReason = 'length';
