@@ -4,6 +4,7 @@
 set -eu
 picture=${1:-examples/pictures/receipt.png}
 question=${2:-What is the total?}
+[ -r "$picture" ] || { echo "There is no picture to read at $picture." >&2; exit 2; }
 
 # The picture is larger than an argument may be, so the body comes from standard input.
 node -e '

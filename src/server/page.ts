@@ -19,7 +19,8 @@ export function readPage(file: URL = BUILT_PAGE): Page {
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
-      etag: `"${sha256(html, 'hex')}"`,
+      // Weak: compressed it is the same page.
+      etag: `W/"${sha256(html, 'hex')}"`,
       'content-security-policy': policyOf(html),
       'x-frame-options': 'DENY',
     },

@@ -40,3 +40,16 @@ it('the container is started as the command line says, and its variables are one
   const variables = new Set(`${read('Dockerfile')}${read('compose.yaml')}`.match(/COGVLM2_\w+/g));
   expect(flags.map((flag) => flag.env)).toEqual(expect.arrayContaining([...variables]));
 });
+
+it('ask.sh says that a picture is not there, and asks nothing', () => {
+  const { status, stdout, stderr } = spawnSync('examples/server/ask.sh', ['none.png'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect([status, stdout, stderr]).toEqual([2, '', 'There is no picture to read at none.png.\n']);
+});
+
+it('the image is made without converted models, wherever in the folder they lie', () => {
+  // A pattern without a slash is for the outermost folder only, other than in .gitignore.
+  expect(read('Dockerfile.dockerignore').split('\n')).toContain('**/*.gguf');
+});

@@ -1,8 +1,9 @@
 /** What clients of all kinds send to the routes besides what they should. */
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AppParts } from '../../src/server/app-parts.ts';
 import { Metrics } from '../../src/server/metrics.ts';
+import { readPage } from '../../src/server/page.ts';
 import { type TestApp, testApp } from './in-process.ts';
 import { scriptedHost } from './scripted-host.ts';
 
@@ -104,4 +105,21 @@ it('the metrics ask the engine once', async () => {
   expect(text).toContain('cogvlm2_kv_cache_usage_ratio 0.25\n');
   expect(text).toContain('cogvlm2_gpu_memory_bytes{kind="total"} 2\n');
   expect(asked).toBe(1);
+});
+
+it('the page comes compressed to those who read it so, and once to those who keep it', async () => {
+  const page = readPage();
+  const { app } = await testApp({ load: scriptedHost().load, parts: { page } });
+  const get = (headers: Record<string, string>) => app.request('/', { headers });
+  const compressed = await get({ 'accept-encoding': 'br, gzip' });
+  expect(compressed.headers.get('content-encoding')).toBe('gzip');
+  expect(compressed.headers.get('vary')).toBe('Accept-Encoding');
+  expect(gunzipSync(await compressed.arrayBuffer()).toString()).toBe(page.html);
+  const plain = await get({ 'accept-encoding': 'gzip;q=0' });
+  expect(plain.headers.has('content-encoding')).toBe(false);
+  expect(await plain.text()).toBe(page.html);
+  for (const response of [compressed, plain]) {
+    const again = await get({ 'accept-encoding': 'gzip', 'if-none-match': response.headers.get('etag')! });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+  }
 });
