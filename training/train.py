@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from batches import Pictures
 from initial import MEAN, STD, config, start
 from model import prompt_mask
-from muon import Muon
+from muon import BF16, Muon
 from tokens import Tokens
 from words import ALPHABET
 
@@ -141,7 +141,7 @@ def main():
         for opt, share in zip(opts, (1, 1 / 30)):
             for group in opt.param_groups:
                 group["lr"] = rate * share
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BF16):
             patches = tower(normalised(image))
             cells = model.model.vision.cells(patches)
             seen, told, seen_right, told_right = reader(patches, cells, chars)
