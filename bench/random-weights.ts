@@ -4,6 +4,7 @@ import path from 'node:path';
 import { AtomicFile, writeFileWhole } from '../src/atomic-file.ts';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
 import { type MixName, planMix } from '../src/checkpoint/mix.ts';
+import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
 import { type PublishedConfig, tensorShapes } from './published-layout.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';
@@ -115,13 +116,8 @@ async function writeShard(
     header[name] = { dtype: 'BF16', shape, data_offsets: [offset, offset + sizeBytes] };
     offset += sizeBytes;
   }
-  const json = JSON.stringify(header);
-  const text = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
   using out = new AtomicFile(file);
-  out.write(length);
-  out.write(text);
+  writeSafetensorsHeader(out, header);
   for (const tensor of tensors) {
     for await (const piece of values.of(tensor, 'bf16')) {
       out.write(piece);

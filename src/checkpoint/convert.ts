@@ -4,6 +4,7 @@ import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
+import { gigabytes } from '../gigabytes.ts';
 import { type Checkpoint, isPacked, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
 import { type MixName, type PlannedTensor, planMix } from './mix.ts';
@@ -173,7 +174,6 @@ function checkSpace(outPath: string, neededBytes: number): void {
     return;
   }
   if (neededBytes <= free) return;
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new CogVLM2Error(
     'write_failed',
     `${outPath} takes ${gigabytes(neededBytes)}, but ${gigabytes(free)} are free on that disk. Free some, or choose a smaller type.`,

@@ -21,15 +21,21 @@ export function writeSafetensors(file: string, arrays: readonly NamedArray[]): n
     header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
     offset += data.byteLength;
   }
-  // Padded with spaces, so that the data begins on a multiple of eight.
-  const json = JSON.stringify(header);
-  const text = Buffer.from(json.padEnd(Math.ceil(json.length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(text.length));
   using out = new AtomicFile(file);
-  out.write(length);
-  out.write(text);
+  const headerBytes = writeSafetensorsHeader(out, header);
   for (const { data } of arrays) out.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   out.commit();
-  return 8 + text.length + offset;
+  return headerBytes + offset;
+}
+
+/** Its length and the JSON, padded with spaces so that the data begins on a multiple of eight. @returns the bytes of both */
+export function writeSafetensorsHeader(out: AtomicFile, header: Readonly<Record<string, unknown>>): number {
+  const json = Buffer.from(JSON.stringify(header));
+  const text = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
+  json.copy(text);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  out.write(length);
+  out.write(text);
+  return 8 + text.length;
 }

@@ -61,6 +61,7 @@ function convert(flag: Flag, value: unknown, origin: string): unknown {
 }
 
 function requirement(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty';
   if (issue.code === 'too_small')
     return `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
   if (issue.code === 'too_big')

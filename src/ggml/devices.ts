@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from './declarations.ts';
 import { ggml } from './library.ts';
@@ -49,11 +50,13 @@ export function readDevice(pointer: Pointer): Device {
   const free = [0];
   const total = [0];
   lib.run('ggml_backend_dev_memory', pointer, free, total);
+  const kind = kinds[lib.number('ggml_backend_dev_type', pointer)] ?? 'accel';
   return {
     name: lib.text('ggml_backend_dev_name', pointer),
     description: lib.text('ggml_backend_dev_description', pointer),
-    kind: kinds[lib.number('ggml_backend_dev_type', pointer)] ?? 'accel',
+    kind,
     memoryTotalBytes: Number(total[0]),
-    memoryFreeBytes: Number(free[0]),
+    // Of the CPU ggml calls free all that there is.
+    memoryFreeBytes: kind === 'cpu' ? freemem() : Number(free[0]),
   };
 }

@@ -1,6 +1,7 @@
 import type { TensorEntry } from '../checkpoint/checkpoint.ts';
 import type { Expert } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
+import { measureParts, type PartName, partNames, sumOf } from './parts.ts';
 
 /**
  * What a stage has to do, whoever computes it: with a machine's measured peaks, the time that nothing can be below.
@@ -17,33 +18,14 @@ export interface Cost {
   cacheBytes: number;
 }
 
-/** Bytes of the matrices of each part, as they are stored. */
-export interface PartBytes {
-  tower: number;
-  adapter: number;
-  language: number;
-  vision: number;
-  embedding: number;
-  lmHead: number;
-}
+/** Bytes of each part, as it is stored. */
+export type PartBytes = Readonly<Record<PartName, number>>;
 
-const partOf: readonly [keyof PartBytes, RegExp][] = [
-  ['tower', /^model\.vision\.(transformer|patch_embedding)\./],
-  ['adapter', /^model\.vision\./],
-  ['language', /^model\.layers\.\d+\..*language_/],
-  ['vision', /^model\.layers\.\d+\..*vision_/],
-  ['embedding', /^model\.embed_tokens\./],
-  ['lmHead', /^lm_head\./],
-];
-
-/** Sums a checkpoint's tensors by part. Norms and tables that belong to none are left out. */
-export function partBytes(tensors: Iterable<Pick<TensorEntry, 'name' | 'sizeBytes'>>): PartBytes {
-  const bytes: PartBytes = { tower: 0, adapter: 0, language: 0, vision: 0, embedding: 0, lmHead: 0 };
-  for (const { name, sizeBytes } of tensors) {
-    const part = partOf.find(([, pattern]) => pattern.test(name))?.[0];
-    if (part) bytes[part] += sizeBytes;
-  }
-  return bytes;
+/** Sums a checkpoint's tensors by part. */
+export function partBytes(tensors: Iterable<TensorEntry>): PartBytes {
+  const sizes = measureParts(tensors, { exact: false });
+  const sums = partNames.map((name) => [name, sumOf(sizes[name])] as const);
+  return Object.fromEntries(sums) as Record<PartName, number>;
 }
 
 /** One picture through the patch embedding and `layers` of the tower. */
@@ -88,7 +70,7 @@ export function decoderCost(
   return {
     linearFlop: 2 * (rows * layers * layer + logits * h * vocabSize),
     attentionFlop: 4 * layers * h * pairs,
-    weightBytes: bytes[expert] + (logits > 0 ? bytes.lmHead : 0),
+    weightBytes: bytes[`${expert} experts`] + (logits > 0 ? bytes.lm_head : 0),
     cacheBytes: 2 * 2 * layers * kv * (past + rows),
   };
 }

@@ -1,4 +1,3 @@
-import { freemem } from 'node:os';
 import { type Checkpoint, isPacked } from '../checkpoint/checkpoint.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { findDevice } from '../ggml/devices.ts';
@@ -48,6 +47,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const compute = options.compute ?? 'auto';
   const exact = compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantised(checkpoint));
   const { device } = findDevice(options.device ?? 'auto');
+  const cpu = findDevice('cpu').device;
   const contextSize = checkContext(config, options.contextSize);
   const plan = planMemory(
     {
@@ -60,8 +60,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
       packableBytes:
         device.kind === 'cpu' && !exact ? packableBytes(checkpoint, options.oneSequence ?? false) : 0,
     },
-    // What ggml calls the CPU's free memory is all that there is.
-    { name: findDevice('cpu').device.name, freeBytes: freemem() },
+    { name: cpu.name, freeBytes: cpu.memoryFreeBytes },
     device.kind === 'cpu'
       ? null
       : { name: device.name, freeBytes: Math.min(device.memoryFreeBytes, options.gpuBytes ?? Infinity) },

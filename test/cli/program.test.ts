@@ -18,6 +18,7 @@ describe('usage', () => {
     [['ask', 'a.png', 'q', '--top-p', '0'], '--top-p is 0, but must be more than 0.'],
     [['ask', 'a.png', 'q', '--min-p', '1'], '--min-p is 1, but must be less than 1.'],
     [['ask', 'a.png', 'q', '--seed', '1.5'], '--seed is 1.5, but must be a whole number.'],
+    [['ask', 'a.png', 'q', '--device', ''], '--device is "", but must not be empty.'],
     [['ask', 'a.png', 'q', '--threads', 'two'], '--threads is "two", but must be a number.'],
     [
       ['ask', 'a.png', 'q', '--template', 'vqaa'],

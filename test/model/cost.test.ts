@@ -16,6 +16,10 @@ const config = parseConfig(JSON.stringify(config19B), 'the published layout');
 const bytes = partBytes(
   Array.from(tensorShapes(config19B), ([name, shape]) => ({
     name,
+    type: 'bf16' as const,
+    shape,
+    file: '',
+    offsetBytes: 0,
     sizeBytes: 2 * shape.reduce((a, b) => a * b, 1),
   })),
 );
@@ -23,10 +27,11 @@ const tera = 1e12;
 
 describe('the 19 B model', () => {
   test('parameters of each part, as published', () => {
-    expect(bytes.language / 2).toBe(6_979_321_856);
-    expect(bytes.vision / 2).toBe(6_979_518_464);
-    expect(bytes.lmHead / 2).toBe(525_336_576);
-    expect(bytes.embedding / 2).toBe(525_336_576);
+    // Each layer's two norms and its rotary table are counted with its language expert, the last norm with lm_head.
+    expect(bytes['language experts'] / 2).toBe(6_979_321_856 + 32 * (2 * 4096 + 64));
+    expect(bytes['vision experts'] / 2).toBe(6_979_518_464);
+    expect(bytes.lm_head / 2).toBe(525_336_576 + 4096);
+    expect(bytes.embeddings / 2).toBe(525_336_576);
     expect(bytes.tower / 2).toBe(4_296_961_536);
     // The convolution, the projection, and boi and eoi.
     expect(bytes.adapter / 2).toBe(12_846_848 + 183_508_992 + 2 * 4096);
@@ -42,7 +47,7 @@ describe('the 19 B model', () => {
     const { linearFlop, attentionFlop, weightBytes } = prefillCost(config, bytes, true, 20);
     expect((linearFlop + attentionFlop) / tera).toBeGreaterThan(33.5);
     expect((linearFlop + attentionFlop) / tera).toBeLessThan(34.5);
-    expect(weightBytes).toBe(2 * bytes.language + bytes.vision + bytes.lmHead);
+    expect(weightBytes).toBe(2 * bytes['language experts'] + bytes['vision experts'] + bytes.lm_head);
   });
 
   test('a decode step reads 7.5 B parameters and 131,072 bytes of cache a token', () => {
