@@ -6,16 +6,18 @@ export interface ZipPart {
   content: string | Buffer;
   /** What the archive says that it is, unpacked. */
   saidBytes?: number;
+  encrypted?: boolean;
 }
 
 export function zipOf(parts: readonly ZipPart[]): Buffer {
   const files: Buffer[] = [];
   const directory: Buffer[] = [];
   let at = 0;
-  for (const { name, content, saidBytes = Buffer.byteLength(content) } of parts) {
+  for (const { name, content, encrypted, saidBytes = Buffer.byteLength(content) } of parts) {
     const packed = deflateRawSync(content);
     const common = Buffer.alloc(26); // From the version to the lengths; method 8 is deflate. Nobody looks at the check sum.
     common.writeUInt16LE(20, 0);
+    common.writeUInt16LE(encrypted ? 1 : 0, 2);
     common.writeUInt16LE(8, 4);
     common.writeUInt32LE(packed.length, 14);
     common.writeUInt32LE(saidBytes, 18);

@@ -50,6 +50,16 @@ describe('a workbook', () => {
     ]);
   });
 
+  test('may begin with a sheet that is a chart', async () => {
+    const parts = workbookOf(sheetOf([['id'], ['q1']])).map(({ name, content }) => ({
+      name,
+      content: String(content)
+        .replace('<sheets>', '<sheets><sheet name="chart" sheetId="2" r:id="rId9"/>')
+        .replace('</R>', '<Relationship Id="rId9" Type="x/chartsheet" Target="chart.xml"/></R>'),
+    }));
+    expect(await read(parts)).toEqual([{ id: 'q1' }]);
+  });
+
   test('has dates by their style', async () => {
     const styles =
       '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="[$-409]yyyy\\-mm\\-dd"/><numFmt numFmtId="165" formatCode="0.0 &quot;days&quot;"/><numFmt numFmtId="166" formatCode="[h]:mm"/></numFmts>' +
@@ -94,6 +104,11 @@ describe('what cannot be read is said', () => {
     ['no workbook', [{ name: 'a.txt', content: 'a' }], /it lacks _rels\/\.rels\.$/],
     ['no sheet', without('xl/sheet.xml'), /it lacks xl\/sheet\.xml\.$/],
     ['no links', without('xl/_rels/workbook.xml.rels'), /it lacks xl\/_rels\/workbook\.xml\.rels\.$/],
+    [
+      'a password',
+      good.map((part) => ({ ...part, encrypted: part.name === 'xl/sheet.xml' })),
+      /: xl\/sheet\.xml asks for a password; save it without one\.$/,
+    ],
     ['not XML', workbookOf('<row>'), /unexpected close tag/],
     [
       'cut XML',
@@ -136,6 +151,14 @@ describe('what cannot be read is said', () => {
     await expect(read(parts)).rejects.toMatchObject({
       code: 'invalid_value',
       message: expect.stringMatching(sentence),
+    });
+  });
+
+  test('a workbook of before 2007, which is also what wraps one with a password', async () => {
+    const old = Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.alloc(512)]);
+    await expect(read(old)).rejects.toMatchObject({
+      code: 'invalid_value',
+      message: expect.stringMatching(/a workbook with a password, or an old \.xls: save it as \.xlsx/),
     });
   });
 

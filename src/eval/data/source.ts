@@ -24,6 +24,7 @@ export async function openSource(path: string): Promise<RowSource> {
   const head = await firstText(path);
   if (head.startsWith('PAR1')) return openParquet(path);
   if (head.startsWith('PK\u0003\u0004')) return openXlsx(path);
+  if (head.startsWith('\uFFFD\uFFFD\u0011\u0871\u001A')) throw oldWorkbook(path);
   const text = head.replace(/^\uFEFF/, '').trimStart();
   if (text.startsWith('[')) return openJson(path, false);
   if (text.startsWith('{')) return openJson(path, true);
@@ -31,6 +32,14 @@ export async function openSource(path: string): Promise<RowSource> {
   throw new CogVLM2Error(
     'invalid_value',
     `${path} is none of the files that are read here: TSV with names in its first line, xlsx, parquet, JSON, JSON lines.`,
+  );
+}
+
+/** Excel's format before 2007, which also wraps those of today that ask for a password. */
+function oldWorkbook(path: string): CogVLM2Error {
+  return new CogVLM2Error(
+    'invalid_value',
+    `${path} is a workbook with a password, or an old .xls: save it as .xlsx without a password.`,
   );
 }
 

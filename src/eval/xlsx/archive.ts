@@ -36,6 +36,7 @@ export class Archive implements Disposable {
   async part(name: string): Promise<AsyncIterable<Uint8Array> | undefined> {
     const entry = this.#parts.get(name);
     if (entry === undefined) return undefined;
+    if (entry.isEncrypted()) throw new XlsxError(`${name} asks for a password; save it without one`);
     if (entry.uncompressedSize > maxPartBytes) {
       throw new XlsxError(
         `${name} is ${entry.uncompressedSize} bytes when unpacked; it is read up to ${maxPartBytes}`,

@@ -28,18 +28,20 @@ interface Link {
 export async function readWorkbook(archive: Archive): Promise<Workbook> {
   const main = (await linksOf(archive, '')).find(({ type }) => type === 'officeDocument')?.target;
   if (main === undefined) throw new XlsxError('it has no workbook in it');
-  let sheetId: string | undefined;
+  const sheetIds: string[] = [];
   let since1904 = false;
   await read(archive, main, {
     open(name, attributes) {
       if (name === 'workbookPr') since1904 = /^(?:1|true)$/.test(attributes.date1904 ?? '');
       const id = Object.keys(attributes).find((key) => key !== 'id' && withoutPrefix(key) === 'id');
-      if (name === 'sheet' && id !== undefined) sheetId ??= attributes[id];
+      if (name === 'sheet' && id !== undefined) sheetIds.push(attributes[id]!);
     },
   });
   const links = await linksOf(archive, main);
-  const sheet = links.find(({ id }) => id === sheetId)?.target;
-  if (sheet === undefined) throw new XlsxError('it has no sheet in it');
+  // A sheet may be nothing but a chart, which pandas does not count.
+  const sheets = sheetIds.map((sheet) => links.find(({ id, type }) => id === sheet && type === 'worksheet'));
+  const sheet = sheets.find((link) => link !== undefined)?.target;
+  if (sheet === undefined) throw new XlsxError('it has no sheet of cells in it');
   const partOf = (kind: string) => links.find(({ type }) => type === kind)?.target;
   return {
     sheet,
