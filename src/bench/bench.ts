@@ -3,10 +3,10 @@ import type { DType } from '../ggml/dtype.ts';
 import { libraryInfo } from '../ggml/library.ts';
 import { measureRates, peakRows, type TypeRate } from '../ggml/peaks.ts';
 import { Model, type ModelOptions } from '../model/cogvlm2.ts';
-import { type Peaks, partBytes } from '../model/cost.ts';
+import { type Cost, limitMs, type Peaks, partBytes } from '../model/cost.ts';
 import { describeMachine } from './cpu-watch.ts';
 import { decodeStage, imageRowsStage, promptStage, visionStage } from './stages.ts';
-import { type StageResult, timeStage } from './timing.ts';
+import { type Timing, timeStage } from './timing.ts';
 
 export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 'signal'> {
   /** Each stage stops being run after this. */
@@ -14,6 +14,11 @@ export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 
   /** Of the matrix that the peaks are measured with; the default is larger than any cache. */
   matrixRows?: number;
   onStage?: (name: string) => void;
+}
+
+export interface StageResult extends Timing {
+  /** The time that the measured peaks allow. */
+  limitMs: number;
 }
 
 export interface BenchResult {
@@ -47,6 +52,17 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
   const { engine } = model;
   const types: BenchResult['model']['types'] = {};
   for (const { type, sizeBytes } of checkpoint.tensors.values()) types[type] = (types[type] ?? 0) + sizeBytes;
+  const bytes = partBytes(checkpoint.tensors.values());
+  const timed: { whole: Cost; timing: Timing }[] = [];
+  for (const stageOf of [visionStage, imageRowsStage, promptStage, decodeStage]) {
+    signal?.throwIfAborted();
+    const stage = stageOf(model, bytes);
+    onStage?.(stage.name);
+    timed.push({ whole: stage.whole, timing: await timeStage(stage, secondsAStage * 1000) });
+  }
+  // Before the peaks, whose matrices are larger than a small model.
+  const peakResidentBytes = process.resourceUsage().maxRSS * 1024;
+  signal?.throwIfAborted();
   onStage?.('peaks');
   // f32 because other parts are computed in it, whatever the weights are.
   const matrixTypes = new Set<DType>(['f32']);
@@ -56,14 +72,7 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
     flopPerSecond: Math.max(...rates.map((rate) => rate.flopPerSecond)),
     bytesPerSecond: Math.max(...rates.map((rate) => rate.bytesPerSecond)),
   };
-  const bytes = partBytes(checkpoint.tensors.values());
-  const stages: StageResult[] = [];
-  for (const stageOf of [visionStage, imageRowsStage, promptStage, decodeStage]) {
-    signal?.throwIfAborted();
-    const stage = stageOf(model, bytes);
-    onStage?.(stage.name);
-    stages.push(await timeStage(stage, peaks, secondsAStage * 1000));
-  }
+  const stages = timed.map(({ whole, timing }) => ({ ...timing, limitMs: limitMs(whole, peaks) }));
   const { version, commit } = libraryInfo();
   return {
     kind: 'cogvlm2-bench',
@@ -76,6 +85,6 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
     peaks,
     loadMs,
     stages,
-    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+    peakResidentBytes,
   };
 }

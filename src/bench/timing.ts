@@ -1,4 +1,4 @@
-import { type Cost, limitMs, type Peaks, sum } from '../model/cost.ts';
+import { type Cost, sum } from '../model/cost.ts';
 import { CpuWatch } from './cpu-watch.ts';
 
 /** A stage as pieces that can be run one after the other, each with its cost. */
@@ -11,7 +11,7 @@ export interface Stage {
   pieces: AsyncIterable<Cost>;
 }
 
-export interface StageResult {
+export interface Timing {
   stage: string;
   unit: Stage['unit'];
   count: number;
@@ -21,8 +21,6 @@ export interface StageResult {
   cpuMs: number;
   /** What share of the stage's cost was run and timed, 0 to 1. */
   sampled: number;
-  /** The time that the measured peaks allow. */
-  limitMs: number;
   flop: number;
   bytes: number;
   /** Share of the processors that other programs took meanwhile; null where that is not known. */
@@ -33,7 +31,7 @@ export interface StageResult {
  * Runs the stage's pieces until `budgetMs` is over. The first piece, which finds caches and pages cold, is left out of the
  * sample when there is a second.
  */
-export async function timeStage(stage: Stage, peaks: Peaks, budgetMs: number): Promise<StageResult> {
+export async function timeStage(stage: Stage, budgetMs: number): Promise<Timing> {
   const begin = performance.now();
   let watch = new CpuWatch();
   let timedFrom = begin;
@@ -61,7 +59,6 @@ export async function timeStage(stage: Stage, peaks: Peaks, budgetMs: number): P
     ms: ms / share,
     cpuMs: cpuMs / share,
     sampled: share,
-    limitMs: limitMs(stage.whole, peaks),
     flop: stage.whole.linearFlop + stage.whole.attentionFlop,
     bytes: stage.whole.weightBytes + stage.whole.cacheBytes,
     othersCpu: watch.othersShare(),

@@ -12,7 +12,6 @@ import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-bench-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const peaks = { flopPerSecond: 1e9, bytesPerSecond: 1e9 };
 
 function costing(flop: number): Cost {
   return { linearFlop: flop, attentionFlop: 0, weightBytes: 0, cacheBytes: 0 };
@@ -36,11 +35,10 @@ function stageOf(pieces: number, ran: number[], closed: () => void = () => {}): 
 describe('a stage', () => {
   test('that fits its time is run whole, and timed without its first piece', async () => {
     const ran: number[] = [];
-    const result = await timeStage(stageOf(4, ran), peaks, 60_000);
+    const result = await timeStage(stageOf(4, ran), 60_000);
     expect(ran).toEqual([0, 1, 2, 3]);
     expect(result.sampled).toBe(0.75);
     expect(result.flop).toBe(400);
-    expect(result.limitMs).toBeCloseTo(400 / 1e6);
   });
 
   test('that does not is stopped after two pieces, and closed', async () => {
@@ -50,7 +48,6 @@ describe('a stage', () => {
       stageOf(50, ran, () => {
         closed = true;
       }),
-      peaks,
       0,
     );
     expect(ran).toEqual([0, 1]);
@@ -60,7 +57,7 @@ describe('a stage', () => {
   });
 
   test('of one piece is timed with it', async () => {
-    const result = await timeStage(stageOf(1, []), peaks, 0);
+    const result = await timeStage(stageOf(1, []), 0);
     expect(result.sampled).toBe(1);
     expect(result.ms).toBeGreaterThan(0);
   });
@@ -76,7 +73,8 @@ test('a model is measured stage by stage, without names of machines or folders',
     threads: 1,
     onStage: (name) => told.push(name),
   });
-  expect(told).toEqual(['load', 'peaks', 'vision', 'image rows', 'prompt', 'decode']);
+  // The matrices that the peaks are measured with are none of the model's memory, so they come when that is known.
+  expect(told).toEqual(['load', 'vision', 'image rows', 'prompt', 'decode', 'peaks']);
   expect(result.rates.map(({ type }) => type)).toEqual(['f32']);
   expect(result.peaks.flopPerSecond).toBeGreaterThan(0);
   for (const stage of result.stages) {

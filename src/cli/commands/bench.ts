@@ -22,13 +22,13 @@ export const bench = defineCommand({
   arguments: [
     {
       name: 'MODEL',
-      about: 'name or folder of the model; without it, the demonstration model',
+      about: 'name, folder or .gguf file of the model; without it, the demonstration model',
       optional: true,
     },
   ],
   options: z.object({ seconds, device, threads, quiet, ...jsonOption, ...debugOption }),
   examples: [{ about: 'The demonstration model', line: 'cogvlm2 bench demo --seconds 1' }],
-  notes: `The peaks are those of large products with each type of weights, measured first: the most operations a second
+  notes: `The peaks are those of large products with each type of weights, measured last: the most operations a second
 with 256 rows, the most bytes of weights a second with one row. A stage's limit is its cost at these peaks, so it is
 this machine's with this ggml. OTHERS is the share of the processors that other programs took meanwhile: above a few per cent the
 figures are too low, and CPU TIME, that of all threads of this process, is steadier. The last line, with \`--json\` the only one, is the whole result as JSON. The picture is noise; see
