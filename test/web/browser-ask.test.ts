@@ -140,7 +140,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('stops: the server is told by name and by the closed connection, what came stays', async () => {
+  it('stops: the server is told by name and by the closed connection, what came stays and is shown again after a reload', async () => {
     server.script.steps = () => ['Half an ', 'answer', { wait: true }];
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Tell me');
@@ -152,8 +152,10 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await expect.poll(() => server.left).toBe(1);
       expect(server.cancelled).toEqual(['chatcmpl-1']);
       await page.reload();
-      await page.getByRole('button', { name: 'Tell me', exact: true }).click();
       await answers(page).getByText('Half an answer').waitFor();
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.reload();
+      await page.getByRole('heading', { name: 'Ask a picture anything' }).waitFor();
     });
   });
 

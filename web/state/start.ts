@@ -24,6 +24,18 @@ export async function start(): Promise<void> {
   checkServer();
   listenToOtherTabs();
   await load();
+  reopen();
+}
+
+/** A page that is loaded again shows what it showed: the browser keeps that with the tab's history. */
+function reopen(): void {
+  const id: unknown = history.state;
+  const shown = state.value.conversations.find((conversation) => conversation.id === id);
+  if (shown) state.set({ conversationId: shown.id });
+  state.subscribe(() => {
+    const { conversationId } = state.value;
+    if (history.state !== conversationId) history.replaceState(conversationId, '');
+  });
 }
 
 async function load(): Promise<void> {

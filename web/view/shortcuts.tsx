@@ -67,7 +67,12 @@ function actionOf(event: KeyboardEvent): (() => void) | null {
 
 function focusSearch(): void {
   state.set({ isSidebarOpen: true });
-  requestAnimationFrame(() => document.getElementById(SEARCH_ID)?.focus());
+  requestAnimationFrame(() => {
+    const field = document.querySelector<HTMLInputElement>(`#${SEARCH_ID}`);
+    field?.focus();
+    // What was searched for before is there to be written over.
+    field?.select();
+  });
 }
 
 function isWriting(target: EventTarget | null): boolean {
