@@ -60,6 +60,14 @@ describe('a workbook', () => {
     expect(await read(parts)).toEqual([{ id: 'q1' }]);
   });
 
+  test('may have cells of any kind with nothing in them', async () => {
+    const kinds = ['n', 's', 'b', 'str', 'd'].map((kind) => `<c t="${kind}"><v/></c>`).join('');
+    const [row] = await read(
+      workbookOf(`${sheetOf([['n', 's', 'b', 'str', 'd', 'last']])}<row>${kinds}<c><v>1</v></c></row>`),
+    );
+    expect(row).toEqual({ n: null, s: null, b: null, str: null, d: null, last: '1' });
+  });
+
   test('has dates by their style', async () => {
     const styles =
       '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="[$-409]yyyy\\-mm\\-dd"/><numFmt numFmtId="165" formatCode="0.0 &quot;days&quot;"/><numFmt numFmtId="166" formatCode="[h]:mm"/></numFmts>' +
@@ -108,6 +116,11 @@ describe('what cannot be read is said', () => {
       'a password',
       good.map((part) => ({ ...part, encrypted: part.name === 'xl/sheet.xml' })),
       /: xl\/sheet\.xml asks for a password; save it without one\.$/,
+    ],
+    [
+      'a text that is not there',
+      workbookOf('<row><c t="s"><v>2</v></c></row>', '<sst><si><t>a</t></si></sst>'),
+      /: a cell asks for text number 2; it has 1, from 0\.$/,
     ],
     ['not XML', workbookOf('<row>'), /unexpected close tag/],
     [

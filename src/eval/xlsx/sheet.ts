@@ -53,7 +53,7 @@ export async function readSheet(archive: Archive): Promise<SheetCell[][]> {
       inValue = false;
       if (name === 'is') value = inline.take();
       else if (name === 'c') {
-        const read = value === undefined ? undefined : cellValue(value, cell, workbook);
+        const read = value ? cellValue(value, cell, workbook) : undefined;
         if (read !== undefined) row[column] = read;
       } else if (name === 'row' && row.length > 0) {
         width = Math.max(width, row.length);
@@ -77,14 +77,20 @@ function cellValue(
   { t: type = 'n', s: style = '' }: Readonly<Record<string, string>>,
   { strings, isDate, since1904 }: Workbook,
 ): SheetCell {
-  if (type === 's') return strings[Number(value)];
+  if (type === 's') return sharedString(value, strings);
   if (type === 'b') return value.trim() === '1';
   if (type === 'e') return undefined;
   if (type === 'd') return value.replace('T', ' ');
   if (type !== 'n') return value;
   const number = Number(value);
-  if (value.trim() === '' || !Number.isFinite(number)) return value || undefined;
+  if (value.trim() === '' || !Number.isFinite(number)) return value;
   return isDate[Number(style)] === true ? dateText(number, since1904) : numberText(value.trim(), number);
+}
+
+function sharedString(number: string, strings: readonly string[]): string {
+  const text = strings[Number(number)];
+  if (text !== undefined) return text;
+  throw new XlsxError(`a cell asks for text number ${number}; it has ${strings.length}, from 0`);
 }
 
 function numberText(digits: string, number: number): string {
