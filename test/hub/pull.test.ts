@@ -234,6 +234,26 @@ describe('a pull', () => {
     });
   });
 
+  it('takes what Hugging Face does not have from ModelScope, verified, and tells it no token', async () => {
+    const { env } = options();
+    const both = options({
+      env: { ...env, HF_ENDPOINT: `${source.url}/empty`, MODELSCOPE_DOMAIN: source.url },
+    });
+    const { modelPath, title } = await pull('cogvlm2-llama3-chat-19B', both);
+    const models = path.join(source.folder, '.cache', 'modelscope', 'hub', 'models');
+    expect(modelPath).toBe(path.join(models, 'ZhipuAI', 'cogvlm2-llama3-chat-19B'));
+    expect(title).toMatch(/at ModelScope$/);
+    expect(sha256(readFileSync(path.join(modelPath, BIG)))).toBe(WHOLE);
+    expect(readdirSync(modelPath)).not.toContain('modeling_cogvlm.py');
+    expect(source.of(BIG).map(({ token }) => token)).toEqual([undefined]);
+    // Of what lies there only what is broken comes again.
+    writeFileSync(path.join(modelPath, BIG), Buffer.alloc(FILES[BIG]?.length ?? 0));
+    source.asked.length = 0;
+    await pull('cogvlm2-llama3-chat-19B', both);
+    expect(source.asked.map(({ file }) => file)).toEqual([BIG]);
+    expect(sha256(readFileSync(path.join(modelPath, BIG)))).toBe(WHOLE);
+  });
+
   it('waits for no other pull of the same model, but for a dead one its lock is taken', async () => {
     const lockFile = path.join(
       source.folder,

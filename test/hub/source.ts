@@ -72,9 +72,11 @@ export class Source implements AsyncDisposable {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/api/models/THUDM/'))
       return void response.end(JSON.stringify(listing(this.#files)));
-    const file = url.pathname.split('/').at(-1) ?? '';
+    if (/^\/api\/v1\/models\/ZhipuAI\/[^/]+\/repo\/files$/.test(url.pathname))
+      return void response.end(JSON.stringify(modelScopeListing(this.#files)));
+    const file = url.searchParams.get('FilePath') ?? url.pathname.split('/').at(-1) ?? '';
     const content = this.#files[file];
-    if (content === undefined || !/^\/(THUDM|elsewhere)\//.test(url.pathname)) {
+    if (content === undefined || !/^\/(THUDM|elsewhere|api\/v1\/models\/ZhipuAI)\//.test(url.pathname)) {
       response.statusCode = 404;
       return void response.end();
     }
@@ -127,6 +129,16 @@ function listing(files: Record<string, Buffer>) {
     return { rfilename, size: content.length, lfs: { sha256: sha256(content), size: content.length } };
   });
   return { sha: 'abc123', siblings };
+}
+
+function modelScopeListing(files: Record<string, Buffer>) {
+  const blobs = Object.entries(files).map(([Path, content]) => ({
+    Path,
+    Type: 'blob',
+    Size: content.length,
+    Sha256: sha256(content),
+  }));
+  return { Code: 200, Data: { Files: [{ Path: 'assets', Type: 'tree', Size: 0 }, ...blobs] } };
 }
 
 export function sha256(content: Uint8Array): string {
