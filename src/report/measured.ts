@@ -68,7 +68,14 @@ function modelKey({ results: { settings }, file }: ResultsFile): unknown {
 function modelName({ results: { settings }, file }: ResultsFile): string {
   if (settings === null) return `predictions of ${path.basename(file)}`;
   const { model } = settings;
-  return model.kind === 'endpoint' ? `${model.name} at ${model.url}` : `${model.name}, ${precisionOf(model)}`;
+  return model.kind === 'endpoint'
+    ? `${model.name} at ${hostOf(model.url)}`
+    : `${model.name}, ${precisionOf(model)}`;
+}
+
+/** All of an address that fits into a table. */
+function hostOf(url: string): string {
+  return url.replace(/^\w+:\/\/([^/]+).*$/, '$1');
 }
 
 const shortNames: Readonly<Record<string, string>> = { q4_K: 'int4', q8_0: 'int8' };

@@ -4,6 +4,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprintOf } from '../../src/eval/fingerprint.ts';
+import { rowsOf } from '../../src/report/measured.ts';
 import { published } from '../../src/report/published.ts';
 import { cli } from '../cli/memory-terminal.ts';
 import { scriptedLibrary } from '../cli/scripted-model.ts';
@@ -52,6 +53,19 @@ describe('a report', () => {
     expect(html).toContain(`71.3<span class="counts">${counts.join('<br>')}</span>`);
     expect(html).toContain('measured, profile official');
     expect(markdown).toContain(`| demo, bf16 | official | TextVQA | 71.3 | ${counts.join(', ')} |`);
+  });
+
+  it('names a server by its host', () => {
+    const results = resultsOf();
+    const model = {
+      kind: 'endpoint' as const,
+      name: 'vlm',
+      url: 'http://127.0.0.1:8000/v1/chat/completions',
+    };
+    const asked = { ...results, settings: { ...results.settings!, model } };
+    expect(rowsOf([{ file: 'a.json', results: asked }]).map(({ name }) => name)).toEqual([
+      'vlm at 127.0.0.1:8000',
+    ]);
   });
 
   it('has a column and a chart for the demo benchmark only when it was measured', async () => {
