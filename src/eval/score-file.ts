@@ -122,7 +122,11 @@ function asLine(benchmark: Benchmark, { id, score, parsed, error }: ScoredRow): 
     ...(parses && { parsed: parsed ?? null }),
     ...(error !== undefined && { error }),
   };
-  return `${JSON.stringify(line)}\n`;
+  // To readers that go by Unicode, such as Python's splitlines(), these end a line as well.
+  const text = JSON.stringify(line).replace(/[\x85\u2028\u2029]/g, (end) => {
+    return `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+  return `${text}\n`;
 }
 
 function oneOf<Name extends string>(value: string, names: readonly Name[], what: string): Name {

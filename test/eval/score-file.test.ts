@@ -36,6 +36,15 @@ test.each(everyPair)('%s %s: one line of JSON per case, in order', async (benchm
   }
 });
 
+test('a line has no character within that ends lines in Unicode', async () => {
+  const id = 'a\u2028b\u0085c\u2029';
+  const { out, lines } = await run('demo', JSON.stringify([{ id, prediction: 'x', answers: ['x'] }]), {
+    json: true,
+  });
+  expect(out).toBe('{"id":"a\\u2028b\\u0085c\\u2029","score":1}\n');
+  expect(lines()).toEqual([{ id, score: 1 }]);
+});
+
 test('what is undecided is null in the line and wrong in the summary', async () => {
   const rows = JSON.stringify([
     { id: 'a', prediction: 'B', options: ['1', '2'], answer: 'B' },
