@@ -104,7 +104,7 @@ export class WeightLoader {
     this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
     const own = () => Context.forTensors(checkpoint.tensors.size * 2 + 8);
     this.#own = { gpu: own(), cpu: own() };
-    engine.onDispose(() => {
+    engine.owns(() => {
       this.#mapped[Symbol.dispose]();
       for (const context of Object.values(this.#own)) context[Symbol.dispose]();
       for (const { file } of this.#files.values()) file[Symbol.dispose]();

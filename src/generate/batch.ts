@@ -1,8 +1,9 @@
 import type { PromptRows } from '../model/chunks.ts';
-import { type DecodeStep, type Model, mostChunkRows, type PrefillOptions } from '../model/cogvlm2.ts';
+import { type Model, mostChunkRows, type PrefillOptions } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { State } from '../model/state.ts';
+import type { DecodeStep } from '../model/step-graph.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { chunkRows, leadAfter, nextTurn } from './turns.ts';
 

@@ -46,6 +46,7 @@ const base = {
   ggml_gelu_erf: 'void *ggml_gelu_erf(void *ctx, void *a)',
   ggml_swiglu_split: 'void *ggml_swiglu_split(void *ctx, void *gate, void *up)',
   ggml_get_rows: 'void *ggml_get_rows(void *ctx, void *a, void *rows)',
+  ggml_set_rows: 'void *ggml_set_rows(void *ctx, void *to, void *from, void *rows)',
   ggml_cpy: 'void *ggml_cpy(void *ctx, void *from, void *to)',
   ggml_cast: 'void *ggml_cast(void *ctx, void *a, int type)',
   ggml_cont: 'void *ggml_cont(void *ctx, void *a)',
@@ -63,6 +64,7 @@ const base = {
   ggml_backend_name: 'const char *ggml_backend_name(void *backend)',
   ggml_backend_free: 'void ggml_backend_free(void *backend)',
   ggml_backend_buffer_free: 'void ggml_backend_buffer_free(void *buffer)',
+  ggml_backend_buffer_clear: 'void ggml_backend_buffer_clear(void *buffer, uint8_t value)',
   ggml_backend_buffer_set_usage: 'void ggml_backend_buffer_set_usage(void *buffer, int usage)',
   ggml_backend_buffer_get_size: 'size_t ggml_backend_buffer_get_size(void *buffer)',
   ggml_backend_tensor_set:

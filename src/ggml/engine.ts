@@ -33,6 +33,8 @@ export class Engine {
   readonly threads: number;
   /** The CPU's own layouts of weights; null on another device. */
   readonly packing: Packing | null;
+  /** The graph whose tensors the scratch memory holds. */
+  inScratch: object | null = null;
   /** Ends the graph that is running. */
   readonly stopFlag = new StopFlag();
   readonly #devicePointer: Pointer;
@@ -100,14 +102,16 @@ export class Engine {
     this.checkAlive();
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, bufferType);
-    const free = () => {
+    // A GPU multiplies what a mask hides, too, and whatever lay in new memory may be no number.
+    if (this.device.kind !== 'cpu' && bufferType === this.#bufferTypes.gpu)
+      lib.run('ggml_backend_buffer_clear', buffer, 0);
+    const free = this.owns(() => {
       lib.run('ggml_backend_buffer_free', buffer);
       context[Symbol.dispose]();
-    };
-    this.#frees.push(free);
+    });
     return {
       free: () => {
-        this.#last = this.#last.then(() => this.#freeNow(free));
+        this.#last = this.#last.then(free);
       },
     };
   }
@@ -169,16 +173,15 @@ export class Engine {
     });
   }
 
-  /** Calls `free` when the engine is disposed, before what it stands on is freed. */
-  onDispose(free: () => void): void {
+  /** Calls `free` once: when the function returned is called, or when the engine is disposed, before what it stands on is freed. */
+  owns(free: () => void): () => void {
     this.#frees.push(free);
-  }
-
-  #freeNow(free: () => void): void {
-    const index = this.#frees.indexOf(free);
-    if (index < 0) return;
-    this.#frees.splice(index, 1);
-    free();
+    return () => {
+      const index = this.#frees.indexOf(free);
+      if (index < 0) return;
+      this.#frees.splice(index, 1);
+      free();
+    };
   }
 
   #openBackend(device: Pointer): Pointer {

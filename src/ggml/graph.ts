@@ -9,17 +9,18 @@ import type { PackedWeights } from './packed-weights.ts';
 import { byteSize, describe, type Tensor } from './tensor.ts';
 
 /** What a graph input may be filled from; f16 travels as its bits. */
-export type InputData = Float32Array | Int32Array | Uint16Array;
+export type InputData = Float32Array | Int32Array | BigInt64Array | Uint16Array;
 
 /**
- * One run of the device: build it with the ops, name what to compute, run it, and it is gone. Scratch memory is
- * the scheduler's and is used again by the next graph.
+ * What the device computes at once: build it with the ops, name what to compute, run it, and it is gone, or `repeat` it.
+ * Scratch memory is the scheduler's and is used again by the next graph.
  */
 export class Graph extends Ops {
   readonly #engine: Engine;
   readonly #graph: Pointer;
-  readonly #inputs: { tensor: Tensor; data: InputData }[] = [];
+  readonly #inputs = new Map<Tensor, InputData>();
   readonly #outputs = new Map<string, Tensor>();
+  #hasRun = false;
 
   /** @throws CogVLM2Error `disposed`: the weights that it would be built of are gone. */
   constructor(engine: Engine, packed?: PackedWeights) {
@@ -34,15 +35,20 @@ export class Graph extends Ops {
   /** A tensor that is filled with `data` before the run. */
   input(type: DType, sizes: readonly number[], data: InputData): Tensor {
     const tensor = this.context.tensor(type, sizes);
-    if (data.byteLength !== byteSize(type, tensor.shape)) {
+    this.refill(tensor, data);
+    ggml().run('ggml_set_input', tensor.pointer);
+    return tensor;
+  }
+
+  /** Other data for an input, before the graph is run again. */
+  refill(input: Tensor, data: InputData): void {
+    if (data.byteLength !== byteSize(input.type, input.shape)) {
       throw new CogVLM2Error(
         'engine_bug',
-        `${data.byteLength} bytes of input do not fit ${describe(tensor)}.`,
+        `${data.byteLength} bytes of input do not fit ${describe(input)}.`,
       );
     }
-    ggml().run('ggml_set_input', tensor.pointer);
-    this.#inputs.push({ tensor, data });
-    return tensor;
+    this.#inputs.set(input, data);
   }
 
   /** Computes `tensor` for what it does: a copy into memory that outlives the graph. */
@@ -67,15 +73,35 @@ export class Graph extends Ops {
    */
   async run(signal?: AbortSignal): Promise<Map<string, Float32Array>> {
     try {
-      return await this.#engine.exclusively((scheduler) => this.#compute(scheduler, signal));
+      return await this.#engine.exclusively((scheduler) => {
+        this.#place(scheduler);
+        return this.#compute(scheduler, signal);
+      });
     } finally {
-      this.context[Symbol.dispose]();
+      this[Symbol.dispose]();
     }
   }
 
-  async #compute(scheduler: Pointer, signal: AbortSignal | undefined): Promise<Map<string, Float32Array>> {
-    signal?.throwIfAborted();
+  /**
+   * `run`, after which the graph stays, so that it need not be built again; whoever made it disposes it.
+   * @returns null, without computing anything, when another graph has had the scratch memory since: build it anew.
+   */
+  repeat(signal?: AbortSignal): Promise<Map<string, Float32Array> | null> {
+    return this.#engine.exclusively(async (scheduler) => {
+      if (!this.#hasRun) this.#place(scheduler);
+      else if (this.#engine.inScratch !== this) return null;
+      return this.#compute(scheduler, signal);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.context[Symbol.dispose]();
+  }
+
+  #place(scheduler: Pointer): void {
     const lib = ggml();
+    this.#hasRun = true;
+    this.#engine.inScratch = this;
     lib.run('ggml_backend_sched_reset', scheduler);
     if (!lib.number('ggml_backend_sched_alloc_graph', scheduler, this.#graph)) {
       throw new CogVLM2Error(
@@ -83,7 +109,12 @@ export class Graph extends Ops {
         'There is not enough memory for the scratch space of this step.',
       );
     }
-    for (const { tensor, data } of this.#inputs) {
+  }
+
+  async #compute(scheduler: Pointer, signal: AbortSignal | undefined): Promise<Map<string, Float32Array>> {
+    signal?.throwIfAborted();
+    const lib = ggml();
+    for (const [tensor, data] of this.#inputs) {
       // An input that nothing reads gets no memory.
       if (hasMemory(tensor)) lib.run('ggml_backend_tensor_set', tensor.pointer, data, 0, data.byteLength);
     }

@@ -108,6 +108,16 @@ export class Ops {
     );
   }
 
+  /** Writes the rows of f32 x [d, n] into those of f32 or f16 `to` [d, rows] that i64 `at` [n] names. The caller vouches for the indices. */
+  setRows(to: Tensor, x: Tensor, at: Tensor): Tensor {
+    const isMatrix = [...to.shape.slice(2), ...x.shape.slice(2)].every((size) => size === 1);
+    const fits = x.shape[0] === to.shape[0] && at.shape[0] === x.shape[1] && isMatrix;
+    const typed = (to.type === 'f32' || to.type === 'f16') && x.type === 'f32' && at.type === 'i64';
+    check(fits && typed && hasWholeRows(x) && hasWholeRows(to), 'setRows', to, x, at);
+    const pointer = ggml().pointer('ggml_set_rows', this.context.pointer, to.pointer, x.pointer, at.pointer);
+    return { ...to, pointer };
+  }
+
   /** Copies into the memory of `to`, converting the type. Returns `to` as written. */
   copy(from: Tensor, to: Tensor): Tensor {
     check(elementCount(from.shape) === elementCount(to.shape), 'copy', from, to);

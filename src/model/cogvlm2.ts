@@ -12,6 +12,7 @@ import { KvCache } from './kv-cache.ts';
 import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
 import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
+import type { DecodeStep } from './step-graph.ts';
 import type { Tap } from './trace-tap.ts';
 import { type TowerOptions, VisionTower } from './vision-tower.ts';
 
@@ -30,13 +31,6 @@ export interface PrefillOptions {
   /** About how many rows the next chunk should have; asked before each. Default: `mostChunkRows`. */
   chunkRows?: () => number;
   tap?: Tap | undefined;
-}
-
-/** A token that is run behind what its sequence's cache holds. */
-export interface DecodeStep {
-  id: number;
-  position: number;
-  cache: KvCache;
 }
 
 /** Nodes of a graph that a decoder layer takes, and each sequence in it; both with some to spare. */
@@ -194,7 +188,7 @@ export class Model {
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
-        const computed = await this.#decoder.forward([{ chunk, cache, image }], { logits, tap, signal });
+        const computed = await this.#decoder.forward({ chunk, cache, image }, { logits, tap, signal });
         onTokens?.(cache.length, total);
         if (isLast) return computed;
         yield;
@@ -209,16 +203,7 @@ export class Model {
    * @returns logits [vocab] of each, which do not depend on the others.
    */
   async decode(steps: readonly DecodeStep[]): Promise<Float32Array[]> {
-    const parts = steps.map(({ id, position, cache }) => ({
-      chunk: {
-        expert: 'language' as const,
-        pieces: [{ ids: Int32Array.of(id) }],
-        positions: Int32Array.of(position),
-      },
-      cache,
-      image: null,
-    }));
-    const logits = await this.#decoder.forward(parts, { logits: 'last' });
+    const logits = await this.#decoder.decode(steps);
     const { vocabSize } = this.config;
     return steps.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
   }

@@ -45,12 +45,18 @@ export class KvCache {
     this.#states = layers.map((i) => (i < layersOnGpu ? onGpu! : onCpu!));
   }
 
-  /** The nodes that write `count` rows from `first` on of k and v [headSize * kvHeads, n] behind what is here. */
-  write(ops: Ops, layer: number, k: Tensor, v: Tensor, first: number, count: number): Tensor[] {
-    return [k, v].map((x, i) => {
-      const to = ops.rows(this.#get(i === 0 ? 'k' : 'v', layer), this.length, count);
-      return ops.copy(ops.rows(x, first, count), to);
-    });
+  /** The nodes that write rows from `first` on of k and v [headSize * kvHeads, n] to the places that i64 `at` names. */
+  write(ops: Ops, layer: number, k: Tensor, v: Tensor, first: number, at: Tensor): Tensor[] {
+    const count = at.shape[0];
+    return [
+      ops.setRows(this.#get('k', layer), ops.rows(k, first, count), at),
+      ops.setRows(this.#get('v', layer), ops.rows(v, first, count), at),
+    ];
+  }
+
+  /** @throws CogVLM2Error `disposed`. */
+  checkAlive(): void {
+    this.#get('k', 0);
   }
 
   /** Keys and values of the first `count` tokens, each [headSize, count, kvHeads / groups, groups]. */

@@ -47,6 +47,47 @@ describe('devices', () => {
   });
 });
 
+describe('a graph that is repeated', () => {
+  const doubled = (engine: Engine) => {
+    const graph = new Graph(engine);
+    const x = graph.input('f32', [2], Float32Array.of(1, 2));
+    graph.output('y', graph.add(x, x));
+    return { graph, x };
+  };
+
+  test('computes what it is refilled with', async () => {
+    using engine = newEngine();
+    const { graph, x } = doubled(engine);
+    using _ = graph;
+    expect([...(await graph.repeat())!.get('y')!]).toEqual([2, 4]);
+    graph.refill(x, Float32Array.of(5, 6));
+    expect([...(await graph.repeat())!.get('y')!]).toEqual([10, 12]);
+    expect(caught(() => graph.refill(x, new Float32Array(3))).message).toContain('12 bytes');
+  });
+
+  test('computes nothing when another graph has had its memory', async () => {
+    using engine = newEngine();
+    const { graph } = doubled(engine);
+    using _ = graph;
+    const results = await Promise.all([graph.repeat(), product(engine, 8), graph.repeat()]);
+    expect(results.map((result) => result === null)).toEqual([false, false, true]);
+  });
+});
+
+test('what an engine owns is freed once, when it is told or at its end', async () => {
+  const engine = newEngine();
+  const log: string[] = [];
+  const free = engine.owns(() => log.push('told'));
+  engine.owns(() => log.push('end'));
+  free();
+  free();
+  expect(log).toEqual(['told']);
+  engine[Symbol.dispose]();
+  await turn();
+  free();
+  expect(log).toEqual(['told', 'end']);
+});
+
 describe('one thing at a time', () => {
   test('exclusively runs in order, never two at once', async () => {
     using engine = newEngine();
@@ -100,8 +141,8 @@ describe('dispose', () => {
   test('a running graph ends first; those behind it are refused; then all is freed, last first', async () => {
     const engine = newEngine();
     const log: string[] = [];
-    engine.onDispose(() => log.push('first freed'));
-    engine.onDispose(() => log.push('second freed'));
+    engine.owns(() => log.push('first freed'));
+    engine.owns(() => log.push('second freed'));
     const running = product(engine, 512).then((result) => {
       log.push('ran');
       return result.get('y')?.[0];

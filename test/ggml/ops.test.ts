@@ -116,6 +116,17 @@ describe('what each operation computes', () => {
     await expectValues(build, [2, 3], [0, 0, 7, 8, 0, 0]);
   });
 
+  test('setRows writes rows where it is told to', async () => {
+    const build = (g: Graph) => {
+      const to = g.cast(f32(g, [2, 3], 0, 0, 1, 1, 0, 0), 'f16');
+      g.effect(to);
+      const at = g.input('i64', [2], BigInt64Array.of(2n, 0n));
+      g.effect(g.setRows(to, f32(g, [2, 2], 7, 8, 5, 6), at));
+      return g.cast(to, 'f32');
+    };
+    await expectValues(build, [2, 3], [5, 6, 1, 1, 7, 8]);
+  });
+
   test('rope turns the pair (i, i + d/2) by position * base^(-2i/d) / factor', async () => {
     const [angle0, angle1] = [3, (3 * 100 ** -0.5) / 2];
     const turned = [
@@ -184,6 +195,11 @@ describe('what does not fit throws with the shapes, and the process lives on', (
       ['getRows', '[4, 2, 1, 1]', 'f32 [3, 1, 1, 1]'],
     ],
     ['copy', (g) => g.copy(f32(g, [4]), f32(g, [5])), ['copy', '[4, 1, 1, 1]', '[5, 1, 1, 1]']],
+    [
+      'setRows',
+      (g) => g.setRows(f32(g, [4, 2]), f32(g, [4, 1]), i32(g, 1)),
+      ['setRows', '[4, 2, 1, 1]', 'i32 [1, 1, 1, 1]'],
+    ],
     ['cast', (g) => g.cast(f32(g, [256]), 'q4_k'), ['cast', '[256, 1, 1, 1]']],
     [
       'concatRows',

@@ -140,6 +140,41 @@ describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
   });
 });
 
+test('steps far behind each other, back again, and past a round number of keys', async () => {
+  using model = await load('f32');
+  const ids = someIds(519);
+  const prompt = promptRows(ids, 0);
+  const wanted: Float32Array[] = [];
+  await model.prefill(prompt, model.newCache(520), {
+    image: null,
+    logits: 'all',
+    tap: (name, logits) => {
+      if (name !== 'logits') return;
+      for (let at = 0; at < logits.length; at += config.vocab_size)
+        wanted.push(logits.subarray(at, at + config.vocab_size));
+    },
+  });
+  const [a, b] = [model.newCache(520), model.newCache(300)];
+  const step = (i: number, cache: KvCache) => ({ id: prompt.ids[i]!, position: prompt.positions[i]!, cache });
+  const right = (logits: Float32Array | undefined, i: number) =>
+    expect(logits, `row ${i}`).toEqual(wanted[i]);
+  for (const [cache, end] of [[a, 250] as const, [b, 10] as const])
+    await model.prefill(promptRows(ids.slice(0, end - 1), 0), cache, { image: null });
+  for (let i = 0; i < 15; i++) {
+    const logits = await model.decode([step(250 + i, a), step(10 + i, b)]);
+    right(logits[0], 250 + i);
+    right(logits[1], 10 + i);
+  }
+  a.length = 240;
+  for (let i = 240; i < 280; i++) right((await model.decode([step(i, a)]))[0], i);
+  // Two at the same time, neither knowing of the other.
+  const both = await Promise.all([model.decode([step(280, a)]), model.decode([step(25, b)])]);
+  right(both[0]![0], 280);
+  right(both[1]![0], 25);
+  b[Symbol.dispose]();
+  await expect(model.decode([step(26, b)])).rejects.toThrow('disposed');
+});
+
 test('one row over a long cache rounds alike for any number of threads, its heads in two groups', async () => {
   const [headSize, keys, heads] = [16, 600, 4];
   const values = Float32Array.from({ length: headSize * keys * heads }, () => random() * 2 - 1);

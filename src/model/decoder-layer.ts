@@ -1,0 +1,164 @@
+import type { Weights } from '../checkpoint/weights.ts';
+import type { Graph } from '../ggml/graph.ts';
+import type { Ops } from '../ggml/ops.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import type { Expert } from './chunks.ts';
+import { type ModelConfig, ropeBase } from './config.ts';
+import type { KvCache } from './kv-cache.ts';
+import { Linear, RmsNorm } from './layers.ts';
+
+/** What every layer needs to know of the rows that it sees: n rows of one or several sequences. */
+export interface Rows {
+  expert: Expert;
+  /** i32 [n] */
+  positions: Tensor;
+  sequences: Sequence[];
+  /** Into how many groups a single row's heads are divided. */
+  groups: number;
+}
+
+export interface Sequence {
+  cache: KvCache;
+  /** Of the n, one sequence after the other. */
+  rows: number;
+  /** i64 [rows]: where in the cache their keys and values go. */
+  at: Tensor;
+  /** How many of the cache's rows are attended to, those that are written now included. */
+  keys: number;
+  /** f16 [keys, rows], 0 or -infinity; null when every key may be seen. */
+  mask: Tensor | null;
+}
+
+/** Some of the rows of x [width, n]. */
+export type Choice = (graph: Graph, x: Tensor) => Tensor;
+
+/** Attention and an MLP, each with two experts: the weights of one are met by all rows of a graph. */
+export class DecoderLayer {
+  readonly #inputNorm: RmsNorm;
+  readonly #attention: Attention;
+  readonly #postNorm: RmsNorm;
+  readonly #mlp: Record<Expert, Mlp>;
+
+  /** @param matrices where each expert's are added */
+  constructor(weights: Weights, config: ModelConfig, index: number, matrices: Record<Expert, Tensor[]>) {
+    const { hiddenSize, normEps } = config;
+    this.#inputNorm = new RmsNorm(weights, 'input_layernorm', hiddenSize, normEps);
+    this.#attention = new Attention(weights.at('self_attn'), config, index, matrices);
+    this.#postNorm = new RmsNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
+    this.#mlp = {
+      language: new Mlp(weights.at('mlp.language_mlp').into(matrices.language), config),
+      vision: new Mlp(weights.at('mlp.vision_mlp').into(matrices.vision), config),
+    };
+  }
+
+  /** @param choice of the rows that go on; the others only leave their keys and values. */
+  forward(graph: Graph, x: Tensor, rows: Rows, choice: Choice): Tensor {
+    const mixed = this.#attention.forward(graph, this.#inputNorm.forward(graph, x), rows, choice);
+    const attended = graph.add(choice(graph, x), mixed);
+    return graph.add(
+      attended,
+      this.#mlp[rows.expert].forward(graph, this.#postNorm.forward(graph, attended)),
+    );
+  }
+}
+
+class Attention {
+  readonly #config: ModelConfig;
+  readonly #layer: number;
+  readonly #queryKeyValue: Record<Expert, Linear>;
+  readonly #dense: Record<Expert, Linear>;
+  readonly #ropeFactors: Tensor;
+
+  constructor(weights: Weights, config: ModelConfig, layer: number, matrices: Record<Expert, Tensor[]>) {
+    const { hiddenSize, headSize, heads, kvHeads } = config;
+    this.#config = config;
+    this.#layer = layer;
+    const outputs = (heads + 2 * kvHeads) * headSize;
+    // Only the vision expert's has a bias.
+    const queryKeyValue = (expert: Expert) =>
+      new Linear(weights.into(matrices[expert]), `${expert}_expert_query_key_value`, hiddenSize, outputs, {
+        bias: expert === 'vision',
+      });
+    const dense = (expert: Expert) =>
+      new Linear(weights.into(matrices[expert]), `${expert}_expert_dense`, hiddenSize, hiddenSize);
+    this.#queryKeyValue = { language: queryKeyValue('language'), vision: queryKeyValue('vision') };
+    this.#dense = { language: dense('language'), vision: dense('vision') };
+    const table = 'rotary_emb.inv_freq';
+    const stored = weights.has(table) ? weights.numbers(table, headSize / 2) : undefined;
+    this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
+  }
+
+  forward(graph: Graph, x: Tensor, rows: Rows, choice: Choice): Tensor {
+    const { headSize, heads, kvHeads } = this.#config;
+    const n = x.shape[1];
+    const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]: q | k | v
+    const part = (first: number, count: number) => {
+      const row = qkv.strides[1];
+      return graph.view(qkv, [headSize, count, n], [headSize * 4, row, row * n], first * headSize * 4);
+    };
+    const q = graph.rope(part(0, heads), rows.positions, this.#ropeFactors, ropeBase); // [headSize, heads, n]
+    const flat = (x: Tensor) => graph.reshape(x, headSize * kvHeads, n);
+    const k = flat(graph.rope(part(heads, kvHeads), rows.positions, this.#ropeFactors, ropeBase));
+    const v = flat(graph.contiguous(part(heads + kvHeads, kvHeads)));
+    const outputs: Tensor[] = [];
+    let first = 0;
+    for (const sequence of rows.sequences) {
+      outputs.push(this.#attend(graph, q, k, v, first, sequence, rows.groups));
+      first += sequence.rows;
+    }
+    // The other of a pair is read by nobody.
+    while (first++ < n) outputs.push(...outputs.slice(0, 1));
+    const o = outputs.reduce((a, b) => graph.concatRows(a, b)); // [H, n]
+    return this.#dense[rows.expert].forward(graph, choice(graph, o));
+  }
+
+  /** Rows from `first` on of q [headSize, heads, n], k and v [headSize * kvHeads, n], of one sequence -> [H, rows]. */
+  #attend(
+    graph: Graph,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    first: number,
+    { cache, rows, keys: count, mask, at }: Sequence,
+    groups: number,
+  ): Tensor {
+    const { hiddenSize, headSize, heads } = this.#config;
+    // The writes go into the graph before the reads; nothing else orders them.
+    for (const write of cache.write(graph, this.#layer, k, v, first, at)) graph.effect(write);
+    const split = rows === 1 ? groups : 1;
+    const [keys, values] = cache.read(graph, this.#layer, count, split);
+    const [, head, row] = q.strides;
+    const perGroup = heads / split;
+    const sizes = [headSize, rows, perGroup, split];
+    const queries = graph.view(q, sizes, [row, head, head * perGroup], first * row); // [headSize, rows, heads / split, split]
+    const o = graph.attention(queries, keys, values, mask, 1 / Math.sqrt(headSize));
+    return graph.reshape(o, hiddenSize, rows);
+  }
+}
+
+class Mlp {
+  readonly #gate: Linear;
+  readonly #up: Linear;
+  readonly #down: Linear;
+
+  constructor(weights: Weights, { hiddenSize, intermediateSize }: ModelConfig) {
+    this.#gate = new Linear(weights, 'gate_proj', hiddenSize, intermediateSize);
+    this.#up = new Linear(weights, 'up_proj', hiddenSize, intermediateSize);
+    this.#down = new Linear(weights, 'down_proj', intermediateSize, hiddenSize);
+  }
+
+  forward(ops: Ops, x: Tensor): Tensor {
+    return this.#down.forward(ops, ops.swiglu(this.#gate.forward(ops, x), this.#up.forward(ops, x)));
+  }
+}
+
+/**
+ * ggml turns pair i by position * base^(-2i/d) / factor: the factors that make these the checkpoint's own
+ * frequencies, or ones where it has none.
+ */
+export function ropeFactors(headSize: number, invFreq: Float32Array | undefined): Float32Array {
+  return Float32Array.from({ length: headSize / 2 }, (_, i) => {
+    const stored = invFreq?.[i];
+    return stored ? ropeBase ** ((-2 * i) / headSize) / stored : 1;
+  });
+}
