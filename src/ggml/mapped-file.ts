@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from './declarations.ts';
+import { advise } from './page-advice.ts';
 import { systemLibrary } from './system-library.ts';
 
 /**
@@ -50,7 +51,7 @@ export class MappedFile {
    * the file as long as there is room, and come back when they are touched. Does nothing on Windows.
    */
   release(address: Pointer, sizeBytes: number): void {
-    if (this.#mapped) this.#mapping.release(address, sizeBytes);
+    if (this.#mapped) advise(address, sizeBytes, 'dontNeed');
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +63,6 @@ export class MappedFile {
 interface Mapping {
   address: Pointer;
   unmap: () => void;
-  release: (address: Pointer, sizeBytes: number) => void;
 }
 
 function mapPosix(descriptor: number, sizeBytes: number): Mapping | undefined {
@@ -71,23 +71,12 @@ function mapPosix(descriptor: number, sizeBytes: number): Mapping | undefined {
     'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
   );
   const munmap = libc.func('int munmap(void *address, size_t length)');
-  const madvise = libc.func('int madvise(void *address, size_t length, int advice)');
   const readOnly = 1;
   const shared = 1;
   const address: unknown = mmap(null, sizeBytes, readOnly, shared, descriptor, 0);
   // MAP_FAILED is (void *) -1.
   if (typeof address !== 'bigint' || address === 0n || BigInt.asIntN(64, address) === -1n) return undefined;
-  const pageBytes = 16_384n; // The largest that these systems use.
-  const dontNeed = 4;
-  return {
-    address,
-    unmap: () => void munmap(address, sizeBytes),
-    release(start, length) {
-      const first = ((start + pageBytes - 1n) / pageBytes) * pageBytes;
-      const end = ((start + BigInt(length)) / pageBytes) * pageBytes;
-      if (end > first) madvise(first, Number(end - first), dontNeed);
-    },
-  };
+  return { address, unmap: () => void munmap(address, sizeBytes) };
 }
 
 function mapWindows(path: string): Mapping | undefined {
@@ -111,5 +100,5 @@ function mapWindows(path: string): Mapping | undefined {
   if (mapping) close(mapping);
   close(file);
   if (typeof address !== 'bigint' || address === 0n) return undefined;
-  return { address, unmap: () => void unmapView(address), release: () => {} };
+  return { address, unmap: () => void unmapView(address) };
 }

@@ -1,6 +1,7 @@
 import { Context } from './context.ts';
 import type { Engine } from './engine.ts';
 import { ggml } from './library.ts';
+import { advise } from './page-advice.ts';
 import { byteSize, type Tensor } from './tensor.ts';
 
 /** Packed copies by the weight that they are of; a graph that is given them multiplies with those. */
@@ -156,7 +157,11 @@ function place(engine: Engine, weight: Tensor): Place {
   const context = Context.forTensors(1);
   const tensor = context.tensor(weight.type, weight.shape);
   const bufferType = engine.packing?.bufferTypeFor(weight) ?? engine.bufferType('cpu');
-  return { tensor, free: engine.allocate(context, bufferType).free };
+  const { free } = engine.allocate(context, bufferType);
+  // It is read from end to end for each token: with small pages the processor waits for their addresses, too.
+  const address = BigInt(ggml().number('ggml_get_data', tensor.pointer));
+  advise(address, byteSize(weight.type, weight.shape), 'hugePages');
+  return { tensor, free };
 }
 
 function fits(a: Tensor, b: Tensor): boolean {
