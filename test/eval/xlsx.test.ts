@@ -148,7 +148,7 @@ describe('what cannot be read is said', () => {
     [
       'a wide span',
       workbookOf(`${row.repeat(600)}<row><c r="XFD1"><v>1</v></c></row>`),
-      /spans more than 8388608 cells\.$/,
+      /spans more than 2097152 cells\.$/,
     ],
     [
       'a part that says that it is large',

@@ -15,8 +15,8 @@ export type SheetCell = string | boolean | undefined;
 /** Those of the format. */
 const maxRows = 2 ** 20;
 const maxColumns = 2 ** 14;
-/** A few cells can span far more. */
-const maxSpan = 2 ** 23;
+/** Eight times the largest sheet of the benchmarks (MMMU, test); a few cells can span far more. */
+const maxSpan = 2 ** 21;
 
 /** @throws XlsxError; Error for what is not XML. */
 export async function readSheet(archive: Archive): Promise<SheetCell[][]> {
