@@ -84,7 +84,9 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
 }
 
 function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM2Error {
-  const why = String((cause as Error).message).split('\n')[0];
+  const why = String((cause as Error).message)
+    .split('\n')[0]
+    ?.replace(/[\s:.]+$/, '');
   return new CogVLM2Error(
     'invalid_image',
     `The ${format.toUpperCase()} picture (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,

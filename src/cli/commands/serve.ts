@@ -34,7 +34,7 @@ const serveOptions = z.object({
     { value: 'LEVEL' },
   ),
   apiKey: inAccess(
-    z.array(z.string().regex(/^\S{8,}$/, 'a key has at least 8 characters and no spaces')).default([]),
+    z.array(z.string()).default([]),
     'A key that requests must have; may be repeated. Other users of the machine see flags: better set the variable.',
     { value: 'KEY' },
   ),
@@ -132,6 +132,7 @@ The engine is a process of its own; when that ends, it is started again.
 \`COGVLM2_API_KEY\` and the other lists take one value a line.`,
 
   async run(_args, options, { terminal, library }) {
+    checkKeys(options.apiKey, '--api-key and COGVLM2_API_KEY');
     const apiKeys = [...options.apiKey, ...(await keysIn(options.apiKeyFile))];
     const progress = createProgress(terminal, options.quiet);
     using stop = stopOnSignal(terminal);
@@ -177,11 +178,17 @@ async function keysIn(path: ServeChoice['apiKeyFile']): Promise<string[]> {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (keys.length === 0) throw new CogVLM2Error('invalid_value', `The key file ${path} holds no key.`);
-  const short = keys.findIndex((key) => !/^\S{8,}$/.test(key));
-  if (short < 0) return keys;
+  checkKeys(keys, path);
+  return keys;
+}
+
+/** @throws CogVLM2Error `invalid_value`, which shows no key. */
+function checkKeys(keys: readonly string[], source: string): void {
+  const bad = keys.findIndex((key) => !/^\S{8,}$/.test(key));
+  if (bad < 0) return;
   throw new CogVLM2Error(
     'invalid_value',
-    `Key ${short + 1} of ${path} must have at least 8 characters and no spaces.`,
+    `Key ${bad + 1} of ${source} must have at least 8 characters and no spaces.`,
   );
 }
 
