@@ -31,7 +31,7 @@ export async function compareResults(files: readonly string[]): Promise<Compared
     parts.find((part) => part.name === name)?.score ?? null;
   return {
     benchmark: first.benchmark,
-    columns: all.map((results, i) => results.settings?.model.name ?? files[i]!),
+    columns: all.map((results, i) => results.name ?? results.settings?.model.name ?? files[i]!),
     rows: [
       { name: 'score', values: all.map(({ score }) => score) },
       ...names.map((name) => ({ name, values: all.map((results) => partOf(results, name)) })),

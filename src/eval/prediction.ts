@@ -105,6 +105,8 @@ export const resultsSchema = z.object({
   broken: z.number(),
   /** Who judged; null is exact matching. */
   judge: z.object({ name: z.string(), url: z.string() }).nullable(),
+  /** What the system was called when its answers were scored; the results of one name are one row of a report. */
+  name: z.string().optional(),
   /** Of the run that made the predictions; null where they came from elsewhere. */
   settings: settingsSchema.nullable(),
   rows: z.array(

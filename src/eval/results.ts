@@ -8,6 +8,7 @@ export function resultsOf(
   { rows, summary }: ScoredFile,
   header: Header | null,
   judge: Results['judge'],
+  name: string | undefined,
 ): Results {
   return {
     kind: 'cogvlm2-results',
@@ -15,6 +16,7 @@ export function resultsOf(
     ...summary,
     parts: [...summary.parts],
     judge,
+    ...(name !== undefined && { name }),
     settings: header?.settings ?? null,
     rows: rows.map(resultRow),
   };

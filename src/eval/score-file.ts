@@ -72,6 +72,8 @@ export interface EvalScoreOptions {
   readonly json?: boolean | undefined;
   /** Where the results are written, if anywhere. */
   readonly output?: string | undefined;
+  /** What the results call the system that answered. */
+  readonly name?: string | undefined;
   readonly judge?: JudgeOptions | undefined;
   readonly stdout: { write(text: string): unknown };
 }
@@ -92,7 +94,7 @@ export async function runEvalScore(options: EvalScoreOptions): Promise<Results> 
   const scored = scoreRows(benchmark, values, profile);
   const endpoint = options.judge?.endpoint;
   const judge = endpoint === undefined ? null : { name: endpoint.model, url: endpoint.url };
-  const results = resultsOf(scored, header, judge);
+  const results = resultsOf(scored, header, judge, options.name);
   if (options.output !== undefined) writeFileWhole(options.output, `${JSON.stringify(results)}\n`);
   const { rows, summary } = scored;
   options.stdout.write(

@@ -1,4 +1,4 @@
-/** Results files as rows of the table: one row per model and profile. */
+/** Results files as rows of the table: one row per system and profile. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -61,11 +61,13 @@ export function rowsOf(files: readonly ResultsFile[]): MeasuredRow[] {
   return [...rows.values()];
 }
 
-function modelKey({ results: { settings }, file }: ResultsFile): unknown {
+function modelKey({ results: { name, settings }, file }: ResultsFile): unknown {
+  if (name !== undefined) return { name };
   return settings === null ? path.resolve(file) : settings.model;
 }
 
-function modelName({ results: { settings }, file }: ResultsFile): string {
+function modelName({ results: { name, settings }, file }: ResultsFile): string {
+  if (name !== undefined) return name;
   if (settings === null) return `predictions of ${path.basename(file)}`;
   const { model } = settings;
   return model.kind === 'endpoint'

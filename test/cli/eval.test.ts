@@ -30,6 +30,7 @@ test.each([
   [['eval', 'run', 'docvqa', file, '--api-model', 'm'], /--endpoint URL/],
   [['eval', 'run', 'docvqa', file, '--judge-model', 'm'], /--judge URL/],
   [['eval', 'score', 'dockvqa', file], /docvqa/],
+  [['eval', 'score', 'docvqa', file, '--name', 'mine'], /give --output FILE/],
   [['eval', 'score', 'docvqa', file, '--profile', 'mine'], /vlmevalkit-2024/],
 ])('%j is refused with what there is', async (argv, sentence) => {
   const { exitCode, err } = await cli(argv, scriptedLibrary().library);

@@ -68,6 +68,31 @@ describe('a report', () => {
     ]);
   });
 
+  it('has one row for the results of one name, wherever the predictions came from', async () => {
+    const predictions = path.join(folder, 'predictions.json');
+    writeFileSync(predictions, JSON.stringify([{ id: 1, prediction: '7', answers: Array(10).fill('7') }]));
+    const run = (...argv: string[]) => cli(argv, scriptedLibrary().library);
+    const score = async (benchmark: string, output: string, ...name: string[]) => {
+      const file = path.join(folder, output);
+      await run('eval', 'score', benchmark, predictions, '--output', file, ...name);
+      return file;
+    };
+    const files = [
+      await score('docvqa', '1', '--name', 'Other <7B>'),
+      await score('textvqa', '2', '--name', 'Other <7B>'),
+      await score('docvqa', '3'),
+    ];
+    const markdown = path.join(folder, 'named.md');
+    await run('report', ...files, '--html', path.join(folder, 'named.html'), '--markdown', markdown);
+    expect(readFileSync(markdown, 'utf8').match(/^.*\| measured, .*$/gm)).toEqual([
+      '| **Other &lt;7B&gt;** | measured, official | **100.0** | **100.0** | – | – | – | – | – |',
+      '| **predictions of 3** | measured, official | – | **100.0** | – | – | – | – | – |',
+    ]);
+    const [first, , other] = files as [string, string, string];
+    const { out } = await run('eval', 'compare', first, other);
+    expect(out.split('\n')[0]).toMatch(/^docvqa +Other <7B> +\S+3$/);
+  });
+
   it('has a column and a chart for the demo benchmark only when it was measured', async () => {
     expect((await report(bf16)).markdown).not.toContain('Demo');
     expect((await report({ benchmark: 'demo' })).html.match(/<svg role="img"/g)).toHaveLength(8);
