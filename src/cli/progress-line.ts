@@ -36,13 +36,18 @@ export function progressLine(
     : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${unit}`;
   let told = `${percent(done, total)}  ${count}`;
   if (doneSince > 0 && elapsedMs > 0) {
-    const rate = inBytes ? formatBytes((doneSince * 1000) / elapsedMs) : formatRate(doneSince, elapsedMs);
-    told += `, ${rate} a second`;
+    told += `, ${inBytes ? `${formatBytes((doneSince * 1000) / elapsedMs)} a second` : countRate(doneSince, elapsedMs)}`;
     // What is not there to be verified comes at another rate.
     if (stage !== 'verify') told += `, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
   }
   const bar = drawBar(share(done, total), columns - doing.length - told.length - 4);
   return [doing, ...bar, told].join('  ');
+}
+
+/** Layers of a large tower take seconds each. */
+function countRate(count: number, ms: number): string {
+  const isSlow = count * 1000 < ms;
+  return isSlow ? `${formatRate(count, ms / 60)} a minute` : `${formatRate(count, ms)} a second`;
 }
 
 /** "model-0000…8.safetensors   25%  1.2 GB of 4.9 GB"; of a long name the middle makes room. */

@@ -42,6 +42,11 @@ describe('progress', () => {
     ]);
   });
 
+  it('says what is slow by the minute', () => {
+    const line = progressLine({ stage: 'vision', done: 3, total: 63 }, 3, 180_000);
+    expect(line).toBe('Looking at the picture  5%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
+  });
+
   it('says bytes in bytes', () => {
     expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 5e8, 1000, 100)).toBe(
       'Loading the model  █████░░░░░░░░░░░░░░░  25%  500 MB of 2.0 GB, 500 MB a second, 3.0 s left',
