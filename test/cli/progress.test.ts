@@ -44,7 +44,7 @@ describe('progress', () => {
 
   it('says what is slow by the minute', () => {
     const line = progressLine({ stage: 'vision', done: 3, total: 63 }, 3, 180_000);
-    expect(line).toBe('Looking at the picture  5%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
+    expect(line).toBe('Looking at the picture  4%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
   });
 
   it('says bytes in bytes', () => {
