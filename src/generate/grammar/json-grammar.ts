@@ -19,7 +19,7 @@ import {
 } from './expression.ts';
 import { checkKeywords, isSchemaObject, refuse, type Schema } from './keywords.ts';
 import { limitedAutomaton } from './limited-pattern.ts';
-import { integersOf, numbersOf } from './number-range.ts';
+import { anyNumber, limitedNumber } from './number-range.ts';
 import { formatPatterns, mostStates, patternLanguage } from './pattern.ts';
 import { resolve } from './pointer.ts';
 import { anyString, limitedString } from './strings.ts';
@@ -39,7 +39,7 @@ const mostSchemas = 5_000;
 /** What the automata of one schema may take, some tens of milliseconds. */
 const mostEffort = 150_000;
 
-const number = automaton(deterministic(numbersOf({}, '#'), mostStates, { steps: mostEffort }) ?? [], nothing);
+const number = automaton(deterministic(anyNumber, mostStates, { steps: mostEffort }) ?? [], nothing);
 const anyValue: Expression = new Deferred(() =>
   any(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
 );
@@ -62,6 +62,7 @@ class SchemaGrammar {
   #schemas = 0;
   /** By what they are: of a form many fields are alike. */
   readonly #languages = new Map<string, State[]>();
+  readonly #numbers = new Map<string, Expression>();
   readonly #references = new Map<string, Expression>();
 
   constructor(root: unknown) {
@@ -120,9 +121,8 @@ class SchemaGrammar {
       case 'boolean':
         return oneOf(['true', 'false']);
       case 'integer':
-        return this.#automaton(integersOf(schema, at), at);
       case 'number':
-        return this.#automaton(numbersOf(schema, at), at);
+        return this.#number(type === 'integer', schema, at);
       case 'string':
         return this.#string(schema, at);
       case 'array':
@@ -130,6 +130,18 @@ class SchemaGrammar {
       default:
         return this.#object(schema, at, depth);
     }
+  }
+
+  #number(isInteger: boolean, schema: Schema, at: string): Expression {
+    const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+    const limits = [minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf];
+    const key = JSON.stringify([isInteger, ...limits]);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const isLimited = isInteger || limits.some((limit) => limit !== undefined);
+    const numbers = isLimited ? limitedNumber(schema, isInteger, at, this.#effort) : number;
+    this.#numbers.set(key, numbers);
+    return numbers;
   }
 
   #string(schema: Schema, at: string): Expression {
@@ -206,10 +218,6 @@ class SchemaGrammar {
     this.#references.set(reference, expression);
     target = this.value(this.#target(reference, at), reference, depth);
     return expression;
-  }
-
-  #automaton(language: Language, at: string): Expression {
-    return automaton(this.#states(language, at), nothing);
   }
 
   #states(language: Language, at: string): State[] {

@@ -32,7 +32,7 @@ const enforced = {
   maximum: z.number(),
   exclusiveMinimum: z.number(),
   exclusiveMaximum: z.number(),
-  multipleOf: z.number(),
+  multipleOf: z.number().positive(),
   prefixItems: z.array(z.unknown()),
   items: z.unknown(),
   additionalItems: z.unknown(),

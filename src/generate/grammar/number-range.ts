@@ -1,109 +1,218 @@
 /**
- * Numbers between bounds, as languages of their digits. At most 15 digits stand before the point, so that every number
- * is exact in a double; a bound further out is as good as none.
+ * Numbers that bounds and multipleOf limit, exactly, as decimals: a digit may come where some number that begins so is
+ * right. Nothing is made ahead: what may follow is worked out when a text gets there, and what leaves the same is one.
+ *
+ * They have at most 15 digits in all, and no exponent. So different ones are different doubles, in the same order, and
+ * what is right for the decimals is right for those who compare doubles.
  */
-import { type Language, text } from './automaton.ts';
+import { type Effort, type Language, text } from './automaton.ts';
+import { all, any, Deferred, type Expression, literal, nothing } from './expression.ts';
 import { refuse, type Schema } from './keywords.ts';
-import { rowsBetween } from './ranges.ts';
 
-const digits = 15;
-const largest = 10 ** digits - 1;
+const mostDigits = 15;
+/** By their exponents; all are exact. */
+const powers = Array.from({ length: mostDigits + 1 }, (_, exponent) => Number(`1e${exponent}`));
+const zero = 0x30;
 
-const digit: Language = { one: [[0x30, 0x39]] };
+/** What a state takes that may be made later, in the steps of an `Effort`. */
+const stepsPerState = 5;
+
+const digit: Language = { one: [[zero, zero + 9]] };
 const upTo = (of: Language, most: number, least = 1): Language => ({ of, least, most });
 const optional = (of: Language): Language => ({ of, least: 0, most: 1 });
 const minus = text('-');
-const point = text('.');
 
-/** Numbers without bounds, as people write them, and with an exponent. */
-const anyNumber: Language = {
+/** Numbers without limits, as people write them, and with an exponent. */
+export const anyNumber: Language = {
   all: [
     optional(minus),
-    between(0, largest),
-    optional({ all: [point, upTo(digit, 15)] }),
+    { any: [text('0'), { all: [{ one: [[zero + 1, zero + 9]] }, upTo(digit, mostDigits - 1, 0)] }] },
+    optional({ all: [text('.'), upTo(digit, 15)] }),
     optional({
       all: [{ any: [text('e'), text('E')] }, optional({ any: [text('+'), minus] }), upTo(digit, 2)],
     }),
   ],
 };
 
-/** @throws CogVLM2Error `invalid_json_schema` for bounds that leave no whole number, and for multipleOf. */
-export function integersOf(schema: Schema, at: string): Language {
-  if (schema.multipleOf !== undefined && schema.multipleOf !== 1) {
-    refuse(at, `has multipleOf ${schema.multipleOf}, which cannot be enforced`);
-  }
-  const { least, most } = wholeBounds(schema);
-  if (least > most) refuse(at, 'allows no whole number');
-  const positive = most >= 0 ? [between(Math.max(0, least), most)] : [];
-  const negative = least < 0 ? [{ all: [minus, between(Math.max(1, -most), -least)] }] : [];
-  return { any: [...positive, ...negative] };
-}
-
-/**
- * Whole numbers between the bounds, and fractions between two of them.
- * @throws CogVLM2Error `invalid_json_schema` for bounds that are not whole or leave no number, and for multipleOf.
- */
-export function numbersOf(schema: Schema, at: string): Language {
-  if (schema.multipleOf !== undefined) {
-    refuse(at, `has multipleOf ${schema.multipleOf}, which cannot be enforced`);
-  }
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
-  const bounds = [minimum, maximum, exclusiveMinimum, exclusiveMaximum].filter(
-    (bound) => bound !== undefined,
-  );
-  if (bounds.length === 0) return anyNumber;
-  const broken = bounds.find((bound) => !Number.isInteger(bound));
-  if (broken !== undefined)
-    refuse(at, `has the bound ${broken}; only whole numbers can be enforced as bounds`);
-  const lower = Math.max(minimum ?? -largest, exclusiveMinimum ?? -largest, -largest);
-  const upper = Math.min(maximum ?? largest, exclusiveMaximum ?? largest, largest);
-  const { least, most } = wholeBounds(schema);
-  const negative = sided(Math.max(1, -most), -least, Math.max(0, -upper), -lower - 1);
+/** @throws CogVLM2Error `invalid_json_schema` for limits that leave no number, and for those that take too much. */
+export function limitedNumber(schema: Schema, isInteger: boolean, at: string, effort: Effort): Expression {
+  const { multipleOf, minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema;
+  const { exclusiveMinimum = Number.NEGATIVE_INFINITY, exclusiveMaximum = Number.POSITIVE_INFINITY } = schema;
+  const step = multipleOf === undefined && !isInteger ? finest : decimalOf(multipleOf ?? 1);
+  const decimals = isInteger ? 0 : Math.min(step.decimals, mostDigits - 1);
+  // Minus the floor of what is negative is the ceiling.
+  const sizes = (fewest: number, least: number, above: number, most: number, below: number) => {
+    const scales = Array.from({ length: decimals + 1 }, (_, decimals) => ({
+      least: Math.max(fewest, -floorAt(-least, decimals), floorAt(above, decimals) + 1),
+      most: Math.min(powers[mostDigits]! - 1, floorAt(most, decimals), -floorAt(-below, decimals) - 1),
+      step: stepAt(step, decimals),
+    }));
+    return new Sizes(scales);
+  };
+  const positive = sizes(0, minimum, exclusiveMinimum, maximum, exclusiveMaximum);
+  const negative = sizes(1, -maximum, -exclusiveMaximum, -minimum, -exclusiveMinimum);
+  const kind = isInteger ? 'whole number' : 'number';
   const choices = [
-    ...sided(Math.max(0, least), most, Math.max(0, lower), upper - 1),
-    ...negative.map((size): Language => ({ all: [minus, size] })),
+    ...(positive.start ? [positive.start] : []),
+    ...(negative.start ? [all(literal('-'), negative.start)] : []),
   ];
-  if (choices.length === 0) refuse(at, 'allows no number');
-  return { any: choices };
-}
-
-/** Whole numbers of [least, most], and fractions above the whole numbers of [first, last]. */
-function sided(least: number, most: number, first: number, last: number): Language[] {
-  const zeros = (fewest: number, most: number) => upTo(text('0'), most, fewest);
-  const whole: Language = { all: [between(least, most), optional({ all: [point, zeros(1, 6)] })] };
-  const nonZero: Language = { one: [[0x31, 0x39]] };
-  const fraction: Language = { all: [between(first, last), point, zeros(0, 5), nonZero, upTo(digit, 5, 0)] };
-  return [...(least <= most ? [whole] : []), ...(first <= last ? [fraction] : [])];
-}
-
-function wholeBounds(schema: Schema): { least: number; most: number } {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
-  const least = Math.max(
-    -largest,
-    Math.ceil(minimum ?? -largest),
-    Math.floor(exclusiveMinimum ?? -largest - 1) + 1,
-  );
-  const most = Math.min(
-    largest,
-    Math.floor(maximum ?? largest),
-    Math.ceil(exclusiveMaximum ?? largest + 1) - 1,
-  );
-  return { least, most };
-}
-
-/** The decimal forms, without leading zeros, of the whole numbers from `least` (0 or more) to `most`. */
-function between(least: number, most: number): Language {
-  const choices: Language[] = [];
-  for (let length = String(least).length; length <= String(most).length; length++) {
-    const from = Math.max(least, length === 1 ? 0 : 10 ** (length - 1));
-    const to = Math.min(most, 10 ** length - 1);
-    for (const row of rowsBetween(digitsOf(from), digitsOf(to), 0, 9)) {
-      choices.push({ all: row.map(([a, b]) => ({ one: [[0x30 + a, 0x30 + b]] })) });
-    }
+  if (choices.length === 0) refuse(at, `allows no ${kind} of up to ${mostDigits} digits`);
+  const states = positive.states + negative.states;
+  const room = Math.floor(effort.steps / stepsPerState);
+  if (states > room) {
+    const what = multipleOf === undefined ? 'bounds, which take' : `multipleOf ${multipleOf}, which takes`;
+    refuse(
+      at,
+      `has ${what} up to ${states} states; the schema has room for ${room}: closer bounds take fewer`,
+    );
   }
-  return { any: choices };
+  effort.steps -= states * stepsPerState;
+  return any(...choices);
 }
 
-function digitsOf(number: number): number[] {
-  return Array.from(String(number), Number);
+/** The count of 10^-decimals that it is. */
+interface Decimal {
+  count: bigint;
+  decimals: number;
+}
+
+/** All numbers of `mostDigits` are multiples of it, as one digit at least stands before the point. */
+const finest: Decimal = { count: 1n, decimals: mostDigits - 1 };
+
+/** What is right of the numbers that have so many decimals, in units of the last one. */
+interface Scale {
+  least: number;
+  most: number;
+  step: number;
+}
+
+interface Prefix {
+  /** Its digits as one number. */
+  value: number;
+  /** How many stand before the point. */
+  whole: number;
+  /** How many behind it; null where there is no point yet. */
+  decimals: number | null;
+}
+
+/** Numbers without their sign. */
+class Sizes {
+  /** What is written; null when no number is right. */
+  readonly start: Expression | null;
+  /** By the number of decimals. */
+  readonly #scales: readonly Scale[];
+  readonly #made = new Map<string, Expression>();
+
+  constructor(scales: readonly Scale[]) {
+    this.#scales = scales;
+    this.start = this.#behind({ value: 0, whole: 0, decimals: null });
+  }
+
+  /** At most so many are made, but for those that a bound begins with. */
+  get states(): number {
+    if (this.start === null) return 0;
+    const widest = String(this.#scales[0]!.most).length;
+    const numbers = sum(this.#scales, ({ least, most, step }) =>
+      Math.max(0, Math.floor((most - least) / step) + 1),
+    );
+    return sum(this.#scales, ({ step }, decimals) => {
+      const widths = Array.from({ length: Math.min(widest, mostDigits - decimals) }, (_, i) => i + 1);
+      return sum(widths, (whole) => Math.min(step, powers[whole + decimals]!, numbers));
+    });
+  }
+
+  /** What may follow; null when no number begins so. It is one and the same for prefixes that leave the same to come. */
+  #behind(prefix: Prefix): Expression | null {
+    const { value, whole, decimals } = prefix;
+    const isWhole = decimals !== null || (value === 0 && whole === 1);
+    const longest = isWhole ? whole : mostDigits;
+    let isPossible = false;
+    // Zero goes on unlike the others, and what a bound begins with unlike what is within it.
+    let isOwn = value === 0;
+    let within = '';
+    for (let length = Math.max(1, whole); length <= longest; length++) {
+      // Numbers with fewer decimals are among those with the most: they end in zeros.
+      const most = this.#mostDecimals(length);
+      const scale = this.#scales[most]!;
+      const power = powers[length - whole + most - (decimals ?? 0)]!;
+      const [from, to] = [value * power, (value + 1) * power - 1];
+      isPossible ||= hasMultiple(scale, from, to);
+      const isInside = from >= scale.least && to <= scale.most;
+      isOwn ||= !isInside && to >= scale.least && from <= scale.most;
+      within += isInside ? '+' : '-';
+    }
+    if (!isPossible) return null;
+    const left = isOwn ? `at ${value}` : `${value % this.#scales[decimals ?? 0]!.step} ${within}`;
+    const key = `${whole} ${decimals} ${left}`;
+    const made = this.#made.get(key) ?? new Deferred(() => this.#next(prefix));
+    this.#made.set(key, made);
+    return made;
+  }
+
+  #next(prefix: Prefix): Expression {
+    const { value, whole, decimals } = prefix;
+    const choices: Expression[] = [];
+    const isNumber = whole > 0 && decimals !== 0;
+    if (isNumber && hasMultiple(this.#scales[decimals ?? 0]!, value, value)) choices.push(nothing);
+    const mostDecimals = this.#mostDecimals(whole);
+    if (isNumber && decimals === null && mostDecimals > 0) {
+      const rest = this.#behind({ value, whole, decimals: 0 });
+      if (rest !== null) choices.push(all(literal('.'), rest));
+    }
+    const isFull =
+      decimals === null ? whole === mostDigits || (value === 0 && whole === 1) : decimals === mostDecimals;
+    const ways: { from: number; to: number; rest: Expression }[] = [];
+    for (let digit = 0; digit <= 9 && !isFull; digit++) {
+      const longer = value * 10 + digit;
+      const rest = this.#behind(
+        decimals === null
+          ? { value: longer, whole: whole + 1, decimals }
+          : { value: longer, whole, decimals: decimals + 1 },
+      );
+      const last = ways.at(-1);
+      if (last?.rest === rest && last?.to === digit - 1) last.to = digit;
+      else if (rest !== null) ways.push({ from: digit, to: digit, rest });
+    }
+    choices.push(
+      ...ways.map(({ from, to, rest }) => all({ type: 'byte', from: zero + from, to: zero + to }, rest)),
+    );
+    return any(...choices);
+  }
+
+  #mostDecimals(whole: number): number {
+    return Math.min(this.#scales.length - 1, mostDigits - whole);
+  }
+}
+
+function hasMultiple({ least, most, step }: Scale, from: number, to: number): boolean {
+  const [low, high] = [Math.max(least, from), Math.min(most, to)];
+  return high >= low && high - (high % step) >= low;
+}
+
+function sum<T>(parts: readonly T[], of: (part: T, index: number) => number): number {
+  return parts.reduce((total, part, i) => total + of(part, i), 0);
+}
+
+/** The decimal that the double is written as, which is what a schema says. */
+function decimalOf(double: number): Decimal {
+  const [mantissa, exponent = '0'] = String(double).split('e');
+  const [whole, fraction = ''] = mantissa!.split('.');
+  const decimals = fraction.length - Number(exponent);
+  const count = BigInt(whole + fraction) * 10n ** BigInt(Math.max(0, -decimals));
+  return { count, decimals: Math.max(0, decimals) };
+}
+
+/** Rounded down to a whole number of 10^-decimals. */
+function floorAt(bound: number, decimals: number): number {
+  if (!Number.isFinite(bound)) return bound;
+  const decimal = decimalOf(bound);
+  const [count, unit] = [decimal.count * 10n ** BigInt(decimals), 10n ** BigInt(decimal.decimals)];
+  return Number(count / unit) - (count % unit < 0n ? 1 : 0);
+}
+
+/** Of how many 10^-decimals those are multiples that are multiples of the step. */
+function stepAt({ count, decimals: most }: Decimal, decimals: number): number {
+  let step = count;
+  for (let i = decimals; i < most; i++) step /= (step % 2n === 0n ? 2n : 1n) * (step % 5n === 0n ? 5n : 1n);
+  return Number(step);
 }

@@ -23,6 +23,20 @@ const leaf: fc.Arbitrary<z.ZodType> = fc.oneof(
       .gt(from)
       .lte(from + size),
   ),
+  fc
+    .record({
+      type: fc.constantFrom(z.number(), z.int()),
+      step: fc.option(fc.constantFrom(0.01, 0.05, 0.07, 0.125, 0.25, 2.5, 1, 5, 12, 100)),
+      least: fc.option(fc.double({ min: -1000, max: 1000, noNaN: true })),
+      more: fc.option(fc.double({ min: 1000, max: 1_000_000, noNaN: true })),
+      exclusive: fc.boolean(),
+    })
+    .map(({ type, step, least, more, exclusive }) => {
+      const stepped = step === null ? type : type.multipleOf(step);
+      const from = least === null ? stepped : exclusive ? stepped.gt(least) : stepped.min(least);
+      if (more === null) return from;
+      return exclusive ? from.lt((least ?? 0) + more) : from.max((least ?? 0) + more);
+    }),
   fc.tuple(fc.nat(3), fc.nat(4)).map(([least, more]) =>
     z
       .string()

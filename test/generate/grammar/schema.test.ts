@@ -37,7 +37,52 @@ describe('what an answer may be', () => {
       ['-8', '124', '05', '-0', '1.0'],
     ],
     [{ type: 'number', exclusiveMinimum: 0 }, ['0.5', '12.50', '3', '3.0'], ['0', '0.0', '-1', '05', '1.']],
-    [{ type: 'number', minimum: -1, maximum: 1 }, ['-0.25', '1.0', '0', '-1'], ['1.1', '-1.5', '2']],
+    [{ type: 'number', minimum: -1, maximum: 1 }, ['-0.25', '1.0', '0', '-1'], ['1.1', '-1.5', '2', '-0.0']],
+    [
+      { type: 'number', minimum: 0.5, exclusiveMaximum: 19.99 },
+      ['0.5', '0.50', '1', '12.75', '19.98999', '9'],
+      ['0', '0.49', '-1', '19.99', '19.990', '20', '1e1', '00.5'],
+    ],
+    [
+      { type: 'number', exclusiveMinimum: -0.1, maximum: 1e-7 },
+      ['-0.0999', '0', '0.0000001', '-0.00000000000001'],
+      ['-0.1', '-0.10', '0.00000011', '-0', '1e-7'],
+    ],
+    // 15 digits in all: one more could be the double that is the bound.
+    [
+      { type: 'number', exclusiveMaximum: 9_999_999_999 },
+      ['9999999998.99999', '-12345.6789'],
+      ['9999999999', '9999999998.999999'],
+    ],
+    [
+      { type: 'number', exclusiveMinimum: 0.1 + 0.2 },
+      ['0.30000000000001', '0.31'],
+      ['0.3', '0.30000000000000'],
+    ],
+    [
+      { type: 'number', multipleOf: 0.01 },
+      ['19.99', '-0.07', '0', '5', '0.1', '-3', '1234567890123.45'],
+      ['19.999', '0.010', '1.', '-0.00', '12345678901234.56'],
+    ],
+    [
+      { type: 'number', multipleOf: 0.05, minimum: 0.1, maximum: 12.3 },
+      ['0.1', '0.10', '0.95', '7', '12.3', '12.25'],
+      ['0.05', '0.12', '12.35', '13', '0'],
+    ],
+    [{ type: 'number', multipleOf: 0.07 }, ['2.03', '-0.7', '7', '0'], ['2.04', '1', '0.1', '6.9']],
+    [{ type: 'number', multipleOf: 0.125 }, ['0.125', '3.5', '-2'], ['0.1250', '0.12', '3.52']],
+    [{ multipleOf: 2.5, maximum: 10 }, ['2.5', '10.0', '-5'], ['10.5', '3', '2.50']],
+    [
+      { type: 'integer', multipleOf: 5, minimum: -7, exclusiveMaximum: 100 },
+      ['-5', '0', '5', '95'],
+      ['-10', '7', '100', '5.0'],
+    ],
+    [{ type: 'integer', multipleOf: 7 }, ['7', '-14', '700000000000007'], ['8', '-13', '0.7']],
+    [{ type: 'integer', multipleOf: 1000 }, ['0', '5000', '-12000'], ['500', '1001']],
+    [{ type: 'integer', multipleOf: 86_400, minimum: 0, maximum: 604_800 }, ['86400', '604800'], ['86401']],
+    [{ type: 'integer', multipleOf: 1.5, minimum: 0.5 }, ['3', '6'], ['0', '1', '4', '1.5']],
+    [{ type: 'number', multipleOf: 1.234567, minimum: 0, maximum: 10 }, ['2.469134', '0'], ['1.23']],
+    [{ type: 'number', multipleOf: 1e-20, maximum: 0.5 }, ['0.12345678901234', '-3'], ['0.6']],
     [
       { type: 'string', minLength: 1, maxLength: 2 },
       ['"é"', '"日本"', '"\\n\\u00e9"', '"🙂"'],
@@ -173,7 +218,15 @@ describe('what an answer may be', () => {
 describe('a schema that cannot be enforced is refused with the place and the reason', () => {
   test.each<[object, ...string[]]>([
     [{ properties: { a: { type: 'array', uniqueItems: true } } }, '#/properties/a', '"uniqueItems"'],
-    [{ type: 'integer', multipleOf: 5 }, 'multipleOf 5'],
+    [{ type: 'integer', multipleOf: 86_400 }, 'multipleOf 86400, which takes up to', 'room for 30000'],
+    [{ type: 'number', multipleOf: 1.234567 }, 'multipleOf 1.234567, which takes up to'],
+    [{ type: 'number', multipleOf: 0 }, 'a wrong multipleOf'],
+    [{ type: 'number', multipleOf: -0.5 }, 'a wrong multipleOf'],
+    [{ type: 'integer', multipleOf: 5, minimum: 6, maximum: 9 }, 'no whole number'],
+    [{ type: 'integer', minimum: 0.1, maximum: 0.9 }, 'no whole number'],
+    [{ type: 'number', multipleOf: 0.01, exclusiveMinimum: -0.01, exclusiveMaximum: 0 }, 'no number'],
+    [{ type: 'number', exclusiveMinimum: 0, maximum: 1e-20 }, 'no number of up to 15 digits'],
+    [{ type: 'number', minimum: -0.5, exclusiveMaximum: -3, multipleOf: 12 }, 'no number'],
     [{ not: {} }, '"not"'],
     [{ type: 'string', minLenght: 3 }, '"minLenght"', 'did you mean minLength?'],
     [{ type: 'strin' }, 'a wrong type: must be one of null, boolean, '],
@@ -189,7 +242,6 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ type: 'string', pattern: 'a', maxLength: 10_000_000 }, 'beyond what can be worked out'],
     [{ type: 'string', minLength: 3, maxLength: 2 }, 'no length'],
     [{ type: 'integer', minimum: 3, maximum: 2 }, 'no whole number'],
-    [{ type: 'number', minimum: 0.5 }, 'the bound 0.5'],
     [{ type: 'array', minItems: 3, maxItems: 2 }, 'no number of items'],
     [{ type: 'null', enum: [1] }, 'allows no value'],
     [{ type: 'string', format: 'hostname' }, '"hostname"', 'date, time'],
@@ -250,6 +302,11 @@ describe('what a schema may cost is counted', () => {
       propertiesOf(many(20, (i) => ({ pattern: `^[a-z]{0,${300 + i}}$` }))),
       'beyond what can be worked out',
     ],
+    [
+      'many remainders',
+      propertiesOf(many(10, (i) => ({ type: 'integer', multipleOf: 500 + i }))),
+      '#/properties/p7 has multipleOf 507',
+    ],
     ['many schemas', { anyOf: many(5_001, () => ({})) }, 'more than 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
     ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
@@ -270,7 +327,11 @@ describe('what a schema may cost is counted', () => {
       type: 'string',
       format,
     }));
-    const numbers = many(10, (i) => ({ type: 'integer', minimum: 0, maximum: 10 ** i }));
+    const numbers = [
+      ...many(10, (i) => ({ type: 'integer', minimum: 0, maximum: 10 ** i })),
+      ...many(30, (i) => ({ type: 'number', minimum: i / 10, multipleOf: 0.01 })),
+      ...[5, 0.05, 0.25, 0.125].map((multipleOf) => ({ type: 'number', multipleOf })),
+    ];
     const texts = many(100, () => ({ type: 'string' }));
     const choices = many(20, (i) => ({ enum: many(20, (j) => `choice ${j} of ${i}`) }));
     const limited = [
