@@ -1,14 +1,21 @@
 import { readSync } from 'node:fs';
+import { textOf } from './utf8.ts';
 
 /** `offset` and `sizeBytes` are those of the line in the file, without its end. */
 export type OnLine = (text: string, lineNumber: number, offset: number, sizeBytes: number) => void;
 
 /**
  * Every line of an open file that has an end, as UTF-8, a megabyte at a time.
+ * @param file its path, for errors
  * @returns how many bytes those lines have, and what comes behind them: the beginning of a line, or the last one of a
  * file that does not end with a line end
+ * @throws CogVLM2Error `invalid_value` for a line that is not UTF-8
  */
-export function eachLine(descriptor: number, onLine: OnLine): { wholeBytes: number; rest: Buffer } {
+export function eachLine(
+  descriptor: number,
+  file: string,
+  onLine: OnLine,
+): { wholeBytes: number; rest: Buffer } {
   const buffer = Buffer.alloc(2 ** 20);
   let left: Buffer[] = [];
   let [wholeBytes, readBytes, lineNumber] = [0, 0, 0];
@@ -22,7 +29,8 @@ export function eachLine(descriptor: number, onLine: OnLine): { wholeBytes: numb
       const line = Buffer.concat([...left, buffer.subarray(start, end)]);
       left = [];
       start = end + 1;
-      onLine(line.toString('utf8'), ++lineNumber, wholeBytes, line.length);
+      lineNumber++;
+      onLine(textOf(line, `Line ${lineNumber} of ${file}`), lineNumber, wholeBytes, line.length);
       wholeBytes = readBytes + start;
     }
     left.push(Buffer.from(buffer.subarray(start, count)));

@@ -24,7 +24,7 @@ export class Journal implements Disposable {
 
   /**
    * Opens or begins the file, for this process alone, and hands every line that it has to `onLine`.
-   * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not JSON; whatever `onLine` throws
+   * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not UTF-8 or JSON; whatever `onLine` throws
    */
   constructor(path: string, onLine: OnValue = () => {}) {
     this.#path = path;
@@ -43,7 +43,7 @@ export class Journal implements Disposable {
     );
     try {
       this.#descriptor = this.#try(() => openSync(path, 'a+'));
-      this.#sizeBytes = eachLine(this.#descriptor, (line, lineNumber) => {
+      this.#sizeBytes = eachLine(this.#descriptor, path, (line, lineNumber) => {
         onLine(parseLine(line, path, lineNumber), lineNumber);
       }).wholeBytes;
       this.#try(() => ftruncateSync(this.#open(), this.#sizeBytes));

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { eachLine } from '../each-line.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { textOf } from '../utf8.ts';
 import type { BrokenSource, Source } from './source.ts';
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
@@ -24,7 +25,7 @@ const rowSchema = z
 
 /**
  * @param questions those of the command line, for rows that have none
- * @throws CogVLM2Error file_not_found
+ * @throws CogVLM2Error file_not_found, invalid_value (not UTF-8)
  */
 export function readTaskRows(file: string, questions: readonly string[]): (Source | BrokenSource)[] {
   const sources: (Source | BrokenSource)[] = [];
@@ -43,11 +44,11 @@ export function readTaskRows(file: string, questions: readonly string[]): (Sourc
   try {
     descriptor = openSync(file, 'r');
     let lines = 0;
-    const { wholeBytes, rest } = eachLine(descriptor, (line, lineNumber, offset, sizeBytes) => {
+    const { wholeBytes, rest } = eachLine(descriptor, file, (line, lineNumber, offset, sizeBytes) => {
       lines = lineNumber;
       take(line, lineNumber, offset, sizeBytes);
     });
-    take(rest.toString('utf8'), lines + 1, wholeBytes, rest.length);
+    take(textOf(rest, `Line ${lines + 1} of ${file}`), lines + 1, wholeBytes, rest.length);
   } catch (cause) {
     if (cause instanceof CogVLM2Error) throw cause;
     throw new CogVLM2Error('file_not_found', `${file} cannot be read: ${String(cause)}.`, { cause });

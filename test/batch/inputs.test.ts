@@ -46,7 +46,7 @@ describe('inputs', () => {
 });
 
 describe('rows', () => {
-  const found = (text: string, questions: string[] = []) => {
+  const found = (text: string | Buffer, questions: string[] = []) => {
     writeFileSync(at('tasks.jsonl'), text);
     return findSources([at('tasks.jsonl')], questions).sources;
   };
@@ -81,6 +81,13 @@ describe('rows', () => {
   ])('%s is a broken one, and the others are read', (line, problem) => {
     const sources = found(`${line}\n{"id": "x", "picture": "a.jpg", "question": "q"}\n`);
     expect(sources).toMatchObject([{ problem: expect.stringContaining(problem) }, { id: 'x' }]);
+  });
+
+  it.each(['\n', ''])('in another encoding are refused, the last line %j included', (end) => {
+    const row = '{"picture": "a.jpg", "question": "où?"}';
+    expect(() => found(Buffer.from(`\n${row}${end}`, 'latin1'))).toThrow(
+      /^Line 2 of \S+tasks\.jsonl is not UTF-8/,
+    );
   });
 
   it('with the same id are not asked twice', () => {

@@ -7,7 +7,11 @@ import { type Benchmark, profiles, publishedBenchmarks } from '../../src/eval/be
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import { readCases, readText } from './cases.ts';
 
-async function run(benchmark: string, text: string, options: { profile?: string; json?: boolean } = {}) {
+async function run(
+  benchmark: string,
+  text: string | Buffer,
+  options: { profile?: string; json?: boolean } = {},
+) {
   const file = join(await mkdtemp(join(tmpdir(), 'eval-')), 'predictions.json');
   await writeFile(file, text);
   let out = '';
@@ -128,6 +132,31 @@ test('what cannot be read says why', async () => {
   const missing = { benchmark: 'mmmu', file: '/nowhere.json', stdout: { write: () => true } };
   await expect(runEvalScore(missing)).rejects.toMatchObject({ code: 'file_not_found' });
   expect((await run('textvqa', '[]')).summary).toMatchObject({ score: null, questions: 0 });
+});
+
+test.each([
+  ['JSON lines', '{"id": 1, "prediction": "a", "answer": "a"}\n{"id": 2, "prediction": "é"}\n', 'Line 2 of '],
+  [
+    'the last of them',
+    '{"id": 1, "prediction": "a", "answer": "a"}\n{"id": 2, "prediction": "é"}',
+    'Line 2 of ',
+  ],
+  ['a list', '[\n{"id": 1, "prediction": "a"},\n{"id": 2, "prediction": "é"}]', 'Line 3 of '],
+  ['an object', '{"data":\n[{"id": 1, "prediction": "é"}]}', 'Line 2 of '],
+  ['TSV', 'index\tprediction\n1\ta\n2\té\n', 'The row at byte 21 of '],
+  ['names of TSV', 'index\tprédiction\n1\ta\n', 'The row at byte 0 of '],
+])('%s in Latin-1 is refused, and where it is seen', async (_, text, place) => {
+  await expect(run('docvqa', Buffer.from(text, 'latin1'))).rejects.toThrow(
+    new RegExp(`^${place}\\S+predictions\\.json is not UTF-8: convert the file`),
+  );
+});
+
+test('a lone surrogate is one that JSON escapes, and half a character at the end is half a line', async () => {
+  const text = '{"id": 1, "prediction": "\\ud800", "answers": ["\\ud800"]}\n{"id": 2, "prediction": "日"}';
+  expect((await run('docvqa', Buffer.from(text).subarray(0, -3), { json: true })).lines()).toEqual([
+    { id: 1, score: 1 },
+    { id: 'row 2', score: null, error: 'is not JSON' },
+  ]);
 });
 
 test("MMMU's own output files, and tables", async () => {

@@ -2,6 +2,7 @@
  * JSON lines, read line by line, and the benchmarks' own JSON files, which hold paths of pictures and are small: a
  * list of rows, `{"data": [...]}` (TextVQA, DocVQA), or an object of rows by their ids (MM-Vet).
  */
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
@@ -66,8 +67,10 @@ async function readWhole(file: string): Promise<unknown> {
       `${file} has ${size} bytes; a JSON document is read up to ${maxBytes}. Write it as JSON lines, one row a line.`,
     );
   }
+  const bytes = await readFile(file);
+  if (!isUtf8(bytes)) for await (const _ of linesOf(file)); // It throws with the line's number.
   try {
-    return parseJsonAsPython(await readFile(file, 'utf8'));
+    return parseJsonAsPython(bytes.toString('utf8'));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CogVLM2Error('invalid_value', `${file} is not JSON: ${why}.`, { cause });

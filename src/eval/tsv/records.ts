@@ -78,8 +78,7 @@ function withoutMark(bytes: Buffer): Buffer {
 }
 
 /** The cells of one record, without the quotes around them. */
-export function cellsOf({ bytes }: Pick<TsvRecord, 'bytes'>): string[] {
-  const text = bytes.toString('utf8');
+export function cellsOf(text: string): string[] {
   if (!text.includes('"')) return text.split('\t');
   const cells: string[] = [];
   // Not a loop over single characters: a cell is as long as a picture may be, and each would cost memory.

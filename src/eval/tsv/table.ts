@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { textOf } from '../../utf8.ts';
 import { Column } from './column.ts';
 import { cellsOf, tsvRecords } from './records.ts';
 
@@ -38,14 +39,14 @@ export class TsvTable implements AsyncDisposable {
     this.#indexes = new Map(indexes.map((cell, row) => [column?.read(cell) ?? cell, row]));
   }
 
-  /** @throws RangeError for a record that is too long; the system's errors. */
+  /** @throws RangeError for a record that is too long; CogVLM2Error for one that is not UTF-8; the system's errors. */
   static async open(path: string, chunkBytes = 2 ** 20): Promise<TsvTable> {
     let names: string[] = [];
     const columns: Column[] = [];
     const places: Place[] = [];
     const indexes: string[] = [];
     for await (const record of tsvRecords(createReadStream(path, { highWaterMark: chunkBytes }))) {
-      const cells = cellsOf(record);
+      const cells = cellsOf(textOf(record.bytes, `The row at byte ${record.start} of ${path}`));
       if (names.length === 0) {
         names = uniqueNames(cells);
         columns.push(...names.map(() => new Column()));
@@ -72,7 +73,7 @@ export class TsvTable implements AsyncDisposable {
     const { start, sizeBytes, tooWide } = this.#places[number]!;
     if (tooWide !== undefined) return tooWide;
     const { buffer } = await this.#file.read(Buffer.allocUnsafe(sizeBytes), 0, sizeBytes, start);
-    const cells = cellsOf({ bytes: buffer });
+    const cells = cellsOf(buffer.toString('utf8'));
     return Object.fromEntries(this.names.map((name, i) => [name, this.#columns[i]!.read(cells[i] ?? '')]));
   }
 

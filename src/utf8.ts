@@ -1,0 +1,12 @@
+/** Text that others wrote. What is no UTF-8 would else be read with U+FFFD in its place, and be scored or asked like that. */
+import { isUtf8 } from 'node:buffer';
+import { CogVLM2Error } from './errors.ts';
+
+/** @param place begins the sentence, as in "Line 3 of a.jsonl" @throws CogVLM2Error `invalid_value` */
+export function textOf(bytes: Buffer, place: string): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new CogVLM2Error(
+    'invalid_value',
+    `${place} is not UTF-8: convert the file, as \`iconv -f GBK -t UTF-8\` does from GBK.`,
+  );
+}
