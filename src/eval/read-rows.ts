@@ -1,4 +1,5 @@
 /** Predictions from anywhere, as rows: a file of `eval run`, a JSON list, JSON lines, or a table (TSV, xlsx, parquet). */
+import { CogVLM2Error } from '../errors.ts';
 import { firstText, openSource } from './data/source.ts';
 import { type Header, headerSchema } from './prediction.ts';
 import { isAnswer, readPredictions } from './prediction-file.ts';
@@ -11,8 +12,17 @@ export interface ReadRows {
   readonly header: Header | null;
 }
 
-/** @throws CogVLM2Error `file_not_found`, `invalid_value`. */
+/** @throws CogVLM2Error `file_not_found`; `invalid_value`, also where there is no row. */
 export async function readRows(file: string): Promise<ReadRows> {
+  const read = await readAny(file);
+  if (read.rows.length > 0) return read;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `There are no predictions in ${file}: nothing to score or to export.`,
+  );
+}
+
+async function readAny(file: string): Promise<ReadRows> {
   if (await beginsWithHeader(file)) {
     const { header, lines } = await readPredictions(file);
     const rows = lines.map((line) =>

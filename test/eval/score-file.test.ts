@@ -131,7 +131,6 @@ test('what cannot be read says why', async () => {
   await expect(run('textvqa', '[]', { profile: '2024' })).rejects.toThrow(/one of official/);
   const missing = { benchmark: 'mmmu', file: '/nowhere.json', stdout: { write: () => true } };
   await expect(runEvalScore(missing)).rejects.toMatchObject({ code: 'file_not_found' });
-  expect((await run('textvqa', '[]')).summary).toMatchObject({ score: null, questions: 0 });
 });
 
 test.each([
@@ -157,6 +156,16 @@ test('a lone surrogate is one that JSON escapes, and half a character at the end
     { id: 1, score: 1 },
     { id: 'row 2', score: null, error: 'is not JSON' },
   ]);
+});
+
+test.each(['[]', '{"data": []}', 'index\tprediction\n'])('%j has nothing to score', async (text) => {
+  const nothing = /^There are no predictions in \S+predictions\.json: nothing to score/;
+  await expect(run('docvqa', text)).rejects.toThrow(nothing);
+  await expect(run('docvqa', text, { json: true })).rejects.toMatchObject({ code: 'invalid_value' });
+});
+
+test.each(['', ' \n', '\ufeff'])('a file of %j is called empty', async (text) => {
+  await expect(run('docvqa', text)).rejects.toThrow(/predictions\.json is empty\.$/);
 });
 
 test("MMMU's own output files, and tables", async () => {
@@ -190,7 +199,7 @@ test('MMMU by domain and subject, which an id tells too', async () => {
   ]);
 });
 
-test('ids of every kind, a mark at the start, Windows line ends and no rows at all', async () => {
+test('ids of every kind, a mark at the start, Windows line ends', async () => {
   const ids = '[{"id": 7}, {"id": 7.5}, {"id": 1234567890123456}, {"id": "007"}, {"questionId": "q"}, {}, 3]';
   const row = (id: unknown) => ({ id, score: null, error: 'has no prediction' });
   expect((await run('docvqa', `\ufeff${ids}`, { json: true })).lines()).toEqual([
@@ -206,7 +215,6 @@ test('ids of every kind, a mark at the start, Windows line ends and no rows at a
   expect(
     (await run('docvqa', '{"id": 1, "prediction": "a", "answer": "a"}', { json: true })).lines(),
   ).toEqual([{ id: 1, score: 1 }]);
-  expect((await run('docvqa', '[]', { json: true })).out).toBe('');
 });
 
 test('parsed stands in every line of MMMU and MMBench, broken rows included', async () => {

@@ -100,6 +100,13 @@ describe('a workbook', () => {
     expect(results).toMatchObject({ questions: 2, score: 50, empty: 1, broken: 0 });
     expect(results.rows.map(({ id }) => id)).toEqual(['3', '1000003', '4']);
   });
+
+  test('with nothing but names has nothing to score', async () => {
+    const file = path.join(folder, 'names.xlsx');
+    writeFileSync(file, zipOf(workbookOf(sheetOf([['index', 'prediction']]))));
+    const scored = runEvalScore({ benchmark: 'mmbench', file, stdout: { write: () => true } });
+    await expect(scored).rejects.toThrow('nothing to score');
+  });
 });
 
 describe('what cannot be read is said', () => {

@@ -26,6 +26,7 @@ export async function openSource(path: string): Promise<RowSource> {
   if (head.startsWith('PK\u0003\u0004')) return openXlsx(path);
   if (head.startsWith('\uFFFD\uFFFD\u0011\u0871\u001A')) throw oldWorkbook(path);
   const text = head.replace(/^\uFEFF/, '').trimStart();
+  if (text === '') throw new CogVLM2Error('invalid_value', `${path} is empty.`);
   if (text.startsWith('[')) return openJson(path, false);
   if (text.startsWith('{')) return openJson(path, true);
   if (/^[^\n\r]*\t/.test(text)) return openTsv(path);
