@@ -111,6 +111,12 @@ test('a row is found by its index as pandas reads it', async () => {
   expect(table.rowWithIndex('9')).toBeUndefined();
 });
 
+test('a table may have more columns than a function takes arguments', async () => {
+  writeFileSync(file, 'a\t'.repeat(300_000));
+  await using table = await TsvTable.open(file);
+  expect(table.names.at(-2)).toBe('a.299999');
+});
+
 test('a quoted cell may be as long as a picture', async () => {
   const picture = 'A'.repeat(16 * 2 ** 20);
   const { image, answer } = await columnsOf(`image\tanswer\n"${picture}"\t"a ""b"""\n`);

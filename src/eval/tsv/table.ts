@@ -42,14 +42,14 @@ export class TsvTable implements AsyncDisposable {
   /** @throws RangeError for a record that is too long; CogVLM2Error for one that is not UTF-8; the system's errors. */
   static async open(path: string, chunkBytes = 2 ** 20): Promise<TsvTable> {
     let names: string[] = [];
-    const columns: Column[] = [];
+    let columns: Column[] = [];
     const places: Place[] = [];
     const indexes: string[] = [];
     for await (const record of tsvRecords(createReadStream(path, { highWaterMark: chunkBytes }))) {
       const cells = cellsOf(textOf(record.bytes, `The row at byte ${record.start} of ${path}`));
       if (names.length === 0) {
         names = uniqueNames(cells);
-        columns.push(...names.map(() => new Column()));
+        columns = names.map(() => new Column());
         continue;
       }
       const place = { start: record.start, sizeBytes: record.bytes.length };
