@@ -40,7 +40,7 @@ export function findSources(inputs: readonly string[], questions: readonly strin
     } else throw missing(`There is no file or folder ${JSON.stringify(input)}.`);
   }
   if (sources.size === 0) {
-    const others = otherFiles === 0 ? '' : ` (${otherFiles} other files)`;
+    const others = otherFiles === 0 ? '' : ` (${otherFiles} other ${otherFiles === 1 ? 'file' : 'files'})`;
     throw missing(`There is no PNG, JPEG, WebP or PDF file in ${inputs.join(', ')}${others}.`);
   }
   const found = [...sources.values()];

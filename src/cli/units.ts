@@ -30,6 +30,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
+/** 1 file, 12,345 files */
+export function formatCounted(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** Something per second, with the digits that matter. */
 export function formatRate(count: number, ms: number): string {
   const rate = ms > 0 ? (count * 1000) / ms : 0;

@@ -61,6 +61,16 @@ describe('batch', () => {
     expect(calls.encoded).toHaveLength(3);
   });
 
+  it('counts in the singular and in the plural', async () => {
+    const said = async () => (await batch(['--question', 'p'])).err;
+    for (const name of ['a.png', 'b.png', 'c.png']) rmSync(path.join(folder, name));
+    writeFileSync(path.join(folder, 'd.txt'), '');
+    expect(await said()).toContain(' (1 other file).');
+    writeFileSync(path.join(folder, 'a.png'), png);
+    expect(await said()).toMatch(/passed over 1 other file\.\n.* has 1 answer and 0 errors,/s);
+    expect(await said()).toContain('passed over 3 other files.\n'); // The answers and their settings lie there by now.
+  });
+
   it('asks every page of a PDF, or those that are wanted', async () => {
     writeFileSync(path.join(folder, 'd.pdf'), pdfOf([{ text: '1' }, { text: '2' }, { text: '3' }]));
     await batch(['--question', 'q', '--pages', '2-']);

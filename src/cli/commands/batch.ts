@@ -23,7 +23,7 @@ import { printable } from '../printable.ts';
 import { createProgress } from '../progress.ts';
 import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatCount } from '../units.ts';
+import { formatCount, formatCounted } from '../units.ts';
 
 const inInput = flagGroup('Input');
 const { quiet } = outputOptions;
@@ -92,7 +92,7 @@ cannot be read or asked gets a line with an \`error\`, and the exit status is th
     }
     const { sources, otherFiles } = await context.library.findSources(inputs, question);
     if (otherFiles > 0 && !options.quiet) {
-      context.terminal.stderr.write(`cogvlm2: ${formatCount(otherFiles)} other files are passed over.\n`);
+      context.terminal.stderr.write(`cogvlm2: passed over ${formatCounted(otherFiles, 'other file')}.\n`);
     }
     const counts = await answerAll(sources, output, options, context);
     return counts.errors > 0 ? EXIT_CODES.partial : EXIT_CODES.ok;
@@ -151,7 +151,7 @@ async function answerAll(
   );
   const { answers, errors, earlier } = counts;
   say(
-    `${file} has ${formatCount(answers)} answers and ${formatCount(errors)} errors, ${formatCount(earlier)} of them from before.`,
+    `${file} has ${formatCounted(answers, 'answer')} and ${formatCounted(errors, 'error')}, ${formatCount(earlier)} of them from before.`,
   );
   return counts;
 }
