@@ -1,7 +1,9 @@
 /** Every case of the case files, for every profile that the files give a value for. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
 import { contractions } from '../../src/eval/score/contractions.ts';
+import { scoreDocVqa } from '../../src/eval/score/docvqa.ts';
 import { parseOpenAnswer } from '../../src/eval/score/mmmu-open.ts';
 import { judgeRow, readJudge, sumCombinations } from '../../src/eval/score/mmvet.ts';
 import { normalizeAnswer } from '../../src/eval/score/vqa-normalize.ts';
@@ -31,6 +33,53 @@ describe.each(scored)('%s %s equals %s', (benchmark, profile, implementation) =>
     if (expected.error !== undefined)
       expect(byId.get(id)).toMatchObject({ score: null, error: expect.any(String) });
     else expect(byId.get(id)!.score).toBeCloseTo(expected, 9);
+  });
+});
+
+describe('docvqa', () => {
+  /** The script's own: every distance is computed. */
+  function plainScore(prediction: string, answers: readonly string[]): number {
+    const fold = (text: string) => [...text.toLowerCase().trim().split(/\s+/).join(' ')];
+    const scores = answers.map((answer) => {
+      const length = Math.max([...answer.toUpperCase()].length, [...prediction.toUpperCase()].length);
+      return length === 0 ? 1 : 1 - distance(fold(answer), fold(prediction)) / length;
+    });
+    const score = Math.max(...scores);
+    return score < 0.5 ? 0 : score;
+  }
+
+  function distance(left: readonly string[], right: readonly string[]): number {
+    const table = Array.from({ length: left.length + 1 }, (_, i) => [i]);
+    for (let j = 1; j <= right.length; j++) table[0]![j] = j;
+    for (let i = 1; i <= left.length; i++) {
+      for (let j = 1; j <= right.length; j++) {
+        const replaced = table[i - 1]![j - 1]! + (left[i - 1] === right[j - 1] ? 0 : 1);
+        table[i]![j] = Math.min(table[i - 1]![j]! + 1, table[i]![j - 1]! + 1, replaced);
+      }
+    }
+    return table[left.length]![right.length]!;
+  }
+
+  test('is what computing every distance gives', () => {
+    const text = (most: number) =>
+      fc
+        .array(fc.constantFrom('a', 'A', 'b', ' ', '\t', 'ß', 'İ', '😀'), { maxLength: most })
+        .map((all) => all.join(''));
+    const answers = fc.array(text(10), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(text(20), answers, (prediction, answers) => {
+        expect(scoreDocVqa(prediction, answers)).toBe(plainScore(prediction, answers));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('a question may have more answers than a function takes arguments', () => {
+    expect(scoreDocVqa('a', [...Array<string>(300_000).fill('bcd'), 'a'])).toBe(1);
+  });
+
+  test('a text too long to be right has no distance computed', () => {
+    expect(scoreDocVqa('a'.repeat(4_000_000), ['b'.repeat(20_000), 'a'.repeat(20_000)])).toBe(0);
   });
 });
 
