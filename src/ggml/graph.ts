@@ -20,7 +20,7 @@ export class Graph extends Ops {
   readonly #graph: Pointer;
   readonly #inputs = new Map<Tensor, InputData>();
   readonly #outputs = new Map<string, Tensor>();
-  #hasRun = false;
+  #isPlaced = false;
 
   /** @throws CogVLM2Error `disposed`: the weights that it would be built of are gone. */
   constructor(engine: Engine, packed?: PackedWeights) {
@@ -73,10 +73,7 @@ export class Graph extends Ops {
    */
   async run(signal?: AbortSignal): Promise<Map<string, Float32Array>> {
     try {
-      return await this.#engine.exclusively((scheduler) => {
-        this.#place(scheduler);
-        return this.#compute(scheduler, signal);
-      });
+      return await this.#engine.exclusively((scheduler) => this.#compute(scheduler, signal));
     } finally {
       this[Symbol.dispose]();
     }
@@ -86,11 +83,10 @@ export class Graph extends Ops {
    * `run`, after which the graph stays, so that it need not be built again; whoever made it disposes it.
    * @returns null, without computing anything, when another graph has had the scratch memory since: build it anew.
    */
-  repeat(signal?: AbortSignal): Promise<Map<string, Float32Array> | null> {
+  repeat(): Promise<Map<string, Float32Array> | null> {
     return this.#engine.exclusively(async (scheduler) => {
-      if (!this.#hasRun) this.#place(scheduler);
-      else if (this.#engine.inScratch !== this) return null;
-      return this.#compute(scheduler, signal);
+      if (this.#isPlaced && this.#engine.inScratch !== this) return null;
+      return this.#compute(scheduler);
     });
   }
 
@@ -100,7 +96,6 @@ export class Graph extends Ops {
 
   #place(scheduler: Pointer): void {
     const lib = ggml();
-    this.#hasRun = true;
     this.#engine.inScratch = this;
     lib.run('ggml_backend_sched_reset', scheduler);
     if (!lib.number('ggml_backend_sched_alloc_graph', scheduler, this.#graph)) {
@@ -109,10 +104,12 @@ export class Graph extends Ops {
         'There is not enough memory for the scratch space of this step.',
       );
     }
+    this.#isPlaced = true;
   }
 
-  async #compute(scheduler: Pointer, signal: AbortSignal | undefined): Promise<Map<string, Float32Array>> {
+  async #compute(scheduler: Pointer, signal?: AbortSignal): Promise<Map<string, Float32Array>> {
     signal?.throwIfAborted();
+    if (!this.#isPlaced) this.#place(scheduler);
     const lib = ggml();
     for (const [tensor, data] of this.#inputs) {
       // An input that nothing reads gets no memory.

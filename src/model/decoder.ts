@@ -149,13 +149,13 @@ export class Decoder {
    * Runs one token of each of several sequences and adds it to their caches.
    * @returns logits [steps, vocab]
    */
-  async decode(steps: readonly DecodeStep[], signal?: AbortSignal): Promise<Float32Array> {
-    const packed = await this.#languageWeights.ready(signal);
-    let graph = this.#takeStepGraph(steps) ?? this.#graphOf(steps, packed);
-    let logits = await graph.run(steps, signal);
-    if (!logits) {
+  async decode(steps: readonly DecodeStep[]): Promise<Float32Array> {
+    const packed = await this.#languageWeights.ready();
+    let graph = this.#takeStepGraph(steps);
+    let logits = await graph?.run(steps);
+    if (!graph || !logits) {
       graph = this.#graphOf(steps, packed);
-      logits = await graph.run(steps, signal);
+      logits = await graph.run(steps);
     }
     this.#stepGraph?.[Symbol.dispose]();
     this.#stepGraph = graph;

@@ -63,13 +63,13 @@ export class StepGraph {
 
   /**
    * @returns logits [steps, vocab], or null when the graph has to be built anew. Then, and when it throws, it is freed.
-   * @throws CogVLM2Error `disposed` when a cache is; the signal's reason.
+   * @throws CogVLM2Error `disposed` when a cache is; `out_of_memory`.
    */
-  async run(steps: readonly DecodeStep[], signal: AbortSignal | undefined): Promise<Float32Array | null> {
+  async run(steps: readonly DecodeStep[]): Promise<Float32Array | null> {
     let outputs: Map<string, Float32Array> | null = null;
     try {
       this.#refill(steps);
-      outputs = await this.#graph.repeat(signal);
+      outputs = await this.#graph.repeat();
       return outputs?.get('logits') ?? null;
     } finally {
       if (!outputs) this[Symbol.dispose]();
