@@ -36,7 +36,8 @@ export function progressLine(
     : `${formatCount(Math.floor(done))} of ${formatCount(total)} ${unit}`;
   let told = `${percent(done, total)}  ${count}`;
   if (doneSince > 0 && elapsedMs > 0) {
-    told += `, ${inBytes ? `${formatBytes((doneSince * 1000) / elapsedMs)} a second` : countRate(doneSince, elapsedMs)}`;
+    const bytesPerSecond = (doneSince * 1000) / elapsedMs;
+    told += `, ${inBytes ? `${formatBytes(bytesPerSecond)} a second` : countRate(doneSince, elapsedMs)}`;
     // What is not there to be verified comes at another rate.
     if (stage !== 'verify') told += `, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
   }

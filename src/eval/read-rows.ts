@@ -1,6 +1,6 @@
 /** Predictions from anywhere, as rows: a file of `eval run`, a JSON list, JSON lines, or a table (TSV, xlsx, parquet). */
 import { CogVLM2Error } from '../errors.ts';
-import { firstText, openSource } from './data/source.ts';
+import { firstBytes, openSource } from './data/source.ts';
 import { type Header, headerSchema } from './prediction.ts';
 import { isAnswer, readPredictions } from './prediction-file.ts';
 import type { Row } from './row.ts';
@@ -37,7 +37,7 @@ async function readAny(file: string): Promise<ReadRows> {
 }
 
 async function beginsWithHeader(file: string): Promise<boolean> {
-  const [line] = (await firstText(file)).split('\n', 1);
+  const [line] = (await firstBytes(file)).toString('utf8').split('\n', 1);
   try {
     return headerSchema.safeParse(JSON.parse(line!)).success;
   } catch {

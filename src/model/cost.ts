@@ -1,7 +1,7 @@
 import type { TensorEntry } from '../checkpoint/checkpoint.ts';
 import type { Expert } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
-import { measureParts, type PartName, partNames, sumOf } from './parts.ts';
+import { measureParts, type PartName, sumOf } from './parts.ts';
 
 /**
  * What a stage has to do, whoever computes it: with a machine's measured peaks, the time that nothing can be below.
@@ -24,8 +24,14 @@ export type PartBytes = Readonly<Record<PartName, number>>;
 /** Sums a checkpoint's tensors by part. */
 export function partBytes(tensors: Iterable<TensorEntry>): PartBytes {
   const sizes = measureParts(tensors, { exact: false });
-  const sums = partNames.map((name) => [name, sumOf(sizes[name])] as const);
-  return Object.fromEntries(sums) as Record<PartName, number>;
+  return {
+    tower: sumOf(sizes.tower),
+    adapter: sumOf(sizes.adapter),
+    embeddings: sumOf(sizes.embeddings),
+    'vision experts': sumOf(sizes['vision experts']),
+    'language experts': sumOf(sizes['language experts']),
+    lm_head: sumOf(sizes.lm_head),
+  };
 }
 
 /** One picture through the patch embedding and `layers` of the tower. */

@@ -21,11 +21,15 @@ export interface RowSource extends AsyncDisposable {
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_value` for what is no data file. */
 export async function openSource(path: string): Promise<RowSource> {
-  const head = await firstText(path);
-  if (head.startsWith('PAR1')) return openParquet(path);
-  if (head.startsWith('PK\u0003\u0004')) return openXlsx(path);
-  if (head.startsWith('\uFFFD\uFFFD\u0011\u0871\u001A')) throw oldWorkbook(path);
-  const text = head.replace(/^\uFEFF/, '').trimStart();
+  const head = await firstBytes(path);
+  const mark = head.toString('latin1', 0, 8);
+  if (mark.startsWith('PAR1')) return openParquet(path);
+  if (mark.startsWith('PK\x03\x04')) return openXlsx(path);
+  if (mark === '\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1') throw oldWorkbook(path);
+  const text = head
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
   if (text === '') throw new CogVLM2Error('invalid_value', `${path} is empty.`);
   if (text.startsWith('[')) return openJson(path, false);
   if (text.startsWith('{')) return openJson(path, true);
@@ -44,12 +48,12 @@ function oldWorkbook(path: string): CogVLM2Error {
   );
 }
 
-/** The first 64 KiB, as text whatever they are. @throws CogVLM2Error `file_not_found`. */
-export async function firstText(path: string): Promise<string> {
+/** The first 64 KiB. @throws CogVLM2Error `file_not_found`. */
+export async function firstBytes(path: string): Promise<Buffer> {
   try {
     await using file = await open(path, 'r');
     const { buffer, bytesRead } = await file.read(Buffer.alloc(65_536), 0, 65_536, 0);
-    return buffer.toString('utf8', 0, bytesRead);
+    return buffer.subarray(0, bytesRead);
   } catch (cause) {
     throw new CogVLM2Error('file_not_found', `${path} cannot be read.`, { cause });
   }
