@@ -208,7 +208,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
           return element?.getAttribute('aria-label') ?? element?.textContent?.trim().slice(0, 40) ?? '';
         });
       await page.locator('.examples button:enabled').first().waitFor();
-      expect(await focused()).toBe('Your question');
+      await expect.poll(focused).toBe('Your question');
       await page.locator('.skip').focus();
       const order: string[] = [];
       for (let i = 0; i < 8; i++) {
@@ -239,7 +239,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       expect(await page.locator('.off-screen[role=status]').textContent()).toBe('Stopped.');
       await page.keyboard.press('ArrowUp');
       await page.getByRole('textbox', { name: 'Edit the question' }).waitFor();
-      expect(await focused()).toBe('Edit the question');
+      await expect.poll(focused).toBe('Edit the question');
       await page.keyboard.press('Escape');
       await page.keyboard.press('Control+k');
       await expect.poll(focused).toBe('Search conversations');
