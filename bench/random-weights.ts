@@ -1,10 +1,10 @@
 /** Random weights in the published layout, of any size. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { AtomicFile, writeFileWhole } from '../src/atomic-file.ts';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
 import { type MixName, planMix } from '../src/checkpoint/mix.ts';
 import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
+import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
 import { type PublishedConfig, tensorShapes } from './published-layout.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';

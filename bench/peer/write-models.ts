@@ -1,8 +1,8 @@
 /** Two models of the same random weights: one that this package reads, and one that llama.cpp reads. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { AtomicFile } from '../../src/atomic-file.ts';
 import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf-writer.ts';
+import { AtomicFile } from '../../src/files/atomic-file.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import { type DType, dtypeNames, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';

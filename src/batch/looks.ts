@@ -4,7 +4,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { readPictureOrPdf } from '../image/page.ts';
 import { PdfDocument } from '../image/pdf.ts';
 import { isPdf } from '../image/sniff.ts';
-import { isItemError } from '../item-errors.ts';
+import { isItemError } from '../run/item-errors.ts';
 import type { Item } from './line.ts';
 import type { BrokenSource, Source } from './source.ts';
 import type { Picture } from './viewer.ts';

@@ -4,10 +4,10 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { writeFileWhole } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { Journal } from '../journal.ts';
-import { checkSameSettings } from '../same-settings.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
+import { Journal } from '../files/journal.ts';
+import { checkSameSettings } from '../run/same-settings.ts';
 import type { AnswerLine, ErrorLine, Item } from './line.ts';
 
 const lineSchema = z.looseObject({

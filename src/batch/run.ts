@@ -1,7 +1,7 @@
 /** Asks every question of every source, and keeps each answer as it comes. */
 import { CogVLM2Error } from '../errors.ts';
-import { inParallel } from '../in-parallel.ts';
-import { isItemError } from '../item-errors.ts';
+import { inParallel } from '../run/in-parallel.ts';
+import { isItemError } from '../run/item-errors.ts';
 import type { Answered, AnswerLine, Item } from './line.ts';
 import { type Look, looksOf } from './looks.ts';
 import type { BatchOutput } from './output.ts';

@@ -3,9 +3,9 @@ import { closeSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { eachLine } from '../each-line.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { textOf } from '../utf8.ts';
+import { eachLine } from '../files/lines.ts';
+import { textOf } from '../files/utf8.ts';
 import type { BrokenSource, Source } from './source.ts';
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');

@@ -1,10 +1,10 @@
 import { existsSync, realpathSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { AtomicFile } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { AtomicFile } from '../files/atomic-file.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
-import { gigabytes } from '../gigabytes.ts';
+import { gigabytes } from '../messages.ts';
 import { type Checkpoint, isPacked, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
 import { type MixName, type PlannedTensor, planMix } from './mix.ts';

@@ -3,8 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
-import { cachedModels, lackingFiles, PUBLISHED_MODELS, remedyFor } from '../model-cache.ts';
-import { nearest } from '../nearest.ts';
+import { cachedModels, lackingFiles, PUBLISHED_MODELS, remedyFor } from '../hub/cache.ts';
+import { nearest } from '../messages.ts';
 import { type Checkpoint, onDisk, openCheckpoint } from './checkpoint.ts';
 
 export interface FoundModel {

@@ -1,4 +1,4 @@
-import type { AtomicFile } from '../atomic-file.ts';
+import type { AtomicFile } from '../files/atomic-file.ts';
 import { dtypes } from '../ggml/dtype.ts';
 import type { TensorEntry } from './checkpoint.ts';
 import { architecture, ggufAlignment, ggufMagic, ggufTextType, ggufVersion } from './gguf.ts';

@@ -1,4 +1,4 @@
-import { AtomicFile } from '../atomic-file.ts';
+import { AtomicFile } from '../files/atomic-file.ts';
 
 /** A tensor to be written: `shape` has the fastest axis last. */
 export interface NamedArray {

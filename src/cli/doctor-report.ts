@@ -1,7 +1,7 @@
 /** What `doctor` finds out. Nothing here throws: what does not work is reported as the sentence that says why. */
 import os from 'node:os';
 import { resolve } from 'node:path';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './failure.ts';
 import type { Device, FoundModel, LibraryInfo } from './library.ts';

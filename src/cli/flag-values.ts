@@ -1,7 +1,7 @@
 /** From what a person wrote to checked values: flag before environment before default, and one sentence when wrong. */
 import type { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../messages.ts';
 import { type Flag, flagsOf } from './flags.ts';
 
 /** What was written, by key of the schema: text for most flags, a boolean for a switch, texts for a list. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { writeProblem } from '../atomic-file.ts';
+import { writeProblem } from '../files/atomic-file.ts';
 /** The program `cogvlm2`: this process's streams and exit status around one run. Nothing else ends the process. */
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library.ts';

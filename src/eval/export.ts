@@ -1,6 +1,7 @@
 /** Answers in the shape in which a benchmark's own server takes them. */
-import { writeFileWhole } from '../atomic-file.ts';
+
 import { CogVLM2Error } from '../errors.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
 import { readRows } from './read-rows.ts';
 import {
   asText,

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { Journal } from '../journal.ts';
+import { Journal } from '../files/journal.ts';
 import type { Benchmark, Profile } from './benchmarks.ts';
 import type { Endpoint, Sampling } from './endpoint.ts';
 import { groupBy } from './group-by.ts';

@@ -1,6 +1,6 @@
 /** A file line by line, however long it is. readline would also cut at U+2028, which JSON may hold as it is. */
 import { createReadStream } from 'node:fs';
-import { textOf } from '../utf8.ts';
+import { textOf } from '../files/utf8.ts';
 
 export interface Line {
   readonly text: string;

@@ -1,7 +1,8 @@
 /** One predictions file of the parts that `--shard` made. */
-import { AtomicFile } from '../atomic-file.ts';
+
 import { CogVLM2Error } from '../errors.ts';
-import { differencesOf } from '../same-settings.ts';
+import { AtomicFile } from '../files/atomic-file.ts';
+import { differencesOf } from '../run/same-settings.ts';
 import type { Header } from './prediction.ts';
 import { isAnswer, readPredictions } from './prediction-file.ts';
 

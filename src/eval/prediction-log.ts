@@ -1,7 +1,7 @@
 /** A predictions file that grows while a run lasts, and from which a later run knows what has an answer. */
 
-import { Journal } from '../journal.ts';
-import { checkSameSettings } from '../same-settings.ts';
+import { Journal } from '../files/journal.ts';
+import { checkSameSettings } from '../run/same-settings.ts';
 import type { Failure, Header, Prediction } from './prediction.ts';
 import { asHeader, asLine, isAnswer } from './prediction-file.ts';
 

@@ -1,7 +1,7 @@
 /** Asks a model the questions of a benchmark and keeps every answer as it comes. */
 import { CogVLM2Error } from '../errors.ts';
-import { inParallel } from '../in-parallel.ts';
-import { isItemError } from '../item-errors.ts';
+import { inParallel } from '../run/in-parallel.ts';
+import { isItemError } from '../run/item-errors.ts';
 import type { Ask } from './asker.ts';
 import type { BrokenRow, DataSet, PlannedQuestion, Question } from './data/data-set.ts';
 import type { Settings } from './prediction.ts';

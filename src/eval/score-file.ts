@@ -2,8 +2,9 @@
  * Scores a file of predictions that came from anywhere: a JSON list, or JSON lines, of rows. A row that cannot be
  * scored is named and counted, and does not stop the others.
  */
-import { writeFileWhole } from '../atomic-file.ts';
+
 import { CogVLM2Error } from '../errors.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
 import { type Benchmark, benchmarks, type Profile, profiles } from './benchmarks.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Judge, judgeRows } from './judge.ts';

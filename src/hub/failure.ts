@@ -1,6 +1,7 @@
 /** How a request can fail: worth another attempt, or not. */
-import { writeProblem } from '../atomic-file.ts';
+
 import { CogVLM2Error } from '../errors.ts';
+import { writeProblem } from '../files/atomic-file.ts';
 
 /** Ends the pull: asking again would be answered the same. */
 export class Refused extends Error {

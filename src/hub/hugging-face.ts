@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { huggingFaceHome } from '../model-cache.ts';
+import { huggingFaceHome } from './cache.ts';
 import { badAnswer } from './failure.ts';
 import type { Digest, Listing } from './listing.ts';
 import type { RepoName } from './names.ts';

@@ -1,6 +1,6 @@
 /** What a person calls a model, as repositories to ask for it. */
 import { CogVLM2Error } from '../errors.ts';
-import { PUBLISHED_MODELS } from '../model-cache.ts';
+import { PUBLISHED_MODELS } from './cache.ts';
 
 export type SourceName = 'huggingface' | 'modelscope';
 

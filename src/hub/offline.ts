@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { lackingFiles, snapshotOf } from '../model-cache.ts';
+import { lackingFiles, snapshotOf } from './cache.ts';
 import { placeOf } from './layout.ts';
 import { type Digest, isNeeded } from './listing.ts';
 import { type RepoName, titleOf } from './names.ts';

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { gigabytes } from '../gigabytes.ts';
-import { inParallel } from '../in-parallel.ts';
-import { lockFile } from '../lock-file.ts';
-import { isOffline } from '../model-cache.ts';
+import { lockFile } from '../files/lock.ts';
+import { gigabytes } from '../messages.ts';
+import { inParallel } from '../run/in-parallel.ts';
+import { isOffline } from './cache.ts';
 import { download } from './download.ts';
 import { cacheFailure, Interrupted, Refused } from './failure.ts';
 import { pause } from './fetch-part.ts';

@@ -10,8 +10,8 @@ import {
   statSync,
 } from 'node:fs';
 import path from 'node:path';
-import { writeProblem, writeWhole } from '../atomic-file.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { writeProblem, writeWhole } from '../files/atomic-file.ts';
 import type { RemoteFile } from './listing.ts';
 
 export class Sink implements Disposable {

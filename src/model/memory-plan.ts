@@ -4,7 +4,7 @@
  */
 import type { Place } from '../ggml/engine.ts';
 import { leavesRoom } from '../ggml/packed-weights.ts';
-import { gigabytes } from '../gigabytes.ts';
+import { gigabytes } from '../messages.ts';
 import type { ModelConfig } from './config.ts';
 import { type PartName, type PartSizes, partNames, sumOf } from './parts.ts';
 import { nothingOnGpu, type Placement, placeParts } from './placement.ts';

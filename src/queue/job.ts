@@ -1,7 +1,7 @@
 /** What goes through the queue: JSON of these shapes and nothing else, checked on both sides. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { itemErrorCodes } from '../item-errors.ts';
+import { itemErrorCodes } from '../run/item-errors.ts';
 
 /** Of an encoded picture that travels in its job. */
 export const MAX_INLINE_BYTES = 8 * 2 ** 20;

@@ -1,5 +1,5 @@
 /** What `cogvlm2 report` does: results files in, one HTML and one Markdown file out. */
-import { writeFileWhole } from '../atomic-file.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
 import { contentsOf } from './contents.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';

@@ -5,10 +5,10 @@ import { renderTable } from '../../src/cli/table.ts';
 import { formatBytes, formatDuration } from '../../src/cli/units.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import type { PullOptions } from '../../src/hub/pull.ts';
+import { nearest } from '../../src/messages.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts } from '../../src/model/parts.ts';
-import { nearest } from '../../src/nearest.ts';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { troubleOf } from '../../src/eval/endpoint.ts';
 import { select } from '../../src/eval/selection.ts';
-import { inParallel } from '../../src/in-parallel.ts';
+import { inParallel } from '../../src/run/in-parallel.ts';
 
 const questions = Array.from({ length: 40 }, (_, place) => ({
   id: String(place),

@@ -1,7 +1,7 @@
 /** The lines typed into `chat`, kept between runs for the arrow keys. Losing them is never an error. */
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeFileWhole } from '../../atomic-file.ts';
+import { writeFileWhole } from '../../files/atomic-file.ts';
 import { stateDirectory } from '../state-directory.ts';
 import type { Terminal } from '../terminal.ts';
 

@@ -1,8 +1,8 @@
 /** A conversation as a file: what `/save` writes and `/load` reads. */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { writeFileWhole } from '../../atomic-file.ts';
 import { CogVLM2Error } from '../../errors.ts';
+import { writeFileWhole } from '../../files/atomic-file.ts';
 
 const savedConversation = z.object({
   format: z.literal('cogvlm2-conversation'),

@@ -1,7 +1,7 @@
 /** What `/set` changes: the same options as the flags, checked by the same schema. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import { parseValue } from '../flag-values.ts';
 import { type Flag, flagsOf } from '../flags.ts';
 import { type AnswerOptions, answerOptions, outputOptions } from '../options.ts';

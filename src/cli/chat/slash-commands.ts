@@ -1,7 +1,7 @@
 /** The commands of a conversation. Each is one entry; the help, the completion and docs/cli.md come from the list. */
 import { homedir } from 'node:os';
 import { CogVLM2Error } from '../../errors.ts';
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import { renderTable } from '../table.ts';
 import { renderTimings } from '../timings.ts';
 import { formatCount } from '../units.ts';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
 import type { Shard } from '../../eval/selection.ts';
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { judgeFor, judgeOptions, keyFor, profileOption } from '../eval-options.ts';
 import { flagGroup } from '../flags.ts';

@@ -1,7 +1,7 @@
 /** `cogvlm2 pull NAME`: a published checkpoint, onto this machine. */
 import { z } from 'zod';
+import { PUBLISHED_MODELS } from '../../hub/cache.ts';
 import { patience } from '../../hub/patience.ts';
-import { PUBLISHED_MODELS } from '../../model-cache.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { debugOption, outputOptions, parallelOption } from '../options.ts';

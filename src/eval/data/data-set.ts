@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import type { Benchmark } from '../benchmarks.ts';
 import { isMissing, type Row } from '../row.ts';
 import { dataFiles } from './files.ts';

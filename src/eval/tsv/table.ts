@@ -4,7 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { textOf } from '../../utf8.ts';
+import { textOf } from '../../files/utf8.ts';
 import { Column } from './column.ts';
 import { cellsOf, tsvRecords } from './records.ts';
 

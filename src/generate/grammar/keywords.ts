@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import { formatPatterns } from './pattern.ts';
 
 /** @throws CogVLM2Error always. @param at JSON pointer of the schema that is at fault. */

@@ -1,5 +1,5 @@
 /** What no other route answers: OPTIONS, a wrong method, a wrong path. */
-import { nearest } from '../../nearest.ts';
+import { nearest } from '../../messages.ts';
 import { ApiError } from '../api-error.ts';
 import type { App } from '../app-parts.ts';
 import { methodsOf, PATHS } from '../endpoints.ts';

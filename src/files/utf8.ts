@@ -1,6 +1,6 @@
 /** Text that others wrote. What is no UTF-8 would else be read with U+FFFD in its place, and be scored or asked like that. */
 import { isUtf8 } from 'node:buffer';
-import { CogVLM2Error } from './errors.ts';
+import { CogVLM2Error } from '../errors.ts';
 
 /** @param place begins the sentence, as in "Line 3 of a.jsonl" @throws CogVLM2Error `invalid_value` */
 export function textOf(bytes: Buffer, place: string): string {

@@ -1,6 +1,6 @@
 /** One process at a time: a file with the number of the process that is at it. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { CogVLM2Error } from './errors.ts';
+import type { CogVLM2Error } from '../errors.ts';
 
 /** By this process. A container's processes get the same numbers again and again, so the number alone does not tell. */
 const held = new Set<string>();

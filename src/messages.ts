@@ -1,4 +1,9 @@
-/** "Did you mean": the known name nearest to a mistyped one. */
+/** What messages are made of: sizes, and the known name that a mistyped one means. */
+
+/** For sentences about memory and disks: "11.2 GB". */
+export function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(bytes < 95e6 ? 2 : 1)} GB`;
+}
 
 /** The candidate that needs fewest edits, or undefined when even that one is not alike. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {

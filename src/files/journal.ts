@@ -4,10 +4,10 @@
  * them once a second and at the end: a machine that loses its power loses about a second of them.
  */
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
+import { CogVLM2Error } from '../errors.ts';
 import { writeProblem, writeWhole } from './atomic-file.ts';
-import { eachLine } from './each-line.ts';
-import { CogVLM2Error } from './errors.ts';
-import { lockFile } from './lock-file.ts';
+import { eachLine } from './lines.ts';
+import { lockFile } from './lock.ts';
 
 /** JSON in, JSON out: whether a line has the right shape is for the reader to say. */
 export type OnValue = (value: unknown, lineNumber: number) => void;

@@ -1,5 +1,5 @@
 /** Whether a later run may go on with a file: only where all that answers depend on is as it was. */
-import { CogVLM2Error } from './errors.ts';
+import { CogVLM2Error } from '../errors.ts';
 
 /** @throws CogVLM2Error `invalid_value`, naming each setting that differs with both of its values. */
 export function checkSameSettings(file: string, earlier: unknown, now: unknown): void {

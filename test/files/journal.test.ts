@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Journal } from '../src/journal.ts';
+import { Journal } from '../../src/files/journal.ts';
 
 const fault = vi.hoisted((): { bytes: number | undefined } => ({ bytes: undefined }));
 

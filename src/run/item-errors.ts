@@ -1,5 +1,5 @@
 /** In a run over many inputs: which errors belong to one of them, so that the run goes on with the others. */
-import { CogVLM2Error } from './errors.ts';
+import { CogVLM2Error } from '../errors.ts';
 
 export const itemErrorCodes = [
   'invalid_value',

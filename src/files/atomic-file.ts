@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { CogVLM2Error } from './errors.ts';
+import { CogVLM2Error } from '../errors.ts';
 
 /**
  * A file that appears under its name only when it is whole: written beside it, then renamed. What was there before
