@@ -2,10 +2,10 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { ApiKeys } from './access.ts';
-import type { ChatParts } from './chat/parts.ts';
+import type { ChatContext } from './chat/context.ts';
 import type { Page } from './page.ts';
 
-export interface AppParts extends ChatParts {
+export interface AppParts extends ChatContext {
   facts: Facts;
   keys: ApiKeys;
   page: Page;

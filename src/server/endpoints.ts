@@ -1,37 +1,51 @@
-/** The paths that there are, and the methods that each takes. */
-const METHODS: Partial<Record<string, string>> = {
-  '/': 'GET, HEAD',
-  '/livez': 'GET, HEAD',
-  '/health': 'GET, HEAD',
-  '/v1/health': 'GET, HEAD',
-  '/metrics': 'GET, HEAD',
-  '/props': 'GET, HEAD',
-  '/slots': 'GET, HEAD',
-  '/v1/models': 'GET, HEAD',
-  '/v1/models/:id': 'GET, HEAD',
-  '/v1/chat/completions': 'POST',
-  '/v1/chat/completions/input_tokens': 'POST',
-  '/v1/cancel/:id': 'POST',
-  '/tokenize': 'POST',
-  '/detokenize': 'POST',
-};
+/** The endpoints of the app, read from its routes: for the header `allow`, for hints, and for metric labels. */
+import type { App } from './app-parts.ts';
 
-export const PATHS: readonly string[] = Object.keys(METHODS);
+export interface Endpoints {
+  /** Their patterns, such as `/v1/models/:id`. */
+  paths: readonly string[];
+  /** The pattern that a path matches, or `other`. */
+  patternOf(path: string): string;
+  /** As in the header `allow`; undefined for an unknown path. */
+  methodsOf(path: string): string | undefined;
+}
 
-/** Answered without a key: what probes ask for, and the page, which asks for the key itself. */
-const PUBLIC = new Set(['/', '/health', '/v1/health', '/livez']);
+const cache = new WeakMap<App, Endpoints>();
+
+/** Call this only after all routes were added. */
+export function endpointsOf(app: App): Endpoints {
+  const endpoints = cache.get(app) ?? readRoutes(app);
+  cache.set(app, endpoints);
+  return endpoints;
+}
+
+function readRoutes(app: App): Endpoints {
+  const methods = new Map<string, Set<string>>();
+  for (const { method, path } of app.routes) {
+    if (method === 'ALL') continue; // middleware
+    const pattern = path.replaceAll(/\{.*?\}/g, '');
+    const taken = methods.get(pattern) ?? new Set();
+    methods.set(pattern, taken.add(method));
+    if (method === 'GET') taken.add('HEAD');
+  }
+  const patterns = [...methods.keys()].map((pattern) => ({
+    pattern,
+    regExp: new RegExp(`^${pattern.replaceAll(/:\w+$/g, '.+')}/?$`),
+  }));
+  const find = (path: string) => patterns.find(({ regExp }) => regExp.test(path))?.pattern;
+  return {
+    paths: [...methods.keys()],
+    patternOf: (path) => find(path) ?? 'other',
+    methodsOf(path) {
+      const pattern = find(path);
+      return pattern === undefined ? undefined : [...methods.get(pattern)!].join(', ');
+    },
+  };
+}
+
+/** These need no API key: probes, and the page, which asks for the key itself. */
+const PUBLIC_PATHS = new Set(['/', '/health', '/v1/health', '/livez']);
 
 export function isPublic(path: string): boolean {
-  return PUBLIC.has(path);
-}
-
-/** A path as one of a few words, for the metrics. */
-export function endpointOf(path: string): string {
-  const general = path.replace(/^(\/v1\/(?:models|cancel)\/).+$/, '$1:id');
-  return general in METHODS ? general : 'other';
-}
-
-/** As the header `allow` has them; undefined where there is nothing. */
-export function methodsOf(path: string): string | undefined {
-  return METHODS[endpointOf(path)];
+  return PUBLIC_PATHS.has(path);
 }

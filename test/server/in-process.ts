@@ -4,7 +4,7 @@ import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { ApiKeys } from '../../src/server/access.ts';
 import { createApp } from '../../src/server/app.ts';
 import type { AppParts } from '../../src/server/app-parts.ts';
-import type { ChatRules } from '../../src/server/chat/parts.ts';
+import type { ChatRules } from '../../src/server/chat/context.ts';
 import { Engine } from '../../src/server/engine/engine.ts';
 import { hostEngine } from '../../src/server/engine/host.ts';
 import type { EngineProcess } from '../../src/server/engine/process.ts';

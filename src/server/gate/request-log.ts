@@ -1,7 +1,7 @@
 /** Every request has an id, headers that all answers have, and a line in the log and a count in the metrics at its end. */
 import { randomUUID } from 'node:crypto';
 import type { App, AppParts } from '../app-parts.ts';
-import { endpointOf, isPublic } from '../endpoints.ts';
+import { endpointsOf, isPublic } from '../endpoints.ts';
 
 export function logRequests(app: App, { facts, log, metrics }: AppParts): void {
   app.use(async (c, next) => {
@@ -16,7 +16,7 @@ export function logRequests(app: App, { facts, log, metrics }: AppParts): void {
     c.header('x-content-type-options', 'nosniff');
     c.header('referrer-policy', 'no-referrer');
     if (facts.draining) c.header('connection', 'close');
-    metrics.request(endpointOf(path), status);
+    metrics.request(endpointsOf(app).patternOf(path), status);
     const ms = Math.round(performance.now() - startedAt);
     const fields = { id, method, path: path.slice(0, 200), status, ms };
     if (isPublic(path) || path === '/metrics') log.debug(fields, 'request');

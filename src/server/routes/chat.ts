@@ -1,13 +1,13 @@
+/** Answers, the token count of a prompt, and cancellation by id. */
 import type { App, AppParts } from '../app-parts.ts';
-import { arrivalOf, inPlace } from '../arrival.ts';
-import { ChatAnswers } from '../chat/answers.ts';
+import { ChatHandler } from '../chat/handler.ts';
+import { incomingRequest, whileQueued } from '../chat/incoming.ts';
 
-/** Answers, how many tokens a prompt has, and stopping an answer by its id. */
 export function chatRoutes(app: App, parts: AppParts): void {
-  const chat = new ChatAnswers(parts);
-  app.post('/v1/chat/completions', (c) => chat.answer(arrivalOf(c, parts)));
+  const chat = new ChatHandler(parts);
+  app.post('/v1/chat/completions', (c) => chat.answer(incomingRequest(c, parts)));
   app.post('/v1/chat/completions/input_tokens', async (c) =>
-    c.json(await inPlace(c, parts, () => chat.countTokens(arrivalOf(c, parts)))),
+    c.json(await whileQueued(c, parts, () => chat.countTokens(incomingRequest(c, parts)))),
   );
   app.post('/v1/cancel/:id', (c) => {
     const id = c.req.param('id');

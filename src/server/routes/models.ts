@@ -1,15 +1,46 @@
+/** The model: its names, its size and limits, and its tokenizer. */
 import { statSync } from 'node:fs';
+import { z } from 'zod';
+import { ApiError } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
+import { incomingRequest, whileQueued } from '../chat/incoming.ts';
+import { checkTextSize } from '../chat/prepare.ts';
 import { checkModel } from '../chat/request.ts';
 
-/** The one model, under each of its names. */
+const tokenizeSchema = z.object({ content: z.string() });
+const tokenId = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+const detokenizeSchema = z.object({ tokens: z.array(tokenId).max(1_000_000) });
+
 export function modelRoutes(app: App, parts: AppParts): void {
+  const { engine } = parts;
   app.get('/v1/models', (c) => c.json({ object: 'list', data: models(parts) }));
   app.get('/v1/models/:id{.+}', (c) => {
     const id = c.req.param('id');
     checkModel(id, parts.rules.names);
     const all = models(parts);
     return c.json(all.find((model) => model.id === id) ?? all[0]!);
+  });
+  app.get('/props', (c) => c.json(props(parts)));
+  app.post('/tokenize', async (c) => {
+    const body = await whileQueued(c, parts, incomingRequest(c, parts).readBody);
+    const parsed = tokenizeSchema.safeParse(body);
+    if (!parsed.success)
+      throw new ApiError('invalid_value', 'The body must be {"content":"..."}.', { param: 'content' });
+    const { content } = parsed.data;
+    checkTextSize([content], engine.info.contextSize);
+    return c.json({ tokens: await engine.call('tokenize', content) });
+  });
+  app.post('/detokenize', async (c) => {
+    const body = await whileQueued(c, parts, incomingRequest(c, parts).readBody);
+    const parsed = detokenizeSchema.safeParse(body);
+    if (!parsed.success)
+      throw new ApiError('invalid_value', 'The body must be {"tokens":[1,2,3]}: token ids.', {
+        param: 'tokens',
+      });
+    return c.json({ content: await engine.call('detokenize', parsed.data.tokens) });
   });
 }
 
@@ -18,7 +49,7 @@ function models({ engine, rules, facts }: AppParts) {
   return rules.names.map((id) => ({
     id,
     object: 'model',
-    created: secondsOf(path) ?? facts.startedAt,
+    created: modifiedAt(path) ?? facts.startedAt,
     owned_by: 'cogvlm2',
     architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
     meta: {
@@ -33,8 +64,47 @@ function models({ engine, rules, facts }: AppParts) {
   }));
 }
 
-/** When the model's files were written, in seconds since 1970. */
-function secondsOf(path: string): number | undefined {
+/** When the model's files were last modified, in seconds since 1970. */
+function modifiedAt(path: string): number | undefined {
   const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
   return mtimeMs === undefined ? undefined : Math.floor(mtimeMs / 1000);
+}
+
+/** For clients that show settings and limits, such as the chat page. */
+function props({ engine, rules, queue, facts }: AppParts) {
+  const { info } = engine;
+  return {
+    model: rules.names[0],
+    aliases: rules.names.slice(1),
+    version: facts.version,
+    device: info.device,
+    is_demo: info.isDemo,
+    modalities: { vision: true, audio: false },
+    chat_template: 'Question: {question} Answer: {answer}\nQuestion: {question} Answer:',
+    n_ctx: info.contextSize,
+    total_slots: queue.limits.parallel,
+    default_generation_settings: {
+      temperature: 0,
+      top_k: 0,
+      top_p: 1,
+      min_p: 0,
+      repetition_penalty: 1,
+      max_tokens: 2048,
+      template: 'chat',
+    },
+    image: {
+      size: info.imageSize,
+      tokens: info.imageTokens,
+      formats: ['image/jpeg', 'image/png', 'image/webp'],
+      max_pixels: rules.maxPixels,
+      max_per_conversation: 1,
+      urls: facts.allowsImageUrls,
+    },
+    limits: {
+      max_body_bytes: facts.maxBodyBytes,
+      max_answer_tokens: Number.isFinite(rules.maxAnswerTokens) ? rules.maxAnswerTokens : info.contextSize,
+      max_queue: queue.limits.maxWaiting,
+      time_limit_seconds: rules.timeLimitMs / 1000,
+    },
+  };
 }

@@ -1,4 +1,4 @@
-/** What answers stand on. */
+/** What the chat handler needs of the server. */
 import type { Logger } from 'pino';
 import type { Engine } from '../engine/engine.ts';
 import type { Metrics } from '../metrics.ts';
@@ -15,7 +15,7 @@ export interface ChatRules extends ImageRules {
   pingMs: number;
 }
 
-export interface ChatParts {
+export interface ChatContext {
   engine: Engine;
   queue: FairQueue;
   running: RunningRequests;

@@ -1,14 +1,10 @@
-/** One chat request from its arrival to its end: read, checked, given its turn, answered whole or as a stream. */
+/** One chat request from its incoming to its end: read, checked, given its turn, answered whole or as a stream. */
 import type { Answer, AnswerEvent } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
 import type { Place } from '../queue.ts';
 import type { RunningRequest } from '../running.ts';
-import { type Arrival, type CheckedRequest, checkRequest } from './checked.ts';
-import type { ChatParts } from './parts.ts';
-import { reportAnswer, reportFailure } from './report.ts';
-import { EVENT_STREAM_HEADERS, eventStream } from './sse.ts';
 import {
   type AnswerHead,
   chunk,
@@ -17,41 +13,46 @@ import {
   progressChunk,
   timingsOf,
   usageChunk,
-} from './wire.ts';
+} from './completion.ts';
+import type { ChatContext } from './context.ts';
+import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts';
+import type { RequestImage } from './image.ts';
+import type { IncomingRequest } from './incoming.ts';
+import { type PreparedRequest, prepareRequest } from './prepare.ts';
 
 /** A request that was found right. */
-interface Job extends Pick<CheckedRequest, 'request' | 'image'> {
+interface Job extends Pick<PreparedRequest, 'request' | 'image'> {
   ask: AskRequest;
   running: RunningRequest;
   place: Place;
   head: AnswerHead;
 }
 
-export class ChatAnswers {
-  readonly #parts: ChatParts;
+export class ChatHandler {
+  readonly #context: ChatContext;
 
-  constructor(parts: ChatParts) {
-    this.#parts = parts;
+  constructor(context: ChatContext) {
+    this.#context = context;
   }
 
   /** @throws ApiError and CogVLM2Error, as long as no stream has begun */
-  async answer(arrival: Arrival): Promise<Response> {
-    const { queue, running: all } = this.#parts;
-    const place = queue.enter(arrival.client);
-    const running = all.start(`chatcmpl-${arrival.id}`, arrival.client);
+  async answer(incoming: IncomingRequest): Promise<Response> {
+    const { queue, running: requests } = this.#context;
+    const place = queue.enter(incoming.client);
+    const running = requests.start(`chatcmpl-${incoming.id}`, incoming.client);
     const onLeft = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
     const end = () => {
       clearTimeout(timer);
-      arrival.left.removeEventListener('abort', onLeft);
-      all.end(running);
+      incoming.disconnected.removeEventListener('abort', onLeft);
+      requests.end(running);
       place.leave();
     };
-    const timer = setTimeout(() => running.stop.abort(this.#tooLong()), this.#parts.rules.timeLimitMs);
-    arrival.left.addEventListener('abort', onLeft, { once: true });
-    if (arrival.left.aborted) onLeft();
+    const timer = setTimeout(() => running.stop.abort(this.#tooLong()), this.#context.rules.timeLimitMs);
+    incoming.disconnected.addEventListener('abort', onLeft, { once: true });
+    if (incoming.disconnected.aborted) onLeft();
     let streams = false;
     try {
-      const job = await this.#check(arrival, running, place);
+      const job = await this.#check(incoming, running, place);
       if (!job.request.stream) return await this.#whole(job);
       streams = true;
       return this.#stream(job, end);
@@ -61,17 +62,19 @@ export class ChatAnswers {
   }
 
   /** How many tokens a request's prompt has, found as for an answer. */
-  async countTokens(arrival: Arrival) {
-    const { promptTokens, imageTokens } = (await checkRequest(arrival, this.#parts, arrival.left)).size;
+  async countTokens(incoming: IncomingRequest) {
+    const { promptTokens, imageTokens } = (
+      await prepareRequest(incoming, this.#context, incoming.disconnected)
+    ).size;
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
-  async #check(arrival: Arrival, running: RunningRequest, place: Place): Promise<Job> {
-    const { rules, engine, log } = this.#parts;
-    const { request, image, size } = await checkRequest(arrival, this.#parts, running.stop.signal);
+  async #check(incoming: IncomingRequest, running: RunningRequest, place: Place): Promise<Job> {
+    const { rules, engine, log } = this.#context;
+    const { request, image, size } = await prepareRequest(incoming, this.#context, running.stop.signal);
     const { prompt, options, unknownFields } = request;
     running.promptTokens = size.promptTokens;
-    if (unknownFields.length > 0) log.debug({ id: arrival.id, unknownFields }, 'fields ignored');
+    if (unknownFields.length > 0) log.debug({ id: incoming.id, unknownFields }, 'fields ignored');
     const head: AnswerHead = {
       id: running.id,
       created: Math.floor(Date.now() / 1000),
@@ -83,7 +86,7 @@ export class ChatAnswers {
       image: image?.bytes ?? null,
       question: prompt.question,
       history: prompt.history,
-      options: { ...options, maxTokens, client: arrival.client },
+      options: { ...options, maxTokens, client: incoming.client },
     };
     return { request, image, ask, running, place, head };
   }
@@ -97,7 +100,7 @@ export class ChatAnswers {
     const { head, request, running } = job;
     const { includeUsage, returnProgress } = request;
     const { warnings } = request.prompt;
-    const { rules, log } = this.#parts;
+    const { rules, log } = this.#context;
     const stop = (error: ApiError) => running.stop.abort(error);
     const events = eventStream({
       maxBufferedBytes: rules.maxBufferedBytes,
@@ -143,7 +146,7 @@ export class ChatAnswers {
   /** Waits for the turn and has the answer made. @throws what ended it early */
   async #make(job: Job, onEvent: (event: AnswerEvent) => void): Promise<{ answer: Answer; queueMs: number }> {
     const { ask, running, place } = job;
-    const { engine, metrics } = this.#parts;
+    const { engine, metrics } = this.#context;
     const { signal } = running.stop;
     try {
       running.state = 'waiting';
@@ -160,20 +163,51 @@ export class ChatAnswers {
         if (event.type !== 'done') onEvent(event);
         else {
           if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
-          reportAnswer(this.#parts, running, job.image, event.answer);
+          this.#logAnswer(running, job.image, event.answer);
           return { answer: event.answer, queueMs };
         }
       }
       throw new Error('The answer ended without its last event.');
     } catch (error) {
       const told = signal.aborted ? signal.reason : error;
-      reportFailure(this.#parts, running, told);
+      this.#logFailure(running, told);
       throw told;
     }
   }
 
+  /** Logs sizes, times and codes, and no text of the request or the answer. */
+  #logAnswer({ id, client, startedAt }: RunningRequest, image: RequestImage | null, answer: Answer): void {
+    const { metrics, log } = this.#context;
+    const ms = performance.now() - startedAt;
+    metrics.answer(answer);
+    metrics.time('request', ms);
+    const { usage, timings, finishReason } = answer;
+    log.info(
+      {
+        id,
+        client,
+        image: image && `${image.width} x ${image.height} ${image.format}`,
+        promptTokens: usage.promptTokens,
+        cachedTokens: usage.cachedTokens,
+        completionTokens: usage.completionTokens,
+        finishReason,
+        visionMs: Math.round(timings.visionMs),
+        prefillMs: Math.round(timings.prefillMs),
+        decodeMs: Math.round(timings.decodeMs),
+        ms: Math.round(ms),
+      },
+      'answered',
+    );
+  }
+
+  #logFailure({ id, client, pieces, startedAt }: RunningRequest, error: unknown): void {
+    const { code } = apiErrorOf(error, id);
+    const ms = Math.round(performance.now() - startedAt);
+    this.#context.log.info({ id, client, code, textPieces: pieces, ms }, 'not answered');
+  }
+
   #tooLong(): ApiError {
-    const { timeLimitMs } = this.#parts.rules;
+    const { timeLimitMs } = this.#context.rules;
     return new ApiError(
       'request_timeout',
       `The answer took longer than ${timeLimitMs / 1000} s (--time-limit-seconds). Lower max_tokens, or ask for a stream to have what there is.`,
