@@ -38,8 +38,7 @@ const base = {
   ggml_add: 'void *ggml_add(void *ctx, void *a, void *b)',
   ggml_mul: 'void *ggml_mul(void *ctx, void *a, void *b)',
   ggml_mul_mat: 'void *ggml_mul_mat(void *ctx, void *a, void *b)',
-  ggml_prec_set_src: 'bool ggml_prec_set_src(void *tensor, int precision, int index)',
-  ggml_prec_set_acc: 'bool ggml_prec_set_acc(void *tensor, int precision)',
+  ggml_flash_attn_ext_set_prec: 'void ggml_flash_attn_ext_set_prec(void *tensor, int precision)',
   ggml_norm: 'void *ggml_norm(void *ctx, void *a, float eps)',
   ggml_rms_norm: 'void *ggml_rms_norm(void *ctx, void *a, float eps)',
   ggml_gelu: 'void *ggml_gelu(void *ctx, void *a)',
@@ -72,6 +71,7 @@ const base = {
   ggml_backend_tensor_get:
     'void ggml_backend_tensor_get(void *tensor, void *data, size_t offset, size_t size)',
   ggml_backend_tensor_alloc: 'int ggml_backend_tensor_alloc(void *buffer, void *tensor, void *address)',
+  ggml_backend_buft_name: 'const char *ggml_backend_buft_name(void *type)',
   ggml_backend_alloc_ctx_tensors_from_buft:
     'void *ggml_backend_alloc_ctx_tensors_from_buft(void *ctx, void *buft)',
   ggml_backend_dev_name: 'const char *ggml_backend_dev_name(void *device)',

@@ -40,8 +40,8 @@ export interface Ggml {
 
 type KoffiFunction = ReturnType<ReturnType<typeof koffi.load>['func']>;
 
-const pinnedVersion = '0.25.1';
-const packageVersion = '3.22.1';
+const pinnedVersion = '0.23.0';
+const packageVersion = '3.21.1';
 let loaded: Ggml | undefined;
 
 /**
@@ -58,20 +58,14 @@ export interface LibraryInfo {
   directory: string;
   version: string;
   commit: string;
-  /** Packages that carry the same ggml with more devices, for this system. */
+  /** Packages that carry the same ggml with support for GPUs, for this system. */
   extras: string[];
 }
 
 export function libraryInfo(): LibraryInfo {
   const { directory, version, commit } = ggml();
-  const devices = process.platform === 'darwin' ? ['metal'] : ['vulkan', 'cuda'];
-  const extras = packageNames().filter((name) => devices.some((device) => name.endsWith(device)));
-  return {
-    directory,
-    version,
-    commit,
-    extras: extras.map((name) => `@node-llama-cpp/${name}@${packageVersion}`),
-  };
+  const extras = (packages()?.gpu ?? []).map((name) => `@node-llama-cpp/${name}@${packageVersion}`);
+  return { directory, version, commit, extras };
 }
 
 function load(directory: string): Ggml {
@@ -146,30 +140,61 @@ function checkVersion(lib: Ggml): void {
   }
 }
 
-/** `linux-x64`, `mac-arm64-metal`, ...: the names of the packages that carry ggml, the richest first. */
-function packageNames(): string[] {
-  const system = { linux: 'linux', darwin: 'mac', win32: 'win' }[String(process.platform)];
-  const plain = `${system}-${process.arch}`;
-  return ['cuda', 'vulkan', 'metal'].map((device) => `${plain}-${device}`).concat(plain);
+interface Packages {
+  /** The package that `npm ci` installs. */
+  base: string;
+  /** Packages with GPU support, in order of preference. */
+  gpu: readonly string[];
+}
+
+/** The packages that exist for each platform in `packageVersion`. On Apple silicon the base package has Metal. */
+const packagesByPlatform: Readonly<Record<string, Packages>> = {
+  'linux-x64': { base: 'linux-x64', gpu: ['linux-x64-cuda', 'linux-x64-vulkan'] },
+  'linux-arm64': { base: 'linux-arm64', gpu: [] },
+  'win32-x64': { base: 'win-x64', gpu: ['win-x64-cuda', 'win-x64-vulkan'] },
+  'win32-arm64': { base: 'win-arm64', gpu: [] },
+  'darwin-arm64': { base: 'mac-arm64-metal', gpu: [] },
+  'darwin-x64': { base: 'mac-x64', gpu: [] },
+};
+
+function packages(): Packages | undefined {
+  return packagesByPlatform[`${process.platform}-${process.arch}`];
 }
 
 function libraryDirectory(): string {
-  const chosen = process.env.COGVLM2_GGML_DIR;
-  if (chosen) return path.resolve(chosen);
+  const override = process.env.COGVLM2_GGML_DIR;
+  if (override) return path.resolve(override);
+  const here = packages();
   const require = createRequire(import.meta.url);
-  for (const name of packageNames()) {
+  for (const name of here ? [...here.gpu, here.base] : []) {
     try {
       const entry = require.resolve(`@node-llama-cpp/${name}`);
       const directory = path.join(path.dirname(entry), '..', 'bins', name);
       if (existsSync(directory)) return directory;
     } catch {
-      // Not installed: the next one.
+      // This package is not installed. Try the next one.
     }
   }
-  throw new CogVLM2Error(
-    'engine_unavailable',
-    `No ggml library for ${process.platform} ${process.arch} is installed. Run "npm install @node-llama-cpp/${packageNames().at(-1)}@${packageVersion}", or set COGVLM2_GGML_DIR to a folder with ggml ${pinnedVersion} built as shared libraries.`,
-  );
+  throw new CogVLM2Error('engine_unavailable', noLibraryMessage(here));
+}
+
+function noLibraryMessage(here: Packages | undefined): string {
+  const own = `set COGVLM2_GGML_DIR to a folder with ggml ${pinnedVersion} built as shared libraries`;
+  if (isMusl()) {
+    return `This Linux uses musl (Alpine), and the ggml libraries need glibc. Use an image with glibc, such as node:22-slim, or ${own}.`;
+  }
+  const machine = `${process.platform} ${process.arch}`;
+  if (!here) return `There is no prebuilt ggml library for ${machine}. To use your own build, ${own}.`;
+  return `The ggml library for ${machine} is not installed. Run "npm install @node-llama-cpp/${here.base}@${packageVersion}", or ${own}.`;
+}
+
+/** Node's report names the version of glibc that it runs on, and names none on musl. */
+function isMusl(): boolean {
+  if (process.platform !== 'linux') return false;
+  const report: unknown = process.report.getReport();
+  const header =
+    typeof report === 'object' && report !== null && 'header' in report ? report.header : undefined;
+  return typeof header === 'object' && header !== null && !('glibcVersionRuntime' in header);
 }
 
 /** Packages add a version to some names (`libggml.v0.5.0.so`), own builds do not (`libggml.so`). */

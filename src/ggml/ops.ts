@@ -275,7 +275,7 @@ export class Ops {
       0,
     );
     const f32Precision = 10;
-    ggml().run('ggml_prec_set_acc', node.pointer, f32Precision);
+    ggml().run('ggml_flash_attn_ext_set_prec', node.pointer, f32Precision);
     return node;
   }
 
