@@ -19,6 +19,7 @@ const STATUSES = {
   model_not_found: 404,
   request_not_found: 404,
   method_not_allowed: 405,
+  upload_too_slow: 408,
   request_too_large: 413,
   unsupported_encoding: 415,
   rate_limited: 429,

@@ -2,11 +2,15 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { ApiKeys } from './access.ts';
+import type { BodyLimits } from './body/read-json.ts';
+import type { Uploads } from './body/uploads.ts';
 import type { ChatContext } from './chat/context.ts';
 import type { Page } from './page.ts';
 
 export interface AppParts extends ChatContext {
   facts: Facts;
+  uploads: Uploads;
+  bodyLimits: BodyLimits;
   keys: ApiKeys;
   page: Page;
   /** The names that the Host header may have; null checks none. */
@@ -19,7 +23,6 @@ export interface Facts {
   version: string;
   /** Seconds since 1970: when the server began. */
   startedAt: number;
-  maxBodyBytes: number;
   allowsImageUrls: boolean;
   /** Set once the server has begun to end. */
   draining: boolean;

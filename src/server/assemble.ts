@@ -2,17 +2,16 @@
 import pino from 'pino';
 import { ApiKeys, isLoopback } from './access.ts';
 import type { AppParts, Facts } from './app-parts.ts';
+import { Uploads } from './body/uploads.ts';
 import { Engine } from './engine/engine.ts';
 import type { EngineProcess } from './engine/process.ts';
 import { imageFetcher } from './image-fetch.ts';
+import { IMAGE_FETCH_LIMITS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { readPage } from './page.ts';
 import { FairQueue } from './queue.ts';
 import { RunningRequests } from './running.ts';
 import type { ServeOptions } from './serve-options.ts';
-
-/** A picture of the network may take this long, and be this large, whatever the body's limit is. */
-const FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000 };
 
 export function assemble(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
   const log = pino({ level: options.logLevel, base: null }, options.logTo);
@@ -37,7 +36,6 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
   const facts: Facts = {
     version: options.version,
     startedAt: Math.floor(Date.now() / 1000),
-    maxBodyBytes: options.maxBodyBytes,
     allowsImageUrls: options.allowImageUrls || options.allowImageHosts.length > 0,
     draining: false,
   };
@@ -48,6 +46,8 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
     metrics,
     log,
     facts,
+    uploads: new Uploads(),
+    bodyLimits: { maxBytes: options.maxBodyBytes, maxJsonBytes: options.maxJsonBytes },
     keys: new ApiKeys(options.apiKeys),
     page: readPage(),
     hosts: isLoopback(options.host) || options.allowedHosts.length > 0 ? options.allowedHosts : null,
@@ -62,7 +62,7 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
       fetchImage: imageFetcher({
         allowAny: options.allowImageUrls,
         allowHosts: options.allowImageHosts,
-        ...FETCH_LIMITS,
+        ...IMAGE_FETCH_LIMITS,
       }),
       maxAnswerTokens: options.maxAnswerTokens ?? Number.POSITIVE_INFINITY,
       timeLimitMs: options.timeLimitSeconds * 1000,

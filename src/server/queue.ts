@@ -13,6 +13,9 @@ export interface QueueLimits {
   maxPerClient: number;
 }
 
+/** Places beyond `maxWaiting` for clients without any request, as a share of it. */
+const RESERVE_SHARE = 0.25;
+
 /** A request's place in the queue, from its arrival to its end. */
 export interface Place {
   /** Resolves when it is this request's turn; rejects with the signal's reason. */
@@ -90,7 +93,9 @@ export class FairQueue {
         { headers: { 'retry-after': '1' } },
       );
     }
-    if (this.#inside >= parallel + maxWaiting) {
+    // The reserve is for clients that have nothing here, so that one client alone cannot fill the queue.
+    const reserve = inside === 0 ? Math.floor(maxWaiting * RESERVE_SHARE) : 0;
+    if (this.#inside >= parallel + maxWaiting + reserve) {
       throw new ApiError(
         'queue_full',
         `${this.#running} requests are being answered and ${this.waiting} wait; the limit is ${maxWaiting} waiting (--max-queue). Try again later.`,

@@ -17,6 +17,7 @@ export interface ServeOptions {
   drainSeconds: number;
   maxAnswerTokens?: number | undefined;
   maxBodyBytes: number;
+  maxJsonBytes: number;
   maxImagePixels: number;
   allowImageUrls: boolean;
   allowImageHosts: readonly string[];

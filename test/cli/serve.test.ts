@@ -40,6 +40,7 @@ it('says in one line where and what, and ends with 0 at Ctrl-C', async () => {
     allowImageUrls: false,
     corsOrigins: [],
     maxBodyBytes: 33_554_432,
+    maxJsonBytes: 1_048_576,
     load: { compute: 'auto', parallel: 4 },
   });
 });

@@ -4,6 +4,7 @@ import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { ApiKeys } from '../../src/server/access.ts';
 import { createApp } from '../../src/server/app.ts';
 import type { AppParts } from '../../src/server/app-parts.ts';
+import { Uploads } from '../../src/server/body/uploads.ts';
 import type { ChatRules } from '../../src/server/chat/context.ts';
 import { Engine } from '../../src/server/engine/engine.ts';
 import { hostEngine } from '../../src/server/engine/host.ts';
@@ -84,7 +85,6 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
   const facts = {
     version: '1.2.3',
     startedAt: 1,
-    maxBodyBytes: 2 ** 22,
     allowsImageUrls: false,
     draining: false,
   };
@@ -94,6 +94,8 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     running,
     metrics,
     facts,
+    uploads: new Uploads(),
+    bodyLimits: { maxBytes: 2 ** 22, maxJsonBytes: 2 ** 20 },
     log: pino({ level: logTo ? 'debug' : 'silent', base: null }, logTo ?? { write() {} }),
     keys: new ApiKeys(keys),
     page: { html: '<p>page</p>', headers: { etag: '"1"' } },
@@ -171,6 +173,7 @@ export async function listening(
     timeLimitSeconds: 60,
     drainSeconds: 0,
     maxBodyBytes: 2 ** 25,
+    maxJsonBytes: 2 ** 20,
     maxImagePixels: 1_000_000,
     allowImageUrls: false,
     allowImageHosts: [],

@@ -93,7 +93,16 @@ const serveOptions = z.object({
       .min(1024)
       .max(2 ** 30)
       .default(32 * 2 ** 20),
-    'Largest body of a request, the picture in it included.',
+    'Largest body of a request, the images in it included.',
+    { value: 'N' },
+  ),
+  maxJsonBytes: inLimits(
+    z
+      .int()
+      .min(1024)
+      .max(16 * 2 ** 20)
+      .default(2 ** 20),
+    'Largest body of a request without the images in it.',
     { value: 'N' },
   ),
   maxImagePixels: inLimits(

@@ -1,4 +1,4 @@
-/** One chat request from its incoming to its end: read, checked, given its turn, answered whole or as a stream. */
+/** One chat request from its arrival to its end: read, checked, given its turn, answered whole or as a stream. */
 import type { Answer, AnswerEvent } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -37,8 +37,8 @@ export class ChatHandler {
 
   /** @throws ApiError and CogVLM2Error, as long as no stream has begun */
   async answer(incoming: IncomingRequest): Promise<Response> {
-    const { queue, running: requests } = this.#context;
-    const place = queue.enter(incoming.client);
+    const { running: requests } = this.#context;
+    const { place } = incoming;
     const running = requests.start(`chatcmpl-${incoming.id}`, incoming.client);
     const onLeft = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
     const end = () => {
@@ -62,16 +62,17 @@ export class ChatHandler {
   }
 
   /** How many tokens a request's prompt has, found as for an answer. */
-  async countTokens(incoming: IncomingRequest) {
-    const { promptTokens, imageTokens } = (
-      await prepareRequest(incoming, this.#context, incoming.disconnected)
-    ).size;
+  async countTokens(body: unknown, signal: AbortSignal) {
+    const { promptTokens, imageTokens } = (await prepareRequest(async () => body, this.#context, signal))
+      .size;
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
   async #check(incoming: IncomingRequest, running: RunningRequest, place: Place): Promise<Job> {
     const { rules, engine, log } = this.#context;
-    const { request, image, size } = await prepareRequest(incoming, this.#context, running.stop.signal);
+    const { signal } = running.stop;
+    const readBody = () => incoming.readBody(signal);
+    const { request, image, size } = await prepareRequest(readBody, this.#context, signal);
     const { prompt, options, unknownFields } = request;
     running.promptTokens = size.promptTokens;
     if (unknownFields.length > 0) log.debug({ id: incoming.id, unknownFields }, 'fields ignored');

@@ -1,31 +1,62 @@
-/** An HTTP request as the chat handler sees it: its id, its client, its body, and whether the client is still connected. */
+/** An HTTP request as the handlers see it: its id, its client, its place in the queue, its body, and whether the client is still connected. */
 import type { Context } from 'hono';
+import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
-import { readJson } from '../body.ts';
+import { readJson } from '../body/read-json.ts';
+import type { Place } from '../queue.ts';
 
+/** It is in the queue before its body is read. This bounds the bodies in memory. */
 export interface IncomingRequest {
   id: string;
   client: string;
-  readBody(): Promise<unknown>;
+  /** The handler calls `leave()` in the end. */
+  place: Place;
+  /** @throws ApiError those of `readJson`, upload_too_slow; the signal's reason */
+  readBody(signal: AbortSignal): Promise<unknown>;
   /** Aborted when the client has disconnected. */
   disconnected: AbortSignal;
 }
 
-export function incomingRequest(c: Context<Env>, { facts }: AppParts): IncomingRequest {
+/** @throws ApiError queue_full, rate_limited */
+export function incomingRequest(c: Context<Env>, { bodyLimits, queue, uploads }: AppParts): IncomingRequest {
+  const client = c.get('client');
+  let place: Place;
+  try {
+    place = queue.enter(client);
+  } catch (error) {
+    if (!uploads.makeRoom()) throw error;
+    place = queue.enter(client);
+  }
   return {
     id: c.get('id'),
-    client: c.get('client'),
-    readBody: () => readJson(c.req.raw, facts.maxBodyBytes),
+    client,
+    place,
+    readBody: (signal) =>
+      uploads.watch(signal, place.leave, (signal, onBytes) =>
+        readJson(c.req.raw, bodyLimits, signal, onBytes),
+      ),
     disconnected: c.req.raw.signal,
   };
 }
 
-/** Counts a request in the queue while `work` reads its body. This bounds the bodies in memory. */
-export async function whileQueued<T>(
+/** Reads the body and works on it, for at most the time limit. The request is in the queue for so long. */
+export async function withBody<T>(
   c: Context<Env>,
-  { queue }: AppParts,
-  work: () => Promise<T>,
+  parts: AppParts,
+  work: (body: unknown, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const place = queue.enter(c.get('client'));
-  return work().finally(place.leave);
+  const { place, readBody, disconnected } = incomingRequest(c, parts);
+  const limit = new AbortController();
+  const { timeLimitMs } = parts.rules;
+  const timer = setTimeout(() => {
+    const message = `The request took longer than ${timeLimitMs / 1000} s (--time-limit-seconds).`;
+    limit.abort(new ApiError('request_timeout', message));
+  }, timeLimitMs);
+  const signal = AbortSignal.any([limit.signal, disconnected]);
+  try {
+    return await work(await readBody(signal), signal);
+  } finally {
+    clearTimeout(timer);
+    place.leave();
+  }
 }

@@ -3,7 +3,6 @@ import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import type { ChatContext } from './context.ts';
 import { type RequestImage, readRequestImage } from './image.ts';
-import type { IncomingRequest } from './incoming.ts';
 import { type ChatRequest, readChatRequest } from './request.ts';
 
 export interface PreparedRequest {
@@ -14,14 +13,14 @@ export interface PreparedRequest {
 
 /** @throws ApiError; CogVLM2Error those of `check` */
 export async function prepareRequest(
-  incoming: IncomingRequest,
+  readBody: () => Promise<unknown>,
   context: ChatContext,
   signal: AbortSignal,
 ): Promise<PreparedRequest> {
   const { engine, rules } = context;
   // Throws while the model loads, before the body with its image is read.
   const { contextSize } = engine.info;
-  const request = readChatRequest(await incoming.readBody(), rules.names, rules.maxAnswerTokens);
+  const request = readChatRequest(await readBody(), rules.names, rules.maxAnswerTokens);
   const { prompt, options } = request;
   const { question, history, imageUrl } = prompt;
   checkTextSize([question, ...history.flatMap((turn) => [turn.question, turn.answer])], contextSize);

@@ -3,16 +3,16 @@ import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { ApiError } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
-import { incomingRequest, whileQueued } from '../chat/incoming.ts';
+import { withBody } from '../chat/incoming.ts';
 import { checkTextSize } from '../chat/prepare.ts';
 import { checkModel } from '../chat/request.ts';
 
 const tokenizeSchema = z.object({ content: z.string() });
-const tokenId = z
-  .int()
-  .min(0)
-  .max(2 ** 31 - 1);
-const detokenizeSchema = z.object({ tokens: z.array(tokenId).max(1_000_000) });
+const isTokenId = (id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31;
+/** A predicate, because zod would make an issue of every wrong id. */
+const detokenizeSchema = z.object({
+  tokens: z.custom<number[]>((value) => Array.isArray(value) && value.every(isTokenId)),
+});
 
 export function modelRoutes(app: App, parts: AppParts): void {
   const { engine } = parts;
@@ -25,7 +25,7 @@ export function modelRoutes(app: App, parts: AppParts): void {
   });
   app.get('/props', (c) => c.json(props(parts)));
   app.post('/tokenize', async (c) => {
-    const body = await whileQueued(c, parts, incomingRequest(c, parts).readBody);
+    const body = await withBody(c, parts, async (body) => body);
     const parsed = tokenizeSchema.safeParse(body);
     if (!parsed.success)
       throw new ApiError('invalid_value', 'The body must be {"content":"..."}.', { param: 'content' });
@@ -34,7 +34,7 @@ export function modelRoutes(app: App, parts: AppParts): void {
     return c.json({ tokens: await engine.call('tokenize', content) });
   });
   app.post('/detokenize', async (c) => {
-    const body = await whileQueued(c, parts, incomingRequest(c, parts).readBody);
+    const body = await withBody(c, parts, async (body) => body);
     const parsed = detokenizeSchema.safeParse(body);
     if (!parsed.success)
       throw new ApiError('invalid_value', 'The body must be {"tokens":[1,2,3]}: token ids.', {
@@ -71,7 +71,7 @@ function modifiedAt(path: string): number | undefined {
 }
 
 /** For clients that show settings and limits, such as the chat page. */
-function props({ engine, rules, queue, facts }: AppParts) {
+function props({ engine, rules, queue, facts, bodyLimits }: AppParts) {
   const { info } = engine;
   return {
     model: rules.names[0],
@@ -101,7 +101,8 @@ function props({ engine, rules, queue, facts }: AppParts) {
       urls: facts.allowsImageUrls,
     },
     limits: {
-      max_body_bytes: facts.maxBodyBytes,
+      max_body_bytes: bodyLimits.maxBytes,
+      max_json_bytes: bodyLimits.maxJsonBytes,
       max_answer_tokens: Number.isFinite(rules.maxAnswerTokens) ? rules.maxAnswerTokens : info.contextSize,
       max_queue: queue.limits.maxWaiting,
       time_limit_seconds: rules.timeLimitMs / 1000,

@@ -1,0 +1,229 @@
+/**
+ * JSON that is checked while it arrives: its size, nesting and number of values are bounded before it is parsed.
+ *
+ * Images are most of a body's bytes. A string value of at least `LONG_STRING` characters without spaces, which is what
+ * base64 looks like, is kept apart from the JSON text, so that `JSON.parse` sees a small text only and never blocks the
+ * event loop for long. It is put back afterwards; the parsed value is what `JSON.parse` of the whole body would give.
+ */
+import { randomUUID } from 'node:crypto';
+import { ApiError } from '../api-error.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
+
+const LONG_STRING = 2_048;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+/** Escapes that encoders use within base64: JSON allows `\/`, MIME has line breaks, .NET writes `+` as `\u002B`. */
+const SIMPLE_ESCAPES: Partial<Record<number, number>> = { 47: 0x2f, 110: 0x0a, 114: 0x0d };
+
+/** Bytes that a long string may have without being text: printable ASCII without space, quote and backslash. */
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte > 0x20 && byte < 0x7f && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
+);
+
+export class JsonScanner {
+  readonly #maxTextBytes: number;
+  /** The JSON without its long strings. */
+  readonly #text = new Bytes();
+  /** The long string that is arriving, unescaped. */
+  readonly #long = new Bytes();
+  /** Whether each open list or object is an object. */
+  readonly #containers: boolean[] = [];
+  #values = 0;
+  #state: 'outside' | 'string' | 'escape' | 'long' | 'long-escape' | 'long-unicode' = 'outside';
+  /** Where the current string begins in the text, behind its quote; -1 if it cannot be kept apart. */
+  #stringStart = -1;
+  #isKeyNext = false;
+  #unicode = '';
+  readonly #longStrings = new Map<string, string>();
+  readonly #mark = randomUUID();
+
+  /** @param maxTextBytes limit of the JSON without its long strings */
+  constructor(maxTextBytes: number) {
+    this.#maxTextBytes = maxTextBytes;
+  }
+
+  /**
+   * Takes the next bytes. The work is proportional to their number.
+   * @throws ApiError request_too_large, invalid_value (nesting, number of values), invalid_json
+   */
+  push(chunk: Uint8Array): void {
+    let i = 0;
+    while (i < chunk.length) {
+      if (this.#state === 'long') i = this.#longString(chunk, i);
+      else if (this.#state === 'long-escape' || this.#state === 'long-unicode') this.#longEscape(chunk[i++]!);
+      else this.#textByte(chunk[i++]!);
+    }
+  }
+
+  /** @throws SyntaxError, TypeError when the text is not JSON in UTF-8 */
+  parse(): unknown {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(this.#text.all()));
+    return this.#longStrings.size === 0 ? value : this.#restore(value);
+  }
+
+  #textByte(byte: number): void {
+    if (this.#text.size >= this.#maxTextBytes) throw this.#tooLarge();
+    this.#text.push(byte);
+    if (this.#state === 'escape') this.#state = 'string';
+    else if (this.#state === 'string') this.#stringByte(byte);
+    else if (byte === QUOTE) {
+      const isKey = this.#isKeyNext && this.#containers.at(-1) === true;
+      this.#stringStart = isKey ? -1 : this.#text.size;
+      this.#state = 'string';
+    } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      this.#containers.push(byte === OPEN_OBJECT);
+      this.#isKeyNext = true;
+      this.#countValue();
+      if (this.#containers.length > REQUEST_LIMITS.depth) {
+        throw new ApiError(
+          'invalid_value',
+          `The body is nested more than ${REQUEST_LIMITS.depth} levels deep; that is the limit.`,
+        );
+      }
+    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) this.#containers.pop();
+    else if (byte === COMMA) {
+      this.#isKeyNext = true;
+      this.#countValue();
+    } else if (byte > 0x20) this.#isKeyNext = false;
+  }
+
+  #stringByte(byte: number): void {
+    if (byte === QUOTE) {
+      this.#state = 'outside';
+      this.#isKeyNext = false;
+      return;
+    }
+    if (byte === BACKSLASH) {
+      // A long string begins with plain characters; what has escapes so early is text.
+      this.#state = 'escape';
+      this.#stringStart = -1;
+    } else if (IS_PLAIN[byte] === 0) this.#stringStart = -1;
+    else if (this.#stringStart >= 0 && this.#text.size - this.#stringStart >= LONG_STRING) {
+      this.#long.size = 0;
+      this.#long.append(this.#text.all().subarray(this.#stringStart));
+      this.#text.size = this.#stringStart;
+      this.#state = 'long';
+    }
+  }
+
+  /** @returns the index of the first byte that it did not take */
+  #longString(chunk: Uint8Array, from: number): number {
+    let end = from;
+    while (end < chunk.length && IS_PLAIN[chunk[end]!] === 1) end++;
+    if (end > from) this.#long.append(chunk.subarray(from, end));
+    if (end === chunk.length) return end;
+    const byte = chunk[end]!;
+    if (byte === QUOTE) {
+      const name = `${this.#mark} ${this.#longStrings.size}`;
+      this.#longStrings.set(name, this.#long.all().toString('latin1'));
+      this.#appendText(Buffer.from(name));
+      this.#state = 'string';
+      this.#stringStart = -1;
+      return end;
+    }
+    if (byte === BACKSLASH) {
+      this.#state = 'long-escape';
+      return end + 1;
+    }
+    this.#isText();
+    return end;
+  }
+
+  #longEscape(byte: number): void {
+    if (this.#state === 'long-unicode') {
+      this.#unicode += String.fromCharCode(byte);
+      if (this.#unicode.length < 4) return;
+      const code = /^[0-9a-f]{4}$/i.test(this.#unicode) ? Number.parseInt(this.#unicode, 16) : -1;
+      if (IS_PLAIN[code] === 1) {
+        this.#long.push(code);
+        this.#state = 'long';
+      } else this.#isText(`\\u${this.#unicode}`);
+      return;
+    }
+    const plain = SIMPLE_ESCAPES[byte];
+    if (plain !== undefined) {
+      this.#long.push(plain);
+      this.#state = 'long';
+    } else if (byte === 0x75) {
+      this.#unicode = '';
+      this.#state = 'long-unicode';
+    } else this.#isText(`\\${String.fromCharCode(byte)}`);
+  }
+
+  /** The long string is text after all, and counts as such. */
+  #isText(rest = ''): void {
+    this.#stringStart = -1;
+    this.#state = 'string';
+    if (this.#text.size + this.#long.size > this.#maxTextBytes) throw this.#tooLarge();
+    const text = this.#long.all().toString('latin1').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+    this.#appendText(Buffer.from(text + rest, 'latin1'));
+  }
+
+  #appendText(bytes: Uint8Array): void {
+    if (this.#text.size + bytes.length > this.#maxTextBytes) throw this.#tooLarge();
+    this.#text.append(bytes);
+  }
+
+  #tooLarge(): ApiError {
+    return new ApiError(
+      'request_too_large',
+      `The body without its images has more than ${this.#maxTextBytes} bytes; that is the limit (--max-json-bytes).`,
+    );
+  }
+
+  #countValue(): void {
+    if (++this.#values <= REQUEST_LIMITS.values) return;
+    throw new ApiError(
+      'invalid_value',
+      `The body has more than ${REQUEST_LIMITS.values} values; that is the limit.`,
+    );
+  }
+
+  #restore(value: unknown): unknown {
+    if (typeof value === 'string') return this.#longStrings.get(value) ?? value;
+    if (typeof value !== 'object' || value === null) return value;
+    for (const [key, child] of Object.entries(value)) {
+      if (typeof child === 'string') {
+        const long = this.#longStrings.get(child);
+        if (long !== undefined)
+          Object.defineProperty(value, key, {
+            value: long,
+            writable: true,
+            enumerable: true,
+            configurable: true,
+          });
+      } else this.#restore(child);
+    }
+    return value;
+  }
+}
+
+/** Bytes in one buffer that grows. */
+class Bytes {
+  size = 0;
+  #buffer = Buffer.allocUnsafe(4_096);
+
+  push(byte: number): void {
+    this.#reserve(this.size + 1);
+    this.#buffer[this.size++] = byte;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#reserve(this.size + bytes.length);
+    this.#buffer.set(bytes, this.size);
+    this.size += bytes.length;
+  }
+
+  all(): Buffer {
+    return this.#buffer.subarray(0, this.size);
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(size, 2 * this.#buffer.length));
+    larger.set(this.all());
+    this.#buffer = larger;
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Limits of a request that no flag changes. They are checked on the parsed JSON, before anything is built from it.
+ * docs/security.md lists them; a test compares the two.
+ */
+export const REQUEST_LIMITS = {
+  /** Nesting of lists and objects in a body. */
+  depth: 100,
+  /** Values of a body: texts, numbers, lists and objects. */
+  values: 100_000,
+  messages: 2_048,
+  /** Content parts of all messages together. */
+  parts: 4_096,
+  tools: 128,
+  stopStrings: 16,
+  /** Characters of one tool, a JSON schema, or any other field besides messages, as JSON. */
+  fieldCharacters: 131_072,
+} as const;
+
+/** Time for the headers of a request. */
+export const HEADERS_TIMEOUT_MS = 15_000;
+
+/** A body must arrive at this rate on average, once its first seconds have passed. */
+export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;
+
+/** An image that is fetched by its address. */
+export const IMAGE_FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000, maxRedirects: 3 } as const;

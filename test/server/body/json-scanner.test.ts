@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { JsonScanner } from '../../../src/server/body/json-scanner.ts';
+import { REQUEST_LIMITS } from '../../../src/server/limits.ts';
+
+const long = fc
+  .string({ unit: fc.constantFrom(...'AZaz09+/='), minLength: 40, maxLength: 60 })
+  .map((text) => text.repeat(100));
+const leaf = fc.oneof(
+  fc.constant(null),
+  fc.boolean(),
+  fc.integer(),
+  fc.string({ unit: 'binary' }),
+  long,
+  long.map((text) => `data:image/png;base64,${text}`),
+  // Long strings that are text after all: a space, an accent or a quote comes late.
+  fc
+    .tuple(long, fc.constantFrom(' ', 'é', '"', '\\', '\n', '\u0001', '猫'))
+    .map(([text, end]) => text + end + text),
+);
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    leaf,
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor'), long), tie('value'), {
+      maxKeys: 4,
+    }),
+  ),
+}));
+/** Escapes that encoders of other languages use within strings. */
+const respell = fc.constantFrom<(json: string) => string>(
+  (json) => json,
+  (json) => json.replaceAll('/', '\\/'),
+  (json) => json.replaceAll('+', '\\u002B').replaceAll('/', '\\u002f'),
+  (json) => json.replaceAll(/[ -~]{76}/g, (line) => (/^[\w+/=]*$/.test(line) ? `${line}\\r\\n` : line)),
+);
+
+function scan(json: string, cuts: readonly number[] = [], maxBytes = 2 ** 22): unknown {
+  const scanner = new JsonScanner(maxBytes);
+  const bytes = Buffer.from(json);
+  const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+  let from = 0;
+  for (const end of ends) {
+    scanner.push(bytes.subarray(from, end));
+    from = end;
+  }
+  return scanner.parse();
+}
+
+describe('JsonScanner', () => {
+  it('gives what JSON.parse gives, wherever the chunks are cut', () => {
+    fc.assert(
+      fc.property(value, respell, fc.array(fc.nat(), { maxLength: 6 }), (value, respell, cuts) => {
+        const json = respell(JSON.stringify(value));
+        // As text: own properties such as __proto__ and constructor are compared too.
+        expect(JSON.stringify(scan(json, cuts)) === JSON.stringify(JSON.parse(json))).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('refuses what JSON.parse refuses', () => {
+    const image = 'A'.repeat(5_000);
+    const wrong = [
+      '',
+      '{',
+      `{"a":"${image}`,
+      `{"a":"${image}"`,
+      `"${image}\\x"`,
+      `"${image}\\u00"`,
+      `"${image}\u0000"`,
+      `"${image}"}`,
+    ];
+    for (const json of wrong) {
+      expect(() => JSON.parse(json)).toThrow();
+      expect(() => scan(json), json.slice(-10)).toThrow();
+    }
+  });
+
+  it('has no limit for long strings without spaces, and one for all else', () => {
+    const image = `{"a":"${'A'.repeat(200_000)}"}`;
+    expect(scan(image, [], 10_000)).toEqual(JSON.parse(image));
+    for (const part of ['a ', 'é', '\\"', '\\u0001']) {
+      const text = `["${'A'.repeat(9_000)}${part.repeat(20_000)}"]`;
+      expect(() => scan(text, [], 10_000)).toThrow(
+        /without its images has more than 10000 bytes.*--max-json-bytes/,
+      );
+    }
+    const key = `{"${'A'.repeat(20_000)}":1}`;
+    expect(() => scan(key, [], 10_000)).toThrow(/--max-json-bytes/);
+  });
+
+  it.each([
+    ['[', 'nested'],
+    ['{"a":', 'nested'],
+    ['0,', 'values'],
+    ['{},', 'values'],
+    ['[],', 'values'],
+  ])('stops at too many of %s, before anything is parsed', (part, word) => {
+    expect(() => scan(`[${part.repeat(150_000)}`)).toThrow(word);
+  });
+
+  it('counts no brackets and commas of strings', () => {
+    const text = JSON.stringify(['[{,"'.repeat(REQUEST_LIMITS.values)]);
+    expect(scan(text)).toEqual(JSON.parse(text));
+  });
+});
