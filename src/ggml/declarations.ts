@@ -57,6 +57,8 @@ const base = {
   ggml_permute: 'void *ggml_permute(void *ctx, void *a, int axis0, int axis1, int axis2, int axis3)',
   ggml_rope_ext:
     'void *ggml_rope_ext(void *ctx, void *a, void *positions, void *factors, int dims, int mode, int n_ctx_orig, float base, float scale, float ext_factor, float attn_factor, float beta_fast, float beta_slow)',
+  ggml_custom_4d:
+    'void *ggml_custom_4d(void *ctx, int type, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3, void **args, int n_args, void *fun, int n_tasks, void *user)',
   ggml_flash_attn_ext:
     'void *ggml_flash_attn_ext(void *ctx, void *q, void *k, void *v, void *mask, float scale, float max_bias, float softcap)',
   ggml_threadpool_params_init: 'void ggml_threadpool_params_init(void *params, int threads)',

@@ -1,6 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { Context } from './context.ts';
-import type { FunctionName } from './declarations.ts';
+import type { FunctionName, Pointer } from './declarations.ts';
 import { type DType, dtypes } from './dtype.ts';
 import { ggml, type NativeValue } from './library.ts';
 import type { PackedWeights } from './packed-weights.ts';
@@ -279,6 +279,29 @@ export class Ops {
     return node;
   }
 
+  /**
+   * A node that calls a native function on every thread of the CPU's pool: `void fun(struct ggml_tensor *dst, int thread,
+   * int threads, void *user)`. The function trusts what it gets, so the caller checks types, shapes and strides before.
+   */
+  custom(fun: Pointer, type: DType, sizes: readonly number[], sources: readonly Tensor[], user = 0n): Tensor {
+    const shape = toShape(sizes, type);
+    const pointers = sources.map(({ pointer }) => pointer);
+    const allThreads = -1;
+    const { id } = dtypes[type];
+    return this.#node(
+      'ggml_custom_4d',
+      type,
+      shape,
+      id,
+      ...shape,
+      pointers,
+      pointers.length,
+      fun,
+      allThreads,
+      user,
+    );
+  }
+
   #node(name: FunctionName, type: DType, shape: Shape, ...args: NativeValue[]): Tensor {
     const pointer = ggml().pointer(name, this.context.pointer, ...args);
     return { pointer, type, shape, strides: contiguousStrides(type, shape) };
@@ -302,7 +325,7 @@ function hasWholeRows(x: Tensor): boolean {
 
 /** Whole rows of numbers that ggml multiplies: not of integers. */
 function isReal(x: Tensor): boolean {
-  return hasWholeRows(x) && x.type !== 'i32' && x.type !== 'i64';
+  return hasWholeRows(x) && !['i8', 'i32', 'i64'].includes(x.type);
 }
 
 function spanBytes(type: DType, shape: Shape, strides: Shape): number {

@@ -1,0 +1,97 @@
+/**
+ * `npm run kernels`: compiles the C files of this folder with zig, a whole C compiler in one Python package, for every
+ * instruction set and system, into `prebuilt/`. The same sources give the same bytes on every machine.
+ *
+ *     npm run kernels                  builds the libraries of all systems
+ *     npm run kernels -- --check       writes nothing; fails when a committed library has other bytes
+ *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    for this system only, into another folder
+ */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { compilerTargets, type Platform, platformHere, platforms, variants } from './variants.ts';
+
+const zigVersion = '0.15.2';
+const here = fileURLToPath(new URL('./', import.meta.url));
+const sources = path.join(here, 'c');
+const prebuilt = path.join(here, 'prebuilt');
+/** Compiled once; every other file is compiled for each instruction set. */
+const common = 'cpu.c';
+const compilerFlags = '-O3 -std=c11 -Wall -Wextra -Werror -fno-sanitize=all -fvisibility=hidden -fPIC -g0';
+
+const { values: options } = parseArgs({
+  options: { check: { type: 'boolean' }, out: { type: 'string' }, flags: { type: 'string' } },
+});
+const extraFlags = options.flags?.split(' ').filter(Boolean) ?? [];
+
+function zig(...args: string[]): string {
+  return execFileSync('python3', ['-m', 'ziglang', ...args], { encoding: 'utf8', cwd: sources });
+}
+
+function checkVersion(): void {
+  let version = 'not installed';
+  try {
+    version = execFileSync('python3', ['-m', 'ziglang', 'version'], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    }).trim();
+  } catch {
+    // The message below says what to do.
+  }
+  if (version === zigVersion) return;
+  console.error(
+    `The kernels are built with zig ${zigVersion} (here: ${version}): pip install ziglang==${zigVersion}`,
+  );
+  process.exit(2);
+}
+
+/** Builds the library of one system in `folder`. @returns the file's path */
+function buildLibrary(platform: Platform, folder: string): string {
+  const { file, target } = platforms[platform];
+  const compile = (source: string, object: string, ...more: string[]) => {
+    const flags = [...compilerFlags.split(' '), ...extraFlags, ...more];
+    zig('cc', '-target', target, ...flags, '-c', source, '-o', path.join(folder, object));
+    return path.join(folder, object);
+  };
+  const kernels = readdirSync(sources).filter((name) => name.endsWith('.c') && name !== common);
+  const objects = [compile(common, 'cpu.o', '-mcpu=x86_64')];
+  for (const variant of variants) {
+    const flags = [`-mcpu=${compilerTargets[variant]}`, `-DVARIANT=${variant}`];
+    for (const source of kernels.sort())
+      objects.push(compile(source, `${path.parse(source).name}-${variant}.o`, ...flags));
+  }
+  const library = path.join(folder, file);
+  const strip = extraFlags.length === 0 ? ['-s'] : extraFlags;
+  zig('cc', '-target', target, '-shared', ...strip, '-o', library, ...objects);
+  return library;
+}
+
+checkVersion();
+const wanted = Object.keys(platforms).filter(
+  (name): name is Platform => !options.out || name === platformHere(),
+);
+let differ = 0;
+for (const platform of wanted) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-kernels-'));
+  try {
+    const built = buildLibrary(platform, folder);
+    const target = path.join(options.out ? path.resolve(options.out) : prebuilt, platforms[platform].file);
+    if (options.check) {
+      const same = readFileSync(built).equals(readFileSync(target));
+      console.log(
+        `${platforms[platform].file}: ${same ? 'the same bytes' : 'other bytes; run "npm run kernels"'}`,
+      );
+      if (!same) differ++;
+    } else {
+      mkdirSync(path.dirname(target), { recursive: true });
+      copyFileSync(built, target);
+      console.log(`${path.relative(process.cwd(), target)}: ${readFileSync(target).length} bytes`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+process.exit(differ > 0 ? 1 : 0);

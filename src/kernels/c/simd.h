@@ -1,0 +1,89 @@
+/* Vectors of the instruction set that a file is compiled for: 512 bits where there is AVX-512, else 256. */
+#ifndef COGVLM2_SIMD_H
+#define COGVLM2_SIMD_H
+
+#include <immintrin.h>
+#include "tensor.h"
+
+#ifdef __AVX512F__
+
+#define LANES 16 /* 32-bit numbers in a vector */
+typedef __m512i ints;
+typedef __m512 floats;
+
+INLINE ints ints_load(const void *p) { return _mm512_loadu_si512(p); }
+INLINE void ints_store(void *p, ints x) { _mm512_storeu_si512(p, x); }
+INLINE ints ints_set(int x) { return _mm512_set1_epi32(x); }
+INLINE ints ints_zero(void) { return _mm512_setzero_si512(); }
+INLINE ints ints_add(ints a, ints b) { return _mm512_add_epi32(a, b); }
+INLINE ints ints_max(ints a, ints b) { return _mm512_max_epi32(a, b); }
+INLINE ints ints_and(ints a, ints b) { return _mm512_and_si512(a, b); }
+INLINE ints bytes_set(int x) { return _mm512_set1_epi8((char)x); }
+INLINE ints shorts_shift_right(ints a, int bits) { return _mm512_srli_epi16(a, bits); }
+/* Looks each byte (0 to 15) up in a table of 16 bytes. */
+INLINE ints bytes_table(__m128i table, ints index) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), index);
+}
+INLINE int ints_sum(ints x) { return _mm512_reduce_add_epi32(x); }
+INLINE int ints_largest(ints x) { return _mm512_reduce_max_epi32(x); }
+INLINE floats floats_load(const void *p) { return _mm512_loadu_ps(p); }
+INLINE void floats_store(void *p, floats x) { _mm512_storeu_ps(p, x); }
+INLINE floats floats_set(float x) { return _mm512_set1_ps(x); }
+INLINE floats floats_zero(void) { return _mm512_setzero_ps(); }
+INLINE floats floats_add(floats a, floats b) { return _mm512_add_ps(a, b); }
+INLINE floats floats_mul(floats a, floats b) { return _mm512_mul_ps(a, b); }
+/* a * b + c, rounded once */
+INLINE floats floats_fma(floats a, floats b, floats c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE floats floats_from_ints(ints x) { return _mm512_cvtepi32_ps(x); }
+INLINE ints ints_from_floats(floats x) { return _mm512_cvtps_epi32(x); }
+INLINE floats floats_from_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+INLINE ints floats_as_ints(floats x) { return _mm512_castps_si512(x); }
+/* Stores the low byte of each number: LANES bytes. */
+INLINE void ints_store_as_bytes(void *p, ints x) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(x)); }
+
+#else
+
+#define LANES 8
+typedef __m256i ints;
+typedef __m256 floats;
+
+INLINE ints ints_load(const void *p) { return _mm256_loadu_si256(p); }
+INLINE void ints_store(void *p, ints x) { _mm256_storeu_si256(p, x); }
+INLINE ints ints_set(int x) { return _mm256_set1_epi32(x); }
+INLINE ints ints_zero(void) { return _mm256_setzero_si256(); }
+INLINE ints ints_add(ints a, ints b) { return _mm256_add_epi32(a, b); }
+INLINE ints ints_max(ints a, ints b) { return _mm256_max_epi32(a, b); }
+INLINE ints ints_and(ints a, ints b) { return _mm256_and_si256(a, b); }
+INLINE ints bytes_set(int x) { return _mm256_set1_epi8((char)x); }
+INLINE ints shorts_shift_right(ints a, int bits) { return _mm256_srli_epi16(a, bits); }
+INLINE ints bytes_table(__m128i table, ints index) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index);
+}
+INLINE int ints_sum(ints x) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+INLINE int ints_largest(ints x) {
+  __m128i s = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  s = _mm_max_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+INLINE floats floats_load(const void *p) { return _mm256_loadu_ps(p); }
+INLINE void floats_store(void *p, floats x) { _mm256_storeu_ps(p, x); }
+INLINE floats floats_set(float x) { return _mm256_set1_ps(x); }
+INLINE floats floats_zero(void) { return _mm256_setzero_ps(); }
+INLINE floats floats_add(floats a, floats b) { return _mm256_add_ps(a, b); }
+INLINE floats floats_mul(floats a, floats b) { return _mm256_mul_ps(a, b); }
+INLINE floats floats_fma(floats a, floats b, floats c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE floats floats_from_ints(ints x) { return _mm256_cvtepi32_ps(x); }
+INLINE ints ints_from_floats(floats x) { return _mm256_cvtps_epi32(x); }
+INLINE floats floats_from_halves(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
+INLINE ints floats_as_ints(floats x) { return _mm256_castps_si256(x); }
+INLINE void ints_store_as_bytes(void *p, ints x) {
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64(p, _mm_packs_epi16(words, words));
+}
+
+#endif
+#endif

@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { CogVLM2Error } from '../errors.ts';
+import type { Pointer } from '../ggml/declarations.ts';
+import { selfTest } from './self-test.ts';
+import { platformHere, platforms, type Variant, variants } from './variants.ts';
+
+/** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
+export type KernelName = 'quantize';
+
+/** The compiled kernels of one instruction set. */
+export interface Kernels {
+  readonly variant: Variant;
+  /** `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)` */
+  address(name: KernelName): Pointer;
+}
+
+/** What is used, for `doctor` and `bench`. */
+export interface KernelsInfo {
+  variant: Variant | 'ggml';
+  /** Those that this processor can run, the fastest last. */
+  supported: Variant[];
+  /** Why ggml's kernels are used; null where ours are. */
+  reason: string | null;
+}
+
+let loaded: { kernels: Kernels | null; info: KernelsInfo } | undefined;
+
+/**
+ * The kernels for this processor, or null where ggml's are used: there is no library for the system, none of its
+ * variants runs here, its self-test fails, or `COGVLM2_KERNELS=ggml`. Loads once per process.
+ * @throws CogVLM2Error `invalid_value` for a `COGVLM2_KERNELS` that does not exist or cannot run here.
+ */
+export function kernels(): Kernels | null {
+  loaded ??= load(process.env.COGVLM2_KERNELS ?? '');
+  return loaded.kernels;
+}
+
+/** @throws CogVLM2Error `invalid_value` as `kernels`. */
+export function kernelsInfo(): KernelsInfo {
+  kernels();
+  return loaded!.info;
+}
+
+function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
+  const without = (reason: string, supported: Variant[] = []) => {
+    checkWanted(wanted, supported);
+    return { kernels: null, info: { variant: 'ggml' as const, supported, reason } };
+  };
+  const platform = platformHere();
+  if (!platform) return without(`there are no kernels for ${process.platform} ${process.arch}`);
+  const folder =
+    process.env.COGVLM2_KERNELS_DIR || fileURLToPath(new URL('../../src/kernels/prebuilt/', import.meta.url));
+  const file = `${folder}/${platforms[platform].file}`;
+  if (!existsSync(file)) return without(`${file} is missing`);
+  try {
+    const supported = supportedVariants(file);
+    checkWanted(wanted, supported);
+    if (wanted === 'ggml') return without('COGVLM2_KERNELS=ggml', supported);
+    const variant = variants.find((name) => name === wanted) ?? supported.at(-1);
+    if (!variant) return without('this processor has none of their instruction sets');
+    const found = openVariant(file, variant);
+    const problem = selfTest(found);
+    if (problem === null) return { kernels: found, info: { variant, supported, reason: null } };
+    throw new Error(`the self-test of ${variant} failed: ${problem}`);
+  } catch (error) {
+    if (error instanceof CogVLM2Error) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`cogvlm2: ggml's kernels are used, because ours do not work here: ${reason}\n`);
+    return without(reason);
+  }
+}
+
+/** The variants that this processor and its operating system can run. Tests run each of them. */
+export function supportedVariants(file: string): Variant[] {
+  const bits = Number(koffi.load(file).func('int cogvlm2_supported_variants()')());
+  return variants.filter((_, i) => (bits >> i) & 1);
+}
+
+/** One variant of a library, whether or not it is the one in use. */
+export function openVariant(file: string, variant: Variant): Kernels {
+  const library = koffi.load(file);
+  return { variant, address: (name) => koffi.address(library.symbol(`${name}_${variant}`)) };
+}
+
+/** @throws CogVLM2Error `invalid_value` */
+function checkWanted(wanted: string, supported: readonly Variant[]): void {
+  if (wanted === '' || wanted === 'ggml' || supported.some((name) => name === wanted)) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `COGVLM2_KERNELS is "${wanted}"; this machine can run ${['ggml', ...supported].join(', ')}.`,
+  );
+}

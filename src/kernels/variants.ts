@@ -1,0 +1,35 @@
+/** The instruction sets that the kernels are compiled for; the last that a processor has is the fastest. */
+export const variants = ['avx2', 'avxvnni', 'avx512', 'avx512bf16', 'amx'] as const;
+export type Variant = (typeof variants)[number];
+
+/** What the compiler is told of each: `zig cc -mcpu=`. */
+export const compilerTargets: Readonly<Record<Variant, string>> = {
+  avx2: 'x86_64_v3',
+  avxvnni: 'x86_64_v3+avxvnni',
+  avx512: 'x86_64_v4+avx512vnni',
+  avx512bf16: 'x86_64_v4+avx512vnni+avx512bf16',
+  amx: 'x86_64_v4+avx512vnni+avx512bf16+amx_tile+amx_int8+amx_bf16',
+};
+
+/** For people: `doctor` and `bench` print it. */
+export const variantNames: Readonly<Record<Variant, string>> = {
+  avx2: 'AVX2 and FMA',
+  avxvnni: 'AVX-VNNI',
+  avx512: 'AVX-512 VNNI',
+  avx512bf16: 'AVX-512 VNNI and BF16',
+  amx: 'AMX',
+};
+
+/** The prebuilt library of a system: its file, and zig's name of the target. */
+export const platforms = {
+  'linux-x64': { file: 'linux-x64.so', target: 'x86_64-linux-gnu.2.28' },
+  'win32-x64': { file: 'win32-x64.dll', target: 'x86_64-windows-gnu' },
+  'darwin-x64': { file: 'darwin-x64.dylib', target: 'x86_64-macos.11.0' },
+} as const;
+export type Platform = keyof typeof platforms;
+
+/** This system, or undefined where there is no prebuilt library for it. */
+export function platformHere(): Platform | undefined {
+  const here = `${process.platform}-${process.arch}`;
+  return here in platforms ? (here as Platform) : undefined;
+}
