@@ -10,7 +10,6 @@ export type { ModelInfo } from './generate/model-info.ts';
 export type {
   Answer,
   AnswerEvent,
-  AnswerFormat,
   FinishReason,
   GenerateOptions,
   Progress,
@@ -19,5 +18,6 @@ export type {
   Turn,
   Usage,
 } from './generate/types.ts';
+export type { AnswerFormat } from './grammar/answer-format.ts';
 export type { ImageSource } from './image/source.ts';
 export type { EncodedImage } from './model/encoded-image.ts';

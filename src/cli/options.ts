@@ -129,7 +129,10 @@ const answerSchema = z.object(answerOptions);
 export type AnswerOptions = z.output<typeof answerSchema>;
 
 /** The library's options: what is not set is left out, so that the library's own default holds. */
-export function generateOptions(options: AnswerOptions, signal: AbortSignal): GenerateOptions {
+export function generateOptions(
+  options: AnswerOptions,
+  signal: AbortSignal,
+): GenerateOptions & { seed?: number } {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, template } = options;
   return {
     temperature,

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { findModel } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
@@ -12,7 +13,6 @@ import { Batch } from './batch.ts';
 import { Conversation } from './conversation.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
 import { generate, type PromptImage, prepare, type Request } from './generate.ts';
-import { GrammarMasks } from './grammar/masks.ts';
 import { type KvOptions, kvLimits } from './kv-limits.ts';
 import { describeModel, type ModelInfo } from './model-info.ts';
 import { asAborted, Pictures } from './pictures.ts';
@@ -71,6 +71,8 @@ export interface PromptSize {
   promptTokens: number;
   imageTokens: number;
   maxTokens: number;
+  /** What of a JSON Schema decides nothing and was ignored, each with its place. */
+  ignored: readonly string[];
 }
 
 interface WorkOptions {
@@ -213,9 +215,9 @@ export class CogVLM2 {
     options: GenerateOptions = {},
   ): PromptSize {
     const request = { question, history, options };
-    const { prompt, maxTokens } = this.#prepare(hasImage, request);
+    const { prompt, maxTokens, grammar } = this.#prepare(hasImage, request);
     const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
-    return { promptTokens: prompt.ids.length, imageTokens, maxTokens };
+    return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
   }
 
   /** The ids of a text; no special tokens are added. */
@@ -279,7 +281,8 @@ export class CogVLM2 {
       const source = image();
       const prepared = this.#prepare(source !== null, request);
       const { grammar } = prepared;
-      const mask = grammar && (await asAborted(signal, () => this.#masks.start(grammar, signal)));
+      const mask =
+        grammar && (await asAborted(signal, () => this.#masks.start(grammar, prepared.answerStart, signal)));
       const picture =
         source === null || source instanceof EncodedImage
           ? source

@@ -1,9 +1,10 @@
 /** A value of a known type out of an answer: schema -> JSON schema -> enforced while sampling -> parsed and validated. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import type { Answer, AnswerFormat, GenerateOptions } from './types.ts';
+import type { AnswerFormat } from '../grammar/answer-format.ts';
+import type { Answer, GenerateOptions } from './types.ts';
 
-export interface ExtractOptions extends Omit<GenerateOptions, 'format' | 'stop'> {
+export interface ExtractOptions extends Omit<GenerateOptions, 'format' | 'stop' | 'answerStart'> {
   /** What to ask; what the JSON must look like is said behind it. Default: to read the picture. */
   question?: string;
 }

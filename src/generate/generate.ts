@@ -1,4 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
+import { answerGrammar } from '../grammar/answer-grammar.ts';
+import type { TokenMask } from '../grammar/token-mask.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { State } from '../model/state.ts';
 import { Detokenizer } from '../text/detokenizer.ts';
@@ -8,13 +10,11 @@ import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import type { Batch } from './batch.ts';
-import { answerGrammar } from './grammar/answer-grammar.ts';
 import { checkLogprobs, logprobsOf, type TokenLogprobs } from './logprobs.ts';
 import { commonPrefix, rowsOf } from './prefix.ts';
-import { freshSeed, randomFrom } from './random.ts';
-import { checkSampling, sample } from './sampler.ts';
+import { checkSeed, freshSeed, randomFrom } from './random.ts';
+import { checkSampling, sample, TokenCounts } from './sampler.ts';
 import type { Slot } from './slots.ts';
-import type { TokenMask } from './token-mask.ts';
 import type { Answer, FinishReason, GenerateOptions, Timings, Turn } from './types.ts';
 
 /** Who runs the model for an answer: `Batch`, which runs it for several. */
@@ -51,17 +51,14 @@ export function prepare(
   const sampling = checkSampling(options);
   checkLogprobs(options.logprobs);
   const stops = new StopStrings([options.stop ?? []].flat());
-  if (options.format && options.stop?.length) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      'A stop string could cut the JSON that format promises whole: give stop or format, not both.',
-    );
-  }
+  const { answerStart = '' } = options;
+  const seed = checkSeed(options.seed ?? freshSeed());
   const grammar = options.format ? answerGrammar(options.format) : null;
   const prompt = buildPrompt(tokenizer, {
     template: options.template ?? config.template,
     query: question,
     history,
+    answerStart,
     imageTokenCount: hasImage ? config.vision.imageTokens : 0,
     bosId: config.bosId,
     padId: config.padId,
@@ -79,8 +76,8 @@ export function prepare(
       `The prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}, but the context is ${capacity}. ${remedy}`,
     );
   }
-  const { logprobs, seed = freshSeed() } = options;
-  return { prompt, sampling, stops, grammar, logprobs, maxTokens, seed };
+  const { logprobs } = options;
+  return { prompt, sampling, stops, grammar, answerStart, logprobs, maxTokens, seed };
 }
 
 export type Prepared = ReturnType<typeof prepare>;
@@ -95,13 +92,13 @@ export async function generate(
   slot: Slot,
   image: PromptImage | null,
   prepared: Prepared,
-  /** Holds the answer to `prepared.grammar`; it has looked already. */
+  /** Holds the answer to `prepared.grammar`; it is prepared for the first token. */
   mask: TokenMask | null,
   emit: Emit,
   signal: AbortSignal,
   startedAt: number,
 ): Promise<Answer> {
-  const { prompt, sampling, stops, logprobs: alternatives, maxTokens, seed } = prepared;
+  const { prompt, sampling, stops, answerStart, logprobs: alternatives, maxTokens, seed } = prepared;
   const imageKey = image?.contentKey ?? null;
   const cachedTokens = commonPrefix(slot.rows, prompt, imageKey);
   const timings: Timings = {
@@ -115,11 +112,13 @@ export async function generate(
   };
   const tokenIds: number[] = [];
   const logprobs: TokenLogprobs[] = [];
+  const isJoined = answerStart === '' || /\s$/.test(answerStart);
+  const trimsStart = isJoined && !prepared.grammar?.keepsLeadingSpace;
   let toldLogprobs = 0;
   let text = '';
   const say = (piece: string) => {
     // The space that joins the answer to "Answer:" is part of the prompt's form, not of the answer.
-    const shown = text === '' ? piece.trimStart() : piece;
+    const shown = text === '' && trimsStart ? piece.trimStart() : piece;
     if (shown === '') return;
     text += shown;
     const untold = alternatives === undefined ? {} : { logprobs: logprobs.slice(toldLogprobs) };
@@ -135,7 +134,7 @@ export async function generate(
       completionTokens: tokenIds.length,
     };
     const asked = alternatives === undefined ? {} : { logprobs };
-    return { text, tokenIds, finishReason, ...asked, seed, usage, timings };
+    return { text, tokenIds, finishReason, stopString: stops.found, ...asked, seed, usage, timings };
   };
 
   const prefillStart = performance.now();
@@ -159,7 +158,7 @@ export async function generate(
   timings.prefillMs = performance.now() - prefillStart;
 
   const random = randomFrom(seed);
-  const seen = new Set(textIds(prompt));
+  const counts = new TokenCounts(textIds(prompt));
   // The clean-up of spaces would change strings that the grammar has fixed.
   const detokenizer = new Detokenizer(tokenizer, mask ? { cleanSpaces: false } : {});
   const position = (prompt.positions.at(-1) ?? 0) + 1;
@@ -175,7 +174,7 @@ export async function generate(
       logits = logits.slice();
       mask.apply(logits);
     }
-    const id = sample(logits, sampling, seen, random);
+    const id = sample(logits, sampling, counts, random);
     if (!Number.isFinite(logits[id])) {
       throw new CogVLM2Error(
         'invalid_checkpoint',
@@ -188,7 +187,7 @@ export async function generate(
       break;
     }
     tokenIds.push(id);
-    seen.add(id);
+    counts.add(id);
     if (alternatives !== undefined) {
       logprobs.push(logprobsOf(modelLogits, id, alternatives, tokenizer));
     }
@@ -202,12 +201,12 @@ export async function generate(
     if (tokenIds.length === maxTokens) break;
     const stepStart = performance.now();
     // While the model computes. Of two failures the step's is told, and the step is always waited for.
-    const looking = mask?.look(signal);
-    looking?.catch(() => {});
+    const masking = mask?.prepare(signal);
+    masking?.catch(() => {});
     try {
       logits = await model.step(id, position + tokenIds.length - 1, slot.cache, signal);
       slot.rows.ids.push(id);
-      await looking;
+      await masking;
     } catch (error) {
       if (!signal.aborted) throw error;
       reason = 'aborted';

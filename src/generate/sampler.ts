@@ -5,7 +5,8 @@ export type Sampling = Required<Omit<SamplingOptions, 'seed'>>;
 
 /** Fills in the defaults. @throws CogVLM2Error `invalid_value` naming the value and its limits. */
 export function checkSampling(options: SamplingOptions): Sampling {
-  const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed } = options;
+  const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const { presencePenalty = 0, frequencyPenalty = 0 } = options;
   const must = (right: boolean, name: string, limits: string, value: number) => {
     if (!right) throw new CogVLM2Error('invalid_value', `${name} must be ${limits}; got ${value}.`);
   };
@@ -19,27 +20,40 @@ export function checkSampling(options: SamplingOptions): Sampling {
     'above 0 and at most 100',
     repetitionPenalty,
   );
-  if (seed !== undefined)
-    must(Number.isSafeInteger(seed) && seed >= 0, 'seed', 'a whole number, 0 or above', seed);
-  return { temperature, topK, topP, minP, repetitionPenalty };
+  must(Math.abs(presencePenalty) <= 2, 'presencePenalty', 'from -2 to 2', presencePenalty);
+  must(Math.abs(frequencyPenalty) <= 2, 'frequencyPenalty', 'from -2 to 2', frequencyPenalty);
+  return { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty };
 }
 
-/**
- * Draws the next token. The order is that of the usual pipelines: penalty, temperature, top-k, top-p, min-p, draw.
- * @param seen ids of the text so far, for the penalty.
- */
+/** The tokens so far, as the penalties count them. */
+export class TokenCounts {
+  /** Ids of the prompt and of the answer. */
+  readonly seen: Set<number>;
+  /** How often the answer has each id. */
+  readonly answered = new Map<number, number>();
+
+  constructor(promptIds: Iterable<number> = []) {
+    this.seen = new Set(promptIds);
+  }
+
+  add(id: number): void {
+    this.seen.add(id);
+    this.answered.set(id, (this.answered.get(id) ?? 0) + 1);
+  }
+}
+
+/** Draws the next token. The order is that of the usual pipelines: penalties, temperature, top-k, top-p, min-p, draw. */
 export function sample(
   logits: Float32Array,
   sampling: Sampling,
-  seen: ReadonlySet<number>,
+  counts: TokenCounts,
   random: () => number,
 ): number {
-  const penalised =
-    sampling.repetitionPenalty === 1 ? logits : penalise(logits, seen, sampling.repetitionPenalty);
+  const penalised = penalise(logits, sampling, counts);
   const top = argmax(penalised);
   if (sampling.temperature === 0) return top;
   const { weights, total, damaged } = softmaxWeights(penalised, top, sampling.temperature);
-  // Whoever asked looks at the logit of what was drawn.
+  // The caller checks the logit of the token that was drawn.
   if (damaged !== null) return damaged;
   const nucleus = cut(ranked(weights), weights, total, sampling);
   const share = random() * nucleus.total;
@@ -60,12 +74,24 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
-/** Keskar et al. 2019 (CTRL), as in Transformers: a positive logit is divided by the penalty, a negative one multiplied. */
-function penalise(logits: Float32Array, seen: ReadonlySet<number>, penalty: number): Float32Array {
+/**
+ * Repetition: Keskar et al. 2019 (CTRL), as in Transformers: a positive logit is divided by the penalty, a negative one
+ * multiplied. Presence and frequency: OpenAI's formula, logit - presence - count * frequency.
+ */
+function penalise(logits: Float32Array, sampling: Sampling, { seen, answered }: TokenCounts): Float32Array {
+  const { repetitionPenalty, presencePenalty, frequencyPenalty } = sampling;
+  if (repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0) return logits;
   const changed = logits.slice();
-  for (const id of seen) {
+  if (repetitionPenalty !== 1) {
+    for (const id of seen) {
+      const logit = changed[id];
+      if (logit !== undefined)
+        changed[id] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+    }
+  }
+  for (const [id, count] of answered) {
     const logit = changed[id];
-    if (logit !== undefined) changed[id] = logit > 0 ? logit / penalty : logit * penalty;
+    if (logit !== undefined) changed[id] = logit - presencePenalty - count * frequencyPenalty;
   }
   return changed;
 }

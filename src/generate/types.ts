@@ -1,3 +1,4 @@
+import type { AnswerFormat } from '../grammar/answer-format.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 
 /** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
@@ -10,26 +11,31 @@ export interface SamplingOptions {
   topP?: number;
   /** Drop tokens less likely than this share of the most likely one (0 <= p < 1). */
   minP?: number;
-  /** 1 is off; above, tokens that the text already has become less likely. */
+  /** 1 is off; above, tokens that the prompt or the answer already has become less likely. */
   repetitionPenalty?: number;
-  /** Same seed, same prompt, same machine: same text. Drawn at random when absent. */
-  seed?: number;
+  /** -2 to 2, 0 is off. Subtracted from the logit of each token that the answer already has, as in OpenAI's API. */
+  presencePenalty?: number;
+  /** -2 to 2, 0 is off. Subtracted from a token's logit once for each time that the answer has it already. */
+  frequencyPenalty?: number;
+  /**
+   * Same seed, same prompt, same machine: same text. An integer of up to 64 bits, -2^63 to 2^64 - 1. Drawn at random
+   * when absent.
+   */
+  seed?: number | bigint;
 }
-
-/** A form that the answer is held to, token by token. */
-export type AnswerFormat =
-  /** A JSON object, whatever is in it. */
-  | { type: 'json_object' }
-  /** JSON that validates against `schema`, a JSON Schema (draft 2020-12). docs/library.md has what can be enforced. */
-  | { type: 'json_schema'; schema: object; name?: string };
 
 export interface GenerateOptions extends SamplingOptions {
   /** Most tokens to answer with; the default is what the context leaves, at most 2,048. */
   maxTokens?: number;
   /** The answer ends before the first of these; none of it is ever shown. */
   stop?: string | readonly string[];
-  /** Enforced while sampling; a complete answer parses and validates. Excludes `stop`, which could cut it. */
+  /** Enforced while sampling; a complete answer has this format. A `stop` string can cut it before that. */
   format?: AnswerFormat;
+  /**
+   * How the answer begins. The model continues from there, and only the continuation is returned. Trailing white space
+   * is left to the model. Templates chat and vqa only.
+   */
+  answerStart?: string;
   /** Tell of each token how likely the model found it, and so many (0 to 20) of the likeliest at its place. */
   logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
@@ -79,11 +85,13 @@ export interface Timings {
 export interface Answer {
   text: string;
   tokenIds: number[];
-  /** With `format`, anything but `stop` means that `text` is not all of the JSON. */
+  /** With `format`, the text is complete only when this is `stop` and `stopString` is null. */
   finishReason: FinishReason;
+  /** The one of `stop` that ended the answer. */
+  stopString: string | null;
   /** For each of `tokenIds`, when `logprobs` asked for it. */
   logprobs?: TokenLogprobs[];
-  /** The seed that was used, so that the same text can be had again. */
+  /** Gives the same text again. The seed that was asked for; for one beyond 2^53, a smaller one with the same draws. */
   seed: number;
   usage: Usage;
   timings: Timings;

@@ -20,6 +20,8 @@ export interface PromptInput {
   readonly query: string;
   /** Oldest first. */
   readonly history?: readonly Turn[];
+  /** What the answer begins with; the model goes on from there. */
+  readonly answerStart?: string;
   /** Image tokens with boi and eoi (see `imageTokenCount`), or 0 without a picture. */
   readonly imageTokenCount: number;
   readonly bosId: number;
@@ -42,20 +44,35 @@ export interface Prompt {
 }
 
 /**
- * The text of a prompt: no system prompt, nothing between turns but a line feed, no space at the end.
- * @throws CogVLM2Error invalid_value: turns for the template "base", which has no place for them
+ * The text of a prompt: no system prompt, nothing between turns but a line feed, no space at the end. Of `answerStart`
+ * the trailing white space is left out: the space belongs to the next token.
+ * @throws CogVLM2Error invalid_value: turns or the start of an answer for the template "base", which is the query alone
  */
-export function promptText(template: PromptTemplate, query: string, history: readonly Turn[] = []): string {
+export function promptText(
+  template: PromptTemplate,
+  query: string,
+  history: readonly Turn[] = [],
+  answerStart = '',
+): string {
   if (template === 'base') {
-    if (history.length === 0) return query;
-    throw new CogVLM2Error(
-      'invalid_value',
-      `The template "base" is the query alone and takes no earlier turns; ${history.length} were given. Use "chat" or "vqa".`,
-    );
+    if (history.length > 0) {
+      throw new CogVLM2Error(
+        'invalid_value',
+        `The template "base" is the query alone and takes no earlier turns; ${history.length} were given. Use "chat" or "vqa".`,
+      );
+    }
+    if (answerStart !== '') {
+      throw new CogVLM2Error(
+        'invalid_value',
+        'The template "base" is the query alone and takes no start of an answer. Use "chat" or "vqa".',
+      );
+    }
+    return query;
   }
   const cue = template === 'vqa' ? 'Short answer:' : 'Answer:';
   const past = history.map(({ question, answer }) => `Question: ${question} ${cue} ${answer}\n`);
-  return `${past.join('')}Question: ${query} ${cue}`;
+  const begun = answerStart.trimEnd();
+  return `${past.join('')}Question: ${query} ${cue}${begun === '' ? '' : ` ${begun.trimStart()}`}`;
 }
 
 /**
@@ -63,7 +80,7 @@ export function promptText(template: PromptTemplate, query: string, history: rea
  * @throws CogVLM2Error invalid_value
  */
 export function buildPrompt(tokenizer: { encode(text: string): number[] }, input: PromptInput): Prompt {
-  const { template, query, history, imageTokenCount, bosId, padId } = input;
+  const { template, query, history, answerStart, imageTokenCount, bosId, padId } = input;
   // Fewer than boi, one patch and eoi is no picture.
   if (imageTokenCount !== 0 && !(Number.isInteger(imageTokenCount) && imageTokenCount >= 3)) {
     throw new CogVLM2Error(
@@ -71,7 +88,7 @@ export function buildPrompt(tokenizer: { encode(text: string): number[] }, input
       `imageTokenCount is ${imageTokenCount}; it must be 0, or 3 and more.`,
     );
   }
-  const text = promptText(template, query, history);
+  const text = promptText(template, query, history, answerStart);
   const textIds = tokenizer.encode(text);
   const textStart = 1 + imageTokenCount;
   const ids = new Int32Array(textStart + textIds.length).fill(padId);

@@ -232,7 +232,8 @@ function answerOf(text: string, { seed = 7, signal, maxTokens }: GenerateOptions
     text,
     tokenIds: [],
     finishReason: signal?.aborted ? 'aborted' : maxTokens === 1 ? 'length' : 'stop',
-    seed,
+    stopString: null,
+    seed: Number(seed),
     usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
     timings: {
       imageMs: 1,

@@ -56,7 +56,7 @@ test('a prompt is measured as an answer would count it, and refused as an answer
   const history = [{ question: 'How many?', answer: 'Two.' }];
   const size = model.check(true, 'And now?', history, { maxTokens: 5 });
   const { usage } = await model.chat(exact, history).ask('And now?', { maxTokens: 1 }).result();
-  expect(size).toEqual({ promptTokens: usage.promptTokens, imageTokens: 6, maxTokens: 5 });
+  expect(size).toEqual({ promptTokens: usage.promptTokens, imageTokens: 6, maxTokens: 5, ignored: [] });
   expect(model.check(false, 'And now?').imageTokens).toBe(0);
   expect(() => model.check(true, 'why '.repeat(300))).toThrow(/but the context is 256/);
 });

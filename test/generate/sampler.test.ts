@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { freshSeed, randomFrom } from '../../src/generate/random.ts';
-import { argmax, checkSampling, type Sampling, sample } from '../../src/generate/sampler.ts';
+import { checkSeed, freshSeed, randomFrom } from '../../src/generate/random.ts';
+import { argmax, checkSampling, type Sampling, sample, TokenCounts } from '../../src/generate/sampler.ts';
 import type { SamplingOptions } from '../../src/generate/types.ts';
 import { caught } from '../checkpoint/caught.ts';
 
@@ -16,7 +16,7 @@ function shares(options: SamplingOptions, from = logits, seen: number[] = []): n
   const random = randomFrom(1);
   const sampling = checkSampling({ temperature: 1, ...options });
   const counts = Array.from(from, () => 0);
-  for (let i = 0; i < draws; i++) counts[sample(from, sampling, new Set(seen), random)]! += 1 / draws;
+  for (let i = 0; i < draws; i++) counts[sample(from, sampling, new TokenCounts(seen), random)]! += 1 / draws;
   return counts;
 }
 
@@ -31,9 +31,9 @@ function expectShares(options: SamplingOptions, wanted: number[], seen: number[]
 describe('the draw', () => {
   test('greedy is the default and the first of the largest', () => {
     const never = () => expect.fail('greedy draws nothing');
-    expect(sample(logits, checkSampling({}), new Set(), never)).toBe(1);
+    expect(sample(logits, checkSampling({}), new TokenCounts(), never)).toBe(1);
     expect(argmax(Float32Array.of(-3, -1, -2, -1))).toBe(1);
-    expect(sample(logits, checkSampling({ topK: 3, topP: 0.1 }), new Set(), never)).toBe(1);
+    expect(sample(logits, checkSampling({ topK: 3, topP: 0.1 }), new TokenCounts(), never)).toBe(1);
   });
 
   test('temperature 1 draws by the probabilities', () => expectShares({}, probabilities));
@@ -72,24 +72,50 @@ describe('the draw', () => {
   test('the penalty divides positive and multiplies negative logits of tokens that were seen', () => {
     const row = Float32Array.of(2, 1.5, -1, -1.5);
     const pick = (repetitionPenalty: number, ...seen: number[]) =>
-      sample(row, checkSampling({ repetitionPenalty }), new Set(seen), () => 0);
+      sample(row, checkSampling({ repetitionPenalty }), new TokenCounts(seen), () => 0);
     expect(pick(1, 0)).toBe(0);
     expect(pick(1.3, 0)).toBe(0);
     expect(pick(1.4, 0)).toBe(1);
     expect(
-      sample(Float32Array.of(-1, -1.5), checkSampling({ repetitionPenalty: 2 }), new Set([0]), () => 0),
+      sample(
+        Float32Array.of(-1, -1.5),
+        checkSampling({ repetitionPenalty: 2 }),
+        new TokenCounts([0]),
+        () => 0,
+      ),
     ).toBe(1);
     expect(row).toEqual(Float32Array.of(2, 1.5, -1, -1.5));
     // An id that the model has no row for is passed over.
     expect(pick(1.4, 0, 99)).toBe(1);
   });
 
+  test('presence and frequency penalties are subtracted for tokens of the answer, not of the prompt', () => {
+    const counts = new TokenCounts([2]);
+    for (const id of [0, 0, 1]) counts.add(id);
+    const row = Float32Array.of(3, 2.5, 2, 1.2);
+    const pick = (options: SamplingOptions) => sample(row, checkSampling(options), counts, () => 0);
+    expect(pick({})).toBe(0);
+    // 3 - 1, 2.5 - 1, 2, 1.2
+    expect(pick({ presencePenalty: 0.4 })).toBe(0);
+    expect(pick({ presencePenalty: 1.1 })).toBe(2);
+    // 3 - 2 * 0.3, 2.5 - 0.3, 2, 1.2
+    expect(pick({ frequencyPenalty: 0.3 })).toBe(0);
+    // 3 - 2 * 0.4, 2.5 - 0.4: 2.2 and 2.1; at 0.6: 1.8, 1.9, 2
+    expect(pick({ frequencyPenalty: 0.4 })).toBe(0);
+    expect(pick({ frequencyPenalty: 0.6 })).toBe(2);
+    // A negative one makes repetition likelier: 2.5 + 2 is more than 3 + 1.
+    const once = new TokenCounts();
+    once.add(1);
+    expect(sample(row, checkSampling({ presencePenalty: -2 }), once, () => 0)).toBe(1);
+    expect(row).toEqual(Float32Array.of(3, 2.5, 2, 1.2));
+  });
+
   test('whatever the random number, an id of the vocabulary comes', () => {
     const sampling = checkSampling({ temperature: 1 });
-    expect(sample(logits, sampling, new Set(), () => 0)).toBe(1);
-    expect(sample(logits, sampling, new Set(), () => 1 - 2 ** -32)).toBe(2);
+    expect(sample(logits, sampling, new TokenCounts(), () => 0)).toBe(1);
+    expect(sample(logits, sampling, new TokenCounts(), () => 1 - 2 ** -32)).toBe(2);
     const huge = Float32Array.of(1e30, -1e30, 0);
-    expect(sample(huge, sampling, new Set(), () => 0.5)).toBe(0);
+    expect(sample(huge, sampling, new TokenCounts(), () => 0.5)).toBe(0);
   });
 });
 
@@ -137,7 +163,7 @@ describe('only the likely are sorted, and the draw is as if all were', () => {
       const [row, sampling] = [rowOf(length), samplingOf()];
       const { draw } = sorted(row, sampling);
       for (const at of [0, random(), random(), 1 - 2 ** -32]) {
-        const drawn = sample(row, sampling, new Set(), () => at);
+        const drawn = sample(row, sampling, new TokenCounts(), () => at);
         expect(drawn, JSON.stringify({ round, sampling, at })).toBe(draw(at));
       }
     }
@@ -152,7 +178,7 @@ describe('only the likely are sorted, and the draw is as if all were', () => {
       [-Infinity, -Infinity],
     ]) {
       const logits = Float32Array.from(row);
-      expect(logits[sample(logits, sampling, new Set(), () => 0.5)]).not.toSatisfy(Number.isFinite);
+      expect(logits[sample(logits, sampling, new TokenCounts(), () => 0.5)]).not.toSatisfy(Number.isFinite);
     }
   });
 });
@@ -172,7 +198,35 @@ describe('random numbers', () => {
 
   test('a fresh seed is one that can be given', () => {
     const seed = freshSeed();
-    expect(() => checkSampling({ seed })).not.toThrow();
+    expect(checkSeed(seed)).toBe(seed);
+  });
+
+  test.each([0, 1, 2 ** 32, 2 ** 53 - 1])('the seed %d is told as it was given', (seed) => {
+    expect(checkSeed(seed)).toBe(seed);
+    expect(checkSeed(BigInt(seed))).toBe(seed);
+  });
+
+  test.each([2n ** 64n - 1n, 2n ** 63n, 9_007_199_254_740_993n, -(2n ** 63n), -1n, 2 ** 60])(
+    'the seed %s is told as one with the same draws',
+    (seed) => {
+      const told = checkSeed(seed);
+      expect(Number.isSafeInteger(told) && told >= 0).toBe(true);
+      expect(checkSeed(told)).toBe(told);
+      // The draws are those of the low 32 bits only if nothing of the high ones is used.
+      const low = Number(BigInt.asUintN(32, BigInt(seed)));
+      if (BigInt.asUintN(64, BigInt(seed)) >> 32n) expect(told).not.toBe(low);
+    },
+  );
+
+  test('seeds that differ only beyond 32 bits draw differently', () => {
+    const first = (seed: number) => randomFrom(seed)();
+    expect(new Set([5, 5 + 2 ** 32, 5 + 2 ** 33, 5 + 2 ** 52].map(first)).size).toBe(4);
+  });
+
+  test.each([0.5, Number.NaN, 2 ** 64, -(2 ** 63) * 2, 2n ** 64n])('%s is no seed', (seed) => {
+    const error = caught(() => checkSeed(seed));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain('integer of 64 bits');
   });
 });
 
@@ -188,8 +242,8 @@ test.each([
   [{ minP: -0.5 }, 'minP', 'at least 0 and below 1', '-0.5'],
   [{ repetitionPenalty: 0 }, 'repetitionPenalty', 'above 0 and at most 100', '0'],
   [{ repetitionPenalty: Number.POSITIVE_INFINITY }, 'repetitionPenalty', 'at most 100', 'Infinity'],
-  [{ seed: -1 }, 'seed', '0 or above', '-1'],
-  [{ seed: 0.5 }, 'seed', 'whole number', '0.5'],
+  [{ presencePenalty: 2.1 }, 'presencePenalty', 'from -2 to 2', '2.1'],
+  [{ frequencyPenalty: Number.NaN }, 'frequencyPenalty', 'from -2 to 2', 'NaN'],
 ])('%j is refused with its limits', (options, ...parts) => {
   const error = caught(() => checkSampling(options));
   expect(error.code).toBe('invalid_value');

@@ -1,7 +1,7 @@
 import { generate, prepare } from '../../src/generate/generate.ts';
-import { GrammarMasks } from '../../src/generate/grammar/masks.ts';
 import type { Slot } from '../../src/generate/slots.ts';
 import type { AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
+import { GrammarMasks } from '../../src/grammar/masks.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import type { Model, PrefillOptions } from '../../src/model/cogvlm2.ts';
 import { parseConfig } from '../../src/model/config.ts';
@@ -102,7 +102,7 @@ export async function run(model: Model, options: RunOptions = {}) {
   };
   const signal = options.signal ?? new AbortController().signal;
   const startedAt = performance.now();
-  const mask = prepared.grammar === null ? null : await masks.start(prepared.grammar);
+  const mask = prepared.grammar === null ? null : await masks.start(prepared.grammar, prepared.answerStart);
   const answer = await generate(model, byteTokenizer, slot, image, prepared, mask, emit, signal, startedAt);
   const shown = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
   return { answer, events, shown, prompt: prepared.prompt };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { randomFrom } from '../../src/generate/random.ts';
-import type { AnswerFormat } from '../../src/generate/types.ts';
+import type { AnswerFormat } from '../../src/grammar/answer-format.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { run, scriptedModel } from './scripted.ts';
 
@@ -88,15 +88,92 @@ describe('an answer with a format', () => {
   });
 });
 
-describe('what is refused', () => {
-  test('a stop string beside a format', async () => {
-    const error = await rejected(run(scriptedModel('').model, { format: price, stop: 'x' }));
-    expect(error.code).toBe('invalid_value');
-    expect(error.message).toContain('give stop or format, not both');
+describe('an answer as a regular expression or a list has it', () => {
+  const choice: AnswerFormat = { type: 'choice', choices: ['yes', 'yes, but', 'no'] };
+
+  test('is one of the list, whatever the model would say', async () => {
+    expect((await run(wilful('no way'), { format: choice })).answer.text).toBe('no');
+    expect((await run(wilful(' yes, but'), { format: choice })).answer.text).toBe('yes, but');
+    expect(['yes', 'yes, but', 'no']).toContain(
+      (await run(wilful('perhaps'), { format: choice })).answer.text,
+    );
   });
 
-  test('a format of another type', async () => {
-    const format = { type: 'yaml' } as unknown as AnswerFormat;
-    expect((await rejected(run(scriptedModel('').model, { format }))).message).toContain('got "yaml"');
+  test('matches the expression from its start to its end', async () => {
+    const format: AnswerFormat = { type: 'regex', pattern: '[A-Z]{2}-\\d{4}|none' };
+    for (const wanted of ['AB-1234', ' none', 'ab-1', '"AB-1234"'])
+      expect((await run(wilful(wanted), { format })).answer.text).toMatch(/^(?:[A-Z]{2}-\d{4}|none)$/);
   });
+
+  test('keeps white space at the start where the format has it', async () => {
+    const format: AnswerFormat = { type: 'regex', pattern: '\\s+x' };
+    expect((await run(wilful('  x'), { format })).answer.text).toBe('  x');
+    const spaced: AnswerFormat = { type: 'choice', choices: [' a', 'b'] };
+    expect((await run(wilful(' a'), { format: spaced })).answer.text).toBe(' a');
+  });
+
+  test('may hold quotes, line ends and characters beyond U+FFFF', async () => {
+    const format: AnswerFormat = { type: 'regex', pattern: '"🙂\\n.[^a]"' };
+    expect((await run(wilful('"🙂\nx🙂"'), { format })).answer.text).toBe('"🙂\nx🙂"');
+  });
+
+  test.each<[AnswerFormat, string]>([
+    [{ type: 'regex', pattern: 'a(?=b)' }, 'The regular expression looks ahead or behind'],
+    [{ type: 'regex', pattern: '' }, 'is empty'],
+    [{ type: 'regex', pattern: '[ab]*a[ab]{300}' }, '400 states'],
+    [{ type: 'choice', choices: [] }, 'The list of choices is empty'],
+    [{ type: 'choice', choices: ['a', ''] }, 'has an empty text'],
+  ])('%j is refused', async (format, part) => {
+    const error = await rejected(run(scriptedModel('').model, { format }));
+    expect(error.code).toBe('invalid_value');
+    expect(error.message).toContain(part);
+  });
+});
+
+describe('an answer with a format and a stop string', () => {
+  test('is cut by the stop string, and says so', async () => {
+    const { answer } = await run(wilful('{"item":"tea","price":3}'), { format: price, stop: ',' });
+    expect(answer).toMatchObject({ text: '{"item":"tea"', finishReason: 'stop', stopString: ',' });
+  });
+
+  test('is complete where the stop string does not occur', async () => {
+    const { answer } = await run(wilful('{"item":"tea","price":3}'), { format: price, stop: '\n\n' });
+    expect(answer).toMatchObject({
+      text: '{"item":"tea","price":3}',
+      finishReason: 'stop',
+      stopString: null,
+    });
+  });
+});
+
+describe('an answer that is continued', () => {
+  test('goes on in the format', async () => {
+    const { answer, prompt } = await run(wilful(':"tea","price":3}'), {
+      format: price,
+      answerStart: '{"item"',
+    });
+    expect(prompt.text).toBe('Question: How many? Answer: {"item"');
+    expect(answer).toMatchObject({ text: ':"tea","price":3}', finishReason: 'stop' });
+  });
+
+  test('keeps the space that joins it, unless it stood in its start', async () => {
+    const go = async (answerStart: string) =>
+      (await run(wilful(' on and'), { answerStart, maxTokens: 7 })).answer.text;
+    expect(await go('It goes')).toBe(' on and');
+    expect(await go('It goes ')).toBe('on and');
+    expect(await go('')).toBe('on and');
+  });
+
+  test('is refused where the format cannot begin so, and by the template base', async () => {
+    const wrong = await rejected(run(scriptedModel('').model, { format: price, answerStart: 'The item' }));
+    expect(wrong).toMatchObject({ code: 'invalid_value' });
+    expect(wrong.message).toContain('begin with "The item"');
+    const base = await rejected(run(scriptedModel('').model, { template: 'base', answerStart: 'The' }));
+    expect(base.message).toContain('takes no start of an answer');
+  });
+});
+
+test('a format of another type is refused', async () => {
+  const format = { type: 'yaml' } as unknown as AnswerFormat;
+  expect((await rejected(run(scriptedModel('').model, { format }))).message).toContain('got "yaml"');
 });

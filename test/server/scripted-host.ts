@@ -71,6 +71,7 @@ function answerOf(completionTokens: number, finishReason: Answer['finishReason']
     text: 'word '.repeat(completionTokens),
     tokenIds: [],
     finishReason,
+    stopString: null,
     seed: 7,
     usage: { promptTokens: 4, imageTokens: 0, cachedTokens: 1, completionTokens },
     timings: {

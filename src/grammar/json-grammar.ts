@@ -7,8 +7,7 @@
  */
 import { automaton, deterministic, type Effort, type Language, type State } from './automaton.ts';
 import {
-  all,
-  any,
+  choice,
   counting,
   Deferred,
   type Expression,
@@ -16,11 +15,13 @@ import {
   nothing,
   oneOf,
   optional,
+  sequence,
 } from './expression.ts';
-import { checkKeywords, isSchemaObject, refuse, type Schema } from './keywords.ts';
+import { isSchemaObject, readKeywords, refuse, type Schema } from './keywords.ts';
 import { limitedAutomaton } from './limited-pattern.ts';
+import { Machine } from './machine.ts';
 import { anyNumber, limitedNumber } from './number-range.ts';
-import { formatPatterns, mostStates, patternLanguage } from './pattern.ts';
+import { formatPatterns, insideJsonString, mostStates, patternLanguage } from './pattern.ts';
 import { resolve } from './pointer.ts';
 import { anyString, limitedString } from './strings.ts';
 import { disjoint, literals, typesOf } from './types.ts';
@@ -41,22 +42,28 @@ const mostEffort = 150_000;
 
 const number = automaton(deterministic(anyNumber, mostStates, { steps: mostEffort }) ?? [], nothing);
 const anyValue: Expression = new Deferred(() =>
-  any(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
+  choice(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
 );
-const anyObject = listOf('{', all(anyString, colon, anyValue), '}');
+const anyObject = listOf('{', sequence(anyString, colon, anyValue), '}');
 
 /** A space may stand before an answer, as between "Answer:" and the text in the model's training. */
-const answer = (value: Expression) => all(optional(literal(' ')), value);
+export const leadingSpace = optional(literal(' '));
 
 /** An object with whatever is in it. */
-export const objectGrammar = answer(anyObject);
+export const objectGrammar = anyObject;
 
-/** @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason. */
-export function schemaGrammar(schema: unknown): Expression {
-  return answer(new SchemaGrammar(schema).value(schema, '#', 0));
+/**
+ * @returns with it, what of the schema was ignored because it is no keyword of JSON Schema
+ * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason.
+ */
+export function schemaGrammar(schema: unknown): { expression: Expression; ignored: string[] } {
+  const grammar = new SchemaGrammar(schema);
+  const expression = grammar.value(schema, '#', 0);
+  return { expression, ignored: [...grammar.ignored] };
 }
 
 class SchemaGrammar {
+  readonly ignored = new Set<string>();
   readonly #root: unknown;
   readonly #effort: Effort = { steps: mostEffort };
   #schemas = 0;
@@ -69,14 +76,9 @@ class SchemaGrammar {
     this.#root = root;
   }
 
-  value(schema: unknown, at: string, depth: number): Expression {
-    if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
-    if (++this.#schemas > mostSchemas)
-      refuse(at, `is one of more than ${mostSchemas} schemas, which is the limit`);
+  value(given: unknown, at: string, depth: number): Expression {
+    const schema = this.#read(given, at, depth);
     if (schema === true) return anyValue;
-    if (schema === false) refuse(at, 'is false, which no answer can satisfy');
-    if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
-    checkKeywords(schema, at);
     const inside = depth + 1;
     if (schema.$ref !== undefined) return this.#reference(schema.$ref, at, inside);
     if (schema.allOf !== undefined)
@@ -85,12 +87,31 @@ class SchemaGrammar {
       const branches = schema[keyword];
       if (branches === undefined) continue;
       if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
-      return any(...branches.map((branch, i) => this.value(branch, `${at}/${keyword}/${i}`, inside)));
+      return choice(...branches.map((branch, i) => this.value(branch, `${at}/${keyword}/${i}`, inside)));
     }
     const types = typesOf(schema);
-    if (schema.const !== undefined || schema.enum !== undefined) return oneOf(literals(schema, types, at));
+    if (schema.const !== undefined || schema.enum !== undefined) {
+      const values = literals(schema, types);
+      if (values.length === 0) refuse(at, 'allows no value');
+      return oneOf(values);
+    }
     if (types === null) return anyValue;
-    return any(...types.map((type) => this.#ofType(type, schema, at, inside)));
+    return choice(...types.map((type) => this.#ofType(type, schema, at, inside)));
+  }
+
+  /** The keywords of a schema, or true for one that allows everything. */
+  #read(schema: unknown, at: string, depth: number): Schema | true {
+    if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
+    if (++this.#schemas > mostSchemas)
+      refuse(at, `is one of more than ${mostSchemas} schemas, which is the limit`);
+    if (schema === true) return true;
+    if (schema === false) refuse(at, 'is false, which no answer can satisfy');
+    if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
+    return this.#keywords(schema, at);
+  }
+
+  #keywords(schema: Record<string, unknown>, at: string): Schema {
+    return readKeywords(schema, at, (what) => this.ignored.add(what));
   }
 
   /** An answer that fits two of `oneOf` is invalid, which no grammar can see to: the schemas must exclude each other. */
@@ -100,9 +121,7 @@ class SchemaGrammar {
     const schemas = branches.map((branch) => {
       const target =
         isSchemaObject(branch) && typeof branch.$ref === 'string' ? this.#target(branch.$ref, at) : branch;
-      if (!isSchemaObject(target)) return {};
-      checkKeywords(target, at);
-      return target;
+      return isSchemaObject(target) ? this.#keywords(target, at) : {};
     });
     for (const [i, one] of schemas.entries()) {
       const other = schemas.findIndex((schema, j) => j > i && !disjoint(one, schema));
@@ -151,11 +170,14 @@ class SchemaGrammar {
     const source = pattern ?? formatPatterns.get(format ?? '');
     if (source === undefined) return isLimited ? limitedString(minLength, maxLength) : anyString;
     const place = `${at}/${pattern === undefined ? 'format' : 'pattern'}`;
-    const states = this.#states(patternLanguage(source, place), place);
-    if (!isLimited) return all(quote, automaton(states, quote));
+    const states = this.#states(
+      patternLanguage(source, insideJsonString, (reason) => refuse(place, reason)),
+      place,
+    );
+    if (!isLimited) return sequence(quote, automaton(states, quote));
     const limited = limitedAutomaton(states, minLength, maxLength, quote, this.#effort);
     if (typeof limited === 'string') refuse(at, limited);
-    return all(quote, limited);
+    return sequence(quote, limited);
   }
 
   #array(schema: Schema, at: string, depth: number): Expression {
@@ -179,34 +201,70 @@ class SchemaGrammar {
 
   #object(schema: Schema, at: string, depth: number): Expression {
     const { properties = {}, required = [], additionalProperties = true, propertyNames } = schema;
-    const names = [...new Set([...Object.keys(properties), ...required])];
+    const names = this.#namesOf(schema, at, depth);
     if (names.length === 0) {
       if (additionalProperties === false) return literal('{}');
       const key =
-        propertyNames === undefined
-          ? anyString
-          : this.value({ type: 'string', ...propertyNames }, `${at}/propertyNames`, depth);
+        propertyNames === undefined ? anyString : this.#name(propertyNames, `${at}/propertyNames`, depth);
+      if (key === null) refuse(`${at}/propertyNames`, 'allows no name');
       const value = this.value(additionalProperties, `${at}/additionalProperties`, depth);
-      return listOf('{', all(key, colon, value), '}');
+      return listOf('{', sequence(key, colon, value), '}');
     }
     const member = (name: string) => {
       const [value, place] = Object.hasOwn(properties, name)
         ? [properties[name], `${at}/properties/${pointerPart(name)}`]
         : [additionalProperties, `${at}/additionalProperties`];
-      return all(literal(JSON.stringify(name)), colon, this.value(value, place, depth));
+      return sequence(literal(JSON.stringify(name)), colon, this.value(value, place, depth));
     };
     // From the last to the first: what may follow once a property has been written, and what if none has.
     let following = literal('}');
     let beginning = following;
     for (const name of names.reverse()) {
       const written = member(name);
-      const first = all(written, following);
-      const further = all(comma, written, following);
+      const first = sequence(written, following);
+      const further = sequence(comma, written, following);
       const isRequired = required.includes(name);
-      beginning = isRequired ? first : any(first, beginning);
-      following = isRequired ? further : any(further, following);
+      beginning = isRequired ? first : choice(first, beginning);
+      following = isRequired ? further : choice(further, following);
     }
-    return all(literal('{'), beginning);
+    return sequence(literal('{'), beginning);
+  }
+
+  /** The properties that a schema names and that `propertyNames` allows. */
+  #namesOf({ properties = {}, required = [], propertyNames }: Schema, at: string, depth: number): string[] {
+    const names = [...new Set([...Object.keys(properties), ...required])];
+    if (propertyNames === undefined || names.length === 0) return names;
+    const allowed = this.#name(propertyNames, `${at}/propertyNames`, depth);
+    const machine = new Machine(allowed ?? choice());
+    const isAllowed = (name: string) => machine.accepts(Buffer.from(JSON.stringify(name)));
+    const missing = required.find((name) => !isAllowed(name));
+    if (missing !== undefined)
+      refuse(at, `requires ${JSON.stringify(missing)}, which propertyNames does not allow`);
+    return names.filter(isAllowed);
+  }
+
+  /** What of a schema can be the name of a property: its strings. Null where it has none. */
+  #name(given: unknown, at: string, depth: number): Expression | null {
+    if (given === false) return null;
+    const schema = this.#read(given, at, depth);
+    if (schema === true) return anyString;
+    const inside = depth + 1;
+    if (schema.$ref !== undefined) return this.#name(this.#target(schema.$ref, at), schema.$ref, inside);
+    if (schema.allOf !== undefined)
+      return this.#name(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
+    const keyword = schema.anyOf === undefined ? 'oneOf' : 'anyOf';
+    const branches = schema[keyword];
+    if (branches !== undefined) {
+      if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
+      const names = branches.map((branch, i) => this.#name(branch, `${at}/${keyword}/${i}`, inside));
+      const some = names.filter((name) => name !== null);
+      return some.length === 0 ? null : choice(...some);
+    }
+    if (schema.const !== undefined || schema.enum !== undefined) {
+      const strings = literals(schema, ['string']);
+      return strings.length === 0 ? null : oneOf(strings);
+    }
+    return typesOf(schema)?.includes('string') === false ? null : this.#string(schema, at);
   }
 
   /** It is there before what it stands for is, so that a schema may recur. */
@@ -247,16 +305,16 @@ function listOf(
 ): Expression {
   const end = literal(close);
   const items = (separator: Expression, least: number, most: number) =>
-    any(
+    choice(
       ...(least === 0 ? [end] : []),
-      ...(most > 0 ? [all(separator, item, further(Math.max(0, least - 1), most - 1))] : []),
+      ...(most > 0 ? [sequence(separator, item, further(Math.max(0, least - 1), most - 1))] : []),
     );
   const further: (least: number, most: number) => Expression = counting((least, most) =>
     items(comma, least, most),
   );
   const [head, ...others] = first;
-  if (head === undefined) return all(literal(open), items(nothing, least, most));
-  return all(literal(open), head, ...others.flatMap((other) => [comma, other]), further(least, most));
+  if (head === undefined) return sequence(literal(open), items(nothing, least, most));
+  return sequence(literal(open), head, ...others.flatMap((other) => [comma, other]), further(least, most));
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {

@@ -1,13 +1,13 @@
 /** Regular languages over characters, as deterministic automata; and those as expressions over bytes. */
 import { type CharacterRange, characters } from './characters.ts';
-import { all, type Expression } from './expression.ts';
+import { type Expression, sequence } from './expression.ts';
 
 export type Language =
   /** One character of these. */
   | { one: readonly CharacterRange[] }
   /** One after the other. */
-  | { all: readonly Language[] }
-  | { any: readonly Language[] }
+  | { sequence: readonly Language[] }
+  | { choice: readonly Language[] }
   | { of: Language; least: number; most: number };
 
 export interface State {
@@ -21,7 +21,7 @@ export function text(characters: string): Language {
     const codePoint = character.codePointAt(0)!;
     return { one: [[codePoint, codePoint]] };
   };
-  return { all: Array.from(characters, one) };
+  return { sequence: Array.from(characters, one) };
 }
 
 /** What may still be spent on automata, in steps of some tens of nanoseconds: it is taken from the others of the process. */
@@ -68,9 +68,9 @@ export function deterministic(language: Language, most: number, effort: Effort):
 /** The texts of the automaton, with `end` behind each. */
 export function automaton(states: readonly State[], end: Expression): Expression {
   const choices: Expression[][] = states.map(({ accepts }) => (accepts ? [end] : []));
-  const forms = choices.map((choices): Expression => ({ type: 'any', choices }));
+  const forms = choices.map((choices): Expression => ({ type: 'choice', choices }));
   for (const [i, { moves }] of states.entries()) {
-    choices[i]!.push(...moves.map(({ ranges, to }) => all(characters(ranges), forms[to]!)));
+    choices[i]!.push(...moves.map(({ ranges, to }) => sequence(characters(ranges), forms[to]!)));
   }
   return forms[0]!;
 }
@@ -82,7 +82,7 @@ function positionsIn(language: Language): number {
     const { of, least, most } = language;
     return positionsIn(of) * Math.max(1, most === Number.POSITIVE_INFINITY ? least + 1 : most);
   }
-  const parts = 'all' in language ? language.all : language.any;
+  const parts = 'sequence' in language ? language.sequence : language.choice;
   return parts.reduce((sum, part) => sum + positionsIn(part), 1);
 }
 
@@ -109,10 +109,10 @@ class Nondeterministic {
       this.#moves[from]!.push({ ranges: language.one, to });
       return to;
     }
-    if ('all' in language) return language.all.reduce((at, part) => this.add(part, at), from);
+    if ('sequence' in language) return language.sequence.reduce((at, part) => this.add(part, at), from);
     const to = this.state();
-    if ('any' in language) {
-      for (const choice of language.any) this.#link(this.add(choice, this.#linked(from)), to);
+    if ('choice' in language) {
+      for (const choice of language.choice) this.#link(this.add(choice, this.#linked(from)), to);
       return to;
     }
     const { of, least, most } = language;

@@ -1,7 +1,7 @@
 /** Strings that have a pattern and a limit of length: the automaton of the pattern, and a count beside it. */
 import type { Effort, State } from './automaton.ts';
 import { type CharacterRange, characters, intersection, without } from './characters.ts';
-import { all, any, Deferred, type Expression } from './expression.ts';
+import { choice, Deferred, type Expression, sequence } from './expression.ts';
 
 const backslash: readonly CharacterRange[] = [[0x5c, 0x5c]];
 const letterU: readonly CharacterRange[] = [[0x75, 0x75]];
@@ -53,9 +53,9 @@ export function limitedAutomaton(
       const { accepts, moves } = places[place]!;
       const going = moves.flatMap(({ character, count, to }) => {
         const [fewer, left] = [Math.max(0, least - count), most - count];
-        return fits(to, fewer, left) ? [all(character, rest(to, fewer, left))] : [];
+        return fits(to, fewer, left) ? [sequence(character, rest(to, fewer, left))] : [];
       });
-      return any(...(accepts && least === 0 ? [end] : []), ...going);
+      return choice(...(accepts && least === 0 ? [end] : []), ...going);
     });
     made.set(key, expression);
     return expression;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { randomFrom } from '../../../src/generate/random.ts';
-import { run, scriptedModel } from '../scripted.ts';
+import { randomFrom } from '../../src/generate/random.ts';
+import { run, scriptedModel } from '../generate/scripted.ts';
 
 /**
  * Whatever schema is accepted, a complete answer parses and validates, though the model behind it is a source of random

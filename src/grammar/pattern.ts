@@ -1,17 +1,57 @@
 /**
- * A regular expression, as "pattern" has it, as the language of the insides of JSON strings. Look-around, back references,
- * word boundaries and Unicode properties are refused. Negated classes mean
- * the characters up to U+FFFF that JSON writes without a backslash.
+ * A regular expression as the language of the texts that match it: as "pattern" in a schema, of the insides of JSON
+ * strings; as an answer's own format, of plain text. Look-around, back references, word boundaries and Unicode
+ * properties are refused.
  */
 import { type Language, text } from './automaton.ts';
-import { type CharacterRange, intersection, plainCharacters, without } from './characters.ts';
-import { refuse } from './keywords.ts';
+import { type CharacterRange, intersection, plainCharacters, textCharacters, without } from './characters.ts';
 
 /** Of the automaton of a pattern. */
 export const mostStates = 400;
 
 /** Characters of a pattern. */
 const longestPattern = 500;
+
+/** How a pattern applies to the text of an answer. */
+interface PatternForm {
+  /** What "." and negated classes stand for. */
+  readonly characters: readonly CharacterRange[];
+  /** Characters that a class may hold and that are written with a backslash and a letter. */
+  readonly escaped: string;
+  /** One character as it is written. */
+  write(character: string): Language;
+  /** Whether the pattern must match the whole text; otherwise it may match anywhere, as in JSON Schema. */
+  readonly matchesWhole: boolean;
+}
+
+/** The insides of JSON strings; characters up to U+FFFF. */
+export const insideJsonString: PatternForm = {
+  characters: plainCharacters,
+  escaped: '"\\\b\f\n\r\t',
+  write: (character) => text(JSON.stringify(character).slice(1, -1)),
+  matchesWhole: false,
+};
+
+/** The whole of a plain text, as vLLM's `guided_regex` has it. */
+export const plainText: PatternForm = {
+  characters: textCharacters,
+  escaped: '',
+  write: text,
+  matchesWhole: true,
+};
+
+export const whiteSpace: readonly CharacterRange[] = [
+  [0x09, 0x0d],
+  [0x20, 0x20],
+  [0xa0, 0xa0],
+  [0x1680, 0x1680],
+  [0x2000, 0x200a],
+  [0x2028, 0x2029],
+  [0x202f, 0x202f],
+  [0x205f, 0x205f],
+  [0x3000, 0x3000],
+  [0xfeff, 0xfeff],
+];
 
 const classes: Readonly<Record<string, readonly CharacterRange[]>> = {
   d: [[0x30, 0x39]],
@@ -21,20 +61,13 @@ const classes: Readonly<Record<string, readonly CharacterRange[]>> = {
     [0x5f, 0x5f],
     [0x61, 0x7a],
   ],
-  s: [
-    [0x09, 0x0d],
-    [0x20, 0x20],
-    [0xa0, 0xa0],
-    [0x1680, 0x1680],
-    [0x2000, 0x200a],
-    [0x2028, 0x2029],
-    [0x202f, 0x202f],
-    [0x205f, 0x205f],
-    [0x3000, 0x3000],
-    [0xfeff, 0xfeff],
-  ],
+  s: whiteSpace,
 };
-const withinLine = without(plainCharacters, [[0x2028, 0x2029]]);
+const lineEnds: readonly CharacterRange[] = [
+  [0x0a, 0x0a],
+  [0x0d, 0x0d],
+  [0x2028, 0x2029],
+];
 const controls: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f', v: '\v', 0: '\0' };
 
 const monthDay = String.raw`(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8])`;
@@ -56,21 +89,26 @@ export const formatPatterns: ReadonlyMap<string, string> = new Map([
   ['ipv4', String.raw`^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$`],
 ]);
 
-/** @throws CogVLM2Error `invalid_json_schema` naming what cannot be enforced. */
-export function patternLanguage(pattern: string, at: string): Language {
+/** Throws the error that says what of a pattern cannot be enforced. */
+export type RefusePattern = (reason: string) => never;
+
+/** @throws whatever `refuse` throws. */
+export function patternLanguage(pattern: string, form: PatternForm, refuse: RefusePattern): Language {
   if (pattern.length > longestPattern)
-    refuse(at, `has ${pattern.length} characters; patterns of up to ${longestPattern} can be enforced`);
-  return new PatternParser(pattern, at).parse();
+    refuse(`has ${pattern.length} characters; patterns of up to ${longestPattern} can be enforced`);
+  return new PatternParser(pattern, form, refuse).parse();
 }
 
 class PatternParser {
   readonly #source: string;
-  readonly #at: string;
+  readonly #form: PatternForm;
+  readonly #refuseWith: RefusePattern;
   #next = 0;
 
-  constructor(source: string, at: string) {
+  constructor(source: string, form: PatternForm, refuse: RefusePattern) {
     this.#source = source;
-    this.#at = at;
+    this.#form = form;
+    this.#refuseWith = refuse;
   }
 
   parse(): Language {
@@ -82,13 +120,14 @@ class PatternParser {
   #alternatives(outermost: boolean): Language {
     const choices = [this.#sequence(outermost)];
     while (this.#take('|')) choices.push(this.#sequence(outermost));
-    return { any: choices };
+    return { choice: choices };
   }
 
   /** On the outside a pattern may begin and end anywhere, unless it is anchored. */
   #sequence(outermost: boolean): Language {
     const parts: Language[] = [];
-    const anything = { of: { one: plainCharacters }, least: 0, most: Number.POSITIVE_INFINITY };
+    const isOpen = outermost && !this.#form.matchesWhole;
+    const anything = { of: { one: this.#form.characters }, least: 0, most: Number.POSITIVE_INFINITY };
     const anchored = outermost && this.#take('^');
     let ended = false;
     while (this.#next < this.#source.length && !'|)'.includes(this.#peek())) {
@@ -96,9 +135,9 @@ class PatternParser {
       if (outermost && this.#take('$')) ended = true;
       else parts.push(this.#quantified(this.#atom()));
     }
-    if (outermost && !anchored) parts.unshift(anything);
-    if (outermost && !ended) parts.push(anything);
-    return { all: parts };
+    if (isOpen && !anchored) parts.unshift(anything);
+    if (isOpen && !ended) parts.push(anything);
+    return { sequence: parts };
   }
 
   #quantified(of: Language): Language {
@@ -123,10 +162,10 @@ class PatternParser {
       case '[':
         return this.#class();
       case '.':
-        return { one: withinLine };
+        return { one: without(this.#form.characters, lineEnds) };
       case '\\': {
         const escaped = this.#escape();
-        return typeof escaped === 'string' ? inJson(escaped) : this.#oneOf(escaped);
+        return typeof escaped === 'string' ? this.#form.write(escaped) : this.#oneOf(escaped);
       }
       case '^':
       case '$':
@@ -136,7 +175,7 @@ class PatternParser {
       case '?':
         return this.#refuse(`repeats nothing by ${JSON.stringify(character)}`);
       default:
-        return inJson(character);
+        return this.#form.write(character);
     }
   }
 
@@ -164,7 +203,7 @@ class PatternParser {
         ranges.push([from.codePointAt(0)!, to.codePointAt(0)!]);
       } else ranges.push([from.codePointAt(0)!, from.codePointAt(0)!]);
     }
-    return this.#oneOf(negated ? without(plainCharacters, ranges) : ranges);
+    return this.#oneOf(negated ? without(this.#form.characters, ranges) : ranges);
   }
 
   #member(): string | readonly CharacterRange[] {
@@ -182,21 +221,22 @@ class PatternParser {
     }
     const letter = this.#character();
     const set = classes[letter.toLowerCase()];
-    if (set !== undefined) return classes[letter] ?? without(plainCharacters, set);
+    if (set !== undefined) return classes[letter] ?? without(this.#form.characters, set);
     if (controls[letter] !== undefined) return controls[letter];
     if (/[A-Za-z0-9]/.test(letter)) this.#refuse(`has "\\${letter}"`);
     return letter;
   }
 
-  /** Of a class the characters that JSON writes as they are, and those that it writes with a backslash and a letter. */
+  /** One of the characters of a class. */
   #oneOf(ranges: readonly CharacterRange[]): Language {
-    const kept = intersection(plainCharacters, ranges);
-    const backslashed = Array.from('"\\\b\f\n\r\t').filter((character) => {
+    const { characters, escaped, write } = this.#form;
+    const kept = intersection(characters, ranges);
+    const backslashed = Array.from(escaped).filter((character) => {
       const codePoint = character.codePointAt(0)!;
       return ranges.some(([from, to]) => from <= codePoint && codePoint <= to);
     });
     if (kept.length + backslashed.length === 0) this.#refuse('has a class without characters');
-    return { any: [...(kept.length > 0 ? [{ one: kept }] : []), ...backslashed.map(inJson)] };
+    return { choice: [...(kept.length > 0 ? [{ one: kept }] : []), ...backslashed.map(write)] };
   }
 
   #peek(): string {
@@ -209,21 +249,20 @@ class PatternParser {
     return true;
   }
 
-  /** The next UTF-16 unit, as in a pattern without the flag u. */
+  /** The next character; beyond U+FFFF only where the form has such characters. */
   #character(): string {
-    const character = this.#peek();
-    if (character === '') this.#refuse('ends too early');
-    if (/[\uD800-\uDFFF]/.test(character)) this.#refuse('has a character beyond U+FFFF');
-    this.#next++;
+    const codePoint = this.#source.codePointAt(this.#next);
+    if (codePoint === undefined) this.#refuse('ends too early');
+    const isAllowed =
+      codePoint <= 0xffff || intersection(this.#form.characters, [[codePoint, codePoint]]).length > 0;
+    if (!isAllowed || (codePoint >= 0xd800 && codePoint <= 0xdfff))
+      this.#refuse('has a character beyond U+FFFF');
+    const character = String.fromCodePoint(codePoint);
+    this.#next += character.length;
     return character;
   }
 
   #refuse(reason: string): never {
-    return refuse(this.#at, `${reason}, which cannot be enforced: ${this.#source}`);
+    return this.#refuseWith(`${reason}, which cannot be enforced: ${this.#source}`);
   }
-}
-
-/** One character as JSON writes it. */
-function inJson(character: string): Language {
-  return text(JSON.stringify(character).slice(1, -1));
 }

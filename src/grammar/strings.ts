@@ -1,6 +1,6 @@
 /** Strings of JSON, any and of limited length. */
 import { astralCharacters, characters, plainCharacters } from './characters.ts';
-import { all, any, counting, type Expression, literal, oneOf } from './expression.ts';
+import { choice, counting, type Expression, literal, oneOf, sequence } from './expression.ts';
 
 const hexDigit = characters([
   [0x30, 0x39],
@@ -8,13 +8,13 @@ const hexDigit = characters([
   [0x61, 0x66],
 ]);
 /** Not D800 to DFFF, which are halves of pairs. */
-const code = any(
-  all(oneOf([...'0123456789abcefABCEF']), hexDigit, hexDigit, hexDigit),
-  all(oneOf(['d', 'D']), oneOf([...'01234567']), hexDigit, hexDigit),
+const code = choice(
+  sequence(oneOf([...'0123456789abcefABCEF']), hexDigit, hexDigit, hexDigit),
+  sequence(oneOf(['d', 'D']), oneOf([...'01234567']), hexDigit, hexDigit),
 );
-const escaped = all(literal('\\'), any(oneOf([...'"\\/bfnrt']), all(literal('u'), code)));
+const escaped = sequence(literal('\\'), choice(oneOf([...'"\\/bfnrt']), sequence(literal('u'), code)));
 /** One character that is one UTF-16 unit, and one that is two. */
-const unit = any(characters(plainCharacters), escaped);
+const unit = choice(characters(plainCharacters), escaped);
 const pair = characters([astralCharacters]);
 const quote = literal('"');
 
@@ -25,13 +25,13 @@ const quote = literal('"');
 export function limitedString(least: number, most: number): Expression {
   const rest: (least: number, most: number) => Expression = counting((least, most) => {
     const fewer = Math.max(0, least - 1);
-    return any(
+    return choice(
       ...(least === 0 ? [quote] : []),
-      ...(most > 0 ? [all(unit, rest(fewer, most - 1))] : []),
-      ...(most - 2 >= fewer ? [all(pair, rest(fewer, most - 2))] : []),
+      ...(most > 0 ? [sequence(unit, rest(fewer, most - 1))] : []),
+      ...(most - 2 >= fewer ? [sequence(pair, rest(fewer, most - 2))] : []),
     );
   });
-  return all(quote, rest(least, most));
+  return sequence(quote, rest(least, most));
 }
 
 export const anyString = limitedString(0, Number.POSITIVE_INFINITY);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { answerGrammar } from '../../../src/generate/grammar/answer-grammar.ts';
-import { GrammarMasks } from '../../../src/generate/grammar/masks.ts';
-import { caught } from '../../checkpoint/caught.ts';
-import { byteTokenizer, endOfText } from '../scripted.ts';
+import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
+import { GrammarMasks } from '../../src/grammar/masks.ts';
+import { caught } from '../checkpoint/caught.ts';
+import { byteTokenizer, endOfText } from '../generate/scripted.ts';
 
 const masks = new GrammarMasks(byteTokenizer, 256, [endOfText]);
 
@@ -17,7 +17,7 @@ async function accepts(schema: object, answer: string): Promise<boolean> {
   for (const byte of Buffer.from(answer)) {
     if (!allowed(byte)) return false;
     mask.accept(byte);
-    await mask.look();
+    await mask.prepare();
   }
   return mask.done || allowed(endOfText);
 }
@@ -228,11 +228,15 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ type: 'number', exclusiveMinimum: 0, maximum: 1e-20 }, 'no number of up to 15 digits'],
     [{ type: 'number', minimum: -0.5, exclusiveMaximum: -3, multipleOf: 12 }, 'no number'],
     [{ not: {} }, '"not"'],
-    [{ type: 'string', minLenght: 3 }, '"minLenght"', 'did you mean minLength?'],
+    [{ type: 'array', uniqueItems: true }, '"uniqueItems", which cannot be enforced'],
+    [{ type: 'object', propertyNames: { type: 'integer' } }, '#/propertyNames allows no name'],
+    [
+      { type: 'object', required: ['b'], propertyNames: { pattern: '^a' } },
+      'requires "b", which propertyNames does not allow',
+    ],
     [{ type: 'strin' }, 'a wrong type: must be one of null, boolean, '],
     [{ type: 'string', minLength: -1 }, 'a wrong minLength'],
     [{ type: 'string', minLength: 0.5 }, 'a wrong minLength'],
-    [{ type: 'string', toString: 1 }, '"toString", which cannot be enforced'],
     [{ type: 'string', pattern: '^.{5}$', maxLength: 4 }, 'no length of a string with its pattern'],
     [
       { type: 'string', pattern: '^(?:ab)*$', minLength: 3, maxLength: 3 },
@@ -244,7 +248,6 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ type: 'integer', minimum: 3, maximum: 2 }, 'no whole number'],
     [{ type: 'array', minItems: 3, maxItems: 2 }, 'no number of items'],
     [{ type: 'null', enum: [1] }, 'allows no value'],
-    [{ type: 'string', format: 'hostname' }, '"hostname"', 'date, time'],
     [{ pattern: '(?=a)b' }, '#/pattern', 'looks ahead'],
     [{ pattern: '\\bword' }, '"\\b"'],
     [{ pattern: '(a' }, 'unmatched'],
@@ -270,6 +273,83 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     expect(caught(() => answerGrammar({ type: 'json_schema', schema })).message).toContain(
       'more than 64 deep',
     );
+  });
+});
+
+describe('names of properties', () => {
+  const $defs = { name: { enum: ['a', 'b', 1] }, short: { type: 'string', maxLength: 2 } };
+
+  test.each<[object, string[], string[]]>([
+    [{ enum: ['a', 'b'] }, ['{}', '{"a":1,"b":2}'], ['{"c":1}', '{"ab":1}']],
+    [{ $ref: '#/$defs/name' }, ['{"b": 1}'], ['{"c":1}', '{1:1}']],
+    [{ anyOf: [{ $ref: '#/$defs/short' }, { const: 'long' }] }, ['{"ab":1,"long":2}'], ['{"abc":1}']],
+    [{ oneOf: [{ const: 'a' }, { const: 'b' }] }, ['{"a":1}'], ['{"c":1}']],
+    [{ allOf: [{ $ref: '#/$defs/short' }] }, ['{"ab":1}'], ['{"abc":1}']],
+    [{ type: ['string', 'null'], pattern: '^x' }, ['{"xy":1}'], ['{"y":1}', '{null:1}']],
+    [{}, ['{"any":1}'], ['{null:1}']],
+    [true as unknown as object, ['{"any":1}'], ['{null:1}']],
+  ])('%j', async (propertyNames, right, wrong) => {
+    const schema = { type: 'object', propertyNames, additionalProperties: { type: 'integer' }, $defs };
+    for (const answer of right) expect(await accepts(schema, answer), answer).toBe(true);
+    for (const answer of wrong) expect(await accepts(schema, answer), answer).toBe(false);
+  });
+
+  test('apply to properties that have a schema of their own', async () => {
+    const schema = { properties: { ab: true, b: true }, propertyNames: { pattern: '^a' } };
+    expect(await accepts(schema, '{"ab":1}')).toBe(true);
+    expect(await accepts(schema, '{"b":1}')).toBe(false);
+  });
+});
+
+describe('what decides nothing is no reason to refuse', () => {
+  const kind = (name: string, more: object) => ({
+    type: 'object',
+    properties: { kind: { const: name }, ...more },
+    required: ['kind', ...Object.keys(more)],
+  });
+
+  test.each<[string, object, string, string[]]>([
+    [
+      'discriminator',
+      {
+        oneOf: [kind('cat', { lives: { type: 'integer' } }), kind('dog', { tail: { type: 'boolean' } })],
+        discriminator: { propertyName: 'kind', mapping: { cat: '#/x' } },
+      },
+      '{"kind":"dog","tail":true}',
+      [],
+    ],
+    [
+      'annotations of OpenAPI',
+      { type: 'integer', example: 3, externalDocs: { url: 'u' }, xml: { name: 'n' } },
+      '7',
+      [],
+    ],
+    ['an extension', { type: 'integer', 'x-order': 1 }, '7', []],
+    ['a format of numbers', { type: 'integer', format: 'int64' }, '7', ['format "int64" at #']],
+    ['a format alone', { format: 'int64' }, 'null', ['format "int64" at #']],
+    [
+      'a format beside an enum',
+      { type: 'string', enum: ['a'], format: 'colour' },
+      '"a"',
+      ['format "colour" at #'],
+    ],
+    [
+      'a format with a length',
+      { properties: { key: { type: 'string', format: 'password', maxLength: 2 } }, required: ['key'] },
+      '{"key":"ab"}',
+      ['format "password" at #/properties/key'],
+    ],
+    ['a key that is none', { type: 'string', toString: 1 }, '"a"', ['"toString" at #']],
+    [
+      'a misspelt keyword',
+      { type: 'string', minLenght: 3 },
+      '"a"',
+      ['"minLenght" at # (did you mean minLength?)'],
+    ],
+    ['a key beside anyOf', { anyOf: [{ type: 'null' }], nullable: true }, 'null', ['"nullable" at #']],
+  ])('%s', async (_, schema, answer, ignored) => {
+    expect(answerGrammar({ type: 'json_schema', schema }).ignored).toEqual(ignored);
+    expect(await accepts(schema, answer)).toBe(true);
   });
 });
 
@@ -351,5 +431,5 @@ test('a vocabulary that cannot write what the schema asks for says so', async ()
   const others = new GrammarMasks(deaf as typeof byteTokenizer, 256, [endOfText]);
   const mask = await others.start(answerGrammar({ type: 'json_schema', schema: { const: 67 } }));
   mask.accept(0x36);
-  await expect(mask.look()).rejects.toThrow('has no token for what the schema asks for next');
+  await expect(mask.prepare()).rejects.toThrow('has no token for what the schema asks for next');
 });

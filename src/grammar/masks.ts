@@ -1,37 +1,40 @@
-import { CogVLM2Error } from '../../errors.ts';
-import type { Tokenizer } from '../../text/tokenizer.ts';
-import type { TokenMask } from '../token-mask.ts';
+import { CogVLM2Error } from '../errors.ts';
+import type { AnswerGrammar } from './answer-grammar.ts';
 import type { Expression } from './expression.ts';
 import { Machine, type State } from './machine.ts';
-import { type TokenTrie, tokenTrie } from './token-trie.ts';
+import type { TokenMask } from './token-mask.ts';
+import { type TokenTrie, tokenTrie, type Vocabulary } from './token-trie.ts';
 
 /** Makes masks for the vocabulary of one model, which is looked at when the first is asked for. */
 export class GrammarMasks {
-  readonly #tokenizer: Tokenizer;
+  readonly #vocabulary: Vocabulary;
   readonly #vocabSize: number;
   readonly #eosIds: readonly number[];
   /** What was found out about a grammar lives as long as it does. */
   readonly #machines = new WeakMap<Expression, Machine>();
   #trie: Promise<TokenTrie> | null = null;
 
-  /** @param vocabSize length of the logits, which may be more than the tokenizer has tokens. */
-  constructor(tokenizer: Tokenizer, vocabSize: number, eosIds: readonly number[]) {
-    this.#tokenizer = tokenizer;
+  /** @param vocabSize length of the logits, which may be more than the vocabulary has tokens. */
+  constructor(vocabulary: Vocabulary, vocabSize: number, eosIds: readonly number[]) {
+    this.#vocabulary = vocabulary;
     this.#vocabSize = vocabSize;
     this.#eosIds = eosIds;
   }
 
   /**
    * A mask that holds one answer to `grammar`.
-   * @throws CogVLM2Error `invalid_json_schema` when no answer is possible; the signal's reason.
+   * @param begun what the answer begins with, before the first token
+   * @throws CogVLM2Error `invalid_json_schema` when no answer is possible, `invalid_value` when none begins so; the
+   * signal's reason.
    */
-  async start(grammar: Expression, signal?: AbortSignal): Promise<TokenMask> {
-    this.#trie ??= tokenTrie(this.#tokenizer);
+  async start({ expression: grammar }: AnswerGrammar, begun = '', signal?: AbortSignal): Promise<TokenMask> {
+    this.#trie ??= tokenTrie(this.#vocabulary);
     const trie = await this.#trie;
     const machine = this.#machines.get(grammar) ?? new Machine(grammar);
     this.#machines.set(grammar, machine);
-    const mask = new GrammarMask(machine, trie, this.#tokenizer, this.#eosIds, this.#vocabSize);
-    await mask.look(signal);
+    const mask = new GrammarMask(machine, trie, this.#vocabulary, this.#eosIds, this.#vocabSize);
+    mask.begin(begun);
+    await mask.prepare(signal);
     return mask;
   }
 }
@@ -39,7 +42,7 @@ export class GrammarMasks {
 class GrammarMask implements TokenMask {
   readonly #machine: Machine;
   readonly #trie: TokenTrie;
-  readonly #tokenizer: Tokenizer;
+  readonly #vocabulary: Vocabulary;
   readonly #eosIds: readonly number[];
   readonly #words: number;
   #state: State;
@@ -48,13 +51,13 @@ class GrammarMask implements TokenMask {
   constructor(
     machine: Machine,
     trie: TokenTrie,
-    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
     eosIds: readonly number[],
     vocabSize: number,
   ) {
     this.#machine = machine;
     this.#trie = trie;
-    this.#tokenizer = tokenizer;
+    this.#vocabulary = vocabulary;
     this.#eosIds = eosIds;
     this.#words = Math.ceil(vocabSize / 32);
     this.#state = machine.start;
@@ -64,15 +67,28 @@ class GrammarMask implements TokenMask {
     return this.#state.accepts && this.#state.edges.length === 0;
   }
 
+  /** @throws CogVLM2Error `invalid_value` when no answer begins so. */
+  begin(text: string): void {
+    let state: State | null = this.#state;
+    for (const byte of Buffer.from(text)) state = state && this.#machine.step(state, byte);
+    if (state === null) {
+      throw new CogVLM2Error(
+        'invalid_value',
+        `The answer is to begin with ${JSON.stringify(text.slice(0, 80))}, which its format does not allow.`,
+      );
+    }
+    this.#state = state;
+  }
+
   accept(id: number): void {
     let state: State | null = this.#state;
-    for (const byte of this.#tokenizer.bytesOf(id)) state = state && this.#machine.step(state, byte);
-    if (state === null || this.#tokenizer.isSpecial(id))
+    for (const byte of this.#vocabulary.bytesOf(id)) state = state && this.#machine.step(state, byte);
+    if (state === null || this.#vocabulary.isSpecial(id))
       throw new Error(`The mask was given token ${id}, which it forbids.`);
     this.#state = state;
   }
 
-  async look(signal?: AbortSignal): Promise<void> {
+  async prepare(signal?: AbortSignal): Promise<void> {
     if (this.done) {
       this.#bits = new Int32Array(this.#words);
       return;

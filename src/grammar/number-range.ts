@@ -6,7 +6,7 @@
  * what is right for the decimals is right for those who compare doubles.
  */
 import { type Effort, type Language, text } from './automaton.ts';
-import { all, any, Deferred, type Expression, literal, nothing } from './expression.ts';
+import { choice, Deferred, type Expression, literal, nothing, sequence } from './expression.ts';
 import { refuse, type Schema } from './keywords.ts';
 
 const mostDigits = 15;
@@ -24,12 +24,16 @@ const minus = text('-');
 
 /** Numbers without limits, as people write them, and with an exponent. */
 export const anyNumber: Language = {
-  all: [
+  sequence: [
     optional(minus),
-    { any: [text('0'), { all: [{ one: [[zero + 1, zero + 9]] }, upTo(digit, mostDigits - 1, 0)] }] },
-    optional({ all: [text('.'), upTo(digit, 15)] }),
+    { choice: [text('0'), { sequence: [{ one: [[zero + 1, zero + 9]] }, upTo(digit, mostDigits - 1, 0)] }] },
+    optional({ sequence: [text('.'), upTo(digit, 15)] }),
     optional({
-      all: [{ any: [text('e'), text('E')] }, optional({ any: [text('+'), minus] }), upTo(digit, 2)],
+      sequence: [
+        { choice: [text('e'), text('E')] },
+        optional({ choice: [text('+'), minus] }),
+        upTo(digit, 2),
+      ],
     }),
   ],
 };
@@ -54,7 +58,7 @@ export function limitedNumber(schema: Schema, isInteger: boolean, at: string, ef
   const kind = isInteger ? 'whole number' : 'number';
   const choices = [
     ...(positive.start ? [positive.start] : []),
-    ...(negative.start ? [all(literal('-'), negative.start)] : []),
+    ...(negative.start ? [sequence(literal('-'), negative.start)] : []),
   ];
   if (choices.length === 0) refuse(at, `allows no ${kind} of up to ${mostDigits} digits`);
   const states = positive.states + negative.states;
@@ -67,7 +71,7 @@ export function limitedNumber(schema: Schema, isInteger: boolean, at: string, ef
     );
   }
   effort.steps -= states * stepsPerState;
-  return any(...choices);
+  return choice(...choices);
 }
 
 /** The count of 10^-decimals that it is. */
@@ -157,7 +161,7 @@ class Sizes {
     const mostDecimals = this.#mostDecimals(whole);
     if (isNumber && decimals === null && mostDecimals > 0) {
       const rest = this.#behind({ value, whole, decimals: 0 });
-      if (rest !== null) choices.push(all(literal('.'), rest));
+      if (rest !== null) choices.push(sequence(literal('.'), rest));
     }
     const isFull =
       decimals === null ? whole === mostDigits || (value === 0 && whole === 1) : decimals === mostDecimals;
@@ -174,9 +178,9 @@ class Sizes {
       else if (rest !== null) ways.push({ from: digit, to: digit, rest });
     }
     choices.push(
-      ...ways.map(({ from, to, rest }) => all({ type: 'byte', from: zero + from, to: zero + to }, rest)),
+      ...ways.map(({ from, to, rest }) => sequence({ type: 'byte', from: zero + from, to: zero + to }, rest)),
     );
-    return any(...choices);
+    return choice(...choices);
   }
 
   #mostDecimals(whole: number): number {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { answerGrammar } from '../../../src/generate/grammar/answer-grammar.ts';
-import { Machine, type State } from '../../../src/generate/grammar/machine.ts';
-import { GrammarMasks } from '../../../src/generate/grammar/masks.ts';
-import { randomFrom } from '../../../src/generate/random.ts';
-import type { TokenMask } from '../../../src/generate/token-mask.ts';
-import type { Tokenizer } from '../../../src/text/tokenizer.ts';
+import { randomFrom } from '../../src/generate/random.ts';
+import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
+import { Machine, type State } from '../../src/grammar/machine.ts';
+import { GrammarMasks } from '../../src/grammar/masks.ts';
+import type { TokenMask } from '../../src/grammar/token-mask.ts';
+import type { Tokenizer } from '../../src/text/tokenizer.ts';
 
 /** Masks over vocabularies whose tokens are longer than a byte. */
 
@@ -100,7 +100,7 @@ describe('a token may come where its bytes may, one after the other', () => {
     [{}],
   ])('%j', async (schema) => {
     const grammar = grammarOf(schema);
-    const machine = new Machine(grammar);
+    const machine = new Machine(grammar.expression);
     const random = randomFrom(3);
     for (let round = 0; round < 3; round++) {
       const mask = await masks.start(grammar);
@@ -119,7 +119,7 @@ describe('a token may come where its bytes may, one after the other', () => {
         const id = choice[Math.floor(random() * choice.length)];
         if (id === undefined) break;
         mask.accept(id);
-        await mask.look();
+        await mask.prepare();
         state = after(id)!;
       }
     }
@@ -169,7 +169,7 @@ describe('others of the process have their turn, counted', () => {
       await turnsIn(async () => {
         mask = await large.masks.start(heavy(0));
         mask.accept(3 + 0x22);
-        await mask.look();
+        await mask.prepare();
       }),
     ).toBeGreaterThan(10);
   });
@@ -179,7 +179,7 @@ describe('others of the process have their turn, counted', () => {
     const mask = await large.masks.start(heavy(1));
     mask.accept(3 + 0x22);
     const turns = await turnsIn(async () => {
-      const looking = mask.look(stop.signal);
+      const looking = mask.prepare(stop.signal);
       stop.abort();
       await expect(looking).rejects.toThrow('aborted');
     });
@@ -188,7 +188,7 @@ describe('others of the process have their turn, counted', () => {
 });
 
 test('what is found out about a grammar is forgotten before it is much', () => {
-  const machine = new Machine(grammarOf({ type: 'array' }));
+  const machine = new Machine(grammarOf({ type: 'array' }).expression);
   for (let round = 0; round < 3; round++) {
     // Each depth is a stack that was not there before.
     let state: State | null = machine.start;

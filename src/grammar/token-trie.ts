@@ -2,7 +2,15 @@
  * The tokens of a vocabulary by their bytes: a tree, each node with the byte that leads to it, written down parents before
  * children. So a walk over it is a walk over arrays, and what follows a byte that may not come is passed over at once.
  */
-import type { Tokenizer } from '../../text/tokenizer.ts';
+
+/** What is needed of a vocabulary. */
+export interface Vocabulary {
+  /** Highest id + 1. */
+  readonly vocabSize: number;
+  bytesOf(id: number): Uint8Array;
+  /** Special tokens are in no text. */
+  isSpecial(id: number): boolean;
+}
 
 export interface TokenTrie {
   readonly size: number;
@@ -23,13 +31,13 @@ export interface TokenTrie {
 const atOnce = 1_000;
 
 /** Special tokens are in no text. Others of the process have their turn while it is made. */
-export async function tokenTrie(tokenizer: Tokenizer): Promise<TokenTrie> {
+export async function tokenTrie(vocabulary: Vocabulary): Promise<TokenTrie> {
   const groups = new Map<number, [bytes: Uint8Array, id: number][]>();
   let sizeBytes = 0;
   let longest = 0;
-  for (let id = 0; id < tokenizer.vocabSize; id++) {
+  for (let id = 0; id < vocabulary.vocabSize; id++) {
     if (id % atOnce === 0) await new Promise(setImmediate);
-    const bytes = tokenizer.isSpecial(id) ? new Uint8Array() : tokenizer.bytesOf(id);
+    const bytes = vocabulary.isSpecial(id) ? new Uint8Array() : vocabulary.bytesOf(id);
     if (bytes.length === 0) continue;
     const start = 256 * bytes[0]! + (bytes[1] ?? 0);
     const group = groups.get(start);

@@ -77,6 +77,13 @@ export class Machine {
     return known === undefined ? this.#stepAnew(state, byte) : known;
   }
 
+  /** Whether a text is a whole text of the grammar. */
+  accepts(text: Uint8Array): boolean {
+    let state: State | null = this.start;
+    for (const byte of text) state = state && this.step(state, byte);
+    return state?.accepts ?? false;
+  }
+
   /** A state that allows the same `bytes` bytes, as the limits that are further away are left out. */
   near(state: State, bytes: number): State {
     return this.#state(state.frames.map((frame) => this.#nearFrame(frame, bytes))) ?? state;
@@ -140,13 +147,13 @@ export class Machine {
         case 'byte':
           edges.push({ from: expression.from, to: expression.to, target: below });
           break;
-        case 'all': {
+        case 'sequence': {
           const part = expression.parts[at];
           if (part === undefined) opened.add(below);
           else opened.add(this.#frame(part, 0, this.#rest(expression.parts, at + 1, expression, below)));
           break;
         }
-        case 'any':
+        case 'choice':
           for (const choice of expression.choices) opened.add(this.#frame(choice, 0, below));
           break;
         case 'deferred':

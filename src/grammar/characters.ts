@@ -1,5 +1,5 @@
 /** Sets of characters, and as expressions over the bytes of their UTF-8. */
-import { all, any, type Expression } from './expression.ts';
+import { choice, type Expression, sequence } from './expression.ts';
 import { type Place, rowsBetween } from './ranges.ts';
 
 /** Inclusive code points. */
@@ -14,6 +14,15 @@ export const plainCharacters: readonly CharacterRange[] = [
 ];
 export const astralCharacters: CharacterRange = [0x10000, 0x10ffff];
 
+/** The characters of plain text: no halves of pairs, and of the control characters only tab and line ends. */
+export const textCharacters: readonly CharacterRange[] = [
+  [0x09, 0x0a],
+  [0x0d, 0x0d],
+  [0x20, 0x7e],
+  [0xa0, 0xd7ff],
+  [0xe000, 0x10ffff],
+];
+
 /** The first and last code point of each length in UTF-8. */
 const lengths: readonly CharacterRange[] = [[0, 0x7f], [0x80, 0x7ff], [0x800, 0xffff], astralCharacters];
 
@@ -22,7 +31,7 @@ export function characters(ranges: readonly CharacterRange[]): Expression {
   const rows = lengths.flatMap((length) =>
     intersection(ranges, [length]).flatMap(([from, to]) => rowsBetween(utf8(from), utf8(to), 0x80, 0xbf)),
   );
-  return any(...rows.map((row) => (row.length === 1 ? byteOf(row[0]!) : all(...row.map(byteOf)))));
+  return choice(...rows.map((row) => (row.length === 1 ? byteOf(row[0]!) : sequence(...row.map(byteOf)))));
 }
 
 /** The characters of `from` that are in none of `taken`. */

@@ -7,8 +7,8 @@ export type Expression =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
   /** One byte of these, inclusive. */
   | { readonly type: 'byte'; readonly from: number; readonly to: number }
-  | { readonly type: 'all'; readonly parts: readonly Expression[] }
-  | { readonly type: 'any'; readonly choices: readonly Expression[] }
+  | { readonly type: 'sequence'; readonly parts: readonly Expression[] }
+  | { readonly type: 'choice'; readonly choices: readonly Expression[] }
   | Deferred;
 
 /** An expression that is made when a text first gets to it: what counts has thousands, of which a text meets a few. */
@@ -38,18 +38,18 @@ export function literal(text: string): Expression {
   return { type: 'bytes', bytes: Buffer.from(text) };
 }
 
-export function all(...parts: Expression[]): Expression {
-  return { type: 'all', parts };
+export function sequence(...parts: Expression[]): Expression {
+  return { type: 'sequence', parts };
 }
 
-export function any(...choices: Expression[]): Expression {
-  return { type: 'any', choices };
+export function choice(...choices: Expression[]): Expression {
+  return { type: 'choice', choices };
 }
 
-export const nothing = all();
+export const nothing = sequence();
 
 export function optional(expression: Expression): Expression {
-  return any(expression, nothing);
+  return choice(expression, nothing);
 }
 
 /** One of several texts. What some begin with in common is there once, so that a thousand of them are one way to go. */
@@ -71,8 +71,8 @@ function common(sorted: readonly Buffer[], at: number): Expression {
   const starts = longer.flatMap((text, i) => (i === 0 || text[end] !== longer[i - 1]![end] ? [i] : []));
   const choices = starts.map((start, i) => common(longer.slice(start, starts[i + 1]), end));
   if (longer.length < sorted.length) choices.push(nothing);
-  const rest = choices.length === 1 ? choices[0]! : any(...choices);
-  return shared.length === 0 ? rest : all({ type: 'bytes', bytes: shared }, rest);
+  const rest = choices.length === 1 ? choices[0]! : choice(...choices);
+  return shared.length === 0 ? rest : sequence({ type: 'bytes', bytes: shared }, rest);
 }
 
 /**

@@ -1,0 +1,85 @@
+/** The grammar of an answer's format. A format that is met again, as in each request of a client, has its grammar again. */
+import { CogVLM2Error } from '../errors.ts';
+import type { AnswerFormat } from './answer-format.ts';
+import { type Expression, sequence } from './expression.ts';
+import { leadingSpace, objectGrammar, schemaGrammar } from './json-grammar.ts';
+import { refuse } from './keywords.ts';
+import { choiceGrammar, regexGrammar } from './text-grammar.ts';
+
+/** What an answer may be. */
+export interface AnswerGrammar {
+  readonly expression: Expression;
+  /**
+   * Whether white space at the start belongs to the answer. Otherwise one space may come first, as between "Answer:"
+   * and the text in the model's training, and is not part of it.
+   */
+  readonly keepsLeadingSpace: boolean;
+  /** What of a schema was ignored, each with its place: keys that are no keywords, and unknown formats. */
+  readonly ignored: readonly string[];
+}
+
+/** Characters of a schema as JSON. */
+const longest = 131_072;
+/** Grammars kept, each with the masks that were made for it; the least recently used one goes. */
+const mostKept = 8;
+
+const kept = new Map<string, AnswerGrammar>();
+
+/**
+ * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason; `invalid_value` for a regular expression
+ * or a list that cannot be enforced, and for another type of format.
+ */
+export function answerGrammar(format: AnswerFormat): AnswerGrammar {
+  const key = keyOf(format);
+  const grammar = kept.get(key) ?? makeGrammar(format);
+  kept.delete(key);
+  kept.set(key, grammar);
+  if (kept.size > mostKept) kept.delete(kept.keys().next().value ?? '');
+  return grammar;
+}
+
+function makeGrammar(format: AnswerFormat): AnswerGrammar {
+  switch (format.type) {
+    case 'json_object':
+      return withLeadingSpace(objectGrammar);
+    case 'json_schema': {
+      const { expression, ignored } = schemaGrammar(format.schema);
+      return withLeadingSpace(expression, ignored);
+    }
+    case 'regex': {
+      const { expression, mayBeginWithSpace } = regexGrammar(format.pattern);
+      return mayBeginWithSpace
+        ? { expression, keepsLeadingSpace: true, ignored: [] }
+        : withLeadingSpace(expression);
+    }
+    case 'choice': {
+      const expression = choiceGrammar(format.choices);
+      const keepsLeadingSpace = format.choices.some((choice) => /^\s/.test(choice));
+      return keepsLeadingSpace
+        ? { expression, keepsLeadingSpace, ignored: [] }
+        : withLeadingSpace(expression);
+    }
+    default:
+      throw new CogVLM2Error(
+        'invalid_value',
+        `format.type must be json_object, json_schema, regex or choice; got ${JSON.stringify((format as { type: unknown }).type)}.`,
+      );
+  }
+}
+
+function withLeadingSpace(expression: Expression, ignored: readonly string[] = []): AnswerGrammar {
+  return { expression: sequence(leadingSpace, expression), keepsLeadingSpace: false, ignored };
+}
+
+function keyOf(format: AnswerFormat): string {
+  if (format.type !== 'json_schema') return JSON.stringify(format);
+  let schema: string;
+  try {
+    schema = JSON.stringify(format.schema);
+  } catch {
+    refuse('#', 'cannot be written as JSON');
+  }
+  if (schema.length > longest)
+    refuse('#', `has ${schema.length} characters as JSON; schemas of up to ${longest} can be enforced`);
+  return schema;
+}
