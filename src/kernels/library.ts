@@ -7,7 +7,7 @@ import { selfTest } from './self-test.ts';
 import { platformHere, platforms, type Variant, variants } from './variants.ts';
 
 /** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
-export type KernelName = 'quantize';
+export type KernelName = 'quantize' | 'attention' | 'attention_append' | 'attention_scratch';
 
 /** The compiled kernels of one instruction set. */
 export interface Kernels {

@@ -1,0 +1,152 @@
+import koffi from 'koffi';
+import { CogVLM2Error } from '../errors.ts';
+import type { Pointer } from '../ggml/declarations.ts';
+import type { DType } from '../ggml/dtype.ts';
+import type { Graph } from '../ggml/graph.ts';
+import { describe, isContiguous, type Tensor } from '../ggml/tensor.ts';
+import { type Kernels, kernels } from './library.ts';
+
+export interface HeadShape {
+  headSize: number;
+  /** A multiple of `kvHeads`. */
+  heads: number;
+  kvHeads: number;
+}
+
+/** The rows of one sequence in a graph. They follow the rows of the sequence before. */
+export interface SequenceRows {
+  /** Of a tensor of `AttentionKernel.packedSizes`. */
+  address: Pointer;
+  /** Keys that the tensor has room for. */
+  capacity: number;
+  rows: number;
+  /** The key of row i goes to `at + i`. */
+  at: number;
+  /** Each row attends to the first `keys` keys; null: row i attends to the first `at + i + 1` (causal). */
+  keys: number | null;
+}
+
+/** Keys and values have 16 bits an element: bf16 or f16, whichever the kernels' variant multiplies. */
+export const packedType = 'f16' satisfies DType;
+const packedBytes = 2;
+/** Keys are packed in groups whose size divides this number. */
+const blockKeys = 64;
+const tableColumns = 6;
+
+/**
+ * Attention over packed keys and values, as c/attention.c computes it. Both nodes, `append` and `attend`, read a table of
+ * the graph's sequences. A row's result does not depend on the rows, sequences and threads beside it.
+ */
+export class AttentionKernel {
+  readonly #kernels: Kernels;
+  readonly #shape: HeadShape;
+  readonly #threads: number;
+
+  /** @param threads most that a graph is run with */
+  constructor(kernels: Kernels, shape: HeadShape, threads: number) {
+    this.#kernels = kernels;
+    this.#shape = shape;
+    this.#threads = threads;
+  }
+
+  /** Null where ggml's attention has to be used: on other processors, and for head sizes that are no multiple of 16. */
+  static for(shape: HeadShape, threads: number): AttentionKernel | null {
+    const found = kernels();
+    return found && shape.headSize % 16 === 0 ? new AttentionKernel(found, shape, threads) : null;
+  }
+
+  /** Sizes of a tensor for keys and values: [elements of a block, blocks, kvHeads, keys and values of each layer]. */
+  packedSizes(layers: number, capacity: number): number[] {
+    return [blockKeys * this.#paddedSize, this.blocksOf(capacity), this.#shape.kvHeads, 2 * layers];
+  }
+
+  /** Bytes of such a tensor. */
+  packedBytes(layers: number, capacity: number): number {
+    return this.packedSizes(layers, capacity).reduce((product, size) => product * size, packedBytes);
+  }
+
+  /** Blocks of such a tensor that hold this many keys. */
+  blocksOf(keys: number): number {
+    return Math.ceil(keys / blockKeys);
+  }
+
+  /** Memory that `attend` needs beside its result. */
+  get scratchBytes(): number {
+    const address = this.#kernels.address('attention_scratch');
+    const scratch = koffi.decode(address, koffi.proto('int64_t (int64_t headSize)'));
+    return Number(scratch(this.#shape.headSize)) * this.#threads;
+  }
+
+  table(graph: Graph, sequences: readonly SequenceRows[]): Tensor {
+    return graph.input('i64', [tableColumns, sequences.length], this.tableData(sequences));
+  }
+
+  /** The table's elements, to refill it. @throws CogVLM2Error `engine_bug` for keys outside of the memory. */
+  tableData(sequences: readonly SequenceRows[]): BigInt64Array {
+    return BigInt64Array.from(
+      sequences.flatMap(({ address, capacity, rows, at, keys }) => {
+        const isWhole = [rows, at, keys ?? 1].every(Number.isSafeInteger);
+        if (
+          !isWhole ||
+          rows < 1 ||
+          at < 0 ||
+          at + rows > capacity ||
+          (keys ?? 1) < 1 ||
+          (keys ?? 1) > capacity
+        ) {
+          throw new CogVLM2Error(
+            'engine_bug',
+            `${rows} rows at ${at} that see ${keys ?? 'earlier'} keys do not fit into ${capacity}.`,
+          );
+        }
+        const packedCapacity = this.blocksOf(capacity) * blockKeys;
+        return [address, ...[packedCapacity, this.#shape.kvHeads, rows, at, keys ?? 0].map(BigInt)];
+      }),
+    );
+  }
+
+  /** Packs k and v, f32 [headSize, kvHeads, n], when the graph runs: before an `attend` that is added after it. */
+  append(graph: Graph, k: Tensor, v: Tensor, table: Tensor, layer: number): void {
+    const { kvHeads } = this.#shape;
+    const fits = k.shape[2] === v.shape[2] && this.#isHeads(k, kvHeads) && this.#isHeads(v, kvHeads);
+    check(fits && isTable(table), 'append', k, v, table);
+    const kernel = this.#kernels.address('attention_append');
+    graph.effect(graph.custom(kernel, 'f32', [1], [k, v, table], BigInt(layer)));
+  }
+
+  /** softmax(q k^T / sqrt(headSize)) v for q, f32 [headSize, heads, n] -> f32 [headSize, heads, n]. */
+  attend(graph: Graph, q: Tensor, table: Tensor, layer: number): Tensor {
+    check(this.#isHeads(q, this.#shape.heads) && isTable(table), 'attend', q, table);
+    const [headSize, heads, n] = q.shape;
+    const count = headSize * heads * n;
+    const kernel = this.#kernels.address('attention');
+    const result = graph.custom(kernel, 'f32', [count + this.scratchBytes / 4], [q, table], BigInt(layer));
+    const row = 4 * headSize;
+    return graph.view(result, [headSize, heads, n], [row, row * heads, row * heads * n], 0);
+  }
+
+  get #paddedSize(): number {
+    return Math.ceil(this.#shape.headSize / 32) * 32;
+  }
+
+  #isHeads({ type, shape, strides }: Tensor, heads: number): boolean {
+    return (
+      type === 'f32' &&
+      strides[0] === 4 &&
+      shape[0] === this.#shape.headSize &&
+      shape[1] === heads &&
+      shape[3] === 1
+    );
+  }
+}
+
+function isTable(table: Tensor): boolean {
+  const isMatrix = table.shape[2] * table.shape[3] === 1;
+  return table.type === 'i64' && table.shape[0] === tableColumns && isMatrix && isContiguous(table);
+}
+
+function check(right: boolean, node: string, ...tensors: Tensor[]): void {
+  if (right) return;
+  const shapes = tensors.map(describe).join(' and ');
+  throw new CogVLM2Error('engine_bug', `The attention kernel's ${node} does not fit ${shapes}.`);
+}

@@ -1,0 +1,232 @@
+/*
+ * Nodes: softmax(q k^T / sqrt(d)) v over packed keys and values, for heads whose size d is a multiple of 16.
+ *
+ * Keys and values are packed once, when they are appended, and read by every later row. Of each key/value head:
+ *   keys    [capacity / LANES][padded d / PAIR][LANES][PAIR], zeros behind d
+ *   values  [capacity / PAIR][d][PAIR], in as much memory
+ * with 16 bits an element (see PAIR). The padded d is a multiple of 32, the capacity one of 64.
+ *
+ * A row's result does not depend on the rows, sequences and threads beside it, nor on the capacity: keys are taken in
+ * blocks from the first on, and every sum adds its terms in their order.
+ */
+#include <math.h>
+#include "attention-product.h"
+
+#define TILE 96                       /* rows that read a block of keys together */
+#define BLOCK (PAIR == 2 ? 256 : 128) /* keys of a step of the online softmax: a block stays in the L2 cache */
+
+/* A row of the table (i64) that both nodes read: a sequence, or a batch item of full attention. */
+struct sequence {
+  int64_t address;  /* of layer 0. A layer's values follow its keys; then comes the next layer. */
+  int64_t capacity; /* keys */
+  int64_t kv_heads;
+  int64_t rows; /* of q, k and v, which follow the rows of the sequence before */
+  int64_t at;   /* where the first row's key goes */
+  int64_t keys; /* that each row attends to; 0: the row whose key is at i attends to the first i + 1 */
+};
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t padded_size(int64_t d) { return (d + 31) / 32 * 32; }
+
+INLINE uint16_t *keys_at(const struct sequence *s, const void *layer, int64_t head, int64_t d) {
+  return (uint16_t *)(uintptr_t)s->address + (2 * (intptr_t)layer * s->kv_heads + head) * s->capacity * padded_size(d);
+}
+INLINE uint16_t *values_at(const struct sequence *s, const void *layer, int64_t head, int64_t d) {
+  return keys_at(s, layer, head + s->kv_heads, d);
+}
+
+/* Packs the rows of k and v: src[0] and src[1], f32 [d, kv_heads, n]; src[2] is the table. dst is not written. */
+void KERNEL(attention_append)(struct tensor *dst, int thread, int threads, void *layer) {
+  const struct tensor *k = dst->src[0], *v = dst->src[1];
+  const struct sequence *s = dst->src[2]->data, *end = s + dst->src[2]->ne[1];
+  const int64_t d = k->ne[0], padded = padded_size(d);
+  for (int64_t first = 0, task = 0; s < end; first += s->rows, s++) {
+    for (int64_t head = 0; head < s->kv_heads; head++) {
+      if (task++ % threads != thread) continue;
+      for (int64_t row = 0; row < s->rows; row++) {
+        const int64_t at = s->at + row;
+        const char *from_k = (const char *)k->data + head * k->nb[1] + (first + row) * k->nb[2];
+        const char *from_v = (const char *)v->data + head * v->nb[1] + (first + row) * v->nb[2];
+        uint16_t *keys = keys_at(s, layer, head, d) + at / LANES * LANES * padded + at % LANES * PAIR;
+        uint16_t *values = values_at(s, layer, head, d) + at / PAIR * PAIR * d + at % PAIR;
+        for (int64_t i = 0; i < padded; i += LANES) {
+          uint16_t x[LANES] = {0};
+          if (i < d) narrow_store(x, floats_load(from_k + i * 4));
+          for (int l = 0; l < LANES; l += PAIR) memcpy(keys + (i + l) * LANES, x + l, 2 * PAIR);
+        }
+        for (int64_t i = 0; i < d; i += LANES) {
+          uint16_t x[LANES];
+          narrow_store(x, floats_load(from_v + i * 4));
+          for (int l = 0; l < LANES; l++) values[(i + l) * PAIR] = x[l];
+        }
+      }
+    }
+  }
+}
+
+/* One thread's memory. */
+struct scratch {
+  int64_t *limits;            /* [TILE] keys that a row attends to; they do not fall from row to row */
+  float *top, *sum, *factors; /* [TILE] largest score, sum of the probabilities, what the last step multiplies sums by */
+  float *scores;              /* [TILE][BLOCK] */
+  float *outputs;             /* [TILE][d] */
+  uint32_t *queries;          /* [TILE][padded d / PAIR] */
+  uint32_t *probabilities;    /* [TILE][BLOCK / PAIR] */
+  uint32_t *masked;           /* [STEP][d] values, with zeros for keys that a row does not see */
+  uint32_t *keys, *values;    /* [BLOCK][padded d] a widened block, where elements are no words */
+};
+
+/* Lays a thread's scratch out from p on. @returns its end */
+static uintptr_t scratch_at(uintptr_t p, int64_t d, struct scratch *s) {
+  const int64_t rows = TILE + ROWS_BEHIND, widened = PAIR == 1 ? BLOCK * padded_size(d) : 0;
+#define TAKE(member, count) (s->member = (void *)p, p += ((count) * sizeof(*s->member) + 63) / 64 * 64)
+  TAKE(limits, rows), TAKE(top, rows), TAKE(sum, rows), TAKE(factors, rows);
+  TAKE(scores, rows * BLOCK), TAKE(outputs, rows * d);
+  TAKE(queries, rows * padded_size(d) / PAIR), TAKE(probabilities, rows * BLOCK / PAIR);
+  TAKE(masked, STEP * d), TAKE(keys, widened), TAKE(values, widened);
+  return p;
+}
+
+static int64_t scratch_bytes(int64_t d) {
+  struct scratch s;
+  return scratch_at(0, d, &s) + 64; /* with room to begin at a cache line */
+}
+
+/* Bytes of scratch that `attention` needs for each thread. */
+int64_t KERNEL(attention_scratch)(int64_t d) { return scratch_bytes(d); }
+
+/* `count` stored elements as words. */
+INLINE const uint32_t *words_of(const uint16_t *elements, int64_t count, uint32_t *memory) {
+#if PAIR == 2
+  (void)count, (void)memory;
+  return (const uint32_t *)elements;
+#else
+  for (int64_t i = 0; i < count; i += LANES) floats_store(memory + i, floats_from_halves(elements + i));
+  return memory;
+#endif
+}
+
+/* A row's first `count` scores become probabilities relative to the new top; zeros follow to a whole step. */
+static void softmax_step(const struct scratch *t, int64_t row, int64_t count) {
+  const float *scores = t->scores + row * BLOCK;
+  uint32_t *probabilities = t->probabilities + row * (BLOCK / PAIR);
+  floats most = floats_set(t->top[row]), sum = floats_zero();
+  for (int64_t i = 0; i < count; i += LANES)
+    most = floats_max(floats_first(floats_load(scores + i), count - i, floats_set(-INFINITY)), most);
+  const float top = floats_largest(most);
+  for (int64_t i = 0; i < count; i += PAIR * LANES) {
+    floats p[PAIR];
+    for (int j = 0; j < PAIR; j++) {
+      const int64_t left = count - i - j * LANES;
+      p[j] = floats_exp2(floats_sub(floats_load(scores + i + j * LANES), floats_set(top)));
+      p[j] = floats_first(p[j], left > 0 ? left : 0, floats_zero());
+      sum = floats_add(sum, p[j]);
+    }
+    words_store(probabilities + i / PAIR, p);
+  }
+  float factors[LANES];
+  floats_store(factors, floats_exp2(floats_set(t->top[row] - top)));
+  t->factors[row] = factors[0];
+  t->top[row] = top;
+  t->sum[row] = t->sum[row] * factors[0];
+  t->sum[row] = t->sum[row] + floats_sum(sum);
+}
+
+/* outputs[row..row + rows) += probabilities[..][from, to) values[from, to), in words of keys. */
+INLINE void add_values(const struct scratch *t, int64_t row, int64_t rows, const uint32_t *values, int64_t d,
+                       int64_t from, int64_t to) {
+  if (from == to) return;
+  for (int64_t i = 0; i < d; i += VECTORS * LANES)
+    product((int)rows, (int)least(VECTORS, (d - i) / LANES), t->probabilities + row * (BLOCK / PAIR) + from, BLOCK / PAIR,
+            values + i, d, LANES, to - from, t->outputs + row * d + i, d, 1);
+}
+
+/* The same for rows of a group, each with the keys that it sees of the block that begins at `start`. */
+static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, int64_t start, const uint32_t *values,
+                            int64_t d) {
+  const int64_t step = STEP * PAIR, end = row + rows; /* keys of a step */
+  const int64_t shared = least(t->limits[row] - start, BLOCK) / step * STEP;
+  for (int64_t r = row; r < end; r++)
+    for (int64_t i = 0; i < d; i += LANES) {
+      float *o = t->outputs + r * d + i;
+      floats_store(o, floats_mul(floats_load(o), floats_set(t->factors[r])));
+    }
+  add_values(t, row, rows, values, d, 0, shared);
+  for (int64_t r = row, next; r < end; r = next) { /* rows with the same limit */
+    for (next = r + 1; next < end && t->limits[next] == t->limits[r];) next++;
+    const int64_t count = least(t->limits[r] - start, BLOCK), whole = count / step * STEP, left = count % step;
+    add_values(t, r, next - r, values + shared * d, d, shared, whole);
+    if (left == 0) continue;
+    /* Whatever the memory behind the last key holds, NaN included, must not count. */
+    memset(t->masked, 0, STEP * d * sizeof(uint32_t));
+    memcpy(t->masked, values + whole * d, (left + PAIR - 1) / PAIR * d * sizeof(uint32_t));
+    for (int64_t i = 0; left % PAIR && i < d; i++) t->masked[left / PAIR * d + i] &= 0xffff;
+    add_values(t, r, next - r, t->masked, d, whole, whole + STEP);
+  }
+}
+
+/* All keys for the rows of a tile. */
+static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, const uint16_t *values, int64_t d) {
+  const int64_t padded = padded_size(d), steps = STEP > 1 ? padded / PAIR : d / PAIR;
+  int64_t first = 0; /* of the rows that see the block: this one and all behind it */
+  for (int64_t start = 0; start < t->limits[rows - 1]; start += BLOCK) {
+    while (t->limits[first] <= start) first++;
+    const int64_t count = least(t->limits[rows - 1] - start, BLOCK);
+    const uint32_t *k = words_of(keys + start * padded, (count + LANES - 1) / LANES * LANES * padded, t->keys);
+    const uint32_t *v = words_of(values + start * d, count * d, t->values);
+    for (int64_t i = 0; i < count; i += VECTORS * LANES)
+      for (int64_t r = first; r < rows; r += GROUP) {
+        const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
+        if (seen <= 0) continue;
+        product((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->queries + r * (padded / PAIR), padded / PAIR,
+                k + i * (padded / PAIR), LANES, LANES * padded / PAIR, steps, t->scores + r * BLOCK + i, BLOCK, 0);
+      }
+    for (int64_t r = first; r < rows; r++) softmax_step(t, r, least(t->limits[r] - start, BLOCK));
+    for (int64_t r = first; r < rows; r += GROUP) add_seen_values(t, r, least(GROUP, rows - r), start, v, d);
+  }
+}
+
+/*
+ * dst f32: the result [d, heads, n], then every thread's scratch. src[0] is q, f32 [d, heads, n]; src[1] the table. The
+ * rows of a tile are the queries of heads that share keys and values: query 0 of each head, query 1 of each head, ...
+ */
+void KERNEL(attention)(struct tensor *dst, int thread, int threads, void *layer) {
+  const struct tensor *q = dst->src[0];
+  const struct sequence *s = dst->src[1]->data, *end = s + dst->src[1]->ne[1];
+  const int64_t d = q->ne[0], heads = q->ne[1], padded = padded_size(d);
+  float *result = dst->data;
+  struct scratch t;
+  scratch_at(((uintptr_t)(result + d * heads * q->ne[2]) + thread * scratch_bytes(d) + 63) / 64 * 64, d, &t);
+  const floats scale = floats_set(1.44269504f / sqrtf((float)d)); /* softmax in base 2 */
+  product_begin();
+  for (int64_t first = 0, task = 0; s < end; first += s->rows, s++) {
+    const int64_t shared = heads / s->kv_heads, all = s->rows * shared;
+    for (int64_t head = 0; head < s->kv_heads; head++)
+      for (int64_t start = 0; start < all; start += TILE) {
+        if (task++ % threads != thread) continue;
+        const int64_t rows = least(TILE, all - start);
+        for (int64_t r = 0; r < rows; r++) {
+          const int64_t row = (start + r) / shared, h = head * shared + (start + r) % shared;
+          const char *from = (const char *)q->data + h * q->nb[1] + (first + row) * q->nb[2];
+          for (int64_t i = 0; i < padded; i += PAIR * LANES) {
+            floats x[PAIR];
+            for (int64_t j = 0, at = i; j < PAIR; j++, at += LANES)
+              x[j] = at < d ? floats_mul(scale, floats_load(from + at * 4)) : floats_zero();
+            words_store(t.queries + (r * padded + i) / PAIR, x);
+          }
+          for (int64_t i = 0; i < d; i += LANES) floats_store(t.outputs + r * d + i, floats_zero());
+          t.limits[r] = s->keys ? s->keys : s->at + row + 1;
+          t.top[r] = -INFINITY;
+          t.sum[r] = 0;
+        }
+        attend(&t, rows, keys_at(s, layer, head, d), values_at(s, layer, head, d), d);
+        for (int64_t r = 0; r < rows; r++) {
+          const int64_t row = (start + r) / shared, h = head * shared + (start + r) % shared;
+          float *to = result + ((first + row) * heads + h) * d;
+          for (int64_t i = 0; i < d; i += LANES)
+            floats_store(to + i, floats_div(floats_load(t.outputs + r * d + i), floats_set(t.sum[r])));
+        }
+      }
+  }
+  product_end();
+}
