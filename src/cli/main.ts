@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { writeProblem } from '../files/atomic-file.ts';
 /** The program `cogvlm2`: this process's streams and exit status around one run. Nothing else ends the process. */
+import { writeProblem } from '../files/atomic-file.ts';
+import { endWithSupervisor, isSupervised, supervise } from '../server/supervise.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library.ts';
 import { runProgram } from './program.ts';
@@ -20,8 +21,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => {});
 
-const exitCode = await runProgram(process.argv.slice(2), {
-  terminal: processTerminal(outputClosed.signal),
-  library,
-});
+const argv = process.argv.slice(2);
+if (isSupervised()) endWithSupervisor();
+const exitCode =
+  argv[0] === 'serve' && !isSupervised()
+    ? await supervise({ argv: process.argv.slice(1) })
+    : await runProgram(argv, { terminal: processTerminal(outputClosed.signal), library });
 if (!outputFailed) process.exitCode = exitCode;

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
+import { reportListening } from '../../server/supervise.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { DEMO_NOTICE, loadOptions } from '../open-model.ts';
@@ -136,7 +137,7 @@ export const serve = defineCommand({
 [server.md](server.md): endpoints, limits, metrics, security. Ctrl-C or SIGTERM ends it: requests under way are answered
 first, for at most \`--drain-seconds\`, and the exit status is 0; a second one ends it at once. It ends by itself only
 when it cannot begin: 2 when it cannot listen, 4 when the model cannot be loaded, 6 when the engine does not run here.
-The engine is a process of its own; when that ends, it is started again.
+The server and the engine are processes of their own; when one crashes, it is started again.
 
 \`COGVLM2_API_KEY\` and the other lists take one value a line.`,
 
@@ -169,6 +170,7 @@ The engine is a process of its own; when that ends, it is started again.
     terminal.stdout.write(
       `cogvlm2: ${name} (${formatBytes(sizeBytes)}, ${formatCount(contextSize)} tokens of context) at ${server.url}, API at ${server.url}/v1\n`,
     );
+    reportListening(server.url);
     await aborted(stop.signal);
     await server.close();
     return 0;
