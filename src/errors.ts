@@ -4,12 +4,19 @@
  */
 export class CogVLM2Error extends Error {
   readonly code: ErrorCode;
+  /** The numbers in the message, where programs need them: `promptTokens` and `contextSize` of `context_length_exceeded`. */
+  readonly details: Readonly<Record<string, number>>;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, { details = {}, ...options }: CogVLM2ErrorOptions = {}) {
     super(message, options);
     this.name = 'CogVLM2Error';
     this.code = code;
+    this.details = details;
   }
+}
+
+export interface CogVLM2ErrorOptions extends ErrorOptions {
+  details?: Readonly<Record<string, number>>;
 }
 
 export type ErrorCode =

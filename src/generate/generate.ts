@@ -71,9 +71,11 @@ export function prepare(
   if (maxTokens > room) {
     const image = hasImage ? ` (${config.vision.imageTokens} of them for the image)` : '';
     const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
+    // Clients such as litellm know the error by its first words.
     throw new CogVLM2Error(
       'context_length_exceeded',
-      `The prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}, but the context is ${capacity}. ${remedy}`,
+      `This model's maximum context length is ${capacity} tokens. However, the prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,
+      { details: { promptTokens: prompt.ids.length, contextSize: capacity } },
     );
   }
   const { logprobs } = options;

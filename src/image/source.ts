@@ -17,8 +17,10 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
-const DATA_URL = /^data:image\/(?:png|jpeg|jpg|webp);base64,/i;
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** RFC 2397: a media type, parameters, and that the rest is base64. The bytes say what the image is, not the type. */
+const DATA_URL = /^data:[^,]{0,1000}?;\s*base64\s*,/i;
+/** Of both alphabets of RFC 4648. */
+const BASE64 = /^[A-Za-z0-9+/_-]*$/;
 
 /**
  * The encoded bytes of a picture.
@@ -39,26 +41,32 @@ export async function readImageSource(source: ImageSource, options: ReadOptions 
 }
 
 /**
- * The bytes in a base64 data URL (png, jpeg or webp). Strict: the standard alphabet, with its padding, no white space.
- * The length is checked before decoding, so an oversized URL costs no second copy.
- * @throws CogVLM2Error invalid_value, image_too_large
+ * The bytes in a base64 data URL. As in browsers, white space between the characters and missing padding do not
+ * matter (https://infra.spec.whatwg.org/#forgiving-base64-decode), and characters may be percent-encoded.
+ * @throws CogVLM2Error invalid_value, image_too_large, invalid_image (no bytes)
  */
 export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS.maxBytes): Uint8Array {
   const head = DATA_URL.exec(url)?.[0];
   if (head === undefined) {
     throw new CogVLM2Error(
       'invalid_value',
-      `A picture's data URL starts with data:image/png;base64, (or jpeg, or webp); this one starts with ${shorten(url)}.`,
+      `An image's data URL starts with data:image/png;base64, (or another image type); this one starts with ${shorten(url)}.`,
     );
   }
-  const length = url.length - head.length;
-  const sizeBytes = Math.floor(length / 4) * 3 - (url.endsWith('==') ? 2 : url.endsWith('=') ? 1 : 0);
-  checkSize(sizeBytes, maxBytes);
-  const text = url.slice(head.length);
-  if (length % 4 !== 0 || !BASE64.test(text)) {
+  let text = url.slice(head.length);
+  if (text.includes('%')) {
+    text = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+  }
+  if (/\s/.test(text)) text = text.replaceAll(/\s+/g, '');
+  const length = text.length;
+  text = text.replace(/={1,2}$/, '');
+  checkSize(Math.floor((text.length * 3) / 4), maxBytes);
+  if (text.length % 4 === 1 || !BASE64.test(text)) {
     throw new CogVLM2Error(
       'invalid_value',
-      `The data URL's ${length} characters after the comma are not base64 (a multiple of 4 characters of A-Z a-z 0-9 + / with = at the end).`,
+      `The data URL's ${length} characters after the comma are not base64 (characters of A-Z a-z 0-9 + / with = at the end).`,
     );
   }
   return checked(Buffer.from(text, 'base64'), maxBytes);

@@ -38,27 +38,37 @@ export type ApiCode = keyof typeof STATUSES;
 export type ApiStatus = (typeof STATUSES)[ApiCode];
 export const API_STATUSES: Readonly<Record<ApiCode, ApiStatus>> = STATUSES;
 
+/** The numbers of `context_length_exceeded`, under llama-server's names. */
+export type ErrorNumbers = Partial<Record<'n_prompt_tokens' | 'n_ctx', number>>;
+
 export interface ErrorBody {
-  error: { message: string; type: string; param: string | null; code: ApiCode };
+  error: { message: string; type: string; param: string | null; code: ApiCode } & ErrorNumbers;
 }
 
 export interface ApiErrorDetails extends ErrorOptions {
   /** The field of the request that is wrong. */
   param?: string;
   headers?: Record<string, string>;
+  numbers?: ErrorNumbers;
 }
 
 export class ApiError extends Error {
   readonly code: ApiCode;
   readonly param: string | null;
   readonly headers: Readonly<Record<string, string>>;
+  readonly numbers: Readonly<ErrorNumbers>;
 
-  constructor(code: ApiCode, message: string, { param, headers = {}, ...options }: ApiErrorDetails = {}) {
+  constructor(
+    code: ApiCode,
+    message: string,
+    { param, headers = {}, numbers = {}, ...options }: ApiErrorDetails = {},
+  ) {
     super(message, options);
     this.name = 'ApiError';
     this.code = code;
     this.param = param ?? null;
     this.headers = headers;
+    this.numbers = numbers;
   }
 
   get status(): ApiStatus {
@@ -66,8 +76,8 @@ export class ApiError extends Error {
   }
 
   get body(): ErrorBody {
-    const { message, param, code } = this;
-    return { error: { message, type: typeOf(this.status), param, code } };
+    const { message, param, code, numbers } = this;
+    return { error: { message, type: typeOf(this.status), param, code, ...numbers } };
   }
 }
 
@@ -81,10 +91,15 @@ export const DO_NOT_RETRY = { 'x-should-retry': 'false' };
 export function apiErrorOf(error: unknown, requestId: string): ApiError {
   if (error instanceof ApiError) return error;
   const code = error instanceof CogVLM2Error ? PASSED_ON[error.code] : undefined;
-  if (code !== undefined) {
+  if (error instanceof CogVLM2Error && code !== undefined) {
     const param = PARAMS[code];
-    const message = inWireNames((error as Error).message);
-    return new ApiError(code, message, { cause: error, ...(param !== undefined && { param }) });
+    const { promptTokens, contextSize } = error.details;
+    const numbers = {
+      ...(promptTokens !== undefined && { n_prompt_tokens: promptTokens }),
+      ...(contextSize !== undefined && { n_ctx: contextSize }),
+    };
+    const message = inWireNames(error.message);
+    return new ApiError(code, message, { cause: error, numbers, ...(param !== undefined && { param }) });
   }
   return new ApiError(
     'engine_failed',

@@ -57,6 +57,8 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
       get names() {
         return [engine.info.name, ...options.aliases];
       },
+      maxAnswers: options.parallel,
+      imagePrompt: options.imagePrompt ?? null,
       maxPixels: options.maxImagePixels,
       maxBytes: options.maxBodyBytes,
       fetchImage: imageFetcher({

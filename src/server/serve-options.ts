@@ -10,6 +10,8 @@ export interface ServeOptions {
   insecure: boolean;
   /** Further names of the model. */
   aliases: readonly string[];
+  /** The question about an image that comes without one. By default it is in the request's language. */
+  imagePrompt?: string | undefined;
   parallel: number;
   maxQueue: number;
   maxPerClient?: number | undefined;

@@ -58,7 +58,7 @@ test('a prompt is measured as an answer would count it, and refused as an answer
   const { usage } = await model.chat(exact, history).ask('And now?', { maxTokens: 1 }).result();
   expect(size).toEqual({ promptTokens: usage.promptTokens, imageTokens: 6, maxTokens: 5, ignored: [] });
   expect(model.check(false, 'And now?').imageTokens).toBe(0);
-  expect(() => model.check(true, 'why '.repeat(300))).toThrow(/but the context is 256/);
+  expect(() => model.check(true, 'why '.repeat(300))).toThrow(/maximum context length is 256 tokens/);
 });
 
 test('text to ids and back', () => {
@@ -182,7 +182,7 @@ describe('what is refused', () => {
     const error = await rejected(small.ask(exact, 'What is in the picture?').result());
     expect(error.code).toBe('context_length_exceeded');
     expect(error.message).toContain('(6 of them for the image)');
-    expect(error.message).toContain('the context is 10');
+    expect(error.message).toContain('maximum context length is 10');
   });
 
   test('a checkpoint without a tokenizer, and an aborted load', async () => {

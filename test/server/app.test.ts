@@ -118,7 +118,7 @@ describe('an answer', () => {
       object: 'chat.completion',
       model: 'demo',
       choices: [{ message: { role: 'assistant', content: 'word ' }, finish_reason: 'length' }],
-      warnings: ['2 pictures are in the messages; the model sees one, the last.'],
+      warnings: ['2 images are in the messages; the model sees one, the last.'],
     });
   });
 
@@ -328,13 +328,13 @@ describe('limits of a request', () => {
       'a HEIC',
       'data:image/heic;base64,AAAA',
       'invalid_image_format',
-      'The image is image/heic; this server reads JPEG, PNG and WebP.',
+      'The image is unknown data (sent as image/heic); this server reads JPEG, PNG and WebP.',
     ],
     [
       'a GIF that calls itself PNG',
       `data:image/png;base64,${Buffer.from('GIF89a').toString('base64')}`,
       'invalid_image_format',
-      'The image is a GIF; this server reads JPEG, PNG and WebP.',
+      'The image is a GIF (sent as image/png); this server reads JPEG, PNG and WebP.',
     ],
     ['what is not base64', 'data:image/png;base64,@@@@', 'invalid_image', 'not base64'],
     ['nothing', 'data:image/png;base64,', 'invalid_image', 'empty'],
@@ -458,8 +458,7 @@ describe('the log', () => {
     await server.post('/v1/chat/completions?hush=1', '{"hush', headers);
     const log = lines.join('');
     expect(log).toContain('"completionTokens":2');
-    expect(log).toContain('"unknownFields":["hushed"]');
-    expect(log.replaceAll('"hushed"', '')).not.toMatch(/hush|word|first-key/);
+    expect(log).not.toMatch(/hush|word|first-key/);
   });
 });
 

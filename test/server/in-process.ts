@@ -103,6 +103,8 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     origins: [],
     rules: {
       names,
+      maxAnswers: 2,
+      imagePrompt: null,
       maxPixels: 1_000_000,
       maxBytes: 2 ** 22,
       fetchImage: imageFetcher({ allowAny: false, allowHosts: [], maxBytes: 1000, timeoutMs: 1000 }),

@@ -19,8 +19,8 @@ const codeOf = async (response: Response) => {
 };
 
 describe('paths and methods', () => {
-  it.each(['/v1/models/', '/health/', '/v1/models/demo/'])(
-    '%s is what it is without its last slash',
+  it.each(['/v1/models/', '/models', '/models/demo', '/health/', '/v1/models/demo/'])(
+    '%s is answered',
     async (path) => {
       expect((await ask(path)).status).toBe(200);
     },
@@ -51,10 +51,21 @@ describe('paths and methods', () => {
   });
 
   it.each([
-    ['/chat/completions', 'Did you mean /v1/chat/completions?'],
+    ['/v1/chat/completion', 'Did you mean /v1/chat/completions?'],
     ['//v1/models', 'Did you mean /v1/models?'],
     ['/v1/model', 'Did you mean /v1/models?'],
-    ['/api/generate/something', 'The API is under /v1.'],
+    ['/some/thing/else', 'The API is under /v1.'],
+    ['/v1/messages', 'use POST /v1/chat/completions or /v1/responses'],
+    ['/v1/messages/count_tokens', "Anthropic's API is not served"],
+    ['/v1/completions', 'use POST /v1/chat/completions'],
+    ['/completion', 'use POST /v1/chat/completions'],
+    ['/api/chat', "Ollama's API is not served: use POST /v1/chat/completions"],
+    ['/api/generate/', "Ollama's API is not served"],
+    ['/api/tags', 'use GET /v1/models'],
+    ['/v1/responses/resp_1', 'Responses are not stored'],
+    ['/v1/embeddings', 'makes no embeddings'],
+    ['/v1/images/generations', 'answers with text'],
+    ['/v1/files', 'stores nothing'],
   ])('%s is not there, but the message helps', async (path, hint) => {
     expect(await codeOf(await ask(path))).toEqual([404, 'not_found', expect.stringContaining(hint)]);
   });

@@ -1,6 +1,6 @@
 /** A model that says `word ` again and again, one step at a time, and counts its steps: what the server's tests hold. */
 import { AnswerStream } from '../../src/generate/answer-stream.ts';
-import type { Answer, GenerateOptions } from '../../src/index.ts';
+import type { Answer, GenerateOptions, Turn } from '../../src/index.ts';
 import type { HostedModel } from '../../src/server/engine/protocol.ts';
 
 export interface ScriptedHost {
@@ -10,6 +10,9 @@ export interface ScriptedHost {
   /** Most answers that ran beside each other. */
   mostAtOnce: number;
   questions: string[];
+  histories: (readonly Turn[])[];
+  formats: GenerateOptions['format'][];
+  seeds: GenerateOptions['seed'][];
   /** While set, steps wait for it. */
   gate: Promise<void> | null;
 }
@@ -19,15 +22,20 @@ export function scriptedHost(): ScriptedHost {
     steps: 0,
     mostAtOnce: 0,
     questions: [],
+    histories: [],
+    formats: [],
+    seeds: [],
     gate: null,
     load: async () => model as unknown as HostedModel,
   };
   let atOnce = 0;
-  const ask = (question: string, { maxTokens = 100, signal }: GenerateOptions) =>
+  const ask = (question: string, { maxTokens = 100, signal, format, seed }: GenerateOptions) =>
     new AnswerStream(async (emit, left) => {
       const stop = signal ? AbortSignal.any([signal, left]) : left;
       host.mostAtOnce = Math.max(host.mostAtOnce, ++atOnce);
       host.questions.push(question);
+      host.formats.push(format);
+      host.seeds.push(seed);
       let made = 0;
       while (made < maxTokens && !stop.aborted) {
         host.steps++;
@@ -48,7 +56,10 @@ export function scriptedHost(): ScriptedHost {
       imageSize: 8,
       imageTokens: 6,
     },
-    chat: () => ({ ask, dispose() {} }),
+    chat: (_image: unknown, history: readonly Turn[]) => {
+      host.histories.push(history);
+      return { ask, dispose() {} };
+    },
     check: (
       hasImage: boolean,
       question: string,
@@ -57,6 +68,7 @@ export function scriptedHost(): ScriptedHost {
     ) => ({
       promptTokens: question.length + (hasImage ? 6 : 0),
       imageTokens: hasImage ? 6 : 0,
+      ignored: [],
       maxTokens,
     }),
     stats: () => ({ running: atOnce, tokensGenerated: host.steps }),

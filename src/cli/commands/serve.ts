@@ -29,6 +29,11 @@ const serveOptions = z.object({
     'A further name by which requests may call the model; may be repeated.',
     { value: 'NAME' },
   ),
+  imagePrompt: inServer(
+    z.string().min(1).optional(),
+    'The question about an image that comes without text; by default "Describe this image." in the language of the request.',
+    { value: 'TEXT' },
+  ),
   logLevel: inServer(
     z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
     'What is logged, as JSON lines on standard error; never what is in a request.',

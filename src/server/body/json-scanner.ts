@@ -59,7 +59,9 @@ export class JsonScanner {
 
   /** @throws SyntaxError, TypeError when the text is not JSON in UTF-8 */
   parse(): unknown {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(this.#text.all()));
+    const json = new TextDecoder('utf-8', { fatal: true }).decode(this.#text.all());
+    const value: unknown = JSON.parse(json);
+    keepSeedDigits(value, json);
     return this.#longStrings.size === 0 ? value : this.#restore(value);
   }
 
@@ -198,6 +200,17 @@ export class JsonScanner {
     }
     return value;
   }
+}
+
+/** `JSON.parse` rounds integers beyond 2^53. A seed of the request keeps its digits, as a bigint. */
+function keepSeedDigits(value: unknown, json: string): void {
+  if (typeof value !== 'object' || value === null || !('seed' in value)) return;
+  const { seed } = value;
+  if (!Number.isInteger(seed) || Number.isSafeInteger(seed)) return;
+  // No string can contain the key: its quotes would be escaped.
+  const seeds = [...json.matchAll(/(?<!\\)"seed"\s*:\s*(-?\d+)(?![\d.eE])/g)].map(([, digits]) => digits!);
+  const digits = seeds.findLast((digits) => Number(digits) === seed);
+  if (digits !== undefined) value.seed = BigInt(digits);
 }
 
 /** Bytes in one buffer that grows. */

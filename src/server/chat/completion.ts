@@ -1,117 +1,163 @@
-/** Answers in OpenAI's words: the plain object, the chunks of a stream, and what stands in both. */
-import type { Answer, Progress, TokenLogprobs, TokenProbability, Usage } from '../../index.ts';
+/** Answers as OpenAI's chat completions: the whole object, and the chunks of a stream. */
+import type { Answer, Progress, TokenLogprobs } from '../../index.ts';
+import type { ApiError } from '../api-error.ts';
+import {
+  type AnswerHead,
+  type AnswerWriter,
+  type FinishedAnswer,
+  timingsOf,
+  totalUsage,
+  wireLogprobs,
+} from './answer-writer.ts';
+import type { EventStreamEvent } from './event-stream.ts';
+import type { ChatRequest } from './request.ts';
+import type { ToolCall } from './tools.ts';
 
-/** What all chunks of an answer have in common. */
-export interface AnswerHead {
-  id: string;
-  /** Seconds since 1970. */
-  created: number;
-  model: string;
-  system_fingerprint: string;
-}
+export class CompletionWriter implements AnswerWriter {
+  readonly #head: object;
+  readonly #id: string;
+  readonly #request: ChatRequest;
+  /** For each answer, how many tokens were sent with their log-probabilities. */
+  readonly #sentLogprobs: number[];
+  /** For each answer, whether the head of its tool call was sent. */
+  readonly #hasCall: boolean[];
 
-export type WireFinishReason = 'stop' | 'length';
+  constructor({ id, created, model, fingerprint }: AnswerHead, request: ChatRequest) {
+    this.#id = id;
+    this.#head = { id, created, model, system_fingerprint: fingerprint };
+    this.#request = request;
+    this.#sentLogprobs = Array<number>(request.n).fill(0);
+    this.#hasCall = Array<boolean>(request.n).fill(false);
+  }
 
-export function completion(head: AnswerHead, answer: Answer, queueMs: number, warnings: readonly string[]) {
-  const message = { role: 'assistant', content: answer.text, refusal: null };
-  return {
-    ...head,
-    object: 'chat.completion',
-    choices: [
-      { index: 0, message, logprobs: logprobsOf(answer.logprobs), finish_reason: finishReasonOf(answer) },
-    ],
-    usage: usageOf(answer.usage),
-    timings: timingsOf(answer, queueMs),
-    seed: answer.seed,
-    ...(warnings.length > 0 && { warnings }),
-  };
-}
+  whole(answers: readonly FinishedAnswer[]): object {
+    return {
+      ...this.#head,
+      object: 'chat.completion',
+      choices: answers.map(({ answer }, index) => ({
+        index,
+        message: { role: 'assistant', ...this.#contentOf(index, answer), refusal: null },
+        logprobs: logprobsOf(answer.logprobs),
+        finish_reason: this.#finishReasonOf(answer),
+      })),
+      usage: usageOf(answers),
+      timings: timingsOf(answers[0]!),
+      seed: answers[0]!.answer.seed,
+      ...this.#warnings(),
+    };
+  }
 
-export interface Delta {
-  role?: 'assistant';
-  content?: string;
-}
+  begin(): EventStreamEvent[] {
+    return Array.from({ length: this.#request.n }, (_, index) => ({
+      data: {
+        ...this.#chunk(index, { role: 'assistant', content: this.#request.call ? null : '' }),
+        ...(index === 0 && this.#warnings()),
+      },
+    }));
+  }
 
-/** With `usage: null` where it was asked for, as OpenAI's own chunks before the last have it. */
-export function chunk(
-  head: AnswerHead,
-  delta: Delta,
-  finish_reason: WireFinishReason | null,
-  includeUsage: boolean,
-  logprobs?: readonly TokenLogprobs[],
-) {
-  return {
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, logprobs: logprobsOf(logprobs), finish_reason }],
-    ...(includeUsage && { usage: null }),
-  };
-}
+  /** `vision` counts layers of the vision tower, `prefill` tokens of the prompt, cached ones included. */
+  progress({ stage, done, total }: Progress, elapsedMs: number): EventStreamEvent[] {
+    if (!this.#request.returnProgress) return [];
+    const prompt_progress = { stage, total, processed: done, time_ms: Math.round(elapsedMs) };
+    return [{ data: { ...this.#chunkWithout(), prompt_progress } }];
+  }
 
-export function usageChunk(head: AnswerHead, usage: Usage) {
-  return { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(usage) };
-}
+  text(index: number, text: string, logprobs: readonly TokenLogprobs[] | undefined): EventStreamEvent[] {
+    const { call } = this.#request;
+    this.#sentLogprobs[index]! += logprobs?.length ?? 0;
+    if (call === undefined) return [{ data: this.#chunk(index, { content: text }, null, logprobs) }];
+    // Where there are several tools, the call is sent when its end is known.
+    if (!call.isSingle) return [];
+    const { name } = call.callIn('', false)!;
+    return [{ data: this.#chunk(index, this.#callDelta(index, { name, arguments: text }), null, logprobs) }];
+  }
 
-/** `vision` counts layers of the tower, `prefill` tokens of the prompt, those in the cache included. */
-export function progressChunk(
-  head: AnswerHead,
-  { stage, done, total }: Progress,
-  timeMs: number,
-  includeUsage: boolean,
-) {
-  const prompt_progress = { stage, total, processed: done, time_ms: Math.round(timeMs) };
-  return {
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [],
-    ...(includeUsage && { usage: null }),
-    prompt_progress,
-  };
+  end(index: number, finished: FinishedAnswer): EventStreamEvent[] {
+    const { answer } = finished;
+    const events: EventStreamEvent[] = [];
+    const call = this.#hasCall[index] ? null : this.#callIn(answer);
+    if (call) events.push({ data: this.#chunk(index, this.#callDelta(index, call)) });
+    // Tokens without text of their own, such as those of a stop string, have not been sent.
+    const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
+    const last = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
+    events.push({ data: { ...last, timings: timingsOf(finished), seed: answer.seed } });
+    return events;
+  }
+
+  close(answers: readonly FinishedAnswer[]): EventStreamEvent[] {
+    const usage = { ...this.#chunkWithout(), usage: usageOf(answers) };
+    return [...(this.#request.includeUsage ? [{ data: usage }] : []), { data: '[DONE]' }];
+  }
+
+  error({ body }: ApiError): EventStreamEvent[] {
+    return [{ data: body }];
+  }
+
+  #contentOf(index: number, answer: Answer) {
+    const call = this.#callIn(answer);
+    if (call === null) return { content: this.#request.call ? null : answer.text };
+    return { content: null, tool_calls: [{ id: this.#callId(index), type: 'function', function: call }] };
+  }
+
+  #callIn({ text, finishReason }: Answer): ToolCall | null {
+    return this.#request.call?.callIn(text, finishReason === 'stop') ?? null;
+  }
+
+  #callId(index: number): string {
+    return `call_${this.#id.replace(/^chatcmpl-/, '')}${index === 0 ? '' : `-${index}`}`;
+  }
+
+  #callDelta(index: number, { name, arguments: text }: ToolCall) {
+    const head = this.#hasCall[index] ? {} : { id: this.#callId(index), type: 'function' };
+    const called = this.#hasCall[index] ? { arguments: text } : { name, arguments: text };
+    this.#hasCall[index] = true;
+    return { tool_calls: [{ index: 0, ...head, function: called }] };
+  }
+
+  #finishReasonOf({ finishReason }: Answer): string {
+    if (finishReason === 'length') return 'length';
+    return this.#request.call ? 'tool_calls' : 'stop';
+  }
+
+  #chunk(
+    index: number,
+    delta: object,
+    finish_reason: string | null = null,
+    logprobs?: readonly TokenLogprobs[],
+  ) {
+    return {
+      ...this.#chunkWithout(),
+      choices: [{ index, delta, logprobs: logprobsOf(logprobs), finish_reason }],
+    };
+  }
+
+  /** A chunk without choices. It has `usage: null` where usage was asked for, as OpenAI's chunks before the last. */
+  #chunkWithout() {
+    return {
+      ...this.#head,
+      object: 'chat.completion.chunk',
+      choices: [],
+      ...(this.#request.includeUsage && { usage: null }),
+    };
+  }
+
+  #warnings() {
+    const { warnings } = this.#request;
+    return warnings.length > 0 && { warnings };
+  }
 }
 
 function logprobsOf(tokens: readonly TokenLogprobs[] | undefined) {
-  if (tokens === undefined) return null;
-  const wire = ({ text, logprob, bytes }: TokenProbability) => ({ token: text, logprob, bytes });
-  const content = tokens.map((token) => ({ ...wire(token), top_logprobs: token.top.map(wire) }));
-  return { content, refusal: null };
+  return tokens === undefined ? null : { content: wireLogprobs(tokens), refusal: null };
 }
 
-export function finishReasonOf({ finishReason }: Answer): WireFinishReason {
-  return finishReason === 'length' ? 'length' : 'stop';
-}
-
-export function usageOf({ promptTokens, imageTokens, cachedTokens, completionTokens }: Usage) {
+function usageOf(answers: readonly FinishedAnswer[]) {
+  const { promptTokens, imageTokens, cachedTokens, completionTokens } = totalUsage(answers);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
     prompt_tokens_details: { cached_tokens: cachedTokens, image_tokens: imageTokens },
   };
-}
-
-/** llama-server's names, and ours for what it has none for; milliseconds. */
-export function timingsOf({ usage, timings }: Answer, queueMs: number) {
-  const prompt_n = usage.promptTokens - usage.cachedTokens;
-  const predicted_n = usage.completionTokens;
-  const all = {
-    cache_n: usage.cachedTokens,
-    prompt_n,
-    prompt_ms: timings.prefillMs,
-    prompt_per_second: perSecond(prompt_n, timings.prefillMs),
-    predicted_n,
-    predicted_ms: timings.decodeMs,
-    predicted_per_second: perSecond(predicted_n, timings.decodeMs),
-    image_decode_ms: timings.imageMs,
-    image_encode_ms: timings.visionMs,
-    queue_ms: queueMs,
-    first_token_ms: timings.firstTokenMs,
-    total_ms: timings.totalMs,
-  };
-  return Object.fromEntries(
-    Object.entries(all).map(([name, value]) => [name, Math.round(value * 100) / 100]),
-  );
-}
-
-function perSecond(count: number, ms: number): number {
-  return ms > 0 ? (count * 1000) / ms : 0;
 }

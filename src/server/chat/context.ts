@@ -5,10 +5,10 @@ import type { Metrics } from '../metrics.ts';
 import type { FairQueue } from '../queue.ts';
 import type { RunningRequests } from '../running.ts';
 import type { ImageRules } from './image.ts';
+import type { RequestRules } from './request.ts';
 
-export interface ChatRules extends ImageRules {
-  /** The names that a request may call the model by; the first is the model's own. */
-  names: readonly string[];
+export interface ChatRules extends ImageRules, RequestRules {
+  /** Most tokens of an answer. */
   maxAnswerTokens: number;
   timeLimitMs: number;
   maxBufferedBytes: number;

@@ -1,12 +1,18 @@
 /**
- * A stream of server-sent events with a bound on what waits for a slow reader. Writing never waits: who does not read
- * is cut off, and the answer behind it stopped, before it holds much memory.
+ * A stream of server-sent events with a bounded buffer. Writing never waits: a client that reads too slowly is
+ * disconnected, and its answer stopped, before the buffer takes much memory.
  */
 export interface EventStream {
   readonly body: ReadableStream<Uint8Array>;
-  /** Nothing happens once the reader has left. */
-  send(data: object | '[DONE]'): void;
+  /** Does nothing once the reader has left. */
+  send(events: readonly EventStreamEvent[]): void;
   close(): void;
+}
+
+export interface EventStreamEvent {
+  /** The line `event:`, if there is one. */
+  event?: string;
+  data: object | '[DONE]';
 }
 
 export interface EventStreamOptions {
@@ -44,11 +50,16 @@ export function eventStream({ maxBufferedBytes, pingMs, onLeft, onSlow }: EventS
     },
     new ByteLengthQueuingStrategy({ highWaterMark: maxBufferedBytes }),
   );
-  // A comment, which clients skip: proxies close what is silent for long.
+  // Clients skip comments. Proxies close connections that are silent for long.
   const ping = setInterval(() => write(': ping\n\n'), pingMs);
   return {
     body,
-    send: (data) => write(`data: ${data === '[DONE]' ? data : JSON.stringify(data)}\n\n`),
+    send(events) {
+      for (const { event, data } of events) {
+        const name = event === undefined ? '' : `event: ${event}\n`;
+        write(`${name}data: ${data === '[DONE]' ? data : JSON.stringify(data)}\n\n`);
+      }
+    },
     close() {
       if (!open) return;
       end();

@@ -1,31 +1,49 @@
-/** One chat request from its arrival to its end: read, checked, given its turn, answered whole or as a stream. */
+/** One chat request from its arrival to its end: it is read, checked, queued, and answered whole or as a stream. */
 import type { Answer, AnswerEvent } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
 import type { Place } from '../queue.ts';
 import type { RunningRequest } from '../running.ts';
-import {
-  type AnswerHead,
-  chunk,
-  completion,
-  finishReasonOf,
-  progressChunk,
-  timingsOf,
-  usageChunk,
-} from './completion.ts';
+import type { AnswerHead, AnswerWriter, FinishedAnswer } from './answer-writer.ts';
+import { CompletionWriter } from './completion.ts';
 import type { ChatContext } from './context.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts';
 import type { RequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
-import { type PreparedRequest, prepareRequest } from './prepare.ts';
+import { prepareRequest, type RequestReader } from './prepare.ts';
+import { type ChatRequest, readChatRequest } from './request.ts';
+import { ResponsesWriter } from './responses.ts';
+import { readResponsesRequest } from './responses-request.ts';
 
-/** A request that was found right. */
-interface Job extends Pick<PreparedRequest, 'request' | 'image'> {
+/** One of OpenAI's two APIs: how its requests are read and its answers written. */
+export interface ChatApi {
+  idPrefix: string;
+  read: RequestReader;
+  writer(head: AnswerHead, request: ChatRequest): AnswerWriter;
+}
+
+export const COMPLETIONS_API: ChatApi = {
+  idPrefix: 'chatcmpl-',
+  read: readChatRequest,
+  writer: (head, request) => new CompletionWriter(head, request),
+};
+
+export const RESPONSES_API: ChatApi = {
+  idPrefix: 'resp_',
+  read: readResponsesRequest,
+  writer: (head, request) => new ResponsesWriter(head, request),
+};
+
+/** A request that was checked. */
+interface Job {
+  request: ChatRequest;
+  image: RequestImage | null;
   ask: AskRequest;
   running: RunningRequest;
-  place: Place;
-  head: AnswerHead;
+  /** In the queue, one for each answer. */
+  places: readonly Place[];
+  writer: AnswerWriter;
 }
 
 export class ChatHandler {
@@ -36,24 +54,36 @@ export class ChatHandler {
   }
 
   /** @throws ApiError and CogVLM2Error, as long as no stream has begun */
-  async answer(incoming: IncomingRequest): Promise<Response> {
-    const { running: requests } = this.#context;
-    const { place } = incoming;
-    const running = requests.start(`chatcmpl-${incoming.id}`, incoming.client);
-    const onLeft = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
+  async answer(incoming: IncomingRequest, api: ChatApi): Promise<Response> {
+    const { queue, running: requests, rules } = this.#context;
+    const places = [incoming.place];
+    const running = requests.start(`${api.idPrefix}${incoming.id}`, incoming.client);
+    const onDisconnect = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
     const end = () => {
       clearTimeout(timer);
-      incoming.disconnected.removeEventListener('abort', onLeft);
+      incoming.disconnected.removeEventListener('abort', onDisconnect);
       requests.end(running);
-      place.leave();
+      for (const place of places) place.leave();
     };
-    const timer = setTimeout(() => running.stop.abort(this.#tooLong()), this.#context.rules.timeLimitMs);
-    incoming.disconnected.addEventListener('abort', onLeft, { once: true });
-    if (incoming.disconnected.aborted) onLeft();
+    const timer = setTimeout(() => running.stop.abort(this.#tooLong()), rules.timeLimitMs);
+    incoming.disconnected.addEventListener('abort', onDisconnect, { once: true });
+    if (incoming.disconnected.aborted) onDisconnect();
     let streams = false;
     try {
-      const job = await this.#check(incoming, running, place);
-      if (!job.request.stream) return await this.#whole(job);
+      const { signal } = running.stop;
+      const { request, image, ask, size } = await prepareRequest(
+        incoming,
+        () => incoming.readBody(signal),
+        api.read,
+        this.#context,
+        signal,
+      );
+      running.promptTokens = size.promptTokens;
+      while (places.length < request.n) places.push(queue.enter(incoming.client));
+      const head = this.#headOf(running);
+      const writer = api.writer(head, request);
+      const job: Job = { request, image, ask, running, places, writer };
+      if (!request.stream) return Response.json(writer.whole(await this.#makeAll(job, () => {})));
       streams = true;
       return this.#stream(job, end);
     } finally {
@@ -61,46 +91,25 @@ export class ChatHandler {
     }
   }
 
-  /** How many tokens a request's prompt has, found as for an answer. */
-  async countTokens(body: unknown, signal: AbortSignal) {
-    const { promptTokens, imageTokens } = (await prepareRequest(async () => body, this.#context, signal))
-      .size;
+  /** How many tokens the prompt of a request has, counted as for an answer. */
+  async countTokens(incoming: IncomingRequest, body: unknown, api: ChatApi, signal: AbortSignal) {
+    const { size } = await prepareRequest(incoming, async () => body, api.read, this.#context, signal);
+    const { promptTokens, imageTokens } = size;
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
-  async #check(incoming: IncomingRequest, running: RunningRequest, place: Place): Promise<Job> {
-    const { rules, engine, log } = this.#context;
-    const { signal } = running.stop;
-    const readBody = () => incoming.readBody(signal);
-    const { request, image, size } = await prepareRequest(readBody, this.#context, signal);
-    const { prompt, options, unknownFields } = request;
-    running.promptTokens = size.promptTokens;
-    if (unknownFields.length > 0) log.debug({ id: incoming.id, unknownFields }, 'fields ignored');
-    const head: AnswerHead = {
-      id: running.id,
+  #headOf({ id }: RunningRequest): AnswerHead {
+    const { rules, engine } = this.#context;
+    return {
+      id,
       created: Math.floor(Date.now() / 1000),
       model: rules.names[0]!,
-      system_fingerprint: fingerprintOf(engine),
+      fingerprint: fingerprintOf(engine),
     };
-    const maxTokens = Math.min(size.maxTokens, rules.maxAnswerTokens);
-    const ask = {
-      image: image?.bytes ?? null,
-      question: prompt.question,
-      history: prompt.history,
-      options: { ...options, maxTokens, client: incoming.client },
-    };
-    return { request, image, ask, running, place, head };
-  }
-
-  async #whole(job: Job): Promise<Response> {
-    const { answer, queueMs } = await this.#make(job, () => {});
-    return Response.json(completion(job.head, answer, queueMs, job.request.prompt.warnings));
   }
 
   #stream(job: Job, end: () => void): Response {
-    const { head, request, running } = job;
-    const { includeUsage, returnProgress } = request;
-    const { warnings } = request.prompt;
+    const { running, writer } = job;
     const { rules, log } = this.#context;
     const stop = (error: ApiError) => running.stop.abort(error);
     const events = eventStream({
@@ -110,70 +119,80 @@ export class ChatHandler {
       onSlow: () =>
         stop(new ApiError('slow_reader', `The client was ${rules.maxBufferedBytes} bytes behind.`)),
     });
-    // Tokens of which no text is shown, such as those of a stop string, are told at the end.
-    let toldTokens = 0;
-    const onEvent = (event: AnswerEvent) => {
-      if (event.type === 'text') {
-        const { text: content, logprobs } = event;
-        toldTokens += logprobs?.length ?? 0;
-        events.send(chunk(head, { content }, null, includeUsage, logprobs));
-      } else if (event.type === 'progress' && returnProgress) {
-        events.send(progressChunk(head, event.progress, performance.now() - running.startedAt, includeUsage));
+    const onEvent = (index: number, event: AnswerEvent) => {
+      if (event.type === 'text') events.send(writer.text(index, event.text, event.logprobs));
+      else if (event.type === 'progress') {
+        events.send(writer.progress(event.progress, performance.now() - running.startedAt));
       }
     };
-    const begin = chunk(head, { role: 'assistant', content: '' }, null, includeUsage);
-    events.send(warnings.length > 0 ? { ...begin, warnings } : begin);
+    events.send(writer.begin());
     const work = async () => {
       try {
-        const { answer, queueMs } = await this.#make(job, onEvent);
-        const untold = answer.logprobs?.slice(toldTokens);
-        const last = chunk(head, {}, finishReasonOf(answer), includeUsage, untold);
-        events.send({ ...last, timings: timingsOf(answer, queueMs), seed: answer.seed });
-        if (includeUsage) events.send(usageChunk(head, answer.usage));
-        events.send('[DONE]');
+        const onEnd = (index: number, answer: FinishedAnswer) => events.send(writer.end(index, answer));
+        events.send(writer.close(await this.#makeAll(job, onEvent, onEnd)));
       } catch (error) {
-        const { body, status } = apiErrorOf(error, head.id);
-        if (status === 500) log.error({ id: head.id, err: error }, 'failed');
-        events.send(body);
+        const apiError = apiErrorOf(error, running.id);
+        if (apiError.status === 500) log.error({ id: running.id, err: error }, 'failed');
+        events.send(writer.error(apiError));
       } finally {
         events.close();
         end();
       }
     };
-    work().catch((error: unknown) => log.error({ id: head.id, error }, 'a stream ended badly'));
+    work().catch((error: unknown) => log.error({ id: running.id, error }, 'a stream ended badly'));
     return new Response(events.body, { headers: EVENT_STREAM_HEADERS });
   }
 
-  /** Waits for the turn and has the answer made. @throws what ended it early */
-  async #make(job: Job, onEvent: (event: AnswerEvent) => void): Promise<{ answer: Answer; queueMs: number }> {
-    const { ask, running, place } = job;
+  /** All answers to a request. When one fails, the others are stopped. @throws what ended the first that failed */
+  async #makeAll(
+    job: Job,
+    onEvent: (index: number, event: AnswerEvent) => void,
+    onEnd: (index: number, answer: FinishedAnswer) => void = () => {},
+  ): Promise<FinishedAnswer[]> {
+    const { running } = job;
+    try {
+      return await Promise.all(
+        job.places.map(async (place, index) => {
+          const finished = await this.#make(job, place, index, (event) => onEvent(index, event));
+          onEnd(index, finished);
+          return finished;
+        }),
+      );
+    } catch (error) {
+      const reason = running.stop.signal.aborted ? running.stop.signal.reason : error;
+      running.stop.abort(reason);
+      this.#logFailure(running, reason);
+      throw reason;
+    }
+  }
+
+  /** Waits for the turn of one answer, and has it made. */
+  async #make(
+    { ask, running, image }: Job,
+    place: Place,
+    index: number,
+    onEvent: (event: AnswerEvent) => void,
+  ): Promise<FinishedAnswer> {
     const { engine, metrics } = this.#context;
     const { signal } = running.stop;
-    try {
-      running.state = 'waiting';
-      const waitedFrom = performance.now();
-      // Those that wait fail with the engine, as those do that it was answering.
-      await place.turn(signal);
-      const queueMs = performance.now() - waitedFrom;
-      metrics.time('queue', queueMs);
-      running.state = 'running';
-      for await (const event of engine.ask(ask, signal)) {
-        if (event.type === 'text' && running.pieces++ === 0) {
-          metrics.time('firstToken', performance.now() - running.startedAt);
-        }
-        if (event.type !== 'done') onEvent(event);
-        else {
-          if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
-          this.#logAnswer(running, job.image, event.answer);
-          return { answer: event.answer, queueMs };
-        }
+    running.state = 'waiting';
+    const waitedFrom = performance.now();
+    await place.turn(signal);
+    const queueMs = performance.now() - waitedFrom;
+    metrics.time('queue', queueMs);
+    running.state = 'running';
+    for await (const event of engine.ask(withSeedOf(index, ask), signal)) {
+      if (event.type === 'text' && running.pieces++ === 0) {
+        metrics.time('firstToken', performance.now() - running.startedAt);
       }
-      throw new Error('The answer ended without its last event.');
-    } catch (error) {
-      const told = signal.aborted ? signal.reason : error;
-      this.#logFailure(running, told);
-      throw told;
+      if (event.type !== 'done') onEvent(event);
+      else {
+        if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
+        this.#logAnswer(running, image, event.answer);
+        return { answer: event.answer, queueMs };
+      }
     }
+    throw new Error('The answer ended without its last event.');
   }
 
   /** Logs sizes, times and codes, and no text of the request or the answer. */
@@ -215,6 +234,14 @@ export class ChatHandler {
       { headers: DO_NOT_RETRY },
     );
   }
+}
+
+/** Of several answers with a seed, each next one has the next seed. */
+function withSeedOf(index: number, ask: AskRequest): AskRequest {
+  const { seed } = ask.options;
+  if (index === 0 || seed === undefined) return ask;
+  const next = typeof seed === 'bigint' ? seed + BigInt(index) : seed + index;
+  return { ...ask, options: { ...ask.options, seed: next } };
 }
 
 /** Changes when the same request could be answered otherwise: another model, other types, another device. */

@@ -1,4 +1,4 @@
-/** The picture of a request: a data URL, or an address that the guarded fetcher may fetch; its header checked at once. */
+/** The image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
 import { CogVLM2Error } from '../../errors.ts';
 import { type ImageHeader, readImageHeader } from '../../image/decode.ts';
 import { describeOther, sniffFormat } from '../../image/sniff.ts';
@@ -13,7 +13,7 @@ export interface RequestImage extends ImageHeader {
 
 export interface ImageRules {
   maxPixels: number;
-  /** Largest encoded picture. */
+  /** Largest encoded image. */
   maxBytes: number;
   fetchImage: FetchImage;
 }
@@ -24,37 +24,38 @@ export async function readRequestImage(
   { maxPixels, maxBytes, fetchImage }: ImageRules,
   signal: AbortSignal,
 ): Promise<RequestImage> {
-  const source = /^data:/i.test(url) ? 'data' : 'url';
-  const bytes = source === 'data' ? readDataImage(url, maxBytes) : await fetchImage(url, signal);
+  const dataUrl = asDataUrl(url.trim());
+  const bytes = dataUrl === null ? await fetchImage(url, signal) : readDataImage(dataUrl, maxBytes);
   if (sniffFormat(bytes) === null) {
+    const type = /^data:([^;,]{1,60})/i.exec(url)?.[1];
     throw new ApiError(
       'invalid_image_format',
-      `The image is ${describeOther(bytes)}; this server reads JPEG, PNG and WebP.`,
+      `The image is ${describeOther(bytes)}${type === undefined ? '' : ` (sent as ${type})`}; this server reads JPEG, PNG and WebP.`,
       { param: 'messages' },
     );
   }
   const header = await readImageHeader(bytes);
   const { width, height } = header;
   if (width * height > maxPixels) {
-    const size = `${width} x ${height} (${inMega(width * height)} megapixels)`;
+    const size = `${width} x ${height} (${megapixels(width * height)} megapixels)`;
     throw new ApiError(
       'image_too_large',
-      `The image is ${size}; the limit is ${inMega(maxPixels)} megapixels (--max-image-pixels).`,
+      `The image is ${size}; the limit is ${megapixels(maxPixels)} megapixels (--max-image-pixels).`,
       { param: 'messages' },
     );
   }
-  return { ...header, bytes, source };
+  return { ...header, bytes, source: dataUrl === null ? 'url' : 'data' };
+}
+
+/** A data URL as it is, and base64 without its beginning, which some clients leave out; null for anything else. */
+function asDataUrl(url: string): string | null {
+  if (/^data:/i.test(url)) return url;
+  const isBase64 =
+    !/^[a-z][\w+.-]*:/i.test(url) && sniffFormat(Buffer.from(url.slice(0, 64), 'base64')) !== null;
+  return isBase64 ? `data:;base64,${url}` : null;
 }
 
 function readDataImage(url: string, maxBytes: number): Uint8Array {
-  const type = /^data:([^;,]{0,60})/i.exec(url)?.[1] ?? '';
-  if (!/^image\/(?:png|jpe?g|webp)$/i.test(type)) {
-    throw new ApiError(
-      'invalid_image_format',
-      `The image is ${type || 'of no type'}; this server reads JPEG, PNG and WebP.`,
-      { param: 'messages' },
-    );
-  }
   try {
     return readDataUrl(url, maxBytes);
   } catch (error) {
@@ -63,6 +64,6 @@ function readDataImage(url: string, maxBytes: number): Uint8Array {
   }
 }
 
-function inMega(pixels: number): string {
+function megapixels(pixels: number): string {
   return String(Math.round(pixels / 10_000) / 100);
 }

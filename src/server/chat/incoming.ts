@@ -9,6 +9,8 @@ import type { Place } from '../queue.ts';
 export interface IncomingRequest {
   id: string;
   client: string;
+  /** The header; undefined where there is none. */
+  acceptLanguage: string | undefined;
   /** The handler calls `leave()` in the end. */
   place: Place;
   /** @throws ApiError those of `readJson`, upload_too_slow; the signal's reason */
@@ -30,6 +32,7 @@ export function incomingRequest(c: Context<Env>, { bodyLimits, queue, uploads }:
   return {
     id: c.get('id'),
     client,
+    acceptLanguage: c.req.header('accept-language'),
     place,
     readBody: (signal) =>
       uploads.watch(signal, place.leave, (signal, onBytes) =>
@@ -43,9 +46,10 @@ export function incomingRequest(c: Context<Env>, { bodyLimits, queue, uploads }:
 export async function withBody<T>(
   c: Context<Env>,
   parts: AppParts,
-  work: (body: unknown, signal: AbortSignal) => Promise<T>,
+  work: (body: unknown, signal: AbortSignal, incoming: IncomingRequest) => Promise<T>,
 ): Promise<T> {
-  const { place, readBody, disconnected } = incomingRequest(c, parts);
+  const incoming = incomingRequest(c, parts);
+  const { place, readBody, disconnected } = incoming;
   const limit = new AbortController();
   const { timeLimitMs } = parts.rules;
   const timer = setTimeout(() => {
@@ -54,7 +58,7 @@ export async function withBody<T>(
   }, timeLimitMs);
   const signal = AbortSignal.any([limit.signal, disconnected]);
   try {
-    return await work(await readBody(signal), signal);
+    return await work(await readBody(signal), signal, incoming);
   } finally {
     clearTimeout(timer);
     place.leave();

@@ -1,21 +1,32 @@
 /**
- * OpenAI's messages as what the model was trained on: turns of question and answer about at most one picture, which
+ * OpenAI's messages as what the model was trained on: turns of question and answer about at most one image, which
  * stands before all text. The model knows no system prompt, so a system message goes in front of the question that
- * follows it, or is the question where none does. Nothing is left out in silence: what cannot be used is refused, or told in `warnings`.
+ * follows it, or is the question where none follows. Nothing is dropped silently: what cannot be used is refused, or
+ * named in a warning.
  */
-import { z } from 'zod';
 import type { Turn } from '../../index.ts';
-import { ApiError } from '../api-error.ts';
+import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
 export interface ChatPrompt {
   question: string;
   history: Turn[];
   imageUrl: string | null;
-  warnings: string[];
+  /** How the answer begins, if the last message is an answer to be continued. */
+  answerStart: string;
 }
 
-export const messageSchema = z.looseObject({ role: z.string(), content: z.unknown().optional() });
-export type Message = z.output<typeof messageSchema>;
+/** A message, with its place in the request for error messages. */
+export interface Message {
+  at: string;
+  message: JsonObject;
+}
+
+export interface MessageRules {
+  /** Continue the last message, which is the assistant's. */
+  continueLast: boolean;
+  /** The question about an image that comes without one. */
+  imagePrompt: () => string;
+}
 
 interface Content {
   text: string;
@@ -23,105 +34,176 @@ interface Content {
 }
 
 /** @throws ApiError invalid_value, unsupported */
-export function readMessages(messages: readonly Message[]): ChatPrompt {
+export function readMessages(
+  messages: readonly Message[],
+  { continueLast, imagePrompt }: MessageRules,
+  fields: FieldCheck,
+): ChatPrompt {
   const history: Turn[] = [];
   const images: string[] = [];
-  const warnings: string[] = [];
-  let asked: string[] = [];
-  for (const [i, message] of messages.entries()) {
-    const at = `messages[${i}]`;
+  const toolNames = new Map<unknown, string>();
+  /** The texts since the last answer, and whether an image came with them. */
+  let pending: string[] = [];
+  let hasPendingImage = false;
+  const takeQuestion = (): string | null => {
+    if (pending.length === 0 && hasPendingImage) pending.push(imagePrompt());
+    const question = pending.length === 0 ? null : pending.join('\n\n');
+    pending = [];
+    hasPendingImage = false;
+    return question;
+  };
+  for (const { at, message } of messages) {
     const { role } = message;
+    const content = readContent(message, at, fields);
+    fields.check(message, at, ['role', 'content', ...(MESSAGE_FIELDS[String(role)] ?? [])]);
     if (role === 'assistant') {
-      const answer = readContent(message, at).text;
+      const answer = [content.text, ...readToolCalls(message, at, toolNames)]
+        .filter((text) => text !== '')
+        .join('\n');
+      const question = takeQuestion();
       const last = history.at(-1);
-      if (asked.length > 0) history.push({ question: asked.join('\n\n'), answer });
+      if (question !== null) history.push({ question, answer });
       else if (last) last.answer = `${last.answer}\n\n${answer}`;
-      else throw wrong(at, `${at} is an assistant's, but no message with text stands before it.`);
-      asked = [];
+      else throw fieldError(at, `${at} is an assistant's, but no message with text stands before it.`);
+    } else if (role === 'tool' || role === 'function') {
+      const name = toolNames.get(message.tool_call_id) ?? message.name;
+      pending.push(`Result of ${typeof name === 'string' ? name : 'the tool'}: ${content.text}`);
     } else if (role === 'user' || role === 'system' || role === 'developer') {
-      const content = readContent(message, at);
       images.push(...content.images);
-      if (content.text.trim() === '') continue;
-      asked.push(content.text);
+      hasPendingImage ||= content.images.length > 0;
+      if (content.text.trim() !== '') pending.push(content.text);
     } else {
-      throw wrong(
+      throw fieldError(
         `${at}.role`,
-        `${at}.role must be system, developer, user or assistant; got ${shown(role)}.`,
-        role === 'tool' || role === 'function' ? 'unsupported' : 'invalid_value',
+        `${at}.role must be system, developer, user, assistant or tool; got ${shown(role)}.`,
       );
     }
   }
-  if (asked.length === 0)
-    throw wrong('messages', "The last message must be the user's and have text: it is what is answered.");
   if (images.length > 1) {
-    warnings.push(`${images.length} pictures are in the messages; the model sees one, the last.`);
+    fields.warn(`${images.length} images are in the messages; the model sees one, the last.`);
   }
-  return { question: asked.join('\n\n'), history, imageUrl: images.at(-1) ?? null, warnings };
+  const imageUrl = images.at(-1) ?? null;
+  const question = takeQuestion();
+  if (question !== null) {
+    if (!continueLast) return { question, history, imageUrl, answerStart: '' };
+    throw fieldError(
+      'continue_final_message',
+      "continue_final_message is true, but the last message is not the assistant's.",
+    );
+  }
+  const last = history.pop();
+  // An answer without text is a place for the new one.
+  if (last && (continueLast || last.answer === '')) {
+    return { question: last.question, history, imageUrl, answerStart: last.answer };
+  }
+  if (last) {
+    throw fieldError(
+      'messages',
+      "The last message is the assistant's. Send continue_final_message true to have it continued, or a question after it.",
+    );
+  }
+  throw fieldError('messages', 'The messages have no text and no image: there is nothing to answer.');
 }
 
+/** Fields besides `role` and `content` that are read, or that are another form of what is read. */
+const MESSAGE_FIELDS: Partial<Record<string, readonly string[]>> = {
+  user: ['images'],
+  assistant: ['tool_calls', 'function_call', 'refusal', 'annotations', 'id', 'type', 'status', 'phase'],
+  tool: ['tool_call_id', 'name'],
+  function: ['name'],
+};
+
 /** A string, or parts: texts are joined in their order. */
-function readContent(message: Message, at: string): Content {
+function readContent(message: JsonObject, at: string, fields: FieldCheck): Content {
   const { content, role } = message;
-  if (message.tool_calls !== undefined || message.function_call !== undefined) {
-    throw wrong(`${at}.tool_calls`, `${at} calls a tool; tools are not supported here.`, 'unsupported');
-  }
-  if (typeof content === 'string') return { text: content, images: [] };
-  // As OpenAI's own answers have it where there is no text.
-  if (role === 'assistant' && (content === null || content === undefined)) return { text: '', images: [] };
-  if (!Array.isArray(content)) {
-    throw wrong(`${at}.content`, `${at}.content must be a string or a list of parts; got ${shown(content)}.`);
-  }
+  const images = readOllamaImages(message, at);
   const texts: string[] = [];
-  const images: string[] = [];
-  for (const [j, part] of content.entries()) {
-    const where = `${at}.content[${j}]`;
-    const parsed = partSchema.safeParse(part);
-    if (!parsed.success) {
-      const type: unknown = typeof part === 'object' && part !== null ? Reflect.get(part, 'type') : part;
-      throw wrong(
-        where,
-        `${where} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}}; got ${shown(type)}.`,
-      );
+  if (typeof content === 'string') texts.push(content);
+  else if (Array.isArray(content)) {
+    for (const [j, part] of content.entries()) {
+      const read = readPart(part, `${at}.content[${j}]`, fields);
+      if ('text' in read) texts.push(read.text);
+      else images.push(read.imageUrl);
     }
-    if (parsed.data.type === 'text') texts.push(parsed.data.text);
-    else if (parsed.data.type === 'refusal') texts.push(parsed.data.refusal);
-    else images.push(urlOf(parsed.data.image_url));
+  } else if (role === 'assistant' && (content === null || content === undefined)) {
+    // As in OpenAI's own answers without text.
+    if (typeof message.refusal === 'string') texts.push(message.refusal);
+  } else if (images.length === 0) {
+    throw fieldError(
+      `${at}.content`,
+      `${at}.content must be a string or a list of parts; got ${shown(content)}.`,
+    );
   }
   if (images.length > 0 && role !== 'user') {
-    throw wrong(at, `${at} is of the role ${role} and has a picture; only a user message can have one.`);
+    throw fieldError(
+      at,
+      `${at} is of the role ${shown(role)} and has an image; only a user message can have one.`,
+    );
   }
   if (images.length > 1) {
-    throw wrong(
+    throw fieldError(
       at,
-      `${at} has ${images.length} pictures; the model was trained on one in a conversation. Send one.`,
+      `${at} has ${images.length} images; the model was trained on one in a conversation. Send one.`,
     );
   }
   return { text: texts.join('\n'), images };
 }
 
-const partSchema = z.discriminatedUnion('type', [
-  z.looseObject({ type: z.literal('text'), text: z.string() }),
-  z.looseObject({ type: z.literal('refusal'), refusal: z.string() }),
-  z.looseObject({
-    type: z.literal('image_url'),
-    image_url: z.union([z.string(), z.looseObject({ url: z.string() })]),
-  }),
-]);
-
-function urlOf(image: string | { url: string }): string {
-  return typeof image === 'string' ? image : image.url;
+/** A part of a content, of the chat API or of the Responses API. */
+function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { imageUrl: string } {
+  const type = isJsonObject(part) ? part.type : part;
+  if (isJsonObject(part)) {
+    const key = type === 'refusal' ? 'refusal' : 'text';
+    const text = part[key];
+    if (TEXT_TYPES.has(String(type)) && typeof text === 'string') {
+      fields.check(part, at, ['type', key, 'annotations', 'logprobs']);
+      return { text };
+    }
+    if (type === 'image_url' || type === 'input_image') {
+      const { image_url: image } = part;
+      const url = isJsonObject(image) ? image.url : image;
+      if (typeof url === 'string') {
+        fields.check(part, at, ['type', 'image_url', 'detail']);
+        if (isJsonObject(image)) fields.check(image, `${at}.image_url`, ['url', 'detail', 'format']);
+        const detail = (isJsonObject(image) ? image.detail : part.detail) ?? 'auto';
+        if (detail !== 'auto') fields.warn(`${at}: detail was ignored: every image is read at the same size`);
+        return { imageUrl: url };
+      }
+    }
+  }
+  throw fieldError(
+    at,
+    `${at} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}}; got ${shown(type)}.`,
+  );
 }
 
-function wrong(
-  param: string,
-  message: string,
-  code: 'invalid_value' | 'unsupported' = 'invalid_value',
-): ApiError {
-  return new ApiError(code, message, { param });
+const TEXT_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal']);
+
+/** `images` beside `content`: base64, with or without the beginning of a data URL. */
+function readOllamaImages({ images }: JsonObject, at: string): string[] {
+  if (images === undefined || images === null) return [];
+  if (!Array.isArray(images) || !images.every((image) => typeof image === 'string')) {
+    throw fieldError(`${at}.images`, `${at}.images must be a list of base64 strings; got ${shown(images)}.`);
+  }
+  return images.map((image) => (/^(?:data:|https?:)/i.test(image) ? image : `data:;base64,${image}`));
 }
 
-/** A value in a message: as JSON, and never much of it. */
-export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+/** The calls of an earlier answer as text, as the model would have to write them. */
+function readToolCalls(message: JsonObject, at: string, toolNames: Map<unknown, string>): string[] {
+  const { tool_calls: calls, function_call: legacy } = message;
+  const list: unknown = calls ?? (legacy == null ? [] : [{ function: legacy }]);
+  if (!Array.isArray(list))
+    throw fieldError(`${at}.tool_calls`, `${at}.tool_calls must be a list; got ${shown(list)}.`);
+  return list.map((call: unknown, j) => {
+    const { id, function: called } = isJsonObject(call) ? call : {};
+    if (!isJsonObject(called) || typeof called.name !== 'string') {
+      throw fieldError(
+        `${at}.tool_calls[${j}]`,
+        `${at}.tool_calls[${j}] must be {"id":"...","type":"function","function":{"name":"...","arguments":"..."}}; got ${shown(call)}.`,
+      );
+    }
+    toolNames.set(id, called.name);
+    const { arguments: given = '{}' } = called;
+    return `${called.name}(${typeof given === 'string' ? given : JSON.stringify(given)})`;
+  });
 }

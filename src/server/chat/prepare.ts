@@ -1,32 +1,49 @@
 /** Everything about a request that is checked before it waits for the model: its body, its image, and its size in tokens. */
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
+import type { AskRequest } from '../engine/protocol.ts';
 import type { ChatContext } from './context.ts';
 import { type RequestImage, readRequestImage } from './image.ts';
-import { type ChatRequest, readChatRequest } from './request.ts';
+import type { IncomingRequest } from './incoming.ts';
+import type { ChatRequest, RequestRules } from './request.ts';
+
+/** Reads the body of one of the APIs. @throws ApiError */
+export type RequestReader = (body: unknown, rules: RequestRules, acceptLanguage?: string) => ChatRequest;
 
 export interface PreparedRequest {
   request: ChatRequest;
   image: RequestImage | null;
+  ask: AskRequest;
   size: PromptSize;
 }
 
 /** @throws ApiError; CogVLM2Error those of `check` */
 export async function prepareRequest(
+  { client, acceptLanguage }: Pick<IncomingRequest, 'client' | 'acceptLanguage'>,
   readBody: () => Promise<unknown>,
+  read: RequestReader,
   context: ChatContext,
   signal: AbortSignal,
 ): Promise<PreparedRequest> {
   const { engine, rules } = context;
   // Throws while the model loads, before the body with its image is read.
   const { contextSize } = engine.info;
-  const request = readChatRequest(await readBody(), rules.names, rules.maxAnswerTokens);
-  const { prompt, options } = request;
+  const request = read(await readBody(), rules, acceptLanguage);
+  const { prompt, options, maxTokens } = request;
   const { question, history, imageUrl } = prompt;
   checkTextSize([question, ...history.flatMap((turn) => [turn.question, turn.answer])], contextSize);
   const image = imageUrl === null ? null : await readImage(imageUrl, context, signal);
   const size = await engine.call('check', image !== null, { question, history, options });
-  return { request, image, size };
+  // The limit of a request is an upper bound: what the context leaves is enough.
+  const asked = Math.min(maxTokens ?? size.maxTokens, contextSize - size.promptTokens);
+  const ask: AskRequest = {
+    image: image?.bytes ?? null,
+    question,
+    history,
+    options: { ...options, maxTokens: Math.min(asked, rules.maxAnswerTokens), client },
+  };
+  const warnings = [...request.warnings, ...size.ignored.map((what) => `${what} of the schema was ignored`)];
+  return { request: { ...request, warnings }, image, ask, size };
 }
 
 async function readImage(url: string, { rules, metrics }: ChatContext, signal: AbortSignal) {
@@ -47,7 +64,7 @@ export function checkTextSize(texts: readonly string[], contextSize: number): vo
   if (sizeBytes <= limit) return;
   throw new ApiError(
     'context_length_exceeded',
-    `The text has ${sizeBytes} bytes; ${limit} are the most that could fit the context of ${contextSize} tokens. Shorten the text.`,
-    { param: 'messages' },
+    `This model's maximum context length is ${contextSize} tokens. However, the text has ${sizeBytes} bytes; at most ${limit} could fit. Shorten the text.`,
+    { param: 'messages', numbers: { n_ctx: contextSize } },
   );
 }

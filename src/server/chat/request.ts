@@ -1,32 +1,49 @@
-/** The body of a chat request, checked: each wrong field is refused with one sentence that has its limits. */
+/** The body of a chat request, checked: each wrong field is refused with one sentence that names it and its limits. */
 import { z } from 'zod';
 import type { AnswerFormat, GenerateOptions } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
-import { type ChatPrompt, messageSchema, readMessages, shown } from './messages.ts';
+import { FORMAT_FIELDS, readAnswerFormat } from './answer-format.ts';
+import { FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
+import { type ChatPrompt, type Message, readMessages } from './messages.ts';
+import { type RequiredCall, readTools } from './tools.ts';
 
 export interface ChatRequest {
   prompt: ChatPrompt;
-  options: Omit<GenerateOptions, 'signal'>;
+  options: Omit<GenerateOptions, 'signal' | 'maxTokens'>;
+  /** Upper bound; undefined for the library's default, infinite for what the context leaves. */
+  maxTokens: number | undefined;
+  /** The tool call that the answer must be; undefined for a text. */
+  call: RequiredCall | undefined;
+  /** Answers to make. */
+  n: number;
   stream: boolean;
   includeUsage: boolean;
-  /** Progress of the picture and of the prompt as events of the stream. */
+  /** Progress of the image and of the prompt as events of the stream. */
   returnProgress: boolean;
-  /** Fields that mean nothing here, for the log. */
-  unknownFields: string[];
+  /** What was ignored, for the client. */
+  warnings: readonly string[];
+  /** Fields that the response repeats. */
+  repeated: JsonObject;
+}
+
+/** What a request may ask for. */
+export interface RequestRules {
+  /** The names that `model` may have. */
+  names: readonly string[];
+  /** Most answers to one request. */
+  maxAnswers: number;
+  /** The question about an image that comes without one; null for the default in the request's language. */
+  imagePrompt: string | null;
 }
 
 const number = (is: (value: number) => boolean, must: string) =>
   z.custom<number>((value) => typeof value === 'number' && is(value), `must be ${must}`).nullish();
-const count = (value: number) => Number.isSafeInteger(value) && value >= 1;
 const flag = z.custom<boolean>((value) => typeof value === 'boolean', 'must be true or false').nullish();
-/** Accepted where it asks for nothing. */
-const only = (is: (value: unknown) => boolean, refusal: string) =>
-  z
-    .custom<unknown>((value) => value === undefined || value === null || is(value), { params: { refusal } })
-    .optional();
-const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
-const isEmpty = (value: unknown) =>
-  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+const count = number(
+  (value) => Number.isSafeInteger(value) && (value >= 1 || value === -1),
+  'a whole number above 0, or -1 for no limit of its own',
+);
+const penalty = number((value) => Math.abs(value) <= 2, 'from -2 to 2');
 
 const stopStrings = z
   .custom<string | string[]>((value) => {
@@ -37,41 +54,36 @@ const stopStrings = z
   }, 'must be a string or up to 16 strings of 1 to 256 characters')
   .nullish();
 
-const formatSchema = z.discriminatedUnion(
-  'type',
-  [
-    z.looseObject({ type: z.literal('text') }),
-    z.looseObject({ type: z.literal('json_object') }),
-    z.looseObject({
-      type: z.literal('json_schema'),
-      json_schema: z.looseObject(
-        { name: z.string().optional(), schema: z.looseObject({}, 'must be a JSON Schema as an object') },
-        'must be {"name":"...","schema":{...}}',
-      ),
-    }),
-  ],
-  {
-    error: ({ code }) =>
-      code === 'invalid_union'
-        ? 'must be text, json_object or json_schema'
-        : 'must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}',
-  },
-);
+/** The body's reader keeps all digits of a seed, as a bigint where a number cannot hold them. */
+const seed = z
+  .custom<number | bigint | string>((value) => {
+    if (typeof value === 'number') return Number.isSafeInteger(value);
+    if (typeof value === 'string' && !/^-?\d{1,20}$/.test(value)) return false;
+    if (typeof value !== 'bigint' && typeof value !== 'string') return false;
+    return BigInt(value) >= -(2n ** 63n) && BigInt(value) < 2n ** 64n;
+  }, 'must be an integer of 64 bits, or -1 for a random one')
+  .nullish();
 
-const chatSchema = z.looseObject({
+const optionsSchema = z.looseObject({
   model: z.custom<string>((value) => typeof value === 'string', 'must be the name of a model').nullish(),
-  messages: z
-    .array(messageSchema, 'must be a list of {"role":"...","content":"..."}')
-    .min(1, 'must have at least one message'),
   temperature: number((v) => v >= 0 && v <= 100, 'from 0 to 100'),
   top_p: number((v) => v > 0 && v <= 1, 'above 0 and at most 1'),
-  top_k: number((v) => Number.isSafeInteger(v) && v >= 0, 'a whole number, 0 or above'),
+  top_k: number(
+    (v) => Number.isSafeInteger(v) && v >= -1,
+    'a whole number, 0 or above, or -1 for all tokens',
+  ),
   min_p: number((v) => v >= 0 && v < 1, 'at least 0 and below 1'),
   repetition_penalty: number((v) => v > 0 && v <= 100, 'above 0 and at most 100'),
-  seed: number((v) => Number.isSafeInteger(v) && v >= 0, 'a whole number, 0 or above'),
+  repeat_penalty: number((v) => v > 0 && v <= 100, 'above 0 and at most 100'),
+  presence_penalty: penalty,
+  frequency_penalty: penalty,
+  seed,
   stop: stopStrings,
-  max_tokens: number(count, 'a whole number above 0'),
-  max_completion_tokens: number(count, 'a whole number above 0'),
+  max_tokens: count,
+  max_completion_tokens: count,
+  max_output_tokens: count,
+  n_predict: count,
+  n: number((v) => Number.isSafeInteger(v) && v >= 1, 'a whole number above 0'),
   template: z
     .custom<'chat' | 'vqa' | 'base'>(
       (v) => v === 'chat' || v === 'vqa' || v === 'base',
@@ -83,92 +95,132 @@ const chatSchema = z.looseObject({
     .looseObject({ include_usage: flag }, 'must be an object such as {"include_usage":true}')
     .nullish(),
   return_progress: flag,
-  n: only((v) => v === 1, 'one answer is made for a request: n must be 1'),
-  presence_penalty: only((v) => v === 0, 'there is no presence_penalty here: use repetition_penalty'),
-  frequency_penalty: only((v) => v === 0, 'there is no frequency_penalty here: use repetition_penalty'),
-  logit_bias: only(isEmpty, 'there is no logit_bias here'),
-  tools: z.unknown().optional(),
-  tool_choice: only((v) => v === 'none' || v === 'auto', 'the model was not trained to call tools'),
-  functions: only(isEmptyList, 'the model was not trained to call functions'),
-  function_call: only((v) => v === 'none' || v === 'auto', 'the model was not trained to call functions'),
-  modalities: only(
-    (v) => Array.isArray(v) && v.every((one) => one === 'text'),
-    'the model answers with text',
-  ),
-  audio: only(() => false, 'the model answers with text'),
   logprobs: flag,
   top_logprobs: number((v) => Number.isInteger(v) && v >= 0 && v <= 20, 'a whole number from 0 to 20'),
-  response_format: formatSchema.nullish(),
+  continue_final_message: flag,
 });
+type Options = z.output<typeof optionsSchema>;
 
-/** Sent by clients to OpenAI's own service; they ask nothing of this one. */
-const MEANINGLESS = new Set([
-  'user',
+/** Names of the same option, in OpenAI's APIs and in llama-server's. */
+const LIMIT_NAMES = ['max_completion_tokens', 'max_tokens', 'max_output_tokens', 'n_predict'] as const;
+const PENALTY_NAMES = ['repetition_penalty', 'repeat_penalty'] as const;
+
+export const OPTION_FIELDS = Object.keys(optionsSchema.shape);
+const CHAT_FIELDS = [
+  ...OPTION_FIELDS,
+  ...FORMAT_FIELDS,
+  'messages',
+  'images',
+  'tools',
+  'tool_choice',
+  'functions',
+  'function_call',
+  'modalities',
   'store',
-  'metadata',
-  'service_tier',
-  'parallel_tool_calls',
-  'safety_identifier',
-  'prompt_cache_key',
-]);
+  'add_generation_prompt',
+];
 
-/**
- * @param served the names that `model` may have
- * @param maxTokensLimit the most that a request may ask for
- * @throws ApiError invalid_value, unsupported, model_not_found
- */
-export function readChatRequest(
-  body: unknown,
-  served: readonly string[],
-  maxTokensLimit: number,
+/** @throws ApiError invalid_value, unsupported, model_not_found */
+export function readChatRequest(body: unknown, rules: RequestRules, acceptLanguage?: string): ChatRequest {
+  const fields = new FieldCheck();
+  const object = checkBody(body);
+  fields.check(object, '', CHAT_FIELDS);
+  if (object.store === true) fields.warn('store was ignored: the server stores nothing');
+  const { modalities } = object;
+  if (Array.isArray(modalities) && modalities.some((one) => one !== 'text')) {
+    throw fieldError(
+      'modalities',
+      `modalities is ${shown(modalities)}, but the model answers with text.`,
+      'unsupported',
+    );
+  }
+  return readRequest(
+    object,
+    { messages: messagesIn(object), format: readAnswerFormat(object, fields) },
+    rules,
+    fields,
+    acceptLanguage,
+  );
+}
+
+/** What the two APIs have in different fields. */
+export interface RequestParts {
+  messages: readonly Message[];
+  format: AnswerFormat | undefined;
+}
+
+/** The part of a request that is the same in both APIs. @throws ApiError invalid_value, unsupported, model_not_found */
+export function readRequest(
+  body: JsonObject,
+  { messages, format }: RequestParts,
+  { names, maxAnswers, imagePrompt }: RequestRules,
+  fields: FieldCheck,
+  acceptLanguage?: string,
 ): ChatRequest {
-  const parsed = chatSchema.safeParse(body);
-  if (!parsed.success) throw refusal(parsed.error.issues[0]!, body);
-  const wire = parsed.data;
-  checkModel(wire.model ?? 'default', served);
-  const maxTokens = wire.max_completion_tokens ?? wire.max_tokens;
-  if (wire.max_tokens && wire.max_completion_tokens && wire.max_tokens !== wire.max_completion_tokens) {
-    const message = `max_tokens is ${wire.max_tokens} and max_completion_tokens ${wire.max_completion_tokens}: they mean the same, send one.`;
-    throw new ApiError('invalid_value', message, { param: 'max_tokens' });
+  const parsed = optionsSchema.safeParse(body);
+  if (!parsed.success) throw optionError(parsed.error.issues[0]!, body);
+  const options = parsed.data;
+  checkModel(options.model ?? 'default', names);
+  if (options.stream_options) fields.check(options.stream_options, 'stream_options', ['include_usage']);
+  if (options.top_logprobs && options.logprobs !== true) {
+    const message = `top_logprobs is ${options.top_logprobs}, but logprobs is not true.`;
+    throw fieldError('top_logprobs', message);
   }
-  if (maxTokens && maxTokens > maxTokensLimit) {
-    const message = `max_tokens is ${maxTokens}; the limit is ${maxTokensLimit} (--max-answer-tokens).`;
-    throw new ApiError('invalid_value', message, { param: 'max_tokens' });
+  const n = options.n ?? 1;
+  if (n > maxAnswers) throw fieldError('n', `n is ${n}; the limit is ${maxAnswers} (--slots).`);
+  const maxTokens = oneOf(options, LIMIT_NAMES);
+  const call = readTools(body, fields);
+  if (call && format) {
+    throw fieldError(
+      'tool_choice',
+      'A required tool call and a response format exclude each other: send one of them.',
+    );
   }
-  // With "none" they ask for nothing.
-  if (wire.tool_choice !== 'none' && wire.tools != null && !isEmptyList(wire.tools)) {
-    const message = `tools is ${shown(wire.tools)}, but the model was not trained to call tools.`;
-    throw new ApiError('unsupported', message, { param: 'tools' });
-  }
-  if (wire.top_logprobs && wire.logprobs !== true) {
-    const message = `top_logprobs is ${wire.top_logprobs}, but logprobs is not true.`;
-    throw new ApiError('invalid_value', message, { param: 'top_logprobs' });
-  }
-  const format = formatOf(wire.response_format);
-  if (format !== undefined && wire.stop?.length) {
-    const message = `stop is ${shown(wire.stop)}, which could cut the JSON that response_format promises whole: send one of them.`;
-    throw new ApiError('invalid_value', message, { param: 'stop' });
+  const prompt = readMessages(
+    messages,
+    {
+      continueLast: options.continue_final_message ?? false,
+      imagePrompt: () => imagePrompt ?? defaultImagePrompt(messages, acceptLanguage),
+    },
+    fields,
+  );
+  if (call && prompt.answerStart !== '') {
+    throw fieldError(
+      'continue_final_message',
+      'A required tool call cannot continue an answer: send one of them.',
+    );
   }
   return {
-    prompt: readMessages(wire.messages),
+    prompt: call ? { ...prompt, question: call.questionFor(prompt.question) } : prompt,
     options: defined({
-      temperature: wire.temperature,
-      topP: wire.top_p,
-      topK: wire.top_k,
-      minP: wire.min_p,
-      repetitionPenalty: wire.repetition_penalty,
-      seed: wire.seed,
-      stop: wire.stop,
-      template: wire.template,
-      maxTokens,
-      logprobs: wire.logprobs ? (wire.top_logprobs ?? 0) : undefined,
-      format,
+      temperature: options.temperature,
+      topP: options.top_p,
+      topK: options.top_k === -1 ? 0 : options.top_k,
+      minP: options.min_p,
+      repetitionPenalty: oneOf(options, PENALTY_NAMES),
+      presencePenalty: options.presence_penalty,
+      frequencyPenalty: options.frequency_penalty,
+      seed: seedOf(options.seed),
+      stop: options.stop,
+      template: options.template,
+      logprobs: options.logprobs ? (options.top_logprobs ?? 0) : undefined,
+      format: call?.format ?? format,
+      answerStart: prompt.answerStart === '' ? undefined : prompt.answerStart,
     }),
-    stream: wire.stream ?? false,
-    includeUsage: wire.stream_options?.include_usage ?? false,
-    returnProgress: wire.return_progress ?? false,
-    unknownFields: Object.keys(wire).filter((key) => !(key in chatSchema.shape) && !MEANINGLESS.has(key)),
+    maxTokens: maxTokens === -1 ? Number.POSITIVE_INFINITY : maxTokens,
+    call,
+    n,
+    stream: options.stream ?? false,
+    includeUsage: options.stream_options?.include_usage ?? false,
+    returnProgress: options.return_progress ?? false,
+    warnings: fields.warnings,
+    repeated: {},
   };
+}
+
+export function checkBody(body: unknown): JsonObject {
+  if (isJsonObject(body)) return body;
+  throw new ApiError('invalid_value', `The body must be a JSON object; got ${shown(body)}.`);
 }
 
 /** @throws ApiError model_not_found */
@@ -178,10 +230,63 @@ export function checkModel(name: string, served: readonly string[]): void {
   throw new ApiError('model_not_found', message, { param: 'model' });
 }
 
-function formatOf(format: z.output<typeof formatSchema> | null | undefined): AnswerFormat | undefined {
-  if (!format || format.type === 'text') return undefined;
-  if (format.type === 'json_object') return { type: 'json_object' };
-  return { type: 'json_schema', schema: format.json_schema.schema };
+/** `messages`, and `images` beside them, which belong to the last question. */
+function messagesIn({ messages, images }: JsonObject): Message[] {
+  if (!Array.isArray(messages)) {
+    throw fieldError(
+      'messages',
+      `messages must be a list of {"role":"...","content":"..."}; got ${shown(messages)}.`,
+    );
+  }
+  if (messages.length === 0) throw fieldError('messages', 'messages must have at least one message; got [].');
+  const list = messages.map((message: unknown, i) => {
+    const at = `messages[${i}]`;
+    if (!isJsonObject(message))
+      throw fieldError(at, `${at} must be a message as an object; got ${shown(message)}.`);
+    return { at, message };
+  });
+  if (Array.isArray(images) ? images.length > 0 : images != null) {
+    const last = list.findLastIndex(({ message }) => message.role === 'user');
+    list.splice(last + 1, 0, { at: 'body', message: { role: 'user', images } });
+  }
+  return list;
+}
+
+/** Chinese if the texts or the client's browser are. */
+function defaultImagePrompt(messages: readonly Message[], acceptLanguage = ''): string {
+  const isChinese =
+    /^zh\b/i.test(acceptLanguage) ||
+    /\p{Script=Han}/u.test(JSON.stringify(messages.map(({ message }) => textOf(message))));
+  return isChinese ? '描述这张图片。' : 'Describe this image.';
+}
+
+function textOf({ content }: JsonObject): unknown {
+  return Array.isArray(content)
+    ? content.map((part: unknown) => (isJsonObject(part) && typeof part.text === 'string' ? part.text : ''))
+    : content;
+}
+
+/** The value under one of several names. @throws ApiError invalid_value when two of them differ */
+function oneOf<K extends keyof Options>(
+  options: Options,
+  names: readonly K[],
+): Exclude<Options[K], null | undefined> | undefined {
+  const given = names.filter((name) => options[name] != null);
+  const [first, ...others] = given;
+  if (first === undefined) return undefined;
+  const other = others.find((name) => options[name] !== options[first]);
+  if (other !== undefined) {
+    throw fieldError(
+      String(other),
+      `${String(first)} is ${shown(options[first])} and ${String(other)} ${shown(options[other])}: they mean the same, send one.`,
+    );
+  }
+  return options[first] as Exclude<Options[K], null | undefined>;
+}
+
+function seedOf(seed: Options['seed']): number | bigint | undefined {
+  const value = typeof seed === 'string' ? BigInt(seed) : (seed ?? undefined);
+  return value === undefined || BigInt(value) === -1n ? undefined : value;
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], null | undefined> };
@@ -191,25 +296,12 @@ function defined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value != null)) as Defined<T>;
 }
 
-function refusal(issue: z.core.$ZodIssue, body: unknown): ApiError {
-  const param = issue.path.reduce<string>(
-    (path, key) =>
-      typeof key === 'number' ? `${path}[${key}]` : path === '' ? String(key) : `${path}.${String(key)}`,
-    '',
-  );
-  if (param === '')
-    return new ApiError('invalid_value', `The body must be a JSON object; got ${shown(body)}.`);
-  const value = issue.path.reduce<unknown>(
+function optionError({ path, code, message }: z.core.$ZodIssue, body: JsonObject): ApiError {
+  const param = path.map(String).join('.');
+  const value = path.reduce<unknown>(
     (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
     body,
   );
-  const refused: unknown = issue.code === 'custom' ? issue.params?.refusal : undefined;
-  if (refused !== undefined) {
-    return new ApiError('unsupported', `${param} is ${shown(value)}, but ${refused}.`, { param });
-  }
-  const must =
-    issue.code === 'invalid_type' && !issue.message.startsWith('must')
-      ? `must be of type ${issue.expected}`
-      : issue.message;
-  return new ApiError('invalid_value', `${param} ${must}; got ${shown(value)}.`, { param });
+  const must = code === 'invalid_type' && !message.startsWith('must') ? 'is of the wrong type' : message;
+  return fieldError(param, `${param} ${must}; got ${shown(value)}.`);
 }

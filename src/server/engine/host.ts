@@ -85,6 +85,7 @@ function failureOf(error: unknown): Failure {
   return {
     code: error instanceof CogVLM2Error ? error.code : undefined,
     message: error instanceof Error ? error.message : String(error),
+    details: error instanceof CogVLM2Error ? error.details : {},
     stack: error instanceof Error ? error.stack : undefined,
   };
 }

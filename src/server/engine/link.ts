@@ -83,8 +83,8 @@ export class EngineLink {
   }
 }
 
-export function errorOf({ code, message, stack }: Failure): Error {
-  const error = code === undefined ? new Error(message) : new CogVLM2Error(code, message);
+export function errorOf({ code, message, details, stack }: Failure): Error {
+  const error = code === undefined ? new Error(message) : new CogVLM2Error(code, message, { details });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -49,6 +49,7 @@ export interface Failure {
   /** Undefined for what is no CogVLM2Error. */
   code: ErrorCode | undefined;
   message: string;
+  details: Readonly<Record<string, number>>;
   stack: string | undefined;
 }
 

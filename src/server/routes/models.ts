@@ -16,13 +16,15 @@ const detokenizeSchema = z.object({
 
 export function modelRoutes(app: App, parts: AppParts): void {
   const { engine } = parts;
-  app.get('/v1/models', (c) => c.json({ object: 'list', data: models(parts) }));
-  app.get('/v1/models/:id{.+}', (c) => {
-    const id = c.req.param('id');
-    checkModel(id, parts.rules.names);
-    const all = models(parts);
-    return c.json(all.find((model) => model.id === id) ?? all[0]!);
-  });
+  for (const base of ['/v1', '']) {
+    app.get(`${base}/models`, (c) => c.json({ object: 'list', data: models(parts) }));
+    app.get(`${base}/models/:id{.+}`, (c) => {
+      const id = c.req.param('id');
+      checkModel(id, parts.rules.names);
+      const all = models(parts);
+      return c.json(all.find((model) => model.id === id) ?? all[0]!);
+    });
+  }
   app.get('/props', (c) => c.json(props(parts)));
   app.post('/tokenize', async (c) => {
     const body = await withBody(c, parts, async (body) => body);

@@ -106,3 +106,17 @@ describe('JsonScanner', () => {
     expect(scan(text)).toEqual(JSON.parse(text));
   });
 });
+
+describe('a seed keeps its digits', () => {
+  it.each([
+    ['{"seed":9007199254740993}', 9007199254740993n],
+    ['{"seed" : -9223372036854775808 ,"a":1}', -(2n ** 63n)],
+    ['{"a":"\\"seed\\":1","seed":18446744073709551615}', 2n ** 64n - 1n],
+    ['{"seed":1,"seed":9007199254740993}', 9007199254740993n],
+    ['{"seed":9007199254740992.0}', 9007199254740992],
+    ['{"seed":1e300}', 1e300],
+    ['{"seed":7}', 7],
+  ])('%s', (json, seed) => {
+    expect(scan(json)).toMatchObject({ seed });
+  });
+});

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError } from '../../src/server/api-error.ts';
-import { readChatRequest } from '../../src/server/chat/request.ts';
+import { ApiError } from '../../../src/server/api-error.ts';
+import { readChatRequest } from '../../../src/server/chat/request.ts';
 
 const messages = [{ role: 'user', content: 'Why?' }];
-const read = (fields: object) => readChatRequest({ messages, ...fields }, ['demo', 'also'], 1000);
+const rules = { names: ['demo', 'also'], maxAnswers: 2, imagePrompt: null };
+const read = (fields: object, language?: string) => readChatRequest({ messages, ...fields }, rules, language);
 
 function refused(body: unknown): ApiError {
   try {
-    readChatRequest(body, ['demo', 'also'], 1000);
+    readChatRequest(body, rules);
   } catch (error) {
     if (error instanceof ApiError) return error;
     throw error;
@@ -25,12 +26,14 @@ it('leaves out what is absent, so that the library has its own defaults', () => 
 });
 
 it('gives the library what it knows under its names', () => {
-  const { options } = read({
+  const { options, maxTokens } = read({
     temperature: 0.7,
     top_p: 0.9,
     top_k: 5,
     min_p: 0.1,
     repetition_penalty: 1.1,
+    presence_penalty: 0.5,
+    frequency_penalty: -0.5,
     seed: 3,
     stop: ['.', '\n'],
     max_completion_tokens: 9,
@@ -44,12 +47,14 @@ it('gives the library what it knows under its names', () => {
     topK: 5,
     minP: 0.1,
     repetitionPenalty: 1.1,
+    presencePenalty: 0.5,
+    frequencyPenalty: -0.5,
     seed: 3,
     stop: ['.', '\n'],
-    maxTokens: 9,
     template: 'vqa',
     logprobs: 2,
   });
+  expect(maxTokens).toBe(9);
   const json_schema = { name: 'a', schema: { type: 'object' } };
   expect(read({ response_format: { type: 'json_schema', json_schema }, stop: [] }).options.format).toEqual({
     type: 'json_schema',
@@ -63,8 +68,8 @@ it('accepts an earlier answer without content, as clients send one that was stop
   expect(prompt.history).toEqual([{ question: 'Why?', answer: '' }]);
 });
 
-it('accepts what asks for nothing, and tells what it does not know', () => {
-  const { unknownFields } = read({
+it('accepts what asks for nothing', () => {
+  const { warnings } = read({
     model: 'also',
     n: 1,
     presence_penalty: 0,
@@ -78,24 +83,80 @@ it('accepts what asks for nothing, and tells what it does not know', () => {
     metadata: {},
     logprobs: false,
     top_logprobs: 0,
-    mirostat: 2,
+    store: false,
+    functions: [],
+    grammar: '',
+    mirostat: 0,
   });
-  expect(unknownFields).toEqual(['mirostat']);
+  expect(warnings).toEqual([]);
   const tools = [{ type: 'function', function: { name: 'add' } }];
-  expect(() => read({ messages, tools, tool_choice: 'none' })).not.toThrow();
+  expect(read({ tools, tool_choice: 'none' }).warnings).toEqual([]);
+});
+
+it('takes -1 as no limit and no choice', () => {
+  const { options, maxTokens } = read({ top_k: -1, seed: -1, max_tokens: -1 });
+  expect(options).toEqual({ topK: 0 });
+  expect(maxTokens).toBe(Number.POSITIVE_INFINITY);
+  expect(read({}).maxTokens).toBeUndefined();
+});
+
+it.each([
+  [9007199254740993n, 9007199254740993n],
+  ['9007199254740993', 9007199254740993n],
+  [2n ** 64n - 1n, 2n ** 64n - 1n],
+  [-(2n ** 63n), -(2n ** 63n)],
+  [7, 7],
+])('takes the seed %s with all its digits', (seed, expected) => {
+  expect(read({ seed }).options.seed).toBe(expected);
+});
+
+it("takes llama-server's names for the penalty and for the limit", () => {
+  const { options, maxTokens, warnings } = read({ repeat_penalty: 1.2, n_predict: 5 });
+  expect([options.repetitionPenalty, maxTokens, warnings]).toEqual([1.2, 5, []]);
+});
+
+describe('an image without text is asked about', () => {
+  const url = 'data:image/png;base64,AAAA';
+  const image = { role: 'user', content: [{ type: 'image_url', image_url: { url } }] };
+  const question = (list: object[], language?: string) => read({ messages: list }, language).prompt.question;
+
+  it('in the language of the request', () => {
+    expect(question([image])).toBe('Describe this image.');
+    expect(question([image], 'zh-CN,zh;q=0.9')).toBe('描述这张图片。');
+    const before = [
+      { role: 'user', content: '你好' },
+      { role: 'assistant', content: '你好！' },
+    ];
+    expect(question([...before, image])).toBe('描述这张图片。');
+  });
+
+  it('as the server was told to', () => {
+    const own = { ...rules, imagePrompt: 'Read all text.' };
+    expect(readChatRequest({ messages: [image] }, own).prompt.question).toBe('Read all text.');
+  });
+});
+
+it('puts images beside the messages into the last question', () => {
+  const { prompt } = read({ images: ['iVBORw0KGgo='] });
+  expect(prompt).toMatchObject({ question: 'Why?', imageUrl: 'data:;base64,iVBORw0KGgo=' });
 });
 
 describe('sentences', () => {
   it.each<[object, string, string, string]>([
     [{ top_p: 3 }, 'invalid_value', 'top_p', 'top_p must be above 0 and at most 1; got 3.'],
     [{ temperature: 'hot' }, 'invalid_value', 'temperature', 'temperature must be from 0 to 100; got "hot".'],
-    [{ seed: -1 }, 'invalid_value', 'seed', 'seed must be a whole number, 0 or above; got -1.'],
+    [
+      { seed: 2n ** 64n },
+      'invalid_value',
+      'seed',
+      'seed must be an integer of 64 bits, or -1 for a random one; got 18446744073709551616.',
+    ],
     [{ stream: 'yes' }, 'invalid_value', 'stream', 'stream must be true or false; got "yes".'],
     [
       { max_tokens: 1.5 },
       'invalid_value',
       'max_tokens',
-      'max_tokens must be a whole number above 0; got 1.5.',
+      'max_tokens must be a whole number above 0, or -1 for no limit of its own; got 1.5.',
     ],
     [
       { stop: [''] },
@@ -121,7 +182,7 @@ describe('sentences', () => {
       { messages: [{ content: 'a' }] },
       'invalid_value',
       'messages[0].role',
-      'messages[0].role must be of type string; got nothing.',
+      'messages[0].role must be system, developer, user, assistant or tool; got nothing.',
     ],
     [
       { stream_options: 1 },
@@ -146,7 +207,7 @@ describe('sentences', () => {
       { response_format: { type: 'xml' } },
       'invalid_value',
       'response_format.type',
-      'response_format.type must be text, json_object or json_schema; got "xml".',
+      'response_format.type must be text, json_object or json_schema; got "xml". For other formats use guided_choice or guided_regex.',
     ],
     [
       { response_format: { type: 'json_schema', json_schema: {} } },
@@ -166,51 +227,28 @@ describe('sentences', () => {
       'response_format',
       'response_format must be {"type":"text"}, {"type":"json_object"} or {"type":"json_schema","json_schema":{"name":"...","schema":{...}}}; got "json".',
     ],
+    [{ n: 3 }, 'invalid_value', 'n', 'n is 3; the limit is 2 (--slots).'],
     [
-      { response_format: { type: 'json_object' }, stop: '}' },
+      { presence_penalty: 3 },
       'invalid_value',
-      'stop',
-      'stop is "}", which could cut the JSON that response_format promises whole: send one of them.',
-    ],
-    [{ n: 2 }, 'unsupported', 'n', 'n is 2, but one answer is made for a request: n must be 1.'],
-    [
-      { presence_penalty: 1 },
-      'unsupported',
       'presence_penalty',
-      'presence_penalty is 1, but there is no presence_penalty here: use repetition_penalty.',
+      'presence_penalty must be from -2 to 2; got 3.',
     ],
+    [{ logit_bias: { 5: 1 } }, 'unsupported', 'logit_bias', 'logit_bias is not supported here.'],
     [
-      { tools: [{ a: 1 }] },
+      { modalities: ['text', 'audio'] },
       'unsupported',
-      'tools',
-      'tools is [{"a":1}], but the model was not trained to call tools.',
-    ],
-    [
-      { tool_choice: 'required' },
-      'unsupported',
-      'tool_choice',
-      'tool_choice is "required", but the model was not trained to call tools.',
-    ],
-    [
-      { logit_bias: { 5: 1 } },
-      'unsupported',
-      'logit_bias',
-      'logit_bias is {"5":1}, but there is no logit_bias here.',
+      'modalities',
+      'modalities is ["text","audio"], but the model answers with text.',
     ],
     [{ model: 'gpt-4' }, 'model_not_found', 'model', 'Model "gpt-4" is not served here. Served: demo, also.'],
-    [
-      { max_tokens: 1001 },
-      'invalid_value',
-      'max_tokens',
-      'max_tokens is 1001; the limit is 1000 (--max-answer-tokens).',
-    ],
     [
       { max_tokens: 5, max_completion_tokens: 6 },
       'invalid_value',
       'max_tokens',
-      'max_tokens is 5 and max_completion_tokens 6: they mean the same, send one.',
+      'max_completion_tokens is 6 and max_tokens 5: they mean the same, send one.',
     ],
-  ])('%j', (fields, code, param, message) => {
+  ])('%o', (fields, code, param, message) => {
     expect(refused({ messages, ...fields })).toMatchObject({ code, param, message });
   });
 

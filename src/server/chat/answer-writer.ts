@@ -1,0 +1,73 @@
+/** What the two APIs have in common: when what is written, and the numbers of an answer. */
+import type { Answer, Progress, TokenLogprobs, TokenProbability } from '../../index.ts';
+import type { ApiError } from '../api-error.ts';
+import type { EventStreamEvent } from './event-stream.ts';
+
+/** What all parts of an answer have in common. */
+export interface AnswerHead {
+  id: string;
+  /** Seconds since 1970. */
+  created: number;
+  model: string;
+  fingerprint: string;
+}
+
+export interface FinishedAnswer {
+  answer: Answer;
+  /** Time in the queue. */
+  queueMs: number;
+}
+
+/** Writes the answers to one request in the form of one API, whole or as the events of a stream. */
+export interface AnswerWriter {
+  whole(answers: readonly FinishedAnswer[]): object;
+  begin(): EventStreamEvent[];
+  progress(progress: Progress, elapsedMs: number): EventStreamEvent[];
+  /** @param index of the answer, where a request has several */
+  text(index: number, text: string, logprobs: readonly TokenLogprobs[] | undefined): EventStreamEvent[];
+  end(index: number, finished: FinishedAnswer): EventStreamEvent[];
+  /** After the end of all answers. */
+  close(answers: readonly FinishedAnswer[]): EventStreamEvent[];
+  /** Instead of everything that would follow. */
+  error(error: ApiError): EventStreamEvent[];
+}
+
+/** Several answers to one prompt: its tokens count once. */
+export function totalUsage(answers: readonly FinishedAnswer[]) {
+  const { promptTokens, imageTokens, cachedTokens } = answers[0]!.answer.usage;
+  const completionTokens = answers.reduce((sum, { answer }) => sum + answer.usage.completionTokens, 0);
+  return { promptTokens, imageTokens, cachedTokens, completionTokens };
+}
+
+/** Log-probabilities of tokens, in the form that both APIs have. */
+export function wireLogprobs(tokens: readonly TokenLogprobs[]) {
+  const wire = ({ text, logprob, bytes }: TokenProbability) => ({ token: text, logprob, bytes });
+  return tokens.map((token) => ({ ...wire(token), top_logprobs: token.top.map(wire) }));
+}
+
+/** llama-server's names, and further ones for what it does not measure. Times in milliseconds. */
+export function timingsOf({ answer: { usage, timings }, queueMs }: FinishedAnswer) {
+  const prompt_n = usage.promptTokens - usage.cachedTokens;
+  const predicted_n = usage.completionTokens;
+  const all = {
+    cache_n: usage.cachedTokens,
+    prompt_n,
+    prompt_ms: timings.prefillMs,
+    prompt_per_second: perSecond(prompt_n, timings.prefillMs),
+    predicted_n,
+    predicted_ms: timings.decodeMs,
+    predicted_per_second: perSecond(predicted_n, timings.decodeMs),
+    image_decode_ms: timings.imageMs,
+    image_encode_ms: timings.visionMs,
+    queue_ms: queueMs,
+    first_token_ms: timings.firstTokenMs,
+    total_ms: timings.totalMs,
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, value]) => [name, Math.round(value * 100) / 100]),
+  );
+}
+
+function perSecond(count: number, ms: number): number {
+  return ms > 0 ? (count * 1000) / ms : 0;
+}

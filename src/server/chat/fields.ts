@@ -1,0 +1,161 @@
+/**
+ * Fields of a request that no reader uses. Each is refused by name when the answer would lack what it asks for;
+ * otherwise a warning in the answer names it. This is the only place that decides which.
+ */
+import { nearest } from '../../messages.ts';
+import { ApiError } from '../api-error.ts';
+
+export type JsonObject = Record<string, unknown>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A value in an error message: as JSON, and never much of it. */
+export function shown(value: unknown): string {
+  const text = (typeof value === 'bigint' ? String(value) : JSON.stringify(value)) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+export function fieldError(
+  param: string,
+  message: string,
+  code: 'invalid_value' | 'unsupported' = 'invalid_value',
+) {
+  return new ApiError(code, message, { param });
+}
+
+/** These cannot change an answer: accounting, hints for caches and load balancers, and details of the output's form. */
+const WITHOUT_EFFECT = new Set([
+  'user',
+  'metadata',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_options',
+  'parallel_tool_calls',
+  'max_tool_calls',
+  'cache_control',
+  'cache_prompt',
+  'cache_salt',
+  'id_slot',
+  'keep_alive',
+  'priority',
+  'request_id',
+  'session_id',
+  'chat_id',
+  'timings_per_token',
+  'include_obfuscation',
+  'continuous_usage_stats',
+  'guided_decoding_backend',
+  'parse_tool_calls',
+  'reasoning_format',
+  'skip_special_tokens',
+  'spaces_between_special_tokens',
+]);
+
+const IMAGE_REMEDY =
+  'Put an image into the content of a user message: {"type":"image_url","image_url":{"url":"data:image/png;base64,..."}}.';
+const FORMAT_REMEDY = 'Use response_format with a JSON schema, or guided_choice or guided_regex.';
+
+/** A field with one of these words in its name asks for something without which the answer would be another. */
+const REFUSED_WORDS: readonly (readonly [words: readonly string[], remedy: string])[] = [
+  [words('image images img picture pictures photo photos pixel attachment attachments'), IMAGE_REMEDY],
+  [
+    words('audio video videos media file files document documents'),
+    `The model reads text and one image. ${IMAGE_REMEDY}`,
+  ],
+  [
+    words(
+      'schema grammar ebnf gbnf guided structured structural regex json format constraint constraints choices',
+    ),
+    FORMAT_REMEDY,
+  ],
+  [
+    words('tool tools function functions plugins mcp'),
+    'Use tools with tool_choice "required" or a named function.',
+  ],
+  [words('stop eos'), 'Use stop with up to 16 strings.'],
+];
+
+/** The same for whole names. */
+const REFUSED_NAMES: Partial<Record<string, string>> = {
+  ...Object.fromEntries(
+    words('prompt input inputs query question system instructions').map((name) => [
+      name,
+      'Put all text into messages.',
+    ]),
+  ),
+  ...Object.fromEntries(
+    words('options parameters generation_config sampling_params').map((name) => [
+      name,
+      'Put its fields beside messages.',
+    ]),
+  ),
+  ...Object.fromEntries(
+    words('min_tokens min_new_tokens').map((name) => [name, 'max_tokens is the only limit of an answer.']),
+  ),
+  ...Object.fromEntries(
+    words('logit_bias best_of use_beam_search num_beams echo suffix bad_words').map((name) => [name, '']),
+  ),
+  text: FORMAT_REMEDY,
+  chat_template: 'template chooses between chat, vqa and base.',
+  web_search_options: 'The model knows only the request.',
+};
+
+/** Names that have a word from above, although no answer depends on them. */
+const HARMLESS = new Set(
+  words('media_io_kwargs whitespace_pattern guided_whitespace_pattern include_stop_str_in_output'),
+);
+
+function words(list: string): string[] {
+  return list.split(' ');
+}
+
+const MAX_WARNINGS = 20;
+
+export class FieldCheck {
+  readonly warnings: string[] = [];
+
+  warn(message: string): void {
+    if (!this.warnings.includes(message) && this.warnings.length < MAX_WARNINGS) this.warnings.push(message);
+  }
+
+  /**
+   * @param at the object's place in the request; '' for the request itself
+   * @param known the fields that a reader uses
+   * @throws ApiError unsupported
+   */
+  check(object: JsonObject, at: string, known: Iterable<string>): void {
+    const used = new Set(known);
+    for (const [name, value] of Object.entries(object)) {
+      if (used.has(name) || WITHOUT_EFFECT.has(name) || asksNothing(value)) continue;
+      const short = name.length > 60 ? `${name.slice(0, 57)}...` : name;
+      const param = at === '' ? short : `${at}.${short}`;
+      const remedy = remedyFor(name);
+      if (remedy !== undefined) {
+        throw fieldError(param, `${param} is not supported here. ${remedy}`.trimEnd(), 'unsupported');
+      }
+      const meant = nearest(short, used);
+      this.warn(
+        `${param} was ignored: ${meant === undefined ? 'it is not supported here' : `did you mean ${meant}?`}`,
+      );
+    }
+  }
+}
+
+/** @returns undefined where an answer can do without the field */
+function remedyFor(name: string): string | undefined {
+  if (HARMLESS.has(name)) return undefined;
+  const inName = name.split(/[^A-Za-z]+|(?=[A-Z])/).map((word) => word.toLowerCase());
+  return (
+    REFUSED_NAMES[name] ?? REFUSED_WORDS.find(([words]) => words.some((word) => inName.includes(word)))?.[1]
+  );
+}
+
+/** The values by which clients say that they do not use a field. */
+function asksNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === 0 || value === '') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

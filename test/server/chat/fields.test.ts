@@ -1,0 +1,122 @@
+/** Fields that are not of this API, or ask for what there is not: each is refused by name or told in a warning. */
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '../../../src/server/api-error.ts';
+import { readChatRequest } from '../../../src/server/chat/request.ts';
+
+const messages = [{ role: 'user', content: 'What is the total?' }];
+const rules = { names: ['demo'], maxAnswers: 2, imagePrompt: null };
+const read = (fields: object) => readChatRequest({ messages, ...fields }, rules);
+
+function refused(fields: object): Pick<ApiError, 'code' | 'param' | 'message'> {
+  try {
+    read(fields);
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error('It was accepted.');
+}
+
+const data = 'iVBORw0KGgo=';
+const schema = { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] };
+
+describe('an image in a field where nobody looks is refused, and the message says where images go', () => {
+  it.each<[string, object]>([
+    ['image_data', { image_data: [{ id: 1, data }] }],
+    ['image', { image: data }],
+    ['image_url', { image_url: { url: data } }],
+    ['picture', { picture: data }],
+    ['attachments', { attachments: [{ type: 'image', url: data }] }],
+    ['experimental_attachments', { experimental_attachments: [{}] }],
+    ['inputImages', { inputImages: [data] }],
+    ['files', { files: [data] }],
+    ['messages[0].image', { messages: [{ role: 'user', content: '?', image: data }] }],
+    ['messages[0].attachments', { messages: [{ role: 'user', content: '?', attachments: [{}] }] }],
+    [
+      'messages[0].content[0].image_url',
+      { messages: [{ role: 'user', content: [{ type: 'text', text: '?', image_url: { url: data } }] }] },
+    ],
+  ])('%s', (param, fields) => {
+    expect(refused(fields)).toMatchObject({
+      code: 'unsupported',
+      param,
+      message: expect.stringMatching(/is not supported here\. .*"image_url"/),
+    });
+  });
+});
+
+describe('a format in a field that cannot be enforced is refused, and the message says where formats go', () => {
+  it.each([
+    'grammar',
+    'guided_grammar',
+    'ebnf',
+    'structural_tag',
+    'response_schema',
+    'responseSchema',
+    'json_mode',
+    'output_format',
+  ])('%s', (param) => {
+    expect(refused({ [param]: 'root ::= "yes" | "no"' })).toMatchObject({
+      code: 'unsupported',
+      param,
+      message: expect.stringMatching(/is not supported here\. Use response_format/),
+    });
+  });
+
+  it('also within structured_outputs and response_format', () => {
+    expect(refused({ structured_outputs: { grammar: 'root ::= "a"' } })).toMatchObject({
+      code: 'unsupported',
+      param: 'structured_outputs.grammar',
+    });
+    expect(refused({ response_format: { type: 'text', schema } })).toMatchObject({
+      code: 'unsupported',
+      param: 'response_format.schema',
+    });
+  });
+});
+
+it.each([
+  ['min_tokens', 5],
+  ['stop_token_ids', [7]],
+  ['ignore_eos', true],
+  ['best_of', 2],
+  ['prompt', 'Why?'],
+  ['chat_template', '{{ messages }}'],
+  ['options', { temperature: 1 }],
+  ['web_search_options', { search_context_size: 'low' }],
+])('%s is refused: the answer would not be what was asked for', (param, value) => {
+  expect(refused({ [param]: value })).toMatchObject({ code: 'unsupported', param });
+});
+
+describe('what an answer can do without is named in a warning', () => {
+  it.each<[object, string]>([
+    [{ mirostat: 2 }, 'mirostat was ignored: it is not supported here'],
+    [{ reasoning_effort: 'low' }, 'reasoning_effort was ignored: it is not supported here'],
+    [{ temprature: 1 }, 'temprature was ignored: did you mean temperature?'],
+    [{ max_token: 5 }, 'max_token was ignored: did you mean max_tokens?'],
+    [{ stream_options: { chunked: true } }, 'stream_options.chunked was ignored: it is not supported here'],
+    [{ store: true }, 'store was ignored: the server stores nothing'],
+    [
+      { messages: [{ role: 'user', content: '?', name: 'Ann' }] },
+      'messages[0].name was ignored: it is not supported here',
+    ],
+  ])('%j', (fields, warning) => {
+    expect(read(fields).warnings).toEqual([warning]);
+  });
+
+  it('and there are never many warnings', () => {
+    const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x${i}`, 1]));
+    expect(read(many).warnings).toHaveLength(20);
+  });
+});
+
+it('what cannot change an answer is accepted without a word', () => {
+  const fields = {
+    user: 'me',
+    metadata: { a: 1 },
+    service_tier: 'auto',
+    keep_alive: '5m',
+    cache_prompt: true,
+  };
+  expect(read(fields).warnings).toEqual([]);
+});
