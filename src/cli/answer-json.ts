@@ -1,8 +1,9 @@
 /** The object that `ask --json` prints; docs/cli.md promises its shape. */
 import type { Answer } from '../generate/types.ts';
+import type { EncodedImage } from '../model/encoded-image.ts';
 import type { AskedPicture } from './picture.ts';
 
-export type Encoding = Pick<Answer['timings'], 'imageMs' | 'visionMs'>;
+export type Encoding = Pick<EncodedImage, 'origin' | 'imageMs' | 'visionMs'>;
 
 export function answersAsJson(
   model: string,
@@ -14,10 +15,11 @@ export function answersAsJson(
 ): Record<string, unknown> {
   const picture = asked?.label ?? null;
   const page = asked?.page ?? undefined;
-  const each = answers.map(({ text, finishReason, seed, usage, timings }, i) => ({
+  const each = answers.map(({ text, finishReason, imageOrigin, seed, usage, timings }, i) => ({
     question: questions[i],
     answer: text,
     finishReason,
+    imageOrigin,
     seed,
     usage,
     timings,

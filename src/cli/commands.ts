@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { batch } from './commands/batch.ts';
 import { bench } from './commands/bench.ts';
+import { cache } from './commands/cache.ts';
 import { chat } from './commands/chat.ts';
 import { convert } from './commands/convert.ts';
 import { doctorFor } from './commands/doctor.ts';
@@ -26,6 +27,7 @@ const working: readonly Command[] = [
   worker,
   serve,
   models,
+  cache,
   pull,
   convert,
   plan,

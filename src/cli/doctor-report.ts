@@ -1,6 +1,7 @@
 /** What `doctor` finds out. Nothing here throws: what does not work is reported as the sentence that says why. */
 import os from 'node:os';
 import { resolve } from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
 import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './failure.ts';
@@ -24,6 +25,8 @@ export interface DoctorReport {
   devices: Found<Device[]>;
   packedTypes: Found<string[]>;
   models: Found<FoundModel[]>;
+  /** Directory of the image cache on disk. */
+  imageCache: Found<string>;
   paths: { package: string; models: string; state: string };
   /** The COGVLM2_* variables that are set. */
   settings: Record<string, string>;
@@ -53,6 +56,11 @@ export async function examine(
     devices: await attempt(() => library.listDevices()),
     packedTypes: await attempt(() => library.packedTypes()),
     models: await attempt(() => library.listModels()),
+    imageCache: await attempt(async () => {
+      const found = await library.openImageCache(env);
+      if (typeof found === 'string') throw new CogVLM2Error('write_failed', found);
+      return found.directory;
+    }),
     paths: {
       package: packageDirectory(),
       models: resolve(env.COGVLM2_MODELS || 'models'),
@@ -91,6 +99,7 @@ export function renderReport(report: DoctorReport): string {
     ...partLines('models', report.models, (models) =>
       models.map((m) => `${m.name}: ${formatBytes(m.sizeBytes)}, ${m.types}, ${m.format}, ${m.path}`),
     ),
+    ...partLines('image cache', report.imageCache, (directory) => [directory]),
     ['paths', `package ${paths.package}`],
     ['', `models ${paths.models}`],
     ['', `state ${paths.state}`],

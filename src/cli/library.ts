@@ -19,6 +19,7 @@ import type { mergePredictions } from '../eval/merge.ts';
 import type { QueueOfWorkers } from '../eval/queue-answerer.ts';
 import type { runEvalScore } from '../eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { DiskImageCache } from '../generate/disk-image-cache.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
@@ -34,7 +35,7 @@ import type { Job } from '../queue/job.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
 import { pictureLabel } from './picture.ts';
-import type { InputStream } from './terminal.ts';
+import type { InputStream, Terminal } from './terminal.ts';
 
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
@@ -55,6 +56,8 @@ export interface Library {
   listModels(): Promise<FoundModel[]>;
   listDevices(): Promise<Device[]>;
   libraryInfo(): Promise<LibraryInfo>;
+  /** The image cache on disk; where there can be none, the sentence why. */
+  openImageCache(env: Terminal['env']): Promise<DiskImageCache | string>;
   /** The types of weights that the CPU has a faster layout for. */
   packedTypes(): Promise<ReturnType<typeof packedTypes>>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
@@ -108,6 +111,10 @@ export const library: Library = {
   listModels: async () => (await import('../checkpoint/find.ts')).listModels(),
   listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
   libraryInfo: async () => (await import('../ggml/library.ts')).libraryInfo(),
+  openImageCache: async (env) => {
+    const { DiskImageCache, diskCacheDirectory } = await import('../generate/disk-image-cache.ts');
+    return DiskImageCache.open({ directory: diskCacheDirectory(env) });
+  },
   packedTypes: async () => (await import('../ggml/packing.ts')).packedTypes(),
   trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
   convert: async (path, outPath, options) => {

@@ -10,6 +10,8 @@ export interface ModelChoice {
   context?: number | undefined;
   imageSize?: number | undefined;
   compute: 'auto' | 'f32';
+  imageCache: boolean;
+  imageCacheGb: number;
   quiet: boolean;
   /** One question at a time: what several would need is saved. */
   alone?: boolean;
@@ -24,9 +26,12 @@ export function loadOptions({
   imageSize,
   compute,
   alone,
+  imageCache,
+  imageCacheGb,
 }: ModelChoice): LoadOptions {
   return {
     compute,
+    imageCache: imageCache && { limitBytes: imageCacheGb * 1e9 },
     ...(model !== undefined && { model }),
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),

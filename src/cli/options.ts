@@ -39,6 +39,15 @@ export const modelOptions = {
     'f32 computes everything in 32 bits: slower, for comparisons.',
     { value: 'TYPE' },
   ),
+  imageCache: inModel(
+    z.boolean().default(true),
+    'Encode every image anew, and keep none on disk; see `cogvlm2 cache`.',
+  ),
+  imageCacheGb: inModel(
+    z.number().gt(0).default(2),
+    'Most gigabytes of encoded images on disk; what was used least recently goes.',
+    { value: 'N' },
+  ),
 };
 
 export const answerOptions = {

@@ -20,6 +20,7 @@ export function renderTimings(answer: Answer, before: Before = {}): string {
   stage('picture', before.pictureMs, 'read and encoded once for all questions');
   stage('decode picture', t.imageMs);
   stage('vision', t.visionMs, `${formatCount(u.imageTokens)} image tokens`);
+  if (answer.imageOrigin === 'disk') rows.push(['vision', 'not run', 'from the image cache on disk']);
   stage(
     'prefill',
     t.prefillMs,

@@ -1,21 +1,24 @@
 import type { z } from 'zod';
-import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { findModel } from '../checkpoint/find.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import type { Span } from '../text/positions.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { AnswerStream, type Emit } from './answer-stream.ts';
 import { Batch } from './batch.ts';
 import { Conversation } from './conversation.ts';
+import { DiskImageCache, type DiskImageCacheOptions } from './disk-image-cache.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
 import { generate, type PromptImage, prepare, type Request } from './generate.ts';
+import { isWorthCaching, visionFingerprint } from './image-cache-key.ts';
 import { type KvOptions, kvLimits } from './kv-limits.ts';
 import { describeModel, type ModelInfo } from './model-info.ts';
-import { asAborted, Pictures } from './pictures.ts';
+import { asAborted, type DiskCache, Pictures } from './pictures.ts';
 import { commonPrefix } from './prefix.ts';
 import { Slots } from './slots.ts';
 import type { Answer, GenerateOptions, Progress, Turn } from './types.ts';
@@ -36,8 +39,14 @@ export interface LoadOptions extends KvOptions {
   contextSize?: number;
   /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
   compute?: 'auto' | 'f32';
-  /** Most bytes of encoded pictures that nobody is asking about; a picture seen again is not encoded again. Default: 256 MiB. */
+  /** Most bytes of encoded images that stay in memory after their last use. Default: 256 MiB. */
   imageCacheBytes?: number;
+  /**
+   * Image tokens on disk, so that another process need not encode an image again. Absent: where encoding takes longer
+   * than reading (not for the demonstration model, and not with `compute: 'f32'`, since the tokens are kept as f16).
+   * `false`: never.
+   */
+  imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
   /**
    * One question at a time, ever. Four-bit weights are then faster on a CPU, at the price that a text need not be, to the last
    * token, what a model that answers several at once would write.
@@ -97,7 +106,13 @@ export class CogVLM2 {
   readonly #pictures: Pictures;
   #disposed = false;
 
-  private constructor(model: Model, tokenizer: Tokenizer, info: ModelInfo, options: LoadOptions) {
+  private constructor(
+    model: Model,
+    tokenizer: Tokenizer,
+    info: ModelInfo,
+    disk: DiskCache | null,
+    options: LoadOptions,
+  ) {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.info = info;
@@ -105,7 +120,8 @@ export class CogVLM2 {
     this.#batch = new Batch(model);
     const limits = kvLimits(options.alone ? { ...options, parallel: 1 } : options, info.contextSize, model);
     this.#slots = new Slots(limits, (capacity) => model.newCache(capacity));
-    this.#pictures = new Pictures(this.#batch, options.imageCacheBytes ?? defaultImageCacheBytes);
+    const memoryBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
+    this.#pictures = new Pictures(this.#batch, model, disk, memoryBytes);
   }
 
   /**
@@ -144,8 +160,10 @@ export class CogVLM2 {
           `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${model.config.vocabSize}.`,
         );
       }
-      const info = describeModel(checkpoint, model, options.contextSize);
-      return new CogVLM2(model, tokenizer, info, options);
+      const disk = openDiskCache(checkpoint, model.config, options);
+      const imageCache = typeof disk === 'string' ? `off: ${disk}` : disk.files.directory;
+      const info = { ...describeModel(checkpoint, model, options.contextSize), imageCache };
+      return new CogVLM2(model, tokenizer, info, typeof disk === 'string' ? null : disk, options);
     } catch (error) {
       model[Symbol.dispose]();
       throw error;
@@ -321,6 +339,11 @@ export class CogVLM2 {
         if (picture !== null && 'readMs' in picture)
           answer.timings.imageMs = encoded?.imageMs ?? picture.readMs;
         answer.timings.visionMs = encoded?.visionMs ?? 0;
+        if (picture !== null) {
+          // An image that the caller encoded is in memory, unless the KV cache has its rows already.
+          const own = picture instanceof EncodedImage ? 'memory' : (encoded?.origin ?? 'prefix');
+          answer.imageOrigin = isHeld ? 'prefix' : own;
+        }
         done?.(answer);
         return answer;
       } finally {
@@ -348,6 +371,20 @@ function promptImage(
 ): PromptImage | null {
   if (encoded || !span || contentKey === null) return encoded;
   return { contentKey, imageTokens: span.end - span.start, state: null };
+}
+
+/** @returns why there is none, where there is none */
+function openDiskCache(
+  checkpoint: Checkpoint,
+  config: ModelConfig,
+  { imageCache, compute }: LoadOptions,
+): DiskCache | string {
+  if (imageCache === false) return 'turned off';
+  if (compute === 'f32') return 'this model computes in float32, and the cache holds float16';
+  if (!imageCache?.always && !isWorthCaching(config, checkpoint))
+    return 'this model encodes an image about as fast as a file is read';
+  const files = DiskImageCache.open(imageCache);
+  return typeof files === 'string' ? files : { files, fingerprint: visionFingerprint(checkpoint) };
 }
 
 function disposedError(): CogVLM2Error {

@@ -136,7 +136,17 @@ export async function generate(
       completionTokens: tokenIds.length,
     };
     const asked = alternatives === undefined ? {} : { logprobs };
-    return { text, tokenIds, finishReason, stopString: stops.found, ...asked, seed, usage, timings };
+    return {
+      text,
+      tokenIds,
+      finishReason,
+      stopString: stops.found,
+      ...asked,
+      imageOrigin: null,
+      seed,
+      usage,
+      timings,
+    };
   };
 
   const prefillStart = performance.now();

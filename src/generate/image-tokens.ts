@@ -1,26 +1,27 @@
 import type { PreprocessedImage } from '../image/preprocess.ts';
+import type { ImageOrigin } from '../model/encoded-image.ts';
 import type { State } from '../model/state.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 
-type Encode = (pixels: Float32Array, options: TowerOptions) => Promise<State<'imageTokens'>>;
-
-/** What is known of an encoded picture beside its tokens. */
-export interface ImageFacts {
-  width: number;
-  height: number;
+/** An image's tokens, where they come from, and the time that the tower took. */
+export interface EncodedTokens {
+  state: State<'imageTokens'>;
+  origin: ImageOrigin;
   visionMs: number;
 }
 
-/** A picture's tokens, kept alive until the lease is disposed. */
-export interface ImageLease extends ImageFacts {
-  state: State<'imageTokens'>;
-  /** Whether nothing had to be done. */
-  wasCached: boolean;
+type Encode = (pixels: Float32Array, options: TowerOptions) => Promise<EncodedTokens>;
+
+/** An image's tokens, kept alive until they are released. */
+export interface ImageLease extends EncodedTokens {
+  /** Of the image before it was resized. */
+  width: number;
+  height: number;
   release: () => void;
 }
 
 interface Entry {
-  work: Promise<{ state: State<'imageTokens'>; facts: ImageFacts }>;
+  work: Promise<Omit<ImageLease, 'release'>>;
   /** Once it is encoded. */
   state: State<'imageTokens'> | null;
   users: number;
@@ -77,8 +78,8 @@ export class ImageTokens {
       this.#evict();
     };
     try {
-      const { state, facts } = await unlessAborted(entry.work, signal);
-      return { ...facts, state, wasCached, release };
+      const encoded = await unlessAborted(entry.work, signal);
+      return wasCached ? { ...encoded, origin: 'memory', visionMs: 0, release } : { ...encoded, release };
     } catch (error) {
       release();
       throw error;
@@ -91,13 +92,12 @@ export class ImageTokens {
       work: this.#last.then(async () => {
         stop.signal.throwIfAborted();
         const { pixels, width, height } = await read(stop.signal);
-        const startedAt = performance.now();
         const onLayer = (done: number, total: number) => {
           for (const listener of entry.listeners) listener(done, total);
         };
-        const state = await this.#encode(pixels, { signal: stop.signal, onLayer });
-        entry.state = state;
-        return { state, facts: { width, height, visionMs: performance.now() - startedAt } };
+        const encoded = await this.#encode(pixels, { signal: stop.signal, onLayer });
+        entry.state = encoded.state;
+        return { ...encoded, width, height };
       }),
       state: null,
       users: 0,

@@ -18,6 +18,8 @@ export interface ModelInfo {
   device: string;
   threads: number;
   isDemo: boolean;
+  /** Directory of the image cache on disk, or "off: " and the reason. */
+  imageCache: string;
 }
 
 /** @throws CogVLM2Error `invalid_value` for a context that the model does not have. */
@@ -25,7 +27,7 @@ export function describeModel(
   checkpoint: Checkpoint,
   { config, engine }: Model,
   wantedContext?: number,
-): ModelInfo {
+): Omit<ModelInfo, 'imageCache'> {
   const contextSize = checkContext(config, wantedContext);
   const types: Record<string, number> = {};
   let [sizeBytes, parameters] = [0, 0];

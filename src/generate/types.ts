@@ -1,4 +1,5 @@
 import type { AnswerFormat } from '../grammar/answer-format.ts';
+import type { ImageOrigin } from '../model/encoded-image.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 
 /** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
@@ -91,6 +92,11 @@ export interface Answer {
   stopString: string | null;
   /** For each of `tokenIds`, when `logprobs` asked for it. */
   logprobs?: TokenLogprobs[];
+  /**
+   * Where the image's tokens come from: the vision tower, the memory of this process, the image cache on disk, or a KV
+   * cache that holds the image already (`prefix`). Null without an image.
+   */
+  imageOrigin: ImageOrigin | 'prefix' | null;
   /** Gives the same text again. The seed that was asked for; for one beyond 2^53, a smaller one with the same draws. */
   seed: number;
   usage: Usage;

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { Engine, type EngineOptions, maxGraphNodes } from '../ggml/engine.ts';
+import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { Adapter } from './adapter.ts';
@@ -127,7 +127,7 @@ export class Model {
     let state: State<'imageTokens'> | undefined;
     try {
       using features = yield* this.#tower.blocks(pixels, options);
-      const place = this.placement['vision experts'] > 0 ? 'gpu' : 'cpu';
+      const place = this.imageTokenPlace;
       const sizes = [hiddenSize, vision.imageTokens];
       state = new State(this.engine, [['imageTokens', 'f32', sizes] as const], place);
       const graph = new Graph(this.engine);
@@ -145,6 +145,11 @@ export class Model {
     } finally {
       this.engine.release([...this.#tower.matrices.flat(), ...this.#adapterMatrices]);
     }
+  }
+
+  /** Where image tokens lie: with the experts that read them. */
+  get imageTokenPlace(): Place {
+    return this.placement['vision experts'] > 0 ? 'gpu' : 'cpu';
   }
 
   /** What one token takes in a KV cache: keys and values of every layer. */

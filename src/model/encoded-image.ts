@@ -1,6 +1,9 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { State } from './state.ts';
 
+/** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
+export type ImageOrigin = 'encoded' | 'memory' | 'disk';
+
 /** A picture as the decoder sees it: image tokens [H, imageTokens] on the device. Encode once, ask often. */
 export class EncodedImage {
   /** Of the picture as it was given, upright, in pixels. */
@@ -9,7 +12,9 @@ export class EncodedImage {
   readonly imageTokens: number;
   /** Same content, same key: what tells the KV cache that it already holds this picture. */
   readonly contentKey: string;
+  readonly origin: ImageOrigin;
   readonly imageMs: number;
+  /** 0 where the tower was not run. */
   readonly visionMs: number;
   readonly #state: State<'imageTokens'>;
   readonly #release: () => void;
@@ -18,7 +23,10 @@ export class EncodedImage {
   /** `release` gives the rows back to whoever keeps them; others may be using the same. */
   constructor(
     state: State<'imageTokens'>,
-    facts: Pick<EncodedImage, 'width' | 'height' | 'imageTokens' | 'contentKey' | 'imageMs' | 'visionMs'>,
+    facts: Pick<
+      EncodedImage,
+      'width' | 'height' | 'imageTokens' | 'contentKey' | 'origin' | 'imageMs' | 'visionMs'
+    >,
     release: () => void,
   ) {
     this.#state = state;
@@ -27,6 +35,7 @@ export class EncodedImage {
     this.height = facts.height;
     this.imageTokens = facts.imageTokens;
     this.contentKey = facts.contentKey;
+    this.origin = facts.origin;
     this.imageMs = facts.imageMs;
     this.visionMs = facts.visionMs;
   }

@@ -63,6 +63,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     listDevices: async () => [
       { name: 'CPU', description: 'A processor', kind: 'cpu', memoryTotalBytes: 8e9, memoryFreeBytes: 4e9 },
     ],
+    openImageCache: realLibrary.openImageCache,
     packedTypes: async () => ['q4_0', 'q4_k'],
     libraryInfo: async () => ({
       directory: '/libraries',
@@ -233,6 +234,7 @@ function answerOf(text: string, { seed = 7, signal, maxTokens }: GenerateOptions
     tokenIds: [],
     finishReason: signal?.aborted ? 'aborted' : maxTokens === 1 ? 'length' : 'stop',
     stopString: null,
+    imageOrigin: null,
     seed: Number(seed),
     usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
     timings: {

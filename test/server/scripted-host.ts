@@ -84,6 +84,7 @@ function answerOf(completionTokens: number, finishReason: Answer['finishReason']
     tokenIds: [],
     finishReason,
     stopString: null,
+    imageOrigin: null,
     seed: 7,
     usage: { promptTokens: 4, imageTokens: 0, cachedTokens: 1, completionTokens },
     timings: {

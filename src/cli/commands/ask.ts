@@ -63,8 +63,9 @@ export const ask = defineCommand({
 questions, each question is written to standard error before its answer.
 
 \`--json\` prints one object when all is answered. For one question:
-\`{ model, picture, question, answer, finishReason, seed, usage, timings }\`. For several:
-\`{ model, picture, encoding: { imageMs, visionMs }, answers: [{ question, answer, finishReason, seed, usage, timings }, …] }\`.
+\`{ model, picture, question, answer, finishReason, imageOrigin, seed, usage, timings }\`. For several:
+\`{ model, picture, encoding: { origin, imageMs, visionMs }, answers: [{ question, answer, finishReason, imageOrigin, seed, usage, timings }, …] }\`.
+\`imageOrigin\` is \`encoded\`, or \`disk\` when the image cache had the image and the vision tower was not run (\`visionMs\` is then 0).
 \`usage\` is \`{ promptTokens, imageTokens, cachedTokens, completionTokens }\`; \`timings\` are milliseconds; \`finishReason\`
 is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
 
@@ -112,8 +113,9 @@ async function imageFor(
   const { signal, progress, before } = round;
   try {
     const image = await model.encodeImage(picture.bytes, { signal, onProgress: progress.report });
-    round.encoding = { imageMs: image.imageMs, visionMs: image.visionMs };
-    before.pictureMs = image.imageMs + image.visionMs;
+    const { origin, imageMs, visionMs } = image;
+    round.encoding = { origin, imageMs, visionMs };
+    before.pictureMs = imageMs + visionMs;
     return image;
   } finally {
     progress.clear();

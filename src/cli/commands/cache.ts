@@ -1,0 +1,55 @@
+/** `cogvlm2 cache`: what the image cache on disk holds, and removing it. */
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { defineCommand } from '../command.ts';
+import { flagGroup } from '../flags.ts';
+import { debugOption, jsonOption } from '../options.ts';
+import { renderTable } from '../table.ts';
+import { formatBytes, formatCount } from '../units.ts';
+
+export const cache = defineCommand({
+  name: 'cache',
+  summary: 'Show the size of the image cache on disk, or clear it',
+  arguments: [],
+  options: z.object({
+    clear: flagGroup('Cache')(z.boolean().default(false), 'Remove all entries.'),
+    ...jsonOption,
+    ...debugOption,
+  }),
+  examples: [
+    { about: 'How much it holds', line: 'cogvlm2 cache' },
+    { about: 'Remove all of it', line: 'cogvlm2 cache --clear' },
+  ],
+  notes: `Encoding an image is most of the work of a question about it (minutes on a CPU with the 19 B model), so its tokens are kept
+on disk. A later question about the same image, also from another process, does not run the vision tower again. The limit is 2 GB
+(\`--image-cache-gb\` of the commands that answer; 19 MB an image with the 19 B model); what was used least recently goes.
+\`--no-image-cache\` turns it off.
+
+An entry holds the numbers that the decoder reads in place of the image, and nothing else: no image, file name or question. Its name is
+a hash of the pixels and the model. Since a trained program can say what is in the image from these numbers, the directory is
+readable by its owner only. It is not used where encoding takes no longer than reading a file (the demonstration model), and not with
+\`--compute f32\`. \`--json\` prints \`{ directory, entries, sizeBytes }\`, with \`--clear\` what was removed.`,
+
+  async run(_args, options, { terminal, library }) {
+    const found = await library.openImageCache(terminal.env);
+    if (typeof found === 'string') throw new CogVLM2Error('write_failed', found);
+    const { directory } = found;
+    const { entries, sizeBytes } = options.clear ? await found.clear() : await found.usage();
+    if (options.json) {
+      terminal.stdout.write(`${JSON.stringify({ directory, entries, sizeBytes })}\n`);
+    } else if (options.clear) {
+      terminal.stdout.write(
+        `Removed ${formatCount(entries)} ${entries === 1 ? 'image' : 'images'}, ${formatBytes(sizeBytes)}.\n`,
+      );
+    } else {
+      terminal.stdout.write(
+        renderTable([
+          ['directory', directory],
+          ['images', formatCount(entries)],
+          ['size', formatBytes(sizeBytes)],
+        ]),
+      );
+    }
+    return 0;
+  },
+});

@@ -1,0 +1,27 @@
+import os from 'node:os';
+import { afterEach, expect, test, vi } from 'vitest';
+import { userCacheDirectory } from '../../src/files/cache-directory.ts';
+
+afterEach(() => vi.restoreAllMocks());
+
+test.each<[Record<string, string>, NodeJS.Platform, string]>([
+  [{ HOME: '/home/ann' }, 'linux', '/home/ann/.cache'],
+  [{ HOME: '/home/ann', XDG_CACHE_HOME: '/var/ann' }, 'linux', '/var/ann'],
+  [{ HOME: '/home/ann', XDG_CACHE_HOME: 'relative' }, 'freebsd', '/home/ann/.cache'],
+  [{ HOME: '/Users/ann', XDG_CACHE_HOME: '/var/ann' }, 'darwin', '/Users/ann/Library/Caches'],
+])('%j on %s', (env, platform, directory) => {
+  expect(userCacheDirectory(env, platform)).toBe(directory);
+});
+
+test('on Windows it is %LOCALAPPDATA%', () => {
+  expect(userCacheDirectory({ LOCALAPPDATA: '/data/local' }, 'win32')).toBe('/data/local');
+});
+
+test('a user without a home has none, unless a variable names one', () => {
+  vi.spyOn(os, 'homedir').mockImplementation(() => {
+    throw new Error('uv_os_homedir returned ENOENT');
+  });
+  expect(userCacheDirectory({}, 'linux')).toBeNull();
+  expect(userCacheDirectory({}, 'darwin')).toBeNull();
+  expect(userCacheDirectory({ XDG_CACHE_HOME: '/var/ann' }, 'linux')).toBe('/var/ann');
+});

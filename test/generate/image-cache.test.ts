@@ -1,0 +1,159 @@
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { config19B } from '../../bench/published-layout.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { demoModelPath } from '../../src/checkpoint/find.ts';
+import { CogVLM2, type LoadOptions } from '../../src/generate/cogvlm2.ts';
+import {
+  entryBytes,
+  imageCacheKey,
+  isWorthCaching,
+  visionFingerprint,
+} from '../../src/generate/image-cache-key.ts';
+import type { Progress } from '../../src/generate/types.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { readFixture } from '../text/fixtures.ts';
+
+/** Image tokens that another process encoded: a second model in this process stands for it. */
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-image-cache-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const texts = {
+  'tokenizer.json': readFixture('tokenizer.json'),
+  'tokenizer_config.json': readFixture('tokenizer_config.json'),
+};
+const config = {
+  ...tinyConfig,
+  vocab_size: 465, // the tokenizer's
+  max_position_embeddings: 256,
+  bos_token_id: 461,
+  eos_token_id: [462, 464],
+  pad_token_id: 463,
+};
+const tiny = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
+const [exact, gray] = [imageFile('exact.png'), imageFile('gray.png')];
+let directories = 0;
+const newDirectory = () => path.join(folder, `cache-${++directories}`, 'cogvlm2', 'images');
+
+async function ask(directory: string, image: string, more: LoadOptions = {}) {
+  const imageCache = { directory, always: true };
+  using model = await CogVLM2.load({ device: 'cpu', threads: 1, model: tiny, imageCache, ...more });
+  const stages: Progress['stage'][] = [];
+  const stream = model.ask(image, 'What is this?', { maxTokens: 12 });
+  for await (const event of stream) {
+    if (event.type === 'progress') stages.push(event.progress.stage);
+    if (event.type === 'done') return { ...event.answer, stages, visionBlocks: model.stats().visionBlocks };
+  }
+  throw new Error('no answer');
+}
+
+describe('a second model asked about the same image', () => {
+  test('does not run the tower, and answers the same', async () => {
+    const directory = newDirectory();
+    const first = await ask(directory, exact);
+    expect(first).toMatchObject({ imageOrigin: 'encoded' });
+    expect(first.visionBlocks).toBeGreaterThan(0);
+    const second = await ask(directory, exact);
+    expect(second).toMatchObject({ imageOrigin: 'disk', visionBlocks: 0, timings: { visionMs: 0 } });
+    expect(second.stages).not.toContain('vision');
+    expect(second.tokenIds).toEqual(first.tokenIds);
+    expect(readdirSync(directory)).toHaveLength(1);
+  });
+
+  test('knows the image by its pixels, not by its file', async () => {
+    const directory = newDirectory();
+    const copy = path.join(folder, 'a copy.png');
+    copyFileSync(exact, copy);
+    await ask(directory, exact);
+    expect(await ask(directory, copy)).toMatchObject({ imageOrigin: 'disk' });
+    expect(await ask(directory, gray)).toMatchObject({ imageOrigin: 'encoded' });
+    expect(readdirSync(directory).join()).not.toContain('copy');
+  });
+
+  test('encodes it again where the entry is damaged', async () => {
+    const directory = newDirectory();
+    const first = await ask(directory, exact);
+    writeFileSync(path.join(directory, readdirSync(directory)[0]!), 'damaged');
+    const second = await ask(directory, exact);
+    expect(second).toMatchObject({ imageOrigin: 'encoded', tokenIds: first.tokenIds });
+    expect(await ask(directory, exact)).toMatchObject({ imageOrigin: 'disk' });
+  });
+
+  test.each<[string, LoadOptions]>([
+    ['turned off', { imageCache: false }],
+    ['in float32', { compute: 'f32' }],
+  ])('encodes it again where the cache is %s', async (_, more) => {
+    const directory = newDirectory();
+    for (let i = 0; i < 2; i++)
+      expect(await ask(directory, exact, more)).toMatchObject({ imageOrigin: 'encoded' });
+  });
+
+  test('encodes it again where the directory cannot be used', async () => {
+    const directory = path.join(exact, 'cogvlm2', 'images');
+    for (let i = 0; i < 2; i++) expect(await ask(directory, exact)).toMatchObject({ imageOrigin: 'encoded' });
+  });
+});
+
+test('within one process an image comes from memory, and then from the KV cache', async () => {
+  const imageCache = { directory: newDirectory(), always: true };
+  using model = await CogVLM2.load({ device: 'cpu', threads: 1, model: tiny, imageCache });
+  expect(model.info.imageCache).toBe(imageCache.directory);
+  using image = await model.encodeImage(exact);
+  expect(image.origin).toBe('encoded');
+  using again = await model.encodeImage(exact);
+  expect(again).toMatchObject({ origin: 'memory', visionMs: 0 });
+  expect((await model.ask(again, 'What?', { maxTokens: 2 }).result()).imageOrigin).toBe('memory');
+  expect((await model.ask(exact, 'Where?', { maxTokens: 2 }).result()).imageOrigin).toBe('prefix');
+  expect((await model.ask(null, 'Where?', { maxTokens: 2 }).result()).imageOrigin).toBeNull();
+});
+
+describe('weights are told apart', () => {
+  const fingerprint = (location: string, adapter?: string) =>
+    visionFingerprint(openCheckpoint(location), adapter);
+  const when = new Date('2026-01-02T03:04:05Z');
+  const touched = (name: string, seed?: number) => {
+    const location = writeTinyCheckpoint(path.join(folder, name), { config, texts, ...(seed && { seed }) });
+    utimesSync(path.join(location, 'model.safetensors'), when, when);
+    return location;
+  };
+
+  test('by what they are, not by where they are', () => {
+    const one = touched('one');
+    const moved = path.join(folder, 'moved');
+    cpSync(one, moved, { recursive: true, preserveTimestamps: true });
+    expect(fingerprint(moved)).toBe(fingerprint(one));
+    expect(fingerprint(one, 'an adapter')).not.toBe(fingerprint(one));
+    utimesSync(path.join(moved, 'model.safetensors'), new Date(), new Date());
+    expect(fingerprint(moved)).not.toBe(fingerprint(one));
+  });
+
+  test('and an image by its pixels, the weights and its size', async () => {
+    const pixels = Float32Array.of(1, 2, 3);
+    const keys = [
+      await imageCacheKey('a', 224, pixels),
+      await imageCacheKey('b', 224, pixels),
+      await imageCacheKey('a', 448, pixels),
+      await imageCacheKey('a', 224, Float32Array.of(1, 2, 4)),
+    ];
+    expect(new Set(keys).size).toBe(4);
+    expect(await imageCacheKey('a', 224, Float32Array.of(0, 1, 2, 3).subarray(1))).toBe(keys[0]);
+  });
+});
+
+describe('the cache is used where an image costs more than its file', () => {
+  test('not for the demonstration model', () => {
+    const checkpoint = openCheckpoint(demoModelPath());
+    expect(isWorthCaching(parseConfig(checkpoint.texts['config.json'], 'demo'), checkpoint)).toBe(false);
+  });
+
+  test('for the 19 B model, whose entry is 19 MB', () => {
+    const published = parseConfig(JSON.stringify(config19B), '19 B');
+    expect(isWorthCaching(published, { ...openCheckpoint(tiny), tensors: new Map() })).toBe(true);
+    expect(entryBytes(published)).toBe(2306 * 4096 * 2);
+  });
+});
