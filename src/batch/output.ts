@@ -1,92 +1,115 @@
 /**
- * The answers of a batch: JSON lines that grow, and beside them, in FILE.settings.json, what they were made with. What
- * has a line is done: a later run passes it over.
+ * The answers of a batch: JSON lines that only grow, and beside them FILE.settings.json with what the answers depend on.
+ * An item with a line is done, so a resumed run skips it. Lines can also go to a stream, which no run can resume.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { writeFileWhole } from '../files/atomic-file.ts';
 import { Journal } from '../files/journal.ts';
+import { numberText, readJsonFile } from '../files/json.ts';
 import { checkSameSettings } from '../run/same-settings.ts';
-import type { AnswerLine, ErrorLine, Item } from './line.ts';
+import { type AnswerLine, type ErrorLine, type Item, keyOf, lineText } from './line.ts';
 
 const lineSchema = z.looseObject({
-  id: z.string(),
+  id: z.union([z.string(), z.number()]),
   input: z.string(),
-  page: z.int().nullable(),
-  pageCount: z.int().nullable(),
-  question: z.string().nullable(),
+  page: z.int().nullish(),
+  pageCount: z.int().nullish(),
+  question: z.string().nullish(),
+  error: z.looseObject({}).nullish(),
 });
 
+export interface OutputOptions {
+  /** Path of the file, or a function that takes each line. */
+  readonly output: string | ((line: string) => void);
+  /** Everything that answers depend on, as JSON. A resumed run with other settings is refused. */
+  readonly settings: object;
+  /** Whether lines with an error are removed, so that their items are asked again. */
+  readonly retryErrors: boolean;
+  /** Items that need no answer although they have no line. */
+  isDone?(item: Item): boolean;
+}
+
 export class BatchOutput implements Disposable {
-  readonly #journal: Journal;
+  readonly #options: OutputOptions;
+  readonly #journal: Journal | undefined;
   readonly #done = new Set<string>();
   readonly #pageCounts = new Map<string, number>();
-  /** Of all lines, those of earlier runs included. */
+  /** Lines of earlier runs count too. */
   answers = 0;
   errors = 0;
 
-  /**
-   * @param settings everything that answers depend on, as JSON
-   * @param retryErrors takes the lines with an error out, so that they are asked again
-   * @throws CogVLM2Error invalid_value (other settings, with both values; a file that is something else), write_failed
-   */
-  constructor(file: string, settings: object, retryErrors: boolean) {
+  /** @throws CogVLM2Error invalid_value (other settings, with both values; a file of another kind), write_failed */
+  constructor(options: OutputOptions) {
+    const { output: file, settings, retryErrors } = options;
+    this.#options = options;
+    if (typeof file !== 'string') return;
     checkSettings(file, settings);
     if (retryErrors) dropErrors(file);
-    this.#journal = new Journal(file, (value, lineNumber) => {
+    this.#journal = new Journal(file, (value, lineNumber, text) => {
       const { data: line } = lineSchema.safeParse(value);
       if (line === undefined) {
-        throw new CogVLM2Error('invalid_value', `Line ${lineNumber} of ${file} is none of cogvlm2 batch.`);
+        throw new CogVLM2Error(
+          'invalid_value',
+          `Line ${lineNumber} of ${file} was not written by cogvlm2 batch.`,
+        );
       }
-      this.#count(line);
+      const idJson = numberText(text, 'id') ?? JSON.stringify(line.id);
+      const { input, page = null, pageCount = null, question = null, error } = line;
+      this.#count({ idJson, input, page, pageCount, question }, error != null);
     });
-    writeSettings(file, settings);
+    try {
+      // The journal's lock is held, so no other run writes the settings.
+      writeFileWhole(settingsPath(file), `${JSON.stringify(settings, null, 2)}\n`);
+    } catch (error) {
+      this.#journal[Symbol.dispose]();
+      throw error;
+    }
   }
 
   has(item: Item): boolean {
-    return this.#done.has(keyOf(item));
+    return this.#done.has(keyOf(item)) || (this.#options.isDone?.(item) ?? false);
   }
 
-  /** How many pages an input has, where a line tells. */
+  /** How many pages an input has, if a line says so. */
   pageCountOf(input: string): number | undefined {
     return this.#pageCounts.get(input);
   }
 
   append(line: AnswerLine | ErrorLine): void {
-    if (this.has(line)) return;
-    this.#journal.append(line);
-    this.#count(line);
-  }
-
-  #count(line: Item & { error?: unknown }): void {
-    this.#done.add(keyOf(line));
-    if (line.pageCount !== null) this.#pageCounts.set(line.input, line.pageCount);
-    if (line.error === undefined) this.answers++;
-    else this.errors++;
+    if (this.#done.has(keyOf(line))) return;
+    const text = lineText(line);
+    if (typeof this.#options.output === 'function') this.#options.output(text);
+    else this.#journal?.appendText(text);
+    this.#count(line, 'error' in line);
   }
 
   [Symbol.dispose](): void {
-    this.#journal[Symbol.dispose]();
+    this.#journal?.[Symbol.dispose]();
+  }
+
+  #count(item: Item, isError: boolean): void {
+    this.#done.add(keyOf(item));
+    if (item.pageCount !== null) this.#pageCounts.set(item.input, item.pageCount);
+    if (isError) this.errors++;
+    else this.answers++;
   }
 }
 
-export function keyOf({ id, input, page, question }: Item): string {
-  return JSON.stringify([id, input, page, question]);
-}
-
-/** Of a file whose lock is not held yet: a second run between here and there finds whole lines too. */
+/** The journal is closed before the file is replaced: a run that starts in between finds whole lines too. */
 function dropErrors(file: string): void {
   if (!existsSync(file)) return;
-  const kept: unknown[] = [];
+  const kept: string[] = [];
   let count = 0;
   {
-    using _ = new Journal(file, (value) => {
+    using _ = new Journal(file, (value, _lineNumber, text) => {
       count++;
-      if (!(typeof value === 'object' && value !== null && 'error' in value)) kept.push(value);
+      if (!(typeof value === 'object' && value !== null && 'error' in value && value.error != null))
+        kept.push(text);
     });
   }
-  if (kept.length < count) writeFileWhole(file, kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  if (kept.length < count) writeFileWhole(file, kept.map((text) => `${text}\n`).join(''));
 }
 
 function settingsPath(file: string): string {
@@ -99,21 +122,8 @@ function checkSettings(file: string, settings: object): void {
   if (!existsSync(settingsPath(file))) {
     throw new CogVLM2Error(
       'invalid_value',
-      `${file} is there already, without ${settingsPath(file)}, so it is no output of cogvlm2 batch. Give another --output.`,
+      `${file} exists, but ${settingsPath(file)} does not, so cogvlm2 batch did not write it. Give another --output.`,
     );
   }
-  checkSameSettings(file, readSettings(settingsPath(file)), JSON.parse(JSON.stringify(settings)));
-}
-
-/** Behind the journal's opening, whose lock keeps others from writing it. */
-function writeSettings(file: string, settings: object): void {
-  writeFileWhole(settingsPath(file), `${JSON.stringify(settings, null, 2)}\n`);
-}
-
-function readSettings(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new CogVLM2Error('invalid_value', `${file} is not JSON.`, { cause });
-  }
+  checkSameSettings(file, readJsonFile(settingsPath(file)), JSON.parse(JSON.stringify(settings)));
 }

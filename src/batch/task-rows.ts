@@ -1,31 +1,33 @@
-/** A JSONL of pictures and questions: `{"picture": "a.png", "question": "…"}` a line. */
-import { closeSync, openSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+/** JSON lines of images and questions: `{"image": "a.png", "question": "…"}` in each line. */
+import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
+import { openInputFile } from '../files/input-file.ts';
+import { numberText, parseJson } from '../files/json.ts';
+import { lfsPointerIn } from '../files/lfs-pointer.ts';
 import { eachLine } from '../files/lines.ts';
 import { textOf } from '../files/utf8.ts';
-import type { BrokenSource, Source } from './source.ts';
+import type { BrokenSource, Source } from './sources.ts';
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
 
-/** Further fields are the caller's own and are left alone. */
+/** Other fields belong to the caller. `null` means that the field is absent, as pandas and SQL exports write it. */
 const rowSchema = z
   .looseObject({
-    id: z.union([text, z.number()]).optional(),
-    picture: text.optional(),
-    image: text.optional(),
-    page: z.int().min(1).optional(),
-    question: text.optional(),
-    questions: z.array(text).min(1).optional(),
+    id: z.union([text, z.number()]).nullish(),
+    picture: text.nullish(),
+    image: text.nullish(),
+    page: z.int().min(1).nullish(),
+    question: text.nullish(),
+    questions: z.array(text).min(1).nullish(),
   })
-  .refine((row) => (row.picture === undefined) !== (row.image === undefined), 'needs one of picture, image')
-  .refine((row) => row.question === undefined || row.questions === undefined, 'has question and questions');
+  .refine((row) => (row.picture == null) !== (row.image == null), 'needs either image or picture')
+  .refine((row) => row.question == null || row.questions == null, 'has question and questions');
 
 /**
- * @param questions those of the command line, for rows that have none
- * @throws CogVLM2Error file_not_found, invalid_value (not UTF-8)
+ * @param questions those of the command line, for rows without a question
+ * @throws CogVLM2Error file_not_found; invalid_value (not UTF-8, a Git LFS pointer)
  */
 export function readTaskRows(file: string, questions: readonly string[]): (Source | BrokenSource)[] {
   const sources: (Source | BrokenSource)[] = [];
@@ -33,16 +35,20 @@ export function readTaskRows(file: string, questions: readonly string[]): (Sourc
   const take = (line: string, lineNumber: number, offset: number, sizeBytes: number) => {
     if (line.trim() === '') return;
     const place = `${file}:${lineNumber}`;
-    const readAgain = () => readDataUrl(file, offset, sizeBytes);
+    const readAgain = async () => readDataUrl(file, offset, sizeBytes);
     const source = parseRow(line, place, path.dirname(file), questions, readAgain);
-    if (source.id !== place && ids.has(source.id)) {
-      sources.push({ id: place, input: place, problem: `the id "${source.id}" is that of an earlier row` });
+    const placeJson = JSON.stringify(place);
+    if (source.idJson !== placeJson && ids.has(source.idJson)) {
+      const problem = `the id ${source.idJson} is that of an earlier row`;
+      sources.push({ idJson: placeJson, input: place, problem });
     } else sources.push(source);
-    ids.add(source.id);
+    ids.add(source.idJson);
   };
-  let descriptor: number | undefined;
+  const descriptor = openInputFile(file);
   try {
-    descriptor = openSync(file, 'r');
+    const head = Buffer.alloc(256);
+    const pointer = lfsPointerIn(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)));
+    if (pointer !== undefined) throw new CogVLM2Error('invalid_value', `${file} is ${pointer}.`);
     let lines = 0;
     const { wholeBytes, rest } = eachLine(descriptor, file, (line, lineNumber, offset, sizeBytes) => {
       lines = lineNumber;
@@ -53,7 +59,7 @@ export function readTaskRows(file: string, questions: readonly string[]): (Sourc
     if (cause instanceof CogVLM2Error) throw cause;
     throw new CogVLM2Error('file_not_found', `${file} cannot be read: ${String(cause)}.`, { cause });
   } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    closeSync(descriptor);
   }
   return sources;
 }
@@ -65,41 +71,41 @@ function parseRow(
   questions: readonly string[],
   readAgain: () => Promise<string>,
 ): Source | BrokenSource {
+  const placeJson = JSON.stringify(place);
   let value: unknown;
   try {
-    value = JSON.parse(line);
-  } catch {
-    return { id: place, input: place, problem: 'the line is not JSON' };
+    value = parseJson(line, 'the line');
+  } catch (error) {
+    const problem = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+    return { idJson: placeJson, input: place, problem };
   }
   const { data: row, error } = rowSchema.safeParse(value);
   if (row === undefined) {
     const { path: field, message } = error.issues[0]!;
     const where = field.length === 0 ? '' : `${field.join('.')} `;
-    return {
-      id: place,
-      input: place,
-      problem: `the row's ${where}${message}`.replace(/^(the row)'s (needs|has)/, '$1 $2'),
-    };
+    const problem = `the row's ${where}${message}`.replace(/^(the row)'s (needs|has)/, '$1 $2');
+    return { idJson: placeJson, input: place, problem };
   }
-  const id = row.id === undefined ? place : String(row.id);
-  const picture = row.picture ?? row.image ?? '';
-  const asked = row.questions ?? (row.question === undefined ? questions : [row.question]);
-  const isDataUrl = /^data:/i.test(picture);
-  const input = isDataUrl
-    ? `${picture.slice(0, 40)}…`
-    : path.join(path.isAbsolute(picture) ? '' : folder, picture);
-  if (asked.length === 0)
-    return { id, input, problem: 'the row has no question, and neither has --question' };
+  const idJson = row.id == null ? placeJson : (numberText(line, 'id') ?? JSON.stringify(row.id));
+  const image = row.picture ?? row.image ?? '';
+  const asked = row.questions ?? (row.question == null ? questions : [row.question]);
+  const isDataUrl = /^data:/i.test(image);
+  const input = isDataUrl ? `${image.slice(0, 40)}…` : path.join(path.isAbsolute(image) ? '' : folder, image);
+  if (asked.length === 0) {
+    return { idJson, input, problem: 'the row has no question, and there is no --question' };
+  }
   const location = isDataUrl ? { dataUrl: readAgain } : { path: input };
-  return { id, input, location, questions: [...new Set(asked)], page: row.page ?? null };
+  return { idJson, input, location, questions: [...new Set(asked)], page: row.page ?? null };
 }
 
-/** Not kept from the first reading, when all the rows' pictures together may be more than the memory. */
-async function readDataUrl(file: string, offset: number, sizeBytes: number): Promise<string> {
-  await using handle = await open(file, 'r');
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offset);
-  const row: { picture?: string; image?: string } = JSON.parse(
-    buffer.subarray(0, bytesRead).toString('utf8'),
-  );
-  return row.picture ?? row.image ?? '';
+function readDataUrl(file: string, offset: number, sizeBytes: number): string {
+  const descriptor = openInputFile(file);
+  try {
+    const bytes = Buffer.alloc(sizeBytes);
+    const count = readSync(descriptor, bytes, 0, sizeBytes, offset);
+    const row = rowSchema.parse(parseJson(bytes.toString('utf8', 0, count), file));
+    return row.picture ?? row.image ?? '';
+  } finally {
+    closeSync(descriptor);
+  }
 }

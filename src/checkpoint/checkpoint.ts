@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { joinPacked } from './bitsandbytes.ts';
 import { readGguf } from './gguf.ts';
+import { readCheckpointText } from './read-file.ts';
 import { asTensor, readStored, type StoredTensor } from './safetensors.ts';
 import type { Packed } from './unpack.ts';
 
@@ -72,8 +73,8 @@ export function openCheckpoint(location: string): Checkpoint {
       `${location} has no config.json, so it is not a checkpoint.`,
     );
   }
-  const texts: CheckpointTexts = { 'config.json': readFileSync(file('config.json'), 'utf8') };
-  for (const name of textNames) if (existsSync(file(name))) texts[name] = readFileSync(file(name), 'utf8');
+  const texts: CheckpointTexts = { 'config.json': readCheckpointText(file('config.json')) };
+  for (const name of textNames) if (existsSync(file(name))) texts[name] = readCheckpointText(file(name));
   const stored = new Map<string, StoredTensor>();
   const wanted = readIndex(location);
   for (const shard of wanted.shards) {
@@ -117,7 +118,7 @@ function readIndex(location: string): { shards: string[]; shardOf: Map<string, s
   }
   const shardOf = new Map<string, string>();
   try {
-    const index: unknown = JSON.parse(readFileSync(indexPath, 'utf8'));
+    const index: unknown = JSON.parse(readCheckpointText(indexPath));
     const map =
       typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : undefined;
     if (typeof map !== 'object' || map === null) throw new Error('it has no weight_map');

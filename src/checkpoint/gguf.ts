@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { dtypeOfId, dtypes, rowBytes } from '../ggml/dtype.ts';
 import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './checkpoint.ts';
-import { reading } from './read-file.ts';
+import { openWeights, reading } from './read-file.ts';
 
 /**
  * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours
@@ -110,7 +110,7 @@ class Reader {
 
   constructor(file: string) {
     this.#file = file;
-    this.#descriptor = reading(file, () => openSync(file, 'r'));
+    this.#descriptor = openWeights(file);
     this.sizeBytes = fstatSync(this.#descriptor).size;
   }
 

@@ -1,5 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
+import { openInputFile, readTextFile } from '../files/input-file.ts';
+import { lfsPointerIn } from '../files/lfs-pointer.ts';
 
 /** A run of bytes of a file, and the tensor that it is. */
 export interface Located {
@@ -29,6 +31,32 @@ export function readFileBytes(
     }
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/**
+ * A descriptor of a file of weights. The caller closes it.
+ * @throws CogVLM2Error `file_not_found`; `invalid_checkpoint` for a Git LFS pointer
+ */
+export function openWeights(file: string): number {
+  const descriptor = openInputFile(file);
+  const head = Buffer.alloc(1024);
+  const pointer = lfsPointerIn(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)));
+  if (pointer === undefined) return descriptor;
+  closeSync(descriptor);
+  throw new CogVLM2Error(
+    'invalid_checkpoint',
+    `${file} is ${pointer}, or fetch the model with \`cogvlm2 pull\`.`,
+  );
+}
+
+/** A text of a checkpoint, such as config.json. @throws CogVLM2Error `file_not_found`, `invalid_checkpoint` */
+export function readCheckpointText(file: string): string {
+  try {
+    return readTextFile(file);
+  } catch (error) {
+    if (!(error instanceof CogVLM2Error) || error.code !== 'invalid_value') throw error;
+    throw new CogVLM2Error('invalid_checkpoint', error.message, { cause: error });
   }
 }
 

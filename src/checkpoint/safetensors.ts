@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import type { TensorEntry } from './checkpoint.ts';
-import { reading } from './read-file.ts';
+import { openWeights, reading } from './read-file.ts';
 
 /** A tensor as a file has it. Bytes, which no tensor of the model is, are what bitsandbytes packs weights into. */
 export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {
@@ -82,7 +82,7 @@ export function readStored(file: string): StoredTensor[] {
 }
 
 function readHeader(file: string, fail: (why: string, cause?: unknown) => CogVLM2Error) {
-  const descriptor = reading(file, () => openSync(file, 'r'));
+  const descriptor = openWeights(file);
   try {
     const fileBytes = fstatSync(descriptor).size;
     const prefix = Buffer.alloc(8);

@@ -4,8 +4,8 @@
  */
 
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
-import type { FoundSources } from '../batch/find-sources.ts';
-import type { WorkOptions } from '../batch/work.ts';
+import type { WorkOptions } from '../batch/queue-backend.ts';
+import type { FoundSources } from '../batch/sources.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
@@ -40,7 +40,7 @@ import type { InputStream, Terminal } from './terminal.ts';
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
 export type LibraryInfo = ReturnType<typeof libraryInfo>;
-export type ModelBatchOptions = Omit<BatchOptions, 'viewer' | 'wantsBytes'>;
+export type ModelBatchOptions = Omit<BatchOptions, 'backend' | 'wantsBytes'>;
 export interface QueueBatchOptions extends ModelBatchOptions {
   answer: Job['options'];
   /** Names the run, so that a later one finds its jobs again. */
@@ -138,20 +138,20 @@ export const library: Library = {
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   findSources: async (inputs, questions) =>
-    (await import('../batch/find-sources.ts')).findSources(inputs, questions),
+    (await import('../batch/sources.ts')).findSources(inputs, questions),
   batch: async (model, answer, options) => {
     const { batch } = await import('../batch/batch.ts');
-    const { ModelViewer } = await import('../batch/model-viewer.ts');
-    return batch({ ...options, viewer: new ModelViewer(model, answer), wantsBytes: true });
+    const { ModelBackend } = await import('../batch/backend.ts');
+    return batch({ ...options, backend: new ModelBackend(model, answer), wantsBytes: true });
   },
   queue: async (address, model) => (await import('../queue/client.ts')).QueueClient.open(address, model),
   batchOnQueue: async (client, { answer, run, byPath, ...options }) => {
     const { batch } = await import('../batch/batch.ts');
-    const { QueueViewer } = await import('../batch/queue-viewer.ts');
-    return batch({ ...options, viewer: new QueueViewer(client, answer, run), wantsBytes: !byPath });
+    const { QueueBackend } = await import('../batch/queue-backend.ts');
+    return batch({ ...options, backend: new QueueBackend(client, answer, run), wantsBytes: !byPath });
   },
   queueAnswerer: async (queue) => (await import('../eval/queue-answerer.ts')).queueAnswerer(queue),
-  work: async (model, options) => (await import('../batch/work.ts')).work(model, options),
+  work: async (model, options) => (await import('../batch/queue-backend.ts')).work(model, options),
   evalRun: async (options) => (await import('../eval/evaluate.ts')).evaluate(options),
   modelAnswerer: async (model, compute) => (await import('../eval/asker.ts')).modelAnswerer(model, compute),
   endpoint: async (options) => {

@@ -1,6 +1,8 @@
 /** The groups of options that several commands share. Each command's schema spreads the groups it takes. */
 import { z } from 'zod';
-import type { GenerateOptions } from '../generate/types.ts';
+import { CogVLM2Error } from '../errors.ts';
+import { readJsonFile } from '../files/json.ts';
+import type { AnswerFormat, GenerateOptions } from '../generate/types.ts';
 import { flagGroup } from './flags.ts';
 
 const inModel = flagGroup('Model');
@@ -111,11 +113,33 @@ export const jsonOption = {
 };
 
 export const outputFileOption = {
-  output: inOutput(z.string().min(1).optional(), 'File that is written.', {
+  output: inOutput(z.string().min(1).optional(), 'File to write; - is standard output.', {
     short: 'o',
     value: 'FILE',
   }),
 };
+
+export const formOptions = {
+  schema: inAnswer(
+    z.string().min(1).optional(),
+    'JSON Schema that every answer follows; it is enforced while the answer is generated.',
+    { value: 'FILE' },
+  ),
+  csv: inOutput(
+    z.boolean().default(false),
+    'A table in CSV: one row for each answer, one column for each field of the schema.',
+  ),
+};
+
+/** @throws CogVLM2Error file_not_found, invalid_value */
+export function readSchema(file: string | undefined): AnswerFormat | undefined {
+  if (file === undefined) return undefined;
+  const schema = readJsonFile(file);
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) {
+    return { type: 'json_schema', schema };
+  }
+  throw new CogVLM2Error('invalid_value', `${file} is not a JSON Schema: it must be a JSON object.`);
+}
 
 /** One meaning for all commands that have it, since they share its variable. */
 export function parallelOption(standard: number, limit: number) {

@@ -1,18 +1,18 @@
-/** What progress says, in a line for the work and one for each of its parts. */
+/** The text of progress: one line for the whole work, and one for each part. */
 import type { Progress } from '../generate/types.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
 
-/** A file of several, in bytes. */
+/** A file of several, in bytes; or an image of several, in layers or tokens. */
 export interface Part {
-  name: string;
-  done: number;
-  total: number;
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
 }
 
 const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
   load: { doing: 'Loading the model', unit: 'bytes' },
-  vision: { doing: 'Looking at the picture', unit: 'layers' },
-  prefill: { doing: 'Reading the question', unit: 'tokens' },
+  vision: { doing: 'Encoding the image', unit: 'layers' },
+  prefill: { doing: 'Reading the prompt', unit: 'tokens' },
   convert: { doing: 'Writing the file', unit: 'bytes' },
   verify: { doing: 'Verifying', unit: 'bytes' },
   download: { doing: 'Downloading', unit: 'bytes' },
@@ -20,7 +20,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
 };
 
 /**
- * "Looking at the picture  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
+ * "Encoding the image  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
  * what was done in `elapsedMs`. The bar takes what the rest leaves of `columns`.
  */
 export function progressLine(
@@ -51,11 +51,23 @@ function countRate(count: number, ms: number): string {
   return isSlow ? `${formatRate(count, ms / 60)} a minute` : `${formatRate(count, ms)} a second`;
 }
 
-/** "model-0000…8.safetensors   25%  1.2 GB of 4.9 GB"; of a long name the middle makes room. */
-export function partLine(stage: Progress['stage'], { name, done, total }: Part, columns: number): string {
+/** "model-0000…8.safetensors   25%  1.2 GB of 4.9 GB"; a long name loses its middle. */
+export function partLine(stage: Progress['stage'], part: Part, columns: number): string {
+  const { name, done, total } = part;
   const doing = stage === 'verify' ? ', verifying' : '';
-  const rest = `  ${percent(done, total).padStart(4)}  ${formatBytes(done)} of ${formatBytes(total)}${doing}`;
+  const count =
+    WORDS[stage].unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : stageCount(stage, part);
+  const rest = `  ${percent(done, total).padStart(4)}  ${count}${doing}`;
   return `${shortened(name, columns - rest.length)}${rest}`;
+}
+
+/** "a.png: vision 12 of 63 layers" */
+export function imageStage(image: Part & { stage: Progress['stage'] }): string {
+  return `${image.name}: ${stageCount(image.stage, image)}`;
+}
+
+function stageCount(stage: Progress['stage'], { done, total }: Part): string {
+  return `${stage} ${formatCount(Math.floor(done))} of ${formatCount(total)} ${WORDS[stage].unit}`;
 }
 
 /** "model-00001-of-00008.safetensors 25%" */

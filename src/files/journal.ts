@@ -1,16 +1,17 @@
 /**
- * A file of JSON lines that only grows: the record of a long run. A line is written in one piece, so that a run that
- * was killed at any point left whole lines and at most one half, which the next run takes away. The disk is told to keep
- * them once a second and at the end: a machine that loses its power loses about a second of them.
+ * A file of JSON lines that only grows: the record of a long run. Each line is written in one piece. A run that was
+ * killed leaves whole lines and at most one partial line, which the next run removes. The file is synced once a second
+ * and at the end, so that a power failure loses about one second of lines.
  */
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { writeProblem, writeWhole } from './atomic-file.ts';
+import { parseJson } from './json.ts';
 import { eachLine } from './lines.ts';
 import { lockFile } from './lock.ts';
 
-/** JSON in, JSON out: whether a line has the right shape is for the reader to say. */
-export type OnValue = (value: unknown, lineNumber: number) => void;
+/** Gets the JSON value of each line, and its text. The reader checks the shape. */
+export type OnValue = (value: unknown, lineNumber: number, text: string) => void;
 
 const syncEveryMs = 1000;
 
@@ -23,13 +24,16 @@ export class Journal implements Disposable {
   #syncing = false;
 
   /**
-   * Opens or begins the file, for this process alone, and hands every line that it has to `onLine`.
+   * Opens or creates the file for this process alone, and calls `onLine` for every line that it has.
    * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not UTF-8 or JSON; whatever `onLine` throws
    */
   constructor(path: string, onLine: OnValue = () => {}) {
     this.#path = path;
     if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
-      throw new CogVLM2Error('write_failed', `${path} is no file, so a later run could not go on with it.`);
+      throw new CogVLM2Error(
+        'write_failed',
+        `${path} is not a regular file, so a later run could not resume from it.`,
+      );
     }
     this.#lock = this.#try(() =>
       lockFile(
@@ -37,14 +41,14 @@ export class Journal implements Disposable {
         (holder) =>
           new CogVLM2Error(
             'write_failed',
-            `${holder} is writing ${path} already. Wait for it; if it is something else, delete ${path}.lock.`,
+            `${holder} is writing ${path}. Wait for it; if no such run exists, delete ${path}.lock.`,
           ),
       ),
     );
     try {
       this.#descriptor = this.#try(() => openSync(path, 'a+'));
       this.#sizeBytes = eachLine(this.#descriptor, path, (line, lineNumber) => {
-        onLine(parseLine(line, path, lineNumber), lineNumber);
+        onLine(parseJson(line, `Line ${lineNumber} of ${path}`), lineNumber, line.trimEnd());
       }).wholeBytes;
       this.#try(() => ftruncateSync(this.#open(), this.#sizeBytes));
     } catch (error) {
@@ -53,9 +57,14 @@ export class Journal implements Disposable {
     }
   }
 
-  /** One line more. When it does not fit on the disk, nothing of it stays. @throws CogVLM2Error `write_failed` */
+  /** Adds one line. If it does not fit on the disk, nothing of it stays. @throws CogVLM2Error `write_failed` */
   append(value: unknown): void {
-    const line = Buffer.from(`${JSON.stringify(value)}\n`);
+    this.appendText(JSON.stringify(value));
+  }
+
+  /** The same for a value that is JSON text already. */
+  appendText(json: string): void {
+    const line = Buffer.from(`${json}\n`);
     this.#try(() => {
       try {
         writeWhole(this.#open(), line);
@@ -73,12 +82,12 @@ export class Journal implements Disposable {
       const descriptor = this.#descriptor;
       this.#descriptor = undefined;
       this.#try(() => fsyncSync(descriptor));
-      if (!this.#syncing) closeSync(descriptor); // Else when that is done.
+      if (!this.#syncing) closeSync(descriptor); // Otherwise the sync closes it.
     }
     this.#lock[Symbol.dispose]();
   }
 
-  /** Off the event loop: a disk may take its time. What could not be kept is tried again, and told at the end. */
+  /** Does not block the event loop. If it fails, the sync at the end fails too, and that error is reported. */
   #syncSometimes(): void {
     const now = performance.now();
     if (this.#syncing || now - this.#syncedAtMs < syncEveryMs) return;
@@ -103,19 +112,7 @@ export class Journal implements Disposable {
     } catch (cause) {
       if (cause instanceof CogVLM2Error) throw cause;
       const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
-      throw new CogVLM2Error('write_failed', `${why}; the lines that it has are kept.`, { cause });
+      throw new CogVLM2Error('write_failed', `${why}; the lines written so far are kept.`, { cause });
     }
-  }
-}
-
-function parseLine(line: string, path: string, lineNumber: number): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (cause) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `Line ${lineNumber} of ${path} is not JSON. Take the line out, or write to another file.`,
-      { cause },
-    );
   }
 }

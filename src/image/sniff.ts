@@ -1,3 +1,5 @@
+import { lfsPointerIn } from '../files/lfs-pointer.ts';
+
 /** The formats that are decoded. */
 export type ImageFormat = 'png' | 'jpeg' | 'webp';
 
@@ -16,6 +18,8 @@ export function isPdf(bytes: Uint8Array): boolean {
 
 /** A name for what the bytes are instead, for the message: "a GIF", "text", "unknown data". */
 export function describeOther(bytes: Uint8Array): string {
+  const pointer = lfsPointerIn(bytes);
+  if (pointer !== undefined) return pointer;
   for (const [magic, name] of OTHERS) if (startsWith(bytes, magic)) return name;
   if (startsWith(bytes.subarray(4), 'ftyp')) return 'a HEIC, AVIF or video file';
   const text = Buffer.from(bytes.subarray(0, 512)).toString('latin1');

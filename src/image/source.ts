@@ -6,6 +6,7 @@
  */
 import { open } from 'node:fs/promises';
 import { CogVLM2Error } from '../errors.ts';
+import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
 import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
 
 /** A path, a `data:image/...;base64,` URL, or the encoded bytes themselves. */
@@ -104,10 +105,13 @@ async function readFile(
 ): Promise<Uint8Array> {
   const named = shorten(path);
   try {
-    await using file = await open(path, 'r');
+    await using file = await open(fsPath(path), readFlags);
     const stat = await file.stat();
     // Devices and pipes have no size to check and may never end.
-    if (!stat.isFile()) throw new CogVLM2Error('file_not_found', `${named} is not a file.`);
+    if (!stat.isFile()) {
+      const what = stat.isDirectory() ? 'a folder' : 'a pipe or a device';
+      throw new CogVLM2Error('file_not_found', `${named} is ${what}, not a regular file.`);
+    }
     checkSize(stat.size, maxBytes);
     return await file.readFile({ signal });
   } catch (error) {
@@ -115,7 +119,7 @@ async function readFile(
     throwIfAborted(signal);
     const code = (error as NodeJS.ErrnoException).code;
     const why =
-      code === 'ENOENT' ? `There is no file ${named}.` : `${named} cannot be read (${code ?? error}).`;
+      code === 'ENOENT' ? `There is no file ${named}.` : `${named} cannot be read: ${readProblem(error)}.`;
     throw new CogVLM2Error('file_not_found', why, { cause: error });
   }
 }

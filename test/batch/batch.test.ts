@@ -1,5 +1,5 @@
 /** Whole batches with a scripted model. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -67,8 +67,10 @@ describe('batch', () => {
     writeFileSync(path.join(folder, 'd.txt'), '');
     expect(await said()).toContain(' (1 other file).');
     writeFileSync(path.join(folder, 'a.png'), png);
-    expect(await said()).toMatch(/passed over 1 other file\.\n.* has 1 answer and 0 errors,/s);
-    expect(await said()).toContain('passed over 3 other files.\n'); // The answers and their settings lie there by now.
+    expect(await said()).toMatch(
+      /skipped 1 file that is neither an image nor a PDF\.\n.* has 1 answer and 0 errors,/s,
+    );
+    expect(await said()).toContain('skipped 3 files that are neither images nor PDFs.\n'); // The answers and their settings lie there by now.
   });
 
   it('asks every page of a PDF, or those that are wanted', async () => {
@@ -138,7 +140,9 @@ describe('batch', () => {
 
   it('refuses a file that is something else', async () => {
     writeFileSync(output, '{"precious": true}');
-    expect((await batch(['--question', 'p'])).err).toMatch(/is there already, without .*settings\.json/);
+    expect((await batch(['--question', 'p'])).err).toMatch(
+      /out\.jsonl exists, but .*settings\.json does not/,
+    );
     writeFileSync(`${output}.settings.json`, '{}');
     await batch(['--question', 'p']);
     expect(readFileSync(output, 'utf8')).toBe('{"precious": true}');
@@ -154,6 +158,11 @@ describe('batch', () => {
     expect(await done).toBe(130);
     const before = existsLines() ?? 0;
     expect(before).toBeLessThan(3);
+    expect(memory.err()).toMatch(
+      new RegExp(
+        `stopped: .*out\\.jsonl has ${before} answers? and 0 errors, .*run the same command to continue`,
+      ),
+    );
     await batch(['--question', 'p']);
     expect(lines()).toHaveLength(3);
   });
@@ -169,9 +178,124 @@ describe('batch', () => {
     expect(err).toMatch(sentence);
   });
 
+  it('keeps number ids with every digit, also over a resumed run', async () => {
+    const ids = [
+      '738529527931269425',
+      '738529527931269426',
+      '9007199254740993',
+      '9007199254740992',
+      '7',
+      '"7"',
+    ];
+    const tasks = path.join(folder, 'tasks.jsonl');
+    const rows = ids.map((id) => `{"id": ${id}, "picture": "a.png", "question": "p"}`);
+    const written = () => readFileSync(output, 'utf8').match(/(?<=^\{"id":)[^,]+/gm);
+    const run = () => cli(['batch', tasks, '-o', output, '--retry-errors'], scriptedLibrary().library);
+    writeFileSync(
+      tasks,
+      `\ufeff${rows.slice(0, 3).join('\r\n')}\r\n{"id": 1, "picture": "none.png", "question": "p"}`,
+    );
+    expect((await run()).exitCode).toBe(8);
+    expect(written()).toEqual([...ids.slice(0, 3), '1']);
+    writeFileSync(tasks, rows.join('\n'));
+    const { exitCode, err } = await run();
+    expect(exitCode).toBe(0);
+    expect(err).toContain('has 6 answers and 0 errors, 3 of them from before');
+    expect(written()).toEqual(ids);
+  });
+
+  it('shows the stage of the image under way and the remaining time, before the first answer', async () => {
+    const { library } = scriptedLibrary();
+    let time = 0;
+    const now = () => {
+      time += 2_000;
+      return time;
+    };
+    const memory = memoryTerminal({ now });
+    const words = ['batch', folder, '-o', output, '--question', 'p'];
+    expect(await runProgram(words, { terminal: memory.terminal, library })).toBe(0);
+    expect(memory.err()).toMatch(
+      /Answering +\d+% +0 of 3 questions, [\d.]+ a \w+, .* left; \S+a\.png: vision \d of 4 layers\n/,
+    );
+    expect(memory.err()).toMatch(/c\.png: prefill \d of 9 tokens\n/);
+  });
+
+  it('takes a schema for every answer, and writes a table', async () => {
+    const schema = path.join(folder, 'schema.json');
+    writeFileSync(schema, '\ufeff{"type": "object"}');
+    const answer = (question: string) => ({
+      seller: { name: 'A, "B"' },
+      items: [1, 2],
+      of: question,
+      n: null,
+    });
+    const pieces = (question: string) => [JSON.stringify(answer(question))];
+    const words = ['--question', 'p', '--schema', schema, '--csv'];
+    const { exitCode, calls } = await batch(words, { pieces });
+    expect(exitCode).toBe(0);
+    expect(calls.asked[0]?.options.format).toEqual({ type: 'json_schema', schema: { type: 'object' } });
+    expect(lines()[0].data).toEqual(answer('p'));
+    const table = readFileSync(output.replace('.jsonl', '.csv'), 'utf8');
+    expect(table.split('\r\n').slice(0, 2)).toEqual([
+      '\ufeffid,page,question,seller.name,items,of,n,error',
+      `${path.join(folder, 'a.png')},,p,"A, ""B""","[1,2]",p,,`,
+    ]);
+    writeFileSync(schema, '{"type": "object", "title": "other"}');
+    expect((await batch(words, { pieces })).err).toMatch(
+      /format\.schema\.title was not there and is "other"/,
+    );
+  });
+
+  it('writes lines to standard output with -o -, or the table with --csv', async () => {
+    const { library } = scriptedLibrary();
+    const toStdout = await cli(['batch', folder, '-o', '-', '--question', 'p'], library);
+    expect(toStdout.exitCode).toBe(0);
+    const answers = toStdout.out.trimEnd().split('\n');
+    expect(answers.map((line) => JSON.parse(line).answer)).toEqual(Array(3).fill('You asked: p'));
+    expect(existsSync('-')).toBe(false);
+    const image = path.join(folder, 'a.png');
+    const table = await cli(['batch', image, '-o', '-', '--csv', '--question', 'p, q'], library);
+    expect(table.out).toBe(`id,page,question,answer,error\r\n${image},,"p, q","You asked: p, q",\r\n`);
+  });
+
+  it('writes captions beside the images, and never over one that is there', async () => {
+    writeFileSync(path.join(folder, 'b.txt'), 'mine');
+    const pieces = () => ['A dog\n', ' on grass. '];
+    const { library, calls } = scriptedLibrary({ pieces });
+    const around = ['--caption-prefix', 'photo, ', '--caption-suffix', ', 4k'];
+    const words = ['batch', folder, '--question', 'p', '--captions', ...around];
+    const { exitCode, err } = await cli(words, library);
+    expect({ exitCode, asked: calls.asked.length }).toEqual({ exitCode: 0, asked: 2 });
+    expect(err).toContain('2 answers and 0 errors; skipped 1 image with a caption.');
+    const caption = (name: string) => readFileSync(path.join(folder, `${name}.txt`), 'utf8');
+    const written = 'photo, A dog on grass., 4k\n';
+    expect(['a', 'b', 'c'].map(caption)).toEqual([written, 'mine', written]);
+    expect((await cli(words, library)).err).toContain('skipped 3 images with a caption');
+  });
+
+  it('refuses captions that would share a file, or of several questions', async () => {
+    const { library } = scriptedLibrary();
+    const captions = async (...words: string[]) =>
+      (await cli(['batch', folder, '--captions', ...words], library)).err;
+    expect(await captions('--question', 'p', '--question', 'q')).toMatch(
+      /a\.png has 2 questions: a caption is one answer/,
+    );
+    writeFileSync(path.join(folder, 'a.jpg'), png);
+    expect(await captions('--question', 'p')).toMatch(
+      /a\.jpg and \S+a\.png would share the caption \S+a\.txt/,
+    );
+  });
+
+  it('says when an answer is empty', async () => {
+    const { err } = await batch(['--question', 'p'], { pieces: () => [] });
+    expect(err).toMatch(/a\.png: the answer is empty\./);
+  });
+
   it('wants an output', async () => {
     const { err } = await cli(['batch', folder, '--question', 'p'], scriptedLibrary().library);
-    expect(err).toBe('cogvlm2: --output is needed: the file that the answers go into.\n');
+    expect(err).toBe(
+      'cogvlm2: --output FILE is needed for the answers (- is standard output), or --captions.\n',
+    );
   });
 });
 

@@ -36,15 +36,15 @@ describe('progress', () => {
     const text = scene(false).run(10);
     for (const unwanted of ['\r', '\x1b', '█']) expect(text).not.toContain(unwanted);
     expect(text.trimEnd().split('\n')).toEqual([
-      'Looking at the picture  20%  4 of 20 layers, 2.0 a second, 8.0 s left',
-      'Looking at the picture  50%  10 of 20 layers, 2.0 a second, 5.0 s left',
-      'Looking at the picture  80%  16 of 20 layers, 2.0 a second, 2.0 s left',
+      'Encoding the image  20%  4 of 20 layers, 2.0 a second, 8.0 s left',
+      'Encoding the image  50%  10 of 20 layers, 2.0 a second, 5.0 s left',
+      'Encoding the image  80%  16 of 20 layers, 2.0 a second, 2.0 s left',
     ]);
   });
 
   it('says what is slow by the minute', () => {
     const line = progressLine({ stage: 'vision', done: 3, total: 63 }, 3, 180_000);
-    expect(line).toBe('Looking at the picture  4%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
+    expect(line).toBe('Encoding the image  4%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
   });
 
   it('says bytes in bytes', () => {

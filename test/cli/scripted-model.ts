@@ -10,7 +10,7 @@ import { exportAnswers } from '../../src/eval/export.ts';
 import { mergePredictions } from '../../src/eval/merge.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
-import type { Answer, AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
+import type { Answer, AnswerEvent, GenerateOptions, Progress, Turn } from '../../src/generate/types.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 
 export interface Script {
@@ -156,7 +156,7 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
     remember?: (answer: string) => void,
   ) => {
     calls.asked.push({ question, options, image });
-    return answerStream(script, question, options, remember);
+    return answerStream(script, question, options, image instanceof Uint8Array, remember);
   };
   const model = {
     info: {
@@ -166,8 +166,9 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
       contextSize: 512,
       isDemo: script.isDemo ?? false,
     },
-    async encodeImage(bytes: Uint8Array) {
+    async encodeImage(bytes: Uint8Array, { onProgress }: { onProgress?: (progress: Progress) => void } = {}) {
       const source = new TextDecoder().decode(bytes);
+      for (let done = 0; done <= 4; done++) onProgress?.({ stage: 'vision', done, total: 4 });
       if (source.includes('damaged')) throw new CogVLM2Error('invalid_image', 'The PNG is cut short.');
       calls.encoded.push(source);
       return {
@@ -204,6 +205,7 @@ function answerStream(
   { pieces = (q) => [`You asked: `, q], fails, pauseMs = 0 }: Script,
   question: string,
   options: GenerateOptions,
+  encodes: boolean,
   remember?: (answer: string) => void,
 ) {
   return {
@@ -214,7 +216,12 @@ function answerStream(
     async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
       const failure = fails?.(question);
       if (failure !== undefined) throw failure;
-      yield { type: 'progress', progress: { stage: 'prefill', done: 9, total: 9 } };
+      if (encodes) {
+        for (let done = 0; done <= 4; done++)
+          yield { type: 'progress', progress: { stage: 'vision', done, total: 4 } };
+      }
+      for (let done = 0; done <= 9; done++)
+        yield { type: 'progress', progress: { stage: 'prefill', done, total: 9 } };
       let text = '';
       for (const piece of pieces(question)) {
         if (pauseMs > 0) await sleep(pauseMs);

@@ -67,7 +67,7 @@ describe('a journal', () => {
   it('is written by one process at a time, and by the next when that was killed', async () => {
     const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)']);
     writeFileSync(`${file}.lock`, String(other.pid));
-    expect(linesOf).toThrow(`Process ${other.pid} is writing ${file} already`);
+    expect(linesOf).toThrow(`Process ${other.pid} is writing ${file}`);
     const gone = new Promise((resolve) => other.on('close', resolve));
     other.kill('SIGKILL');
     await gone;
@@ -85,16 +85,16 @@ describe('a journal', () => {
     expect(() => new Journal(path.join(folder, 'none', 'out.jsonl'))).toThrow(/there is no such folder/);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('refuses what is no file', () => {
+  it.skipIf(!existsSync('/dev/full'))('refuses what is not a regular file', () => {
     symlinkSync('/dev/full', file);
-    expect(() => new Journal(file)).toThrow(/is no file/);
+    expect(() => new Journal(file)).toThrow(/is not a regular file/);
   });
 
   it('leaves nothing of a line that did not fit on the disk', () => {
     using journal = new Journal(file);
     journal.append('first');
     fault.bytes = 4;
-    expect(() => journal.append('second')).toThrow(/no space is left on the disk; the lines that it has/);
+    expect(() => journal.append('second')).toThrow(/no space is left on the disk; the lines written so far/);
     fault.bytes = undefined;
     journal.append('third');
     expect(readFileSync(file, 'utf8')).toBe('"first"\n"third"\n');

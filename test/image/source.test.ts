@@ -27,7 +27,7 @@ test('a missing file and a folder', async () => {
   expect(missing.message).toContain('none.png');
   const directory = await failure(readImageSource(folder));
   expect(directory.code).toBe('file_not_found');
-  expect(directory.message).toContain('is not a file');
+  expect(directory.message).toContain('is a folder, not a regular file');
 });
 
 test('nothing is fetched', async () => {

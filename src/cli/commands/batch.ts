@@ -1,23 +1,27 @@
-/** `cogvlm2 batch INPUT...`: many pictures and PDF pages, one JSON line an answer. */
-
+/** `cogvlm2 batch INPUT...`: many images and PDF pages in, one JSON line for each answer out. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { BatchCounts } from '../../batch/batch.ts';
-import type { Item } from '../../batch/line.ts';
+import { Captions } from '../../batch/captions.ts';
+import type { AnswerLine, Item } from '../../batch/line.ts';
 import { CogVLM2Error } from '../../errors.ts';
+import type { GenerateOptions } from '../../generate/types.ts';
 import { type Context, defineCommand } from '../command.ts';
+import { csvOfLines, writeCsvBeside } from '../csv.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { flagGroup } from '../flags.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
   debugOption,
+  formOptions,
   generateOptions,
   modelOptions,
   outputFileOption,
   outputOptions,
   parallelOption,
+  readSchema,
 } from '../options.ts';
 import { printable } from '../printable.ts';
 import { createProgress } from '../progress.ts';
@@ -26,31 +30,36 @@ import { stopOnInterrupt } from '../terminal.ts';
 import { formatCount, formatCounted } from '../units.ts';
 
 const inInput = flagGroup('Input');
+const inOutput = flagGroup('Output');
 const { quiet } = outputOptions;
 
 const batchOptions = z.object({
   question: inInput(
     z.array(z.string().min(1)).default([]),
-    'What to ask every picture and page; may be repeated.',
+    'What to ask about every image and page; may be repeated.',
     { value: 'TEXT' },
   ),
   pages: inInput(
     z.string().min(1).optional(),
-    'Which pages of every PDF, such as 1,3-5 or 2-; without it, all of them.',
+    'Pages of every PDF, such as 1,3-5 or 2-; all pages by default.',
     { value: 'LIST' },
   ),
   ...outputFileOption,
-  ...parallelOption(1, 64),
-  retryErrors: flagGroup('Run')(
+  captions: inOutput(
     z.boolean().default(false),
-    'Ask again what an earlier run got an error for.',
+    'Write each answer to NAME.txt beside its image. Images with a caption are skipped.',
   ),
+  captionPrefix: inOutput(z.string().default(''), 'Text before each caption.', { value: 'TEXT' }),
+  captionSuffix: inOutput(z.string().default(''), 'Text after each caption.', { value: 'TEXT' }),
+  ...parallelOption(1, 64),
+  retryErrors: flagGroup('Run')(z.boolean().default(false), 'Ask again where an earlier run got an error.'),
   ...queueOption,
   byPath: flagGroup('Run')(
     z.boolean().default(false),
-    'Name pictures to the workers by their paths, in place of sending them: for a folder that all machines have.',
+    'Send paths of images to the workers, not the images: for a folder that all machines have.',
   ),
   ...answerOptions,
+  ...formOptions,
   ...modelOptions,
   quiet,
   ...debugOption,
@@ -59,11 +68,11 @@ type BatchFlags = z.output<typeof batchOptions>;
 
 export const batch = defineCommand({
   name: 'batch',
-  summary: 'Ask many pictures and PDF pages, into a file of JSON lines',
+  summary: 'Ask about many images and PDF pages, and write JSON lines',
   arguments: [
     {
       name: 'INPUT',
-      about: 'folders, patterns, pictures, PDFs, or a .jsonl of rows',
+      about: 'folders, patterns, images, PDFs, or a .jsonl file of rows',
       required: true,
       variadic: true,
     },
@@ -72,41 +81,54 @@ export const batch = defineCommand({
   examples: [
     { about: 'A folder', line: 'cogvlm2 batch scans --question "What is the total?" --output totals.jsonl' },
     {
+      about: 'Invoices in, a table out',
+      line: 'cogvlm2 batch invoices --schema invoice.json --question "Read the invoice." -o invoices.jsonl --csv',
+    },
+    {
       about: 'The first page of every PDF',
       line: "cogvlm2 batch 'letters/**/*.pdf' --pages 1 --question 'Who wrote this?' -o senders.jsonl",
     },
-    { about: 'Rows with a question of their own', line: 'cogvlm2 batch tasks.jsonl --output answers.jsonl' },
+    {
+      about: 'Captions for training an image model',
+      line: 'cogvlm2 batch photos --question "Describe this image." --captions --caption-prefix "photo, "',
+    },
+    { about: 'Rows with their own questions', line: 'cogvlm2 batch tasks.jsonl --output answers.jsonl' },
   ],
-  notes: `What goes in and what comes out stands in [batch.md](batch.md). Every answer is a line as soon as it is there. A run
-that was stopped, or killed, goes on with the same command; other settings than before are refused. An input that
-cannot be read or asked gets a line with an \`error\`, and the exit status is then 8. \`--parallel\` is of pictures. With
-\`--queue\` other machines answer: [many-machines.md](many-machines.md).`,
+  notes: `[batch.md](batch.md) describes the input and the output. Each answer is written as soon as it is complete. The same
+command resumes a run that was stopped or killed; other settings are refused. An input that cannot be read or asked about
+gets a line with an \`error\`, and the exit status is 8. \`--parallel\` counts images. \`--csv\` writes the table to the
+output's name with \`.csv\`. With \`-o -\`, the lines (with \`--csv\` the table) go to standard output, and such a run cannot
+be resumed. With \`--queue\`, workers on other machines answer: [many-machines.md](many-machines.md).`,
 
   async run(inputs, options, context) {
-    const { output, question } = options;
-    if (output === undefined) {
-      throw new CogVLM2Error('invalid_value', '--output is needed: the file that the answers go into.');
+    const { question, captions: wantsCaptions } = options;
+    if (options.output === undefined && !wantsCaptions) {
+      throw invalid('--output FILE is needed for the answers (- is standard output), or --captions.');
+    }
+    if (options.csv && options.output === undefined) throw invalid('--csv needs --output.');
+    if (!wantsCaptions && (options.captionPrefix !== '' || options.captionSuffix !== '')) {
+      throw invalid('--caption-prefix and --caption-suffix need --captions.');
     }
     if (new Set(question).size < question.length || question.some((text) => text.trim() === '')) {
-      throw new CogVLM2Error('invalid_value', 'A --question is empty, or given twice.');
+      throw invalid('A --question is empty or is given twice.');
+    }
+    if (options.queue !== undefined && options.schema !== undefined) {
+      throw invalid('--schema does not work with --queue: workers answer in text only.');
     }
     const { sources, otherFiles } = await context.library.findSources(inputs, question);
     if (otherFiles > 0 && !options.quiet) {
-      context.terminal.stderr.write(`cogvlm2: passed over ${formatCounted(otherFiles, 'other file')}.\n`);
+      context.terminal.stderr.write(
+        `cogvlm2: skipped ${formatCounted(otherFiles, 'file')} that ${otherFiles === 1 ? 'is neither an image nor a PDF' : 'are neither images nor PDFs'}.\n`,
+      );
     }
-    const counts = await answerAll(sources, output, options, context);
+    const counts = await answerAll(sources, options, context);
     return counts.errors > 0 ? EXIT_CODES.partial : EXIT_CODES.ok;
   },
 });
 
 type Sources = Parameters<Context['library']['batch']>[2]['sources'];
 
-async function answerAll(
-  sources: Sources,
-  file: string,
-  options: BatchFlags,
-  context: Context,
-): Promise<BatchCounts> {
+async function answerAll(sources: Sources, options: BatchFlags, context: Context): Promise<BatchCounts> {
   const { terminal, library } = context;
   using stop = stopOnInterrupt(terminal);
   const progress = createProgress(terminal, options.quiet);
@@ -114,50 +136,91 @@ async function answerAll(
     progress.clear();
     if (!options.quiet) terminal.stderr.write(printable(`cogvlm2: ${text}\n`, terminal.stderr));
   };
+  const { prefix, suffix } = { prefix: options.captionPrefix, suffix: options.captionSuffix };
+  const captions = options.captions ? new Captions(sources, { prefix, suffix }) : undefined;
+  const format = readSchema(options.schema);
+  const lines: string[] = [];
+  const toStdout = (line: string) => {
+    progress.clear();
+    terminal.stdout.write(`${line}\n`);
+  };
+  const file = options.output === '-' ? undefined : options.output;
+  const withoutFile = options.csv ? (line: string) => lines.push(line) : toStdout;
   const run = {
     sources,
-    file,
+    output: file ?? (options.output === '-' ? withoutFile : () => {}),
+    ...(captions && { isDone: (item: Item) => captions.has(item) }),
     pages: options.pages,
     parallel: options.parallel,
-    isJson: false,
+    isJson: format !== undefined,
     retryErrors: options.retryErrors,
     signal: stop.signal,
-    onProgress: (done: number, total: number) => progress.report({ stage: 'answer', done, total }),
+    onProgress: progress.reportRun,
     onError: ({ input, page }: Item, { message }: CogVLM2Error) =>
       say(`${input}${page === null ? '' : `, page ${page}`}: ${message}`),
+    onAnswer: (line: AnswerLine) => {
+      captions?.write(line);
+      for (const warning of warningsOf(line)) say(`${line.input}: ${warning}`);
+    },
+    onEnd: (counts: BatchCounts) => {
+      progress.clear();
+      if (options.csv && file !== undefined) writeCsvBeside(file);
+      else if (options.csv) terminal.stdout.write(csvOfLines(lines));
+      say(endOf(counts, file, captions, stop.signal.aborted));
+    },
   };
+  const answer: GenerateOptions = { ...generateOptions(options, stop.signal), ...(format && { format }) };
   const withModel = async () => {
     using model = await openModel(options, context, progress, stop.signal);
     const { name, types, sizeBytes } = model.info;
-    const settings = settingsOf({ name, types, sizeBytes }, options);
-    return await library.batch(model, generateOptions(options, stop.signal), { ...run, settings });
+    const settings = settingsOf({ name, types, sizeBytes }, options, format);
+    return await library.batch(model, answer, { ...run, settings });
   };
   const onQueue = async (url: string) => {
     const name = await queueModelName(options.model, library);
-    const settings = settingsOf({ name, answers: 'through a queue' }, options);
+    const settings = settingsOf({ name, answers: 'through a queue' }, options, format);
     await using client = await library.queue(queueAddress(url, options.quiet, terminal), name);
-    const { signal: _, ...answer } = generateOptions(options, stop.signal);
+    const { signal: _, ...sent } = generateOptions(options, stop.signal);
     return await library.batchOnQueue(client, {
       ...run,
       settings,
-      answer: { ...answer, stop: options.stop },
-      run: JSON.stringify([hostname(), resolve(file), settings]),
+      answer: { ...sent, stop: options.stop },
+      run: JSON.stringify([hostname(), resolve(file ?? ''), settings]),
       byPath: options.byPath,
       parallel: Math.max(queueDepth, options.parallel),
     });
   };
-  const counts = await (options.queue === undefined ? withModel() : onQueue(options.queue)).finally(
-    progress.clear,
-  );
-  const { answers, errors, earlier } = counts;
-  say(
-    `${file} has ${formatCounted(answers, 'answer')} and ${formatCounted(errors, 'error')}, ${formatCount(earlier)} of them from before.`,
-  );
-  return counts;
+  return await (options.queue === undefined ? withModel() : onQueue(options.queue)).finally(progress.clear);
 }
 
-/** What answers depend on. */
-function settingsOf(model: object, options: BatchFlags): object {
+function warningsOf({ answer, finishReason, usage, warnings = [] }: AnswerLine): string[] {
+  return [
+    ...warnings,
+    ...(answer.trim() === '' ? ['the answer is empty.'] : []),
+    ...(finishReason === 'length' ? [`the answer was cut at ${usage.completionTokens} tokens.`] : []),
+  ];
+}
+
+/** What the run leaves, and how to resume it. */
+function endOf(
+  { answers, errors, earlier }: BatchCounts,
+  file: string | undefined,
+  captions: Captions | undefined,
+  stopped: boolean,
+): string {
+  const counts = `${formatCounted(answers, 'answer')} and ${formatCounted(errors, 'error')}`;
+  const skipped = captions?.skipped ?? 0;
+  const parts = [
+    file === undefined ? counts : `${file} has ${counts}, ${formatCount(earlier)} of them from before`,
+    ...(skipped > 0 ? [`skipped ${formatCounted(skipped, 'image')} with a caption`] : []),
+  ];
+  if (stopped && (file !== undefined || captions !== undefined))
+    parts.push('run the same command to continue');
+  return `${stopped ? 'stopped: ' : ''}${parts.join('; ')}.`;
+}
+
+/** Everything that the answers depend on. */
+function settingsOf(model: object, options: BatchFlags, format: GenerateOptions['format']): object {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop, template } = options;
   const orNull = <T>(value: T | undefined) => value ?? null;
   return {
@@ -173,5 +236,10 @@ function settingsOf(model: object, options: BatchFlags): object {
     repetitionPenalty: orNull(repetitionPenalty),
     seed: orNull(seed),
     stop,
+    ...(format && { format }),
   };
+}
+
+function invalid(message: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', message);
 }

@@ -1,0 +1,87 @@
+/** What answers a batch: a model in this process, or the workers behind a queue (queue-backend.ts). */
+import { CogVLM2Error } from '../errors.ts';
+import type { CogVLM2 } from '../generate/cogvlm2.ts';
+import type { GenerateOptions } from '../generate/types.ts';
+import { readPage } from '../image/page.ts';
+import type { EncodedImage } from '../model/encoded-image.ts';
+import type { Stage } from '../run/run-progress.ts';
+import type { Answered, Item } from './line.ts';
+
+/** Encoded bytes; or the file of an image or a PDF, with the page from 1. */
+export type ImageInput = Uint8Array | { readonly path: string; readonly page: number | null };
+
+export interface OpenOptions {
+  /** How many questions will be asked about the image. */
+  readonly questions: number;
+  readonly signal: AbortSignal;
+  onStage?(stage: Stage): void;
+}
+
+export interface Backend {
+  open(image: ImageInput, options: OpenOptions): Promise<OpenImage>;
+}
+
+/** Dispose it when its answers are kept. */
+export interface OpenImage extends AsyncDisposable {
+  ask(item: Item, signal: AbortSignal): Promise<Answered>;
+}
+
+/** Answers with a model in this process. An image with several questions is encoded once. */
+export class ModelBackend implements Backend {
+  readonly #model: CogVLM2;
+  readonly #options: GenerateOptions;
+
+  constructor(model: CogVLM2, options: GenerateOptions) {
+    this.#model = model;
+    this.#options = options;
+  }
+
+  async open(image: ImageInput, options: OpenOptions): Promise<OpenImage> {
+    const { questions, signal, onStage = () => {} } = options;
+    const bytes = image instanceof Uint8Array ? image : await read(image.path, image.page, signal);
+    if (questions === 1) {
+      return { ask: (item) => this.#ask(bytes, item, options), [Symbol.asyncDispose]: async () => {} };
+    }
+    const encoded = await this.#model.encodeImage(bytes, {
+      signal,
+      onProgress: ({ stage, done, total }) => {
+        if (stage === 'vision') onStage({ stage, done, total });
+      },
+    });
+    // The time of the encoding belongs to the first answer.
+    let { imageMs, visionMs } = encoded;
+    return {
+      ask: async (item) => {
+        const answered = await this.#ask(encoded, item, options);
+        const timings = { ...answered.timings, imageMs, visionMs };
+        [imageMs, visionMs] = [0, 0];
+        return { ...answered, timings };
+      },
+      [Symbol.asyncDispose]: async () => encoded.dispose(),
+    };
+  }
+
+  async #ask(
+    image: EncodedImage | Uint8Array,
+    { question }: Item,
+    { signal, onStage = () => {} }: OpenOptions,
+  ): Promise<Answered> {
+    const stream = this.#model.ask(image, question ?? '', { ...this.#options, signal });
+    for await (const event of stream) {
+      if (event.type === 'progress') {
+        const { stage, done, total } = event.progress;
+        if (stage === 'vision' || stage === 'prefill') onStage({ stage, done, total });
+      }
+      if (event.type !== 'done') continue;
+      const { text: answer, finishReason, seed, usage, timings } = event.answer;
+      if (finishReason === 'aborted') break;
+      const { perTokenMs: _, ...stages } = timings;
+      return { answer, finishReason, seed, usage, timings: stages, model: this.#model.info.name };
+    }
+    throw new CogVLM2Error('aborted', 'Stopped.');
+  }
+}
+
+async function read(path: string, page: number | null, signal: AbortSignal): Promise<Uint8Array> {
+  return (await readPage(path, JSON.stringify(path), page ?? undefined, signal)).bytes;
+}

@@ -1,0 +1,72 @@
+/** Captions beside images: `photo.txt` for `photo.png`, as tools that train image models read them. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
+import { fsPath } from '../files/input-file.ts';
+import type { AnswerLine, Item } from './line.ts';
+import type { BrokenSource, Source } from './sources.ts';
+
+export interface CaptionOptions {
+  readonly prefix: string;
+  readonly suffix: string;
+}
+
+export class Captions {
+  readonly #options: CaptionOptions;
+  readonly #existing = new Set<string>();
+
+  /**
+   * @throws CogVLM2Error invalid_value where images share a caption file, an image has several questions, or an input is
+   * no file
+   */
+  constructor(sources: readonly (Source | BrokenSource)[], options: CaptionOptions) {
+    this.#options = options;
+    const images = new Map<string, string>();
+    for (const source of sources) {
+      if ('problem' in source) continue;
+      if (!('path' in source.location)) {
+        throw invalid(`${source.input} is a data URL: a caption is written beside a file.`);
+      }
+      if (source.questions.length > 1) {
+        throw invalid(`${source.input} has ${source.questions.length} questions: a caption is one answer.`);
+      }
+      const file = captionFile({ input: source.input, page: source.page });
+      const other = images.get(file);
+      if (other !== undefined && other !== source.input) {
+        throw invalid(`${other} and ${source.input} would share the caption ${file}. Rename one of them.`);
+      }
+      images.set(file, source.input);
+    }
+  }
+
+  /** An image with a caption is not asked, so nothing that somebody wrote is overwritten. */
+  has(item: Item): boolean {
+    const file = captionFile(item);
+    if (!existsSync(fsPath(file))) return false;
+    this.#existing.add(file);
+    return true;
+  }
+
+  /** How many images were skipped because they have a caption. */
+  get skipped(): number {
+    return this.#existing.size;
+  }
+
+  /** One line of text: line breaks of the answer become spaces, because trainers read one caption a line. */
+  write(line: AnswerLine): void {
+    const text = line.answer.replaceAll(/\s*\n\s*/g, ' ').trim();
+    const { prefix, suffix } = this.#options;
+    writeFileWhole(captionFile(line), `${prefix}${text}${suffix}\n`);
+  }
+}
+
+/** `photo.txt`; for a page of a PDF, `letter.page-2.txt`. */
+export function captionFile({ input, page }: Pick<Item, 'input' | 'page'>): string {
+  const { dir, name } = path.parse(input);
+  return path.join(dir, `${name}${page === null ? '' : `.page-${page}`}.txt`);
+}
+
+function invalid(message: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', message);
+}

@@ -1,0 +1,67 @@
+/** A batch through a queue: the side that asks, and the worker that answers. */
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { CogVLM2Error } from '../errors.ts';
+import type { CogVLM2 } from '../generate/cogvlm2.ts';
+import type { GenerateOptions } from '../generate/types.ts';
+import type { QueueClient } from '../queue/client.ts';
+import { answerIn, inlinePicture, type Job, type Reply } from '../queue/job.ts';
+import { pictureOf } from '../queue/picture.ts';
+import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
+import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
+import { keyOf } from './line.ts';
+
+/** Has the workers answer. A job leaves the queue when its answer is kept. */
+export class QueueBackend implements Backend {
+  readonly #client: QueueClient;
+  readonly #options: Job['options'];
+  readonly #run: string;
+
+  /** @param run the same for the same output file with the same settings, so that a resumed run finds its jobs */
+  constructor(client: QueueClient, options: Job['options'], run: string) {
+    this.#client = client;
+    this.#options = options;
+    this.#run = run;
+  }
+
+  async open(image: ImageInput): Promise<OpenImage> {
+    const picture =
+      image instanceof Uint8Array ? inlinePicture(image) : { ...image, path: realpathSync(image.path) };
+    const answered: string[] = [];
+    return {
+      ask: async (item, signal) => {
+        const id = createHash('sha256')
+          .update(`${this.#run}\0${keyOf(item)}`)
+          .digest('hex');
+        const job = { picture, question: item.question ?? '', options: this.#options };
+        const reply = await this.#client.ask(id, job, signal);
+        answered.push(id);
+        return answerIn(reply);
+      },
+      [Symbol.asyncDispose]: async () => {
+        for (const id of answered) await this.#client.forget(id);
+      },
+    };
+  }
+}
+
+export interface WorkOptions extends Omit<WorkerOptions, 'model' | 'answer'> {
+  /** The folder that images may be read from. */
+  readonly shared: string | undefined;
+}
+
+/** Answers jobs with a model in this process until it is stopped. */
+export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promise<void> {
+  const answer = async (job: Job, signal: AbortSignal): Promise<Reply> => {
+    if (job.picture === null) throw new CogVLM2Error('invalid_value', 'The job has no image.');
+    // Undefined fields are left out, so that the library's defaults apply.
+    const given: GenerateOptions = Object.fromEntries(
+      Object.entries(job.options).filter(([, value]) => value !== undefined),
+    );
+    const backend = new ModelBackend(model, given);
+    await using image = await backend.open(pictureOf(job.picture, shared), { questions: 1, signal });
+    const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };
+    return image.ask(item, signal);
+  };
+  return workOnQueue({ ...options, model: model.info.name, answer });
+}
