@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { readJsonFile } from '../files/json.ts';
-import type { AnswerFormat, GenerateOptions } from '../generate/types.ts';
+import type { GenerateOptions } from '../generate/types.ts';
 import { flagGroup } from './flags.ts';
 
 const inModel = flagGroup('Model');
@@ -132,7 +132,7 @@ export const formOptions = {
 };
 
 /** @throws CogVLM2Error file_not_found, invalid_value */
-export function readSchema(file: string | undefined): AnswerFormat | undefined {
+export function readSchema(file: string | undefined): GenerateOptions['format'] {
   if (file === undefined) return undefined;
   const schema = readJsonFile(file);
   if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) {
