@@ -1,8 +1,8 @@
 /** What messages are made of: sizes, and the known name that a mistyped one means. */
 
-/** For sentences about memory and disks: "11.2 GB". */
+/** Sizes of memory and disks in sentences: "11.2 GB", "66 MB". */
 export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 95e6 ? 2 : 1)} GB`;
+  return bytes < 999.5e6 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 /** The candidate that needs fewest edits, or undefined when even that one is not alike. */

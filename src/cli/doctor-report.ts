@@ -2,12 +2,13 @@
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
+import { stateDirectory } from '../files/user-folders.ts';
+import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
 import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './failure.ts';
 import type { Device, FoundModel, LibraryInfo } from './library.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
-import { stateDirectory } from './state-directory.ts';
 import { renderTable } from './table.ts';
 import { formatBytes } from './units.ts';
 
@@ -27,7 +28,7 @@ export interface DoctorReport {
   models: Found<FoundModel[]>;
   /** Directory of the image cache on disk. */
   imageCache: Found<string>;
-  paths: { package: string; models: string; state: string };
+  paths: { package: string; models: string; state: string | null };
   /** The COGVLM2_* variables that are set. */
   settings: Record<string, string>;
   /** Variables that look like ours and are not. */
@@ -50,8 +51,8 @@ export async function examine(
     node: process.version,
     platform: `${process.platform} ${process.arch}, ${os.type()} ${os.release()}`,
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-    cores: os.availableParallelism(),
-    memory: { totalBytes: os.totalmem(), freeBytes: os.freemem() },
+    cores: availableThreads(),
+    memory: { totalBytes: totalMemoryBytes(), freeBytes: availableMemoryBytes() },
     libraries: await attempt(() => library.libraryInfo()),
     devices: await attempt(() => library.listDevices()),
     packedTypes: await attempt(() => library.packedTypes()),
@@ -102,7 +103,7 @@ export function renderReport(report: DoctorReport): string {
     ...partLines('image cache', report.imageCache, (directory) => [directory]),
     ['paths', `package ${paths.package}`],
     ['', `models ${paths.models}`],
-    ['', `state ${paths.state}`],
+    ['', `state ${paths.state ?? 'none: this user has no home folder'}`],
     ...labelled(
       'settings',
       Object.entries(report.settings).map(([name, value]) => `${name}=${value}`),

@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
-import { userCacheDirectory } from '../files/cache-directory.ts';
+import { userCacheDirectory } from '../files/user-folders.ts';
 
 /** The first bytes of every file; another layout gets another name. */
 const magic = Buffer.from('cogvlm2 image 1\n');

@@ -1,7 +1,7 @@
-import { freemem } from 'node:os';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from './declarations.ts';
 import { ggml } from './library.ts';
+import { availableMemoryBytes, totalMemoryBytes } from './machine.ts';
 
 export interface Device {
   name: string;
@@ -55,8 +55,8 @@ export function readDevice(pointer: Pointer): Device {
     name: lib.text('ggml_backend_dev_name', pointer),
     description: lib.text('ggml_backend_dev_description', pointer),
     kind,
-    memoryTotalBytes: Number(total[0]),
-    // Of the CPU ggml calls free all that there is.
-    memoryFreeBytes: kind === 'cpu' ? freemem() : Number(free[0]),
+    // For the CPU, ggml reports all memory of the machine as free, and no limit of a container.
+    memoryTotalBytes: kind === 'cpu' ? totalMemoryBytes() : Number(total[0]),
+    memoryFreeBytes: kind === 'cpu' ? availableMemoryBytes() : Number(free[0]),
   };
 }

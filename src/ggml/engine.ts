@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { type Device, findDevice, readDevice } from './devices.ts';
 import { ggml } from './library.ts';
+import { availableThreads } from './machine.ts';
 import type { MappedFile } from './mapped-file.ts';
 import { Packing } from './packing.ts';
 import { StopFlag } from './stop-flag.ts';
@@ -218,7 +218,7 @@ export class Engine {
 
 /** Hyper-threads share one core's arithmetic, so a second thread on a core only gets in the way. */
 function physicalCores(): number {
-  const allowed = availableParallelism();
+  const allowed = availableThreads();
   if (process.platform !== 'linux')
     return process.arch === 'x64' ? Math.max(1, Math.ceil(allowed / 2)) : allowed;
   try {

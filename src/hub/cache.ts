@@ -3,8 +3,9 @@
  * of them fetched serves here too. For the room that fills them and for the one that looks models up.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
+import { homeFolder } from '../files/user-folders.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -39,19 +40,20 @@ export function modelScopeFolder(repo: string): string {
   return repo.replaceAll('.', '___');
 }
 
-/** The checkpoints of this architecture in the caches, by the name of their repository. */
+/** The checkpoints of this architecture in the caches, by the name of their repository. Without a home, none. */
 export function cachedModels(env: Env = process.env): Map<string, string> {
   const found = new Map<string, string>();
   const add = (name: string, folder: string | undefined) => {
     if (folder !== undefined && !found.has(name) && isOurs(folder)) found.set(name, folder);
   };
-  const hub = huggingFaceCache(env);
-  for (const folder of foldersIn(hub)) {
+  const hub = orNone(() => huggingFaceCache(env));
+  for (const folder of hub === undefined ? [] : foldersIn(hub)) {
     const [kind, , ...repo] = folder.split('--');
-    if (kind === 'models' && repo.length > 0) add(repo.join('--'), snapshotOf(path.join(hub, folder)));
+    if (kind === 'models' && repo.length > 0) add(repo.join('--'), snapshotOf(path.join(hub ?? '', folder)));
   }
   // Older versions of ModelScope's tool leave out the folder `models`.
-  for (const root of [modelScopeCache(env), path.dirname(modelScopeCache(env))]) {
+  const scope = orNone(() => modelScopeCache(env));
+  for (const root of scope === undefined ? [] : [scope, path.dirname(scope)]) {
     for (const owner of foldersIn(root)) {
       for (const repo of foldersIn(path.join(root, owner)))
         add(repo.replaceAll('___', '.'), path.join(root, owner, repo));
@@ -105,8 +107,8 @@ function isOurs(folder: string): boolean {
 }
 
 function foldersIn(folder: string): string[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
   try {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
       .map((entry) => entry.name);
@@ -115,6 +117,20 @@ function foldersIn(folder: string): string[] {
   }
 }
 
+function orNone(folder: () => string): string | undefined {
+  try {
+    return folder();
+  } catch {
+    return undefined; // This user has no home.
+  }
+}
+
+/** @throws CogVLM2Error `write_failed` for a user without a home */
 function home(env: Env): string {
-  return env.HOME || os.homedir();
+  const folder = homeFolder(env);
+  if (folder !== null) return folder;
+  throw new CogVLM2Error(
+    'write_failed',
+    'This user has no home folder, so there is no place for downloaded models. Set HF_HOME (and MODELSCOPE_CACHE) to a folder.',
+  );
 }

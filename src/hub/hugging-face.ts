@@ -39,19 +39,19 @@ export function huggingFaceEndpoint(env: NodeJS.ProcessEnv): string {
  */
 export function huggingFaceToken(env: NodeJS.ProcessEnv): string | undefined {
   const name = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]?.trim());
-  const file = env.HF_TOKEN_PATH || path.join(huggingFaceHome(env), 'token');
+  const file = () => env.HF_TOKEN_PATH || path.join(huggingFaceHome(env), 'token');
   const token = (name === undefined ? readIfThere(file) : env[name])?.trim();
   if (!token) return undefined;
   if (/^[!-~]+$/.test(token)) return token;
   throw new CogVLM2Error(
     'invalid_value',
-    `${name ?? file} holds no token: it has a space, a line break or a character outside ASCII in it. Copy the token once more.`,
+    `${name ?? file()} holds no token: it has a space, a line break or a character outside ASCII in it. Copy the token once more.`,
   );
 }
 
-function readIfThere(file: string): string | undefined {
+function readIfThere(file: () => string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file(), 'utf8');
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
-import { freemem } from 'node:os';
 import type { Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import { availableMemoryBytes } from '../ggml/machine.ts';
 import { KeptWeights, PackedPass, type PackedWeights } from '../ggml/packed-weights.ts';
 import { oneRowDiffers } from '../ggml/packing.ts';
 import type { Tensor } from '../ggml/tensor.ts';
@@ -77,7 +77,7 @@ export class Decoder {
     this.#lmHead = new Linear(weights.into(language), 'lm_head', hiddenSize, vocabSize);
     this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
     this.#languageWeights = new KeptWeights(engine, language, {
-      freeBytes: freemem(),
+      freeBytes: availableMemoryBytes(),
       alikeOnly: !oneSequence,
     });
     this.#pairs = language.some((weight) => oneRowDiffers(weight.type) && !this.#languageWeights.has(weight));

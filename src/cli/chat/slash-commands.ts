@@ -1,6 +1,6 @@
 /** The commands of a conversation. Each is one entry; the help, the completion and docs/cli.md come from the list. */
-import { homedir } from 'node:os';
 import { CogVLM2Error } from '../../errors.ts';
+import { homeFolder } from '../../files/user-folders.ts';
 import { nearest } from '../../messages.ts';
 import { renderTable } from '../table.ts';
 import { renderTimings } from '../timings.ts';
@@ -142,5 +142,5 @@ function needed(argument: string, example: string): string {
 function plainPath(argument: string): string {
   const quoted = /^(['"])(.*)\1$/.exec(argument)?.[2];
   const path = quoted ?? argument.replaceAll(/\\([ '"()&])/g, '$1');
-  return path.replace(/^~(?=\/|$)/, homedir());
+  return path.replace(/^~(?=\/|$)/, homeFolder() ?? '~');
 }

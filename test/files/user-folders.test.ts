@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { afterEach, expect, test, vi } from 'vitest';
-import { userCacheDirectory } from '../../src/files/cache-directory.ts';
+import { userCacheDirectory } from '../../src/files/user-folders.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

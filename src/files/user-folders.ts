@@ -1,0 +1,46 @@
+/** The folders of a user. Each is null where the user has no home, as a user id without an entry in /etc/passwd. */
+import os from 'node:os';
+import path from 'node:path';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function homeFolder(env: Env = process.env): string | null {
+  return absolute(env.HOME) ?? homeOfUser();
+}
+
+/**
+ * For files that can be made again: `$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on
+ * Windows.
+ */
+export function userCacheDirectory(
+  env: Env = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string | null {
+  if (platform === 'win32') return absolute(env.LOCALAPPDATA) ?? inHome(env, 'AppData', 'Local');
+  if (platform === 'darwin') return inHome(env, 'Library', 'Caches');
+  return absolute(env.XDG_CACHE_HOME) ?? inHome(env, '.cache');
+}
+
+/** For what cogvlm2 remembers between runs: `$XDG_STATE_HOME/cogvlm2` or `~/.local/state/cogvlm2`. */
+export function stateDirectory(env: Env = process.env): string | null {
+  const base = absolute(env.XDG_STATE_HOME) ?? inHome(env, '.local', 'state');
+  return base && path.join(base, 'cogvlm2');
+}
+
+/** The XDG rules ignore relative paths. */
+function absolute(folder: string | undefined): string | null {
+  return folder !== undefined && path.isAbsolute(folder) ? folder : null;
+}
+
+function inHome(env: Env, ...names: string[]): string | null {
+  const home = homeFolder(env);
+  return home && path.join(home, ...names);
+}
+
+function homeOfUser(): string | null {
+  try {
+    return os.homedir() || null;
+  } catch {
+    return null;
+  }
+}
