@@ -1,24 +1,29 @@
-"""Pictures and packed questions as arrays, drawn by worker processes while the model learns."""
+"""Micro-batches for training: drawn images, their questions in one sequence each, and where characters stand."""
 import random
 
 import numpy as np
 import torch
 
-from canvas import cells, pixels, slots
-from generate import dense_picture, picture
+from canvas import PATCH, SIZE, SLOTS, cells, pixels, slots
+from generate import training_example
 from tokens import Tokens
 
-LENGTH = 120  # language rows of one picture: bos, eoi and as many questions as fit
+LENGTH = 128  # language rows of one image: bos, eoi and as many questions as fit
+PLACES, ASKED = 80, 64  # labelled places and answer tokens of one image, on average over a micro-batch
+POINTED = ("read", "lookup", "table", "chart")  # tasks whose answer stands in the image
 
 
 def pack(tokens, questions, marks, rng):
     """One sequence from [(task, question, answer)]: independent conversations, some of two turns.
 
-    -> ids, order, segment, position, label, here, next, each (LENGTH,); bos has order 0, eoi order 66 and a placeholder
-    id. `here` and `next` are the image tokens in which a row's own character and the one to say next stand, or -1.
+    -> ids, order, segment, position, here, next, label, each of LENGTH. bos has order 0; eoi has the order after the
+    image's and a placeholder id. `here` and `next` are the keys of the image tokens in which a row's own character and
+    the one to say next stand, or -100.
     """
-    ids, order, segment = [tokens.bos, tokens.pad], [0, 66], [0, 0]
-    position, label, here, then = [0, 3], [-100, -100], [-1, -1], [-1, -1]
+    image_rows = (SIZE // PATCH // 2) ** 2 + 1
+    after = image_rows + 1
+    ids, order, segment, position = [tokens.bos, tokens.pad], [0, after], [0, 0], [0, 3]
+    here, then, label = [-100, -100], [-100, -100], [-100, -100]
     left, number = list(questions), 0
     while left:
         turns = [left.pop(0)] + ([left.pop(0)] if left and rng.random() < 0.2 else [])
@@ -26,51 +31,57 @@ def pack(tokens, questions, marks, rng):
         for i, (task, question, answer) in enumerate(turns):
             prompt = tokens.encode(f"Question: {question} Answer:")
             reply, before = tokens.spans(" " + answer)
-            places = (cells(marks, answer) if task in ("read", "lookup", "table", "chart") else []) + [-1]
-            places = [places[k] if k < len(places) else -1 for k in before]
+            at = [cell + 1 for cell in cells(marks, answer)] if task in POINTED else []
+            at = [at[k] if k < len(at) else -100 for k in before]
             end = [tokens.eos] if i == len(turns) - 1 else tokens.encode("\n")
             part += prompt + reply + end
             target += [-100] * (len(prompt) - 1) + reply + [tokens.eos] + [-100] * len(end)
-            own += [-1] * len(prompt) + places + [-1] * len(end)
-            pointed += [-1] * (len(prompt) - 1) + places + [-1] * (1 + len(end))
+            own += [-100] * len(prompt) + at + [-100] * len(end)
+            pointed += [-100] * (len(prompt) - 1) + at + [-100] * (1 + len(end))
         if len(ids) + len(part) > LENGTH:
             continue
-        number += 1
-        n = len(part)
-        ids += part
-        label += target
-        here += own
-        then += pointed
-        order += range(67, 67 + n)
+        number, n = number + 1, len(part)
+        ids, label, here, then = ids + part, label + target, here + own, then + pointed
+        order += range(after + 1, after + 1 + n)
         position += range(4, 4 + n)
         segment += [number] * n
     pad = LENGTH - len(ids)
-    return [x + [fill] * pad for x, fill in ((ids, tokens.pad), (order, 67), (segment, 99), (position, 4), (label, -100), (here, -1), (then, -1))]
+    return [x + [fill] * pad for x, fill in ((ids, tokens.pad), (order, after + 1), (segment, 99), (position, 4), (here, -100), (then, -100), (label, -100))]
 
 
-def example(tokens, index, dense):
-    """Characters: three pages to a scene. Answers: three pages to seven scenes."""
-    if index % 4 != 0 if dense else index % 10 < 3:
-        image, marks, questions = dense_picture(index)
-    else:
-        image, marks, _, _, questions = picture(index)
-    rng = random.Random(index)
-    rng.shuffle(questions)
-    return pixels(image), slots(marks), None if dense else pack(tokens, questions, marks, rng)
+def labelled_places(characters, rng):
+    """characters (B, P, SLOTS), 0 for none -> (6, B * PLACES), see Reader: mostly written places, some empty ones."""
+    count, side = len(characters) * PLACES, SIZE // PATCH
+    written, empty = np.argwhere(characters > 0), np.argwhere(characters == 0)
+    most = count * 7 // 8 if len(written) else 0
+    chosen = written[rng.permutation(max(most, len(written)))[:most] % len(written)] if most else written
+    chosen = np.concatenate([chosen, empty[rng.integers(len(empty), size=count - most)]])
+    image, patch, slot = chosen.T
+    y, x = patch // side, patch % side
+    return np.stack([image, patch, slot, y // 2 * (side // 2) + x // 2, (y % 2 * 2 + x % 2) * SLOTS + slot, characters[image, patch, slot]])
 
 
-class Pictures(torch.utils.data.IterableDataset):
-    """Endless batches from a picture number on, each picture drawn once; exact to resume."""
+def asked_rows(labels, rng):
+    """labels (B, L), -100 for none -> (2, B * ASKED): rows of the flattened batch and the tokens to say, padded with -100."""
+    rows = np.flatnonzero(labels >= 0)
+    rows = rng.permutation(rows)[:len(labels) * ASKED]
+    pad = len(labels) * ASKED - len(rows)
+    return np.stack([np.pad(rows, (0, pad)), np.pad(labels.flatten()[rows], (0, pad), constant_values=-100)])
 
-    def __init__(self, first, batch, dense):
-        self.first, self.batch, self.dense = first, batch, dense
 
-    def __iter__(self):
-        tokens, worker = Tokens(), torch.utils.data.get_worker_info()
-        step, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        while True:
-            base = self.first + step * self.batch
-            image, chars, rows = zip(*(example(tokens, base + i, self.dense) for i in range(self.batch)))
-            packed = None if self.dense else torch.tensor(np.array(rows))  # (batch, 7, LENGTH)
-            yield torch.from_numpy(np.stack(image)), torch.from_numpy(np.stack(chars)).long(), packed
-            step += stride
+def micro_batch(tokens, first, count, characters_only=False):
+    """`count` images from number `first` on, each drawn once in a run. -> tensors of fixed shapes, see loss.py."""
+    images, characters, packed = [], [], []
+    for index in range(first, first + count):
+        rng = random.Random(index)
+        image, marks, questions = training_example(index, rng, characters_only)
+        images.append(pixels(image))
+        characters.append(slots(marks))
+        rng.shuffle(questions)
+        packed.append(None if characters_only else pack(tokens, questions, marks, rng))
+    rng = np.random.default_rng(first)
+    batch = {"image": np.stack(images), "places": labelled_places(np.stack(characters).astype(np.int64), rng)}
+    if not characters_only:
+        packed = np.array(packed)
+        batch |= {"packed": packed[:, :6], "asked": asked_rows(packed[:, 6], rng)}
+    return {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in batch.items()}

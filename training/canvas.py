@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from words import CLASS
 
-SIZE, PATCH = 224, 14
+SIZE, PATCH, SLOTS = 224, 14, 3  # a patch can hold three characters
 LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Bold Roboto-Medium OpenSans-Semibold Lato-Bold".split()
 CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
@@ -110,14 +110,14 @@ def pixels(image):
 
 
 def slots(marks):
-    """Which characters have their centres in each patch, at most two, left to right. -> (256, 2) int16, 0 for none."""
+    """Which characters have their centres in each patch, at most SLOTS, left to right. -> (256, SLOTS) int16, 0 for none."""
     side = SIZE // PATCH
-    out, count = np.zeros((side * side, 2), np.int16), {}
+    out, count = np.zeros((side * side, SLOTS), np.int16), {}
     for char, x, y, _ in sorted(marks, key=lambda m: m[1]):
         if 0 <= x < 1 and 0 <= y < 1 and char in CLASS:
             patch = int(y * side) * side + int(x * side)
             k = count.get(patch, 0)
-            if k < 2:
+            if k < SLOTS:
                 out[patch, k] = CLASS[char]
             count[patch] = k + 1
     return out

@@ -1,12 +1,27 @@
-"""A run's averaged weights in the published layout: python export.py RUN FOLDER."""
+"""A run's averaged weights in the published layout, and back: python export.py RUN FOLDER."""
 import json
 import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tokens import Tokens
+
+
+def exported(folder, tokens, model):
+    """Weights of an exported folder in float32. Embeddings go by token, so the vocabulary may have grown since."""
+    old = json.loads((folder / "tokenizer.json").read_text())
+    old, new = ({**t["model"]["vocab"], **{a["content"]: a["id"] for a in t["added_tokens"]}} for t in (old, tokens.json))
+    both = [token for token in new if token in old]
+    new_ids, old_ids = torch.tensor([new[t] for t in both]), torch.tensor([old[t] for t in both])
+    state = {name: w.detach().float().clone() for name, w in model.state_dict().items()}
+    for name, w in load_file(folder / "model.safetensors").items():
+        if name in ("model.embed_tokens.weight", "lm_head.weight"):
+            state[name][new_ids] = w.float()[old_ids]
+        else:
+            state[name] = w.float()
+    return state
 
 
 def main(run, folder):

@@ -1,4 +1,4 @@
-"""Freezes held-out questions in a TSV like VLMEvalKit's: python freeze.py demo.tsv --count 60 [--first 1000000]."""
+"""Freezes held-out questions in a TSV like VLMEvalKit's: python freeze.py demo.tsv --count 60 [--first 1000000] [--varied]."""
 import argparse
 import csv
 from base64 import b64encode
@@ -6,6 +6,7 @@ from io import BytesIO
 from itertools import count
 
 from generate import picture
+from varied import KINDS, varied
 
 IMITATES = {  # the benchmark that a group of questions is like -> its scenes, its tasks
     "TextVQA": (("sign",), ("read",)),
@@ -15,21 +16,33 @@ IMITATES = {  # the benchmark that a group of questions is like -> its scenes, i
     "MMBench": (("shapes", "lines", "receipt"), ("shape", "count")),
     "MM-Vet": (("sign", "receipt", "form", "chart", "shapes"), ("what",)),
 }
+VARIED = {  # the same for the varied kinds; all tasks but counting
+    "TextVQA": ("sign", "street", "event", "price_tag"),
+    "OCRBench": ("text_lines", "item_list", "slide", "cover"),
+    "DocVQA": ("receipt", "form", "business_card", "dialog", "settings", "calendar_leaf"),
+    "ChartQA": ("chart", "table"),
+}
+READING = ("read", "lookup", "table", "chart", "absent")
 MISSING = {"NA", "NULL", "NaN", "None", "nan", "null", "n/a", "N/A"}  # what pandas takes for an empty cell
 
 
 def encoded(image):
-    """WebP: a sixth of PNG's size, since the pictures have a camera's noise in them."""
+    """WebP: a sixth of PNG's size, since the images have a camera's noise in them."""
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=75, method=6)
     return b64encode(buffer.getvalue()).decode()
 
 
+def drawn(n, scene, language):
+    """The plain kinds by name, the varied ones by function."""
+    return picture(n, True, scene, language) if isinstance(scene, str) else varied(n, scene, language == "zh", True)
+
+
 def group(language, scenes, tasks, wanted, first):
-    """-> (encoded picture, or None for that of the question before; scene, task, question, answer), `wanted` of them."""
+    """-> (encoded image, or None for that of the question before; scene, task, question, answer), `wanted` of them."""
     done = 0
     for n in count(first):
-        image, _, scene, _, questions = picture(n, True, scenes[n % len(scenes)], language)
+        image, _, scene, _, questions = drawn(n, scenes[n % len(scenes)], language)
         fitting = [q for q in questions if q[0] in tasks and q[2] not in MISSING]
         for i, (task, question, answer) in enumerate(fitting[:min(2, wanted - done)]):
             yield (encoded(image) if i == 0 else None), scene, task, question, answer
@@ -42,14 +55,17 @@ def main():
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("file")
     ask.add_argument("--count", type=int, default=60, help="questions of each group and language")
-    ask.add_argument("--first", type=int, default=1_000_000, help="number of the first picture; nothing else is drawn from there")
+    ask.add_argument("--first", type=int, default=1_000_000, help="number of the first image; nothing else is drawn from there")
+    ask.add_argument("--varied", action="store_true", help="the varied kinds")
     a = ask.parse_args()
+    kinds = {kind.__name__: kind for kind in KINDS}
+    groups = {name: ([kinds[kind] for kind in names], READING) for name, names in VARIED.items()} if a.varied else IMITATES
     with open(a.file, "w", newline="") as out:
         rows = csv.writer(out, delimiter="\t", lineterminator="\n")
         rows.writerow(("index", "image", "question", "answer", "imitates", "task", "language", "scene"))
         index = 0
         for language in ("en", "zh"):
-            for imitates, (scenes, tasks) in IMITATES.items():
+            for imitates, (scenes, tasks) in groups.items():
                 for image, scene, task, question, answer in group(language, scenes, tasks, a.count, a.first):
                     if image is not None:
                         shown = index

@@ -1,9 +1,10 @@
-"""One picture from one number: `picture(seed)` is all the trainer and `draw.py` need."""
+"""One image from one number: `picture(seed)` for the first, plain kinds, `training_example` for the trainer's mix."""
 import random
 
 from canvas import CHINESE, LATIN, Canvas, load_font
 from figures import chart, shapes
 from scenes import form, line_questions, lines, receipt, sign, table
+from varied import varied
 from words import Words
 
 SCENES = {  # how often while scoring, and while learning
@@ -49,3 +50,15 @@ def dense_picture(seed):
         y += pitch
     image, marks = c.finish()
     return image, marks, line_questions(rng, zh, texts[:-1])  # the last may be cut by the edge
+
+
+def training_example(index, rng, characters_only):
+    """One in five from the plain kinds; of the varied ones a third dense pages, or nearly all for characters. -> image, marks, questions."""
+    r = rng.random()
+    if r < (0.04 if characters_only else 0.17):
+        image, marks, _, _, questions = picture(index)
+    elif r < (0.06 if characters_only else 0.19):
+        image, marks, questions = dense_picture(index)
+    else:
+        image, marks, _, _, questions = varied(index, only_dense=r < (0.85 if characters_only else 0.4))
+    return image, marks, questions

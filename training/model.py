@@ -21,9 +21,7 @@ def attend(q, k, v, mask=None, looks=None):
         scores = scores.masked_fill(~mask, float("-inf"))
     if looks is not None:
         looks.append(scores)
-    with torch.autocast("cpu", enabled=False):
-        shares = scores.softmax(-1)
-    return shares @ v
+    return scores.float().softmax(-1).to(v.dtype) @ v
 
 
 class Attention(nn.Module):
@@ -141,7 +139,7 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(size)), eps
 
     def forward(self, x):
-        return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps)
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
 
 
 class Rotary(nn.Module):

@@ -20,27 +20,27 @@ def orthogonal(g, steps=5):
     return x.float()
 
 
-class Muon(torch.optim.Optimizer):
-    """For matrices only. A q|k|v matrix (three times as tall as wide) counts as three. Matrices of one shape go through together."""
+class Muon:
+    """For matrices that are views of one flat float32 tensor; `momentum` is a flat tensor of the same size.
 
-    def __init__(self, params, lr, momentum=0.95, weight_decay=0.02):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    A q|k|v matrix (three times as tall as wide) counts as three. Matrices of one shape go through together.
+    """
 
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            shapes = defaultdict(list)  # wide shape -> (part of a parameter, its update), each as wide as it is tall or wider
-            for p in (p for p in group["params"] if p.grad is not None):
-                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
-                mean.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(mean, group["momentum"])
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                count = 3 if len(p) == 3 * p.shape[1] else 1
-                for part, change in zip(p.chunk(count), update.chunk(count)):
-                    tall = len(part) > part.shape[1]
-                    scale = max(1, len(part) / part.shape[1]) ** 0.5
-                    wide = change.T if tall else change
-                    shapes[wide.shape].append((part.T if tall else part, wide, scale))
-            for same in shapes.values():
-                for (part, _, scale), change in zip(same, orthogonal(torch.stack([wide for _, wide, _ in same]))):
-                    part.add_(change, alpha=-group["lr"] * scale)
+    def __init__(self, weights, grads, momentum, decay=0.02, keep=0.95):
+        self.weights, self.grads, self.momentum, self.decay, self.keep = weights, grads, momentum, decay, keep
+
+    def step(self, flat_weights, flat_grads, rate):
+        """One update in place; flat_grads holds the update before it is made orthogonal afterwards."""
+        self.momentum.lerp_(flat_grads, 1 - self.keep)
+        flat_grads.lerp_(self.momentum, self.keep)
+        flat_weights.mul_(1 - rate * self.decay)
+        shapes = defaultdict(list)
+        for weight, update in zip(self.weights, self.grads):
+            count = 3 if len(weight) == 3 * weight.shape[1] else 1
+            for part, change in zip(weight.chunk(count), update.chunk(count)):
+                tall = len(part) > part.shape[1]
+                scale = max(1, len(part) / part.shape[1]) ** 0.5
+                shapes[min(part.shape), max(part.shape)].append((part.T if tall else part, change.T if tall else change, scale))
+        for same in shapes.values():
+            for (part, _, scale), change in zip(same, orthogonal(torch.stack([change for _, change, _ in same]))):
+                part.add_(change, alpha=-rate * scale)

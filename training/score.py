@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from canvas import pixels
+from loss import normalised
 from model import prompt_mask
 from test_model import load
 from tokens import Tokens
-from train import normalised
 
 
 @torch.no_grad()

@@ -13,6 +13,13 @@ form fields table rows value one highest lowest values bar line chart bars point
 green yellow black purple orange white circle circles square squares triangle triangles star stars and yes no
 phone city age code room order seat gate flight size type street weight team school time level model brand
 it this image photo can you tell me see number""".split()
+# Words of the varied images' questions. The order of all lists is the order of the vocabulary: append only.
+MORE = """Can Tell me Please please Transcribe written words shown below biggest large small text main does list heading called item after
+comes thing top bottom last number Who When Where Whose Which seventh cost costs much amount pay date receipt store place
+What's phone call telephone person's next column have column for bullet point author wrote book subtitle under sold product
+being sale old before message dialog window button left right event start take largest smallest least most highest lowest
+has value chart about categories points tallest bar far distance street called given person card message day"""
+MORE = [w for w in dict.fromkeys(MORE.split()) if w not in WORDS]
 
 
 def byte_names():
@@ -46,7 +53,7 @@ def build():
     for char in dict.fromkeys(chinese()):
         data = [names[b] for b in char.encode()]
         merge(merge(data[0], data[1]), data[2])
-    for word in ["Question", " Answer", *WORDS, *(" " + w for w in WORDS)]:
+    for word in ["Question", " Answer", *WORDS, *(" " + w for w in WORDS), *MORE, *(" " + w for w in MORE)]:
         vocab.setdefault("".join(names[b] for b in word.encode()), len(vocab))  # reached whole, through ignore_merges
     special = list(SPECIAL)
     while (len(vocab) + len(special)) % 64:
