@@ -2,11 +2,11 @@
 import math
 from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from faces import ROOTS, collection_index
 from words import CLASS
 
 SIZE, PATCH, SLOTS = 224, 14, 3  # a patch can hold three characters
@@ -15,19 +15,19 @@ CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
 
 @lru_cache(1)
-def font_files(root="/usr/share/fonts"):
+def font_files():
     """Font name -> file, for the fonts named above; a missing one is an error, or the data would differ."""
-    found = {p.stem: p for p in Path(root).rglob("*.tt[fc]")}
+    found = {p.stem: p for root in ROOTS for p in root.rglob("*.tt[fc]")} | {p.stem: p for p in ROOTS[0].rglob("*.tt[fc]")}
     missing = [name for name in LATIN + CHINESE if name not in found]
     if missing:
-        raise SystemExit(f"fonts not installed under {root}: {' '.join(missing)}")
+        raise SystemExit(f"fonts not installed: {' '.join(missing)}")
     return found
 
 
 @lru_cache(1500)
 def load_font(name, size):
-    index = 2 if name.startswith("Noto") else 0  # the simplified Chinese face of the Noto collections
-    return ImageFont.truetype(font_files()[name], size, index=index, layout_engine=ImageFont.Layout.BASIC)
+    file = str(font_files()[name])
+    return ImageFont.truetype(file, size, index=collection_index(file), layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(1)

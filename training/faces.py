@@ -11,7 +11,8 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-ROOTS = (Path("/usr/share/fonts"), Path(os.environ.get("DEMO_FONTS", "/usr/local/share/demo-fonts")) / "ttf")
+DEMO_FONTS = Path(os.environ.get("DEMO_FONTS", "/usr/local/share/demo-fonts"))
+ROOTS = (Path("/usr/share/fonts"), DEMO_FONTS / "ttf")
 COMMON = """dejavusans dejavusansmono dejavuserif liberationsans liberationserif liberationmono roboto opensans lato carlito caladea
 notosans notoserif freesans nimbussans nimbusroman inter arimo tinos lora bitter titilliumweb dmsans karla archivo manrope spectral
 robotoslab charissil cabin firasans ptsans sourcesans3 sourceserif4 publicsans ibmplexsans ibmplexserif ubuntu figtree outfit""".split()
@@ -75,10 +76,15 @@ def pick(rng, chinese, scoring=False):
     return rng.choice(installed()[rng.choices(*choices(chinese, scoring))[0]])
 
 
+def collection_index(file):
+    """Of the Noto collections the face of simplified Chinese."""
+    return 2 if "CJK" in file and file.endswith(".ttc") else 0
+
+
 @lru_cache(3000)
 def font(file, size):
-    """`size` in pixels. Of the Noto collections the face of simplified Chinese."""
-    return ImageFont.truetype(file, size, index=2 if "CJK" in file else 0, layout_engine=ImageFont.Layout.BASIC)
+    """`size` in pixels."""
+    return ImageFont.truetype(file, size, index=collection_index(file), layout_engine=ImageFont.Layout.BASIC)
 
 
 ADVANCES = {}
@@ -97,7 +103,7 @@ def width(file, text):
 
 @lru_cache(None)
 def characters(file):
-    return frozenset(map(chr, TTFont(file, fontNumber=2 if "CJK" in file else 0, lazy=True).getBestCmap()))
+    return frozenset(map(chr, TTFont(file, fontNumber=collection_index(file), lazy=True).getBestCmap()))
 
 
 def covers(file, text):

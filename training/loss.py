@@ -32,7 +32,8 @@ class Reader(nn.Module):
 
 def normalised(image):
     """(B, 3, S, S) uint8 -> float32, as published."""
-    return (image.float() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in (MEAN, STD))
+    return (image.float() / 255 - mean) / std
 
 
 def answers(model, cells, packed, asked):

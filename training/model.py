@@ -258,8 +258,8 @@ def prompt_mask(V, order, segment):
     the picture's own rows have the orders 1 .. V. -> (B, 1, V+L, V+L), true where attention is allowed.
     """
     B = len(order)
-    order = torch.cat([torch.arange(1, V + 1).expand(B, V), order], 1)
-    segment = torch.cat([torch.zeros(B, V, dtype=segment.dtype), segment], 1)
+    order = torch.cat([torch.arange(1, V + 1, device=order.device).expand(B, V), order], 1)
+    segment = torch.cat([segment.new_zeros(B, V), segment], 1)
     seen = order[:, None, :] <= order[:, :, None]
     ours = (segment[:, None, :] == 0) | (segment[:, None, :] == segment[:, :, None])
     return (seen & ours)[:, None]

@@ -13,7 +13,7 @@ BF16 = torch.cpu._is_avx512_bf16_supported()  # where bf16 is only imitated, its
 def orthogonal(g, steps=5):
     """(matrices, rows <= columns) -> the nearest ones with singular values around 1, by a quintic Newton-Schulz iteration."""
     x = g / (g.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-    x = x.bfloat16() if BF16 else x
+    x = x.bfloat16() if BF16 or x.is_cuda else x
     for _ in range(steps):
         a = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(a, a, a, beta=-4.7750, alpha=2.0315), x, beta=3.4445)

@@ -1,9 +1,12 @@
 """What the varied images say: phrases, names, dates, times, phone numbers, amounts and codes in many formats."""
+import json
 from functools import lru_cache
 from pathlib import Path
 
+from faces import DEMO_FONTS
 from words import CHARACTERS, NAMES, ZH_NAMES, Words, held_out
 
+PACKED = DEMO_FONTS / "words.json"
 SURNAMES = ("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚"
             "谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文")
 MONTHS = "January February March April May June July August September October November December".split()
@@ -17,7 +20,9 @@ UNFIT = {"fuck", "fucking", "shit", "bitch", "nigger", "cunt", "dick", "porn", "
 
 @lru_cache(1)
 def english_words():
-    """Common words, most frequent first (PyPI wordfreq)."""
+    """Common words, most frequent first (PyPI wordfreq, or what pack.py kept)."""
+    if PACKED.exists():
+        return json.loads(PACKED.read_text())["english"]
     from wordfreq import top_n_list
     fits = [w for w in top_n_list("en", 30000) if w.isascii() and w.replace("'", "").isalpha() and 2 <= len(w) <= 13]
     return [w for w in fits if w not in UNFIT and (len(w) > 2 or w in SHORT)]
@@ -25,7 +30,9 @@ def english_words():
 
 @lru_cache(1)
 def chinese_words():
-    """60,000 words of the characters above, most frequent first (PyPI jieba)."""
+    """60,000 words of the common characters, most frequent first (PyPI jieba, or what pack.py kept)."""
+    if PACKED.exists():
+        return json.loads(PACKED.read_text())["chinese"]
     import jieba
     rows = [line.split() for line in open(Path(jieba.__file__).with_name("dict.txt"), encoding="utf-8")]
     known = set(CHARACTERS)

@@ -136,7 +136,7 @@ def main():
         warm, counted = warm + 1, counted + 1
         left = (end - time.time()) / 60
         rate = a.rate * min(1, warm / warm_up) * (min(1, max(0.02, left / a.decay)) if a.decay else 1)
-        weights.step(worker.gradients, a.micro_batches, rate, min(0.995, state["steps"] / (state["steps"] + 20)))
+        weights.step(worker.gradients, a.micro_batches, rate, min(0.99, state["steps"] / (state["steps"] + 20)))
         worker.gradients.zero_()
         state["steps"] += 1
         state["images"] += per_step

@@ -25,10 +25,12 @@ class Weights:
         self.matrices = sum(self.sizes[:hidden])
         self.tables = sum(self.sizes[:hidden + groups.count(1)])
         self.master = torch.cat([p.detach().float().flatten() for p in self.parameters])
-        self.working = self.master.bfloat16().share_memory_()
+        self.working = self.master.bfloat16()
+        if not self.working.is_cuda:
+            self.working.share_memory_()
         for p, view in zip(self.parameters, self.views(self.working)):
             p.data = view
-        self.average, self.momentum = self.master.clone(), torch.zeros(self.matrices)
+        self.average, self.momentum = self.master.clone(), torch.zeros_like(self.master[:self.matrices])
         self.gradient = torch.zeros_like(self.master)
         self.muon = Muon(self.views(self.master)[:hidden], self.views(self.gradient)[:hidden], self.momentum)
         rest = [torch.nn.Parameter(self.master[a:b]) for a, b in ((self.matrices, self.tables), (self.tables, None))]
@@ -41,7 +43,9 @@ class Weights:
 
     def step(self, gradients, count, rate, keep):
         """One update from the sum of `gradients` over `count` micro-batches, and a step of the running average."""
-        torch.add(gradients[0], gradients[1], out=self.gradient) if len(gradients) == 2 else self.gradient.copy_(sum(gradients))
+        self.gradient.copy_(gradients[0])
+        for other in gradients[1:]:
+            self.gradient.add_(other)
         norm = self.gradient.norm() / count
         self.gradient.mul_(min(1.0, CLIP / (norm.item() + 1e-6)) / count)
         self.muon.step(self.master[:self.matrices], self.gradient[:self.matrices], rate)
