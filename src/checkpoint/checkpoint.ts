@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import type { DType } from '../ggml/dtype.ts';
+import { type DType, dtypes, isFloat } from '../ggml/dtype.ts';
 import { joinPacked } from './bitsandbytes.ts';
 import { readGguf } from './gguf.ts';
 import { readCheckpointText } from './read-file.ts';
@@ -65,7 +65,7 @@ export const textNames = [
  */
 export function openCheckpoint(location: string): Checkpoint {
   if (!existsSync(location)) throw new CogVLM2Error('file_not_found', `There is no model at ${location}.`);
-  if (statSync(location).isFile()) return readGguf(location);
+  if (!statSync(location).isDirectory()) return checked(readGguf(location));
   const file = (name: string) => path.join(location, name);
   if (!existsSync(file('config.json'))) {
     throw new CogVLM2Error(
@@ -96,13 +96,25 @@ export function openCheckpoint(location: string): Checkpoint {
       );
     }
   }
-  return {
+  return checked({
     path: location,
     name: path.basename(path.resolve(location)),
     format: 'safetensors',
     texts,
     tensors: new Map(Array.from(joinPacked(stored), ([name, tensor]) => [name, asTensor(tensor)])),
-  };
+  });
+}
+
+/** ggml ends the process when it meets a weight of integers or without elements, so neither gets that far. */
+function checked(checkpoint: Checkpoint): Checkpoint {
+  for (const { name, type, shape, file } of checkpoint.tensors.values()) {
+    const fail = (why: string) => new CogVLM2Error('invalid_checkpoint', `${name} in ${file} ${why}.`);
+    if (!isFloat(type) && dtypes[type].block === 1)
+      throw fail(`is of type ${type.toUpperCase()}; weights are floating-point numbers`);
+    if (shape.length < 1 || shape.length > 4) throw fail(`has ${shape.length} axes; weights have 1 to 4`);
+    if (shape.includes(0)) throw fail(`is [${shape.join(', ')}], which has no elements`);
+  }
+  return checkpoint;
 }
 
 /** The safetensors files of a folder, and what the index, if there is one, says of each tensor's place. */

@@ -30,6 +30,9 @@ const valueBytes: Record<number, number> = {
   12: 8,
 };
 const arrayType = 9;
+/** The published model has about 1,200 tensors, and a tokenizer of 9 MB. */
+const maxTensors = 1_000_000;
+const maxTextBytes = 100_000_000;
 
 /** @throws CogVLM2Error `invalid_checkpoint` naming the file and what is wrong. */
 export function readGguf(file: string): Checkpoint {
@@ -48,6 +51,7 @@ function readModel(file: string, reader: Reader): Checkpoint {
   if (version !== ggufVersion)
     throw reader.fail(`it is GGUF version ${version}; this engine reads ${ggufVersion}`);
   const tensorCount = reader.count();
+  if (tensorCount > maxTensors) throw reader.fail(`its header claims ${tensorCount} tensors`);
   const pairCount = reader.count();
   const values = new Map<string, string>();
   for (let i = 0; i < pairCount; i++) {
@@ -119,9 +123,7 @@ class Reader {
   }
 
   bytes(length: number): Buffer {
-    if (this.position + length > this.sizeBytes) {
-      throw this.fail(`its header goes past the end of the file (${this.sizeBytes} bytes): it is truncated`);
-    }
+    this.#checkLength(length);
     const inBlock = this.position - this.#blockStart;
     if (inBlock + length > this.#block.length) {
       this.#block = Buffer.alloc(Math.min(Math.max(length, 1 << 16), this.sizeBytes - this.position));
@@ -148,7 +150,9 @@ class Reader {
   }
 
   text(): string {
-    return this.bytes(this.count()).toString('utf8');
+    const length = this.count();
+    if (length > maxTextBytes) throw this.fail(`its header holds a text of ${length} bytes`);
+    return this.bytes(length).toString('utf8');
   }
 
   /** The value if it is text; others are passed over. */
@@ -158,7 +162,8 @@ class Reader {
     if (type === arrayType) {
       const inner = this.u32();
       const count = this.count();
-      for (let i = 0; i < count; i++) inner === ggufTextType ? this.text() : this.#skip(inner);
+      if (inner !== ggufTextType) this.#skip(inner, count);
+      else for (let i = 0; i < count; i++) this.text();
       return undefined;
     }
     this.#skip(type);
@@ -169,9 +174,15 @@ class Reader {
     closeSync(this.#descriptor);
   }
 
-  #skip(type: number): void {
-    const length = valueBytes[type];
-    if (length === undefined) throw this.fail(`its header holds a value of unknown type ${type}`);
-    this.bytes(length);
+  #skip(type: number, count = 1): void {
+    const valueSize = valueBytes[type];
+    if (valueSize === undefined) throw this.fail(`its header holds a value of unknown type ${type}`);
+    this.#checkLength(valueSize * count);
+    this.position += valueSize * count;
+  }
+
+  #checkLength(length: number): void {
+    if (this.position + length <= this.sizeBytes) return;
+    throw this.fail(`its header goes past the end of the file (${this.sizeBytes} bytes): it is truncated`);
   }
 }

@@ -11,15 +11,15 @@ export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {
 }
 
 /** safetensors type names and ours. Others are refused when a checkpoint holds them. */
-const safetensorsTypes: Readonly<Record<string, StoredTensor['type']>> = {
-  F32: 'f32',
-  F16: 'f16',
-  BF16: 'bf16',
-  I32: 'i32',
-  I64: 'i64',
-  U8: 'u8',
-};
-const readable = Object.keys(safetensorsTypes).filter((name) => name !== 'U8');
+const safetensorsTypes: ReadonlyMap<string, StoredTensor['type']> = new Map([
+  ['F32', 'f32'],
+  ['F16', 'f16'],
+  ['BF16', 'bf16'],
+  ['I32', 'i32'],
+  ['I64', 'i64'],
+  ['U8', 'u8'],
+]);
+const readable = [...safetensorsTypes.keys()].filter((name) => name !== 'U8');
 
 const maxHeaderBytes = 100_000_000;
 const size = z.number().int().nonnegative();
@@ -62,7 +62,7 @@ export function readStored(file: string): StoredTensor[] {
         data_offsets: [begin, end],
       },
     ]) => {
-      const type = safetensorsTypes[dtype];
+      const type = safetensorsTypes.get(dtype);
       if (!type) throw fail(`${name} is of type ${dtype}; this engine reads ${readable.join(', ')}`);
       const sizeBytes = shape.reduce(
         (product, axis) => product * axis,

@@ -184,7 +184,7 @@ export class WeightLoader {
     }
     for (const { entry, to } of this.#uploads.splice(0)) {
       signal?.throwIfAborted();
-      const { file } = this.#open(entry.file);
+      const { file } = this.#mappingOf(entry);
       ggml().run(
         'ggml_backend_tensor_set',
         to.pointer,
@@ -241,8 +241,19 @@ export class WeightLoader {
 
   #inFile(entry: TensorEntry): Tensor {
     const tensor = this.#mapped.tensor(entry.type, [...entry.shape].reverse());
-    this.#open(entry.file).place(tensor, entry.offsetBytes);
+    this.#mappingOf(entry).place(tensor, entry.offsetBytes);
     return tensor;
+  }
+
+  /** The mapped file of a tensor. @throws CogVLM2Error `invalid_checkpoint` when the file has become shorter. */
+  #mappingOf({ name, file, offsetBytes, sizeBytes }: TensorEntry) {
+    const mapping = this.#open(file);
+    const end = offsetBytes + sizeBytes;
+    if (end <= mapping.file.sizeBytes) return mapping;
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${file} has become shorter while it was opened: ${name} ends at byte ${end}, and the file has ${mapping.file.sizeBytes}.`,
+    );
   }
 
   #open(name: string) {

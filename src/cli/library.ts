@@ -120,9 +120,9 @@ export const library: Library = {
   convert: async (path, outPath, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
-    const { Model } = await import('../model/cogvlm2.ts');
+    const { checkModel } = await import('../generate/check-model.ts');
     const checkpoint = openCheckpoint(path);
-    Model.check(checkpoint);
+    checkModel(checkpoint);
     return convertToGguf(checkpoint, outPath, options);
   },
   bench: async (path, options) => {
@@ -133,8 +133,11 @@ export const library: Library = {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { findModel } = await import('../checkpoint/find.ts');
     const { planModel } = await import('../model/plan-model.ts');
+    const { checkModel } = await import('../generate/check-model.ts');
     const { path } = await findModel(nameOrPath);
-    return planModel(openCheckpoint(path), options).plan;
+    const checkpoint = openCheckpoint(path);
+    checkModel(checkpoint);
+    return planModel(checkpoint, options).plan;
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   findSources: async (inputs, questions) =>

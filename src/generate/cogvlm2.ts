@@ -8,9 +8,10 @@ import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import type { Span } from '../text/positions.ts';
-import { Tokenizer } from '../text/tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import { AnswerStream, type Emit } from './answer-stream.ts';
 import { Batch } from './batch.ts';
+import { tokenizerOf } from './check-model.ts';
 import { Conversation } from './conversation.ts';
 import { DiskImageCache, type DiskImageCacheOptions } from './disk-image-cache.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
@@ -132,14 +133,7 @@ export class CogVLM2 {
     const { signal, onProgress, device, threads } = options;
     const { path } = await findModel(options.model);
     const checkpoint = openCheckpoint(path);
-    const tokenizerText = checkpoint.texts['tokenizer.json'];
-    if (tokenizerText === undefined) {
-      throw new CogVLM2Error(
-        'invalid_checkpoint',
-        `${path} has no tokenizer.json, so it can neither read nor write text.`,
-      );
-    }
-    const tokenizer = new Tokenizer(tokenizerText, checkpoint.texts['tokenizer_config.json'] ?? {});
+    const tokenizer = tokenizerOf(checkpoint);
     const model = await asAborted(signal, () =>
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
@@ -154,12 +148,6 @@ export class CogVLM2 {
       }),
     );
     try {
-      if (tokenizer.vocabSize > model.config.vocabSize) {
-        throw new CogVLM2Error(
-          'invalid_checkpoint',
-          `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${model.config.vocabSize}.`,
-        );
-      }
       const disk = openDiskCache(checkpoint, model.config, options);
       const imageCache = typeof disk === 'string' ? `off: ${disk}` : disk.files.directory;
       const info = { ...describeModel(checkpoint, model, options.contextSize), imageCache };

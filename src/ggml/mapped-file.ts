@@ -27,6 +27,7 @@ export class MappedFile {
     }
     try {
       this.sizeBytes = fstatSync(descriptor).size;
+      if (this.sizeBytes === 0) throw new CogVLM2Error('invalid_checkpoint', `${path} is empty.`);
       const mapped = process.platform === 'win32' ? mapWindows(path) : mapPosix(descriptor, this.sizeBytes);
       if (!mapped) {
         throw new CogVLM2Error(

@@ -4,12 +4,16 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { huggingFaceHome } from './cache.ts';
-import { badAnswer } from './failure.ts';
-import type { Digest, Listing } from './listing.ts';
+import { badAnswer, Refused } from './failure.ts';
+import { type Digest, isNeeded, type Listing } from './listing.ts';
 import type { RepoName } from './names.ts';
 import type { Web } from './web.ts';
 
-const hash = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${length}}$`));
+const hash = (length: number) =>
+  z
+    .string()
+    .toLowerCase()
+    .regex(new RegExp(`^[0-9a-f]{${length}}$`));
 
 const answer = z.object({
   sha: z.string().regex(/^\w+$/),
@@ -63,6 +67,14 @@ export async function listHuggingFace(repo: RepoName, endpoint: string, web: Web
   const parsed = answer.safeParse(await web.json(url));
   if (!parsed.success) throw badAnswer(url, 'is no list of files');
   const { sha, siblings } = parsed.data;
+  const withoutHash = siblings.find(
+    ({ rfilename, blobId, lfs }) => isNeeded(rfilename) && !lfs && blobId === undefined,
+  );
+  if (withoutHash !== undefined) {
+    throw new Refused(
+      `${endpoint} lists ${withoutHash.rfilename} without its hash, so that a download could not be checked; it may be a mirror that does not know ?blobs=true. Set HF_ENDPOINT to another one, or unset it`,
+    );
+  }
   const files = siblings.flatMap(({ rfilename: name, size, blobId, lfs }) => {
     const digest: Digest | undefined = lfs
       ? { algorithm: 'sha256', hex: lfs.sha256 }

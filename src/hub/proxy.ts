@@ -1,4 +1,6 @@
 /** Which proxy a request goes through: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case. */
+import { domainToASCII } from 'node:url';
+import ipaddr from 'ipaddr.js';
 import { CogVLM2Error } from '../errors.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -24,17 +26,36 @@ function withoutUser(proxy: string): string {
   return proxy.replace(/^(\w+:\/\/)?.*@/, '$1');
 }
 
-/** `example.com`, `.example.com` and `*.example.com` cover the host and all below it; a port limits an entry to it. */
+/**
+ * `example.com`, `.example.com` and `*.example.com` cover the host and its subdomains; `10.0.0.0/8` and `fd00::/8`
+ * cover the addresses of a network. A port, as in `example.com:8080` or `[::1]:8080`, limits an entry to it.
+ */
 function isExempt(url: URL, list: string): boolean {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  const host = url.hostname.replace(/^\[|\]$/g, '');
   return list
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
-    .some((entry) => {
-      if (entry === '*') return true;
-      const [, host = '', only] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
-      const domain = host.replace(/^\*?\./, '');
-      if (only !== undefined && only !== port) return false;
-      return url.hostname === domain || url.hostname.endsWith(`.${domain}`);
-    });
+    .some((entry) => entry === '*' || covers(entry, host, port));
+}
+
+function covers(entry: string, host: string, port: string): boolean {
+  const bare = ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry);
+  const [, name = '', only] = (bare ? null : /^(.*?)(?::(\d+))?$/.exec(entry)) ?? [entry, entry];
+  if (only !== undefined && only !== port) return false;
+  const covered = name.replace(/^\[|\]$/g, '');
+  if (ipaddr.isValid(host)) return coversAddress(covered, host);
+  // As a URL has it: in lower case, and in ASCII also where it was written in Chinese.
+  const domain = domainToASCII(covered.replace(/^\*?\./, ''));
+  return domain !== '' && (host === domain || host.endsWith(`.${domain}`));
+}
+
+/** An IPv4 address is also covered where it is written as an IPv6 one, and the other way round. */
+function coversAddress(covered: string, host: string): boolean {
+  const address = ipaddr.process(host);
+  if (ipaddr.isValidCIDR(covered)) {
+    const [network, bits] = ipaddr.parseCIDR(covered);
+    return network.kind() === address.kind() && address.match(network, bits);
+  }
+  return ipaddr.isValid(covered) && ipaddr.process(covered).toString() === address.toString();
 }

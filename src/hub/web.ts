@@ -3,6 +3,7 @@
  * them; the token goes to the source itself and to no other host.
  */
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { certificateAuthorities, certificateProblem } from './certificates.ts';
 import { Interrupted, networkProblem, Refused, statusFailure } from './failure.ts';
 import { proxyFor } from './proxy.ts';
 
@@ -102,6 +103,9 @@ export class Web implements AsyncDisposable {
     if (cause instanceof Refused || cause instanceof Interrupted) return cause;
     const proxy = proxyFor(new URL(url), this.#options.env);
     const through = proxy === undefined ? '' : ` through the proxy ${new URL(proxy).host}`;
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const certificate = certificateProblem(code);
+    if (certificate !== undefined) return new Refused(`${url}${through}: ${certificate}`);
     return new Interrupted(`${networkProblem(cause)} (${url}${through})`, undefined, cause);
   }
 
@@ -151,8 +155,13 @@ export class Web implements AsyncDisposable {
     const proxy = proxyFor(url, this.#options.env);
     let dispatcher = this.#dispatchers.get(proxy ?? '');
     if (dispatcher === undefined) {
-      const connect = { timeout: Math.min(10_000, this.#options.stallMs) };
-      dispatcher = proxy === undefined ? new Agent({ connect }) : new ProxyAgent({ uri: proxy, connect });
+      const ca = certificateAuthorities(this.#options.env);
+      const tls = ca === undefined ? {} : { ca };
+      const connect = { timeout: Math.min(10_000, this.#options.stallMs), ...tls };
+      dispatcher =
+        proxy === undefined
+          ? new Agent({ connect })
+          : new ProxyAgent({ uri: proxy, connect, requestTls: tls, proxyTls: tls });
       this.#dispatchers.set(proxy ?? '', dispatcher);
     }
     return dispatcher;

@@ -57,7 +57,12 @@ export class Tokenizer {
 
   /** The ids of `text`: no special tokens are added, and none can come out of it. */
   encode(text: string): number[] {
-    return text === '' ? [] : this.#encoder.encode(text, { add_special_tokens: false }).ids;
+    if (text === '') return [];
+    try {
+      return this.#encoder.encode(text, { add_special_tokens: false }).ids;
+    } catch (error) {
+      throw unusable(error);
+    }
   }
 
   /** The text of `ids`. Ids without a token give nothing, and bytes that are not UTF-8 give U+FFFD, as in the reference. */
@@ -109,10 +114,16 @@ interface TokenizerJson {
 
 function encoderOf(json: TokenizerJson): BpeTokenizer {
   try {
-    return new BpeTokenizer({ normalizer: null, pre_tokenizer: null, post_processor: null, ...json }, {});
+    // No special tokens are added, so there is nothing for a post-processor to do.
+    return new BpeTokenizer({ normalizer: null, pre_tokenizer: null, ...json, post_processor: null }, {});
   } catch (error) {
-    throw invalid(`tokenizer.json cannot be used: ${(error as Error).message}`, error);
+    throw unusable(error);
   }
+}
+
+/** The package reads parts of the file only when it encodes, and throws whatever happens there. */
+function unusable(error: unknown): CogVLM2Error {
+  return invalid(`tokenizer.json cannot be used: ${(error as Error).message}`, error);
 }
 
 function parsed(source: unknown, file: string): Record<string, unknown> {

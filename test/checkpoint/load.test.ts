@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -102,6 +102,63 @@ test.each([
   const error = await rejected(load(location));
   expect(error.code).toBe('invalid_checkpoint');
   expect(error.message).toContain(part);
+});
+
+/** The header of the tiny checkpoint's file with one tensor described otherwise; its data stays. */
+function describedAs(
+  what: string,
+  name: string,
+  change: (tensor: { dtype: string; shape: number[]; data_offsets: number[] }) => void,
+) {
+  const location = writeTinyCheckpoint(path.join(folder, what), { arrays });
+  const file = path.join(location, 'model.safetensors');
+  const bytes = readFileSync(file);
+  const headerBytes = Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes));
+  change(header[name]);
+  const text = Buffer.from(JSON.stringify(header));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(file, Buffer.concat([prefix, text, bytes.subarray(8 + headerBytes)]));
+  return location;
+}
+
+const norm = 'model.layers.0.input_layernorm.weight';
+
+test.each(['I64', 'I32'])(
+  'refuses a weight of type %s, which ggml would end the process for',
+  async (dtype) => {
+    const location = describedAs(`weight-${dtype}`, norm, (tensor) => {
+      tensor.dtype = dtype;
+      tensor.data_offsets = [0, 64 * (dtype === 'I64' ? 8 : 4)];
+    });
+    const error = await rejected(load(location));
+    expect(error).toMatchObject({
+      code: 'invalid_checkpoint',
+      message: expect.stringContaining(`${norm} in ${location}/model.safetensors is of type ${dtype}`),
+    });
+  },
+);
+
+test('refuses a weight without elements', async () => {
+  const location = describedAs('weight-empty', norm, (tensor) => {
+    tensor.shape = [0];
+    tensor.data_offsets = [0, 0];
+  });
+  expect((await rejected(load(location))).message).toContain('is [0], which has no elements');
+});
+
+test('refuses a file that becomes shorter after its header was read', async () => {
+  const location = writeTinyCheckpoint(path.join(folder, 'shorter'), { arrays });
+  const checkpoint = openCheckpoint(location);
+  truncateSync(path.join(location, 'model.safetensors'), 100_000);
+  const error = await rejected(Model.load(checkpoint, { device: 'cpu', threads: 1 }));
+  expect(error).toMatchObject({
+    code: 'invalid_checkpoint',
+    message: expect.stringMatching(
+      /model.safetensors has become shorter while it was opened: .* ends at byte/,
+    ),
+  });
 });
 
 test('a checkpoint that can be loaded passes the check', () => {

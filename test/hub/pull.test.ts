@@ -185,6 +185,23 @@ describe('a pull', () => {
     });
   });
 
+  it('says that a mirror lists no hashes', async () => {
+    source.changeListing = ({ sha, siblings }) => ({
+      sha,
+      siblings: siblings.map(({ rfilename }) => ({ rfilename })),
+    });
+    await expect(pull(NAME, options({ source: 'huggingface' }))).rejects.toMatchObject({
+      message: expect.stringMatching(/lists config\.json without its hash.*HF_ENDPOINT/),
+    });
+  });
+
+  it('takes hashes in capital letters', async () => {
+    source.changeListing = (listing) =>
+      JSON.parse(JSON.stringify(listing).replaceAll(/[0-9a-f]{64}/g, (hash) => hash.toUpperCase()));
+    await pull(NAME, options({ source: 'huggingface' }));
+    expect(big()).toBe(WHOLE);
+  });
+
   it('names the proxy that it cannot go through', async () => {
     const { env } = options();
     await expect(

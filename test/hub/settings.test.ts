@@ -71,4 +71,27 @@ describe('a proxy', () => {
     expect(proxyFor(source, { ...env, NO_PROXY: 'huggingface.co' })).toBeUndefined();
     expect(proxyFor(source, { ...env, HTTPS_PROXY: 'proxy:3128' })).toBe('http://proxy:3128');
   });
+
+  it.each([
+    ['https://10.1.2.3/', '10.0.0.0/8'],
+    ['https://[fd12::3]/', 'fd00::/8'],
+    ['https://[::1]/', '::1'],
+    ['https://[0:0::1]:8443/', '[::1]:8443'],
+    ['http://127.0.0.1:80/', 'localhost,127.0.0.1:80'],
+    ['https://镜像.例子.中国/', '例子.中国'],
+    ['https://xn--fsqu00a.xn--fiqs8s/', '例子.中国'],
+    ['https://HUB.Example/', '*.EXAMPLE'],
+  ])('is not used for %s with NO_PROXY=%s', (url, NO_PROXY) => {
+    expect(proxyFor(new URL(url), { ALL_PROXY: 'http://proxy:3128', NO_PROXY })).toBeUndefined();
+  });
+
+  it.each([
+    ['https://11.1.2.3/', '10.0.0.0/8'],
+    ['https://[fe12::3]/', 'fd00::/8,10.0.0.0/8'],
+    ['https://[::1]:8444/', '[::1]:8443'],
+    ['https://notexample.com/', 'example.com'],
+    ['https://example.com/', '1.0.0.0/8,/,:,[,]'],
+  ])('is used for %s with NO_PROXY=%s', (url, NO_PROXY) => {
+    expect(proxyFor(new URL(url), { ALL_PROXY: 'http://proxy:3128', NO_PROXY })).toBe('http://proxy:3128');
+  });
 });

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -39,22 +40,28 @@ export class Source implements AsyncDisposable {
   readonly asked: Asked[] = [];
   trouble: Trouble = () => false;
   readonly #server: Server;
+  readonly #protocol: 'http' | 'https';
+  /** Changes what Hugging Face lists. */
+  changeListing: (listing: HubListing) => object = (listing) => listing;
   readonly #files: Record<string, Buffer>;
 
-  private constructor(files: Record<string, Buffer>) {
+  private constructor(files: Record<string, Buffer>, tls?: ServerOptions) {
     this.#files = files;
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response);
+    this.#protocol = tls === undefined ? 'http' : 'https';
+    this.#server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   }
 
-  static async open(files = FILES): Promise<Source> {
-    const source = new Source(files);
+  /** @param tls a key and a certificate for 127.0.0.1 */
+  static async open(files = FILES, tls?: ServerOptions): Promise<Source> {
+    const source = new Source(files, tls);
     await new Promise<void>((done) => source.#server.listen(0, '127.0.0.1', done));
     return source;
   }
 
   get url(): string {
     const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}`;
+    return `${this.#protocol}://127.0.0.1:${port}`;
   }
 
   /** Requests for one file. */
@@ -71,7 +78,7 @@ export class Source implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/api/models/THUDM/'))
-      return void response.end(JSON.stringify(listing(this.#files)));
+      return void response.end(JSON.stringify(this.changeListing(listing(this.#files))));
     if (/^\/api\/v1\/models\/ZhipuAI\/[^/]+\/repo\/files$/.test(url.pathname))
       return void response.end(JSON.stringify(modelScopeListing(this.#files)));
     const file = url.searchParams.get('FilePath') ?? url.pathname.split('/').at(-1) ?? '';
@@ -120,7 +127,12 @@ export function pullOptions({ url, folder }: Source, more: Partial<PullOptions> 
   };
 }
 
-function listing(files: Record<string, Buffer>) {
+interface HubListing {
+  sha: string;
+  siblings: { rfilename: string; size: number; blobId?: string; lfs?: { sha256: string; size: number } }[];
+}
+
+function listing(files: Record<string, Buffer>): HubListing {
   const siblings = Object.entries(files).map(([rfilename, content]) => {
     if (!rfilename.endsWith('.safetensors')) {
       const blobId = createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');

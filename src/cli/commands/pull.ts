@@ -49,7 +49,8 @@ tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what 
 checked against the hash that the source lists. A pull that was stopped or killed goes on where it was; what waited in
 memory, at most a part for each request, comes again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
 or what \`huggingface-cli login\` left (\`HF_TOKEN_PATH\`); only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`,
-\`ALL_PROXY\`, \`NO_PROXY\`, of http and https and not of SOCKS.
+\`ALL_PROXY\`, \`NO_PROXY\` (hosts, \`.domains\`, \`10.0.0.0/8\`, IPv6), of http and https and not of SOCKS. Authorities
+beside those of Node.js: PEM files in \`SSL_CERT_FILE\`, \`REQUESTS_CA_BUNDLE\`, \`CURL_CA_BUNDLE\` or \`NODE_EXTRA_CA_CERTS\`.
 
 \`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so they are verified
 again; of ModelScope's only that none is missing.`,

@@ -28,7 +28,9 @@ export async function openParquet(path: string): Promise<RowSource> {
     async function readGroup(group: Group, columns: string[]): Promise<Row[]> {
       const rowEnd = group.firstRow + group.rowCount;
       const options = { file, metadata, compressors, columns, rowStart: group.firstRow, rowEnd, utf8: false };
-      const rows = await parquetReadObjects(options);
+      const rows = await parquetReadObjects(options).catch((cause: unknown) => {
+        throw damaged(path, cause);
+      });
       return rows.map((row) =>
         Object.fromEntries(
           Object.entries(row).map(([name, value]) => [name, asCell(value, doubles.has(name))]),
@@ -54,9 +56,14 @@ export async function openParquet(path: string): Promise<RowSource> {
     return { scan, read, [Symbol.asyncDispose]: () => handle.close() };
   } catch (cause) {
     await handle.close();
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CogVLM2Error('invalid_value', `${path} is no whole parquet file: ${why}.`, { cause });
+    throw damaged(path, cause);
   }
+}
+
+/** The package trusts what a file says of itself, and throws whatever comes of that. */
+function damaged(path: string, cause: unknown): CogVLM2Error {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CogVLM2Error('invalid_value', `${path} is not a whole parquet file: ${why}.`, { cause });
 }
 
 async function asBuffer(handle: Awaited<ReturnType<typeof open>>): Promise<AsyncBuffer> {
@@ -65,7 +72,10 @@ async function asBuffer(handle: Awaited<ReturnType<typeof open>>): Promise<Async
     byteLength: size,
     async slice(start, end = size) {
       const from = start < 0 ? size + start : start;
-      const bytes = new Uint8Array(Math.max(0, end - from));
+      if (!(from >= 0 && from <= end && end <= size)) {
+        throw new RangeError(`it refers to bytes ${from} to ${end}, but has ${size}`);
+      }
+      const bytes = new Uint8Array(end - from);
       await handle.read(bytes, 0, bytes.length, from);
       return bytes.buffer;
     },

@@ -1,0 +1,34 @@
+/** What a load refuses about a checkpoint's files, without loading it. */
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { CogVLM2Error } from '../errors.ts';
+import { Model } from '../model/cogvlm2.ts';
+import { parseConfig } from '../model/config.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+
+/** For commands that work on a checkpoint without asking it anything. @throws CogVLM2Error `invalid_checkpoint` */
+export function checkModel(checkpoint: Checkpoint): void {
+  tokenizerOf(checkpoint);
+  Model.check(checkpoint);
+}
+
+/** The checkpoint's tokenizer. @throws CogVLM2Error `invalid_checkpoint` also when it does not fit the config */
+export function tokenizerOf({ path, texts }: Checkpoint): Tokenizer {
+  const text = texts['tokenizer.json'];
+  if (text === undefined) {
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${path} has no tokenizer.json, so it can neither read nor write text.`,
+    );
+  }
+  const tokenizer = new Tokenizer(text, texts['tokenizer_config.json'] ?? {});
+  const { vocabSize } = parseConfig(texts['config.json'], path);
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${vocabSize}.`,
+    );
+  }
+  // Some mistakes in tokenizer.json show only when it is used.
+  tokenizer.encode('A question, 12 characters?');
+  return tokenizer;
+}

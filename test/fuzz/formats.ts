@@ -1,0 +1,31 @@
+/** The formats that are fuzzed. Each makes a good file once, and then one mutation of it after the other. */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { ggufFormat } from './gguf.ts';
+import { configFormat, tokenizerFormat } from './json-files.ts';
+import { parquetFormat } from './parquet.ts';
+import type { Random } from './random.ts';
+import type { Job } from './runner.ts';
+import { safetensorsFormat } from './safetensors.ts';
+
+export interface Format {
+  kind: Job['kind'];
+  /** Writes a changed file. @returns where, and what was changed, in words */
+  mutate(random: Random): { path: string; change: string };
+}
+
+export const FORMATS = {
+  safetensors: safetensorsFormat,
+  gguf: ggufFormat,
+  config: configFormat,
+  tokenizer: tokenizerFormat,
+  parquet: parquetFormat,
+} satisfies Record<string, (folder: string) => Format | Promise<Format>>;
+
+export type FormatName = keyof typeof FORMATS;
+
+export async function openFormat(name: FormatName, folder: string): Promise<Format> {
+  const own = path.join(folder, name);
+  mkdirSync(own, { recursive: true });
+  return FORMATS[name](own);
+}

@@ -1,0 +1,57 @@
+/** Fuzzes one format: each mutation is used as a person would use it. */
+import { cpSync } from 'node:fs';
+import path from 'node:path';
+import { type FormatName, openFormat } from './formats.ts';
+import { Random } from './random.ts';
+import { type Outcome, Runner } from './runner.ts';
+
+export interface Finding {
+  change: string;
+  outcome: Outcome;
+}
+
+export interface FuzzReport {
+  format: FormatName;
+  seed: number;
+  mutations: number;
+  /** How often each result came. */
+  results: Record<string, number>;
+  /** Crashes, hangs and unexpected errors, one of each kind. */
+  findings: Finding[];
+  /** Longest block of the event loop of the process that used the files. */
+  maxDelayMs: number;
+}
+
+export interface FuzzOptions {
+  folder: string;
+  seed: number;
+  /** Ends at whichever comes first. */
+  mutations: number;
+  seconds: number;
+}
+
+export async function fuzz(
+  format: FormatName,
+  { folder, seed, mutations, seconds }: FuzzOptions,
+): Promise<FuzzReport> {
+  using runner = new Runner();
+  const random = new Random(seed);
+  const source = await openFormat(format, folder);
+  const deadline = performance.now() + seconds * 1_000;
+  const report: FuzzReport = { format, seed, mutations: 0, results: {}, findings: [], maxDelayMs: 0 };
+  const known = new Set<string>();
+  while (report.mutations < mutations && performance.now() < deadline) {
+    const { path: file, change } = source.mutate(random);
+    const outcome = await runner.run({ kind: source.kind, path: file, parallel: random.chance(0.5) });
+    report.mutations++;
+    report.results[outcome.result] = (report.results[outcome.result] ?? 0) + 1;
+    report.maxDelayMs = Math.max(report.maxDelayMs, outcome.delayMs);
+    if (!/^(?:unexpected|crash|hang|memory)/.test(outcome.result)) continue;
+    const kind = `${outcome.result} ${outcome.message.replaceAll(/\d+/g, 'N').slice(0, 80)}`;
+    if (known.has(kind)) continue;
+    known.add(kind);
+    report.findings.push({ change, outcome });
+    cpSync(file, path.join(folder, 'findings', `${format}-${seed}-${report.mutations}`), { recursive: true });
+  }
+  return report;
+}

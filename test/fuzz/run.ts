@@ -1,0 +1,31 @@
+/**
+ * Fuzzes by hand: `npx tsx test/fuzz/run.ts [--format NAME] [--mutations N] [--seconds N] [--seed N]`. By default every
+ * format has 5,000 mutations. The files that fail are kept in the folder that is printed.
+ */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { FORMATS, type FormatName } from './formats.ts';
+import { fuzz } from './fuzz.ts';
+
+const { values } = parseArgs({
+  options: {
+    format: { type: 'string', multiple: true, default: Object.keys(FORMATS) },
+    mutations: { type: 'string', default: '5000' },
+    seconds: { type: 'string', default: '3600' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+  },
+});
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-fuzz-'));
+process.stdout.write(`seed ${values.seed}, files in ${folder}\n`);
+for (const format of values.format) {
+  const report = await fuzz(format as FormatName, {
+    folder,
+    seed: Number(values.seed),
+    mutations: Number(values.mutations),
+    seconds: Number(values.seconds) / values.format.length,
+  });
+  process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
+  if (report.findings.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,87 @@
+/** Runs jobs in a child process, and says how each ended: also by a crash, a hang, or too much memory. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export interface Job {
+  kind: 'checkpoint' | 'rows';
+  path: string;
+  /** Whether the model is loaded for several sequences. */
+  parallel: boolean;
+}
+
+export interface Outcome {
+  /** `ok`, the code of an expected error, or `unexpected ...`, `crash ...`, `hang`, `memory`. */
+  result: string;
+  message: string;
+  stack?: string | undefined;
+  ms: number;
+  /** Longest block of the child's event loop. */
+  delayMs: number;
+}
+
+const TIMEOUT_MS = 30_000;
+const MAX_RESIDENT_BYTES = 3e9;
+
+export class Runner implements Disposable {
+  #child: ChildProcess | undefined;
+  #ready: Promise<unknown> = Promise.resolve();
+  #stderr = '';
+
+  async run(job: Job): Promise<Outcome> {
+    const child = this.#child ?? this.#start();
+    await this.#ready;
+    this.#stderr = '';
+    return new Promise((resolve) => {
+      const startedAt = performance.now();
+      const finish = (outcome: Outcome) => {
+        clearTimeout(timeout);
+        clearInterval(memory);
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        resolve(outcome);
+      };
+      const lost = (result: string) => {
+        child.off('exit', onExit);
+        child.kill('SIGKILL');
+        this.#child = undefined;
+        finish({ result, message: this.#stderr.slice(-500), ms: performance.now() - startedAt, delayMs: 0 });
+      };
+      const onMessage = (message: unknown) => finish(message as Outcome);
+      const onExit = (code: number | null, signal: string | null) => lost(`crash ${signal ?? code}`);
+      const timeout = setTimeout(() => lost('hang'), TIMEOUT_MS);
+      const memory = setInterval(() => {
+        if (residentBytes(child.pid) > MAX_RESIDENT_BYTES) lost('memory');
+      }, 100);
+      child.on('message', onMessage);
+      child.once('exit', onExit);
+      child.send(job);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+
+  #start(): ChildProcess {
+    const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
+      execArgv: ['--import', 'tsx'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    child.stderr?.on('data', (chunk) => {
+      this.#stderr = (this.#stderr + chunk).slice(-5_000);
+    });
+    this.#ready = new Promise((resolve) => child.once('message', resolve));
+    this.#child = child;
+    return child;
+  }
+}
+
+function residentBytes(processId: number | undefined): number {
+  try {
+    return Number(readFileSync(`/proc/${processId}/statm`, 'utf8').split(' ')[1]) * 4_096;
+  } catch {
+    return 0;
+  }
+}
