@@ -182,10 +182,33 @@ export class Ops {
     return { pointer, type: x.type, shape, strides: own };
   }
 
-  /** Rows [start, start + count) of a matrix. */
+  /** Rows [start, start + count), axis 1, of x. */
   rows(x: Tensor, start: number, count: number): Tensor {
     const [, row, slice, cube] = x.strides;
-    return this.view(x, [x.shape[0], count], [row, slice, cube], start * row);
+    return this.view(x, [x.shape[0], count, x.shape[2], x.shape[3]], [row, slice, cube], start * row);
+  }
+
+  /** Slices [start, start + count), axis 2, of x. */
+  slices(x: Tensor, start: number, count: number): Tensor {
+    const [, row, slice, cube] = x.strides;
+    return this.view(x, [x.shape[0], x.shape[1], count], [row, slice, cube], start * slice);
+  }
+
+  /** x [d, rows] with its last row repeated until there are n. */
+  padRows(x: Tensor, n: number): Tensor {
+    if (x.shape[1] >= n) return x;
+    const last = this.rows(x, x.shape[1] - 1, 1);
+    return this.padRows(this.concatRows(x, last), n);
+  }
+
+  /** x [width, n], whose rows are heads one after the other -> that many heads of each count: [headSize, count, n]. */
+  splitHeads(x: Tensor, headSize: number, counts: [number, number, number]): [Tensor, Tensor, Tensor] {
+    const [, row, slice] = x.strides;
+    const head = headSize * dtypes[x.type].bytes;
+    const part = (first: number, count: number) =>
+      this.view(x, [headSize, count, x.shape[1]], [head, row, slice], first * head);
+    const [a, b, c] = counts;
+    return [part(0, a), part(a, b), part(a + b, c)];
   }
 
   /** Axis i of x becomes axis axes[i]. Same memory. */

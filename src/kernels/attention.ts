@@ -39,13 +39,13 @@ const tableColumns = 6;
  */
 export class AttentionKernel {
   readonly #kernels: Kernels;
-  readonly #shape: HeadShape;
+  readonly shape: HeadShape;
   readonly #threads: number;
 
   /** @param threads most that a graph is run with */
   constructor(kernels: Kernels, shape: HeadShape, threads: number) {
     this.#kernels = kernels;
-    this.#shape = shape;
+    this.shape = shape;
     this.#threads = threads;
   }
 
@@ -57,12 +57,17 @@ export class AttentionKernel {
 
   /** Sizes of a tensor for keys and values: [elements of a block, blocks, kvHeads, keys and values of each layer]. */
   packedSizes(layers: number, capacity: number): number[] {
-    return [blockKeys * this.#paddedSize, this.blocksOf(capacity), this.#shape.kvHeads, 2 * layers];
+    return [blockKeys * this.#paddedSize, this.blocksOf(capacity), this.shape.kvHeads, 2 * layers];
   }
 
   /** Bytes of such a tensor. */
   packedBytes(layers: number, capacity: number): number {
     return this.packedSizes(layers, capacity).reduce((product, size) => product * size, packedBytes);
+  }
+
+  /** Bytes of a token's keys and values in one layer. */
+  get tokenBytes(): number {
+    return 2 * packedBytes * this.#paddedSize * this.shape.kvHeads;
   }
 
   /** Blocks of such a tensor that hold this many keys. */
@@ -74,7 +79,7 @@ export class AttentionKernel {
   get scratchBytes(): number {
     const address = this.#kernels.address('attention_scratch');
     const scratch = koffi.decode(address, koffi.proto('int64_t (int64_t headSize)'));
-    return Number(scratch(this.#shape.headSize)) * this.#threads;
+    return Number(scratch(this.shape.headSize)) * this.#threads;
   }
 
   table(graph: Graph, sequences: readonly SequenceRows[]): Tensor {
@@ -100,14 +105,14 @@ export class AttentionKernel {
           );
         }
         const packedCapacity = this.blocksOf(capacity) * blockKeys;
-        return [address, ...[packedCapacity, this.#shape.kvHeads, rows, at, keys ?? 0].map(BigInt)];
+        return [address, ...[packedCapacity, this.shape.kvHeads, rows, at, keys ?? 0].map(BigInt)];
       }),
     );
   }
 
   /** Packs k and v, f32 [headSize, kvHeads, n], when the graph runs: before an `attend` that is added after it. */
   append(graph: Graph, k: Tensor, v: Tensor, table: Tensor, layer: number): void {
-    const { kvHeads } = this.#shape;
+    const { kvHeads } = this.shape;
     const fits = k.shape[2] === v.shape[2] && this.#isHeads(k, kvHeads) && this.#isHeads(v, kvHeads);
     check(fits && isTable(table), 'append', k, v, table);
     const kernel = this.#kernels.address('attention_append');
@@ -116,7 +121,7 @@ export class AttentionKernel {
 
   /** softmax(q k^T / sqrt(headSize)) v for q, f32 [headSize, heads, n] -> f32 [headSize, heads, n]. */
   attend(graph: Graph, q: Tensor, table: Tensor, layer: number): Tensor {
-    check(this.#isHeads(q, this.#shape.heads) && isTable(table), 'attend', q, table);
+    check(this.#isHeads(q, this.shape.heads) && isTable(table), 'attend', q, table);
     const [headSize, heads, n] = q.shape;
     const count = headSize * heads * n;
     const kernel = this.#kernels.address('attention');
@@ -126,14 +131,14 @@ export class AttentionKernel {
   }
 
   get #paddedSize(): number {
-    return Math.ceil(this.#shape.headSize / 32) * 32;
+    return Math.ceil(this.shape.headSize / 32) * 32;
   }
 
   #isHeads({ type, shape, strides }: Tensor, heads: number): boolean {
     return (
       type === 'f32' &&
       strides[0] === 4 &&
-      shape[0] === this.#shape.headSize &&
+      shape[0] === this.shape.headSize &&
       shape[1] === heads &&
       shape[3] === 1
     );

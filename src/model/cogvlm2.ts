@@ -4,11 +4,12 @@ import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
+import { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
 import { mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
-import { KvCache } from './kv-cache.ts';
+import { KvCache, layerTokenBytes } from './kv-cache.ts';
 import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
 import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
@@ -50,11 +51,13 @@ export class Model {
   readonly exact: boolean;
   /** Which layers are on the GPU. */
   readonly placement: Placement;
-  readonly #oneSequence: boolean;
+  /** Whether the rows of a chunk may be as many as one likes: see chunks.ts. */
+  readonly #anyChunk: boolean;
   readonly #tower: VisionTower;
   readonly #adapter: Adapter;
   readonly #adapterMatrices: Tensor[] = [];
   readonly #decoder: Decoder;
+  readonly #kernel: AttentionKernel | null;
 
   private constructor(
     engine: Engine,
@@ -66,13 +69,14 @@ export class Model {
     this.placement = placement;
     this.engine = engine;
     this.exact = exact;
-    this.#oneSequence = oneSequence;
     this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, {
       exact,
       place: placement.tower > 0 ? 'gpu' : 'cpu',
     });
     this.#adapter = new Adapter(weights.at('model.vision').into(this.#adapterMatrices), config);
-    this.#decoder = new Decoder(engine, weights, config, { oneSequence });
+    this.#kernel = exact ? null : AttentionKernel.for(config, engine.threads);
+    this.#anyChunk = oneSequence || this.#kernel !== null || engine.device.kind !== 'cpu';
+    this.#decoder = new Decoder(engine, weights, config, { oneSequence, kernel: this.#kernel });
   }
 
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
@@ -154,8 +158,7 @@ export class Model {
 
   /** What one token takes in a KV cache: keys and values of every layer. */
   get kvBytesPerToken(): number {
-    const { layers, kvHeads, headSize } = this.config;
-    return 2 * layers * kvHeads * headSize * (this.exact ? 4 : 2);
+    return this.config.layers * layerTokenBytes(this.config, this.exact, this.#kernel);
   }
 
   /** Most sequences in one decode step: what a graph has nodes for. */
@@ -168,6 +171,7 @@ export class Model {
       capacity,
       exact: this.exact,
       layersOnGpu: this.placement['language experts'],
+      kernel: this.#kernel,
     });
   }
 
@@ -189,7 +193,8 @@ export class Model {
     try {
       for (;;) {
         const rows = chunkRows();
-        const chunk = nextChunk(prompt, cache.length, rows, this.#oneSequence ? rows : mostLanguageRows);
+        const languageRows = this.#anyChunk ? rows : mostLanguageRows;
+        const chunk = nextChunk(prompt, cache.length, rows, languageRows);
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';

@@ -2,9 +2,9 @@ import type { Weights } from '../checkpoint/weights.ts';
 import type { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
+import type { BatchAttention } from './batch-attention.ts';
 import type { Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
-import type { KvCache } from './kv-cache.ts';
 import { Linear, RmsNorm } from './layers.ts';
 
 /** What every layer needs to know of the rows that it sees: n rows of one or several sequences. */
@@ -12,21 +12,7 @@ export interface Rows {
   expert: Expert;
   /** i32 [n] */
   positions: Tensor;
-  sequences: Sequence[];
-  /** Into how many groups a single row's heads are divided. */
-  groups: number;
-}
-
-export interface Sequence {
-  cache: KvCache;
-  /** Of the n, one sequence after the other. */
-  rows: number;
-  /** i64 [rows]: where in the cache their keys and values go. */
-  at: Tensor;
-  /** How many of the cache's rows are attended to, those that are written now included. */
-  keys: number;
-  /** f16 [keys, rows], 0 or -infinity; null when every key may be seen. */
-  mask: Tensor | null;
+  attention: BatchAttention;
 }
 
 /** Some of the rows of x [width, n]. */
@@ -90,49 +76,11 @@ class Attention {
 
   forward(graph: Graph, x: Tensor, rows: Rows, choice: Choice): Tensor {
     const { headSize, heads, kvHeads } = this.#config;
-    const n = x.shape[1];
-    const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]: q | k | v
-    const part = (first: number, count: number) => {
-      const row = qkv.strides[1];
-      return graph.view(qkv, [headSize, count, n], [headSize * 4, row, row * n], first * headSize * 4);
-    };
-    const q = graph.rope(part(0, heads), rows.positions, this.#ropeFactors, ropeBase); // [headSize, heads, n]
-    const flat = (x: Tensor) => graph.reshape(x, headSize * kvHeads, n);
-    const k = flat(graph.rope(part(heads, kvHeads), rows.positions, this.#ropeFactors, ropeBase));
-    const v = flat(graph.contiguous(part(heads + kvHeads, kvHeads)));
-    const outputs: Tensor[] = [];
-    let first = 0;
-    for (const sequence of rows.sequences) {
-      outputs.push(this.#attend(graph, q, k, v, first, sequence, rows.groups));
-      first += sequence.rows;
-    }
-    // The other of a pair is read by nobody.
-    while (first++ < n) outputs.push(...outputs.slice(0, 1));
-    const o = outputs.reduce((a, b) => graph.concatRows(a, b)); // [H, n]
+    const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]
+    const [q, k, v] = graph.splitHeads(qkv, headSize, [heads, kvHeads, kvHeads]);
+    const rotated = (part: Tensor) => graph.rope(part, rows.positions, this.#ropeFactors, ropeBase);
+    const o = rows.attention.attend(graph, this.#layer, rotated(q), rotated(k), v); // [H, n]
     return this.#dense[rows.expert].forward(graph, choice(graph, o));
-  }
-
-  /** Rows from `first` on of q [headSize, heads, n], k and v [headSize * kvHeads, n], of one sequence -> [H, rows]. */
-  #attend(
-    graph: Graph,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    first: number,
-    { cache, rows, keys: count, mask, at }: Sequence,
-    groups: number,
-  ): Tensor {
-    const { hiddenSize, headSize, heads } = this.#config;
-    // The writes go into the graph before the reads; nothing else orders them.
-    for (const write of cache.write(graph, this.#layer, k, v, first, at)) graph.effect(write);
-    const split = rows === 1 ? groups : 1;
-    const [keys, values] = cache.read(graph, this.#layer, count, split);
-    const [, head, row] = q.strides;
-    const perGroup = heads / split;
-    const sizes = [headSize, rows, perGroup, split];
-    const queries = graph.view(q, sizes, [row, head, head * perGroup], first * row); // [headSize, rows, heads / split, split]
-    const o = graph.attention(queries, keys, values, mask, 1 / Math.sqrt(headSize));
-    return graph.reshape(o, hiddenSize, rows);
   }
 }
 

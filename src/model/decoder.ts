@@ -6,7 +6,8 @@ import { availableMemoryBytes } from '../ggml/machine.ts';
 import { KeptWeights, PackedPass, type PackedWeights } from '../ggml/packed-weights.ts';
 import { oneRowDiffers } from '../ggml/packing.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { causalMask } from './causal-mask.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
+import { type AttentionOptions, BatchAttention } from './batch-attention.ts';
 import type { Chunk } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
 import { type Choice, DecoderLayer, type Rows } from './decoder-layer.ts';
@@ -34,7 +35,7 @@ export interface ForwardOptions {
 /**
  * Llama-3's decoder with two experts in every layer. The rows of several sequences go through its products together,
  * so that the weights are read once; each row attends to its own sequence. What else runs beside a row must not change
- * its numbers, to the last bit, although ggml has other kernels for other shapes; see `pairs`, `groups` and chunks.ts.
+ * its numbers, to the last bit, although ggml has other kernels for other shapes; see `pairs`, ggml-attention.ts and chunks.ts.
  */
 export class Decoder {
   readonly #engine: Engine;
@@ -44,11 +45,7 @@ export class Decoder {
   readonly #lmHead: Linear;
   /** One row of what ggml multiplies by another kernel than two and more goes as a pair. */
   readonly #pairs: boolean;
-  /**
-   * ggml divides one row's attention over long caches among its threads. With the heads in two groups it does not,
-   * and rounds as it does for the rows of a prompt.
-   */
-  readonly #groups: number;
+  readonly #attention: AttentionOptions;
   /** Every decode step's, packed for good where there is memory for it. */
   readonly #languageWeights: KeptWeights;
   /** Each layer's matrices of the vision expert. */
@@ -62,9 +59,9 @@ export class Decoder {
     engine: Engine,
     weights: Weights,
     config: ModelConfig,
-    { oneSequence }: { oneSequence: boolean },
+    { oneSequence, kernel }: { oneSequence: boolean; kernel: AttentionKernel | null },
   ) {
-    const { hiddenSize, vocabSize, normEps, layers } = config;
+    const { hiddenSize, vocabSize, normEps, layers, headSize, heads, kvHeads } = config;
     this.#engine = engine;
     this.#embedTokens = weights.matrix('model.embed_tokens.weight', vocabSize, hiddenSize);
     const language: Tensor[] = [];
@@ -75,7 +72,8 @@ export class Decoder {
     });
     this.#norm = new RmsNorm(weights.at('model'), 'norm', hiddenSize, normEps);
     this.#lmHead = new Linear(weights.into(language), 'lm_head', hiddenSize, vocabSize);
-    this.#groups = engine.device.kind === 'cpu' && config.kvHeads % 2 === 0 ? 2 : 1;
+    const isCpu = engine.device.kind === 'cpu';
+    this.#attention = { shape: { headSize, heads, kvHeads }, kernel, isCpu };
     this.#languageWeights = new KeptWeights(engine, language, {
       freeBytes: availableMemoryBytes(),
       alikeOnly: !oneSequence,
@@ -151,7 +149,7 @@ export class Decoder {
    */
   async decode(steps: readonly DecodeStep[]): Promise<Float32Array> {
     const packed = await this.#languageWeights.ready();
-    let graph = this.#takeStepGraph(steps);
+    let graph = this.#takeStepGraph();
     let logits = await graph?.run(steps);
     if (!graph || !logits) {
       graph = this.#graphOf(steps, packed);
@@ -164,9 +162,8 @@ export class Decoder {
   }
 
   /** Whoever runs it has it: nobody else may change its inputs meanwhile. */
-  #takeStepGraph(steps: readonly DecodeStep[]): StepGraph | null {
-    const graph = this.#stepGraph;
-    if (!graph?.fits(steps)) return null;
+  #takeStepGraph(): StepGraph | null {
+    const graph = this.#stepGraph ?? null;
     this.#stepGraph = undefined;
     return graph;
   }
@@ -174,7 +171,7 @@ export class Decoder {
   #graphOf(steps: readonly DecodeStep[], packed: PackedWeights): StepGraph {
     const graph = new Graph(this.#engine, packed);
     const n = this.#pairs && steps.length === 1 ? 2 : steps.length;
-    const step = new StepGraph(this.#engine, graph, steps, { n, groups: this.#groups });
+    const step = new StepGraph(this.#engine, graph, steps, { n, attention: this.#attention });
     let x = graph.getRows(this.#embedTokens, step.ids);
     for (const layer of this.#layers) x = layer.forward(graph, x, step.rows, (_, all) => all);
     const logits = this.#lmHead.forward(graph, this.#norm.forward(graph, x));
@@ -184,25 +181,10 @@ export class Decoder {
 
   /** @param n rows of the graph, one more than the chunk has where a single one goes as a pair */
   #rowsOf(graph: Graph, { chunk, cache }: Part, n: number): Rows {
-    const rows = chunk.positions.length;
-    const keys = cache.length + rows;
     return {
       expert: chunk.expert,
       positions: graph.input('i32', [n], padded(chunk.positions, n)),
-      sequences: [
-        {
-          cache,
-          rows,
-          at: graph.input(
-            'i64',
-            [rows],
-            BigInt64Array.from({ length: rows }, (_, i) => BigInt(cache.length + i)),
-          ),
-          keys,
-          mask: rows === 1 ? null : graph.input('f16', [keys, rows], causalMask(cache.length, rows)),
-        },
-      ],
-      groups: this.#groups,
+      attention: new BatchAttention(graph, this.#attention, [{ cache, rows: chunk.positions.length }]),
     };
   }
 

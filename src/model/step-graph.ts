@@ -1,8 +1,8 @@
 import type { Engine } from '../ggml/engine.ts';
 import type { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { causalMask } from './causal-mask.ts';
-import type { Rows, Sequence } from './decoder-layer.ts';
+import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
+import type { Rows } from './decoder-layer.ts';
 import type { KvCache } from './kv-cache.ts';
 
 /** A token that is run behind what its sequence's cache holds. */
@@ -11,9 +11,6 @@ export interface DecodeStep {
   position: number;
   cache: KvCache;
 }
-
-/** Keys are read up to a multiple of this; a mask hides the empty ones, which the CPU's attention then skips. */
-const keysAtOnce = 256;
 
 /**
  * The graph of one token of each of several sequences. To build it is work for JavaScript that grows with layers and
@@ -32,7 +29,7 @@ export class StepGraph {
     engine: Engine,
     graph: Graph,
     steps: readonly DecodeStep[],
-    { n, groups }: { n: number; groups: number },
+    { n, attention }: { n: number; attention: AttentionOptions },
   ) {
     this.#graph = graph;
     this.#free = engine.owns(() => graph[Symbol.dispose]());
@@ -40,25 +37,8 @@ export class StepGraph {
     this.rows = {
       expert: 'language',
       positions: graph.input('i32', [n], new Int32Array(n)),
-      sequences: steps.map(({ cache }) => {
-        const keys = Math.min(cache.capacity, Math.ceil((cache.length + 1) / keysAtOnce) * keysAtOnce);
-        return {
-          cache,
-          rows: 1,
-          at: graph.input('i64', [1], new BigInt64Array(1)),
-          keys,
-          mask: graph.input('f16', [keys, 1], new Uint16Array(keys)),
-        };
-      }),
-      groups,
+      attention: new BatchAttention(graph, attention, parts(steps)),
     };
-  }
-
-  /** Whether these are its sequences, and their next keys are among those that it reads. */
-  fits(steps: readonly DecodeStep[]): boolean {
-    const { sequences } = this.rows;
-    const goesOn = ({ cache, keys }: Sequence, i: number) => cache === steps[i]?.cache && cache.length < keys;
-    return steps.length === sequences.length && sequences.every(goesOn);
   }
 
   /**
@@ -68,7 +48,7 @@ export class StepGraph {
   async run(steps: readonly DecodeStep[]): Promise<Float32Array | null> {
     let outputs: Map<string, Float32Array> | null = null;
     try {
-      this.#refill(steps);
+      if (!this.#refill(steps)) return null;
       outputs = await this.#graph.repeat();
       return outputs?.get('logits') ?? null;
     } finally {
@@ -76,8 +56,10 @@ export class StepGraph {
     }
   }
 
-  #refill(steps: readonly DecodeStep[]): void {
-    const { positions, sequences } = this.rows;
+  /** @returns false where the graph has to be built anew */
+  #refill(steps: readonly DecodeStep[]): boolean {
+    const { positions, attention } = this.rows;
+    if (!attention.refill(this.#graph, parts(steps))) return false;
     const fill = (column: Tensor, values: number[]) =>
       this.#graph.refill(column, padded(values, column.shape[0]));
     fill(
@@ -88,16 +70,16 @@ export class StepGraph {
       positions,
       steps.map(({ position }) => position),
     );
-    for (const { cache, at, keys, mask } of sequences) {
-      cache.checkAlive();
-      this.#graph.refill(at, BigInt64Array.of(BigInt(cache.length)));
-      if (mask) this.#graph.refill(mask, causalMask(cache.length, 1, keys));
-    }
+    return true;
   }
 
   [Symbol.dispose](): void {
     this.#free();
   }
+}
+
+function parts(steps: readonly DecodeStep[]): SequencePart[] {
+  return steps.map(({ cache }) => ({ cache, rows: 1 }));
 }
 
 /** A row's value for each of n rows; the last one once more where a row goes as a pair. */

@@ -5,8 +5,11 @@ import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
+import { AttentionKernel } from '../kernels/attention.ts';
 import type { VisionConfig } from './config.ts';
+import { GgmlFullAttention } from './ggml-attention.ts';
 import { LayerNorm, Linear } from './layers.ts';
+import { PackedFullAttention } from './packed-attention.ts';
 import { resizePositions } from './positions-resize.ts';
 import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
@@ -21,9 +24,8 @@ export interface TowerOptions {
 /** Rows that go through a layer in one graph: enough to be bound by arithmetic, few enough to stop within a second. */
 const tileRows = 1024;
 
-const attentionParts = ['q', 'k', 'v'] as const;
-/** One layer's, each [headSize, n, heads]. */
-type AttentionState = State<(typeof attentionParts)[number]>;
+/** Queries, keys and values of all rows of a layer. */
+type FullAttention = PackedFullAttention | GgmlFullAttention;
 
 /**
  * EVA2-CLIP-E: patches to features. Norms sit on each sub-layer's output, inside the residual branch; there is
@@ -32,7 +34,9 @@ type AttentionState = State<(typeof attentionParts)[number]>;
 export class VisionTower {
   readonly #engine: Engine;
   readonly #config: VisionConfig;
-  readonly #keyType: 'f16' | 'f32';
+  readonly #exact: boolean;
+  /** null: ggml's attention */
+  readonly #kernel: AttentionKernel | null;
   /** Where the activations between its layers are. */
   readonly #place: Place;
   readonly #patchEmbedding: PatchEmbedding;
@@ -49,7 +53,11 @@ export class VisionTower {
     this.#engine = engine;
     this.#config = config;
     this.#place = options.place;
-    this.#keyType = options.exact ? 'f32' : 'f16';
+    this.#exact = options.exact;
+    this.#kernel =
+      options.exact || options.place === 'gpu'
+        ? null
+        : AttentionKernel.for({ ...config, kvHeads: config.heads }, engine.threads);
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
     this.#layers = Array.from({ length: config.layers }, (_, i) => {
       const matrices: Tensor[] = [];
@@ -66,16 +74,10 @@ export class VisionTower {
     pixels: Float32Array,
     { signal, onLayer, tap }: TowerOptions,
   ): AsyncGenerator<void, State<'x'>> {
-    const { hiddenSize, headSize, heads, side, layers } = this.#config;
+    const { hiddenSize, side, layers } = this.#config;
     const n = side * side + 1;
     const state = new State(this.#engine, [['x', 'f32', [hiddenSize, n]] as const], this.#place);
-    const attention: AttentionState = new State(
-      this.#engine,
-      attentionParts.map(
-        (name) => [name, name === 'q' ? 'f32' : this.#keyType, [headSize, n, heads]] as const,
-      ),
-      this.#place,
-    );
+    const attention = this.#newAttention(n);
     const run = async (graph: Graph) => {
       for (const [name, data] of await graph.run(signal)) tap?.(name, data);
     };
@@ -115,6 +117,17 @@ export class VisionTower {
       attention[Symbol.dispose]();
       if (!complete) state[Symbol.dispose]();
     }
+  }
+
+  #newAttention(rows: number): FullAttention {
+    const { headSize, heads, hiddenSize } = this.#config;
+    return this.#kernel
+      ? new PackedFullAttention(this.#engine, this.#kernel, { rows, width: hiddenSize })
+      : new GgmlFullAttention(
+          this.#engine,
+          { headSize, heads, kvHeads: heads },
+          { rows, exact: this.#exact, place: this.#place },
+        );
   }
 }
 
@@ -194,12 +207,12 @@ class TowerLayer {
   }
 
   /** What every row needs of all rows, from rows of x [D, m] that begin at `start`: queries, keys and values. */
-  project(graph: Graph, x: Tensor, to: AttentionState, start: number): void {
+  project(graph: Graph, x: Tensor, to: FullAttention, start: number): void {
     this.#attention.project(graph, x, to, start);
   }
 
   /** Rows of x [D, m] that begin at `start`, in place. */
-  forward(graph: Graph, x: Tensor, from: AttentionState, start: number): void {
+  forward(graph: Graph, x: Tensor, from: FullAttention, start: number): void {
     const attended = graph.add(
       x,
       this.#inputNorm.forward(graph, this.#attention.forward(graph, x, from, start)),
@@ -221,36 +234,18 @@ class TowerAttention {
     this.#dense = new Linear(weights, 'dense', hiddenSize, hiddenSize, { bias: true });
   }
 
-  project(graph: Graph, x: Tensor, to: AttentionState, start: number): void {
-    const { hiddenSize, heads, headSize } = this.#config;
-    const m = x.shape[1];
-    const qkv = this.#queryKeyValue.forward(graph, x); // [3 D, m]: q | k | v
-    const row = qkv.strides[1];
-    for (const [index, name] of attentionParts.entries()) {
-      const part = graph.view(
-        qkv,
-        [headSize, heads, m],
-        [headSize * 4, row, row * m],
-        index * hiddenSize * 4,
-      );
-      const target = tokens(graph, to.get(name), start, m); // [headSize, m, heads]
-      graph.effect(graph.copy(graph.permute(part, 0, 2, 1, 3), target));
-    }
+  project(graph: Graph, x: Tensor, to: FullAttention, start: number): void {
+    const { heads, headSize } = this.#config;
+    const qkv = this.#queryKeyValue.forward(graph, x); // [3 D, m]
+    const [q, k, v] = graph.splitHeads(qkv, headSize, [heads, heads, heads]);
+    to.write(graph, start, q, k, v);
   }
 
-  forward(graph: Graph, x: Tensor, from: AttentionState, start: number): Tensor {
-    const { hiddenSize, headSize } = this.#config;
+  forward(graph: Graph, x: Tensor, from: FullAttention, start: number): Tensor {
     const m = x.shape[1];
-    const q = tokens(graph, from.get('q'), start, m); // [headSize, m, heads]
-    const o = graph.attention(q, from.get('k'), from.get('v'), null, 1 / Math.sqrt(headSize)); // [headSize, heads, m]
-    return this.#dense.forward(graph, graph.reshape(o, hiddenSize, m));
+    const o = from.attend(graph, start, m); // [headSize, heads, m]
+    return this.#dense.forward(graph, graph.reshape(o, this.#config.hiddenSize, m));
   }
-}
-
-/** Rows of x [headSize, n, heads] for m tokens that begin at `start`. */
-function tokens(ops: Ops, x: Tensor, start: number, m: number): Tensor {
-  const [, row, head, cube] = x.strides;
-  return ops.view(x, [x.shape[0], m, x.shape[2]], [row, head, cube], start * row);
 }
 
 class TowerMlp {

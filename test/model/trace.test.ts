@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { kernelsInfo } from '../../src/kernels/library.ts';
 import { traceCheckpoint } from '../../src/model/trace.ts';
 import {
   difference,
@@ -63,9 +64,12 @@ describe.each(['small', 'odd'])('%s', (name) => {
 
   test('compute stored: bf16 weights stay near, and ids differ only where the two best are as near', async () => {
     const traced = await trace(name, 'stored');
+    // Attention in bf16 rounds keys, values and probabilities to 8 bits of mantissa, as PyTorch's does; elsewhere to 11.
+    const isBf16 = ['avx512bf16', 'amx'].includes(kernelsInfo().variant);
+    const limit = isBf16 ? 0.1 : 6e-2;
     for (const [key, wanted] of golden) {
       if (wanted.values instanceof Float32Array && !key.endsWith('greedy_logits'))
-        expect(difference(floats(traced, key), wanted.values).rms, key).toBeLessThanOrEqual(6e-2);
+        expect(difference(floats(traced, key), wanted.values).rms, key).toBeLessThanOrEqual(limit);
     }
     for (const prompt of prompts) {
       const [ids, wantedIds] = [golden, traced].map((from) => integers(from, `${prompt}.greedy_ids`));
@@ -76,7 +80,7 @@ describe.each(['small', 'odd'])('%s', (name) => {
         const error = Math.max(...row.map((value, id) => Math.abs(value - actual[i]![id]!)));
         const [best, second] = [...row].sort((a, b) => b - a);
         if (i === parted) expect(best! - second!, `${prompt} token ${i}`).toBeLessThanOrEqual(2 * error);
-        expect(difference(actual[i]!, row).rms, `${prompt} logits ${i}`).toBeLessThanOrEqual(6e-2);
+        expect(difference(actual[i]!, row).rms, `${prompt} logits ${i}`).toBeLessThanOrEqual(limit);
       }
     }
   });

@@ -1,0 +1,77 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Graph } from '../ggml/graph.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import type { AttentionKernel, HeadShape } from '../kernels/attention.ts';
+import { GgmlAttention, type GgmlRows } from './ggml-attention.ts';
+import type { KvCache } from './kv-cache.ts';
+import { PackedAttention, type PackedRows } from './packed-attention.ts';
+
+/** The rows of a graph that belong to one sequence. They follow the rows of the sequence before. */
+export interface SequencePart {
+  cache: KvCache;
+  rows: number;
+}
+
+export interface AttentionOptions {
+  shape: HeadShape;
+  /** Of the layers whose keys and values are packed. */
+  kernel: AttentionKernel | null;
+  /** Whether ggml computes the other layers on the CPU. */
+  isCpu: boolean;
+}
+
+/** How the rows of a graph attend to their sequences: by the kernel where a layer's keys and values are packed, else by ggml. */
+export class BatchAttention {
+  readonly #rows: number;
+  readonly #firstPackedLayer: number;
+  readonly #ggml: GgmlAttention | null;
+  readonly #packed: PackedAttention | null;
+
+  constructor(graph: Graph, { shape, kernel, isCpu }: AttentionOptions, sequences: readonly SequencePart[]) {
+    this.#rows = sequences.reduce((sum, { rows }) => sum + rows, 0);
+    this.#firstPackedLayer = sequences[0]?.cache.firstPackedLayer ?? 0;
+    const packed = packedRows(sequences);
+    this.#packed = kernel && packed.length > 0 ? new PackedAttention(graph, kernel, packed) : null;
+    this.#ggml =
+      this.#firstPackedLayer > 0 ? new GgmlAttention(graph, shape, isCpu, ggmlRows(sequences)) : null;
+  }
+
+  /**
+   * q [headSize, heads, n], k and v [headSize, kvHeads, n] -> [headSize * heads, n]. Appends k and v to the caches first.
+   * The rows behind those of the sequences are copies of the last one, and so are their results.
+   */
+  attend(graph: Graph, layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    const [headSize, heads, n] = q.shape;
+    const own = (x: Tensor) => graph.slices(x, 0, this.#rows);
+    const isPacked = layer >= this.#firstPackedLayer;
+    const attention = isPacked ? this.#packed : this.#ggml;
+    if (!attention) throw new CogVLM2Error('engine_bug', `Layer ${layer} has no attention.`);
+    const index = isPacked ? layer - this.#firstPackedLayer : layer;
+    const o = attention.attend(graph, index, own(q), own(k), own(v));
+    return graph.padRows(graph.reshape(o, headSize * heads, this.#rows), n);
+  }
+
+  /** For the graph's next run, with one row of each sequence. @returns false where it has to be built anew */
+  refill(graph: Graph, sequences: readonly SequencePart[]): boolean {
+    for (const { cache } of sequences) cache.checkAlive();
+    return (
+      (this.#ggml?.refill(graph, ggmlRows(sequences)) ?? true) &&
+      (this.#packed?.refill(graph, packedRows(sequences)) ?? true)
+    );
+  }
+}
+
+function ggmlRows(sequences: readonly SequencePart[]): GgmlRows[] {
+  return sequences.map(({ cache: { layer, capacity, length }, rows }) => ({
+    layer,
+    capacity,
+    rows,
+    past: length,
+  }));
+}
+
+function packedRows(sequences: readonly SequencePart[]): PackedRows[] {
+  return sequences.flatMap(({ cache: { packed, length }, rows }) =>
+    packed ? [{ memory: packed, rows, past: length }] : [],
+  );
+}

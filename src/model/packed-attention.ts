@@ -1,0 +1,120 @@
+import type { Engine } from '../ggml/engine.ts';
+import type { Graph } from '../ggml/graph.ts';
+import { ggml } from '../ggml/library.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import { type AttentionKernel, packedType, type SequenceRows } from '../kernels/attention.ts';
+import { State } from './state.ts';
+
+/** Keys and values in the layout of the attention kernel: of some layers, for one sequence. */
+export class PackedKeysValues {
+  readonly #kernel: AttentionKernel;
+  readonly #state: State<'keysValues'>;
+  readonly #capacity: number;
+
+  /** @throws CogVLM2Error `out_of_memory`. */
+  constructor(engine: Engine, kernel: AttentionKernel, options: { layers: number; capacity: number }) {
+    const { layers, capacity } = options;
+    this.#kernel = kernel;
+    this.#capacity = capacity;
+    this.#state = new State(engine, [['keysValues', packedType, kernel.packedSizes(layers, capacity)]]);
+  }
+
+  /** What the kernel's table says of rows of this sequence; see `SequenceRows`. @throws CogVLM2Error `disposed`. */
+  rows(rows: number, at: number, keys: number | null): SequenceRows {
+    const address = BigInt(ggml().number('ggml_get_data', this.#state.get('keysValues').pointer));
+    return { address, capacity: this.#capacity, rows, at, keys };
+  }
+
+  /** @throws CogVLM2Error `disposed`. */
+  checkAlive(): void {
+    this.#state.get('keysValues');
+  }
+
+  /** Adds a copy of the keys and values [start, end) of another sequence that has the same ones before `start`. */
+  copyFrom(graph: Graph, other: PackedKeysValues, start: number, end: number): void {
+    const first = this.#kernel.blocksOf(start + 1) - 1;
+    const blocks = this.#kernel.blocksOf(end) - first;
+    const part = (x: Tensor) => graph.rows(x, first, blocks);
+    graph.effect(graph.copy(part(other.#state.get('keysValues')), part(this.#state.get('keysValues'))));
+  }
+
+  [Symbol.dispose](): void {
+    this.#state[Symbol.dispose]();
+  }
+}
+
+/** Some rows of a sequence, which are run behind what it holds already. */
+export interface PackedRows {
+  memory: PackedKeysValues;
+  rows: number;
+  /** Keys that the sequence has before them. */
+  past: number;
+}
+
+/** Causal attention of the rows of several sequences, each over its own keys and values. */
+export class PackedAttention {
+  readonly #kernel: AttentionKernel;
+  readonly #table: Tensor;
+  readonly #count: number;
+
+  constructor(graph: Graph, kernel: AttentionKernel, sequences: readonly PackedRows[]) {
+    this.#kernel = kernel;
+    this.#count = sequences.length;
+    this.#table = kernel.table(graph, sequences.map(causalRows));
+  }
+
+  /** q [headSize, heads, n], k and v [headSize, kvHeads, n] -> [headSize, heads, n]. Appends k and v first. */
+  attend(graph: Graph, layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
+    this.#kernel.append(graph, k, v, this.#table, layer);
+    return this.#kernel.attend(graph, q, this.#table, layer);
+  }
+
+  /** For the graph's next run. @returns false where it has to be built anew */
+  refill(graph: Graph, sequences: readonly PackedRows[]): boolean {
+    if (sequences.length !== this.#count) return false;
+    graph.refill(this.#table, this.#kernel.tableData(sequences.map(causalRows)));
+    return true;
+  }
+}
+
+function causalRows({ memory, rows, past }: PackedRows): SequenceRows {
+  return memory.rows(rows, past, null);
+}
+
+/** Queries, keys and values of all rows of one tower layer, each of which attends to all of them. */
+export class PackedFullAttention {
+  readonly #kernel: AttentionKernel;
+  readonly #queries: State<'q'>;
+  readonly #memory: PackedKeysValues;
+  readonly #rows: number;
+
+  constructor(engine: Engine, kernel: AttentionKernel, { rows, width }: { rows: number; width: number }) {
+    this.#kernel = kernel;
+    this.#rows = rows;
+    this.#queries = new State(engine, [['q', 'f32', [width, rows]]]);
+    this.#memory = new PackedKeysValues(engine, kernel, { layers: 1, capacity: rows });
+  }
+
+  /** Rows from `start` on: q, k and v are [headSize, heads, m]. */
+  write(graph: Graph, start: number, q: Tensor, k: Tensor, v: Tensor): void {
+    const m = q.shape[2];
+    graph.effect(graph.copy(q, graph.rows(this.#queries.get('q'), start, m)));
+    this.#kernel.append(graph, k, v, this.#table(graph, start, m), 0);
+  }
+
+  /** The results of rows [start, start + m): [headSize, heads, m]. */
+  attend(graph: Graph, start: number, m: number): Tensor {
+    const { headSize, heads } = this.#kernel.shape;
+    const q = graph.reshape(graph.rows(this.#queries.get('q'), start, m), headSize, heads, m);
+    return this.#kernel.attend(graph, q, this.#table(graph, start, m), 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.#queries[Symbol.dispose]();
+    this.#memory[Symbol.dispose]();
+  }
+
+  #table(graph: Graph, start: number, m: number): Tensor {
+    return this.#kernel.table(graph, [this.#memory.rows(m, start, this.#rows)]);
+  }
+}
