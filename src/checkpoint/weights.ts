@@ -18,28 +18,24 @@ import { readElements, readNumbers } from './read-tensor.ts';
 export class Weights {
   readonly #loader: WeightLoader;
   readonly #prefix: string;
-  readonly #group: Tensor[] | undefined;
 
-  constructor(loader: WeightLoader, prefix = '', group?: Tensor[]) {
+  constructor(loader: WeightLoader, prefix = '') {
     this.#loader = loader;
     this.#prefix = prefix;
-    this.#group = group;
   }
 
   at(...parts: (string | number)[]): Weights {
-    return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`, this.#group);
+    return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`);
   }
 
-  /** The same place, whose matrices are also added to `group`: those that are packed together. */
-  into(group: Tensor[]): Weights {
-    return new Weights(this.#loader, this.#prefix, group);
+  /** All matrices that were asked for so far, by their whole names. */
+  get matrices(): ReadonlyMap<string, Tensor> {
+    return this.#loader.matrices;
   }
 
   /** A matrix in the type it is stored in (f32 in the exact mode), used where it is mapped if it can be. */
   matrix(name: string, rows: number, columns: number, ...kernel: number[]): Tensor {
-    const stored = this.#loader.stored(this.#prefix + name, [rows, columns, ...kernel]);
-    this.#group?.push(stored);
-    return stored;
+    return this.#loader.matrix(this.#prefix + name, [rows, columns, ...kernel]);
   }
 
   /** Norms, biases and embeddings that are added: always f32, as ggml's additions want them. */
@@ -73,6 +69,8 @@ export class Weights {
  * by piece.
  */
 export class WeightLoader {
+  /** Every matrix that was asked for, by its name. */
+  readonly matrices = new Map<string, Tensor>();
   readonly #engine: Engine;
   readonly #checkpoint: Checkpoint;
   readonly #exact: boolean;
@@ -111,7 +109,13 @@ export class WeightLoader {
     });
   }
 
-  stored(name: string, shape: readonly number[]): Tensor {
+  matrix(name: string, shape: readonly number[]): Tensor {
+    const stored = this.#stored(name, shape);
+    this.matrices.set(name, stored);
+    return stored;
+  }
+
+  #stored(name: string, shape: readonly number[]): Tensor {
     const entry = this.#entry(name, shape);
     if (this.#exact && entry.type !== 'f32') return this.converted(name, shape);
     if (entry.packed) return this.#unpacked(entry, entry.type);

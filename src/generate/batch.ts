@@ -1,5 +1,6 @@
 import type { PromptRows } from '../model/chunks.ts';
-import { type Model, mostChunkRows, type PrefillOptions } from '../model/cogvlm2.ts';
+import { mostChunkRows } from '../model/chunks.ts';
+import type { Model, PrefillOptions } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { KvCache } from '../model/kv-cache.ts';
 import type { State } from '../model/state.ts';

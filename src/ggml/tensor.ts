@@ -28,6 +28,11 @@ export function isContiguous(tensor: Tensor): boolean {
   return tensor.shape.every((size, axis) => size === 1 || tensor.strides[axis] === wanted[axis]);
 }
 
+/** Whether it has two axes, unlike a convolution's kernel. */
+export function isMatrix({ shape }: Tensor): boolean {
+  return shape[2] === 1 && shape[3] === 1;
+}
+
 export function elementCount(shape: Shape): number {
   return shape[0] * shape[1] * shape[2] * shape[3];
 }

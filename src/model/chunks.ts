@@ -24,6 +24,10 @@ export interface PromptRows {
  * not so many altogether. Whole tiles keep quantised products in their groups of rows, too.
  */
 const tileRows = 64;
+
+/** Rows of one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
+export const mostChunkRows = 512;
+
 export const mostLanguageRows = 60;
 
 /**

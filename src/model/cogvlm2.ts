@@ -3,13 +3,14 @@ import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
-import type { Tensor } from '../ggml/tensor.ts';
 import { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
-import { mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
+import { mostChunkRows, mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
+import { DecoderRunner } from './decoder-runner.ts';
 import { KvCache, layerTokenBytes } from './kv-cache.ts';
+import { matricesByPart, type PartMatrices } from './parts.ts';
 import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
 import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
@@ -38,9 +39,6 @@ export interface PrefillOptions {
 const layerNodes = 40;
 const sequenceNodes = 14;
 
-/** Rows in one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
-export const mostChunkRows = 512;
-
 /**
  * The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. Of a mapped
  * checkpoint, the parts that only pictures meet (58 % of the weights) leave memory when a picture is done.
@@ -55,8 +53,8 @@ export class Model {
   readonly #anyChunk: boolean;
   readonly #tower: VisionTower;
   readonly #adapter: Adapter;
-  readonly #adapterMatrices: Tensor[] = [];
-  readonly #decoder: Decoder;
+  readonly #decoder: DecoderRunner;
+  readonly #matrices: PartMatrices;
   readonly #kernel: AttentionKernel | null;
 
   private constructor(
@@ -73,10 +71,16 @@ export class Model {
       exact,
       place: placement.tower > 0 ? 'gpu' : 'cpu',
     });
-    this.#adapter = new Adapter(weights.at('model.vision').into(this.#adapterMatrices), config);
+    this.#adapter = new Adapter(weights.at('model.vision'), config);
     this.#kernel = exact ? null : AttentionKernel.for(config, engine.threads);
     this.#anyChunk = oneSequence || this.#kernel !== null || engine.device.kind !== 'cpu';
-    this.#decoder = new Decoder(engine, weights, config, { oneSequence, kernel: this.#kernel });
+    const decoder = new Decoder(weights, config);
+    this.#matrices = matricesByPart(weights.matrices);
+    this.#decoder = new DecoderRunner(engine, decoder, config, {
+      matrices: this.#matrices,
+      kernel: this.#kernel,
+      batchInvariant: !oneSequence,
+    });
   }
 
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
@@ -147,7 +151,7 @@ export class Model {
       state?.[Symbol.dispose]();
       throw error;
     } finally {
-      this.engine.release([...this.#tower.matrices.flat(), ...this.#adapterMatrices]);
+      this.engine.release([...this.#matrices.tower, ...this.#matrices.adapter].flat());
     }
   }
 
@@ -198,13 +202,13 @@ export class Model {
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
-        const computed = await this.#decoder.forward({ chunk, cache, image }, { logits, tap, signal });
+        const computed = await this.#decoder.prefill({ chunk, cache, image }, { logits, tap, signal });
         onTokens?.(cache.length, total);
         if (isLast) return computed;
         yield;
       }
     } finally {
-      if (readsVision) this.engine.release(this.#decoder.visionMatrices.flat());
+      if (readsVision) this.engine.release(this.#matrices['vision experts'].flat());
     }
   }
 

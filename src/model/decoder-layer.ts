@@ -7,7 +7,7 @@ import type { Expert } from './chunks.ts';
 import { type ModelConfig, ropeBase } from './config.ts';
 import { Linear, RmsNorm } from './layers.ts';
 
-/** What every layer needs to know of the rows that it sees: n rows of one or several sequences. */
+/** What every layer needs to know of its n rows, of one or several sequences. */
 export interface Rows {
   expert: Expert;
   /** i32 [n] */
@@ -16,35 +16,31 @@ export interface Rows {
 }
 
 /** Some of the rows of x [width, n]. */
-export type Choice = (graph: Graph, x: Tensor) => Tensor;
+export type RowSelection = (graph: Graph, x: Tensor) => Tensor;
 
-/** Attention and an MLP, each with two experts: the weights of one are met by all rows of a graph. */
+/** Attention and an MLP, each with two experts. All rows of a graph meet the same one. */
 export class DecoderLayer {
   readonly #inputNorm: RmsNorm;
   readonly #attention: Attention;
   readonly #postNorm: RmsNorm;
   readonly #mlp: Record<Expert, Mlp>;
 
-  /** @param matrices where each expert's are added */
-  constructor(weights: Weights, config: ModelConfig, index: number, matrices: Record<Expert, Tensor[]>) {
+  constructor(weights: Weights, config: ModelConfig, index: number) {
     const { hiddenSize, normEps } = config;
     this.#inputNorm = new RmsNorm(weights, 'input_layernorm', hiddenSize, normEps);
-    this.#attention = new Attention(weights.at('self_attn'), config, index, matrices);
+    this.#attention = new Attention(weights.at('self_attn'), config, index);
     this.#postNorm = new RmsNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
     this.#mlp = {
-      language: new Mlp(weights.at('mlp.language_mlp').into(matrices.language), config),
-      vision: new Mlp(weights.at('mlp.vision_mlp').into(matrices.vision), config),
+      language: new Mlp(weights.at('mlp.language_mlp'), config),
+      vision: new Mlp(weights.at('mlp.vision_mlp'), config),
     };
   }
 
-  /** @param choice of the rows that go on; the others only leave their keys and values. */
-  forward(graph: Graph, x: Tensor, rows: Rows, choice: Choice): Tensor {
-    const mixed = this.#attention.forward(graph, this.#inputNorm.forward(graph, x), rows, choice);
-    const attended = graph.add(choice(graph, x), mixed);
-    return graph.add(
-      attended,
-      this.#mlp[rows.expert].forward(graph, this.#postNorm.forward(graph, attended)),
-    );
+  /** @param select the rows that go on; the others only leave their keys and values */
+  forward(graph: Graph, x: Tensor, rows: Rows, select: RowSelection): Tensor {
+    const attended = this.#attention.forward(graph, this.#inputNorm.forward(graph, x), rows, select);
+    const y = graph.add(select(graph, x), attended);
+    return graph.add(y, this.#mlp[rows.expert].forward(graph, this.#postNorm.forward(graph, y)));
   }
 }
 
@@ -55,18 +51,17 @@ class Attention {
   readonly #dense: Record<Expert, Linear>;
   readonly #ropeFactors: Tensor;
 
-  constructor(weights: Weights, config: ModelConfig, layer: number, matrices: Record<Expert, Tensor[]>) {
+  constructor(weights: Weights, config: ModelConfig, layer: number) {
     const { hiddenSize, headSize, heads, kvHeads } = config;
     this.#config = config;
     this.#layer = layer;
     const outputs = (heads + 2 * kvHeads) * headSize;
     // Only the vision expert's has a bias.
     const queryKeyValue = (expert: Expert) =>
-      new Linear(weights.into(matrices[expert]), `${expert}_expert_query_key_value`, hiddenSize, outputs, {
+      new Linear(weights, `${expert}_expert_query_key_value`, hiddenSize, outputs, {
         bias: expert === 'vision',
       });
-    const dense = (expert: Expert) =>
-      new Linear(weights.into(matrices[expert]), `${expert}_expert_dense`, hiddenSize, hiddenSize);
+    const dense = (expert: Expert) => new Linear(weights, `${expert}_expert_dense`, hiddenSize, hiddenSize);
     this.#queryKeyValue = { language: queryKeyValue('language'), vision: queryKeyValue('vision') };
     this.#dense = { language: dense('language'), vision: dense('vision') };
     const table = 'rotary_emb.inv_freq';
@@ -74,13 +69,13 @@ class Attention {
     this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
   }
 
-  forward(graph: Graph, x: Tensor, rows: Rows, choice: Choice): Tensor {
+  forward(graph: Graph, x: Tensor, rows: Rows, select: RowSelection): Tensor {
     const { headSize, heads, kvHeads } = this.#config;
     const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]
     const [q, k, v] = graph.splitHeads(qkv, headSize, [heads, kvHeads, kvHeads]);
     const rotated = (part: Tensor) => graph.rope(part, rows.positions, this.#ropeFactors, ropeBase);
     const o = rows.attention.attend(graph, this.#layer, rotated(q), rotated(k), v); // [H, n]
-    return this.#dense[rows.expert].forward(graph, choice(graph, o));
+    return this.#dense[rows.expert].forward(graph, select(graph, o));
   }
 }
 

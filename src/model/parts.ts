@@ -1,4 +1,5 @@
 import type { TensorEntry } from '../checkpoint/checkpoint.ts';
+import type { Tensor } from '../ggml/tensor.ts';
 
 /** The parts that can be placed and that come and go in memory by themselves, in the order of the data. */
 export const partNames = [
@@ -24,19 +25,23 @@ export function partOf(tensorName: string): { part: PartName; layer: number } {
   return { part: tensorName.startsWith('model.embed_tokens.') ? 'embeddings' : 'lm_head', layer: 0 };
 }
 
+function forEachPart<T>(make: () => T): Record<PartName, T> {
+  return {
+    tower: make(),
+    adapter: make(),
+    embeddings: make(),
+    'vision experts': make(),
+    'language experts': make(),
+    lm_head: make(),
+  };
+}
+
 /** Bytes of each part's layers. */
 export type PartSizes = Readonly<Record<PartName, readonly number[]>>;
 
 /** As stored, or (`exact`) with every number in four bytes. */
 export function measureParts(tensors: Iterable<TensorEntry>, options: { exact: boolean }): PartSizes {
-  const sizes: Record<PartName, number[]> = {
-    tower: [],
-    adapter: [],
-    embeddings: [],
-    'vision experts': [],
-    'language experts': [],
-    lm_head: [],
-  };
+  const sizes: Record<PartName, number[]> = forEachPart(() => []);
   for (const { name, shape, sizeBytes } of tensors) {
     const { part, layer } = partOf(name);
     const bytes = options.exact ? shape.reduce((product, axis) => product * axis, 4) : sizeBytes;
@@ -47,4 +52,19 @@ export function measureParts(tensors: Iterable<TensorEntry>, options: { exact: b
 
 export function sumOf(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);
+}
+
+/** The matrices of each part's layers. */
+export type PartMatrices = Readonly<Record<PartName, Tensor[][]>>;
+
+/** Groups matrices by their names. */
+export function matricesByPart(matrices: Iterable<readonly [string, Tensor]>): PartMatrices {
+  const grouped: Record<PartName, Tensor[][]> = forEachPart(() => []);
+  for (const [name, tensor] of matrices) {
+    const { part, layer } = partOf(name);
+    const layers = grouped[part];
+    while (layers.length <= layer) layers.push([]);
+    layers[layer]?.push(tensor);
+  }
+  return grouped;
 }

@@ -1,7 +1,9 @@
 import type { Engine } from '../ggml/engine.ts';
-import type { Graph } from '../ggml/graph.ts';
+import { Graph } from '../ggml/graph.ts';
+import type { PackedWeights } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
+import type { Decoder, DecoderPass } from './decoder.ts';
 import type { Rows } from './decoder-layer.ts';
 import type { KvCache } from './kv-cache.ts';
 
@@ -12,34 +14,65 @@ export interface DecodeStep {
   cache: KvCache;
 }
 
+export interface StepGraphOptions {
+  /** A graph has at least this many rows; the last one is repeated for it. */
+  leastRows: number;
+  attention: AttentionOptions;
+}
+
 /**
- * The graph of one token of each of several sequences. To build it is work for JavaScript that grows with layers and
- * sequences, and nothing in it changes from one token to the next but what is given to it. So it is kept, and run again
- * while the same sequences go on.
+ * The graph of one token of each of several sequences. Building it is work for JavaScript that grows with layers and
+ * sequences, and only its inputs change from one token to the next. So it is kept and run again.
  */
-export class StepGraph {
+export class StepGraph implements DecoderPass {
+  readonly graph: Graph;
   readonly rows: Rows;
   /** i32 [n] */
-  readonly ids: Tensor;
-  readonly #graph: Graph;
+  readonly #ids: Tensor;
   readonly #free: () => void;
 
-  /** @param n rows of the graph: one for each token, and one that nobody reads where a single one goes as a pair */
-  constructor(
+  private constructor(
     engine: Engine,
-    graph: Graph,
+    packed: PackedWeights,
     steps: readonly DecodeStep[],
-    { n, attention }: { n: number; attention: AttentionOptions },
+    { leastRows, attention }: StepGraphOptions,
   ) {
-    this.#graph = graph;
+    const graph = new Graph(engine, packed);
+    const n = Math.max(steps.length, leastRows);
+    this.graph = graph;
     this.#free = engine.owns(() => graph[Symbol.dispose]());
-    this.ids = graph.input('i32', [n], new Int32Array(n));
+    this.#ids = paddedInput(graph, idsOf(steps), n);
     this.rows = {
       expert: 'language',
-      positions: graph.input('i32', [n], new Int32Array(n)),
-      attention: new BatchAttention(graph, attention, parts(steps)),
+      positions: paddedInput(graph, positionsOf(steps), n),
+      attention: new BatchAttention(graph, attention, partsOf(steps)),
     };
   }
+
+  static async build(
+    engine: Engine,
+    decoder: Decoder,
+    packed: PackedWeights,
+    steps: readonly DecodeStep[],
+    options: StepGraphOptions,
+  ): Promise<StepGraph> {
+    const step = new StepGraph(engine, packed, steps, options);
+    const logits = await decoder.forward(step);
+    step.graph.output('logits', step.graph.rows(logits, 0, steps.length));
+    return step;
+  }
+
+  embed(table: Tensor): Tensor {
+    return this.graph.getRows(table, this.#ids);
+  }
+
+  async enterLayer(_: number, x: Tensor): Promise<Tensor> {
+    return x;
+  }
+
+  readonly select = (_: Graph, x: Tensor): Tensor => x;
+
+  tap(): void {}
 
   /**
    * @returns logits [steps, vocab], or null when the graph has to be built anew. Then, and when it throws, it is freed.
@@ -49,7 +82,7 @@ export class StepGraph {
     let outputs: Map<string, Float32Array> | null = null;
     try {
       if (!this.#refill(steps)) return null;
-      outputs = await this.#graph.repeat();
+      outputs = await this.graph.repeat();
       return outputs?.get('logits') ?? null;
     } finally {
       if (!outputs) this[Symbol.dispose]();
@@ -59,17 +92,9 @@ export class StepGraph {
   /** @returns false where the graph has to be built anew */
   #refill(steps: readonly DecodeStep[]): boolean {
     const { positions, attention } = this.rows;
-    if (!attention.refill(this.#graph, parts(steps))) return false;
-    const fill = (column: Tensor, values: number[]) =>
-      this.#graph.refill(column, padded(values, column.shape[0]));
-    fill(
-      this.ids,
-      steps.map(({ id }) => id),
-    );
-    fill(
-      positions,
-      steps.map(({ position }) => position),
-    );
+    if (!attention.refill(this.graph, partsOf(steps))) return false;
+    this.graph.refill(this.#ids, padded(idsOf(steps), this.#ids.shape[0]));
+    this.graph.refill(positions, padded(positionsOf(steps), positions.shape[0]));
     return true;
   }
 
@@ -78,11 +103,16 @@ export class StepGraph {
   }
 }
 
-function parts(steps: readonly DecodeStep[]): SequencePart[] {
-  return steps.map(({ cache }) => ({ cache, rows: 1 }));
+const idsOf = (steps: readonly DecodeStep[]) => steps.map(({ id }) => id);
+const positionsOf = (steps: readonly DecodeStep[]) => steps.map(({ position }) => position);
+const partsOf = (steps: readonly DecodeStep[]): SequencePart[] =>
+  steps.map(({ cache }) => ({ cache, rows: 1 }));
+
+/** i32 [n]: a value for each row, the last one repeated. */
+export function paddedInput(graph: Graph, values: ArrayLike<number>, n: number): Tensor {
+  return graph.input('i32', [n], padded(values, n));
 }
 
-/** A row's value for each of n rows; the last one once more where a row goes as a pair. */
-export function padded(values: ArrayLike<number>, n: number): Int32Array {
+function padded(values: ArrayLike<number>, n: number): Int32Array {
   return Int32Array.from({ length: n }, (_, i) => values[Math.min(i, values.length - 1)] ?? 0);
 }

@@ -4,12 +4,13 @@ import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
-import type { Tensor } from '../ggml/tensor.ts';
+import { isMatrix, type Tensor } from '../ggml/tensor.ts';
 import { AttentionKernel } from '../kernels/attention.ts';
 import type { VisionConfig } from './config.ts';
 import { GgmlFullAttention } from './ggml-attention.ts';
 import { LayerNorm, Linear } from './layers.ts';
 import { PackedFullAttention } from './packed-attention.ts';
+import { matricesByPart } from './parts.ts';
 import { resizePositions } from './positions-resize.ts';
 import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
@@ -41,8 +42,8 @@ export class VisionTower {
   readonly #place: Place;
   readonly #patchEmbedding: PatchEmbedding;
   readonly #layers: TowerLayer[];
-  /** Each layer's matrices. */
-  readonly matrices: Tensor[][] = [];
+  /** Each layer's matrices, packed before the layer runs. */
+  readonly #matrices: readonly Tensor[][];
 
   constructor(
     engine: Engine,
@@ -59,11 +60,11 @@ export class VisionTower {
         ? null
         : AttentionKernel.for({ ...config, kvHeads: config.heads }, engine.threads);
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
-    this.#layers = Array.from({ length: config.layers }, (_, i) => {
-      const matrices: Tensor[] = [];
-      this.matrices.push(matrices);
-      return new TowerLayer(weights.at('transformer.layers', i).into(matrices), config);
-    });
+    this.#layers = Array.from(
+      { length: config.layers },
+      (_, i) => new TowerLayer(weights.at('transformer.layers', i), config),
+    );
+    this.#matrices = matricesByPart(weights.matrices).tower.map((layer) => layer.filter(isMatrix));
   }
 
   /**
@@ -82,7 +83,7 @@ export class VisionTower {
       for (const [name, data] of await graph.run(signal)) tap?.(name, data);
     };
     const x = state.get('x');
-    const pass = new PackedPass(this.#engine, this.matrices);
+    const pass = new PackedPass(this.#engine, this.#matrices);
     let complete = false;
     try {
       const first = new Graph(this.#engine);

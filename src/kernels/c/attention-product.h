@@ -41,7 +41,10 @@ INLINE void tile_rows(int rows, int vectors, const uint32_t *a, size_t a_row, co
     if (two) _tile_loadd(2, below, c_row * 4);
     if (two && wide) _tile_loadd(3, below + 16, c_row * 4);
   } else {
-    _tile_zero(0), _tile_zero(1), _tile_zero(2), _tile_zero(3);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
   }
   for (size_t i = 0; i < steps; i += STEP) {
     _tile_loadd(6, b + i * b_step, b_step * 4);

@@ -1,0 +1,125 @@
+import type { Engine } from '../ggml/engine.ts';
+import { availableMemoryBytes } from '../ggml/machine.ts';
+import { KeptWeights, PackedPass } from '../ggml/packed-weights.ts';
+import { oneRowDiffers } from '../ggml/packing.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
+import type { AttentionOptions } from './batch-attention.ts';
+import type { ModelConfig } from './config.ts';
+import type { Decoder } from './decoder.ts';
+import type { PartMatrices } from './parts.ts';
+import { type LayerWeights, type PromptChunk, PromptPass } from './prompt-pass.ts';
+import { type DecodeStep, StepGraph } from './step-graph.ts';
+import type { Tap } from './trace-tap.ts';
+
+export interface PrefillChunkOptions {
+  /** Which rows need logits: only a prompt's last row is ever sampled from, so lm_head skips the others. */
+  logits: 'none' | 'last' | 'all';
+  tap?: Tap | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface DecoderRunnerOptions {
+  matrices: PartMatrices;
+  /** null: ggml's attention */
+  kernel: AttentionKernel | null;
+  /** Whether a row must have the same bits however it is run, which some packed weights do not give. */
+  batchInvariant: boolean;
+}
+
+/**
+ * Runs the decoder over chunks of prompts and over decode steps, with packed weights where that is faster. A decode step
+ * takes the rows of all its sequences through the products together, so that the weights are read once.
+ */
+export class DecoderRunner {
+  readonly #engine: Engine;
+  readonly #decoder: Decoder;
+  readonly #width: number;
+  readonly #attention: AttentionOptions;
+  /** Of every decode step: packed once and kept, where there is memory for it. */
+  readonly #languageWeights: KeptWeights;
+  /** Each layer's matrices of the vision expert, packed for each chunk; null where they are used as they are stored. */
+  readonly #visionMatrices: readonly Tensor[][] | null;
+  /** ggml multiplies a single row by some types with another kernel than two rows and more, which rounds differently. */
+  readonly #leastRows: number;
+  /** The last decode step's graph. */
+  #stepGraph: StepGraph | undefined;
+
+  constructor(
+    engine: Engine,
+    decoder: Decoder,
+    config: ModelConfig,
+    { matrices, kernel, batchInvariant }: DecoderRunnerOptions,
+  ) {
+    const { headSize, heads, kvHeads } = config;
+    this.#engine = engine;
+    this.#decoder = decoder;
+    this.#width = config.hiddenSize;
+    const isCpu = engine.device.kind === 'cpu';
+    this.#attention = { shape: { headSize, heads, kvHeads }, kernel, isCpu };
+    const language = [...matrices['language experts'], ...matrices.lm_head].flat();
+    this.#languageWeights = new KeptWeights(engine, language, {
+      freeBytes: availableMemoryBytes(),
+      alikeOnly: batchInvariant,
+    });
+    const isSplit = language.some(
+      (weight) => oneRowDiffers(weight.type) && !this.#languageWeights.has(weight),
+    );
+    this.#leastRows = isSplit ? 2 : 1;
+    const vision = matrices['vision experts'];
+    const packsVision = vision.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
+    this.#visionMatrices = packsVision ? vision : null;
+  }
+
+  /**
+   * Runs a chunk behind what its cache holds and adds it to the cache. All rows meet the same expert, and attend to
+   * everything before them in their sequence, whichever expert made it.
+   * @returns logits [1, vocab] (the last row's) or [n, vocab], or an empty array
+   */
+  async prefill(chunk: PromptChunk, { logits, tap, signal }: PrefillChunkOptions): Promise<Float32Array> {
+    const rows = chunk.chunk.positions.length;
+    const logitRows = { none: 0, last: 1, all: rows }[logits];
+    const isVision = chunk.chunk.expert === 'vision';
+    // Many rows amortize the packing of a layer just before its use.
+    const perLayer =
+      isVision && this.#visionMatrices ? new PackedPass(this.#engine, this.#visionMatrices) : null;
+    try {
+      const weights: LayerWeights = perLayer
+        ? { perLayer, width: this.#width }
+        : { all: isVision ? new Map() : await this.#languageWeights.ready(signal) };
+      const options = { logitRows, leastRows: this.#leastRows, attention: this.#attention, tap, signal };
+      using pass = await PromptPass.begin(this.#engine, chunk, weights, options);
+      const result = await pass.finish(await this.#decoder.forward(pass));
+      chunk.cache.length += rows;
+      return result;
+    } finally {
+      await perLayer?.end();
+    }
+  }
+
+  /**
+   * Runs one token of each of several sequences and adds it to their caches.
+   * @returns logits [steps, vocab]
+   */
+  async decode(steps: readonly DecodeStep[]): Promise<Float32Array> {
+    const packed = await this.#languageWeights.ready();
+    let graph = this.#takeStepGraph();
+    let logits = await graph?.run(steps);
+    if (!graph || !logits) {
+      const options = { leastRows: this.#leastRows, attention: this.#attention };
+      graph = await StepGraph.build(this.#engine, this.#decoder, packed, steps, options);
+      logits = await graph.run(steps);
+    }
+    this.#stepGraph?.[Symbol.dispose]();
+    this.#stepGraph = graph;
+    for (const { cache } of steps) cache.length++;
+    return logits ?? new Float32Array(0);
+  }
+
+  /** Whoever runs the graph has it: nobody else may change its inputs meanwhile. */
+  #takeStepGraph(): StepGraph | undefined {
+    const graph = this.#stepGraph;
+    this.#stepGraph = undefined;
+    return graph;
+  }
+}

@@ -1,0 +1,139 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Engine } from '../ggml/engine.ts';
+import { Graph } from '../ggml/graph.ts';
+import type { PackedPass, PackedWeights } from '../ggml/packed-weights.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import { type AttentionOptions, BatchAttention } from './batch-attention.ts';
+import type { Chunk } from './chunks.ts';
+import type { DecoderPass } from './decoder.ts';
+import type { Rows } from './decoder-layer.ts';
+import type { KvCache } from './kv-cache.ts';
+import { State } from './state.ts';
+import { paddedInput } from './step-graph.ts';
+import type { Tap } from './trace-tap.ts';
+
+/** Rows of one prompt, which are run behind what its cache holds. */
+export interface PromptChunk {
+  chunk: Chunk;
+  cache: KvCache;
+  /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
+  image: State<'imageTokens'> | null;
+}
+
+export interface PromptPassOptions {
+  /** Last rows whose logits are wanted. */
+  logitRows: number;
+  /** A graph has at least this many rows; the last one is repeated for it. */
+  leastRows: number;
+  attention: AttentionOptions;
+  tap?: Tap | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Packed weights: the same for all layers, or made for each layer when its graph is built. */
+export type LayerWeights = { all: PackedWeights } | { perLayer: PackedPass; width: number };
+
+/** A chunk of a prompt on its way through the decoder: in one graph, or in a graph for each layer. */
+export class PromptPass implements DecoderPass {
+  graph: Graph;
+  rows: Rows;
+  readonly #engine: Engine;
+  readonly #chunk: PromptChunk;
+  readonly #options: PromptPassOptions;
+  readonly #weights: LayerWeights;
+  /** x between two graphs. */
+  readonly #between: State<'x'> | null;
+
+  private constructor(
+    engine: Engine,
+    chunk: PromptChunk,
+    weights: LayerWeights,
+    first: PackedWeights,
+    options: PromptPassOptions,
+  ) {
+    this.#engine = engine;
+    this.#chunk = chunk;
+    this.#weights = weights;
+    this.#options = options;
+    const n = Math.max(chunk.chunk.positions.length, options.leastRows);
+    this.#between =
+      'perLayer' in weights ? new State(engine, [['x', 'f32', [weights.width, n]] as const]) : null;
+    this.graph = new Graph(engine, first);
+    this.rows = this.#inputs();
+  }
+
+  static async begin(
+    engine: Engine,
+    chunk: PromptChunk,
+    weights: LayerWeights,
+    options: PromptPassOptions,
+  ): Promise<PromptPass> {
+    const first = 'all' in weights ? weights.all : await weights.perLayer.ready(0);
+    return new PromptPass(engine, chunk, weights, first, options);
+  }
+
+  readonly select = (graph: Graph, x: Tensor): Tensor => {
+    const { logitRows, leastRows } = this.#options;
+    const { length } = this.#chunk.chunk.positions;
+    return logitRows === length || logitRows === 0 // nothing asks for what is behind the keys and values
+      ? x
+      : graph.padRows(graph.rows(x, length - logitRows, logitRows), leastRows);
+  };
+
+  embed(table: Tensor): Tensor {
+    const { chunk, image } = this.#chunk;
+    const { graph } = this;
+    const pieces = chunk.pieces.map((piece) => {
+      if ('ids' in piece) return graph.getRows(table, graph.input('i32', [piece.ids.length], piece.ids));
+      if (!image) throw new CogVLM2Error('engine_bug', 'A chunk has image rows, but no image was given.');
+      return graph.rows(image.get('imageTokens'), piece.imageRow, piece.count);
+    });
+    const x = pieces.reduce((above, below) => graph.concatRows(above, below));
+    return graph.padRows(x, this.#options.leastRows);
+  }
+
+  async enterLayer(index: number, x: Tensor): Promise<Tensor> {
+    if (index === 0 || !this.#between || !('perLayer' in this.#weights)) return x;
+    const between = this.#between.get('x');
+    this.graph.effect(this.graph.copy(x, between));
+    await this.#run();
+    this.graph = new Graph(this.#engine, await this.#weights.perLayer.ready(index));
+    this.rows = this.#inputs();
+    return between;
+  }
+
+  tap(name: string, x: Tensor): void {
+    if (!this.#options.tap) return;
+    const rows = Math.min(x.shape[1], this.#chunk.chunk.positions.length);
+    this.graph.output(name, this.graph.rows(x, 0, rows));
+  }
+
+  /** Runs what is left to run. @returns the logits [logitRows, vocab], or an empty array for no rows */
+  async finish(logits: Tensor): Promise<Float32Array> {
+    const { logitRows } = this.#options;
+    if (logitRows > 0) this.graph.output('logits', this.graph.rows(logits, 0, logitRows));
+    return (await this.#run()).get('logits') ?? new Float32Array(0);
+  }
+
+  [Symbol.dispose](): void {
+    this.#between?.[Symbol.dispose]();
+  }
+
+  async #run(): Promise<Map<string, Float32Array>> {
+    const outputs = await this.graph.run(this.#options.signal);
+    for (const [name, data] of outputs) this.#options.tap?.(name, data);
+    return outputs;
+  }
+
+  /** What every layer needs to know of the rows, as inputs of the graph. */
+  #inputs(): Rows {
+    const { chunk, cache } = this.#chunk;
+    const { leastRows, attention } = this.#options;
+    const { positions, expert } = chunk;
+    return {
+      expert,
+      positions: paddedInput(this.graph, positions, Math.max(positions.length, leastRows)),
+      attention: new BatchAttention(this.graph, attention, [{ cache, rows: positions.length }]),
+    };
+  }
+}
