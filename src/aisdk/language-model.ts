@@ -12,6 +12,7 @@ import type {
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { askForJson } from '../generate/extract.ts';
+import { RequiredCall } from '../generate/required-call.ts';
 import type { Answer, AnswerFormat, AnswerStream, CogVLM2, GenerateOptions } from '../index.ts';
 import { type ChatPrompt, readPrompt } from './prompt.ts';
 
@@ -22,23 +23,23 @@ const providerOptionsSchema = z.strictObject({
   template: z.enum(['chat', 'vqa', 'base']).optional(),
 });
 
-/** A loaded model as a model of the AI SDK (specification v3), in this process. Who loaded it disposes it. */
+/** A loaded model as a model of the AI SDK (specification v3), in this process. The caller who loaded it disposes it. */
 export function cogvlm2(model: CogVLM2): LanguageModelV3 {
   return {
     specificationVersion: 'v3',
     provider: 'cogvlm2',
     modelId: model.info.name,
-    // None: the SDK fetches pictures itself and hands over their bytes.
+    // None: the SDK fetches images itself and passes their bytes.
     supportedUrls: {},
 
     async doGenerate(options) {
-      const { stream, warnings, dispose } = begin(model, options);
+      const { stream, call, warnings, dispose } = begin(model, options);
       try {
         const answer = await stream.result();
         if (answer.finishReason === 'aborted') throw abortedBy(options);
         return {
-          content: [{ type: 'text', text: answer.text }],
-          finishReason: finishReasonOf(answer),
+          content: [toolCallIn(answer, call) ?? { type: 'text', text: answer.text }],
+          finishReason: finishReasonOf(answer, call),
           usage: usageOf(answer),
           providerMetadata: metadataOf(answer),
           response: { id: randomUUID(), timestamp: new Date(), modelId: model.info.name },
@@ -50,35 +51,41 @@ export function cogvlm2(model: CogVLM2): LanguageModelV3 {
     },
 
     async doStream(options) {
-      const { stream, warnings, dispose } = begin(model, options);
-      return { stream: ReadableStream.from(parts(model, stream, warnings, options, dispose)) };
+      return { stream: ReadableStream.from(parts(model, begin(model, options), options)) };
     },
   };
 }
 
 interface Begun {
   stream: AnswerStream;
+  call: RequiredCall | undefined;
   warnings: SharedV3Warning[];
-  /** Frees the picture. */
+  /** Frees the image. */
   dispose: () => void;
 }
 
 /** The work itself begins when the stream is read. */
 function begin(model: CogVLM2, options: LanguageModelV3CallOptions): Begun {
   const prompt = readPrompt(options.prompt);
-  const { settings, warnings } = settingsOf(options);
+  const { settings, call, warnings } = settingsOf(options);
   const conversation = model.chat(prompt.image, prompt.history);
-  const stream = conversation.ask(questionOf(prompt, settings.format), settings);
-  return { stream, warnings: [...prompt.warnings, ...warnings], dispose: () => conversation.dispose() };
+  const stream = conversation.ask(questionOf(prompt, settings.format, call), settings);
+  return { stream, call, warnings: [...prompt.warnings, ...warnings], dispose: () => conversation.dispose() };
 }
 
-function questionOf({ question }: ChatPrompt, format: AnswerFormat | undefined): string {
+function questionOf(
+  { question }: ChatPrompt,
+  format: AnswerFormat | undefined,
+  call: RequiredCall | undefined,
+): string {
+  if (call) return call.questionFor(question);
   return format?.type === 'json_schema' ? askForJson(question, format.schema) : question;
 }
 
 /** Our options, and a warning for each that we have no equal of. @throws CogVLM2Error `invalid_value`. */
 function settingsOf(options: LanguageModelV3CallOptions): {
   settings: GenerateOptions;
+  call: RequiredCall | undefined;
   warnings: SharedV3Warning[];
 } {
   const own = providerOptionsSchema.safeParse(options.providerOptions?.cogvlm2 ?? {});
@@ -87,29 +94,54 @@ function settingsOf(options: LanguageModelV3CallOptions): {
   }
   const { maxOutputTokens, temperature, topP, topK, seed, stopSequences, responseFormat, abortSignal } =
     options;
-  const format = formatOf(responseFormat);
+  const { presencePenalty, frequencyPenalty } = options;
   const warnings: SharedV3Warning[] = [];
-  const unsupported = (feature: string, details?: string) =>
-    warnings.push({ type: 'unsupported', feature, ...(details !== undefined && { details }) });
-  if (options.presencePenalty)
-    unsupported('presencePenalty', 'use providerOptions.cogvlm2.repetitionPenalty');
-  if (options.frequencyPenalty)
-    unsupported('frequencyPenalty', 'use providerOptions.cogvlm2.repetitionPenalty');
-  if (options.tools?.length) unsupported('tools');
-  const stop = stopSequences?.length ? stopSequences : undefined;
-  if (format && stop) unsupported('stopSequences', 'they could cut the JSON that responseFormat asks for');
+  const call = requiredCall(options, warnings);
+  const format = formatOf(responseFormat);
+  if (call && format) {
+    warnings.push({ type: 'unsupported', feature: 'responseFormat', details: 'a tool call is required' });
+  }
   const settings = defined({
     ...own.data,
     maxTokens: maxOutputTokens,
     temperature,
     topP,
     topK,
+    presencePenalty,
+    frequencyPenalty,
     seed,
     signal: abortSignal,
-    format,
-    stop: format ? undefined : stop,
+    format: call?.format ?? format,
+    stop: stopSequences?.length ? stopSequences : undefined,
   });
-  return { settings, warnings };
+  return { settings, call, warnings };
+}
+
+/** The model was not trained to choose a tool; a call that is required is enforced. */
+function requiredCall(
+  { tools = [], toolChoice = { type: 'auto' } }: LanguageModelV3CallOptions,
+  warnings: SharedV3Warning[],
+): RequiredCall | undefined {
+  if (tools.length === 0 || toolChoice.type === 'none') return undefined;
+  if (toolChoice.type === 'auto') {
+    const details = 'the model was not trained to choose one: use toolChoice required, or name a tool';
+    warnings.push({ type: 'unsupported', feature: 'tools', details });
+    return undefined;
+  }
+  const functions = tools.flatMap((tool) =>
+    tool.type === 'function' && (toolChoice.type === 'required' || tool.name === toolChoice.toolName)
+      ? [{ name: tool.name, description: tool.description ?? '', parameters: tool.inputSchema }]
+      : [],
+  );
+  if (functions.length > 0) return new RequiredCall(functions);
+  throw new CogVLM2Error('invalid_value', 'toolChoice requires a call, but tools has no such function.');
+}
+
+function toolCallIn(answer: Answer, required: RequiredCall | undefined) {
+  const call = required?.callIn(answer.text, answer.finishReason === 'stop');
+  if (!call) return undefined;
+  const { name: toolName, arguments: input } = call;
+  return { type: 'tool-call' as const, toolCallId: randomUUID(), toolName, input };
 }
 
 function formatOf(format: LanguageModelV3CallOptions['responseFormat']): AnswerFormat | undefined {
@@ -124,10 +156,8 @@ function formatOf(format: LanguageModelV3CallOptions['responseFormat']): AnswerF
 
 async function* parts(
   model: CogVLM2,
-  stream: AnswerStream,
-  warnings: SharedV3Warning[],
+  { stream, call, warnings, dispose }: Begun,
   options: LanguageModelV3CallOptions,
-  dispose: () => void,
 ): AsyncGenerator<LanguageModelV3StreamPart> {
   yield { type: 'stream-start', warnings };
   const id = randomUUID();
@@ -135,7 +165,7 @@ async function* parts(
   let begun = false;
   try {
     for await (const event of stream) {
-      if (event.type === 'text') {
+      if (event.type === 'text' && call === undefined) {
         if (!begun) yield { type: 'text-start', id };
         begun = true;
         yield { type: 'text-delta', id, delta: event.text };
@@ -143,10 +173,18 @@ async function* parts(
         if (begun) yield { type: 'text-end', id };
         const { answer } = event;
         if (answer.finishReason === 'aborted') throw abortedBy(options);
+        const toolCall = toolCallIn(answer, call);
+        if (toolCall) {
+          const { toolCallId, toolName, input } = toolCall;
+          yield { type: 'tool-input-start', id: toolCallId, toolName };
+          yield { type: 'tool-input-delta', id: toolCallId, delta: input };
+          yield { type: 'tool-input-end', id: toolCallId };
+          yield toolCall;
+        }
         const providerMetadata = metadataOf(answer);
         yield {
           type: 'finish',
-          finishReason: finishReasonOf(answer),
+          finishReason: finishReasonOf(answer, call),
           usage: usageOf(answer),
           providerMetadata,
         };
@@ -170,7 +208,11 @@ function abortedBy({ abortSignal }: LanguageModelV3CallOptions): unknown {
   return abortSignal?.reason ?? new CogVLM2Error('aborted', 'Stopped before the answer was complete.');
 }
 
-function finishReasonOf({ finishReason }: Answer): LanguageModelV3FinishReason {
+function finishReasonOf(
+  { finishReason }: Answer,
+  call: RequiredCall | undefined,
+): LanguageModelV3FinishReason {
+  if (call && finishReason === 'stop') return { unified: 'tool-calls', raw: finishReason };
   return { unified: finishReason === 'aborted' ? 'other' : finishReason, raw: finishReason };
 }
 

@@ -71,10 +71,10 @@ export function prepare(
   if (maxTokens > room) {
     const image = hasImage ? ` (${config.vision.imageTokens} of them for the image)` : '';
     const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
-    // Clients such as litellm know the error by its first words.
+    // Clients know the error by its words: litellm by "maximum context length", LangChain by "prompt is too long".
     throw new CogVLM2Error(
       'context_length_exceeded',
-      `This model's maximum context length is ${capacity} tokens. However, the prompt has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,
+      `This model's maximum context length is ${capacity} tokens. However, the prompt is too long: it has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,
       { details: { promptTokens: prompt.ids.length, contextSize: capacity } },
     );
   }

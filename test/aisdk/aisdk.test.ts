@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { generateObject, generateText, streamObject, streamText } from 'ai';
+import { generateObject, generateText, streamObject, streamText, tool } from 'ai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { cogvlm2 } from '../../src/aisdk/index.ts';
@@ -40,6 +40,12 @@ afterAll(() => {
 const about = (
   ...content: ({ type: 'text'; text: string } | { type: 'image'; image: Uint8Array | string })[]
 ) => [{ role: 'user' as const, content }];
+const weather = tool({
+  description: 'Weather of a city',
+  inputSchema: z.object({ city: z.enum(['Oslo', 'Lima']) }),
+  execute: async () => 'cold',
+});
+const wait = tool({ inputSchema: z.object({}), execute: async () => 'done' });
 const question = { type: 'text' as const, text: 'What is it?' };
 
 describe('generateText', () => {
@@ -94,13 +100,35 @@ describe('generateText', () => {
     const { warnings } = await generateText({
       model,
       messages: about({ type: 'image', image }, { type: 'image', image }, question),
-      presencePenalty: 1,
+      tools: { weather },
       maxOutputTokens: 2,
     });
     expect(warnings).toMatchObject([
-      { type: 'other', message: expect.stringContaining('2 pictures') },
-      { type: 'unsupported', feature: 'presencePenalty' },
+      { type: 'other', message: expect.stringContaining('2 images') },
+      { type: 'unsupported', feature: 'tools', details: expect.stringContaining('toolChoice') },
     ]);
+  });
+
+  test('penalties are those of the library', async () => {
+    const settings = { temperature: 1, seed: 3, presencePenalty: 1.5, frequencyPenalty: 1 };
+    const { text, warnings } = await generateText({
+      model,
+      prompt: 'Why?',
+      maxOutputTokens: 12,
+      ...settings,
+    });
+    const answer = await loaded.ask(null, 'Why?', { maxTokens: 12, ...settings }).result();
+    expect([text, warnings]).toEqual([answer.text, []]);
+  });
+
+  test('an image without text is described', async () => {
+    const { text } = await generateText({
+      model,
+      messages: about({ type: 'image', image }),
+      maxOutputTokens: 4,
+    });
+    const answer = await loaded.ask(image, 'Describe this image.', { maxTokens: 4 }).result();
+    expect(text).toBe(answer.text);
   });
 
   test.each([
@@ -173,6 +201,61 @@ describe('streamText', () => {
     });
     await stream.consumeStream();
     expect(errors).toMatchObject([{ code: 'context_length_exceeded' }]);
+  });
+});
+
+describe('tools', () => {
+  const call = (toolChoice: 'required' | { type: 'tool'; toolName: 'weather' }) => ({
+    model,
+    tools: { weather, wait },
+    toolChoice,
+    prompt: 'Oslo?',
+    temperature: 1,
+    seed: 4,
+  });
+
+  test.each([['required' as const], [{ type: 'tool' as const, toolName: 'weather' as const }]])(
+    'one is called with an input of its schema, streamed and whole, and gets its result: %j',
+    async (toolChoice) => {
+      const { toolCalls, toolResults, finishReason } = await generateText(call(toolChoice));
+      expect(finishReason).toBe('tool-calls');
+      const [called] = toolCalls;
+      expect(['weather', 'wait']).toContain(called?.toolName);
+      const city = expect.stringMatching(/^(?:Oslo|Lima)$/);
+      expect(called?.input).toEqual(called?.toolName === 'weather' ? { city } : {});
+      expect(toolResults[0]?.output).toBe(called?.toolName === 'weather' ? 'cold' : 'done');
+      const stream = streamText(call(toolChoice));
+      await stream.consumeStream();
+      expect((await stream.toolCalls)[0]?.input).toEqual(called?.input);
+    },
+  );
+
+  test('calls and results of earlier steps are text', async () => {
+    const { text } = await generateText({
+      model,
+      messages: [
+        { role: 'user', content: 'Oslo?' },
+        {
+          role: 'assistant',
+          content: [{ type: 'tool-call', toolCallId: 'c1', toolName: 'weather', input: { city: 'Oslo' } }],
+        },
+        {
+          role: 'tool',
+          content: [
+            {
+              type: 'tool-result',
+              toolCallId: 'c1',
+              toolName: 'weather',
+              output: { type: 'text', value: 'cold' },
+            },
+          ],
+        },
+      ],
+      maxOutputTokens: 5,
+    });
+    const history = [{ question: 'Oslo?', answer: 'weather({"city":"Oslo"})' }];
+    const answer = await loaded.chat(null, history).ask('Result of weather: cold', { maxTokens: 5 }).result();
+    expect(text).toBe(answer.text);
   });
 });
 

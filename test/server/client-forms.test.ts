@@ -245,7 +245,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
     expect(error).toMatchObject({
       code: 'context_length_exceeded',
       message: expect.stringMatching(
-        /^This model's maximum context length is 2048 tokens\. However, the prompt has \d+ tokens/,
+        /^This model's maximum context length is 2048 tokens\. However, the prompt is too long: it has \d+ tokens/,
       ),
       n_prompt_tokens: expect.any(Number),
       n_ctx: 2048,

@@ -1,4 +1,6 @@
 /** Answers as OpenAI's chat completions: the whole object, and the chunks of a stream. */
+
+import type { ToolCall } from '../../generate/required-call.ts';
 import type { Answer, Progress, TokenLogprobs } from '../../index.ts';
 import type { ApiError } from '../api-error.ts';
 import {
@@ -11,7 +13,6 @@ import {
 } from './answer-writer.ts';
 import type { EventStreamEvent } from './event-stream.ts';
 import type { ChatRequest } from './request.ts';
-import type { ToolCall } from './tools.ts';
 
 export class CompletionWriter implements AnswerWriter {
   readonly #head: object;

@@ -64,7 +64,7 @@ export function checkTextSize(texts: readonly string[], contextSize: number): vo
   if (sizeBytes <= limit) return;
   throw new ApiError(
     'context_length_exceeded',
-    `This model's maximum context length is ${contextSize} tokens. However, the text has ${sizeBytes} bytes; at most ${limit} could fit. Shorten the text.`,
+    `This model's maximum context length is ${contextSize} tokens. However, the prompt is too long: it has ${sizeBytes} bytes; at most ${limit} could fit. Shorten the text.`,
     { param: 'messages', numbers: { n_ctx: contextSize } },
   );
 }

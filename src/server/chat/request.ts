@@ -1,11 +1,13 @@
 /** The body of a chat request, checked: each wrong field is refused with one sentence that names it and its limits. */
 import { z } from 'zod';
+import { imageQuestion } from '../../generate/image-question.ts';
+import type { RequiredCall } from '../../generate/required-call.ts';
 import type { AnswerFormat, GenerateOptions } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { FORMAT_FIELDS, readAnswerFormat } from './answer-format.ts';
 import { FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 import { type ChatPrompt, type Message, readMessages } from './messages.ts';
-import { type RequiredCall, readTools } from './tools.ts';
+import { readTools } from './tools.ts';
 
 export interface ChatRequest {
   prompt: ChatPrompt;
@@ -180,7 +182,12 @@ export function readRequest(
     messages,
     {
       continueLast: options.continue_final_message ?? false,
-      imagePrompt: () => imagePrompt ?? defaultImagePrompt(messages, acceptLanguage),
+      imagePrompt: () =>
+        imagePrompt ??
+        imageQuestion(
+          messages.flatMap(({ message }) => textsOf(message)),
+          acceptLanguage,
+        ),
     },
     fields,
   );
@@ -252,18 +259,12 @@ function messagesIn({ messages, images }: JsonObject): Message[] {
   return list;
 }
 
-/** Chinese if the texts or the client's browser are. */
-function defaultImagePrompt(messages: readonly Message[], acceptLanguage = ''): string {
-  const isChinese =
-    /^zh\b/i.test(acceptLanguage) ||
-    /\p{Script=Han}/u.test(JSON.stringify(messages.map(({ message }) => textOf(message))));
-  return isChinese ? '描述这张图片。' : 'Describe this image.';
-}
-
-function textOf({ content }: JsonObject): unknown {
-  return Array.isArray(content)
-    ? content.map((part: unknown) => (isJsonObject(part) && typeof part.text === 'string' ? part.text : ''))
-    : content;
+function textsOf({ content }: JsonObject): string[] {
+  if (typeof content === 'string') return [content];
+  if (!Array.isArray(content)) return [];
+  return content.flatMap((part: unknown) =>
+    isJsonObject(part) && typeof part.text === 'string' ? [part.text] : [],
+  );
 }
 
 /** The value under one of several names. @throws ApiError invalid_value when two of them differ */
