@@ -6,7 +6,7 @@ import { promptOf } from '../../src/bench/stages.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
 
-const [folder = '', peer = '', threadsText = '2', roundsText = '2'] = process.argv.slice(2);
+const [folder = '', peer = '', threadsText = '2', roundsText = '2', device = 'cpu'] = process.argv.slice(2);
 const threads = Number(threadsText);
 const [promptTokens, answerTokens] = [512, 32];
 
@@ -26,7 +26,7 @@ async function timed(work: () => Promise<unknown>): Promise<Times['prompt']> {
 
 async function ours(): Promise<Times> {
   using model = await Model.load(openCheckpoint(path.join(folder, 'ours.gguf')), {
-    device: 'cpu',
+    device,
     threads,
     compute: 'stored',
     oneSequence: true,
@@ -57,7 +57,12 @@ async function theirs(): Promise<Times> {
   const { getLlama } = (await import(pathToFileURL(path.join(peer, 'dist', 'index.js')).href)) as {
     getLlama(options: object): Promise<Llama>;
   };
-  const llama = await getLlama({ gpu: false, build: 'never', maxThreads: threads, logLevel: 'error' });
+  const llama = await getLlama({
+    gpu: device === 'cpu' ? false : device,
+    build: 'never',
+    maxThreads: threads,
+    logLevel: 'error',
+  });
   const model = await llama.loadModel({ modelPath: path.resolve(folder, 'theirs.gguf'), useMmap: false });
   const context = await model.createContext({
     contextSize: promptTokens + answerTokens + 32,

@@ -16,15 +16,26 @@ export function userCacheDirectory(
   env: Env = process.env,
   platform: NodeJS.Platform = process.platform,
 ): string | null {
-  if (platform === 'win32') return absolute(env.LOCALAPPDATA) ?? inHome(env, 'AppData', 'Local');
+  if (platform === 'win32') return localAppData(env);
   if (platform === 'darwin') return inHome(env, 'Library', 'Caches');
   return absolute(env.XDG_CACHE_HOME) ?? inHome(env, '.cache');
 }
 
-/** For what cogvlm2 remembers between runs: `$XDG_STATE_HOME/cogvlm2` or `~/.local/state/cogvlm2`. */
-export function stateDirectory(env: Env = process.env): string | null {
-  const base = absolute(env.XDG_STATE_HOME) ?? inHome(env, '.local', 'state');
+/**
+ * For what cogvlm2 remembers between runs: `cogvlm2` in `$XDG_STATE_HOME`, in `~/.local/state`, or on Windows in
+ * `%LOCALAPPDATA%`.
+ */
+export function stateDirectory(
+  env: Env = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string | null {
+  const systemDefault = platform === 'win32' ? localAppData(env) : inHome(env, '.local', 'state');
+  const base = absolute(env.XDG_STATE_HOME) ?? systemDefault;
   return base && path.join(base, 'cogvlm2');
+}
+
+function localAppData(env: Env): string | null {
+  return absolute(env.LOCALAPPDATA) ?? inHome(env, 'AppData', 'Local');
 }
 
 /** The XDG rules ignore relative paths. */

@@ -15,7 +15,7 @@ let madvise: ReturnType<ReturnType<typeof koffi.load>['func']> | undefined;
 export function advise(address: Pointer, sizeBytes: number, advice: keyof typeof advices): void {
   if (process.platform === 'win32' || (advice === 'hugePages' && process.platform !== 'linux')) return;
   madvise ??= systemLibrary().func('int madvise(void *address, size_t length, int advice)');
-  const pageBytes = 16_384n; // The largest that these systems use.
+  const pageBytes = 65_536n; // The largest page of these systems: 64 KiB on some Linux arm64 kernels.
   const first = ((address + pageBytes - 1n) / pageBytes) * pageBytes;
   const end = ((address + BigInt(sizeBytes)) / pageBytes) * pageBytes;
   if (end > first) madvise(first, Number(end - first), advices[advice]);

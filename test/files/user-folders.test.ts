@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { afterEach, expect, test, vi } from 'vitest';
-import { userCacheDirectory } from '../../src/files/user-folders.ts';
+import { stateDirectory, userCacheDirectory } from '../../src/files/user-folders.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -15,6 +15,16 @@ test.each<[Record<string, string>, NodeJS.Platform, string]>([
 
 test('on Windows it is %LOCALAPPDATA%', () => {
   expect(userCacheDirectory({ LOCALAPPDATA: '/data/local' }, 'win32')).toBe('/data/local');
+});
+
+test('the state of a Windows user is in %LOCALAPPDATA%, of others in ~/.local/state', () => {
+  expect(stateDirectory({ LOCALAPPDATA: '/data/local', HOME: '/home/ann' }, 'win32')).toBe(
+    '/data/local/cogvlm2',
+  );
+  expect(stateDirectory({ LOCALAPPDATA: '/data/local', HOME: '/home/ann' }, 'linux')).toBe(
+    '/home/ann/.local/state/cogvlm2',
+  );
+  expect(stateDirectory({ XDG_STATE_HOME: '/state', HOME: '/home/ann' }, 'darwin')).toBe('/state/cogvlm2');
 });
 
 test('a user without a home has none, unless a variable names one', () => {
