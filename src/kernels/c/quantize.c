@@ -1,60 +1,36 @@
 /* Node: rows of f32 activations as bytes. src[0] f32 [k, ...], dst i8 [bytes of a row, rows]; see activations.h. */
 #include <string.h>
 #include "activations.h"
-#include "simd.h"
 
-/* Below this a group counts as zeros: 1 / scale would be infinite. */
-#define SMALLEST 1e-36f
-#define INFINITY_BITS 0x7f800000
-
-/* x[256] -> bytes, their scale and the sum of each block. */
-static void quantize_group(const float *x, int8_t *values, float *scale, int32_t *group_sum, int32_t *block_sum) {
-  const ints magnitude = ints_set(0x7fffffff);
-  ints largest = ints_zero();
-  /* The bits of positive floats compare as integers, NaN above infinity. */
-  for (int k = 0; k < GROUP; k += LANES)
-    largest = ints_max(largest, ints_and(floats_as_ints(floats_load(x + k)), magnitude));
-  union { int bits; float value; } most = {.bits = ints_largest(largest)};
-  int finite = most.bits < INFINITY_BITS, zero = !finite || most.value < SMALLEST;
-  *scale = finite ? (zero ? 0 : most.value / 127) : __builtin_nanf("");
-  const floats inverse = floats_set(zero ? 0 : 127 / most.value);
-  *group_sum = 0;
-  for (int b = 0; b < GROUP / BLOCK; b++) {
-    ints sum = ints_zero();
-    for (int k = b * BLOCK; k < (b + 1) * BLOCK; k += LANES) {
-      ints q = zero ? ints_zero() : ints_from_floats(floats_mul(floats_load(x + k), inverse));
-      sum = ints_add(sum, q);
-      ints_store_as_bytes(values + k, q);
-    }
-    block_sum[b] = ints_sum(sum);
-    *group_sum += block_sum[b];
+/* Bytes of one group of a row: x[count], then zeros. */
+static void quantize_group(const float *x, int64_t count, struct activations row, int64_t group, int64_t padded) {
+  float padded_x[GROUP];
+  int8_t bytes[GROUP];
+  if (count < GROUP) {
+    memset(padded_x, 0, sizeof padded_x);
+    memcpy(padded_x, x, count * sizeof(float));
+    x = padded_x;
+  }
+  row.scale[group] = round_group(x, bytes);
+  int64_t at = group * GROUP, used = padded - at < GROUP ? padded - at : GROUP;
+  memcpy(row.values + at, bytes, used);
+  row.group_sum[group] = 0;
+  for (int64_t block = 0; block < used / BLOCK; block++) {
+    int sum = 0;
+    for (int k = 0; k < BLOCK; k++) sum += bytes[block * BLOCK + k];
+    row.block_sum[at / BLOCK + block] = sum;
+    row.group_sum[group] += sum;
   }
 }
 
 void KERNEL(quantize)(struct tensor *dst, int thread, int threads, void *user) {
   (void)user;
   const struct tensor *src = dst->src[0];
-  int64_t k = src->ne[0], padded = padded_to_64(k), rows = rows_of(src), groups = groups_of(padded);
-  for (int64_t row = share(rows, thread, threads); row < share(rows, thread + 1, threads); row++) {
-    const float *x = row_at(src, row);
-    char *out = (char *)dst->data + row * dst->nb[1];
-    int8_t *values = (int8_t *)out;
-    float *scale = (float *)(out + padded);
-    int32_t *group_sum = (int32_t *)(scale + groups), *block_sum = group_sum + groups;
-    for (int64_t g = 0; g < groups; g++) {
-      int64_t at = g * GROUP, count = k - at;
-      if (count >= GROUP) {
-        quantize_group(x + at, values + at, scale + g, group_sum + g, block_sum + at / BLOCK);
-        continue;
-      }
-      /* The last group of a row that is not whole groups. */
-      float part[GROUP] = {0};
-      int8_t bytes[GROUP];
-      int32_t sums[GROUP / BLOCK];
-      memcpy(part, x + at, count * sizeof(float));
-      quantize_group(part, bytes, scale + g, group_sum + g, sums);
-      memcpy(values + at, bytes, padded - at);
-      memcpy(block_sum + at / BLOCK, sums, (padded - at) / BLOCK * sizeof(int32_t));
-    }
+  int64_t k = src->ne[0], padded = padded_to_64(k), rows = rows_of(src);
+  for (int64_t i = share(rows, thread, threads); i < share(rows, thread + 1, threads); i++) {
+    const float *x = row_at(src, i);
+    struct activations row = activations_at((char *)dst->data + i * dst->nb[1], padded);
+    for (int64_t group = 0; group < groups_of(padded); group++)
+      quantize_group(x + group * GROUP, k - group * GROUP, row, group, padded);
   }
 }

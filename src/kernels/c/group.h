@@ -1,0 +1,35 @@
+/* 256 floats as bytes with one scale: activations, and weights of types that have no 4-bit form. */
+#ifndef COGVLM2_GROUP_H
+#define COGVLM2_GROUP_H
+
+#include "simd.h"
+
+#define GROUP 256
+
+/* Below this a group counts as zeros: 127 / largest would be infinite. */
+#define SMALLEST 1e-36f
+#define INFINITY_BITS 0x7f800000
+
+/*
+ * x[256] -> values[256] from -127 to 127, x = values * scale. Returns the scale: 0 for zeros; NaN, with zeros as values,
+ * where there is a NaN or an infinity, so that every product with this group is NaN.
+ */
+INLINE float round_group(const float *x, int8_t *values) {
+  const ints magnitude = ints_set(0x7fffffff);
+  ints largest = ints_zero();
+  /* The bits of positive floats compare as integers, NaN above infinity. */
+  for (int k = 0; k < GROUP; k += LANES)
+    largest = ints_max(largest, ints_and(floats_as_ints(floats_load(x + k)), magnitude));
+  union { int bits; float value; } most = {.bits = ints_largest(largest)};
+  int finite = most.bits < INFINITY_BITS;
+  if (!finite || most.value < SMALLEST) {
+    for (int k = 0; k < GROUP; k += LANES) ints_store_as_bytes(values + k, ints_zero());
+    return finite ? 0 : __builtin_nanf("");
+  }
+  const floats inverse = floats_set(127 / most.value);
+  for (int k = 0; k < GROUP; k += LANES)
+    ints_store_as_bytes(values + k, ints_from_floats(floats_mul(floats_load(x + k), inverse)));
+  return most.value / 127;
+}
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * Products of a chunk with rows, in vector registers. Each row accumulates by itself and in the same order in every
+ * tile, so its result does not depend on the rows beside it.
+ */
+#ifndef COGVLM2_TILE_VECTOR_H
+#define COGVLM2_TILE_VECTOR_H
+
+#include "chunk.h"
+
+#define MAX_ROWS 6
+#define MAX_VECTORS (PANEL / LANES)
+
+/* acc + four products of each lane: unsigned (VNNI) or signed (AVX2) bytes of weights, signed bytes of x. */
+INLINE ints dot4(ints acc, ints weights, ints x) {
+#ifdef __AVX512VNNI__
+  return _mm512_dpbusd_epi32(acc, weights, x);
+#elif defined(__AVXVNNI__)
+  return _mm256_dpbusd_avx_epi32(acc, weights, x);
+#else
+  __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
+  return ints_add(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
+}
+
+INLINE ints four_of(const int8_t *x) {
+  int four;
+  __builtin_memcpy(&four, x, 4);
+  return ints_set(four);
+}
+
+/* `steps` steps from `first` on, of `rows` rows and `vectors` vectors of columns, added to acc. */
+INLINE void dot_steps(const int rows, const int vectors, const uint8_t *w, const int8_t *x, size_t row_bytes, int steps,
+                      ints acc[MAX_ROWS][MAX_VECTORS]) {
+  for (int s = 0; s < steps; s++) {
+    ints weights[MAX_VECTORS];
+    UNROLL for (int j = 0; j < vectors; j++) weights[j] = ints_load(w + s * PANEL * 4 + j * LANES * 4);
+    UNROLL for (int i = 0; i < rows; i++) {
+      ints four = four_of(x + i * row_bytes + 4 * s);
+      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = dot4(acc[i][j], weights[j], four);
+    }
+  }
+}
+
+#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+/* The same for a block of weights from 0 to 15: eight sums of two products, 15 * 127 * 16, fit 16 bits. */
+INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x, size_t row_bytes,
+                             ints acc[MAX_ROWS][MAX_VECTORS]) {
+  ints shorts[MAX_ROWS][MAX_VECTORS];
+  UNROLL for (int s = 0; s < BLOCK / 4; s++) {
+    UNROLL for (int i = 0; i < rows; i++) {
+      ints four = four_of(x + i * row_bytes + 4 * s);
+      UNROLL for (int j = 0; j < vectors; j++) {
+        ints pairs = _mm256_maddubs_epi16(ints_load(w + s * PANEL * 4 + j * LANES * 4), four);
+        shorts[i][j] = s == 0 ? pairs : _mm256_add_epi16(shorts[i][j], pairs);
+      }
+    }
+  }
+  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
+    acc[i][j] = ints_add(acc[i][j], _mm256_madd_epi16(shorts[i][j], _mm256_set1_epi16(1)));
+}
+#endif
+
+/* Rows of activations, and where their products go. */
+struct rows {
+  int8_t *x;
+  size_t x_bytes; /* from one row to the next */
+  float *y;
+  size_t y_bytes;
+  int count;
+  int64_t padded, group;
+};
+
+/* y (+)= products of `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
+INLINE void tile(const int rows, const int vectors, const int kind, const int narrow, const struct chunk *c,
+                 const struct rows *r, int first, int column) {
+  const int blocked = kind != WHOLE_BYTES;
+  const int8_t *x = r->x + first * r->x_bytes + r->group * GROUP;
+  const uint8_t *w = c->bytes + column * 4;
+  const int zero = c->header->zero;
+  floats total[MAX_ROWS][MAX_VECTORS];
+  const int blocks = blocked ? c->steps / (BLOCK / 4) : 1;
+  for (int b = 0; b < blocks; b++) {
+    ints acc[MAX_ROWS][MAX_VECTORS];
+    int sum[MAX_ROWS];
+    UNROLL for (int i = 0; i < rows; i++) {
+      struct activations a = activations_at(r->x + (first + i) * r->x_bytes, r->padded);
+      sum[i] = blocked ? a.block_sum[r->group * MAX_BLOCKS + b] : a.group_sum[r->group];
+      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * sum[i]);
+    }
+    const uint8_t *bw = w + b * BLOCK * PANEL;
+    const int8_t *bx = x + b * BLOCK;
+#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+    if (narrow) dot_narrow_block(rows, vectors, bw, bx, r->x_bytes, acc);
+    else
+#endif
+      dot_steps(rows, vectors, bw, bx, r->x_bytes, blocked ? BLOCK / 4 : c->steps, acc);
+    (void)narrow;
+    UNROLL for (int j = 0; j < vectors; j++) {
+      floats scale = floats_load(c->scale[b] + column + j * LANES);
+      UNROLL for (int i = 0; i < rows; i++) {
+        floats products = floats_from_ints(acc[i][j]);
+        total[i][j] = b == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i][j]);
+        if (kind == NIBBLES_MIN)
+          total[i][j] = floats_fma(floats_set(-sum[i]), floats_load(c->min[b] + column + j * LANES), total[i][j]);
+      }
+    }
+  }
+  UNROLL for (int i = 0; i < rows; i++) {
+    floats scale = floats_set(activations_at(r->x + (first + i) * r->x_bytes, r->padded).scale[r->group]);
+    float *y = (float *)((char *)r->y + (first + i) * r->y_bytes) + column;
+    UNROLL for (int j = 0; j < vectors; j++) {
+      floats value = r->group == 0 ? floats_mul(total[i][j], scale)
+                                   : floats_fma(total[i][j], scale, floats_load(y + j * LANES));
+      floats_store(y + j * LANES, value);
+    }
+  }
+}
+
+/* Accumulators of a tile: 24 of 32 registers of 512 bits, 12 of 16 of 256; blocks need as many again for their sums. */
+#define TILE_VECTORS (LANES == 16 ? 4 : 2)
+#define TILE_ROWS(kind) ((kind) == WHOLE_BYTES ? 6 : 3)
+
+INLINE void all_rows(const int kind, const int narrow, const struct chunk *c, const struct rows *r) {
+  int i = 0;
+  for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
+    for (i = 0; i + TILE_ROWS(kind) <= r->count; i += TILE_ROWS(kind))
+      tile(TILE_ROWS(kind), TILE_VECTORS, kind, narrow, c, r, i, column);
+  for (; i < r->count; i++) tile(1, MAX_VECTORS, kind, narrow, c, r, i, 0);
+}
+
+INLINE void begin_tiles(int rows) { (void)rows; }
+INLINE void end_tiles(void) {}
+
+static void multiply(const struct chunk *c, const struct rows *r) {
+  if (c->header->kind == WHOLE_BYTES) all_rows(WHOLE_BYTES, 0, c, r);
+  else if (c->header->kind == NIBBLES_MIN) all_rows(NIBBLES_MIN, 1, c, r);
+  else if (c->header->narrow) all_rows(NIBBLES, 1, c, r);
+  else all_rows(NIBBLES, 0, c, r);
+}
+
+#endif
