@@ -2,6 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { libraryInfo } from '../ggml/library.ts';
 import { measureRates, peakRows, type TypeRate } from '../ggml/peaks.ts';
+import { type KernelsInfo, kernelsInfo } from '../kernels/library.ts';
 import { Model, type ModelOptions } from '../model/cogvlm2.ts';
 import { type Cost, limitMs, type Peaks, partBytes } from '../model/cost.ts';
 import { describeMachine } from './cpu-watch.ts';
@@ -26,7 +27,7 @@ export interface BenchResult {
   version: 1;
   date: string;
   machine: ReturnType<typeof describeMachine>;
-  engine: { ggml: string; commit: string; device: string; threads: number };
+  engine: { ggml: string; commit: string; device: string; threads: number; kernels: KernelsInfo['variant'] };
   model: { name: string; sizeBytes: number; types: Partial<Record<DType, number>> };
   /** What products reach here with weights of each type, and the best of them, which the limits are computed from. */
   rates: TypeRate[];
@@ -79,7 +80,13 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
     version: 1,
     date: new Date().toISOString(),
     machine: describeMachine(),
-    engine: { ggml: version, commit, device: engine.device.description, threads: engine.threads },
+    engine: {
+      ggml: version,
+      commit,
+      device: engine.device.description,
+      threads: engine.threads,
+      kernels: kernelsInfo().variant,
+    },
     model: { name: checkpoint.name, sizeBytes: Object.values(types).reduce((a, b) => a + b, 0), types },
     rates,
     peaks,

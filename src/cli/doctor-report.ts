@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { stateDirectory } from '../files/user-folders.ts';
 import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
+import { variantNames } from '../kernels/variants.ts';
 import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './failure.ts';
-import type { Device, FoundModel, LibraryInfo } from './library.ts';
+import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
 import { renderTable } from './table.ts';
 import { formatBytes } from './units.ts';
@@ -24,6 +25,7 @@ export interface DoctorReport {
   memory: { totalBytes: number; freeBytes: number };
   libraries: Found<LibraryInfo>;
   devices: Found<Device[]>;
+  kernels: Found<KernelsInfo>;
   packedTypes: Found<string[]>;
   models: Found<FoundModel[]>;
   /** Directory of the image cache on disk. */
@@ -55,6 +57,7 @@ export async function examine(
     memory: { totalBytes: totalMemoryBytes(), freeBytes: availableMemoryBytes() },
     libraries: await attempt(() => library.libraryInfo()),
     devices: await attempt(() => library.listDevices()),
+    kernels: await attempt(() => library.kernelsInfo()),
     packedTypes: await attempt(() => library.packedTypes()),
     models: await attempt(() => library.listModels()),
     imageCache: await attempt(async () => {
@@ -93,6 +96,12 @@ export function renderReport(report: DoctorReport): string {
           `${d.name} (${d.kind}): ${d.description}, ${formatBytes(d.memoryTotalBytes)}, ${formatBytes(d.memoryFreeBytes)} free`,
       ),
     ),
+    ...partLines('kernels', report.kernels, ({ variant, supported, reason }) => [
+      variant === 'ggml'
+        ? `ggml's: ${reason}`
+        : `our own, for ${variantNames[variant]} (COGVLM2_KERNELS=${variant})`,
+      ...(supported.length > 0 ? [`this processor can run ${supported.join(', ')}`] : []),
+    ]),
     ...partLines('packed', report.packedTypes, (types) => [
       types.length === 0 ? 'no type of weights' : `${types.join(', ')}: the CPU's faster types of weights`,
     ]),

@@ -26,6 +26,7 @@ import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { Page } from '../image/page.ts';
+import type { kernelsInfo } from '../kernels/library.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
 import type { PlanOptions } from '../model/plan-model.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
@@ -41,6 +42,7 @@ export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
 export type LibraryInfo = ReturnType<typeof libraryInfo>;
 export type ModelBatchOptions = Omit<BatchOptions, 'backend' | 'wantsBytes'>;
+export type KernelsInfo = ReturnType<typeof kernelsInfo>;
 export interface QueueBatchOptions extends ModelBatchOptions {
   answer: Job['options'];
   /** Names the run, so that a later one finds its jobs again. */
@@ -58,6 +60,8 @@ export interface Library {
   libraryInfo(): Promise<LibraryInfo>;
   /** The image cache on disk; where there can be none, the sentence why. */
   openImageCache(env: Terminal['env']): Promise<DiskImageCache | string>;
+  /** Which CPU kernels are used. */
+  kernelsInfo(): Promise<KernelsInfo>;
   /** The types of weights that the CPU has a faster layout for. */
   packedTypes(): Promise<ReturnType<typeof packedTypes>>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
@@ -115,6 +119,7 @@ export const library: Library = {
     const { DiskImageCache, diskCacheDirectory } = await import('../generate/disk-image-cache.ts');
     return DiskImageCache.open({ directory: diskCacheDirectory(env) });
   },
+  kernelsInfo: async () => (await import('../kernels/library.ts')).kernelsInfo(),
   packedTypes: async () => (await import('../ggml/packing.ts')).packedTypes(),
   trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
   convert: async (path, outPath, options) => {

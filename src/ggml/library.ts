@@ -34,6 +34,8 @@ export interface Ggml {
   text(name: FunctionName, ...args: NativeValue[]): string;
   /** Runs on a thread of libuv's pool, so that the event loop stays free. Resolves with the number returned. */
   numberAsync(name: FunctionName, ...args: NativeValue[]): Promise<number>;
+  /** The address of a function of the base library, for native code that calls it. */
+  symbol(name: string): Pointer;
   /** The same for functions that return nothing. */
   runAsync(name: FunctionName, ...args: NativeValue[]): Promise<void>;
 }
@@ -70,9 +72,10 @@ export function libraryInfo(): LibraryInfo {
 
 function load(directory: string): Ggml {
   const functions = new Map<string, KoffiFunction>();
+  let base: ReturnType<typeof koffi.load>;
   try {
     // The device registry links against the base library, which must therefore be in the process first.
-    const base = koffi.load(libraryFile(directory, 'ggml-base'));
+    base = koffi.load(libraryFile(directory, 'ggml-base'));
     const registry = koffi.load(libraryFile(directory, 'ggml'));
     for (const [name, signature] of Object.entries(signatures.base))
       functions.set(name, base.func(signature));
@@ -112,6 +115,7 @@ function load(directory: string): Ggml {
     number: (name, ...args) => Number(call(name)(...args)),
     text: (name, ...args) => String(call(name)(...args)),
     numberAsync: async (name, ...args) => Number(await callAsync(name, args)),
+    symbol: (name) => koffi.address(base.symbol(name)),
     runAsync: async (name, ...args) => void (await callAsync(name, args)),
   };
   checkVersion(lib);

@@ -1,4 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
+import { type Kernels, kernels } from '../kernels/library.ts';
+import { product, quantize } from '../kernels/matmul.ts';
 import type { Context } from './context.ts';
 import type { FunctionName, Pointer } from './declarations.ts';
 import { type DType, dtypes } from './dtype.ts';
@@ -21,6 +23,7 @@ import {
 export class Ops {
   protected readonly context: Context;
   readonly #packed: PackedWeights | undefined;
+  readonly #quantizedBy = new Map<Tensor, Tensor>();
 
   /** @param packed weights to multiply with instead of those that they are copies of */
   constructor(context: Context, packed?: PackedWeights) {
@@ -55,8 +58,19 @@ export class Ops {
       weight,
       x,
     );
-    const { pointer } = this.#packed?.get(weight) ?? weight;
-    return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], pointer, x.pointer);
+    const packed = this.#packed?.get(weight) ?? weight;
+    const ours = packed.type === 'i8' ? kernels() : null;
+    if (ours) return product(this, ours, weight, packed, x, this.#quantized(x, ours));
+    return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], packed.pointer, x.pointer);
+  }
+
+  /** x as bytes, for our kernels; one node for all products of the same x. */
+  #quantized(x: Tensor, ours: Kernels): Tensor {
+    const known = this.#quantizedBy.get(x);
+    if (known) return known;
+    const made = quantize(this, ours, x);
+    this.#quantizedBy.set(x, made);
+    return made;
   }
 
   /** (x - mean) / sqrt(variance + eps) over each row. */

@@ -1,60 +1,72 @@
+import type { Use } from '../kernels/matmul.ts';
 import { Context } from './context.ts';
 import type { Engine } from './engine.ts';
 import { ggml } from './library.ts';
+import type { Layout } from './packing.ts';
 import { advise } from './page-advice.ts';
-import { byteSize, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 
 /** Packed copies by the weight that they are of; a graph that is given them multiplies with those. */
 export type PackedWeights = ReadonlyMap<Tensor, Tensor>;
 
 /** Memory for one packed weight. */
 interface Place {
+  layout: Layout;
   tensor: Tensor;
   free: () => void;
 }
 
+/** A weight and the layout that it is packed in. */
+interface Packable {
+  weight: Tensor;
+  layout: Layout;
+}
+
 /**
- * Weights that are packed once, when they are first needed, and stay so: those of every decode step. They cost their
- * own size in memory that cannot be given back to the file, so where that is short none of them is packed.
+ * Weights that are packed once, when they are first needed, and stay so: those of every decode step. The copies cannot be
+ * given back to the file, so where memory is short none is made.
  */
 export class KeptWeights {
   readonly #engine: Engine;
-  readonly #weights: readonly Tensor[];
+  readonly #packable: readonly Packable[];
   readonly #packed = new Map<Tensor, Tensor>();
+  readonly #places: Place[] = [];
   /** The weights that are being packed now. */
   #packing: Promise<void> | undefined;
 
   /**
    * @param options.freeBytes of the machine's memory
-   * @param options.alikeOnly leaves out types whose packed products round one row otherwise than several
+   * @param options.batchInvariantOnly leaves out layouts whose products depend on the number of rows
    */
   constructor(
     engine: Engine,
     weights: readonly Tensor[],
-    { freeBytes, alikeOnly }: { freeBytes: number; alikeOnly: boolean },
+    { freeBytes, batchInvariantOnly }: { freeBytes: number; batchInvariantOnly: boolean },
   ) {
     this.#engine = engine;
-    const packable = weights.filter((weight) => engine.packing?.keeps(weight, { alikeOnly }));
-    this.#weights = leavesRoom(totalBytes(packable), freeBytes) ? packable : [];
+    const packable = packableOf(engine, weights, 'any rows').filter(
+      ({ layout }) => layout.batchInvariant || !batchInvariantOnly,
+    );
+    this.#packable = leavesRoom(totalBytes(packable), freeBytes) ? packable : [];
   }
 
-  /** Whether there is, or will be, a packed copy of this one. */
-  has(weight: Tensor): boolean {
-    return this.#weights.includes(weight);
+  /** The layout that this weight has, or will have; undefined where it stays as it is stored. */
+  layoutOf(weight: Tensor): Layout | undefined {
+    return this.#packable.find((each) => each.weight === weight)?.layout;
   }
 
   /** Bytes of packed copies that there will be. */
   get sizeBytes(): number {
-    return totalBytes(this.#weights);
+    return totalBytes(this.#packable);
   }
 
   /**
    * Resolves when all are packed; only the first call takes time. An abort rejects, with the signal's reason, as soon as
-   * the few weights that are being packed are; the next call goes on from there.
+   * the few weights that are being packed are done; the next call continues from there.
    */
   async ready(signal?: AbortSignal): Promise<PackedWeights> {
     this.#engine.checkAlive();
-    while (this.#packed.size < this.#weights.length) {
+    while (this.#packed.size < this.#packable.length) {
       signal?.throwIfAborted();
       this.#packing ??= this.#packSome().finally(() => {
         this.#packing = undefined;
@@ -64,15 +76,27 @@ export class KeptWeights {
     return this.#packed;
   }
 
+  /** Frees the copies once no graph that was begun before reads them. The engine's end does so at the latest. */
+  free(): void {
+    for (const { free } of this.#places.splice(0)) free();
+    this.#packed.clear();
+  }
+
   async #packSome(): Promise<void> {
     const first = this.#packed.size;
-    const some = this.#weights.slice(first, first + packedAtOnce);
-    const packed = await this.#engine.alongside(() => pack(some, (weight) => place(this.#engine, weight)));
+    const some = this.#packable.slice(first, first + packedAtOnce);
+    const packed = await this.#engine.alongside(() =>
+      pack(some, ({ layout }) => {
+        const made = place(this.#engine, layout);
+        this.#places.push(made);
+        return made;
+      }),
+    );
     for (const [weight, copy] of packed) this.#packed.set(weight, copy);
   }
 }
 
-/** As many as libuv has threads by default: of the 19 B model 130 MB at most, a fifth of a second's work. */
+/** As many as libuv has threads by default: at most 130 MB of the 19 B model, a fifth of a second's work. */
 const packedAtOnce = 4;
 
 /** Copies may take half of what is free: the rest is for the cache of keys and values, scratch, and the file's pages. */
@@ -82,18 +106,18 @@ export function leavesRoom(copiesBytes: number, freeBytes: number): boolean {
 
 /**
  * One pass of many rows over a stack of layers, one after the other, with packed memory for two layers: while one
- * computes, the next is packed. The rows amortise it, so that nothing need be kept from one pass to the next.
+ * computes, the next is packed. The rows amortise the packing, so nothing is kept from one pass to the next.
  */
 export class PackedPass {
   readonly #engine: Engine;
-  readonly #layers: readonly (readonly Tensor[])[];
+  readonly #layers: readonly (readonly Packable[])[];
   readonly #places: [Map<number, Place>, Map<number, Place>] = [new Map(), new Map()];
   #ahead: { layer: number; packed: Promise<PackedWeights> } | undefined;
 
   /** @param layers each layer's weights, in the order in which they will be used */
   constructor(engine: Engine, layers: readonly (readonly Tensor[])[]) {
     this.#engine = engine;
-    this.#layers = layers.map((weights) => weights.filter((weight) => engine.packing?.bufferTypeFor(weight)));
+    this.#layers = layers.map((weights) => packableOf(engine, weights, 'many rows'));
   }
 
   /** Call for each layer in turn, when the graphs of the one before have run. */
@@ -101,7 +125,7 @@ export class PackedPass {
     const ahead = this.#ahead?.layer === layer ? this.#ahead.packed : this.#pack(layer);
     const packed = await ahead;
     const next = this.#pack(layer + 1);
-    // Its failure is told when it is that layer's turn.
+    // Its failure is reported when it is that layer's turn.
     next.catch(() => {});
     this.#ahead = { layer: layer + 1, packed: next };
     return packed;
@@ -119,11 +143,11 @@ export class PackedPass {
   #pack(layer: number): Promise<PackedWeights> {
     const places = this.#places[layer % 2 === 0 ? 0 : 1];
     return this.#engine.alongside(() =>
-      pack(this.#layers[layer] ?? [], (weight, i) => {
+      pack(this.#layers[layer] ?? [], ({ layout }, i) => {
         const there = places.get(i);
-        if (there && fits(there.tensor, weight)) return there;
+        if (there && fits(there.layout, layout)) return there;
         there?.free();
-        const made = place(this.#engine, weight);
+        const made = place(this.#engine, layout);
         places.set(i, made);
         return made;
       }),
@@ -131,43 +155,39 @@ export class PackedPass {
   }
 }
 
+function packableOf(engine: Engine, weights: readonly Tensor[], use: Use): Packable[] {
+  return weights.flatMap((weight) => {
+    const layout = engine.packing?.layoutOf(weight, use);
+    return layout ? [{ weight, layout }] : [];
+  });
+}
+
 /** Each on a thread of libuv's pool. */
 async function pack(
-  weights: readonly Tensor[],
-  placeOf: (weight: Tensor, index: number) => Place,
+  packable: readonly Packable[],
+  placeOf: (packable: Packable, index: number) => Place,
 ): Promise<PackedWeights> {
-  const lib = ggml();
-  const pairs = weights.map((weight, i) => [weight, placeOf(weight, i).tensor] as const);
-  await Promise.all(
-    pairs.map(([weight, to]) => {
-      const data = BigInt(lib.number('ggml_get_data', weight.pointer));
-      return lib.runAsync(
-        'ggml_backend_tensor_set',
-        to.pointer,
-        data,
-        0,
-        byteSize(weight.type, weight.shape),
-      );
-    }),
-  );
-  return new Map(pairs);
+  const packed = packable.map((each, i) => [each.weight, placeOf(each, i).tensor] as const);
+  await Promise.all(packed.map(([weight, copy], i) => packable[i]!.layout.pack(weight, copy)));
+  return new Map(packed);
 }
 
-function place(engine: Engine, weight: Tensor): Place {
+function place(engine: Engine, layout: Layout): Place {
   const context = Context.forTensors(1);
-  const tensor = context.tensor(weight.type, weight.shape);
-  const bufferType = engine.packing?.bufferTypeFor(weight) ?? engine.bufferType('cpu');
-  const { free } = engine.allocate(context, bufferType);
+  const tensor = context.tensor(layout.type, layout.sizes);
+  const { free } = engine.allocate(context, layout.bufferType ?? engine.bufferType('cpu'));
   // It is read from end to end for each token: with small pages the processor waits for their addresses, too.
   const address = BigInt(ggml().number('ggml_get_data', tensor.pointer));
-  advise(address, byteSize(weight.type, weight.shape), 'hugePages');
-  return { tensor, free };
+  advise(address, layout.sizeBytes, 'hugePages');
+  return { layout, tensor, free };
 }
 
-function fits(a: Tensor, b: Tensor): boolean {
-  return a.type === b.type && a.shape.every((size, axis) => size === b.shape[axis]);
+function fits(a: Layout, b: Layout): boolean {
+  return (
+    a.type === b.type && a.bufferType === b.bufferType && a.sizes.every((size, i) => size === b.sizes[i])
+  );
 }
 
-function totalBytes(weights: readonly Tensor[]): number {
-  return weights.reduce((sum, { type, shape }) => sum + byteSize(type, shape), 0);
+function totalBytes(packable: readonly Packable[]): number {
+  return packable.reduce((sum, { layout }) => sum + layout.sizeBytes, 0);
 }

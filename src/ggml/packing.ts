@@ -1,37 +1,52 @@
 import koffi from 'koffi';
+import { type Kernels, kernels } from '../kernels/library.ts';
+import { type Format, formatOf, packedBytes, packWeight, type Use } from '../kernels/matmul.ts';
 import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { findDevice } from './devices.ts';
 import { type DType, dtypeNames, isFloat, isTarget } from './dtype.ts';
 import { ggml } from './library.ts';
-import type { Tensor } from './tensor.ts';
+import { byteSize, type Tensor } from './tensor.ts';
+
+/** What decides how a weight can be packed. */
+export type Weight = Pick<Tensor, 'type' | 'shape'>;
+
+/** A faster layout of a weight on the CPU, and how it is made. */
+export interface Layout {
+  /** Of the tensor that holds the copy: the weight's own, or bytes for our kernels. */
+  type: DType;
+  sizes: readonly number[];
+  sizeBytes: number;
+  /** ggml's kind of memory for it; null for plain memory. */
+  bufferType: Pointer | null;
+  /** Whether a row's product has the same bits for any number of rows. */
+  batchInvariant: boolean;
+  /** Fills the copy, on a thread of libuv's pool. */
+  pack(weight: Tensor, copy: Tensor): Promise<void>;
+}
 
 /** Types that this machine's CPU multiplies faster from a layout of its own. @throws CogVLM2Error `engine_unavailable`. */
 export function packedTypes(): DType[] {
   const packing = new Packing(findDevice('cpu').pointer);
   return dtypeNames.filter(
-    (type) => isTarget(type) && packing.bufferTypeFor({ type, shape: [4096, 4096, 1, 1] }),
+    (type) => isTarget(type) && packing.layoutOf({ type, shape: [4096, 4096, 1, 1] }, 'any rows'),
   );
 }
 
-/** What decides whether there is a layout for a weight. */
-export type Weight = Pick<Tensor, 'type' | 'shape'>;
-
 /**
- * Types whose packed products round one row and four rows alike, so that a sequence's numbers do not depend on how many
- * are decoded beside it. Those of q4_K do not: one row differs from four in the last bits.
+ * Types whose copies in ggml's layout are multiplied with the same result for one row and for four. Those of q4_K are not:
+ * the last bits differ.
  */
-const roundsAlike: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
+const batchInvariantInGgml: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
 
-/** Of weights as they are stored: whether one row is multiplied by another kernel than two and more, which round alike. */
+/** Of weights as they are stored: whether ggml multiplies one row with another kernel than two and more rows. */
 export function oneRowDiffers(type: DType): boolean {
   return isFloat(type) || type === 'iq4_nl';
 }
 
 /**
- * The layouts of weights that this CPU multiplies faster than the stored one: ggml's "extra buffer types". Rows are
- * interleaved so that one instruction serves eight of them. A packed copy is as large as the original; ggml makes it
- * when a tensor in such a buffer is set.
+ * The layouts of weights that this CPU multiplies faster than the stored one: those of our kernels (src/kernels), else ggml's
+ * "extra buffer types", which ggml fills when a tensor in such a buffer is set.
  */
 export class Packing {
   readonly #device: Pointer;
@@ -44,15 +59,32 @@ export class Packing {
   }
 
   /**
-   * Whether a packed copy of this weight may be used for every token.
-   * @param options.alikeOnly not if its products would round one row otherwise than several
+   * The best layout for a weight, or null when it is best multiplied as it is stored.
+   * @param use `many rows` allows a layout that is larger and faster with many rows
    */
-  keeps(weight: Weight, { alikeOnly }: { alikeOnly: boolean }): boolean {
-    return (!alikeOnly || roundsAlike.has(weight.type)) && this.bufferTypeFor(weight) !== null;
+  layoutOf(weight: Weight, use: Use): Layout | null {
+    const found = kernels();
+    const format = found && formatOf(found, weight, use);
+    return format ? kernelLayout(found, weight, format) : this.#ggmlLayout(weight);
   }
 
-  /** Where a packed copy of this weight can live, or null when the CPU has no better layout for its type and shape. */
-  bufferTypeFor({ type, shape }: Weight): Pointer | null {
+  #ggmlLayout(weight: Weight): Layout | null {
+    const bufferType = this.#bufferTypeFor(weight);
+    if (bufferType === null) return null;
+    const { type, shape } = weight;
+    const sizeBytes = byteSize(type, shape);
+    return {
+      type,
+      sizes: shape,
+      sizeBytes,
+      bufferType,
+      batchInvariant: batchInvariantInGgml.has(type),
+      pack: (from, copy) =>
+        ggml().runAsync('ggml_backend_tensor_set', copy.pointer, dataOf(from), 0, sizeBytes),
+    };
+  }
+
+  #bufferTypeFor({ type, shape }: Weight): Pointer | null {
     const key = `${type} ${shape.join()}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -76,6 +108,23 @@ export class Packing {
       lib.run('ggml_backend_buffer_free', buffer);
     }
   }
+}
+
+function kernelLayout(kernels: Kernels, weight: Weight, format: Format): Layout {
+  const sizeBytes = packedBytes(weight, format);
+  return {
+    type: 'i8',
+    sizes: [sizeBytes],
+    sizeBytes,
+    bufferType: null,
+    batchInvariant: true,
+    pack: (from, copy) => packWeight(kernels, from, format, dataOf(from), dataOf(copy)),
+  };
+}
+
+/** Where a tensor's elements are. */
+function dataOf({ pointer }: Tensor): Pointer {
+  return BigInt(ggml().number('ggml_get_data', pointer));
 }
 
 function extraBufferTypes(device: Pointer): Pointer[] {

@@ -3,7 +3,8 @@ import { type DType, dtypes, rowBytes } from './dtype.ts';
 import type { Engine } from './engine.ts';
 import { Graph } from './graph.ts';
 import { ggml } from './library.ts';
-import { PackedPass, type PackedWeights } from './packed-weights.ts';
+import { availableMemoryBytes } from './machine.ts';
+import { KeptWeights, PackedPass, type PackedWeights } from './packed-weights.ts';
 import type { Tensor } from './tensor.ts';
 
 /** What this machine and this ggml reach with weights of one type. */
@@ -13,7 +14,7 @@ export interface TypeRate {
   packed: boolean;
   /** A product of a large matrix with 256 rows: bound by arithmetic. */
   flopPerSecond: number;
-  /** With one row: bound by reading the weights. */
+  /** With one row: bound by reading the weights. Bytes of the stored weights, whatever the copy's size is. */
   bytesPerSecond: number;
 }
 
@@ -35,10 +36,14 @@ export async function measureRates(
     const memory = engine.allocate(context);
     fill(weight);
     const pass = new PackedPass(engine, [[weight]]);
+    const kept = new KeptWeights(engine, [weight], {
+      freeBytes: availableMemoryBytes(),
+      batchInvariantOnly: false,
+    });
     try {
       const packed = await pass.ready(0);
       const wideMs = await bestMs(engine, weight, packed, wideRows);
-      const narrowMs = await bestMs(engine, weight, packed, 1);
+      const narrowMs = await bestMs(engine, weight, await kept.ready(), 1);
       rates.push({
         type,
         packed: packed.size > 0,
@@ -47,6 +52,7 @@ export async function measureRates(
       });
     } finally {
       await pass.end();
+      kept.free();
       memory.free();
     }
   }

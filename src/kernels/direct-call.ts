@@ -19,13 +19,14 @@ const [shapeAt, stridesAt, sourcesAt, dataAt] = [16, 48, 152, 248];
 
 /**
  * Calls a kernel as ggml's threads would, one thread after the other: for the self-test and the tests. Fills `dst.data`.
+ * @returns the address of the first element of `dst`
  */
 export function callKernel(
   address: Pointer,
   dst: PlainTensor,
   sources: readonly PlainTensor[],
   { threads = 1, user = 0n }: { threads?: number; user?: bigint } = {},
-): void {
+): Pointer {
   // Whatever native memory points to must stay referenced until the end.
   const structs = [dst, ...sources].map(structOf);
   const [target] = structs;
@@ -33,6 +34,12 @@ export function callKernel(
     target!.writeBigUInt64LE(koffi.address(source), sourcesAt + 8 * i);
   const kernel = koffi.decode(address, kernelType);
   for (let thread = 0; thread < threads; thread++) kernel(target, thread, threads, user);
+  return addressOf(dst);
+}
+
+/** Where a tensor's first element is. */
+export function addressOf({ data, offsetBytes = 0 }: PlainTensor): Pointer {
+  return koffi.address(data) + BigInt(offsetBytes);
 }
 
 function structOf({ type, shape, data, strides, offsetBytes = 0 }: PlainTensor): Buffer {
@@ -41,6 +48,6 @@ function structOf({ type, shape, data, strides, offsetBytes = 0 }: PlainTensor):
   for (const [axis, size] of shape.entries()) struct.writeBigInt64LE(BigInt(size), shapeAt + 8 * axis);
   for (const [axis, stride] of (strides ?? contiguousStrides(type, shape)).entries())
     struct.writeBigUInt64LE(BigInt(stride), stridesAt + 8 * axis);
-  struct.writeBigUInt64LE(koffi.address(data) + BigInt(offsetBytes), dataAt);
+  struct.writeBigUInt64LE(addressOf({ type, shape, data, offsetBytes }), dataAt);
   return struct;
 }

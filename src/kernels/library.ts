@@ -7,13 +7,30 @@ import { selfTest } from './self-test.ts';
 import { platformHere, platforms, type Variant, variants } from './variants.ts';
 
 /** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
-export type KernelName = 'quantize' | 'attention' | 'attention_append' | 'attention_scratch';
+export type KernelName = 'quantize' | 'matmul' | 'attention' | 'attention_append' | 'attention_scratch';
 
 /** The compiled kernels of one instruction set. */
 export interface Kernels {
   readonly variant: Variant;
-  /** `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)` */
-  address(name: KernelName): Pointer;
+  /** Of a node: `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)`; others as their C files say. */
+  address(name: KernelName | 'pack_bytes' | 'pack_nibbles'): Pointer;
+  /** The functions of c/pack.c, on a thread of libuv's pool. Packed weights are for this variant only. */
+  packNibbles(
+    from: Pointer,
+    rowBytes: number,
+    k: number,
+    columns: number,
+    type: number,
+    to: Pointer,
+  ): Promise<void>;
+  packBytes(
+    from: Pointer,
+    rowBytes: number,
+    k: number,
+    columns: number,
+    convert: Pointer | null,
+    to: Pointer,
+  ): Promise<void>;
 }
 
 /** What is used, for `doctor` and `bench`. */
@@ -81,7 +98,24 @@ export function supportedVariants(file: string): Variant[] {
 /** One variant of a library, whether or not it is the one in use. */
 export function openVariant(file: string, variant: Variant): Kernels {
   const library = koffi.load(file);
-  return { variant, address: (name) => koffi.address(library.symbol(`${name}_${variant}`)) };
+  const parameters = 'void *from, size_t row_bytes, int64_t k, int64_t columns';
+  const packNibbles = library.func(`void pack_nibbles_${variant}(${parameters}, int type, void *to)`);
+  const packBytes = library.func(`void pack_bytes_${variant}(${parameters}, void *convert, void *to)`);
+  return {
+    variant,
+    address: (name) => koffi.address(library.symbol(`${name}_${variant}`)),
+    packNibbles: (...args) => onPoolThread(packNibbles, args),
+    packBytes: (...args) => onPoolThread(packBytes, args),
+  };
+}
+
+function onPoolThread(
+  native: ReturnType<ReturnType<typeof koffi.load>['func']>,
+  args: readonly (Pointer | number | null)[],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    native.async(...args, (error: unknown) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** @throws CogVLM2Error `invalid_value` */

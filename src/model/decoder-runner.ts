@@ -60,14 +60,14 @@ export class DecoderRunner {
     const language = [...matrices['language experts'], ...matrices.lm_head].flat();
     this.#languageWeights = new KeptWeights(engine, language, {
       freeBytes: availableMemoryBytes(),
-      alikeOnly: batchInvariant,
+      batchInvariantOnly: batchInvariant,
     });
     const isSplit = language.some(
-      (weight) => oneRowDiffers(weight.type) && !this.#languageWeights.has(weight),
+      (weight) => oneRowDiffers(weight.type) && !this.#languageWeights.layoutOf(weight),
     );
     this.#leastRows = isSplit ? 2 : 1;
     const vision = matrices['vision experts'];
-    const packsVision = vision.flat().some((weight) => engine.packing?.bufferTypeFor(weight));
+    const packsVision = vision.flat().some((weight) => engine.packing?.layoutOf(weight, 'many rows'));
     this.#visionMatrices = packsVision ? vision : null;
   }
 

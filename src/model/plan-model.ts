@@ -75,10 +75,12 @@ function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
     const { part } = partOf(name);
     return shape.length === 2 && (part === 'language experts' || part === 'lm_head');
   });
-  const packable = language.filter(({ type, shape }) =>
-    packing.keeps({ type, shape: toShape(shape.toReversed(), type) }, { alikeOnly: !oneSequence }),
+  const layouts = language.map(({ type, shape }) =>
+    packing.layoutOf({ type, shape: toShape(shape.toReversed(), type) }, 'any rows'),
   );
-  return sumOf(packable.map(({ sizeBytes }) => sizeBytes));
+  return sumOf(
+    layouts.map((layout) => (layout && (layout.batchInvariant || oneSequence) ? layout.sizeBytes : 0)),
+  );
 }
 
 /** @throws CogVLM2Error `invalid_value` with the limits. */

@@ -64,6 +64,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       { name: 'CPU', description: 'A processor', kind: 'cpu', memoryTotalBytes: 8e9, memoryFreeBytes: 4e9 },
     ],
     openImageCache: realLibrary.openImageCache,
+    kernelsInfo: async () => ({ variant: 'avx512', supported: ['avx2', 'avx512'], reason: null }),
     packedTypes: async () => ['q4_0', 'q4_k'],
     libraryInfo: async () => ({
       directory: '/libraries',

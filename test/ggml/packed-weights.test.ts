@@ -8,6 +8,8 @@ import { ggml } from '../../src/ggml/library.ts';
 import { KeptWeights, leavesRoom, PackedPass, type PackedWeights } from '../../src/ggml/packed-weights.ts';
 import type { Tensor } from '../../src/ggml/tensor.ts';
 
+// ggml's own layouts; test/kernels/packed-weights.test.ts is for those of our kernels.
+process.env.COGVLM2_KERNELS = 'ggml';
 const engine = new Engine({ device: 'cpu', threads: 1 });
 afterAll(() => engine[Symbol.dispose]());
 const columns = 512;
@@ -45,17 +47,17 @@ function expectAlike(actual: Float32Array, wanted: Float32Array): void {
 
 /** Types that this processor has a layout for; the tests of copies run for these. */
 const packable = (['q4_0', 'iq4_nl', 'q4_k'] as const).filter((type) =>
-  engine.packing?.bufferTypeFor(weight(type, 1)),
+  engine.packing?.layoutOf(weight(type, 1), 'any rows'),
 );
 
 describe('which weights are packed', () => {
   test.runIf(process.arch === 'x64')('four-bit types are, with whole groups of eight rows', () => {
     expect(packable).toEqual(['q4_0', 'iq4_nl', 'q4_k']);
-    expect(engine.packing?.bufferTypeFor(weight('q4_k', 1, 23))).toBeNull();
+    expect(engine.packing?.layoutOf(weight('q4_k', 1, 23), 'any rows')).toBeNull();
   });
 
   test('float32 never is', () => {
-    expect(engine.packing?.bufferTypeFor(weight('f32', 1))).toBeNull();
+    expect(engine.packing?.layoutOf(weight('f32', 1), 'any rows')).toBeNull();
   });
 
   test('copies may take half of the free memory', () => {
@@ -67,7 +69,10 @@ describe('which weights are packed', () => {
 describe.runIf(packable.includes('q4_0'))('kept weights', () => {
   test('give the products of the stored ones', async () => {
     const stored = weight('q4_0', 2);
-    const kept = new KeptWeights(engine, [stored, weight('f32', 3)], { freeBytes: 1e9, alikeOnly: true });
+    const kept = new KeptWeights(engine, [stored, weight('f32', 3)], {
+      freeBytes: 1e9,
+      batchInvariantOnly: true,
+    });
     expect(kept.sizeBytes).toBe(rowBytes('q4_0', columns) * rows);
     const packed = await kept.ready();
     expect(packed.size).toBe(1);
@@ -79,7 +84,10 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     'of %s round a row alike whatever rows are beside it',
     async (type) => {
       const stored = weight(type, 2);
-      const packed = await new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: true }).ready();
+      const packed = await new KeptWeights(engine, [stored], {
+        freeBytes: 1e9,
+        batchInvariantOnly: true,
+      }).ready();
       const whole = await product(stored, packed, 16);
       for (const count of [1, 2, 3, 4, 5, 12])
         expect(await product(stored, packed, count)).toEqual(whole.slice(0, count * rows));
@@ -88,8 +96,8 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 
   test('are none where memory is short, and none of a type that rounds otherwise', async () => {
     for (const kept of [
-      new KeptWeights(engine, [weight('q4_0', 2)], { freeBytes: 100, alikeOnly: true }),
-      new KeptWeights(engine, [weight('q4_k', 2)], { freeBytes: 1e9, alikeOnly: true }),
+      new KeptWeights(engine, [weight('q4_0', 2)], { freeBytes: 100, batchInvariantOnly: true }),
+      new KeptWeights(engine, [weight('q4_k', 2)], { freeBytes: 1e9, batchInvariantOnly: true }),
     ]) {
       expect(kept.sizeBytes).toBe(0);
       expect((await kept.ready()).size).toBe(0);
@@ -98,7 +106,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 
   test('are packed a few at a time, so that an abort leaves the rest, and the next call goes on there', async () => {
     const weights = Array.from({ length: 30 }, (_, seed) => weight('q4_0', seed));
-    const kept = new KeptWeights(engine, weights, { freeBytes: 1e9, alikeOnly: true });
+    const kept = new KeptWeights(engine, weights, { freeBytes: 1e9, batchInvariantOnly: true });
     const packing = vi.spyOn(ggml(), 'runAsync');
     const stop = new AbortController();
     const reason = new Error('enough');
@@ -116,7 +124,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 
   test('of a type that rounds otherwise are kept where one row is never beside others', async () => {
     const stored = weight('q4_k', 2);
-    const kept = new KeptWeights(engine, [stored], { freeBytes: 1e9, alikeOnly: false });
+    const kept = new KeptWeights(engine, [stored], { freeBytes: 1e9, batchInvariantOnly: false });
     expectAlike(await product(stored, await kept.ready(), 1), await product(stored, undefined, 1));
   });
 });
@@ -150,10 +158,10 @@ describe.each(packable)('%s', (type: Packable) => {
 test('an engine that is disposed while weights are packed frees them after that', async () => {
   const other = new Engine({ device: 'cpu', threads: 1 });
   const stored = weight('q4_0', 20, 8192);
-  const ready = new KeptWeights(other, [stored], { freeBytes: 1e12, alikeOnly: true }).ready();
+  const ready = new KeptWeights(other, [stored], { freeBytes: 1e12, batchInvariantOnly: true }).ready();
   other[Symbol.dispose]();
   expect((await ready).size).toBe(packable.includes('q4_0') ? 1 : 0);
   await expect(
-    new KeptWeights(other, [stored], { freeBytes: 1e12, alikeOnly: true }).ready(),
+    new KeptWeights(other, [stored], { freeBytes: 1e12, batchInvariantOnly: true }).ready(),
   ).rejects.toMatchObject({ code: 'disposed' });
 });

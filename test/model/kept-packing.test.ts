@@ -16,6 +16,9 @@ const layers = 2;
 /** A decoder layer's matrices of the language expert: queries with keys and values, dense, gate, up, down. */
 const layerMatrices = 5;
 
+// What ggml packs; the kernels of src/kernels pack all types.
+process.env.COGVLM2_KERNELS = 'ggml';
+
 // On other processors int4 need not be a type that is packed.
 test.runIf(process.arch === 'x64')(
   'the plan counts the packed language weights; an abort leaves their packing, and the next prompt finishes it',

@@ -1,6 +1,7 @@
 /** `cogvlm2 bench MODEL`: how fast each stage is on this machine, beside what the machine could do at best. */
 import { z } from 'zod';
 import type { BenchResult } from '../../bench/bench.ts';
+import { variantNames } from '../../kernels/variants.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { debugOption, jsonOption, modelOptions, outputOptions } from '../options.ts';
@@ -52,6 +53,10 @@ figures are too low, and CPU TIME, that of all threads of this process, is stead
   },
 });
 
+function describeKernels(variant: BenchResult['engine']['kernels']): string {
+  return variant === 'ggml' ? "ggml's kernels" : `kernels for ${variantNames[variant]}`;
+}
+
 export function renderBench({
   machine,
   engine,
@@ -64,7 +69,7 @@ export function renderBench({
   const giga = (perSecond: number) => (perSecond / 1e9).toFixed(perSecond < 1e10 ? 1 : 0);
   const percent = (share: number | null) => (share === null ? '?' : `${Math.round(share * 100)}%`);
   const about = [
-    `${model.name}, ${formatBytes(model.sizeBytes)}, on ${engine.device}, ${engine.threads} of ${machine.cores} processors, ggml ${engine.ggml}`,
+    `${model.name}, ${formatBytes(model.sizeBytes)}, on ${engine.device}, ${engine.threads} of ${machine.cores} processors, ggml ${engine.ggml}, ${describeKernels(engine.kernels)}`,
     `loaded in ${formatDuration(loadMs)}; at most ${formatBytes(peakResidentBytes)} resident`,
   ];
   const peaks = rates.map(({ type, packed, flopPerSecond, bytesPerSecond }) => [

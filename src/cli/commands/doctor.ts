@@ -9,6 +9,9 @@ import { debugOption, jsonOption } from '../options.ts';
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   COGVLM2_MODELS: 'Folder in which models are looked for by name.',
   COGVLM2_GGML_DIR: "Folder of another build of the engine's libraries (the same version of ggml).",
+  COGVLM2_KERNELS:
+    'CPU kernels: `ggml`, `avx2`, `avxvnni`, `avx512`, `avx512bf16` or `amx`; by default the fastest that runs here.',
+  COGVLM2_KERNELS_DIR: 'Folder of another build of the CPU kernels.',
 };
 
 export function doctorFor(others: readonly Command[]): Command {

@@ -1,10 +1,11 @@
 /*
- * A row of activations as bytes, for products with low-bit weights. The row is padded to whole steps of 64 elements:
- *   int8  values[padded]
- *   f32   scale[groups]          value of element k = values[k] * scale[k / 256]
- *   i32   group_sum[groups]      sum of the group's bytes
- *   i32   block_sum[padded / 32] sum of each block's bytes
- * The sums correct for weights that are stored with an offset.
+ * Activations as bytes, for products with low-bit weights. k is padded with zeros to whole groups of 256, and a group of
+ * all rows is contiguous, because a product reads one group of many rows at a time:
+ *   int8 values[groups][rows][256]
+ *   f32  scale[groups][rows]          element = value * scale
+ *   i32  group_sum[groups][rows]      sum of a group's values
+ *   i32  block_sum[groups][rows][8]   sum of each 32 of them
+ * The sums correct for weights that are stored with an offset. It begins at the tensor's first multiple of 64 bytes.
  */
 #ifndef COGVLM2_ACTIVATIONS_H
 #define COGVLM2_ACTIVATIONS_H
@@ -12,24 +13,27 @@
 #include "group.h"
 
 #define BLOCK 32 /* elements of a block of 4-bit weights */
+#define BLOCKS (GROUP / BLOCK)
 
 struct activations {
-  int8_t *values;
+  int8_t (*values)[GROUP];
   float *scale;
   int32_t *group_sum;
-  int32_t *block_sum;
+  int32_t (*block_sum)[BLOCKS];
 };
 
-INLINE int64_t padded_to_64(int64_t k) { return (k + 63) / 64 * 64; }
-INLINE int64_t groups_of(int64_t padded) { return (padded + GROUP - 1) / GROUP; }
+INLINE int64_t groups_of(int64_t k) { return (k + GROUP - 1) / GROUP; }
 
-INLINE struct activations activations_at(void *row, int64_t padded) {
-  int64_t groups = groups_of(padded);
-  struct activations a;
-  a.values = row;
-  a.scale = (float *)(a.values + padded);
-  a.group_sum = (int32_t *)(a.scale + groups);
-  a.block_sum = a.group_sum + groups;
+/* One group of `rows` rows, from row `first` on. */
+INLINE struct activations activations_at(void *data, int64_t k, int64_t rows, int64_t group, int64_t first) {
+  int64_t all = groups_of(k) * rows, at = group * rows + first;
+  char *base = (char *)(((uintptr_t)data + 63) & ~(uintptr_t)63);
+  struct activations a = {
+      .values = (int8_t (*)[GROUP])base + at,
+      .scale = (float *)(base + all * GROUP) + at,
+      .group_sum = (int32_t *)(base + all * (GROUP + 4)) + at,
+      .block_sum = (int32_t (*)[BLOCKS])(base + all * (GROUP + 8)) + at,
+  };
   return a;
 }
 

@@ -4,8 +4,6 @@
 
 #include "packed.h"
 
-#define MAX_BLOCKS (GROUP / BLOCK)
-
 struct chunk {
   const struct packed *header;
   const uint8_t *bytes; /* [steps][64][4] */
@@ -15,11 +13,19 @@ struct chunk {
   const float (*min)[PANEL];
 };
 
+/* One group of some rows of activations, and where their products with a panel are added up. */
+struct rows {
+  struct activations x;
+  float (*y)[PANEL];
+  int count;
+  int first_group; /* y is set, not added to */
+};
+
 /* Where nibbles are unpacked to: it stays in the first-level cache while all rows are multiplied with it. */
 struct unpacked {
   _Alignas(64) uint8_t bytes[GROUP * PANEL];
-  _Alignas(64) float scale[MAX_BLOCKS][PANEL];
-  _Alignas(64) float min[MAX_BLOCKS][PANEL];
+  _Alignas(64) float scale[BLOCKS][PANEL];
+  _Alignas(64) float min[BLOCKS][PANEL];
 };
 
 INLINE void unpack_block(const uint8_t *packed, __m128i table, uint8_t *bytes) {

@@ -1,6 +1,6 @@
 /*
  * Packed weights [k, columns]: a header, then panels of 64 columns, one after the other. A panel is cut along k into
- * groups of 256 (the last one may be shorter), and k is padded to whole steps of 64. Four elements of k lie next to
+ * groups of 256; the last one may be shorter, a multiple of 64. Four elements of k lie next to
  * each other for each column, because one instruction multiplies and adds four bytes: [k / 4][64 columns][4].
  *
  *   WHOLE_BYTES   a group: [k / 4][64][4] bytes, f32 scale[64]
@@ -30,6 +30,8 @@ struct packed {
 };
 
 _Static_assert(sizeof(struct packed) == 64, "header");
+
+INLINE int64_t padded_to_64(int64_t k) { return (k + 63) / 64 * 64; }
 
 #define NIBBLE_BYTES (BLOCK * PANEL / 2)
 

@@ -29,13 +29,13 @@ INLINE ints four_of(const int8_t *x) {
 }
 
 /* `steps` steps from `first` on, of `rows` rows and `vectors` vectors of columns, added to acc. */
-INLINE void dot_steps(const int rows, const int vectors, const uint8_t *w, const int8_t *x, size_t row_bytes, int steps,
+INLINE void dot_steps(const int rows, const int vectors, const uint8_t *w, const int8_t *x, int steps,
                       ints acc[MAX_ROWS][MAX_VECTORS]) {
   for (int s = 0; s < steps; s++) {
     ints weights[MAX_VECTORS];
     UNROLL for (int j = 0; j < vectors; j++) weights[j] = ints_load(w + s * PANEL * 4 + j * LANES * 4);
     UNROLL for (int i = 0; i < rows; i++) {
-      ints four = four_of(x + i * row_bytes + 4 * s);
+      ints four = four_of(x + i * GROUP + 4 * s);
       UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = dot4(acc[i][j], weights[j], four);
     }
   }
@@ -43,12 +43,12 @@ INLINE void dot_steps(const int rows, const int vectors, const uint8_t *w, const
 
 #if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
 /* The same for a block of weights from 0 to 15: eight sums of two products, 15 * 127 * 16, fit 16 bits. */
-INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x, size_t row_bytes,
+INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x,
                              ints acc[MAX_ROWS][MAX_VECTORS]) {
   ints shorts[MAX_ROWS][MAX_VECTORS];
   UNROLL for (int s = 0; s < BLOCK / 4; s++) {
     UNROLL for (int i = 0; i < rows; i++) {
-      ints four = four_of(x + i * row_bytes + 4 * s);
+      ints four = four_of(x + i * GROUP + 4 * s);
       UNROLL for (int j = 0; j < vectors; j++) {
         ints pairs = _mm256_maddubs_epi16(ints_load(w + s * PANEL * 4 + j * LANES * 4), four);
         shorts[i][j] = s == 0 ? pairs : _mm256_add_epi16(shorts[i][j], pairs);
@@ -60,21 +60,11 @@ INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w
 }
 #endif
 
-/* Rows of activations, and where their products go. */
-struct rows {
-  int8_t *x;
-  size_t x_bytes; /* from one row to the next */
-  float *y;
-  size_t y_bytes;
-  int count;
-  int64_t padded, group;
-};
-
 /* y (+)= products of `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
 INLINE void tile(const int rows, const int vectors, const int kind, const int narrow, const struct chunk *c,
                  const struct rows *r, int first, int column) {
   const int blocked = kind != WHOLE_BYTES;
-  const int8_t *x = r->x + first * r->x_bytes + r->group * GROUP;
+  const int8_t *x = r->x.values[first];
   const uint8_t *w = c->bytes + column * 4;
   const int zero = c->header->zero;
   floats total[MAX_ROWS][MAX_VECTORS];
@@ -83,17 +73,16 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
     ints acc[MAX_ROWS][MAX_VECTORS];
     int sum[MAX_ROWS];
     UNROLL for (int i = 0; i < rows; i++) {
-      struct activations a = activations_at(r->x + (first + i) * r->x_bytes, r->padded);
-      sum[i] = blocked ? a.block_sum[r->group * MAX_BLOCKS + b] : a.group_sum[r->group];
+      sum[i] = blocked ? r->x.block_sum[first + i][b] : r->x.group_sum[first + i];
       UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * sum[i]);
     }
     const uint8_t *bw = w + b * BLOCK * PANEL;
     const int8_t *bx = x + b * BLOCK;
 #if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-    if (narrow) dot_narrow_block(rows, vectors, bw, bx, r->x_bytes, acc);
+    if (narrow) dot_narrow_block(rows, vectors, bw, bx, acc);
     else
 #endif
-      dot_steps(rows, vectors, bw, bx, r->x_bytes, blocked ? BLOCK / 4 : c->steps, acc);
+      dot_steps(rows, vectors, bw, bx, blocked ? BLOCK / 4 : c->steps, acc);
     (void)narrow;
     UNROLL for (int j = 0; j < vectors; j++) {
       floats scale = floats_load(c->scale[b] + column + j * LANES);
@@ -106,11 +95,11 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {
-    floats scale = floats_set(activations_at(r->x + (first + i) * r->x_bytes, r->padded).scale[r->group]);
-    float *y = (float *)((char *)r->y + (first + i) * r->y_bytes) + column;
+    floats scale = floats_set(r->x.scale[first + i]);
+    float *y = r->y[first + i] + column;
     UNROLL for (int j = 0; j < vectors; j++) {
-      floats value = r->group == 0 ? floats_mul(total[i][j], scale)
-                                   : floats_fma(total[i][j], scale, floats_load(y + j * LANES));
+      floats value = r->first_group ? floats_mul(total[i][j], scale)
+                                    : floats_fma(total[i][j], scale, floats_load(y + j * LANES));
       floats_store(y + j * LANES, value);
     }
   }
@@ -128,7 +117,6 @@ INLINE void all_rows(const int kind, const int narrow, const struct chunk *c, co
   for (; i < r->count; i++) tile(1, MAX_VECTORS, kind, narrow, c, r, i, 0);
 }
 
-INLINE void begin_tiles(int rows) { (void)rows; }
 INLINE void end_tiles(void) {}
 
 static void multiply(const struct chunk *c, const struct rows *r) {

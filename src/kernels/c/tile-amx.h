@@ -1,0 +1,124 @@
+/*
+ * Products of a chunk with rows, in AMX tiles: 16 rows by 16 columns by 64 bytes (32 where blocks have their own
+ * scales) at once. Sums of integers are exact, and each is scaled and added in the same order whatever the number of
+ * rows, so a row's result does not depend on the rows beside it.
+ */
+#ifndef COGVLM2_TILE_AMX_H
+#define COGVLM2_TILE_AMX_H
+
+#include "chunk.h"
+
+#define TILE 16 /* rows, columns, and steps of four bytes */
+#define PANEL_TILES (PANEL / TILE)
+
+typedef int32_t sums[TILE][TILE];
+
+/* Tiles 0 to 3 are sums, 4 and 6 rows of activations, 5 and 7 weights. */
+static void configure_tiles(int rows, int k_bytes) {
+  struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+  } config = {.palette = 1};
+  for (int t = 0; t < 8; t++) {
+    int is_weights = t == 5 || t == 7, is_x = t == 4 || t == 6;
+    config.row_bytes[t] = is_x ? k_bytes : TILE * 4;
+    config.rows[t] = is_weights ? k_bytes / 4 : rows;
+  }
+  _tile_loadconfig(&config);
+}
+
+INLINE void end_tiles(void) { _tile_release(); }
+
+/* y (+)= total * the row's scale, for 16 columns of one row. */
+INLINE void add_to_row(const struct rows *r, int row, int column, floats total) {
+  float *y = r->y[row] + column;
+  floats scale = floats_set(r->x.scale[row]);
+  floats_store(y, r->first_group ? floats_mul(total, scale) : floats_fma(total, scale, floats_load(y)));
+}
+
+/* One scale for the whole group: all its products are added up as integers. */
+INLINE void multiply_bytes(const int rows, const struct chunk *c, const struct rows *r, int first) {
+  _Alignas(64) sums sum[PANEL_TILES];
+  const int8_t *x = r->x.values[first];
+  const uint8_t *w = c->bytes;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int s = 0; s < c->steps; s += TILE, x += TILE * 4, w += TILE * PANEL * 4) {
+    _tile_loadd(4, x, GROUP);
+    _tile_loadd(5, w, PANEL * 4);
+    _tile_dpbssd(0, 4, 5);
+    _tile_loadd(7, w + TILE * 4, PANEL * 4);
+    _tile_dpbssd(1, 4, 7);
+    _tile_loadd(5, w + TILE * 8, PANEL * 4);
+    _tile_dpbssd(2, 4, 5);
+    _tile_loadd(7, w + TILE * 12, PANEL * 4);
+    _tile_dpbssd(3, 4, 7);
+  }
+  _tile_stored(0, sum[0], TILE * 4);
+  _tile_stored(1, sum[1], TILE * 4);
+  _tile_stored(2, sum[2], TILE * 4);
+  _tile_stored(3, sum[3], TILE * 4);
+  for (int j = 0; j < PANEL_TILES; j++) {
+    floats scale = floats_load(c->scale[0] + j * TILE);
+    for (int i = 0; i < rows; i++)
+      add_to_row(r, first + i, j * TILE, floats_mul(floats_from_ints(ints_load(sum[j][i])), scale));
+  }
+}
+
+/* A block's sums, scaled and added to the totals of 16 columns. */
+INLINE void add_block(const int rows, const int kind, const struct chunk *c, const struct rows *r, int first, int block,
+                      int column, sums sum, floats total[TILE]) {
+  floats scale = floats_load(c->scale[block] + column);
+  for (int i = 0; i < rows; i++) {
+    floats products = floats_from_ints(ints_load(sum[i]));
+    total[i] = block == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i]);
+    if (kind == NIBBLES_MIN) {
+      float x_sum = r->x.block_sum[first + i][block];
+      total[i] = floats_fma(floats_set(-x_sum), floats_load(c->min[block] + column), total[i]);
+    }
+  }
+}
+
+/* A scale for each block of 32. The number of blocks is even, because k is padded to 64. */
+INLINE void multiply_blocks(const int rows, const int kind, const struct chunk *c, const struct rows *r, int first) {
+  for (int column = 0; column < PANEL; column += TILE) {
+    floats total[TILE];
+    const int8_t *x = r->x.values[first];
+    const uint8_t *w = c->bytes + column * 4;
+    for (int b = 0; b < c->steps / (BLOCK / 4); b += 2, x += 2 * BLOCK, w += 2 * BLOCK * PANEL) {
+      _Alignas(64) sums even, odd;
+      _tile_zero(0);
+      _tile_loadd(4, x, GROUP);
+      _tile_loadd(5, w, PANEL * 4);
+      _tile_dpbssd(0, 4, 5);
+      _tile_zero(1);
+      _tile_loadd(6, x + BLOCK, GROUP);
+      _tile_loadd(7, w + BLOCK * PANEL, PANEL * 4);
+      _tile_dpbssd(1, 6, 7);
+      _tile_stored(0, even, TILE * 4);
+      _tile_stored(1, odd, TILE * 4);
+      add_block(rows, kind, c, r, first, b, column, even, total);
+      add_block(rows, kind, c, r, first, b + 1, column, odd, total);
+    }
+    for (int i = 0; i < rows; i++) add_to_row(r, first + i, column, total[i]);
+  }
+}
+
+static void multiply(const struct chunk *c, const struct rows *r) {
+  const int kind = c->header->kind, k_bytes = kind == WHOLE_BYTES ? TILE * 4 : BLOCK, rest = r->count % TILE;
+  if (r->count >= TILE) configure_tiles(TILE, k_bytes);
+  for (int i = 0; i + TILE <= r->count; i += TILE) {
+    if (kind == WHOLE_BYTES) multiply_bytes(TILE, c, r, i);
+    else if (kind == NIBBLES_MIN) multiply_blocks(TILE, NIBBLES_MIN, c, r, i);
+    else multiply_blocks(TILE, NIBBLES, c, r, i);
+  }
+  if (rest == 0) return;
+  configure_tiles(rest, k_bytes);
+  if (kind == WHOLE_BYTES) multiply_bytes(rest, c, r, r->count - rest);
+  else multiply_blocks(rest, kind, c, r, r->count - rest);
+}
+
+#endif

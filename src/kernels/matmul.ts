@@ -1,0 +1,121 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Pointer } from '../ggml/declarations.ts';
+import { type DType, dtypes, rowBytes } from '../ggml/dtype.ts';
+import { ggml } from '../ggml/library.ts';
+import type { Ops } from '../ggml/ops.ts';
+import { describe, type Tensor } from '../ggml/tensor.ts';
+import type { Kernels } from './library.ts';
+
+/** A weight matrix [k, columns], in memory or only described. */
+export type Matrix = Pick<Tensor, 'type' | 'shape'>;
+
+/**
+ * How a weight is packed (c/packed.h). `nibbles` keeps the 4-bit values of the file, and its size. `bytes` rounds each 256
+ * weights of a column to 8 bits with one scale: for types that are no 4-bit type, and where many rows make up for the size.
+ */
+export type Format = 'nibbles' | 'bytes';
+
+/** What a packed weight is multiplied with: single rows, which are limited by memory, too, or always many. */
+export type Use = 'any rows' | 'many rows';
+
+/** ggml's functions that turn stored rows into floats: `void (const void *from, float *to, int64_t count)`. */
+export const dequantizers: Partial<Record<DType, string>> = {
+  q4_0: 'dequantize_row_q4_0',
+  q8_0: 'dequantize_row_q8_0',
+  q4_k: 'dequantize_row_q4_K',
+  q5_k: 'dequantize_row_q5_K',
+  q6_k: 'dequantize_row_q6_K',
+  iq4_nl: 'dequantize_row_iq4_nl',
+};
+const panelColumns = 64;
+const groupSize = 256;
+const blockSize = 32;
+const headerBytes = 64;
+
+/** How the kernels pack a weight; null where ggml multiplies it as it is stored. */
+export function formatOf({ variant }: Kernels, { type, shape }: Matrix, use: Use): Format | null {
+  const [k, columns, ...others] = shape;
+  if (
+    !dequantizers[type] ||
+    k % blockSize !== 0 ||
+    k * columns > 2 ** 40 ||
+    others.some((size) => size !== 1)
+  )
+    return null;
+  const hasNibbles = type === 'q4_0' || type === 'q4_k' || type === 'iq4_nl';
+  if (!hasNibbles) return 'bytes';
+  // AVX2 adds products of values up to 15 in 16 bits, twice as fast as those of bytes.
+  const fastNibbles = variant === 'avx2' && type !== 'iq4_nl';
+  return use === 'any rows' || fastNibbles ? 'nibbles' : 'bytes';
+}
+
+/** Bytes of a packed weight: panel_bytes of c/packed.h for every panel, and the header. */
+export function packedBytes({ type, shape: [k, columns] }: Matrix, format: Format): number {
+  const padded = Math.ceil(k / 64) * 64;
+  const scales = type === 'q4_k' ? 4 : 2;
+  const panel =
+    format === 'bytes'
+      ? padded * panelColumns + groupsOf(k) * panelColumns * 4
+      : (padded / blockSize) * (panelColumns * (blockSize / 2 + scales));
+  return headerBytes + Math.ceil(columns / panelColumns) * panel;
+}
+
+/** Packs a weight whose rows are stored at `from` into `packedBytes` bytes at `to`, on a thread of libuv's pool. */
+export async function packWeight(
+  kernels: Kernels,
+  { type, shape: [k, columns] }: Matrix,
+  format: Format,
+  from: Pointer,
+  to: Pointer,
+): Promise<void> {
+  const row = rowBytes(type, k);
+  const name = dequantizers[type];
+  if (format === 'nibbles') await kernels.packNibbles(from, row, k, columns, dtypes[type].id, to);
+  else await kernels.packBytes(from, row, k, columns, name ? ggml().symbol(name) : null, to);
+}
+
+/** Bytes of `rows` rows of k activations, as c/activations.h lays them out. */
+export function quantizedBytes(k: number, rows: number): number {
+  const perGroup = groupSize + 4 + 4 + (groupSize / blockSize) * 4;
+  return 64 + groupsOf(k) * rows * perGroup;
+}
+
+/** The node that turns f32 x [k, ...] to bytes, for all products of x with packed weights. */
+export function quantize(ops: Ops, kernels: Kernels, x: Tensor): Tensor {
+  const [k, ...axes] = x.shape;
+  const whole = x.type === 'f32' && x.strides[0] === 4 && x.strides.every((stride) => stride % 4 === 0);
+  if (!whole) throw new CogVLM2Error('engine_bug', `quantize does not fit ${describe(x)}.`);
+  const rows = axes.reduce((a, b) => a * b);
+  return ops.custom(kernels.address('quantize'), 'i8', [quantizedBytes(k, rows)], [x]);
+}
+
+/**
+ * weight [k, columns] times x [k, n, ...] -> [columns, n, ...]. A row's result does not depend on the rows beside it nor
+ * on the number of threads.
+ * @param packed the weight's packed copy
+ * @param quantized x's bytes
+ */
+export function product(
+  ops: Ops,
+  kernels: Kernels,
+  weight: Tensor,
+  packed: Tensor,
+  x: Tensor,
+  quantized: Tensor,
+): Tensor {
+  const [k, columns] = weight.shape;
+  const [rows, ...axes] = [x.shape[1], x.shape[2], x.shape[3]];
+  const count = rows * axes[0]! * axes[1]!;
+  const fits =
+    x.shape[0] === k &&
+    [quantized, packed].every(({ type }) => type === 'i8') &&
+    quantized.shape[0] === quantizedBytes(k, count);
+  if (!fits || packed.shape[0] < columns * (k / 2))
+    throw new CogVLM2Error('engine_bug', `product does not fit ${describe(weight)} and ${describe(x)}.`);
+  const sizes = [columns, rows, ...axes];
+  return ops.custom(kernels.address('matmul'), 'f32', sizes, [packed, quantized], BigInt(k));
+}
+
+function groupsOf(k: number): number {
+  return Math.ceil(k / groupSize);
+}
