@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
+import { abandonedPartials } from '../files/partial-files.ts';
 import { stateDirectory } from '../files/user-folders.ts';
 import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
 import { variantNames } from '../kernels/variants.ts';
@@ -30,6 +31,8 @@ export interface DoctorReport {
   models: Found<FoundModel[]>;
   /** Directory of the image cache on disk. */
   imageCache: Found<string>;
+  /** Partial files that killed processes left in the current and the models directory. */
+  partialFiles: string[];
   paths: { package: string; models: string; state: string | null };
   /** The COGVLM2_* variables that are set. */
   settings: Record<string, string>;
@@ -65,6 +68,9 @@ export async function examine(
       if (typeof found === 'string') throw new CogVLM2Error('write_failed', found);
       return found.directory;
     }),
+    partialFiles: [resolve('.'), resolve(env.COGVLM2_MODELS || 'models')].flatMap((directory) =>
+      abandonedPartials(directory),
+    ),
     paths: {
       package: packageDirectory(),
       models: resolve(env.COGVLM2_MODELS || 'models'),
@@ -113,6 +119,12 @@ export function renderReport(report: DoctorReport): string {
     ['paths', `package ${paths.package}`],
     ['', `models ${paths.models}`],
     ['', `state ${paths.state ?? 'none: this user has no home folder'}`],
+    ...(report.partialFiles.length === 0
+      ? []
+      : labelled(
+          'left over',
+          report.partialFiles.map((file) => `${file}: of a process that was killed; delete it`),
+        )),
     ...labelled(
       'settings',
       Object.entries(report.settings).map(([name, value]) => `${name}=${value}`),

@@ -1,22 +1,45 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
+import { openPartial, removeAbandonedPartials } from './partial-files.ts';
 
 /**
- * A file that appears under its name only when it is whole: written beside it, then renamed. What was there before
- * stays until then. A device or a pipe is written to, never replaced.
+ * A file that appears under its name only when it is whole: it is written beside it, then renamed. What was there before
+ * stays until then. A symbolic link stays, and the file that it leads to is replaced. A device or a pipe is written to,
+ * never replaced. What a killed process left of the same file is deleted.
  */
 export class AtomicFile {
   readonly #path: string;
-  /** Where the bytes go: beside the path, or the path itself where it is no regular file. */
-  readonly #draft: string;
+  /** The path, or what it leads to as a symbolic link. */
+  readonly #target: string;
+  /** Where the bytes go: beside the target, or the path itself where it is not a regular file. */
+  readonly #draft: string | undefined;
   #descriptor: number | undefined;
 
   /** @throws CogVLM2Error `write_failed`. */
-  constructor(path: string) {
-    this.#path = path;
-    const existing = statSync(path, { throwIfNoEntry: false });
-    this.#draft = existing && !existing.isFile() ? path : `${path}.${process.pid}.partial`;
-    this.#descriptor = this.#try(() => openSync(this.#draft, 'w'));
+  constructor(file: string) {
+    this.#path = file;
+    this.#target = this.#try(() => targetOf(file));
+    const existing = statSync(file, { throwIfNoEntry: false });
+    if (existing && !existing.isFile()) {
+      this.#draft = file;
+      this.#descriptor = this.#try(() => openSync(file, 'w'));
+    } else {
+      removeAbandonedPartials(this.#target);
+      const partial = this.#try(() => openPartial(this.#target));
+      this.#draft = partial.file;
+      this.#descriptor = partial.descriptor;
+    }
   }
 
   write(bytes: Uint8Array): void {
@@ -27,9 +50,11 @@ export class AtomicFile {
   commit(): void {
     this.#try(() => {
       if (this.#draft !== this.#path) fsyncSync(this.#open());
+      // Renamed while it is open and locked, so that no other process takes it for abandoned. Windows cannot do that.
+      if (process.platform !== 'win32') this.#rename();
       closeSync(this.#open());
       this.#descriptor = undefined;
-      if (this.#draft !== this.#path) renameSync(this.#draft, this.#path);
+      if (process.platform === 'win32') this.#rename();
     });
   }
 
@@ -38,7 +63,11 @@ export class AtomicFile {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
     // After a commit the draft is gone; after a failed rename it is not.
-    if (this.#draft !== this.#path) rmSync(this.#draft, { force: true });
+    if (this.#draft !== undefined && this.#draft !== this.#path) rmSync(this.#draft, { force: true });
+  }
+
+  #rename(): void {
+    if (this.#draft !== undefined && this.#draft !== this.#path) renameSync(this.#draft, this.#target);
   }
 
   #open(): number {
@@ -58,6 +87,18 @@ export class AtomicFile {
       });
     }
   }
+}
+
+const MAX_LINKS = 40;
+
+/** Follows symbolic links, also to a file that is not there yet. @throws the system's error, ELOOP for a circle */
+function targetOf(file: string): string {
+  let at = file;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return at;
+    at = path.resolve(path.dirname(at), readlinkSync(at));
+  }
+  throw Object.assign(new Error('too many links'), { code: 'ELOOP' });
 }
 
 /** All of the bytes, where the descriptor stands: one write may take only the first of them. @throws the system's error. */
@@ -82,6 +123,9 @@ const problems: Record<string, string> = {
   ENOENT: 'there is no such folder',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of its path is a file',
+  ELOOP: 'its symbolic links form a circle',
+  ENOLCK: 'the disk has no locks; write to another one',
+  ENOTSUP: 'the disk has no locks; write to another one',
 };
 
 /** What the system's code means, in words. */

@@ -38,11 +38,7 @@ export class Journal implements Disposable {
     this.#lock = this.#try(() =>
       lockFile(
         `${path}.lock`,
-        (holder) =>
-          new CogVLM2Error(
-            'write_failed',
-            `${holder} is writing ${path}. Wait for it; if no such run exists, delete ${path}.lock.`,
-          ),
+        (holder) => new CogVLM2Error('write_failed', `${holder} is writing ${path}. Wait for it.`),
       ),
     );
     try {

@@ -118,11 +118,7 @@ async function pullListing(
   mkdirSync(path.dirname(layout.lockPath), { recursive: true });
   using _ = lockFile(
     layout.lockPath,
-    (holder) =>
-      new CogVLM2Error(
-        'download_failed',
-        `${holder} is pulling this model already. Wait for it; if it is something else, delete ${layout.lockPath}.`,
-      ),
+    (holder) => new CogVLM2Error('download_failed', `${holder} is pulling this model already. Wait for it.`),
   );
   const total = sum(listing.files.map((file) => file.sizeBytes));
   const positions = new Map<string, number>();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { AtomicFile, writeFileWhole } from '../../src/files/atomic-file.ts';
+import { abandonedPartials } from '../../src/files/partial-files.ts';
 import { caught } from '../checkpoint/caught.ts';
 
 const fault = vi.hoisted(() => ({ in: '', code: '', after: 0 }));
@@ -47,6 +48,33 @@ test('the file appears whole, under its name only', () => {
   file.commit();
   expect(fs.readdirSync(folder)).toEqual(['out.bin']);
   expect(fs.readFileSync(target, 'utf8')).toBe('one two');
+});
+
+test('a symbolic link stays, and what it leads to is replaced', () => {
+  const real = path.join(folder, 'real.bin');
+  fs.writeFileSync(real, 'old');
+  fs.symlinkSync('real.bin', target);
+  write('new');
+  expect([fs.readlinkSync(target), fs.readFileSync(real, 'utf8')]).toEqual(['real.bin', 'new']);
+  fs.rmSync(real);
+  write('again');
+  expect([fs.readlinkSync(target), fs.readFileSync(real, 'utf8')]).toEqual(['real.bin', 'again']);
+  fs.symlinkSync('circle', path.join(folder, 'circle'));
+  expect(caught(() => new AtomicFile(path.join(folder, 'circle'))).message).toContain('form a circle');
+});
+
+test('what a killed process left of the same file is deleted, and nothing that is being written', () => {
+  const abandoned = `${target}.999999999-0a1b2c.partial`;
+  const ofAnother = path.join(folder, 'other.bin.999999999-0a1b2c.partial');
+  for (const file of [abandoned, `${target}.123.partial`, ofAnother]) fs.writeFileSync(file, 'x');
+  using writing = new AtomicFile(target);
+  const drafts = fs.readdirSync(folder);
+  write('whole');
+  expect(fs.existsSync(ofAnother)).toBe(true);
+  expect(abandonedPartials(folder)).toEqual([ofAnother]);
+  expect(drafts).toHaveLength(2);
+  writing.commit();
+  expect(fs.readdirSync(folder).sort()).toEqual(['other.bin.999999999-0a1b2c.partial', 'out.bin']);
 });
 
 test('what was there is replaced at once, or kept', () => {

@@ -65,8 +65,11 @@ describe('a journal', () => {
   });
 
   it('is written by one process at a time, and by the next when that was killed', async () => {
-    const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)']);
-    writeFileSync(`${file}.lock`, String(other.pid));
+    const journalModule = new URL('../../src/files/journal.ts', import.meta.url).href;
+    const program = `import { Journal } from ${JSON.stringify(journalModule)};
+      new Journal(${JSON.stringify(file)}); console.log('open'); setInterval(() => {}, 1e6);`;
+    const other = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+    await new Promise((resolve) => other.stdout.once('data', resolve));
     expect(linesOf).toThrow(`Process ${other.pid} is writing ${file}`);
     const gone = new Promise((resolve) => other.on('close', resolve));
     other.kill('SIGKILL');

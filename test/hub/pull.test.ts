@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockSystemFile } from '../../src/files/system-lock.ts';
 import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
 import { BIG, FILES, pullOptions, Source, sha256 } from './source.ts';
 
@@ -281,11 +282,13 @@ describe('a pull', () => {
     );
     await pull(NAME, options());
     expect(existsSync(lockFile)).toBe(false);
-    writeFileSync(lockFile, String(process.ppid));
+    const lock = lockSystemFile(lockFile, '4711');
     await expect(pull(NAME, options())).rejects.toMatchObject({
-      message: expect.stringContaining(`Process ${process.ppid}`),
+      message: expect.stringContaining('Process 4711'),
     });
-    writeFileSync(lockFile, '999999999');
+    lock?.release();
+    // What a process that was killed left.
+    writeFileSync(lockFile, '4711');
     await pull(NAME, options());
   });
 
