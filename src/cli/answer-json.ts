@@ -1,30 +1,41 @@
-/** The object that `ask --json` prints; docs/cli.md promises its shape. */
+/** The object that `ask --json` prints. docs/cli.md promises its shape. */
 import type { Answer } from '../generate/types.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import type { AskedPicture } from './picture.ts';
 
 export type Encoding = Pick<EncodedImage, 'origin' | 'imageMs' | 'visionMs'>;
 
-export function answersAsJson(
+export type AnswerJson = { question: string; answer: string; data?: unknown } & Omit<
+  Answer,
+  'text' | 'tokenIds' | 'logprobs'
+>;
+
+/** With a schema, `data` is the value of the answer, or null if it was cut. */
+export function answerJson(question: string, answer: Answer, hasSchema: boolean): AnswerJson {
+  const { text, tokenIds: _, logprobs: __, ...rest } = answer;
+  const data = hasSchema ? { data: answer.finishReason === 'stop' ? JSON.parse(text) : null } : {};
+  return { question, answer: text, ...data, ...rest };
+}
+
+export function answersJson(
   model: string,
   asked: Pick<AskedPicture, 'label' | 'page'> | null,
-  questions: readonly string[],
-  answers: readonly Answer[],
-  /** What encoding the picture for all of them took. */
+  answers: readonly AnswerJson[],
+  /** The time of encoding the image, if several questions share it. */
   encoding: Encoding | undefined,
 ): Record<string, unknown> {
-  const picture = asked?.label ?? null;
-  const page = asked?.page ?? undefined;
-  const each = answers.map(({ text, finishReason, imageOrigin, seed, usage, timings }, i) => ({
-    question: questions[i],
-    answer: text,
-    finishReason,
-    imageOrigin,
-    seed,
-    usage,
-    timings,
-  }));
-  return each.length === 1
-    ? { model, picture, page, ...each[0] }
-    : { model, picture, page, encoding, answers: each };
+  const head = { model, picture: asked?.label ?? null, page: asked?.page ?? undefined };
+  return answers.length === 1 ? { ...head, ...answers[0] } : { ...head, encoding, answers };
+}
+
+/** What a person should know about an answer, as sentences. */
+export function answerWarnings({
+  text,
+  finishReason,
+  usage,
+}: Pick<Answer, 'text' | 'finishReason' | 'usage'>): string[] {
+  return [
+    ...(text.trim() === '' ? ['the answer is empty.'] : []),
+    ...(finishReason === 'length' ? [`the answer was cut at ${usage.completionTokens} tokens.`] : []),
+  ];
 }

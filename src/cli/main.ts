@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-/** The program `cogvlm2`: this process's streams and exit status around one run. Nothing else ends the process. */
+/** The program `cogvlm2`: the streams and the exit status of this process around one run. Nothing else ends the process. */
+import { readFileSync } from 'node:fs';
 import { writeProblem } from '../files/atomic-file.ts';
+import { nameOf } from '../files/input-file.ts';
 import { endWithSupervisor, isSupervised, supervise } from '../server/supervise.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library.ts';
@@ -10,7 +12,7 @@ import { processTerminal } from './terminal.ts';
 const outputClosed = new AbortController();
 let outputFailed = false;
 
-// `cogvlm2 ask … | head -1` closes the pipe early: that is no error. A full disk behind `> file` is.
+// `cogvlm2 ask … | head -1` closes the pipe early, which is no error. A full disk behind `> file` is one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE' && !outputFailed) {
     outputFailed = true;
@@ -21,10 +23,23 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => {});
 
-const argv = process.argv.slice(2);
+const argv = programArguments();
 if (isSupervised()) endWithSupervisor();
 const exitCode =
   argv[0] === 'serve' && !isSupervised()
     ? await supervise({ argv: process.argv.slice(1) })
     : await runProgram(argv, { terminal: processTerminal(outputClosed.signal), library });
 if (!outputFailed) process.exitCode = exitCode;
+
+/** Node replaces the bytes of an argument that are not UTF-8. Linux still has them, for the name of a file. */
+function programArguments(): string[] {
+  const words = process.argv.slice(2);
+  if (!words.some((word) => word.includes('\uFFFD'))) return words;
+  try {
+    const text = readFileSync('/proc/self/cmdline').toString('latin1');
+    const all = text.split('\0').slice(0, -1);
+    return all.slice(all.length - words.length).map((word) => nameOf(Buffer.from(word, 'latin1')));
+  } catch {
+    return words; // Another system.
+  }
+}

@@ -19,7 +19,9 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
     exitCode = code;
   });
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    // commander's own `help` knows one word, but `eval run` has two.
+    const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv];
+    await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {
     const { terminal } = context;
@@ -49,7 +51,7 @@ export function buildProgram(context: Context, finish: (exitCode: number) => voi
     })
     .version(packageVersion(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand('help [COMMAND]', 'show the help of a command')
     .usage('COMMAND [arguments] [options]')
     .addHelpText('after', examplesText(commands.slice(0, 3).map((command) => command.examples[0]!)))
     .addHelpText('after', exitCodesText());

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
@@ -145,7 +148,7 @@ describe('ask', () => {
     [['ask', 'a.png', ''], 2, /question is empty/],
     [['ask', 'a.png', ' \n '], 2, /question is empty/],
     [['ask', 'a.png'], 2, /question is needed/],
-    [['ask'], 2, /picture and a question are needed/],
+    [['ask'], 2, /image and a question are needed/],
     [['ask', 'missing.png', 'q'], 3, /There is no file "missing.png"/],
     [['ask', 'a.txt', 'q'], 3, /text, not a picture/],
     [['ask', 'a.png', 'q', '--model', 'dmeo'], 4, /nearest name is demo/],
@@ -169,6 +172,42 @@ describe('ask', () => {
       err: 'cogvlm2: 600 tokens do not fit the context of 512.\n',
     });
     expect([calls.disposedImages, calls.disposedModels]).toEqual([1, 1]);
+  });
+
+  it('holds the answer to a schema, and prints its value or a table', async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'ask-schema-'));
+    const schema = path.join(folder, 'schema.json');
+    writeFileSync(schema, '{"type": "object"}');
+    const { library, calls } = scriptedLibrary({
+      pieces: () => ['{"total": ', '41.9, "to": {"name": "A"}}'],
+    });
+    const ask = (...words: string[]) => cli(['ask', 'a.png', 'q', '--schema', schema, ...words], library);
+    expect(JSON.parse((await ask('--json')).out)).toMatchObject({ data: { total: 41.9, to: { name: 'A' } } });
+    expect(calls.asked[0]?.options.format).toEqual({ type: 'json_schema', schema: { type: 'object' } });
+    expect((await ask('--csv')).out).toBe('question,total,to.name\r\nq,41.9,A\r\n');
+    expect((await ask('--csv', '--json')).err).toMatch(/Either --json or --csv/);
+    writeFileSync(schema, '[]');
+    expect(await ask()).toMatchObject({ exitCode: 2, err: expect.stringMatching(/is not a JSON Schema/) });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('says when the answer is empty', async () => {
+    const { library } = scriptedLibrary({ pieces: () => [] });
+    expect(await cli(['ask', 'a.png', 'q'], library)).toMatchObject({
+      out: '\n',
+      err: 'cogvlm2: the answer is empty.\n',
+    });
+  });
+
+  it('takes an image that does not come first, and refuses two', async () => {
+    const { library, calls } = scriptedLibrary();
+    const receipt = 'examples/pictures/receipt.png';
+    const { out, err } = await cli(['ask', 'What is this?', receipt], library);
+    expect(out).toBe('You asked: What is this?\n');
+    expect(err).toBe(`cogvlm2: ${receipt} is the image; it usually comes first.\n`);
+    const two = await cli(['ask', receipt, 'examples/pictures/form.png', 'q'], library);
+    expect(two).toMatchObject({ exitCode: 2, err: expect.stringMatching(/one image at a time/) });
+    expect(calls.asked).toHaveLength(1);
   });
 
   it('keeps control characters of an answer from a terminal, and from nothing else', async () => {

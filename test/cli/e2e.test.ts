@@ -199,7 +199,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     header.writeUInt32BE(40_000, 20);
     await writeFile(huge, header);
     await refused(['ask', join(folder, 'none.png'), 'What?'], 3, /no file/);
-    await refused(['ask', folder, 'What?'], 3, /not a file/);
+    await refused(['ask', folder, 'What?'], 3, /is a folder, not a regular file/);
     await refused(['ask', text, 'What?'], 3, /text\.png" is text/);
     await refused(['ask', cut, 'What?'], 3, /./);
     await refused(['ask', huge, 'What?'], 3, /40,?000/);
@@ -248,5 +248,20 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     const gguf = join(folder, 'wrong.gguf');
     await writeFile(gguf, 'This is no GGUF file at all.');
     await refused(['ask', '-m', gguf, picture, 'What?'], 4, /GGUF/i);
+  });
+
+  it.runIf(process.platform === 'linux')('reads a file whose name is not UTF-8', async () => {
+    const name = Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.of(0xe9), Buffer.from('.png')]);
+    await copyFile(picture, name);
+    const script = `exec "$0" "$1" batch "$2/$(printf 'caf\\351.png')" -q -o - --question "What is this?"`;
+    const child = spawn('sh', ['-c', script, process.execPath, program, folder], {
+      env: { ...clean(process.env), ...BRIEF },
+    });
+    let out = '';
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ input: `${folder}/caf\udce9.png`, finishReason: 'stop' });
   });
 });

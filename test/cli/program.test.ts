@@ -32,7 +32,13 @@ describe('usage', () => {
   });
 
   it('shows the help of the program and of every command, with examples', async () => {
-    for (const argv of [['--help'], ...commands.map(({ name }) => [name, '--help'])]) {
+    const names = commands.map(({ name }) => name);
+    for (const argv of [
+      ['--help'],
+      ['help'],
+      ...names.map((name) => [...name.split(' '), '--help']),
+      ...names.map((name) => ['help', ...name.split(' ')]),
+    ]) {
       const { exitCode, out } = await cli(argv, library);
       expect(exitCode).toBe(0);
       expect(out).toContain('Examples:');

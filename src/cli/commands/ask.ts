@@ -1,20 +1,24 @@
-/** `cogvlm2 ask PICTURE QUESTION...`: answers on standard output, everything for people on standard error. */
+/** `cogvlm2 ask IMAGE QUESTION...`: answers on standard output, messages on standard error. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
-import type { Answer } from '../../generate/types.ts';
+import type { Answer, GenerateOptions } from '../../generate/types.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
-import { answersAsJson, type Encoding } from '../answer-json.ts';
+import { answerJson, answersJson, answerWarnings, type Encoding } from '../answer-json.ts';
+import { readAskArguments } from '../ask-arguments.ts';
 import { type Context, defineCommand } from '../command.ts';
+import { csvTable } from '../csv.ts';
 import { flagGroup } from '../flags.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
   debugOption,
+  formOptions,
   generateOptions,
   jsonOption,
   modelOptions,
   outputOptions,
+  readSchema,
 } from '../options.ts';
 import { type Picture, readAskedPicture } from '../picture.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
@@ -25,14 +29,14 @@ import { type Before, renderTimings } from '../timings.ts';
 const askOptions = z.object({
   text: flagGroup('Answer')(
     z.boolean().default(false),
-    'Ask without a picture: every argument is then a question.',
+    'Ask without an image: every argument is a question.',
   ),
-  page: flagGroup('Picture')(
-    z.int().min(1).optional(),
-    'Which page of a PDF, from 1; without it, the first.',
-    { short: 'p', value: 'N' },
-  ),
+  page: flagGroup('Image')(z.int().min(1).optional(), 'Page of a PDF, from 1; the first page by default.', {
+    short: 'p',
+    value: 'N',
+  }),
   ...answerOptions,
+  ...formOptions,
   ...modelOptions,
   ...jsonOption,
   ...outputOptions,
@@ -42,36 +46,48 @@ type AskOptions = z.output<typeof askOptions>;
 
 export const ask = defineCommand({
   name: 'ask',
-  summary: 'Ask a picture one question or several',
+  summary: 'Ask questions about an image',
   arguments: [
-    { name: 'PICTURE', about: 'PNG, JPEG, WebP or PDF: a path, - for standard input, or a data URL' },
-    { name: 'QUESTION', about: 'each is answered by itself; the picture is encoded once', variadic: true },
+    { name: 'IMAGE', about: 'an image or a PDF: a path, - for standard input, or a data URL' },
+    { name: 'QUESTION', about: 'each is answered separately; the image is encoded once', variadic: true },
   ],
   options: askOptions,
   examples: [
     { about: 'One question', line: 'cogvlm2 ask receipt.png "What is the total?"' },
-    { about: 'Several', line: 'cogvlm2 ask receipt.png "What is the date?" "What is the total?"' },
+    { about: 'Several questions', line: 'cogvlm2 ask receipt.png "What is the date?" "What is the total?"' },
     { about: 'From a pipe, for a script', line: 'curl -s "$URL" | cogvlm2 ask --json - "What is this?"' },
     {
       about: 'A question that begins with a dash',
       line: 'cogvlm2 ask chart.png -- "-5 or +5: which is drawn?"',
     },
     { about: 'A page of a PDF', line: 'cogvlm2 ask report.pdf --page 3 "Which quarter was best?"' },
-    { about: 'No picture', line: 'cogvlm2 ask --text "What is a receipt?"' },
+    {
+      about: 'Fields of a form, as a table',
+      line: 'cogvlm2 ask invoice.png "Read the invoice." --schema invoice.json --csv',
+    },
+    { about: 'Without an image', line: 'cogvlm2 ask --text "What is a receipt?"' },
   ],
-  notes: `Standard output holds the answers and nothing else: one after another, each ended by a newline. With several
-questions, each question is written to standard error before its answer.
+  notes: `Standard output has the answers only, each followed by a newline. With several questions, each question is written to
+standard error before its answer. An argument that is an existing file is the image, never a question.
 
-\`--json\` prints one object when all is answered. For one question:
+\`--schema\` takes a JSON Schema, which is enforced while the answer is generated. \`--csv\` prints a table: one row for each
+answer, one column for each field of the schema.
+
+\`--json\` prints one object after the last answer. For one question:
 \`{ model, picture, question, answer, finishReason, imageOrigin, seed, usage, timings }\`. For several:
 \`{ model, picture, encoding: { origin, imageMs, visionMs }, answers: [{ question, answer, finishReason, imageOrigin, seed, usage, timings }, …] }\`.
 \`imageOrigin\` is \`encoded\`, or \`disk\` when the image cache had the image and the vision tower was not run (\`visionMs\` is then 0).
 \`usage\` is \`{ promptTokens, imageTokens, cachedTokens, completionTokens }\`; \`timings\` are milliseconds; \`finishReason\`
-is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
+is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer. \`warnings\`, if
+present, lists what of the image was ignored or changed.`,
 
   async run(args, options, context) {
-    const { picture: argument, questions } = readArguments(args, options.text);
+    if (options.json && options.csv)
+      throw new CogVLM2Error('invalid_value', 'Either --json or --csv, not both.');
+    const { image: argument, questions, notices } = readAskArguments(args, options.text);
     const { terminal } = context;
+    if (!options.quiet) for (const notice of notices) terminal.stderr.write(`cogvlm2: ${notice}\n`);
+    const format = readSchema(options.schema);
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
     const picture =
@@ -79,13 +95,21 @@ is \`stop\`, or \`length\` when the answer was cut at \`--max-tokens\`.`,
     const startedAt = terminal.now();
     using model = await openModel({ ...options, alone: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
-    const round: Round = { context, progress, before, signal: stop.signal };
+    const generate = { ...generateOptions(options, stop.signal), ...(format && { format }) };
+    const round: Round = { context, progress, before, signal: stop.signal, generate };
     const image = picture === null ? null : await imageFor(model, picture, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
+      const each = answers.map((answer, i) => answerJson(questions[i]!, answer, format !== undefined));
       if (options.json) {
-        const json = answersAsJson(model.info.name, picture, questions, answers, round.encoding);
+        const json = answersJson(model.info.name, picture, each, round.encoding);
         terminal.stdout.write(`${JSON.stringify(json)}\n`);
+      } else if (options.csv) {
+        const rows = each.map(({ question, answer, data }) => ({
+          head: { question },
+          answer: data ?? answer,
+        }));
+        terminal.stdout.write(csvTable(rows));
       }
       return 0;
     } finally {
@@ -99,10 +123,11 @@ interface Round {
   progress: ProgressReport;
   before: Before;
   signal: AbortSignal;
+  generate: GenerateOptions;
   encoding?: Encoding;
 }
 
-/** Encoded when several questions share it; a single one takes the bytes, and counts the encoding as its own. */
+/** Encoded if several questions share it. A single question takes the bytes, and its timings include the encoding. */
 async function imageFor(
   model: CogVLM2,
   picture: Picture,
@@ -127,40 +152,19 @@ async function askAll(
   image: EncodedImage | Uint8Array | null,
   questions: readonly string[],
   options: AskOptions,
-  { context: { terminal }, progress, before, signal }: Round,
+  { context: { terminal }, progress, before, signal, generate }: Round,
 ): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (const question of questions) {
     if (questions.length > 1 && !options.quiet) terminal.stderr.write(`> ${question}\n`);
-    const stream = model.ask(image, question, generateOptions(options, signal));
-    const answer = await showAnswer(stream, terminal, progress, options.json);
+    const stream = model.ask(image, question, generate);
+    const answer = await showAnswer(stream, terminal, progress, options.json || options.csv);
     if (answer.finishReason === 'aborted' || signal.aborted) throw new CogVLM2Error('aborted', 'Stopped.');
-    if (answer.finishReason === 'length' && !options.quiet) {
-      terminal.stderr.write(`cogvlm2: the answer was cut at ${answer.usage.completionTokens} tokens.\n`);
+    if (!options.quiet) {
+      for (const warning of answerWarnings(answer)) terminal.stderr.write(`cogvlm2: ${warning}\n`);
     }
     if (options.verbose) terminal.stderr.write(renderTimings(answer, answers.length === 0 ? before : {}));
     answers.push(answer);
   }
   return answers;
-}
-
-function readArguments(args: readonly string[], textOnly: boolean) {
-  const picture = textOnly ? null : args[0];
-  const questions = textOnly ? args : args.slice(1);
-  if (picture === undefined) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      'A picture and a question are needed, as in `cogvlm2 ask picture.png "What is this?"`.',
-    );
-  }
-  if (questions.length === 0) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `A question is needed, as in \`cogvlm2 ask ${textOnly ? '--text' : 'picture.png'} "What is this?"\`.`,
-    );
-  }
-  if (questions.some((question) => question.trim() === '')) {
-    throw new CogVLM2Error('invalid_value', 'The question is empty.');
-  }
-  return { picture, questions };
 }

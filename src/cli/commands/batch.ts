@@ -7,6 +7,7 @@ import { Captions } from '../../batch/captions.ts';
 import type { AnswerLine, Item } from '../../batch/line.ts';
 import { CogVLM2Error } from '../../errors.ts';
 import type { GenerateOptions } from '../../generate/types.ts';
+import { answerWarnings } from '../answer-json.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvOfLines, writeCsvBeside } from '../csv.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
@@ -160,7 +161,9 @@ async function answerAll(sources: Sources, options: BatchFlags, context: Context
       say(`${input}${page === null ? '' : `, page ${page}`}: ${message}`),
     onAnswer: (line: AnswerLine) => {
       captions?.write(line);
-      for (const warning of warningsOf(line)) say(`${line.input}: ${warning}`);
+      const { answer: text, finishReason, usage, warnings = [] } = line;
+      for (const warning of [...warnings, ...answerWarnings({ text, finishReason, usage })])
+        say(`${line.input}: ${warning}`);
     },
     onEnd: (counts: BatchCounts) => {
       progress.clear();
@@ -191,14 +194,6 @@ async function answerAll(sources: Sources, options: BatchFlags, context: Context
     });
   };
   return await (options.queue === undefined ? withModel() : onQueue(options.queue)).finally(progress.clear);
-}
-
-function warningsOf({ answer, finishReason, usage, warnings = [] }: AnswerLine): string[] {
-  return [
-    ...warnings,
-    ...(answer.trim() === '' ? ['the answer is empty.'] : []),
-    ...(finishReason === 'length' ? [`the answer was cut at ${usage.completionTokens} tokens.`] : []),
-  ];
 }
 
 /** What the run leaves, and how to resume it. */
