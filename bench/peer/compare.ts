@@ -29,7 +29,7 @@ async function ours(): Promise<Times> {
     device,
     threads,
     compute: 'stored',
-    oneSequence: true,
+    parallel: 1,
   });
   const prompt = promptOf(Array<number>(promptTokens).fill(0), (row) => 300 + row);
   using cache = model.newCache(promptTokens + answerTokens + 1);

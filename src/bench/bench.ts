@@ -44,7 +44,7 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
   onStage?.('load');
   const start = performance.now();
   using model = await Model.load(checkpoint, {
-    oneSequence: true,
+    parallel: 1,
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(signal && { signal }),

@@ -7,6 +7,7 @@ import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
+import { defaultParallel } from '../model/kv-budget.ts';
 import type { Span } from '../text/positions.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { AnswerStream, type Emit } from './answer-stream.ts';
@@ -137,7 +138,7 @@ export class CogVLM2 {
     const model = await asAborted(signal, () =>
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
-        oneSequence: options.alone ?? false,
+        parallel: options.alone ? 1 : (options.parallel ?? defaultParallel),
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),

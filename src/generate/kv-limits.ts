@@ -1,5 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { Model } from '../model/cogvlm2.ts';
+import { defaultParallel } from '../model/kv-budget.ts';
 import type { SlotLimits } from './slots.ts';
 
 /** How many answers are made at once, and the memory for them. */
@@ -8,22 +9,19 @@ export interface KvOptions {
   parallel?: number;
   /**
    * Most tokens, of prompts and answers, that all KV caches together have room for; 128 KiB each for the 19 B model.
-   * Default: what fits into 2 GiB, but not less than one context and not more than `parallel` of them.
+   * Default: what fits into 2 GiB, at least one context and at most `parallel` of them; one context where memory is short.
    */
   kvTokens?: number;
   /** Most questions that wait; one more ends with `queue_full`. Default: 256. */
   maxWaiting?: number;
 }
 
-const defaultKvBytes = 2 ** 31;
-
 /** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
 export function kvLimits(options: KvOptions, contextSize: number, model: Model): SlotLimits {
-  const { parallel = 8, maxWaiting = 256 } = options;
+  const { parallel = defaultParallel, maxWaiting = 256 } = options;
   checkWhole('parallel', parallel, 1, model.mostSequences);
   checkWhole('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER);
-  const affordable = Math.floor(defaultKvBytes / model.kvBytesPerToken);
-  const { kvTokens = Math.max(contextSize, Math.min(affordable, parallel * contextSize)) } = options;
+  const { kvTokens = model.kvTokens } = options;
   checkWhole('kvTokens', kvTokens, contextSize, Number.MAX_SAFE_INTEGER);
   return { slots: parallel, kvTokens, waiting: maxWaiting };
 }

@@ -52,7 +52,7 @@ export class Engine {
     const lib = ggml();
     const { pointer, device } = findDevice(options.device ?? 'auto');
     const cpu = findDevice('cpu').pointer;
-    this.threads = options.threads ?? physicalCores();
+    this.threads = options.threads ?? defaultThreads();
     if (!Number.isInteger(this.threads) || this.threads < 1 || this.threads > 512) {
       throw new CogVLM2Error(
         'invalid_value',
@@ -216,8 +216,8 @@ export class Engine {
   }
 }
 
-/** Hyper-threads share one core's arithmetic, so a second thread on a core only gets in the way. */
-function physicalCores(): number {
+/** One thread for each physical core: hyper-threads share a core's arithmetic, so a second one only gets in the way. */
+export function defaultThreads(): number {
   const allowed = availableThreads();
   if (process.platform !== 'linux')
     return process.arch === 'x64' ? Math.max(1, Math.ceil(allowed / 2)) : allowed;

@@ -3,16 +3,17 @@ import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
-import { AttentionKernel } from '../kernels/attention.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
 import { mostChunkRows, mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { DecoderRunner } from './decoder-runner.ts';
 import { KvCache, layerTokenBytes } from './kv-cache.ts';
+import type { MemoryPlan } from './memory-plan.ts';
 import { matricesByPart, type PartMatrices } from './parts.ts';
 import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
-import { isSmall, type PlanOptions, planModel } from './plan-model.ts';
+import { type PlannedModel, type PlanOptions, planModel } from './plan-model.ts';
 import { State } from './state.ts';
 import type { DecodeStep } from './step-graph.ts';
 import type { Tap } from './trace-tap.ts';
@@ -35,6 +36,12 @@ export interface PrefillOptions {
   tap?: Tap | undefined;
 }
 
+interface ModelParts extends Pick<PlannedModel, 'exact' | 'attention'> {
+  plan: Pick<MemoryPlan, 'placement' | 'kvTokens'>;
+  /** Whether a row must have the same bits however it is run. */
+  batchInvariant: boolean;
+}
+
 /** Nodes of a graph that a decoder layer takes, and each sequence in it; both with some to spare. */
 const layerNodes = 40;
 const sequenceNodes = 14;
@@ -49,6 +56,8 @@ export class Model {
   readonly exact: boolean;
   /** Which layers are on the GPU. */
   readonly placement: Placement;
+  /** Tokens that all KV caches together have room for, as planned. */
+  readonly kvTokens: number;
   /** Whether the rows of a chunk may be as many as one likes: see chunks.ts. */
   readonly #anyChunk: boolean;
   readonly #tower: VisionTower;
@@ -61,8 +70,9 @@ export class Model {
     engine: Engine,
     weights: Weights,
     config: ModelConfig,
-    { exact, oneSequence, placement }: { exact: boolean; oneSequence: boolean; placement: Placement },
+    { exact, attention, plan, batchInvariant }: ModelParts,
   ) {
+    const { placement } = plan;
     this.config = config;
     this.placement = placement;
     this.engine = engine;
@@ -70,35 +80,34 @@ export class Model {
     this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, {
       exact,
       place: placement.tower > 0 ? 'gpu' : 'cpu',
+      kernel: attention.tower,
     });
     this.#adapter = new Adapter(weights.at('model.vision'), config);
-    this.#kernel = exact ? null : AttentionKernel.for(config, engine.threads);
-    this.#anyChunk = oneSequence || this.#kernel !== null || engine.device.kind !== 'cpu';
+    this.#kernel = attention.decoder;
+    this.kvTokens = plan.kvTokens;
+    this.#anyChunk = !batchInvariant || this.#kernel !== null || engine.device.kind !== 'cpu';
     const decoder = new Decoder(weights, config);
     this.#matrices = matricesByPart(weights.matrices);
     this.#decoder = new DecoderRunner(engine, decoder, config, {
       matrices: this.#matrices,
       kernel: this.#kernel,
-      batchInvariant: !oneSequence,
+      batchInvariant,
     });
   }
 
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
-    const { config, exact, plan } = planModel(checkpoint, options);
+    const planned = planModel(checkpoint, options);
+    const { config, exact, threads, plan } = planned;
     if (plan.problem !== null) throw new CogVLM2Error('out_of_memory', plan.problem);
-    const { placement } = plan;
-    const engine = new Engine(isSmall(checkpoint) ? { threads: 1, ...options } : options);
+    const engine = new Engine({ ...options, threads });
     try {
       const loader = new WeightLoader(engine, checkpoint, {
         exact,
-        placeOf: (name) => placeOf(placement, name),
+        placeOf: (name) => placeOf(plan.placement, name),
       });
-      const model = new Model(engine, new Weights(loader), config, {
-        exact,
-        oneSequence: options.oneSequence ?? false,
-        placement,
-      });
+      const batchInvariant = options.parallel !== 1;
+      const model = new Model(engine, new Weights(loader), config, { ...planned, batchInvariant });
       await loader.finish(options.onLoad ?? (() => {}), options.signal);
       return model;
     } catch (error) {
@@ -116,8 +125,12 @@ export class Model {
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
     using engine = new Engine({ device: 'cpu', threads: 1 });
     const loader = new WeightLoader(engine, checkpoint, { exact: false, placeOf: () => 'cpu' });
-    const placement = nothingOnGpu;
-    new Model(engine, new Weights(loader), config, { exact: false, oneSequence: false, placement });
+    new Model(engine, new Weights(loader), config, {
+      exact: false,
+      attention: { tower: null, decoder: null },
+      plan: { placement: nothingOnGpu, kvTokens: 0 },
+      batchInvariant: true,
+    });
     loader.expectAllUsed();
   }
 

@@ -4,10 +4,14 @@
  */
 import type { Place } from '../ggml/engine.ts';
 import { leavesRoom } from '../ggml/packed-weights.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
 import { gigabytes } from '../messages.ts';
+import { mostChunkRows } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
+import { layerTokenBytes } from './kv-cache.ts';
 import { type PartName, type PartSizes, partNames, sumOf } from './parts.ts';
 import { nothingOnGpu, type Placement, placeParts } from './placement.ts';
+import { towerTileRows } from './vision-tower.ts';
 
 export interface MemoryDemand {
   config: ModelConfig;
@@ -20,8 +24,15 @@ export interface MemoryDemand {
   exact: boolean;
   /** Weights are unpacked into memory of their own. */
   unpacked?: boolean;
+  /** null: ggml's attention */
+  attention?: AttentionKernels;
   /** Bytes of the weights that the CPU would keep a packed copy of; see `KeptWeights`. */
   packableBytes: number;
+}
+
+export interface AttentionKernels {
+  tower: AttentionKernel | null;
+  decoder: AttentionKernel | null;
 }
 
 export interface Room {
@@ -50,9 +61,10 @@ export interface MemoryPlan {
 /** @param gpu null to use the CPU alone */
 export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): MemoryPlan {
   const { config, sizes, contextSize, kvTokens, exact, unpacked = false, packableBytes } = demand;
-  const layerCacheBytes = 2 * config.headSize * config.kvHeads * (exact ? 4 : 2) * kvTokens;
-  const towerScratch = towerScratchBytes(config, sizes, exact);
-  const decoderScratch = decoderScratchBytes(config, contextSize);
+  const { tower = null, decoder = null } = demand.attention ?? {};
+  const layerCacheBytes = layerTokenBytes(config, exact, decoder) * kvTokens;
+  const towerScratch = towerScratchBytes(config, sizes, exact, tower);
+  const decoderScratch = decoderScratchBytes(config, contextSize, decoder);
   const companions = {
     cacheBytes: layerCacheBytes,
     towerScratchBytes: towerScratch,
@@ -114,26 +126,34 @@ const cpuStages: readonly (readonly PartName[])[] = [
   ['language experts', 'embeddings', 'lm_head'],
 ];
 
-/** Rows of a tile of the tower, and of a chunk of the decoder, as the model's files have them. */
-const tileRows = 1024;
-const chunkRows = 512;
 /** For what the formulas leave out: alignment, ggml's copies of activations in other types. */
 const margin = 1.25;
 
 /** The residual stream, queries, keys and values of all patches; one tile's activations; two layers' packed weights. */
-function towerScratchBytes({ vision }: ModelConfig, sizes: PartSizes, exact: boolean): number {
+function towerScratchBytes(
+  { vision }: ModelConfig,
+  sizes: PartSizes,
+  exact: boolean,
+  kernel: AttentionKernel | null,
+): number {
   const { hiddenSize: d, intermediateSize: m, side, patchSize } = vision;
   const n = side * side + 1;
-  const rows = Math.min(tileRows, n);
-  const states = d * n * (4 + 4 + 2 * (exact ? 4 : 2));
+  const rows = Math.min(towerTileRows, n);
+  const keysValues = kernel ? kernel.packedBytes(1, n) + kernel.scratchBytes : 2 * d * n * (exact ? 4 : 2);
+  const states = d * n * (4 + 4) + keysValues;
   const embedding = 4 * n * (3 * patchSize * patchSize + 3 * d);
   const tile = 4 * rows * (2 * m + 10 * d);
   return margin * (states + Math.max(embedding, tile)) + (exact ? 0 : 2 * Math.max(...sizes.tower));
 }
 
-/** One chunk's activations and mask, the logits, and one picture's image tokens. */
-function decoderScratchBytes(config: ModelConfig, contextSize: number): number {
+/** One chunk's activations and mask, the attention kernel's scratch, the logits, and one image's tokens. */
+function decoderScratchBytes(
+  config: ModelConfig,
+  contextSize: number,
+  kernel: AttentionKernel | null,
+): number {
   const { hiddenSize: h, intermediateSize: m, vocabSize, vision } = config;
-  const chunk = 4 * chunkRows * (3 * m + 10 * h) + 2 * chunkRows * contextSize;
+  const attention = 2 * mostChunkRows * contextSize + (kernel?.scratchBytes ?? 0);
+  const chunk = 4 * mostChunkRows * (3 * m + 10 * h) + attention;
   return margin * (chunk + 8 * vocabSize + 4 * h * vision.imageTokens);
 }

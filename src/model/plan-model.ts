@@ -2,10 +2,14 @@ import { type Checkpoint, isPacked } from '../checkpoint/checkpoint.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { findDevice } from '../ggml/devices.ts';
 import { dtypes } from '../ggml/dtype.ts';
+import { defaultThreads } from '../ggml/engine.ts';
 import { Packing } from '../ggml/packing.ts';
 import { toShape } from '../ggml/tensor.ts';
+import { AttentionKernel } from '../kernels/attention.ts';
 import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
-import { type MemoryPlan, planMemory } from './memory-plan.ts';
+import { defaultKvTokens, defaultParallel } from './kv-budget.ts';
+import { layerTokenBytes } from './kv-cache.ts';
+import { type AttentionKernels, type MemoryPlan, planMemory } from './memory-plan.ts';
 import { measureParts, partOf, sumOf } from './parts.ts';
 
 export interface PlanOptions {
@@ -15,25 +19,27 @@ export interface PlanOptions {
   gpuBytes?: number;
   /** Tokens of one sequence. Default: what the model was made for. */
   contextSize?: number;
-  /** Tokens that all KV caches together have room for. Default: one context. */
+  /** Most sequences at the same time. With 1, no row needs the bits that it would have beside others. Default: 8. */
+  parallel?: number;
+  /** Tokens that all KV caches together have room for. Default: see `defaultKvTokens`, or one context where that fits. */
   kvTokens?: number;
-  /** Side of the square that pictures are resized to; the model's own when absent. See `withImageSize`. */
+  /** Side of the square that images are resized to; the model's own when absent. See `withImageSize`. */
   imageSize?: number;
   /**
    * `stored` computes in the types of the checkpoint, `f32` everything in float32, for comparison with a
    * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
    */
   compute?: 'auto' | 'stored' | 'f32';
-  /**
-   * Whether there is never more than one sequence. Then nothing must come out to the bit as it would beside others, and
-   * language weights can be packed in every type and text run in large chunks: up to twice as fast on a CPU.
-   */
-  oneSequence?: boolean;
+  /** See `EngineOptions`. */
+  threads?: number;
 }
 
 export interface PlannedModel {
   config: ModelConfig;
   exact: boolean;
+  threads: number;
+  /** Attention by our kernels; null: by ggml. */
+  attention: AttentionKernels;
   plan: MemoryPlan;
 }
 
@@ -49,23 +55,34 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const { device } = findDevice(options.device ?? 'auto');
   const cpu = findDevice('cpu').device;
   const contextSize = checkContext(config, options.contextSize);
-  const plan = planMemory(
-    {
-      config,
-      sizes: measureParts(checkpoint.tensors.values(), { exact }),
-      contextSize,
-      kvTokens: options.kvTokens ?? contextSize,
-      exact,
-      unpacked: isPacked(checkpoint),
-      packableBytes:
-        device.kind === 'cpu' && !exact ? packableBytes(checkpoint, options.oneSequence ?? false) : 0,
-    },
-    { name: cpu.name, freeBytes: cpu.memoryFreeBytes },
-    device.kind === 'cpu'
-      ? null
-      : { name: device.name, freeBytes: Math.min(device.memoryFreeBytes, options.gpuBytes ?? Infinity) },
-  );
-  return { config, exact, plan };
+  const parallel = options.parallel ?? defaultParallel;
+  const threads = options.threads ?? (isSmall(checkpoint) ? 1 : defaultThreads());
+  const { vision } = config;
+  const attention: AttentionKernels = {
+    tower: exact ? null : AttentionKernel.for({ ...vision, kvHeads: vision.heads }, threads),
+    decoder: exact ? null : AttentionKernel.for(config, threads),
+  };
+  const demand = {
+    config,
+    sizes: measureParts(checkpoint.tensors.values(), { exact }),
+    contextSize,
+    exact,
+    attention,
+    unpacked: isPacked(checkpoint),
+    packableBytes: device.kind === 'cpu' && !exact ? packableBytes(checkpoint, parallel === 1) : 0,
+  };
+  const planWith = (kvTokens: number) =>
+    planMemory(
+      { ...demand, kvTokens },
+      { name: cpu.name, freeBytes: cpu.memoryFreeBytes },
+      device.kind === 'cpu'
+        ? null
+        : { name: device.name, freeBytes: Math.min(device.memoryFreeBytes, options.gpuBytes ?? Infinity) },
+    );
+  const tokenBytes = config.layers * layerTokenBytes(config, exact, attention.decoder);
+  const plan = planWith(options.kvTokens ?? defaultKvTokens(contextSize, parallel, tokenBytes));
+  const isTooLarge = plan.problem !== null && options.kvTokens === undefined;
+  return { config, exact, threads, attention, plan: isTooLarge ? planWith(contextSize) : plan };
 }
 
 /** Of the matrices that every token reads. The decoder, which has them as tensors, asks the same of each. */
@@ -99,7 +116,7 @@ export function checkContext({ maxPositions }: ModelConfig, wanted = maxPosition
  */
 const smallModelBytes = 256 * 2 ** 20;
 
-export function isSmall({ tensors }: Checkpoint): boolean {
+function isSmall({ tensors }: Checkpoint): boolean {
   return [...tensors.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
 }
 

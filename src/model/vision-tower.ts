@@ -5,7 +5,7 @@ import { Graph } from '../ggml/graph.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import { isMatrix, type Tensor } from '../ggml/tensor.ts';
-import { AttentionKernel } from '../kernels/attention.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
 import type { VisionConfig } from './config.ts';
 import { GgmlFullAttention } from './ggml-attention.ts';
 import { LayerNorm, Linear } from './layers.ts';
@@ -23,7 +23,7 @@ export interface TowerOptions {
 }
 
 /** Rows that go through a layer in one graph: enough to be bound by arithmetic, few enough to stop within a second. */
-const tileRows = 1024;
+export const towerTileRows = 1024;
 
 /** Queries, keys and values of all rows of a layer. */
 type FullAttention = PackedFullAttention | GgmlFullAttention;
@@ -49,16 +49,13 @@ export class VisionTower {
     engine: Engine,
     weights: Weights,
     config: VisionConfig,
-    options: { exact: boolean; place: Place },
+    options: { exact: boolean; place: Place; kernel: AttentionKernel | null },
   ) {
     this.#engine = engine;
     this.#config = config;
     this.#place = options.place;
     this.#exact = options.exact;
-    this.#kernel =
-      options.exact || options.place === 'gpu'
-        ? null
-        : AttentionKernel.for({ ...config, kvHeads: config.heads }, engine.threads);
+    this.#kernel = options.place === 'gpu' ? null : options.kernel;
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
     this.#layers = Array.from(
       { length: config.layers },
@@ -94,17 +91,17 @@ export class VisionTower {
         signal?.throwIfAborted();
         const packed = await pass.ready(i);
         let graph = new Graph(this.#engine, packed);
-        for (let start = 0; start < n; start += tileRows) {
-          layer.project(graph, graph.rows(x, start, Math.min(tileRows, n - start)), attention, start);
+        for (let start = 0; start < n; start += towerTileRows) {
+          layer.project(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }
-        for (let start = 0; start < n; start += tileRows) {
+        for (let start = 0; start < n; start += towerTileRows) {
           // A tower of one tile does a layer in one graph.
-          if (n > tileRows) {
+          if (n > towerTileRows) {
             await run(graph);
             onLayer?.(i + start / n, layers);
             graph = new Graph(this.#engine, packed);
           }
-          layer.forward(graph, graph.rows(x, start, Math.min(tileRows, n - start)), attention, start);
+          layer.forward(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }
         if (tap) graph.output(`vision.layer.${i}`, x);
         await run(graph);

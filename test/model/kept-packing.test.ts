@@ -27,15 +27,15 @@ test.runIf(process.arch === 'x64')(
     const file = path.join(folder, 'int4.gguf');
     const source = writeTinyCheckpoint(path.join(folder, 'source'), { config });
     await convertToGguf(openCheckpoint(source), file, { type: 'int4' });
-    const load = () => Model.load(openCheckpoint(file), { device: 'cpu', threads: 1, oneSequence: true });
+    const load = () => Model.load(openCheckpoint(file), { device: 'cpu', threads: 1, parallel: 1 });
     const { tensors } = openCheckpoint(file);
     const matrices = [...tensors.values()].filter(({ name }) => /language_.*weight$/.test(name));
-    const planned = (oneSequence: boolean) =>
-      planModel(openCheckpoint(file), { device: 'cpu', oneSequence }).plan.packedCopies;
+    const planned = (parallel: number) =>
+      planModel(openCheckpoint(file), { device: 'cpu', parallel }).plan.packedCopies;
     expect(matrices).toHaveLength(layers * layerMatrices);
     const bytesOf = (some: typeof matrices) => some.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    expect(planned(true).sizeBytes).toBe(bytesOf(matrices));
-    expect(planned(false).sizeBytes).toBe(bytesOf(matrices.filter(({ type }) => type === 'iq4_nl')));
+    expect(planned(1).sizeBytes).toBe(bytesOf(matrices));
+    expect(planned(2).sizeBytes).toBe(bytesOf(matrices.filter(({ type }) => type === 'iq4_nl')));
     using model = await load();
     using cache = model.newCache(32);
     const prompt = promptRows([5, 9, 33], 0);

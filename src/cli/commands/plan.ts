@@ -30,7 +30,7 @@ where memory is short they are left out, and a server makes only those that roun
     const { json, device, context, imageSize, compute } = options;
     const plan = await library.plan(model, {
       compute,
-      oneSequence: true,
+      parallel: 1,
       ...(device !== undefined && { device }),
       ...(context !== undefined && { contextSize: context }),
       ...(imageSize !== undefined && { imageSize }),
