@@ -71,6 +71,6 @@ export function isAllowedOrigin(
   host: string | undefined,
   allowed: readonly string[],
 ): boolean {
-  if (origin === undefined || allowed.includes(origin)) return true;
+  if (origin === undefined || allowed.includes(origin) || allowed.includes('*')) return true;
   return /^https?:\/\//.test(origin) && origin.replace(/^https?:\/\//, '') === host;
 }

@@ -12,6 +12,8 @@ export interface AppParts extends ChatContext {
   uploads: Uploads;
   bodyLimits: BodyLimits;
   keys: ApiKeys;
+  /** Whether an address is that of a proxy whose X-Forwarded-For is believed. */
+  isTrustedProxy(address: string): boolean;
   page: Page;
   /** The names that the Host header may have; null checks none. */
   hosts: readonly string[] | null;

@@ -2,9 +2,10 @@
 import { Hono } from 'hono';
 import { apiErrorOf } from './api-error.ts';
 import type { App, AppParts, Env } from './app-parts.ts';
-import { nameClient } from './gate/client.ts';
-import { checkHostAndOrigin } from './gate/host-and-origin.ts';
-import { logRequests } from './gate/request-log.ts';
+import { nameClient } from './middleware/client.ts';
+import { discardUnreadBodies } from './middleware/discard-body.ts';
+import { checkHostAndOrigin } from './middleware/host-and-origin.ts';
+import { logRequests } from './middleware/request-log.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { modelRoutes } from './routes/models.ts';
 import { notFoundRoute } from './routes/not-found.ts';
@@ -14,6 +15,7 @@ export function createApp(parts: AppParts): App {
   // Not strict: a slash at the end of a path changes nothing.
   const app = new Hono<Env>({ strict: false });
   logRequests(app, parts);
+  discardUnreadBodies(app, parts);
   checkHostAndOrigin(app, parts);
   nameClient(app, parts);
   statusRoutes(app, parts);

@@ -8,6 +8,7 @@ import type { EngineProcess } from './engine/process.ts';
 import { imageFetcher } from './image-fetch.ts';
 import { IMAGE_FETCH_LIMITS } from './limits.ts';
 import { Metrics } from './metrics.ts';
+import { trustedProxies } from './middleware/client.ts';
 import { readPage } from './page.ts';
 import { FairQueue } from './queue.ts';
 import { RunningRequests } from './running.ts';
@@ -49,6 +50,7 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
     uploads: new Uploads(),
     bodyLimits: { maxBytes: options.maxBodyBytes, maxJsonBytes: options.maxJsonBytes },
     keys: new ApiKeys(options.apiKeys),
+    isTrustedProxy: trustedProxies(options.trustedProxies),
     page: readPage(),
     hosts: isLoopback(options.host) || options.allowedHosts.length > 0 ? options.allowedHosts : null,
     origins: options.corsOrigins,

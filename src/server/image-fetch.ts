@@ -3,7 +3,7 @@
  * The name is resolved once, every address it has must be a public one, and the connection goes to the address that
  * was checked. Redirects are followed here, each checked again. No proxy is used: behind one, the check means nothing.
  */
-import { lookup } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { Agent, type Dispatcher, request } from 'undici';
 import { ApiError } from './api-error.ts';
@@ -18,7 +18,8 @@ export interface FetchRules {
   allowHosts: readonly string[];
   maxBytes: number;
   timeoutMs: number;
-  resolve?: (host: string) => Promise<readonly string[]>;
+  /** @param isNamed whether the host was named by --allow-image-host */
+  resolve?: (host: string, signal: AbortSignal, isNamed: boolean) => Promise<readonly string[]>;
 }
 
 const MAX_REDIRECTS = 3;
@@ -33,7 +34,7 @@ export function imageFetcher(rules: FetchRules): FetchImage {
       outer.throwIfAborted();
       if (limit.aborted) throw failed(url, `it took longer than ${rules.timeoutMs / 1000} s`);
       if (error instanceof ApiError) throw error;
-      throw failed(url, error instanceof Error ? error.message : String(error));
+      throw failed(url, problemOf(error));
     }
   };
 }
@@ -41,8 +42,7 @@ export function imageFetcher(rules: FetchRules): FetchImage {
 async function follow(url: string, rules: FetchRules, signal: AbortSignal): Promise<Uint8Array> {
   let at = url;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const target = checkedUrl(at, rules);
-    const address = await checkedAddress(target, rules, signal);
+    const { target, address } = await checkHop(url, at, hop, rules, signal);
     const agent = new Agent({
       connect: { lookup: (_host, options, done) => pinned(address, options, done) },
     });
@@ -57,10 +57,10 @@ async function follow(url: string, rules: FetchRules, signal: AbortSignal): Prom
         },
       });
       const { location } = response.headers;
-      if (response.statusCode < 300) return await readBody(at, response, rules.maxBytes);
+      if (response.statusCode < 300) return await readBody(url, response, rules.maxBytes);
       response.body.on('error', () => {}).destroy();
       if (response.statusCode >= 400 || typeof location !== 'string') {
-        throw failed(at, `it was answered with status ${response.statusCode}`);
+        throw failed(url, `it was answered with status ${response.statusCode}`);
       }
       at = new URL(location, target).href;
     } finally {
@@ -68,6 +68,17 @@ async function follow(url: string, rules: FetchRules, signal: AbortSignal): Prom
     }
   }
   throw failed(url, `it redirects more than ${MAX_REDIRECTS} times`);
+}
+
+/** What a redirect leads to is checked like the first address, but the client is not told where that is. */
+async function checkHop(url: string, at: string, hop: number, rules: FetchRules, signal: AbortSignal) {
+  try {
+    const target = checkedUrl(at, rules);
+    return { target, address: await checkedAddress(target, rules, signal) };
+  } catch (error) {
+    if (hop === 0 || !(error instanceof ApiError)) throw error;
+    throw blocked(`${named(url)} redirects to an address that may not be fetched.`);
+  }
 }
 
 function checkedUrl(text: string, { allowAny, allowHosts }: FetchRules): URL {
@@ -92,7 +103,7 @@ async function checkedAddress(
   signal: AbortSignal,
 ): Promise<string> {
   const host = hostOf(url);
-  const addresses = isIP(host) === 0 ? await resolve(host) : [host];
+  const addresses = isIP(host) === 0 ? await resolve(host, signal, allowHosts.includes(host)) : [host];
   signal.throwIfAborted();
   const [first] = addresses;
   if (first === undefined) throw failed(url.href, `${host} has no address`);
@@ -103,9 +114,60 @@ async function checkedAddress(
   );
 }
 
-async function resolveAll(host: string): Promise<string[]> {
-  return (await lookup(host, { all: true })).map(({ address }) => address);
+/**
+ * The addresses of a host, until the signal aborts. A host that the server's owner named may be in /etc/hosts, so the
+ * system looks it up. Others are asked of the name servers: a look-up of the system holds one of four threads for as
+ * long as a name server is silent, and images are decoded on the same threads.
+ */
+async function resolveAll(host: string, signal: AbortSignal, isNamed: boolean): Promise<string[]> {
+  if (isNamed) {
+    const found = await untilAborted(lookup(host, { all: true }), signal);
+    return found.map(({ address }) => address);
+  }
+  const resolver = new Resolver({ timeout: 3_000, tries: 2 });
+  const stop = () => resolver.cancel();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const families = [resolver.resolve4(host), resolver.resolve6(host)];
+    const answers = await untilAborted(Promise.allSettled(families), signal);
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** In words that hold no address: the messages of the system name hosts of the network that the server is in. */
+function problemOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return PROBLEMS[code] ?? 'the connection failed';
+}
+
+const PROBLEMS: Partial<Record<string, string>> = {
+  ENOTFOUND: 'its host has no address',
+  EAI_AGAIN: 'its host could not be looked up',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  EHOSTUNREACH: 'its host cannot be reached',
+  ENETUNREACH: 'its host cannot be reached',
+  ETIMEDOUT: 'its host did not answer',
+  UND_ERR_SOCKET: 'the connection was cut',
+  UND_ERR_CONNECT_TIMEOUT: 'its host did not answer',
+  UND_ERR_HEADERS_TIMEOUT: 'its host stopped answering',
+  UND_ERR_BODY_TIMEOUT: 'its host stopped sending',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
+};
 
 type LookupDone = (
   error: null,

@@ -22,5 +22,8 @@ export const HEADERS_TIMEOUT_MS = 15_000;
 /** A body must arrive at this rate on average, once its first seconds have passed. */
 export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;
 
+/** What is read of a body that is refused, so that the client sees the answer; then the connection is closed. */
+export const DISCARD_LIMITS = { timeoutMs: 5_000, extraBytes: 32 * 2 ** 20 } as const;
+
 /** An image that is fetched by its address. */
 export const IMAGE_FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000, maxRedirects: 3 } as const;

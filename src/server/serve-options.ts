@@ -24,7 +24,10 @@ export interface ServeOptions {
   allowImageUrls: boolean;
   allowImageHosts: readonly string[];
   allowedHosts: readonly string[];
+  /** Origins of web pages elsewhere that may use the server; `*` is all of them. */
   corsOrigins: readonly string[];
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
   logLevel: string;
   logTo: { write(text: string): void };
   version: string;

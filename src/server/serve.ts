@@ -7,6 +7,7 @@ import { createApp } from './app.ts';
 import { assemble } from './assemble.ts';
 import { drain } from './drain.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
+import { HEADERS_TIMEOUT_MS } from './limits.ts';
 import { checkReach, listen } from './listen.ts';
 import type { ServeOptions } from './serve-options.ts';
 
@@ -32,7 +33,16 @@ export async function serve(
   const parts = assemble(options, startProcess);
   const { engine, facts, running } = parts;
   const app = createApp(parts);
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  const server = createServer(
+    getRequestListener(app.fetch, {
+      overrideGlobalObjects: false,
+      // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
+      hostname: 'localhost',
+    }),
+  );
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  // Uploads have a time limit and a minimum rate of their own.
+  server.requestTimeout = 0;
   const url = await listen(server, options);
   const stopLoading = () => engine.stop();
   try {

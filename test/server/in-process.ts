@@ -98,6 +98,7 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     bodyLimits: { maxBytes: 2 ** 22, maxJsonBytes: 2 ** 20 },
     log: pino({ level: logTo ? 'debug' : 'silent', base: null }, logTo ?? { write() {} }),
     keys: new ApiKeys(keys),
+    isTrustedProxy: () => false,
     page: { html: '<p>page</p>', headers: { etag: '"1"' } },
     hosts: null,
     origins: [],
@@ -181,6 +182,7 @@ export async function listening(
     allowImageHosts: [],
     allowedHosts: [],
     corsOrigins: [],
+    trustedProxies: [],
     logLevel: 'info',
     logTo: {
       write(text) {

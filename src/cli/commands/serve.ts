@@ -1,5 +1,6 @@
 /** `cogvlm2 serve`: the model behind an OpenAI-compatible API, and the chat page. */
 import { readFile } from 'node:fs/promises';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { reportListening } from '../../server/supervise.ts';
@@ -59,8 +60,13 @@ const serveOptions = z.object({
   ),
   corsOrigin: inAccess(
     z.array(z.string().min(1)).default([]),
-    'An origin, such as https://example.com, whose pages may use the server; may be repeated.',
+    'An origin, such as https://example.com, whose pages may use the server, or * for all; may be repeated.',
     { value: 'ORIGIN' },
+  ),
+  trustedProxy: inAccess(
+    z.array(z.string().min(1)).default([]),
+    'An address, or a network such as 10.0.0.0/8, of a proxy whose X-Forwarded-For tells the client; may be repeated.',
+    { value: 'ADDRESS' },
   ),
   allowImageUrls: inAccess(
     z.boolean().default(false),
@@ -148,10 +154,12 @@ The server and the engine are processes of their own; when one crashes, it is st
 
   async run(_args, options, { terminal, library }) {
     checkKeys(options.apiKey, '--api-key and COGVLM2_API_KEY');
+    checkOrigins(options.corsOrigin);
+    checkProxies(options.trustedProxy);
     const apiKeys = [...options.apiKey, ...(await keysIn(options.apiKeyFile))];
     const progress = createProgress(terminal, options.quiet);
     using stop = stopOnSignal(terminal);
-    const { alias, slots, allowImageHost, allowedHost, corsOrigin, ...rest } = options;
+    const { alias, slots, allowImageHost, allowedHost, corsOrigin, trustedProxy, ...rest } = options;
     const server = await library
       .serve(
         {
@@ -161,6 +169,7 @@ The server and the engine are processes of their own; when one crashes, it is st
           allowImageHosts: allowImageHost,
           allowedHosts: allowedHost,
           corsOrigins: corsOrigin,
+          trustedProxies: trustedProxy,
           parallel: slots,
           logTo: terminal.stderr,
           version: packageVersion(),
@@ -205,6 +214,28 @@ function checkKeys(keys: readonly string[], source: string): void {
   throw new CogVLM2Error(
     'invalid_value',
     `Key ${bad + 1} of ${source} must have at least 8 characters and no spaces.`,
+  );
+}
+
+/** Browsers send an origin without a path, so another spelling would never match. @throws CogVLM2Error `invalid_value` */
+function checkOrigins(origins: readonly string[]): void {
+  const wrong = origins.find(
+    (origin) => origin !== '*' && !(URL.canParse(origin) && new URL(origin).origin === origin),
+  );
+  if (wrong === undefined) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `--cors-origin is ${JSON.stringify(wrong)}, but an origin is needed, such as https://example.com or http://localhost:3000, or *.`,
+  );
+}
+
+/** @throws CogVLM2Error `invalid_value` */
+function checkProxies(proxies: readonly string[]): void {
+  const wrong = proxies.find((proxy) => !ipaddr.isValid(proxy) && !ipaddr.isValidCIDR(proxy));
+  if (wrong === undefined) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `--trusted-proxy is ${JSON.stringify(wrong)}, but an address is needed, such as 10.0.0.7, or a network, such as 10.0.0.0/8.`,
   );
 }
 
