@@ -10,8 +10,8 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { mixNames } from '../src/checkpoint/mix.ts';
+import { config19B, type PublishedConfig } from '../src/checkpoint/published-layout.ts';
 import { parseConfig } from '../src/model/config.ts';
-import { config19B, type PublishedConfig } from './published-layout.ts';
 import { writeRandomCheckpoint, writeRandomGguf } from './random-weights.ts';
 
 const { values: flags, positionals } = parseArgs({

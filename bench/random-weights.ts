@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
 import { type MixName, planMix } from '../src/checkpoint/mix.ts';
+import { type PublishedConfig, tensorShapes } from '../src/checkpoint/published-layout.ts';
 import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
 import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
-import { type PublishedConfig, tensorShapes } from './published-layout.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';
 

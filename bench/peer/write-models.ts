@@ -2,11 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf-writer.ts';
+import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { AtomicFile } from '../../src/files/atomic-file.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import { type DType, dtypeNames, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
-import { config19B, tensorShapes } from '../published-layout.ts';
 import { type Value, writeLlamaHeader } from './llama-gguf.ts';
 
 const [folder = '', layersText = '8', typeText = 'q4_k'] = process.argv.slice(2);

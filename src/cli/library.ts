@@ -9,6 +9,7 @@ import type { FoundSources } from '../batch/sources.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
+import type { MixName } from '../checkpoint/mix.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { Answerer } from '../eval/asker.ts';
 import type { Compared } from '../eval/compare.ts';
@@ -52,6 +53,11 @@ export interface QueueBatchOptions extends ModelBatchOptions {
 }
 export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
 
+export interface ModelPlan extends MemoryPlan {
+  /** False for a published model that is not on this machine: the plan is from its published layout. */
+  isDownloaded: boolean;
+}
+
 export interface Library {
   load(options: LoadOptions): Promise<CogVLM2>;
   findModel(nameOrPath: string): Promise<{ name: string; path: string }>;
@@ -69,8 +75,8 @@ export interface Library {
   convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
   /** Times each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
-  /** What a model would take of this machine's memory; the demonstration model when none is named. */
-  plan(nameOrPath: string | undefined, options: PlanOptions): Promise<MemoryPlan>;
+  /** What a model needs of the memory of this machine; the demonstration model when none is named. */
+  plan(nameOrPath: string | undefined, options: PlanOptions & { type?: MixName }): Promise<ModelPlan>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */
@@ -134,15 +140,22 @@ export const library: Library = {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
   },
-  plan: async (nameOrPath, options) => {
+  plan: async (nameOrPath, { type, ...options }) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { findModel } = await import('../checkpoint/find.ts');
+    const { publishedCheckpoint, withTypes } = await import('../checkpoint/published-layout.ts');
     const { planModel } = await import('../model/plan-model.ts');
     const { checkModel } = await import('../generate/check-model.ts');
-    const { path } = await findModel(nameOrPath);
-    const checkpoint = openCheckpoint(path);
-    checkModel(checkpoint);
-    return planModel(checkpoint, options).plan;
+    const found = await findModel(nameOrPath).catch((error: unknown) => {
+      const published = nameOrPath === undefined ? undefined : publishedCheckpoint(nameOrPath);
+      if (published === undefined) throw error;
+      return published;
+    });
+    const isDownloaded = !('tensors' in found);
+    const checkpoint = isDownloaded ? openCheckpoint(found.path) : found;
+    if (isDownloaded) checkModel(checkpoint);
+    const { plan } = planModel(type === undefined ? checkpoint : withTypes(checkpoint, type), options);
+    return { ...plan, isDownloaded };
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
   findSources: async (inputs, questions) =>

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { config19B, tensorShapes } from '../../bench/published-layout.ts';
 import { planShards, writeRandomCheckpoint } from '../../bench/random-weights.ts';
+import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { CogVLM2 } from '../../src/index.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-random-'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { config19B, tensorShapes } from '../../bench/published-layout.ts';
+import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { renderPlan } from '../../src/cli/commands/plan.ts';
 import { renderTable } from '../../src/cli/table.ts';
 import { formatBytes, formatDuration } from '../../src/cli/units.ts';
@@ -61,7 +61,7 @@ describe('plan', () => {
     expect(out).toMatch(/^PART +BYTES +WHERE$/m);
     expect(out).toMatch(/^tower +\d+\.\d MB +CPU$/m);
     expect(out).toMatch(/^keys and values +\d+\.\d MB +2,048 tokens; CPU$/m);
-    expect(out).toMatch(/^CPU +[\d.]+ MB +at most at once, of [\d.]+ GB free$/m);
+    expect(out).toMatch(/^CPU +[\d.]+ MB +peak; [\d.]+ GB free$/m);
   });
 
   it('halves the cache with the context, and prints an object', async () => {
@@ -73,6 +73,27 @@ describe('plan', () => {
       return JSON.parse(out).cacheBytes;
     };
     expect(await bytes('--context', '1024')).toBe((await bytes()) / 2);
+  });
+
+  it('plans a published model before its download, in the published type or another', async () => {
+    const name = 'cogvlm2-llama3-chat-19B';
+    const planned = async (...flags: string[]) => {
+      const run = await cli(['plan', name, '--device', 'cpu', '--json', ...flags], scriptedLibrary().library);
+      expect(run.err).toContain(
+        `cogvlm2: ${name} is not on this machine; this is the plan of its published layout.`,
+      );
+      const plan = JSON.parse(run.out);
+      const weights = plan.parts.reduce(
+        (sum: number, part: { sizeBytes: number }) => sum + part.sizeBytes,
+        0,
+      );
+      return { ...plan, weights };
+    };
+    // 19,503,105,280 parameters of two bytes; keys and values take 131,072 bytes a token.
+    const { weights, cacheBytes, isDownloaded } = await planned();
+    expect(Math.abs(weights / (2 * 19_503_105_280) - 1)).toBeLessThan(0.001);
+    expect({ cacheBytes, isDownloaded }).toEqual({ cacheBytes: 8192 * 131_072, isDownloaded: false });
+    expect((await planned('--type', 'int4')).weights).toBeLessThan(0.35 * weights);
   });
 
   it('refuses a context that the model does not have, and a device that is not here', async () => {
@@ -89,9 +110,11 @@ describe('plan', () => {
     expect(text).toMatch(/^tower .* GPU0$/m);
     expect(text).not.toContain('packed copies');
     const packed = renderPlan(planned(0, 22e9, 4e9));
-    expect(packed).toMatch(/^packed copies +4\.0 GB .*only where twice that is free, as it is now; CPU$/m);
+    expect(packed).toMatch(
+      /^packed copies +4\.0 GB .*optional; needs twice this size free \(available now\); CPU$/m,
+    );
     expect(packed).toMatch(/^CPU .* 22\.0 GB free; \d+\.\d GB with the packed copies$/m);
-    expect(renderPlan(planned(0, 7e9, 4e9))).toMatch(/^packed copies .* as it is not now; CPU$/m);
+    expect(renderPlan(planned(0, 7e9, 4e9))).toMatch(/^packed copies .*\(not available now\); CPU$/m);
     expect(planned(0, 3e9).problem).toContain('3.0 GB are free');
   });
 });

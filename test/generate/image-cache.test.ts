@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { config19B } from '../../bench/published-layout.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { demoModelPath } from '../../src/checkpoint/find.ts';
+import { config19B } from '../../src/checkpoint/published-layout.ts';
 import { CogVLM2, type LoadOptions } from '../../src/generate/cogvlm2.ts';
 import {
   entryBytes,

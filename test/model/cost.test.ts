@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { config19B, tensorShapes } from '../../bench/published-layout.ts';
+import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import {
   adapterCost,

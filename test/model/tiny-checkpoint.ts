@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { tensorShapes } from '../../bench/published-layout.ts';
+import { tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { type NamedArray, writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';

@@ -1,40 +1,61 @@
-/** `cogvlm2 plan MODEL`: what a model would take of this machine's memory, before it takes any. */
+/** `cogvlm2 plan MODEL`: the memory that a model needs on this machine, without loading it. */
 import { z } from 'zod';
+import { mixNames } from '../../checkpoint/mix.ts';
 import type { MemoryPlan } from '../../model/memory-plan.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { flagGroup } from '../flags.ts';
 import { debugOption, jsonOption, modelOptions } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 
 const { device, context, imageSize, compute } = modelOptions;
+const type = flagGroup('Model')(
+  z.enum(mixNames).optional(),
+  'Plan the model as `convert --type` would write it.',
+  { value: 'TYPE' },
+);
 
 export const plan = defineCommand({
   name: 'plan',
-  summary: 'Show what memory a model needs here, and on which device',
+  summary: 'Show how much memory a model needs, and on which device',
   arguments: [
-    { name: 'MODEL', about: 'name, folder or .gguf file; without it, the demonstration', optional: true },
+    {
+      name: 'MODEL',
+      about: 'name, folder or .gguf file; the demonstration model by default',
+      optional: true,
+    },
   ],
-  options: z.object({ device, context, imageSize, compute, ...jsonOption, ...debugOption }),
+  options: z.object({ type, device, context, imageSize, compute, ...jsonOption, ...debugOption }),
   examples: [
-    { about: 'The model that comes along', line: 'cogvlm2 plan' },
+    { about: 'The demonstration model', line: 'cogvlm2 plan' },
+    {
+      about: 'A published model before its download',
+      line: 'cogvlm2 plan cogvlm2-llama3-chat-19B --type int4',
+    },
     { about: 'Half of the context', line: 'cogvlm2 plan cogvlm2-int4.gguf --context 4096' },
   ],
-  notes: `Nothing is loaded. A model is loaded only when this says that it fits; otherwise both refuse with the same
-numbers, and exit status ${EXIT_CODES.machine}. The CPU reads weights where the file is mapped, and what only pictures meet
-(tower, adapter, vision experts) leaves memory between pictures, so the CPU needs the largest of what is in use at once and
-not the sum. Packed copies are those that \`ask\` and \`chat\` make of a four-bit model's language weights, to answer faster;
-where memory is short they are left out, and a server makes only those that round one row and several alike. A GPU gets as many layers as fit, the tower's first. \`--json\` prints the plan as one object.`,
+  notes: `Nothing is loaded or downloaded. Loading makes the same plan: if the model does not fit, both refuse with the same
+numbers and exit status ${EXIT_CODES.machine}. Free memory is that of the container, if there is a limit. The CPU reads weights
+from the mapped file. Tower, adapter and vision experts can leave memory between images, so the CPU needs the largest of the
+stages and not their sum. Packed copies of a four-bit model's language weights make answers faster; without enough memory they
+are left out. A GPU gets as many layers as fit, those of the tower first. \`--json\` prints the plan as one object.`,
 
   async run([model], options, { terminal, library }) {
-    const { json, device, context, imageSize, compute } = options;
+    const { json, type, device, context, imageSize, compute } = options;
     const plan = await library.plan(model, {
       compute,
       parallel: 1,
+      ...(type !== undefined && { type }),
       ...(device !== undefined && { device }),
       ...(context !== undefined && { contextSize: context }),
       ...(imageSize !== undefined && { imageSize }),
     });
+    if (!plan.isDownloaded) {
+      terminal.stderr.write(
+        `cogvlm2: ${model} is not on this machine; this is the plan of its published layout.\n`,
+      );
+    }
     terminal.stdout.write(json ? `${JSON.stringify(plan)}\n` : renderPlan(plan));
     if (plan.problem === null) return EXIT_CODES.ok;
     terminal.stderr.write(`cogvlm2: ${plan.problem}\n`);
@@ -63,19 +84,19 @@ export function renderPlan(plan: MemoryPlan): string {
       formatBytes(plan.cacheBytes),
       `${formatCount(plan.kvTokens)} tokens; ${where(decoder?.layers ?? 0, decoder?.layersOnGpu ?? 0)}`,
     ],
-    ['scratch, tower', formatBytes(plan.towerScratchBytes), 'while a picture is encoded'],
-    ['scratch, decoder', formatBytes(plan.decoderScratchBytes), 'while a prompt is read'],
+    ['scratch, tower', formatBytes(plan.towerScratchBytes), 'while an image is encoded'],
+    ['scratch, decoder', formatBytes(plan.decoderScratchBytes), 'during prefill'],
   ];
   const { sizeBytes, kept } = plan.packedCopies;
   const copies = [
     'packed copies',
     formatBytes(sizeBytes),
-    `of what every token reads, beside it; only where twice that is free, as it is ${kept ? 'now' : 'not now'}; ${cpu}`,
+    `optional; needs twice this size free (${kept ? 'available' : 'not available'} now); ${cpu}`,
   ];
   const devices = plan.devices.map(({ name, place, neededBytes, freeBytes }) => [
     name,
     formatBytes(neededBytes),
-    `at most at once, of ${formatBytes(freeBytes)} free${place === 'cpu' && kept ? `; ${formatBytes(neededBytes + sizeBytes)} with the packed copies` : ''}`,
+    `peak; ${formatBytes(freeBytes)} free${place === 'cpu' && kept ? `; ${formatBytes(neededBytes + sizeBytes)} with the packed copies` : ''}`,
   ]);
   return renderTable([
     ['PART', 'BYTES', 'WHERE'],

@@ -1,4 +1,10 @@
-/** The published layout: config.json's fields, and every tensor by name with its shape in PyTorch's order. */
+/**
+ * The published layout: the fields of config.json, and every tensor by name with its shape in PyTorch's order. So the plan of
+ * a published model is known before its download.
+ */
+import { PUBLISHED_MODELS } from '../hub/cache.ts';
+import type { Checkpoint, TensorEntry } from './checkpoint.ts';
+import { type MixName, planMix } from './mix.ts';
 
 export interface PublishedConfig {
   hidden_size: number;
@@ -111,4 +117,37 @@ export function tensorShapes(config: PublishedConfig): Map<string, number[]> {
   shapes.set('model.vision.conv.bias', [d]);
   shapes.set('lm_head.weight', [vocab_size, h]);
   return shapes;
+}
+
+/**
+ * A published model that is not on this machine, without its weights; undefined for another name. All models in
+ * `PUBLISHED_MODELS` have this config and layout, in bf16.
+ */
+export function publishedCheckpoint(name: string): Checkpoint | undefined {
+  if (!PUBLISHED_MODELS.includes(name)) return undefined;
+  const entries = Array.from(tensorShapes(config19B), ([tensor, shape]): TensorEntry => {
+    const elements = shape.reduce((product, axis) => product * axis, 1);
+    return { name: tensor, type: 'bf16', shape, file: '', offsetBytes: 0, sizeBytes: elements * 2 };
+  });
+  return {
+    path: name,
+    name,
+    format: 'safetensors',
+    texts: { 'config.json': JSON.stringify(config19B) },
+    tensors: new Map(entries.map((entry) => [entry.name, entry])),
+  };
+}
+
+/** The checkpoint as `convert --type` would write it. */
+export function withTypes(checkpoint: Checkpoint, mix: MixName): Checkpoint {
+  const planned = planMix(checkpoint.tensors.values(), mix);
+  return {
+    ...checkpoint,
+    tensors: new Map(
+      planned.map(({ entry: { packed: _, ...entry }, type, sizeBytes }) => [
+        entry.name,
+        { ...entry, type, sizeBytes },
+      ]),
+    ),
+  };
 }
