@@ -1,5 +1,6 @@
 /** The groups of options that several commands share. Each command's schema spreads the groups it takes. */
 import { z } from 'zod';
+import { mixNames } from '../checkpoint/mix.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { readJsonFile } from '../files/json.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -49,6 +50,14 @@ export const modelOptions = {
     z.number().gt(0).default(2),
     'Most gigabytes of encoded images on disk; what was used least recently goes.',
     { value: 'N' },
+  ),
+};
+
+export const typeOption = {
+  type: inModel(
+    z.enum(mixNames).optional(),
+    'Type of the weights that `convert` writes; by default they keep their types.',
+    { value: 'TYPE' },
   ),
 };
 

@@ -1,21 +1,14 @@
 /** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one file. */
 import { z } from 'zod';
 import type { Conversion } from '../../checkpoint/convert.ts';
-import { mixNames } from '../../checkpoint/mix.ts';
 import { defineCommand } from '../command.ts';
-import { flagGroup } from '../flags.ts';
-import { debugOption, outputOptions } from '../options.ts';
+import { debugOption, outputOptions, typeOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 const { quiet } = outputOptions;
-const type = flagGroup('Output')(
-  z.enum(mixNames).optional(),
-  'What the weights become; without it they stay as they are stored.',
-  { value: 'TYPE' },
-);
-const convertOptions = z.object({ type, quiet, ...debugOption });
+const convertOptions = z.object({ ...typeOption, quiet, ...debugOption });
 
 export const convert = defineCommand({
   name: 'convert',

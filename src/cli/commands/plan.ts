@@ -1,20 +1,13 @@
 /** `cogvlm2 plan MODEL`: the memory that a model needs on this machine, without loading it. */
 import { z } from 'zod';
-import { mixNames } from '../../checkpoint/mix.ts';
 import type { MemoryPlan } from '../../model/memory-plan.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { flagGroup } from '../flags.ts';
-import { debugOption, jsonOption, modelOptions } from '../options.ts';
+import { debugOption, jsonOption, modelOptions, typeOption } from '../options.ts';
 import { renderTable } from '../table.ts';
 import { formatBytes, formatCount } from '../units.ts';
 
 const { device, context, imageSize, compute } = modelOptions;
-const type = flagGroup('Model')(
-  z.enum(mixNames).optional(),
-  'Plan the model as `convert --type` would write it.',
-  { value: 'TYPE' },
-);
 
 export const plan = defineCommand({
   name: 'plan',
@@ -26,7 +19,7 @@ export const plan = defineCommand({
       optional: true,
     },
   ],
-  options: z.object({ type, device, context, imageSize, compute, ...jsonOption, ...debugOption }),
+  options: z.object({ ...typeOption, device, context, imageSize, compute, ...jsonOption, ...debugOption }),
   examples: [
     { about: 'The demonstration model', line: 'cogvlm2 plan' },
     {
