@@ -1,3 +1,4 @@
+import asyncio
 from typing import Literal
 
 from agents import (
@@ -15,7 +16,13 @@ from pydantic import BaseModel
 from checks import *
 
 set_tracing_disabled(True)
-client = AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0)
+
+
+def model(kind):
+    # A client belongs to one event loop.
+    return kind(MODEL, AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0))
+
+
 content = [
     {"type": "input_text", "text": QUESTION},
     {"type": "input_image", "image_url": DATA_URL, "detail": "auto"},
@@ -38,21 +45,16 @@ def agent(model, tool_choice=None, **options):
     return Agent(name="reader", model=model, model_settings=settings, **options)
 
 
-for name, model in (
-    ("responses", OpenAIResponsesModel(MODEL, client)),
-    ("chat", OpenAIChatCompletionsModel(MODEL, client)),
-):
+for name, kind in (("responses", OpenAIResponsesModel), ("chat", OpenAIChatCompletionsModel)):
 
     @check(f"{name}, image")
     def _():
-        return Runner.run_sync(agent(model), question).final_output
+        return Runner.run_sync(agent(model(kind)), question).final_output
 
     @check(f"{name}, stream")
     def _():
-        import asyncio
-
         async def run():
-            result = Runner.run_streamed(agent(model), question)
+            result = Runner.run_streamed(agent(model(kind)), question)
             async for _event in result.stream_events():
                 pass
             return result.final_output
@@ -61,11 +63,11 @@ for name, model in (
 
     @check(f"{name}, structured output")
     def _():
-        return Runner.run_sync(agent(model, output_type=Receipt), question).final_output
+        return Runner.run_sync(agent(model(kind), output_type=Receipt), question).final_output
 
     @check(f"{name}, required tool, then an answer")
     def _():
-        return Runner.run_sync(agent(model, tool_choice="required", tools=[weather]), "Oslo?").final_output
+        return Runner.run_sync(agent(model(kind), tool_choice="required", tools=[weather]), "Oslo?").final_output
 
 
 finish()
