@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
-import type { GenerateOptions } from '../generate/types.ts';
+import type { GenerateOptions, Progress } from '../generate/types.ts';
 import { describeOther, sniffFormat } from '../image/sniff.ts';
+import type { Stage } from '../run/run-progress.ts';
 import { EncodedPictures } from './encoded-pictures.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -16,7 +17,8 @@ export interface Asked {
   readonly pictures: readonly Uint8Array[];
 }
 
-export type Ask = (asked: Asked, signal: AbortSignal) => Promise<Reply>;
+/** `onStage` is called by a model in this process only. */
+export type Ask = (asked: Asked, signal: AbortSignal, onStage?: (stage: Stage) => void) => Promise<Reply>;
 
 /** Someone who can be asked, as the header of a predictions file describes them. */
 export interface Answerer {
@@ -53,7 +55,7 @@ const keptPictures = 4;
 
 function modelAsker(model: CogVLM2, settings: Settings): Ask {
   const encoded = new EncodedPictures(model, keptPictures);
-  return async ({ id, prompt, pictures }, signal) => {
+  return async ({ id, prompt, pictures }, signal, onStage = () => {}) => {
     const options: GenerateOptions = {
       signal,
       temperature: settings.temperature,
@@ -63,8 +65,19 @@ function modelAsker(model: CogVLM2, settings: Settings): Ask {
       ...(settings.topP !== null && { topP: settings.topP }),
       ...(settings.seed !== null && { seed: seedOf(settings.seed, id) }),
     };
-    const { text, finishReason, usage } = await encoded.use(pictures[0]!, signal, (image) =>
-      model.ask(image, prompt, options).result(),
+    const onProgress = ({ stage, done, total }: Progress) => {
+      if (stage === 'vision' || stage === 'prefill') onStage({ stage, done, total });
+    };
+    const { text, finishReason, usage } = await encoded.use(
+      pictures[0]!,
+      { signal, onProgress },
+      async (image) => {
+        for await (const event of model.ask(image, prompt, options)) {
+          if (event.type === 'progress') onProgress(event.progress);
+          if (event.type === 'done') return event.answer;
+        }
+        throw new CogVLM2Error('aborted', 'Stopped.');
+      },
     );
     if (finishReason === 'aborted') throw new CogVLM2Error('aborted', 'Stopped.');
     return { text: answerOf(text), finishReason, completionTokens: usage.completionTokens };

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
+import type { Progress } from '../generate/types.ts';
 
 type EncodedImage = Awaited<ReturnType<CogVLM2['encodeImage']>>;
 
@@ -25,11 +26,11 @@ export class EncodedPictures {
 
   async use<T>(
     bytes: Uint8Array,
-    signal: AbortSignal,
+    options: { signal: AbortSignal; onProgress?: (progress: Progress) => void },
     work: (image: EncodedImage) => Promise<T>,
   ): Promise<T> {
     const key = createHash('sha256').update(bytes).digest('base64');
-    const kept = this.#kept.get(key) ?? { image: this.#model.encodeImage(bytes, { signal }), users: 0 };
+    const kept = this.#kept.get(key) ?? { image: this.#model.encodeImage(bytes, options), users: 0 };
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     kept.users += 1;

@@ -26,6 +26,8 @@ export interface EvaluateOptions
   readonly output: string | undefined;
   /** Of this package. */
   readonly version: string;
+  /** Called when the run ends early. What was answered is kept in the file. */
+  onStopped(kept: { file: string; answers: number; selected: number }): void;
 }
 
 export interface Evaluated extends RunCounts {
@@ -46,7 +48,10 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluated> {
   const file = options.output ?? defaultName(settings, shard);
   using log = new PredictionLog(file, headerOf(settings, answerer, options));
   for (const { id, error } of data.plan.broken) options.onFailure(id, error);
-  const counts = await run({ ...options, data, selected, settings, log, ask: answerer.asker(settings) });
+  const onStopped = ({ earlier, answered }: RunCounts) =>
+    options.onStopped({ file, answers: earlier + answered, selected: selected.length });
+  const ask = answerer.asker(settings);
+  const counts = await run({ ...options, data, selected, settings, log, ask, onStopped });
   return { ...counts, file, selected: selected.length, broken: data.plan.broken.length };
 }
 

@@ -2,6 +2,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import { inParallel } from '../run/in-parallel.ts';
 import { isItemError } from '../run/item-errors.ts';
+import { RunProgress, type RunState, type Stage } from '../run/run-progress.ts';
 import type { Ask } from './asker.ts';
 import type { BrokenRow, DataSet, PlannedQuestion, Question } from './data/data-set.ts';
 import type { Settings } from './prediction.ts';
@@ -20,10 +21,12 @@ export interface RunOptions {
   /** Questions that are on their way at the same time. */
   readonly parallel: number;
   readonly signal: AbortSignal;
-  /** Of the selected questions; those of an earlier run are done. */
-  onProgress(done: number, total: number): void;
+  /** Counts the selected questions. Those of an earlier run are done. */
+  onProgress(state: RunState): void;
   /** A question without an answer, and why. */
   onFailure(id: string, why: string): void;
+  /** Called when the run ends early, with the counts so far. */
+  onStopped(counts: RunCounts): void;
 }
 
 export interface RunCounts {
@@ -45,14 +48,14 @@ export async function run(options: RunOptions): Promise<RunCounts> {
     failed: 0,
     morePictures: 0,
   };
-  const progress = () =>
-    options.onProgress(counts.earlier + counts.answered + counts.failed, selected.length);
-  progress();
-  await inParallel(data.questions(waiting), options.parallel, async (question) => {
+  const progress = new RunProgress(options.onProgress);
+  progress.add(selected.length, counts.earlier);
+  const asked = inParallel(data.questions(waiting), options.parallel, async (question) => {
     signal.throwIfAborted();
+    using image = progress.begin(question.id, 1);
     const startedAt = performance.now();
     try {
-      await answer(question, options, counts, startedAt);
+      await answer(question, options, counts, startedAt, image.stage.bind(image));
       counts.answered += 1;
     } catch (error) {
       signal.throwIfAborted();
@@ -62,7 +65,11 @@ export async function run(options: RunOptions): Promise<RunCounts> {
       log.append({ id: question.id, error: { code, message }, run: { row: question.place } });
       options.onFailure(question.id, message);
     }
-    progress();
+    image.finish();
+  });
+  await asked.catch((error: unknown) => {
+    options.onStopped(counts);
+    throw error;
   });
   return counts;
 }
@@ -72,6 +79,7 @@ async function answer(
   { settings, ask, log, signal }: RunOptions,
   counts: RunCounts,
   startedAt: number,
+  onStage: (stage: Stage) => void,
 ): Promise<void> {
   if ('error' in question) throw new CogVLM2Error('invalid_value', question.error);
   const { id, place, row, pictureCount } = question;
@@ -80,7 +88,7 @@ async function answer(
   if (pictureCount > shown) counts.morePictures += 1;
   const prompt = promptOf(settings.benchmark, row, settings.profile);
   const pictures = await Promise.all(Array.from({ length: shown }, (_, i) => question.picture(i)));
-  const { text, finishReason, completionTokens } = await ask({ id, prompt, pictures }, signal);
+  const { text, finishReason, completionTokens } = await ask({ id, prompt, pictures }, signal, onStage);
   const durationMs = Math.round(performance.now() - startedAt);
   log.append({
     ...writable(row),

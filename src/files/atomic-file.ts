@@ -16,7 +16,7 @@ import { openPartial, removeAbandonedPartials } from './partial-files.ts';
 /**
  * A file that appears under its name only when it is whole: it is written beside it, then renamed. What was there before
  * stays until then. A symbolic link stays, and the file that it leads to is replaced. A device or a pipe is written to,
- * never replaced. What a killed process left of the same file is deleted.
+ * never replaced. What a killed process left of the same file is deleted. The name `-` is standard output.
  */
 export class AtomicFile {
   readonly #path: string;
@@ -28,6 +28,13 @@ export class AtomicFile {
 
   /** @throws CogVLM2Error `write_failed`. */
   constructor(file: string) {
+    if (file === '-') {
+      this.#path = 'standard output';
+      this.#target = this.#path;
+      this.#draft = this.#path;
+      this.#descriptor = process.stdout.fd;
+      return;
+    }
     this.#path = file;
     this.#target = this.#try(() => targetOf(file));
     const existing = statSync(file, { throwIfNoEntry: false });
@@ -52,18 +59,21 @@ export class AtomicFile {
       if (this.#draft !== this.#path) fsyncSync(this.#open());
       // Renamed while it is open and locked, so that no other process takes it for abandoned. Windows cannot do that.
       if (process.platform !== 'win32') this.#rename();
-      closeSync(this.#open());
-      this.#descriptor = undefined;
+      this.#close(this.#open());
       if (process.platform === 'win32') this.#rename();
     });
   }
 
   /** Without a commit before, nothing is left behind. */
   [Symbol.dispose](): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
+    if (this.#descriptor !== undefined) this.#close(this.#descriptor);
     // After a commit the draft is gone; after a failed rename it is not.
     if (this.#draft !== undefined && this.#draft !== this.#path) rmSync(this.#draft, { force: true });
+  }
+
+  #close(descriptor: number): void {
+    this.#descriptor = undefined;
+    if (descriptor !== process.stdout.fd) closeSync(descriptor);
   }
 
   #rename(): void {

@@ -264,4 +264,30 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ input: `${folder}/caf\udce9.png`, finishReason: 'stop' });
   });
+
+  it('writes results to standard output with --output -', async () => {
+    const data = join(root, 'test/fixtures/eval/docvqa.json');
+    const { exitCode, out } = await cogvlm2(['eval', 'score', 'docvqa', data, '--output', '-']);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ benchmark: 'docvqa' });
+  });
+
+  it('says at Ctrl-C how many answers of an evaluation are kept, and how to continue', async () => {
+    const file = join(folder, 'demo.jsonl');
+    const args = ['eval', 'run', 'demo', '--limit', '60', '--output', file];
+    const child = spawn(process.execPath, [program, ...args], { env: { ...clean(process.env), ...BRIEF } });
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    const kept = async () => (await readFile(file, 'utf8').catch(() => '')).split('\n').length - 2;
+    while ((await kept()) < 2 && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(err).toContain(
+      `cogvlm2: stopped: ${file} has ${await kept()} of 60 answers; run the same command to continue.`,
+    );
+  });
 });

@@ -15,7 +15,7 @@ function scripted() {
   };
   const pictures = new EncodedPictures(model as never, 2);
   const { signal } = new AbortController();
-  const use = (name: string, work = async () => {}) => pictures.use(Buffer.from(name), signal, work);
+  const use = (name: string, work = async () => {}) => pictures.use(Buffer.from(name), { signal }, work);
   return { encoded, disposed, use };
 }
 

@@ -24,9 +24,14 @@ VLMEvalKit's table of predictions as TSV. Questions that failed are not in the f
 
   async run(args, { output }, { terminal, library }) {
     const [benchmark, file] = args as [string, string];
-    if (output === undefined) throw new CogVLM2Error('invalid_value', 'Where to? Give --output FILE.');
+    if (output === undefined)
+      throw new CogVLM2Error(
+        'invalid_value',
+        '--output FILE is needed for the answers (- is standard output).',
+      );
     const { answers, missing } = await library.evalExport(benchmark, file, output);
-    terminal.stdout.write(`${formatCount(answers)} answers in ${output}.\n`);
+    const messages = output === '-' ? terminal.stderr : terminal.stdout;
+    messages.write(`${formatCount(answers)} answers in ${output}.\n`);
     if (missing === 0) return 0;
     throw new CogVLM2Error(
       'answers_missing',

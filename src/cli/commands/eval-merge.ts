@@ -14,9 +14,14 @@ export const evalMerge = defineCommand({
   notes: 'Parts of different settings are refused. What is missing is said, and the exit status is then 3.',
 
   async run(args, { output }, { terminal, library }) {
-    if (output === undefined) throw new CogVLM2Error('invalid_value', 'Where to? Give --output FILE.');
+    if (output === undefined)
+      throw new CogVLM2Error(
+        'invalid_value',
+        '--output FILE is needed for the merged predictions (- is standard output).',
+      );
     const { answered, failed, missing } = await library.evalMerge(args, output);
-    terminal.stdout.write(`${formatCount(answered)} answers, ${formatCount(failed)} failed, in ${output}.\n`);
+    const messages = output === '-' ? terminal.stderr : terminal.stdout;
+    messages.write(`${formatCount(answered)} answers, ${formatCount(failed)} failed, in ${output}.\n`);
     if (missing.length === 0) return 0;
     throw new CogVLM2Error('file_not_found', `These parts were not given: ${missing.join(', ')}.`);
   },

@@ -108,6 +108,11 @@ beside it. The same command goes on with the file; with other settings it is ref
   async run(args, options, context) {
     const [name, ...data] = args as [string, ...string[]];
     const benchmark = benchmarkOf(name);
+    if (options.output === '-') {
+      throw invalid(
+        'eval run keeps its predictions in a file, so that it can resume and score them: --output must be a file.',
+      );
+    }
     const { terminal, library } = context;
     using stop = stopOnInterrupt(terminal);
     await using judge = await judgeFor(options, context, stop.signal);
@@ -128,7 +133,14 @@ beside it. The same command goes on with the file; with other settings it is ref
         version: packageVersion(),
         answerer: () => open.answerer(options, context, progress, stop.signal),
         signal: stop.signal,
-        onProgress: (done, total) => progress.report({ stage: 'answer', done, total }),
+        onProgress: progress.reportRun,
+        onStopped({ file, answers, selected }) {
+          progress.clear();
+          if (options.quiet) return;
+          terminal.stderr.write(
+            `cogvlm2: stopped: ${file} has ${formatCount(answers)} of ${formatCount(selected)} answers; run the same command to continue.\n`,
+          );
+        },
         onFailure: failureTeller(context, progress, options.quiet),
       })
       .finally(progress.clear);

@@ -59,7 +59,8 @@ FILE.judge.jsonl. Its key is taken from \`COGVLM2_JUDGE_KEY\`.`,
     }
     using stop = stopOnInterrupt(terminal);
     await using judge = await judgeFor(options, context, stop.signal);
-    const { stdout } = terminal;
+    // With `-o -`, the results are the only output.
+    const stdout = output === '-' ? { write: () => true } : terminal.stdout;
     await library.evalScore({ benchmark, file, profile, json, output, name, judge: judge?.options, stdout });
     if (json) terminal.stderr.write(`profile: ${profile}\n`);
     return 0;
