@@ -8,11 +8,10 @@ import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggm
 import { variantNames } from '../kernels/variants.ts';
 import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
-import { failureOf } from './failure.ts';
+import { failureOf } from './exit-codes.ts';
+import { formatBytes, renderTable } from './format.ts';
 import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
-import { renderTable } from './table.ts';
-import { formatBytes } from './units.ts';
 
 /** A part that works, or the sentence why not. */
 type Found<T> = { value: T } | { problem: string };

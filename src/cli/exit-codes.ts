@@ -1,5 +1,6 @@
-/** What the exit status of `cogvlm2` says. Scripts depend on these: add, never renumber. */
-import type { ErrorCode } from '../errors.ts';
+/** Exit statuses, and every error as one sentence with its exit status. Scripts depend on the numbers: add, never renumber. */
+import { CommanderError } from 'commander';
+import { CogVLM2Error, type ErrorCode } from '../errors.ts';
 
 export const EXIT_CODES = {
   ok: 0,
@@ -55,4 +56,43 @@ const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
 
 export function exitCodeOf(code: ErrorCode): number {
   return EXIT_CODES[EXIT_OF_ERROR[code] ?? 'unexpected'];
+}
+
+export interface Failure {
+  sentence: string;
+  exitCode: number;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CogVLM2Error) {
+    const sentence = error.code === 'aborted' ? 'interrupted.' : oneLine(error.message);
+    return { sentence, exitCode: exitCodeOf(error.code) };
+  }
+  if (error instanceof CommanderError) return { sentence: usageSentence(error), exitCode: EXIT_CODES.usage };
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { sentence: 'interrupted.', exitCode: EXIT_CODES.interrupted };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    sentence: `unexpected error: ${oneLine(message)} (--debug shows where)`,
+    exitCode: EXIT_CODES.unexpected,
+  };
+}
+
+/** `cogvlm2: …` as it is written to standard error. */
+export function failureText(error: unknown, debug: boolean): string {
+  const line = `cogvlm2: ${failureOf(error).sentence}\n`;
+  if (!debug || !(error instanceof Error)) return line;
+  const cause = error.cause instanceof Error ? `caused by ${error.cause.stack}\n` : '';
+  return `${line}${error.stack}\n${cause}`;
+}
+
+/** commander says "error: unknown option '--modle'\n(Did you mean --model?)". */
+function usageSentence(error: CommanderError): string {
+  const text = oneLine(error.message.replace(/^error: /, '')).replace('(Did you', '(did you');
+  return /[.?)]$/.test(text) ? text : `${text}.`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').trim();
 }

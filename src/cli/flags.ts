@@ -1,9 +1,10 @@
 /**
- * The one option schema of a command, read as a list of flags. A zod object says names, types, limits and defaults;
- * `flagNotes` beside it holds the words for people. Flags, environment variables, help and docs/cli.md all come from
- * this list.
+ * Options of a command. One zod schema has names, types, limits and defaults; `flagNotes` has the words for people. The flags,
+ * the environment variables, the help and docs/cli.md are made from both.
  */
 import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+import { nearest } from '../messages.ts';
 
 export interface FlagNote {
   about: string;
@@ -71,4 +72,78 @@ function kindOf(type: z.ZodType): Flag['kind'] {
   if (type instanceof z.ZodNumber) return 'number';
   if (type instanceof z.ZodArray) return 'list';
   return 'text';
+}
+
+/** What was written, by key of the schema: text for most flags, a boolean for a switch, texts for a list. */
+export type WrittenValues = Readonly<Record<string, unknown>>;
+
+/** @throws CogVLM2Error invalid_value, naming the flag or the variable that the value came from */
+export function resolveOptions<S extends z.ZodObject>(
+  schema: S,
+  written: WrittenValues,
+  env: Readonly<Record<string, string | undefined>>,
+): z.output<S> {
+  const raw: Record<string, unknown> = {};
+  const origins = new Map<string, string>();
+  for (const flag of flagsOf(schema)) {
+    const fromEnv = env[flag.env];
+    if (written[flag.key] !== undefined) {
+      raw[flag.key] = convert(flag, written[flag.key], flag.name);
+      origins.set(flag.key, flag.name);
+    } else if (fromEnv !== undefined && fromEnv !== '') {
+      raw[flag.key] = convert(flag, flag.kind === 'list' ? fromEnv.split('\n') : fromEnv, flag.env);
+      origins.set(flag.key, flag.env);
+    }
+  }
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const key = String(issue.path[0]);
+  throw invalid(origins.get(key) ?? key, raw[key], requirement(issue));
+}
+
+/** One value by itself, as `/set temperature 0.7` writes it; `name` is how the sentence calls it. */
+export function parseValue(schema: z.ZodObject, flag: Flag, text: string, name: string): unknown {
+  const raw = convert(flag, flag.kind === 'list' ? [text] : text, name);
+  const parsed = (schema.shape[flag.key] as z.ZodType).safeParse(raw);
+  if (parsed.success) return parsed.data;
+  throw invalid(name, raw, requirement(parsed.error.issues[0]!));
+}
+
+function convert(flag: Flag, value: unknown, origin: string): unknown {
+  if (typeof value !== 'string') return value;
+  if (flag.kind === 'number') {
+    const number = value.trim() === '' ? Number.NaN : Number(value);
+    if (!Number.isFinite(number)) throw invalid(origin, value, 'must be a number');
+    return number;
+  }
+  if (flag.kind === 'switch') {
+    if (/^(1|true|yes|on)$/i.test(value)) return true;
+    if (/^(0|false|no|off)$/i.test(value)) return false;
+    throw invalid(origin, value, 'must be 1 or 0');
+  }
+  if (flag.choices.length > 0 && !flag.choices.includes(value)) {
+    const near = nearest(value, flag.choices);
+    const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
+    throw invalid(origin, value, `must be ${listed(flag.choices)}${hint}`);
+  }
+  return value;
+}
+
+function requirement(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty';
+  if (issue.code === 'too_small')
+    return `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
+  if (issue.code === 'too_big')
+    return `must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
+  if (issue.code === 'invalid_type' && issue.expected === 'int') return 'must be a whole number';
+  return `is not possible (${issue.message})`;
+}
+
+function invalid(origin: string, value: unknown, must: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', `${origin} is ${JSON.stringify(value)}, but ${must}.`);
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }

@@ -6,10 +6,8 @@ import { Command as Commander, CommanderError, Option } from 'commander';
 import { colorsFor } from './colors.ts';
 import type { Command, Context } from './command.ts';
 import { commands } from './commands.ts';
-import { EXIT_CODE_MEANINGS, EXIT_CODES } from './exit-codes.ts';
-import { failureOf, failureText } from './failure.ts';
-import { resolveOptions } from './flag-values.ts';
-import { type Flag, flagsOf } from './flags.ts';
+import { EXIT_CODE_MEANINGS, EXIT_CODES, failureOf, failureText } from './exit-codes.ts';
+import { type Flag, flagsOf, resolveOptions } from './flags.ts';
 import { packageVersion } from './package-info.ts';
 
 /** Runs `cogvlm2 ...argv`; resolves to the exit status and never rejects. */

@@ -1,6 +1,6 @@
 /** The text of progress: one line for the whole work, and one for each part. */
 import type { Progress } from '../generate/types.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from './units.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from './format.ts';
 
 /** A file of several, in bytes; or an image of several, in layers or tokens. */
 export interface Part {

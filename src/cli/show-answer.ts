@@ -2,7 +2,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { AnswerStream } from '../generate/answer-stream.ts';
 import type { Answer } from '../generate/types.ts';
-import { printable } from './printable.ts';
+import { printable } from './format.ts';
 import type { ProgressReport } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,7 +1,6 @@
 /** The block that `--verbose` and `/stats` show after an answer. */
 import type { Answer } from '../generate/types.ts';
-import { renderTable } from './table.ts';
-import { formatCount, formatDuration, formatRate } from './units.ts';
+import { formatCount, formatDuration, formatRate, renderTable } from './format.ts';
 
 /** Work done before the question was put: loading the model, encoding a picture that several questions share. */
 export interface Before {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { interruptAction } from '../../src/cli/chat/interrupt.ts';
+import { interruptAction } from '../../src/cli/chat/conversation-loop.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import { cli, memoryTerminal, until } from './memory-terminal.ts';

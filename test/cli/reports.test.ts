@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { renderPlan } from '../../src/cli/commands/plan.ts';
-import { renderTable } from '../../src/cli/table.ts';
-import { formatBytes, formatDuration } from '../../src/cli/units.ts';
+import { formatBytes, formatDuration, renderTable } from '../../src/cli/format.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import type { PullOptions } from '../../src/hub/pull.ts';
 import { nearest } from '../../src/messages.ts';

@@ -1,15 +1,12 @@
-/** The conversation itself: a message in, an answer or a command's text out, until the person leaves. */
-
+/** The loop of `chat`: reads a message, then writes an answer or the output of a command, until the user leaves. */
 import { colorsFor } from '../colors.ts';
-import { EXIT_CODES } from '../exit-codes.ts';
-import { failureOf, failureText } from '../failure.ts';
-import { printable } from '../printable.ts';
+import { EXIT_CODES, failureOf, failureText } from '../exit-codes.ts';
+import { printable } from '../format.ts';
 import type { ProgressReport } from '../progress.ts';
 import { showAnswer } from '../show-answer.ts';
 import type { Terminal } from '../terminal.ts';
 import { renderTimings } from '../timings.ts';
 import type { HistoryFile } from './history-file.ts';
-import { interruptAction } from './interrupt.ts';
 import { LineReader } from './line-reader.ts';
 import { type Message, MessageReader } from './message-reader.ts';
 import type { Attempt, ChatSession } from './session.ts';
@@ -124,4 +121,30 @@ export class ConversationLoop {
       lines.close();
     }
   }
+}
+
+export interface Situation {
+  /** An answer is being written, or a picture encoded. */
+  isWorking: boolean;
+  /** Something stands on the line, or a triple quote is open. */
+  hasDraft: boolean;
+  /** The last key at this empty prompt was Ctrl-C already. */
+  wasWarned: boolean;
+  /** A person is typing, not a script. */
+  isInteractive: boolean;
+}
+
+export type InterruptAction = 'stop-answer' | 'discard-draft' | 'warn' | 'leave';
+
+/** Ctrl-C stops the answer and not the program; at an empty prompt the second one leaves. A script is ended at once. */
+export function interruptAction({
+  isWorking,
+  hasDraft,
+  wasWarned,
+  isInteractive,
+}: Situation): InterruptAction {
+  if (!isInteractive) return 'leave';
+  if (isWorking) return 'stop-answer';
+  if (hasDraft) return 'discard-draft';
+  return wasWarned ? 'leave' : 'warn';
 }

@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { nearest } from '../../messages.ts';
-import { parseValue } from '../flag-values.ts';
-import { type Flag, flagsOf } from '../flags.ts';
+import { type Flag, flagsOf, parseValue } from '../flags.ts';
 import { type AnswerOptions, answerOptions, outputOptions } from '../options.ts';
 
 const settingsSchema = z.object({ ...answerOptions, verbose: outputOptions.verbose });

@@ -2,9 +2,8 @@
 import { CogVLM2Error } from '../../errors.ts';
 import { homeFolder } from '../../files/user-folders.ts';
 import { nearest } from '../../messages.ts';
-import { renderTable } from '../table.ts';
+import { formatCount, renderTable } from '../format.ts';
 import { renderTimings } from '../timings.ts';
-import { formatCount } from '../units.ts';
 import type { Attempt, ChatSession } from './session.ts';
 import { changeSetting, listSettings } from './settings.ts';
 

@@ -12,6 +12,7 @@ import { type Context, defineCommand } from '../command.ts';
 import { csvOfLines, writeCsvBeside } from '../csv.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { flagGroup } from '../flags.ts';
+import { formatCount, formatCounted, printable } from '../format.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
@@ -24,11 +25,9 @@ import {
   parallelOption,
   readSchema,
 } from '../options.ts';
-import { printable } from '../printable.ts';
 import { createProgress } from '../progress.ts';
 import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatCount, formatCounted } from '../units.ts';
 
 const inInput = flagGroup('Input');
 const inOutput = flagGroup('Output');

@@ -4,10 +4,9 @@ import type { BenchResult } from '../../bench/bench.ts';
 import { variantNames } from '../../kernels/variants.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { formatBytes, formatDuration, formatRate, renderTable } from '../format.ts';
 import { debugOption, jsonOption, modelOptions, outputOptions } from '../options.ts';
-import { renderTable } from '../table.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatBytes, formatDuration, formatRate } from '../units.ts';
 
 const seconds = flagGroup('Bench')(
   z.number().gt(0).max(3600).default(10),

@@ -3,9 +3,8 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { formatBytes, formatCount, renderTable } from '../format.ts';
 import { debugOption, jsonOption } from '../options.ts';
-import { renderTable } from '../table.ts';
-import { formatBytes, formatCount } from '../units.ts';
 
 export const cache = defineCommand({
   name: 'cache',

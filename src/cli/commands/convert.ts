@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { Conversion } from '../../checkpoint/convert.ts';
 import { defineCommand } from '../command.ts';
+import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { debugOption, outputOptions, typeOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 const { quiet } = outputOptions;
 const convertOptions = z.object({ ...typeOption, quiet, ...debugOption });

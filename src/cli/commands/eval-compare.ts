@@ -1,8 +1,8 @@
 /** `cogvlm2 eval compare RESULTS...`: what quantising, or another model, changed. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
+import { renderTable } from '../format.ts';
 import { debugOption, jsonOption } from '../options.ts';
-import { renderTable } from '../table.ts';
 
 export const evalCompare = defineCommand({
   name: 'eval compare',

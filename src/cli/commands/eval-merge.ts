@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { defineCommand } from '../command.ts';
+import { formatCount } from '../format.ts';
 import { debugOption, outputFileOption } from '../options.ts';
-import { formatCount } from '../units.ts';
 
 export const evalMerge = defineCommand({
   name: 'eval merge',

@@ -9,6 +9,7 @@ import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { judgeFor, judgeOptions, keyFor, profileOption } from '../eval-options.ts';
 import { flagGroup } from '../flags.ts';
+import { formatCount } from '../format.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
@@ -23,7 +24,6 @@ import { packageDirectory, packageVersion } from '../package-info.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
 import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatCount } from '../units.ts';
 
 const inQuestions = flagGroup('Questions');
 const inModel = flagGroup('Model');

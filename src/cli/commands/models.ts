@@ -1,9 +1,8 @@
 /** `cogvlm2 models`: what is here, where, how large, of which type. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
+import { formatBytes, renderTable } from '../format.ts';
 import { debugOption, jsonOption } from '../options.ts';
-import { renderTable } from '../table.ts';
-import { formatBytes } from '../units.ts';
 
 export const models = defineCommand({
   name: 'models',

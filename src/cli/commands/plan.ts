@@ -3,9 +3,8 @@ import { z } from 'zod';
 import type { MemoryPlan } from '../../model/memory-plan.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { formatBytes, formatCount, renderTable } from '../format.ts';
 import { debugOption, jsonOption, modelOptions, typeOption } from '../options.ts';
-import { renderTable } from '../table.ts';
-import { formatBytes, formatCount } from '../units.ts';
 
 const { device, context, imageSize, compute } = modelOptions;
 

@@ -4,10 +4,10 @@ import { PUBLISHED_MODELS } from '../../hub/cache.ts';
 import { patience } from '../../hub/patience.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { debugOption, outputOptions, parallelOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 const from = flagGroup('Source');
 const { quiet } = outputOptions;

@@ -6,12 +6,12 @@ import { CogVLM2Error } from '../../errors.ts';
 import { reportListening } from '../../server/supervise.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { formatBytes, formatCount } from '../format.ts';
 import { DEMO_NOTICE, loadOptions } from '../open-model.ts';
 import { debugOption, modelOptions, outputOptions } from '../options.ts';
 import { packageVersion } from '../package-info.ts';
 import { createProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
-import { formatBytes, formatCount } from '../units.ts';
 
 const inServer = flagGroup('Server');
 const inAccess = flagGroup('Access');

@@ -1,10 +1,10 @@
 /** `cogvlm2 trace`: every layer's output for given inputs, to hold against PyTorch's. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
+import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { debugOption, modelOptions, outputOptions } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatBytes, formatCount, formatDuration } from '../units.ts';
 
 export const trace = defineCommand({
   name: 'trace',

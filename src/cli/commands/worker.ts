@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { formatCount } from '../format.ts';
 import { openModel } from '../open-model.ts';
 import { debugOption, modelOptions, outputOptions, parallelOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { queueAddress } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { formatCount } from '../units.ts';
 
 const inWork = flagGroup('Run');
 const { quiet } = outputOptions;

@@ -1,4 +1,5 @@
-/** Sizes, times and rates as people read them. */
+/** Sizes, times, rates, tables and text for people to read. */
+import type { OutputStream } from './terminal.ts';
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -39,4 +40,25 @@ export function formatCounted(count: number, what: string): string {
 export function formatRate(count: number, ms: number): string {
   const rate = ms > 0 ? (count * 1000) / ms : 0;
   return rate >= 100 ? formatCount(rate) : rate.toFixed(1);
+}
+
+/** Columns of text, each as wide as its widest cell. The first row is the heading. */
+export function renderTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+export function printable(text: string, stream: OutputStream): string {
+  return stream.isTTY === true ? text.replaceAll(/[^\P{Cc}\n\t]/gu, '\u{fffd}') : text;
 }
