@@ -2,13 +2,14 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
+import { ImageFile } from '../image/image-file.ts';
 import { readPage } from '../image/page.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import type { Stage } from '../run/run-progress.ts';
-import type { Answered, Item } from './line.ts';
+import { type Answered, type Item, withWarnings } from './line.ts';
 
-/** Encoded bytes; or the file of an image or a PDF, with the page from 1. */
-export type ImageInput = Uint8Array | { readonly path: string; readonly page: number | null };
+/** An image that was read; or the file of an image or a PDF, with the page from 1. */
+export type ImageInput = ImageFile | { readonly path: string; readonly page: number | null };
 
 export interface OpenOptions {
   /** How many questions will be asked about the image. */
@@ -38,11 +39,11 @@ export class ModelBackend implements Backend {
 
   async open(image: ImageInput, options: OpenOptions): Promise<OpenImage> {
     const { questions, signal, onStage = () => {} } = options;
-    const bytes = image instanceof Uint8Array ? image : await read(image.path, image.page, signal);
+    const file = image instanceof ImageFile ? image : await read(image.path, image.page, signal);
     if (questions === 1) {
-      return { ask: (item) => this.#ask(bytes, item, options), [Symbol.asyncDispose]: async () => {} };
+      return { ask: (item) => this.#ask(file, item, options), [Symbol.asyncDispose]: async () => {} };
     }
-    const encoded = await this.#model.encodeImage(bytes, {
+    const encoded = await this.#model.encodeImage(file, {
       signal,
       onProgress: ({ stage, done, total }) => {
         if (stage === 'vision') onStage({ stage, done, total });
@@ -62,7 +63,7 @@ export class ModelBackend implements Backend {
   }
 
   async #ask(
-    image: EncodedImage | Uint8Array,
+    image: EncodedImage | ImageFile,
     { question }: Item,
     { signal, onStage = () => {} }: OpenOptions,
   ): Promise<Answered> {
@@ -73,15 +74,16 @@ export class ModelBackend implements Backend {
         if (stage === 'vision' || stage === 'prefill') onStage({ stage, done, total });
       }
       if (event.type !== 'done') continue;
-      const { text: answer, finishReason, seed, usage, timings } = event.answer;
+      const { text: answer, finishReason, seed, usage, timings, warnings } = event.answer;
       if (finishReason === 'aborted') break;
       const { perTokenMs: _, ...stages } = timings;
-      return { answer, finishReason, seed, usage, timings: stages, model: this.#model.info.name };
+      const answered = { answer, finishReason, seed, usage, timings: stages, model: this.#model.info.name };
+      return withWarnings(answered, warnings);
     }
     throw new CogVLM2Error('aborted', 'Stopped.');
   }
 }
 
-async function read(path: string, page: number | null, signal: AbortSignal): Promise<Uint8Array> {
-  return (await readPage(path, JSON.stringify(path), page ?? undefined, signal)).bytes;
+async function read(path: string, page: number | null, signal: AbortSignal): Promise<ImageFile> {
+  return (await readPage(path, JSON.stringify(path), page ?? undefined, signal)).image;
 }

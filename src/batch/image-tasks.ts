@@ -1,8 +1,8 @@
 /** From the sources of a batch to images with the questions that have no line yet. */
 import { CogVLM2Error } from '../errors.ts';
-import { readPictureOrPdf } from '../image/page.ts';
+import { ImageFile } from '../image/image-file.ts';
+import { readImageOrPdf } from '../image/page.ts';
 import { PdfDocument } from '../image/pdf.ts';
-import { isPdf } from '../image/sniff.ts';
 import { isItemError } from '../run/item-errors.ts';
 import type { ImageInput } from './backend.ts';
 import type { Item } from './line.ts';
@@ -62,15 +62,15 @@ async function* tasksOf(source: Source, options: TaskOptions): AsyncGenerator<Im
     return;
   }
   const location = 'path' in source.location ? source.location.path : await source.location.dataUrl();
-  const bytes = await readPictureOrPdf(location, JSON.stringify(source.input), signal);
+  const file = await readImageOrPdf(location, JSON.stringify(source.input), signal);
   const path = !options.wantsBytes && 'path' in source.location ? source.location.path : undefined;
-  if (!isPdf(bytes)) {
+  if (file instanceof ImageFile) {
     if (source.page !== null) throw noPage(source);
     options.onSource(source.questions.length, items.length);
-    yield { items, image: path === undefined ? bytes : { path, page: null } };
+    yield { items, image: path === undefined ? file : { path, page: null } };
     return;
   }
-  using pdf = await PdfDocument.open(bytes, { signal });
+  using pdf = await PdfDocument.open(file.pdf, { signal });
   const pages = pagesOf(source, pdf.pageCount, options);
   const waiting = pages.map((page) => ({ page, items: waitingItems(source, page, pdf.pageCount, done) }));
   options.onSource(
@@ -84,7 +84,7 @@ async function* tasksOf(source: Source, options: TaskOptions): AsyncGenerator<Im
 }
 
 /** One page that cannot be drawn does not end the others. */
-async function rendered(pdf: PdfDocument, page: number): Promise<Uint8Array | CogVLM2Error> {
+async function rendered(pdf: PdfDocument, page: number): Promise<ImageFile | CogVLM2Error> {
   try {
     return await pdf.renderPage(page);
   } catch (error) {

@@ -22,7 +22,12 @@ export interface Answered {
   readonly timings: Omit<Timings, 'perTokenMs'>;
   readonly model: string;
   /** What of the request or the image was ignored or changed. */
-  readonly warnings?: readonly string[];
+  readonly warnings?: readonly string[] | undefined;
+}
+
+export function withWarnings(answered: Answered, warnings: readonly string[]): Answered {
+  const all = [...new Set([...warnings, ...(answered.warnings ?? [])])];
+  return all.length === 0 ? answered : { ...answered, warnings: all };
 }
 
 /** With a schema, `data` is the answer's JSON; null when the answer was cut. */

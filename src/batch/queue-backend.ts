@@ -4,12 +4,14 @@ import { realpathSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
+import { ImageFile } from '../image/image-file.ts';
+import { imageFile } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
 import { answerIn, inlinePicture, type Job, type Reply } from '../queue/job.ts';
 import { pictureOf } from '../queue/picture.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
-import { keyOf } from './line.ts';
+import { keyOf, withWarnings } from './line.ts';
 
 /** Has the workers answer. A job leaves the queue when its answer is kept. */
 export class QueueBackend implements Backend {
@@ -26,7 +28,8 @@ export class QueueBackend implements Backend {
 
   async open(image: ImageInput): Promise<OpenImage> {
     const picture =
-      image instanceof Uint8Array ? inlinePicture(image) : { ...image, path: realpathSync(image.path) };
+      image instanceof ImageFile ? inlinePicture(image.bytes) : { ...image, path: realpathSync(image.path) };
+    const warnings = image instanceof ImageFile ? image.warnings : [];
     const answered: string[] = [];
     return {
       ask: async (item, signal) => {
@@ -36,7 +39,7 @@ export class QueueBackend implements Backend {
         const job = { picture, question: item.question ?? '', options: this.#options };
         const reply = await this.#client.ask(id, job, signal);
         answered.push(id);
-        return answerIn(reply);
+        return withWarnings(answerIn(reply), warnings);
       },
       [Symbol.asyncDispose]: async () => {
         for (const id of answered) await this.#client.forget(id);
@@ -59,7 +62,9 @@ export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promi
       Object.entries(job.options).filter(([, value]) => value !== undefined),
     );
     const backend = new ModelBackend(model, given);
-    await using image = await backend.open(pictureOf(job.picture, shared), { questions: 1, signal });
+    const picture = pictureOf(job.picture, shared);
+    const input = picture instanceof Uint8Array ? imageFile(picture, 'The image') : picture;
+    await using image = await backend.open(input, { questions: 1, signal });
     const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };
     return image.ask(item, signal);
   };

@@ -33,8 +33,10 @@ export function answerWarnings({
   text,
   finishReason,
   usage,
-}: Pick<Answer, 'text' | 'finishReason' | 'usage'>): string[] {
+  warnings = [],
+}: Pick<Answer, 'text' | 'finishReason' | 'usage'> & { warnings?: readonly string[] | undefined }): string[] {
   return [
+    ...warnings,
     ...(text.trim() === '' ? ['the answer is empty.'] : []),
     ...(finishReason === 'length' ? [`the answer was cut at ${usage.completionTokens} tokens.`] : []),
   ];

@@ -26,6 +26,7 @@ import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull.ts';
+import type { ImageFile } from '../image/image-file.ts';
 import type { Page } from '../image/page.ts';
 import type { kernelsInfo } from '../kernels/library.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
@@ -110,7 +111,7 @@ export interface Library {
   /** Writes the report of some results files. */
   report(options: ReportOptions): Promise<void>;
   /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
-  readPicture(source: string, signal: AbortSignal): Promise<Uint8Array>;
+  readPicture(source: string, signal: AbortSignal): Promise<ImageFile>;
   /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
   readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
 }
@@ -188,8 +189,8 @@ export const library: Library = {
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../report/report.ts')).writeReport(options),
   readPicture: async (source, signal) => {
-    const { readImageSource } = await import('../image/source.ts');
-    return await recognised(await readImageSource(source, { signal }), JSON.stringify(pictureLabel(source)));
+    const { readImage } = await import('../image/source.ts');
+    return readImage(source, { signal }, JSON.stringify(pictureLabel(source)));
   },
   readPage: async (source, page, signal) => {
     const { readPage } = await import('../image/page.ts');
@@ -197,13 +198,3 @@ export const library: Library = {
     return readPage(source, name, page, signal);
   },
 };
-
-/** What is no picture at all is refused by its name, before a model is loaded for it. */
-async function recognised(bytes: Uint8Array, name: string): Promise<Uint8Array> {
-  const { describeOther, sniffFormat } = await import('../image/sniff.ts');
-  if (sniffFormat(bytes) !== null) return bytes;
-  throw new CogVLM2Error(
-    'invalid_image',
-    `${name} is ${describeOther(bytes)}; PNG, JPEG and WebP pictures are read.`,
-  );
-}

@@ -3,12 +3,13 @@
  * the model is loaded.
  */
 import { CogVLM2Error } from '../errors.ts';
+import type { ImageFile } from '../image/image-file.ts';
 import type { Context } from './command.ts';
 
 export interface Picture {
   /** How messages and JSON call it. */
   label: string;
-  bytes: Uint8Array;
+  image: ImageFile;
 }
 
 export interface AskedPicture extends Picture {
@@ -17,7 +18,7 @@ export interface AskedPicture extends Picture {
 }
 
 export async function readPicture(argument: string, context: Context, signal: AbortSignal): Promise<Picture> {
-  return { label: pictureLabel(argument), bytes: await context.library.readPicture(argument, signal) };
+  return { label: pictureLabel(argument), image: await context.library.readPicture(argument, signal) };
 }
 
 export interface PageOptions {
@@ -39,13 +40,13 @@ export async function readAskedPicture(
     );
   }
   const source = argument === '-' ? terminal.stdin : argument;
-  const { bytes, page, pageCount } = await library.readPage(source, wanted, signal);
+  const { image, page, pageCount } = await library.readPage(source, wanted, signal);
   if (!quiet && wanted === undefined && pageCount !== null && pageCount > 1) {
     terminal.stderr.write(
       `cogvlm2: this is page 1 of ${pageCount}; --page N shows another, and \`cogvlm2 batch\` asks them all.\n`,
     );
   }
-  return { label: pictureLabel(argument), bytes, page };
+  return { label: pictureLabel(argument), image, page };
 }
 
 /** A path as it is; of a data URL only its start. */

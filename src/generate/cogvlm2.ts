@@ -329,6 +329,7 @@ export class CogVLM2 {
           answer.timings.imageMs = encoded?.imageMs ?? picture.readMs;
         answer.timings.visionMs = encoded?.visionMs ?? 0;
         if (picture !== null) {
+          answer.warnings = [...this.#pictures.warningsOf(picture)];
           // An image that the caller encoded is in memory, unless the KV cache has its rows already.
           const own = picture instanceof EncodedImage ? 'memory' : (encoded?.origin ?? 'prefix');
           answer.imageOrigin = isHeld ? 'prefix' : own;

@@ -146,6 +146,7 @@ export async function generate(
       seed,
       usage,
       timings,
+      warnings: [],
     };
   };
 

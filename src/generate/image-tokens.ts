@@ -17,6 +17,7 @@ export interface ImageLease extends EncodedTokens {
   /** Of the image before it was resized. */
   width: number;
   height: number;
+  warnings: readonly string[];
   release: () => void;
 }
 
@@ -91,13 +92,13 @@ export class ImageTokens {
     const entry: Entry = {
       work: this.#last.then(async () => {
         stop.signal.throwIfAborted();
-        const { pixels, width, height } = await read(stop.signal);
+        const { pixels, width, height, warnings } = await read(stop.signal);
         const onLayer = (done: number, total: number) => {
           for (const listener of entry.listeners) listener(done, total);
         };
         const encoded = await this.#encode(pixels, { signal: stop.signal, onLayer });
         entry.state = encoded.state;
-        return { ...encoded, width, height };
+        return { ...encoded, width, height, warnings };
       }),
       state: null,
       users: 0,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../errors.ts';
+import type { ImageFile } from '../image/image-file.ts';
 import { preprocessImage } from '../image/preprocess.ts';
-import { type ImageSource, readImageSource } from '../image/source.ts';
+import { type ImageSource, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import { fromHalves, roundToHalves } from '../model/stored-image-tokens.ts';
@@ -12,9 +12,9 @@ import { imageCacheKey } from './image-cache-key.ts';
 import { type EncodedTokens, ImageTokens } from './image-tokens.ts';
 import type { Progress } from './types.ts';
 
-/** A picture whose bytes are here, not decoded yet. */
+/** An image that was read, and is not decoded yet. */
 export interface Picture {
-  bytes: Uint8Array;
+  file: ImageFile;
   /** SHA-256 of the bytes, in hexadecimal. */
   contentKey: string;
   readMs: number;
@@ -25,6 +25,8 @@ export interface DiskCache {
   files: DiskImageCache;
   fingerprint: string;
 }
+/** Images whose warnings are kept for answers from a prefix cache, where nothing is decoded. */
+const mostWarnings = 1_000;
 
 /** From any source to image tokens, each image once. */
 export class Pictures {
@@ -32,6 +34,8 @@ export class Pictures {
   readonly #model: Model;
   readonly #disk: DiskCache | null;
   readonly #tokens: ImageTokens;
+  /** What decoding had to say, by content key. */
+  readonly #warnings = new Map<string, readonly string[]>();
 
   /** @param cacheBytes most bytes of tokens that stay in memory after their last use */
   constructor(batch: Batch, model: Model, disk: DiskCache | null, cacheBytes: number) {
@@ -80,30 +84,46 @@ export class Pictures {
 
   async read(source: ImageSource, signal: AbortSignal | undefined): Promise<Picture> {
     const startedAt = performance.now();
-    const bytes = await asAborted(signal, () => readImageSource(source, signal ? { signal } : {}));
-    const contentKey = createHash('sha256').update(bytes).digest('hex');
-    return { bytes, contentKey, readMs: performance.now() - startedAt };
+    const file = await asAborted(signal, () => readImage(source, signal ? { signal } : {}));
+    const contentKey = await file.sha256();
+    return { file, contentKey, readMs: performance.now() - startedAt };
   }
 
-  /** @throws CogVLM2Error for a picture that cannot be read, `aborted`. */
+  /** @throws CogVLM2Error for an image that cannot be read, `aborted`. */
   async encode(
-    { bytes, contentKey, readMs }: Picture,
+    picture: Picture,
     onProgress: (progress: Progress) => void,
     signal: AbortSignal | undefined,
   ): Promise<EncodedImage> {
+    const { file, contentKey, readMs } = picture;
     const { vision } = this.#batch.config;
     let imageMs = readMs;
     const decode = async (left: AbortSignal) => {
       const startedAt = performance.now();
-      const decoded = await preprocessImage(bytes, vision.imageSize, { signal: left });
+      const decoded = await preprocessImage(file, vision.imageSize, { signal: left });
       imageMs += performance.now() - startedAt;
       return decoded;
     };
     const onLayer = (done: number, total: number) => onProgress({ stage: 'vision', done, total });
     const lease = await asAborted(signal, () => this.#tokens.acquire(contentKey, decode, onLayer, signal));
+    this.#keepWarnings(contentKey, lease.warnings);
     const { width, height, origin, visionMs } = lease;
     const facts = { width, height, imageTokens: vision.imageTokens, contentKey, imageMs, origin, visionMs };
-    return new EncodedImage(lease.state, facts, lease.release);
+    return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(picture) }, lease.release);
+  }
+
+  /** What an answer about the image says in its `warnings`: what reading the file, and what decoding it found. */
+  warningsOf(picture: Picture | EncodedImage): readonly string[] {
+    if (picture instanceof EncodedImage) return picture.warnings;
+    return [...picture.file.warnings, ...(this.#warnings.get(picture.contentKey) ?? [])];
+  }
+
+  #keepWarnings(contentKey: string, warnings: readonly string[]): void {
+    if (warnings.length === 0) return;
+    this.#warnings.delete(contentKey);
+    this.#warnings.set(contentKey, warnings);
+    const [oldest] = this.#warnings.keys();
+    if (this.#warnings.size > mostWarnings && oldest !== undefined) this.#warnings.delete(oldest);
   }
 }
 

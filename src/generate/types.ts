@@ -101,6 +101,8 @@ export interface Answer {
   seed: number;
   usage: Usage;
   timings: Timings;
+  /** What was left out or changed, such as text of a PDF page that could not be drawn. One sentence each. */
+  warnings: string[];
 }
 
 export type AnswerEvent =

@@ -1,14 +1,25 @@
 /**
- * Encoded bytes to 8-bit RGB, with the values that Pillow's `Image.open(...).convert('RGB')` gives: alpha is dropped (not
- * composited), embedded colour profiles are ignored, 16-bit colour keeps its high byte.
+ * Encoded bytes to 8-bit RGB, as Pillow's `Image.open(...).convert('RGB')` gives it: embedded colour profiles are
+ * ignored, 16-bit colour keeps its high byte, an animation is its first frame.
  *
- * Where this differs from the published pipeline, on purpose: EXIF orientation is applied (the published code shows the
- * model a phone's picture lying on its side), 16-bit grey keeps its high byte (Pillow clips it to white), and CMYK goes
- * through libvips' colour management instead of Pillow's plain subtraction.
+ * Differences from the published pipeline, on purpose:
+ * - Transparency is composited on white. The published code drops alpha, so the hidden colour (mostly black) appears.
+ * - EXIF orientation is applied. The published code shows the model a phone's photo on its side.
+ * - 16-bit grey keeps its high byte, or its bits 4 to 11 where no value needs more than 12 bits. Pillow clips it to white.
+ * - CMYK goes through libvips' colour management instead of Pillow's plain subtraction.
+ * - A JPEG with more than `maxPixels` is shrunk to a half, a quarter or an eighth while it is decoded.
  */
 import { CogVLM2Error } from '../errors.ts';
-import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
-import { describeOther, type ImageFormat, sniffFormat } from './sniff.ts';
+import { decodeBmp, readBmpHeader } from './bmp.ts';
+import { compositeAlpha } from './composite.ts';
+import {
+  checkDimensions,
+  DEFAULT_IMAGE_LIMITS,
+  type ImageHeader,
+  type ImageLimits,
+  shrinkOnLoad,
+} from './limits.ts';
+import { type ImageFormat, sniffFormat, unreadableImage } from './sniff.ts';
 
 export interface RgbImage {
   readonly width: number;
@@ -19,65 +30,162 @@ export interface RgbImage {
 
 export interface DecodedImage extends RgbImage {
   readonly format: ImageFormat;
+  /** What the answer should say about the image, such as frames that were left out. One sentence each. */
+  readonly warnings: readonly string[];
 }
 
-export interface DecodeOptions {
-  /** Largest decoded picture, in pixels. */
-  readonly maxPixels?: number;
-}
-
-export interface ImageHeader {
-  readonly format: ImageFormat;
-  /** As stored: a picture that is turned upright afterwards may have them the other way round. */
+interface Decoded {
   readonly width: number;
   readonly height: number;
+  /** [height, width, channels] */
+  readonly data: Uint8Array;
+  readonly channels: 3 | 4;
+  readonly warnings: readonly string[];
 }
 
 /**
- * What the header of a PNG, JPEG or WebP says, without decoding it.
+ * What the header says, without decoding.
  * @throws CogVLM2Error invalid_image, engine_unavailable (sharp does not load)
  */
 export async function readImageHeader(bytes: Uint8Array): Promise<ImageHeader> {
   const format = sniffFormat(bytes);
-  if (format === null) {
+  if (format === null) throw unreadableImage(bytes, `The image (${bytes.byteLength} bytes)`);
+  if (format === 'bmp') {
+    const { width, height } = attempt(format, bytes, () => readBmpHeader(bytes));
+    return { format, width, height, isProgressive: false };
+  }
+  const { width, height, isProgressive = false } = await readMetadata(bytes, format);
+  return { format, width, height, isProgressive };
+}
+
+/**
+ * Decodes an image file (of several frames or pages, the first).
+ * @throws CogVLM2Error invalid_image, image_too_large, engine_unavailable (sharp does not load)
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  limits: Partial<ImageLimits> = {},
+): Promise<DecodedImage> {
+  const all = { ...DEFAULT_IMAGE_LIMITS, ...limits };
+  const header = await readImageHeader(bytes);
+  const { format } = header;
+  checkDimensions(header, all);
+  const decoded = await decoderOf(format)(bytes, header, all);
+  const { width, height, data, channels, warnings } = decoded;
+  if (channels === 3) return { width, height, data, format, warnings };
+  const composed = compositeAlpha(data);
+  return { width, height, data: composed.data, format, warnings: [...warnings, ...composed.warnings] };
+}
+
+type Decoder = (bytes: Uint8Array, header: ImageHeader, limits: ImageLimits) => Promise<Decoded>;
+
+function decoderOf(format: ImageFormat): Decoder {
+  if (format === 'bmp') return decodeBitmap;
+  return format === 'heic' ? decodeHeic : decodeWithSharp;
+}
+
+const decodeWithSharp: Decoder = async (bytes, header, limits) => {
+  const { format } = header;
+  const sharp = await loadSharp();
+  const metadata = await readMetadata(bytes, format);
+  const { depth = 'uchar', channels: storedChannels, autoOrient, pages = 1 } = metadata;
+  if (depth !== 'uchar' && depth !== 'ushort' && depth !== 'char' && depth !== 'short') {
     throw new CogVLM2Error(
       'invalid_image',
-      `The ${bytes.byteLength} bytes are ${describeOther(bytes)}; PNG, JPEG and WebP pictures are read.`,
+      `The ${format.toUpperCase()} image has samples of the type ${depth}; 8 and 16 bits are read. Convert it to 8 bits.`,
     );
   }
+  const warnings =
+    pages > 1
+      ? [
+          `The ${format.toUpperCase()} has ${pages} ${format === 'tiff' ? 'pages' : 'frames'}; only the first is used.`,
+        ]
+      : [];
+  let image = sharp(bytes, {
+    limitInputPixels: false, // checked before
+    failOn: 'error', // a truncated file is an error; Pillow refuses those, and reads on over mere warnings
+    ignoreIcc: true,
+    sequentialRead: true,
+  }).autoOrient();
+  const shrink = shrinkOnLoad(header, limits);
+  if (shrink > 1) {
+    const [width, height] = [autoOrient.width, autoOrient.height].map((side) =>
+      Math.max(1, Math.floor(side / shrink)),
+    );
+    // This ratio makes libvips decode the JPEG at the smaller scale.
+    image = image.resize({ width: width!, height: height!, fit: 'fill', kernel: 'cubic' });
+  }
+  try {
+    if (depth === 'ushort' && storedChannels === 1) {
+      const { data, info } = await image
+        .toColourspace('grey16')
+        .raw({ depth: 'ushort' })
+        .toBuffer({ resolveWithObject: true });
+      const grey = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
+      return { width: info.width, height: info.height, data: greyToRgb(grey), channels: 3, warnings };
+    }
+    const { data, info } = await image
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    if (channels !== 3 && channels !== 4) throw new Error(`${channels} channels`);
+    return { width, height, data, channels, warnings };
+  } catch (error) {
+    throw damaged(format, bytes, error);
+  }
+};
+
+const decodeBitmap: Decoder = async (bytes) => ({
+  ...attempt('bmp', bytes, () => decodeBmp(bytes)),
+  channels: 4,
+  warnings: [],
+});
+
+/** libheif decodes, and applies the rotation and cropping that the file asks for. */
+const decodeHeic: Decoder = async (bytes, header, limits) => {
+  const { default: decode } = await import('heic-decode');
+  try {
+    const images = await decode.all({ buffer: bytes });
+    const { width, height, data } = await images[0]!.decode();
+    checkDimensions({ ...header, width, height }, limits);
+    const warnings =
+      images.length > 1 ? [`The HEIC has ${images.length} images; only the first is used.`] : [];
+    return {
+      width,
+      height,
+      data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      channels: 4,
+      warnings,
+    };
+  } catch (error) {
+    throw error instanceof CogVLM2Error ? error : damaged('heic', bytes, error);
+  }
+};
+
+/** [pixels] of 16 bits to [pixels, 3] of 8. Cameras and scanners store 12-bit samples, and labels 8-bit ones, as they are. */
+function greyToRgb(grey: Uint16Array): Uint8Array {
+  let largest = 0;
+  for (const value of grey) if (value > largest) largest = value;
+  const shift = largest < 256 ? 0 : largest < 4096 ? 4 : 8;
+  const rgb = new Uint8Array(grey.length * 3);
+  for (let i = 0; i < grey.length; i++) rgb.fill(grey[i]! >> shift, i * 3, i * 3 + 3);
+  return rgb;
+}
+
+async function readMetadata(bytes: Uint8Array, format: ImageFormat) {
   const sharp = await loadSharp();
   try {
     // Without sharp's own limit, so that a message can tell the size.
-    const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return { format, width, height };
+    return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (error) {
     throw damaged(format, bytes, error);
   }
 }
 
-/**
- * Decodes a PNG, JPEG or WebP (of an animation, the first picture).
- * @throws CogVLM2Error invalid_image, image_too_large, engine_unavailable (sharp does not load)
- */
-export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<DecodedImage> {
-  const maxPixels = options.maxPixels ?? DEFAULT_IMAGE_LIMITS.maxPixels;
-  const { format, width, height } = await readImageHeader(bytes);
-  checkPixels(width, height, maxPixels);
-  const sharp = await loadSharp();
+function attempt<T>(format: ImageFormat, bytes: Uint8Array, work: () => T): T {
   try {
-    const { data, info } = await sharp(bytes, {
-      limitInputPixels: maxPixels,
-      failOn: 'error', // a truncated file is an error; Pillow refuses those, and reads on over mere warnings
-      ignoreIcc: true,
-      sequentialRead: true,
-    })
-      .autoOrient()
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`${info.channels} channels`);
-    return { width: info.width, height: info.height, data, format };
+    return work();
   } catch (error) {
     throw damaged(format, bytes, error);
   }
@@ -89,39 +197,38 @@ function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM
     ?.replace(/[\s:.]+$/, '');
   return new CogVLM2Error(
     'invalid_image',
-    `The ${format.toUpperCase()} picture (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,
+    `The ${format.toUpperCase()} image (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,
     { cause },
-  );
-}
-
-function checkPixels(width: number, height: number, maxPixels: number): void {
-  if (width * height <= maxPixels) return;
-  throw new CogVLM2Error(
-    'image_too_large',
-    `The picture is ${width} x ${height} = ${width * height} pixels; the limit is ${maxPixels} pixels. ` +
-      'Make it smaller, or raise maxPixels.',
   );
 }
 
 type Sharp = typeof import('sharp')['default'];
 let loading: Promise<Sharp> | undefined;
 
-/** Loaded at the first picture: programs that meet none (`--help`, text only) do not pay for a native library. */
+/** Loaded for the first image: programs that meet none (`--help`, text only) do not pay for a native library. */
 export function loadSharp(): Promise<Sharp> {
   loading ??= import('sharp').then(
     ({ default: sharp }) => {
-      // Bytes are sniffed before sharp sees them; this is the second lock, for the whole process: no other parser
-      // (SVG, PDF, TIFF, ImageMagick's...) can be reached even if libvips would read the same bytes differently.
+      // Bytes are sniffed before sharp sees them. This is a second protection, for the whole process: no other parser
+      // (SVG, PDF, ImageMagick's...) can be reached, even if libvips would read the same bytes differently.
       sharp.block({ operation: ['VipsForeignLoad'] });
       sharp.unblock({
-        operation: ['VipsForeignLoadPngBuffer', 'VipsForeignLoadJpegBuffer', 'VipsForeignLoadWebpBuffer'],
+        operation: [
+          'VipsForeignLoadPngBuffer',
+          'VipsForeignLoadJpegBuffer',
+          'VipsForeignLoadWebpBuffer',
+          'VipsForeignLoadNsgifBuffer',
+          'VipsForeignLoadTiffBuffer',
+          'VipsForeignLoadHeifBuffer',
+        ],
       });
+      sharp.cache(false);
       return sharp;
     },
     (error: unknown) => {
       throw new CogVLM2Error(
         'engine_unavailable',
-        'The picture decoder (the npm package "sharp") does not load on this machine: reinstall it for this platform.',
+        'The image decoder (the npm package "sharp") does not load on this machine: reinstall it for this platform.',
         { cause: error },
       );
     },

@@ -1,17 +1,16 @@
-/** Pages of a PDF as pictures. */
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+/** Pages of a PDF as images. */
 import { CogVLM2Error } from '../errors.ts';
-import { encodePng } from './encode.ts';
-import type { PdfReply, PdfRequest } from './pdf-worker.js';
-import { throwIfAborted } from './source.ts';
+import { ImageFile } from './image-file.ts';
+import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
+import type { PdfReply, PdfRequest } from './pdf-thread.ts';
+import { Thread } from './thread.ts';
 
 /**
  * A page has no pixels of its own. Its short side gets as many as the published models read, so that nothing that
  * they could see is lost, and a very long page is bounded.
  */
-const shortSidePixels = 1344;
-const longSidePixels = 6 * shortSidePixels;
+const shortSide = 1344;
+const longSide = 6 * shortSide;
 
 export interface PdfOptions {
   readonly signal?: AbortSignal | undefined;
@@ -23,29 +22,34 @@ export interface PdfOptions {
 
 export const DEFAULT_PDF_LIMITS = { maxBytes: 256 * 2 ** 20, maxPages: 2_000, timeoutMs: 60_000 };
 
-/** An open document. Its thread goes with `dispose`. */
+/** An open document. Its thread ends with `dispose`. */
 export class PdfDocument implements Disposable {
   readonly pageCount: number;
   readonly #bytes: Uint8Array;
   readonly #options: PdfOptions;
-  #reader: Reader | undefined;
+  #thread: Thread<PdfRequest, PdfReply> | undefined;
 
-  private constructor(bytes: Uint8Array, pageCount: number, reader: Reader, options: PdfOptions) {
+  private constructor(
+    bytes: Uint8Array,
+    pageCount: number,
+    thread: Thread<PdfRequest, PdfReply>,
+    options: PdfOptions,
+  ) {
     this.#bytes = bytes;
     this.pageCount = pageCount;
-    this.#reader = reader;
+    this.#thread = thread;
     this.#options = options;
   }
 
   /** @throws CogVLM2Error invalid_image (broken, encrypted), image_too_large (too many pages), aborted */
   static async open(bytes: Uint8Array, options: PdfOptions = {}): Promise<PdfDocument> {
-    const reader = new Reader(options);
+    const thread = new Thread<PdfRequest, PdfReply>('pdf-thread');
     try {
-      const pageCount = await reader.open(bytes);
+      const { pageCount } = await thread.ask({ open: bytes }, threadOptions(options));
       checkPages(pageCount, options.maxPages ?? DEFAULT_PDF_LIMITS.maxPages);
-      return new PdfDocument(bytes, pageCount, reader, options);
+      return new PdfDocument(bytes, pageCount, thread, options);
     } catch (error) {
-      reader.end();
+      thread.end();
       throw error;
     }
   }
@@ -53,21 +57,25 @@ export class PdfDocument implements Disposable {
   /**
    * A page that fails leaves the others as they were.
    * @param page from 1
-   * @returns the page as the bytes of a PNG
-   * @throws CogVLM2Error invalid_value (no such page), invalid_image, aborted
+   * @returns the page as a PNG; its warnings name the fonts whose text could not be drawn
+   * @throws CogVLM2Error invalid_value (no such page), invalid_image, image_too_large, aborted
    */
-  async renderPage(page: number): Promise<Uint8Array> {
+  async renderPage(page: number): Promise<ImageFile> {
     if (!Number.isInteger(page) || page < 1 || page > this.pageCount) {
       const has = this.pageCount === 1 ? 'one page' : `pages 1 to ${this.pageCount}`;
       throw new CogVLM2Error('invalid_value', `There is no page ${page}: the PDF has ${has}.`);
     }
+    const options = threadOptions(this.#options);
     try {
-      if (this.#reader === undefined) {
-        this.#reader = new Reader(this.#options);
-        await this.#reader.open(this.#bytes);
+      if (this.#thread === undefined) {
+        this.#thread = new Thread('pdf-thread');
+        await this.#thread.ask({ open: this.#bytes }, options);
       }
-      const { pixels, width, height } = await this.#reader.render(page);
-      return await encodePng(pixels, width, height);
+      const { maxAspectRatio } = DEFAULT_IMAGE_LIMITS;
+      const request = { page, shortSide, longSide, maxAspectRatio };
+      const { png, missingFonts } = await this.#thread.ask(request, options);
+      if (png === null) throw new CogVLM2Error('invalid_image', `Page ${page} of the PDF gave no image.`);
+      return new ImageFile(png, 'png', missingFonts.length === 0 ? [] : [missingText(page, missingFonts)]);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -75,69 +83,32 @@ export class PdfDocument implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#reader?.end();
-    this.#reader = undefined;
+    this.#thread?.end();
+    this.#thread = undefined;
   }
 }
 
-/** The thread, asked one thing at a time. */
-class Reader {
-  readonly #worker: Worker;
-  readonly #options: PdfOptions;
+function threadOptions({ signal, timeoutMs = DEFAULT_PDF_LIMITS.timeoutMs }: PdfOptions) {
+  return { signal, timeoutMs, subject: 'The PDF' };
+}
 
-  constructor(options: PdfOptions) {
-    // What PDFium itself prints is not for a person.
-    this.#worker = new Worker(new URL('./pdf-worker.js', import.meta.url), { stdout: true, stderr: true });
-    this.#options = options;
-  }
-
-  async open(bytes: Uint8Array): Promise<number> {
-    const reply = await this.#ask({ open: bytes });
-    return 'pageCount' in reply ? reply.pageCount : 0;
-  }
-
-  async render(page: number) {
-    const reply = await this.#ask({ page, shortSide: shortSidePixels, longSide: longSidePixels });
-    if (!('pixels' in reply)) throw broken(`page ${page} gave no picture`);
-    return reply;
-  }
-
-  end(): void {
-    void this.#worker.terminate();
-  }
-
-  async #ask(request: PdfRequest): Promise<PdfReply> {
-    const { signal, timeoutMs = DEFAULT_PDF_LIMITS.timeoutMs } = this.#options;
-    throwIfAborted(signal);
-    const late = AbortSignal.timeout(timeoutMs);
-    this.#worker.postMessage(request);
-    const [reply] = (await once(this.#worker, 'message', {
-      signal: signal === undefined ? late : AbortSignal.any([signal, late]),
-    }).catch((cause: unknown) => {
-      throwIfAborted(signal);
-      throw broken(late.aborted ? `it took longer than ${timeoutMs / 1000} seconds` : String(cause));
-    })) as [PdfReply];
-    if (!('problem' in reply)) return reply;
-    if (/password/i.test(reply.problem)) {
-      throw new CogVLM2Error(
-        'invalid_image',
-        'The PDF is encrypted and asks for a password: save a copy without one, and use that.',
-      );
-    }
-    throw broken(reply.problem);
-  }
+function missingText(page: number, fonts: readonly string[]): string {
+  return (
+    `Some text on page ${page} of the PDF could not be drawn, because it does not contain these fonts and this machine ` +
+    `has none with their characters: ${fonts.join(', ')}. Install fonts for the language, or embed them in the PDF.`
+  );
 }
 
 function checkPages(pageCount: number, maxPages: number): void {
-  if (pageCount < 1) throw broken('it has no pages');
+  if (pageCount < 1) {
+    throw new CogVLM2Error(
+      'invalid_image',
+      'The PDF is damaged, or not one that is read here: it has no pages.',
+    );
+  }
   if (pageCount <= maxPages) return;
   throw new CogVLM2Error(
     'image_too_large',
     `The PDF has ${pageCount} pages; the limit is ${maxPages}. Split it.`,
   );
-}
-
-function broken(why: string): CogVLM2Error {
-  const reason = why.replace(/^Error: /, '').replace(/\.$/, '');
-  return new CogVLM2Error('invalid_image', `The PDF is damaged, or not one that is read here: ${reason}.`);
 }

@@ -1,37 +1,30 @@
 /**
- * A picture as the vision tower reads it: decoded, resized to a square without keeping the aspect ratio, and normalised
- * with CLIP's mean and deviation.
+ * An image as the vision tower reads it: decoded, resized to a square without keeping the aspect ratio, and normalised
+ * with CLIP's mean and deviation. All of that runs in one thread of this process, one image at a time, so that no image
+ * blocks the event loop and the memory of one image is the most that is held.
  */
-import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../errors.ts';
-import { decodeImage, type RgbImage } from './decode.ts';
-import type { ImageLimits } from './limits.ts';
-import { resizeBicubic } from './resize.ts';
-import type { ImageFormat } from './sniff.ts';
-import { type ImageSource, readImageSource, throwIfAborted } from './source.ts';
+import type { ImageReply, ImageRequest } from './image-thread.ts';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from './limits.ts';
+import { type ImageSource, readImage } from './source.ts';
+import { Thread } from './thread.ts';
 
-/** CLIP's, for r, g, b. */
-const MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
-const STD = [0.26862954, 0.26130258, 0.27577711] as const;
-
-export interface PreprocessedImage {
-  /** [3, imageSize, imageSize]: channels first, normalised. */
-  readonly pixels: Float32Array;
-  /** Of the picture before it was resized, upright. */
-  readonly width: number;
-  readonly height: number;
-  readonly format: ImageFormat;
-  /** Of the encoded bytes, in hexadecimal: the key for caches of image tokens. */
-  readonly sha256: string;
-}
+/** See `ImageReply`. */
+export type PreprocessedImage = ImageReply;
 
 export interface PreprocessOptions {
   readonly limits?: Partial<ImageLimits>;
   readonly signal?: AbortSignal;
 }
 
+/** The largest images take some seconds; a machine that swaps may take longer. */
+const timeoutMs = 120_000;
+
+let thread: Thread<ImageRequest, ImageReply> | undefined;
+let previous: Promise<unknown> = Promise.resolve();
+
 /**
- * Reads, decodes, resizes and normalises one picture.
+ * Reads, decodes, resizes and normalises one image.
  * @param imageSize side of the square that the model reads, in pixels (1344 for the published checkpoints)
  * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted, engine_unavailable
  */
@@ -46,31 +39,15 @@ export async function preprocessImage(
       `imageSize is ${imageSize}; it must be a whole number from 1 to 16384.`,
     );
   }
-  const { signal, limits = {} } = options;
-  const bytes = await readImageSource(source, { ...limits, ...(signal && { signal }) });
-  const image = await decodeImage(bytes, limits);
-  throwIfAborted(signal);
-  const { width, height, format } = image;
-  const pixels = normalizePixels(resizeBicubic(image, imageSize, imageSize));
-  return { pixels, width, height, format, sha256: createHash('sha256').update(bytes).digest('hex') };
-}
-
-/** [height, width, 3] of 0..255 to [3, height, width] of (value / 255 - mean) / std, each step rounded to float32. */
-export function normalizePixels(image: RgbImage): Float32Array {
-  const area = image.width * image.height;
-  const pixels = new Float32Array(3 * area);
-  for (let channel = 0; channel < 3; channel++) {
-    const table = normalizedLevels(MEAN[channel]!, STD[channel]!);
-    const base = channel * area;
-    for (let i = 0, at = channel; i < area; i++, at += 3) pixels[base + i] = table[image.data[at]!]!;
-  }
-  return pixels;
-}
-
-/** [256]: what each 8-bit level becomes, with torchvision's float32 steps (ToTensor, then Normalize). */
-function normalizedLevels(mean: number, std: number): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, level) => {
-    const centered = Math.fround(Math.fround(level / 255) - Math.fround(mean));
-    return centered / Math.fround(std);
+  const limits = { ...DEFAULT_IMAGE_LIMITS, ...options.limits };
+  const { bytes } = await readImage(source, { maxBytes: limits.maxBytes, ...options });
+  const result = previous.then(() => {
+    if (thread === undefined || thread.hasEnded) thread = new Thread('image-thread');
+    return thread.ask(
+      { bytes, imageSize, limits },
+      { signal: options.signal, timeoutMs, subject: 'The image' },
+    );
   });
+  previous = result.catch(() => {});
+  return result;
 }

@@ -1,13 +1,36 @@
+/** What a file is, by its first bytes: names and media types are not believed. */
+import { CogVLM2Error } from '../errors.ts';
 import { lfsPointerIn } from '../files/lfs-pointer.ts';
 
 /** The formats that are decoded. */
-export type ImageFormat = 'png' | 'jpeg' | 'webp';
+export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'bmp' | 'tiff' | 'avif' | 'heic';
 
-/** The format that the first bytes announce, or null: files are believed by their bytes, not by their names. */
+/** The formats that are decoded, for messages. */
+export const readableFormats = 'PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC';
+
+/** Their media types. */
+export const readableTypes: readonly string[] = [
+  'png',
+  'jpeg',
+  'webp',
+  'gif',
+  'bmp',
+  'tiff',
+  'avif',
+  'heic',
+].map((format) => `image/${format}`);
+
+/** The format that the first bytes announce, or null. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   if (startsWith(bytes, '\x89PNG\r\n\x1a\n')) return 'png';
   if (startsWith(bytes, '\xff\xd8\xff')) return 'jpeg';
   if (startsWith(bytes, 'RIFF') && startsWith(bytes.subarray(8), 'WEBP')) return 'webp';
+  if (startsWith(bytes, 'GIF87a') || startsWith(bytes, 'GIF89a')) return 'gif';
+  if (['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((magic) => startsWith(bytes, magic))) return 'tiff';
+  if (isBmp(bytes)) return 'bmp';
+  const brands = ftypBrands(bytes);
+  if (brands.some((brand) => avifBrands.has(brand))) return 'avif';
+  if (brands.some((brand) => heicBrands.has(brand))) return 'heic';
   return null;
 }
 
@@ -16,28 +39,105 @@ export function isPdf(bytes: Uint8Array): boolean {
   return sniffFormat(bytes) === null && Buffer.from(bytes.subarray(0, 1029)).includes('%PDF-');
 }
 
-/** A name for what the bytes are instead, for the message: "a GIF", "text", "unknown data". */
+/** What the bytes are instead, for a message: "an SVG", "text", "unknown data". */
 export function describeOther(bytes: Uint8Array): string {
-  const pointer = lfsPointerIn(bytes);
-  if (pointer !== undefined) return pointer;
-  for (const [magic, name] of OTHERS) if (startsWith(bytes, magic)) return name;
-  if (startsWith(bytes.subarray(4), 'ftyp')) return 'a HEIC, AVIF or video file';
-  const text = Buffer.from(bytes.subarray(0, 512)).toString('latin1');
-  if (/^\s*(?:<\?xml[\s\S]*)?<svg/i.test(text)) return 'an SVG';
-  if (/^\s*<(?:!doctype|html)/i.test(text)) return 'an HTML page';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what tells data from text
-  return /[\x00-\x08\x0e-\x1f]/.test(text) ? 'unknown data' : 'text';
+  return other(bytes).name;
 }
 
-const OTHERS: readonly (readonly [magic: string, name: string])[] = [
-  ['GIF8', 'a GIF'],
-  ['BM', 'a BMP'],
-  ['II*\0', 'a TIFF'],
-  ['MM\0*', 'a TIFF'],
-  ['%PDF-', 'a PDF'],
-  ['\0\0\x01\0', 'an ICO'],
-  ['PK\x03\x04', 'a ZIP'],
+/**
+ * The error for bytes that are no image that is decoded: what they are, and what to do.
+ * @param subject the beginning of the message, such as the file's name
+ * @param readable what is read at this place, for the message
+ */
+export function unreadableImage(
+  bytes: Uint8Array,
+  subject: string,
+  readable = `${readableFormats} images`,
+): CogVLM2Error {
+  const { name, advice } = other(bytes);
+  const text = `${subject} is ${name}; ${readable} are read.`;
+  return new CogVLM2Error('invalid_image', advice === undefined ? text : `${text} ${advice}`);
+}
+
+interface Other {
+  readonly name: string;
+  readonly advice?: string;
+}
+
+const convert = 'Convert it to PNG or JPEG first.';
+const exportFirst = 'Export it as PNG or JPEG first.';
+
+function other(bytes: Uint8Array): Other {
+  const pointer = lfsPointerIn(bytes);
+  if (pointer !== undefined) return { name: pointer };
+  for (const [magic, known] of others) if (startsWith(bytes, magic)) return known;
+  if (ftypBrands(bytes).length > 0) {
+    return { name: 'a video or another ISO media file', advice: 'Save one frame of it as PNG or JPEG.' };
+  }
+  const text = Buffer.from(bytes.subarray(0, 1024))
+    .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '');
+  if (/^P[1-7][\s#]/.test(text)) return { name: 'a PPM, PGM or PBM image', advice: convert };
+  if (/^\s*(?:<\?xml[^>]*>|<!--[\s\S]*?-->|<!doctype svg[^>]*>|\s)*<svg[\s>]/i.test(text)) {
+    return { name: 'an SVG', advice: exportFirst };
+  }
+  if (/^\s*<(?:!doctype html|html)/i.test(text)) {
+    return {
+      name: 'an HTML page',
+      advice: 'It was probably saved in place of the image: download the image itself.',
+    };
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell data from text
+  return { name: /[\x00-\x08\x0e-\x1f]/.test(text) ? 'unknown data' : 'text' };
+}
+
+const others: readonly (readonly [magic: string, Other])[] = [
+  ['%PDF-', { name: 'a PDF' }],
+  ['\0\0\x01\0', { name: 'an ICO', advice: convert }],
+  ['\0\0\x02\0\0\0\0\0\0\0\0\0', { name: 'a TGA image', advice: convert }],
+  ['\0\0\x0a\0\0\0\0\0\0\0\0\0', { name: 'a TGA image', advice: convert }],
+  ['\0\0\0\x0cJXL \r\n\x87\n', { name: 'a JPEG XL image', advice: convert }],
+  ['\xff\x0a', { name: 'a JPEG XL image', advice: convert }],
+  ['\0\0\0\x0cjP  \r\n\x87\n', { name: 'a JPEG 2000 image', advice: convert }],
+  ['\xff\x4f\xff\x51', { name: 'a JPEG 2000 image', advice: convert }],
+  ['8BPS', { name: 'a Photoshop document (PSD)', advice: exportFirst }],
+  ['gimp xcf', { name: 'a GIMP image (XCF)', advice: exportFirst }],
+  ['v/1\x01', { name: 'an OpenEXR image', advice: convert }],
+  ['#?RADIANCE', { name: 'a Radiance HDR image', advice: convert }],
+  ['qoif', { name: 'a QOI image', advice: convert }],
+  ['DDS ', { name: 'a DDS texture', advice: convert }],
+  ['AT&TFORM', { name: 'a DjVu document', advice: 'Convert it to PDF first.' }],
+  ['%!PS', { name: 'a PostScript file', advice: 'Convert it to PDF first.' }],
+  [
+    '\0\0\0\0\0\0\0\0',
+    { name: 'a file that begins with zero bytes', advice: 'Its download or copy did not complete.' },
+  ],
+  [
+    'PK\x03\x04',
+    { name: 'a ZIP archive (or an Office document)', advice: 'Export its pages as PDF, or unpack it.' },
+  ],
+  ['\x1f\x8b', { name: 'a gzip archive', advice: 'Unpack it first.' }],
+  ['\x1aE\xdf\xa3', { name: 'a Matroska or WebM video', advice: 'Save one frame of it as PNG or JPEG.' }],
 ];
+
+const avifBrands = new Set(['avif', 'avis']);
+const heicBrands = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'mif1', 'msf1']);
+
+/** Major and compatible brands of an ISO base media file; empty for anything else. */
+function ftypBrands(bytes: Uint8Array): string[] {
+  if (!startsWith(bytes.subarray(4), 'ftyp')) return [];
+  const box = Buffer.from(bytes.subarray(0, 256));
+  const end = Math.min(box.length, box.readUInt32BE(0));
+  const brands = [box.toString('latin1', 8, 12)];
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(box.toString('latin1', at, at + 4));
+  return brands;
+}
+
+/** "BM" also begins ordinary text, so the size of the second header is looked at. */
+function isBmp(bytes: Uint8Array): boolean {
+  if (!startsWith(bytes, 'BM') || bytes.byteLength < 26) return false;
+  return [12, 40, 52, 56, 64, 108, 124].includes(Buffer.from(bytes.subarray(14, 18)).readUInt32LE());
+}
 
 /** `magic` as latin-1: one character is one byte. */
 function startsWith(bytes: Uint8Array, magic: string): boolean {

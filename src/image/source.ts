@@ -1,5 +1,5 @@
 /**
- * From whatever a person names as a picture to its encoded bytes: a file's path, bytes, or a data URL. Nothing is
+ * From whatever a person names as an image to its encoded bytes: a file's path, bytes, or a data URL. Nothing is
  * decoded here and nothing is fetched: addresses on the network are refused with a sentence.
  *
  * A server must not pass strings of its clients to `readImageSource`, which opens files: `readDataUrl` opens none.
@@ -7,13 +7,16 @@
 import { open } from 'node:fs/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
+import { ImageFile } from './image-file.ts';
 import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
+import { sniffFormat, unreadableImage } from './sniff.ts';
+import { throwIfAborted } from './thread.ts';
 
-/** A path, a `data:image/...;base64,` URL, or the encoded bytes themselves. */
-export type ImageSource = string | Uint8Array;
+/** A path, a `data:image/...;base64,` URL, the encoded bytes themselves, or an image that was read before. */
+export type ImageSource = string | Uint8Array | ImageFile;
 
 export interface ReadOptions {
-  /** Largest encoded picture, in bytes. */
+  /** Largest encoded image, in bytes. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
@@ -24,18 +27,39 @@ const DATA_URL = /^data:[^,]{0,1000}?;\s*base64\s*,/i;
 const BASE64 = /^[A-Za-z0-9+/_-]*$/;
 
 /**
- * The encoded bytes of a picture.
+ * An image, read and recognized once. @param name begins the message about bytes that are no image
+ * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted
+ */
+export async function readImage(
+  source: ImageSource,
+  options: ReadOptions = {},
+  name = 'The image',
+): Promise<ImageFile> {
+  if (source instanceof ImageFile) return source;
+  return imageFile(await readImageSource(source, options), name);
+}
+
+/** @throws CogVLM2Error invalid_image */
+export function imageFile(bytes: Uint8Array, name: string, warnings: readonly string[] = []): ImageFile {
+  const format = sniffFormat(bytes);
+  if (format === null) throw unreadableImage(bytes, name);
+  return new ImageFile(bytes, format, warnings);
+}
+
+/**
+ * The encoded bytes of an image, whatever they are.
  * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted
  */
 export async function readImageSource(source: ImageSource, options: ReadOptions = {}): Promise<Uint8Array> {
   const maxBytes = options.maxBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes;
   throwIfAborted(options.signal);
+  if (source instanceof ImageFile) return source.bytes;
   if (typeof source !== 'string') return checked(source, maxBytes);
   if (/^data:/i.test(source)) return readDataUrl(source, maxBytes);
   if (/^https?:\/\//i.test(source)) {
     throw new CogVLM2Error(
       'invalid_value',
-      `Pictures are not fetched from the network: download ${shorten(source)} and give the path of the file.`,
+      `Images are not fetched from the network: download ${shorten(source)} and give the path of the file.`,
     );
   }
   return checked(await readFile(source, maxBytes, options.signal), maxBytes);
@@ -93,11 +117,6 @@ export async function readStream(
   return checked(Buffer.concat(chunks), maxBytes);
 }
 
-/** @throws CogVLM2Error aborted */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal.reason });
-}
-
 async function readFile(
   path: string,
   maxBytes: number,
@@ -125,7 +144,7 @@ async function readFile(
 }
 
 function checked(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  if (bytes.byteLength === 0) throw new CogVLM2Error('invalid_image', 'The picture is empty: 0 bytes.');
+  if (bytes.byteLength === 0) throw new CogVLM2Error('invalid_image', 'The image is empty: 0 bytes.');
   checkSize(bytes.byteLength, maxBytes);
   return bytes;
 }
@@ -134,7 +153,7 @@ function checkSize(sizeBytes: number, maxBytes: number): void {
   if (sizeBytes <= maxBytes) return;
   throw new CogVLM2Error(
     'image_too_large',
-    `The picture has at least ${sizeBytes} bytes; the limit is ${maxBytes} bytes. Make it smaller, or raise maxBytes.`,
+    `The image has at least ${sizeBytes} bytes; the limit is ${maxBytes} bytes. Make it smaller.`,
   );
 }
 

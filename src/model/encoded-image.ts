@@ -16,6 +16,8 @@ export class EncodedImage {
   readonly imageMs: number;
   /** 0 where the tower was not run. */
   readonly visionMs: number;
+  /** What answers about it say in their `warnings`. */
+  readonly warnings: readonly string[];
   readonly #state: State<'imageTokens'>;
   readonly #release: () => void;
   #isDisposed = false;
@@ -25,7 +27,7 @@ export class EncodedImage {
     state: State<'imageTokens'>,
     facts: Pick<
       EncodedImage,
-      'width' | 'height' | 'imageTokens' | 'contentKey' | 'origin' | 'imageMs' | 'visionMs'
+      'width' | 'height' | 'imageTokens' | 'contentKey' | 'origin' | 'imageMs' | 'visionMs' | 'warnings'
     >,
     release: () => void,
   ) {
@@ -38,6 +40,7 @@ export class EncodedImage {
     this.origin = facts.origin;
     this.imageMs = facts.imageMs;
     this.visionMs = facts.visionMs;
+    this.warnings = facts.warnings;
   }
 
   /** Its rows, [H, imageTokens]. @throws CogVLM2Error `disposed`. */

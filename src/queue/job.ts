@@ -51,6 +51,7 @@ export const replySchema = z.union([
       totalMs: count,
     }),
     model: z.string(),
+    warnings: z.array(z.string()).readonly().optional(),
   }),
   /** The input's own fault: asking again would not help. */
   z.object({ error: z.object({ code: z.enum(itemErrorCodes), message: z.string() }) }),

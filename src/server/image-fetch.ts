@@ -51,7 +51,7 @@ async function follow(url: string, rules: FetchRules, signal: AbortSignal): Prom
         dispatcher: agent,
         signal,
         headers: {
-          accept: 'image/png, image/jpeg, image/webp',
+          accept: 'image/png, image/jpeg, image/webp, image/*;q=0.5',
           'accept-encoding': 'identity',
           'user-agent': 'cogvlm2',
         },

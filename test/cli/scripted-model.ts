@@ -11,6 +11,7 @@ import { mergePredictions } from '../../src/eval/merge.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Progress, Turn } from '../../src/generate/types.ts';
+import { ImageFile } from '../../src/image/image-file.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 
 export interface Script {
@@ -133,17 +134,17 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);
       if (source.endsWith('.txt'))
         throw new CogVLM2Error('invalid_image', `"${source}" is text, not a picture.`);
-      return new TextEncoder().encode(source);
+      return new ImageFile(new TextEncoder().encode(source), 'png');
     },
     async readPage(source, page, signal) {
       if (typeof source === 'string') {
         const isPdf = source.endsWith('.pdf');
-        const bytes = await library.readPicture(source, signal);
-        return { bytes, page: isPdf ? (page ?? 1) : null, pageCount: isPdf ? 3 : null };
+        const image = await library.readPicture(source, signal);
+        return { image, page: isPdf ? (page ?? 1) : null, pageCount: isPdf ? 3 : null };
       }
       const chunks: Buffer[] = [];
       for await (const chunk of source) chunks.push(Buffer.from(chunk));
-      return { bytes: Buffer.concat(chunks), page: null, pageCount: null };
+      return { image: new ImageFile(Buffer.concat(chunks), 'png'), page: null, pageCount: null };
     },
   };
   return { library, calls };
@@ -245,6 +246,7 @@ function answerOf(text: string, { seed = 7, signal, maxTokens }: GenerateOptions
     imageOrigin: null,
     seed: Number(seed),
     usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
+    warnings: [],
     timings: {
       imageMs: 1,
       visionMs: 2,

@@ -3,6 +3,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
+import { resizeBicubic } from '../../src/image/resize.ts';
 import { failure } from './failure.ts';
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/images/${name}`, import.meta.url));
@@ -30,18 +31,16 @@ function chunk(type: string, body: Buffer): Buffer {
 }
 
 test('a header that declares 40000 x 40000 is refused before decoding, with size and limit', async () => {
-  const started = performance.now();
   const { code, message } = await failure(decodeImage(png(40000, 40000, 8, 2, new Uint8Array(1000))));
   expect(code).toBe('image_too_large');
-  for (const number of ['40000 x 40000', '1600000000', '64000000']) expect(message).toContain(number);
-  expect(performance.now() - started).toBeLessThan(2000);
+  for (const number of ['40000 x 40000', '1600 megapixels', 'is 64']) expect(message).toContain(number);
 });
 
-test('the limit of pixels is the caller`s, and a picture of just that size passes', async () => {
+test('the caller may lower the limit of pixels; an image of exactly that size passes', async () => {
   const tiny = read('tiny.png'); // 37 x 29
   const { code, message } = await failure(decodeImage(tiny, { maxPixels: 1072 }));
   expect(code).toBe('image_too_large');
-  expect(message).toContain('37 x 29 = 1073 pixels; the limit is 1072');
+  expect(message).toContain('37 x 29 pixels');
   expect(await decodeImage(tiny, { maxPixels: 1073 })).toMatchObject({
     width: 37,
     height: 29,
@@ -61,22 +60,98 @@ test.each(['noise.png', 'photo.jpg', 'web.webp'])('%s cut short is refused', asy
   }
 });
 
+const formats = (name: string) =>
+  readFileSync(new URL(`../fixtures/images/formats/${name}`, import.meta.url));
+
 test.each([
-  ['an SVG', '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'],
-  ['an SVG', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'],
-  ['a GIF', 'GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;'],
-  ['text', 'Dear model,\nthis is a letter and no picture.'],
+  'drawing.gif',
+  'drawing.tiff',
+  'big.tiff',
+  'three.gif',
+  'three.webp',
+  'three.tiff',
+  '24.bmp',
+  '32.bmp',
+  '8-palette.bmp',
+  '4-odd-width.bmp',
+  '8-rle.bmp',
+  '8-rle-absolute.bmp',
+  '4-rle.bmp',
+])('%s has the pixels of the same drawing as PNG', async (name) => {
+  const { data: expected } = await decodeImage(formats('reference.png'));
+  const { data, width, height } = await decodeImage(formats(name));
+  expect([width, height]).toEqual([37, 29]);
+  expect(Buffer.compare(data, expected)).toBe(0);
+});
+
+// AVIF and HEIC are lossy; 16 bits with 5 or 6 for a colour round it; CMYK goes through colour management.
+test.each([
+  ['drawing.avif', 4],
+  ['drawing.heic', 4],
+  ['16-565-top-down.bmp', 4],
+  ['cmyk.tiff', 25],
+])('%s is near the same drawing as PNG', async (name, most) => {
+  const { data: expected } = await decodeImage(formats('reference.png'));
+  const { data } = await decodeImage(formats(name));
+  const sum = data.reduce((sum, value, i) => sum + Math.abs(value - expected[i]!), 0);
+  expect(sum / data.length).toBeLessThan(most);
+});
+
+test('one-bit files are black and white, whatever the format', async () => {
+  const { data: expected } = await decodeImage(formats('1.bmp'));
+  expect(new Set(expected)).toEqual(new Set([0, 255]));
+  expect(Buffer.compare((await decodeImage(formats('fax.tiff'))).data, expected)).toBe(0);
+});
+
+test.each([
+  ['three.gif', 'The GIF has 3 frames; only the first is used.'],
+  ['three.webp', 'The WEBP has 3 frames; only the first is used.'],
+  ['three.tiff', 'The TIFF has 3 pages; only the first is used.'],
+])('%s: frames that are left out are told', async (name, warning) => {
+  expect((await decodeImage(formats(name))).warnings).toEqual([warning]);
+});
+
+test('samples that are neither 8 nor 16 bits are refused', async () => {
+  const { code, message } = await failure(decodeImage(formats('float.tiff')));
+  expect(code).toBe('invalid_image');
+  expect(message).toContain('float');
+});
+
+test.each([
+  ['an SVG', '<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="http://www.w3.org/2000/svg" width="9"/>'],
+  ['an SVG', '\xef\xbb\xbf<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'],
+  ['text', 'Dear model,\nthis is a letter and no image.'],
+  ['text', 'BMW is a make of cars, and this is longer than a header.'],
   ['an HTML page', '<!doctype html><title>404</title>'],
   ['a PDF', '%PDF-1.7\n'],
   ['unknown data', '\x01\x02\x03\x04'],
+  ['a JPEG XL image', '\xff\x0a\0\0'],
+  ['a JPEG XL image', '\0\0\0\x0cJXL \r\n\x87\n'],
+  ['a JPEG 2000 image', '\xff\x4f\xff\x51'],
+  ['a Photoshop document (PSD)', '8BPS\0\x01'],
+  ['a PPM, PGM or PBM image', 'P6\n2 2\n255\n'],
+  ['a video or another ISO media file', '\0\0\0\x18ftypisom\0\0\x02\0isomiso2'],
+  ['a ZIP archive', 'PK\x03\x04'],
+  ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n'],
 ])('%s is named and refused', async (name, content) => {
   const bytes = Buffer.from(content, 'latin1');
   const { code, message } = await failure(decodeImage(bytes));
   expect(code).toBe('invalid_image');
-  expect(message).toContain(`The ${bytes.length} bytes are ${name}`);
+  expect(message).toContain(name);
 });
 
-test('sharp itself no longer reads what is not a PNG, JPEG or WebP', async () => {
+test.each([
+  ['drawing.jp2', 'a JPEG 2000 image'],
+  ['drawing.ppm', 'a PPM'],
+  ['drawing.ico', 'an ICO'],
+  ['drawing.tga', 'a TGA image'],
+])('%s is refused with what to do', async (name, what) => {
+  const { message } = await failure(decodeImage(formats(name)));
+  expect(message).toContain(what);
+  expect(message).toContain('Convert it to PNG or JPEG first.');
+});
+
+test('sharp itself no longer reads formats that are not decoded here', async () => {
   await decodeImage(read('tiny.png'));
   const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
   await expect(sharp(svg).metadata()).rejects.toThrow('unsupported image format');
@@ -92,15 +167,85 @@ test('EXIF orientation is applied: a picture stored on its side stands up', asyn
   expect([...image.data]).toEqual([...data]);
 });
 
-test('alpha is dropped, not blended, even where it is zero', async () => {
-  const rgba = Buffer.from([10, 20, 30, 0, 200, 100, 50, 128]);
-  const raw = { width: 2, height: 1, channels: 4 } as const;
-  for (const bytes of [
-    await sharp(rgba, { raw }).png().toBuffer(),
-    await sharp(rgba, { raw }).webp({ lossless: true, exact: true }).toBuffer(),
+const transparent = async (pixels: number[], channels: 2 | 4) => {
+  const raw = { width: pixels.length / channels, height: 1, channels } as const;
+  const source = sharp(Buffer.from(pixels), { raw });
+  return channels === 4 ? source : source.toColourspace('b-w');
+};
+
+test('transparency is composited on white before anything else, also where the hidden colour is black', async () => {
+  const pixels = [0, 0, 0, 0, 200, 100, 50, 128, 10, 20, 30, 255];
+  const expected = [255, 255, 255, 227, 177, 152, 10, 20, 30];
+  for (const file of [
+    await (await transparent(pixels, 4)).png().toBuffer(),
+    await (await transparent(pixels, 4)).webp({ lossless: true, exact: true }).toBuffer(),
+    await (await transparent(pixels, 4)).tiff({ compression: 'lzw' }).toBuffer(),
   ]) {
-    expect([...(await decodeImage(bytes)).data]).toEqual([10, 20, 30, 200, 100, 50]);
+    expect([...(await decodeImage(file)).data]).toEqual(expected);
   }
+  const grey = await (await transparent([0, 0, 10, 255], 2)).png().toBuffer();
+  expect([...(await decodeImage(grey)).data]).toEqual([255, 255, 255, 10, 10, 10]);
+  const palette = await (await transparent([0, 0, 0, 0, 200, 0, 0, 255], 4))
+    .png({ palette: true })
+    .toBuffer();
+  expect((await sharp(palette).metadata()).isPalette).toBe(true);
+  expect([...(await decodeImage(palette)).data]).toEqual([255, 255, 255, 200, 0, 0]);
+  const gif = await (await transparent([0, 0, 0, 0, 200, 0, 0, 255], 4)).gif().toBuffer();
+  expect([...(await decodeImage(gif)).data]).toEqual([255, 255, 255, 200, 0, 0]);
+});
+
+test('white ink on a transparent ground is put on black, and that is told', async () => {
+  const { data, warnings } = await decodeImage(
+    await (await transparent([255, 255, 255, 0, 255, 255, 255, 255], 4)).png().toBuffer(),
+  );
+  expect([...data]).toEqual([0, 0, 0, 255, 255, 255]);
+  expect(warnings).toEqual([expect.stringContaining('put on black')]);
+});
+
+test('an image that is fully transparent is white, and that is told', async () => {
+  const { data, warnings } = await decodeImage(await (await transparent([9, 9, 9, 0], 4)).png().toBuffer());
+  expect([...data]).toEqual([255, 255, 255]);
+  expect(warnings).toEqual([expect.stringContaining('fully transparent')]);
+});
+
+test('16-bit grey that uses 12 bits is stretched to 8, as is what uses 8', async () => {
+  const rows = (...values: number[]) => Uint8Array.from([0, ...values.flatMap((v) => [v >> 8, v & 255])]);
+  const levels = async (...values: number[]) => {
+    const { data } = await decodeImage(png(values.length, 1, 16, 0, rows(...values)));
+    return [...data].filter((_, i) => i % 3 === 0);
+  };
+  expect(await levels(0, 0x123, 0xff0)).toEqual([0, 0x12, 0xff]);
+  expect(await levels(0, 7, 255)).toEqual([0, 7, 255]);
+  expect(await levels(0, 0x123, 0x1000)).toEqual([0, 1, 0x10]);
+  const [grey12, grey16] = [
+    await decodeImage(formats('grey12.tiff')),
+    await decodeImage(formats('grey16.tiff')),
+  ];
+  expect(Buffer.compare(grey12.data, grey16.data)).toBe(0);
+});
+
+test('a JPEG beyond the limit of pixels is shrunk while it is decoded', async () => {
+  const photo = read('photo.jpg');
+  const whole = await decodeImage(photo);
+  const shrunk = await decodeImage(photo, { maxPixels: Math.ceil((whole.width * whole.height) / 3) });
+  expect([shrunk.width, shrunk.height]).toEqual([Math.floor(whole.width / 2), Math.floor(whole.height / 2)]);
+  const [a, b] = [resizeBicubic(whole, 56, 56).data, resizeBicubic(shrunk, 56, 56).data];
+  const mean = a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length;
+  expect(mean).toBeLessThan(1.5);
+  const { code } = await failure(
+    decodeImage(photo, { maxPixels: Math.floor((whole.width * whole.height) / 5) }),
+  );
+  expect(code).toBe('image_too_large');
+});
+
+test('a progressive JPEG, which is held whole while it is decoded, may have half as many', async () => {
+  const { width, height } = await decodeImage(read('photo.jpg'));
+  const progressive = await sharp(read('photo.jpg')).jpeg({ progressive: true }).toBuffer();
+  const { code, message } = await failure(
+    decodeImage(progressive, { maxPixels: Math.floor((width * height) / 3) }),
+  );
+  expect(code).toBe('image_too_large');
+  expect(message).toContain('a progressive JPEG');
 });
 
 test('16 bits keep their high byte, one bit becomes black and white, grey becomes three equal channels', async () => {

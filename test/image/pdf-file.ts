@@ -1,3 +1,5 @@
+import { deflateSync } from 'node:zlib';
+
 /** A PDF that a test writes for itself: one page per text, in Helvetica. */
 export interface PdfPage {
   text: string;
@@ -5,11 +7,11 @@ export interface PdfPage {
   size?: readonly [number, number];
 }
 
-export function pdfOf(pages: readonly PdfPage[], trailer = ''): Uint8Array {
+export function pdfOf(pages: readonly PdfPage[], trailer = '', font = ''): Uint8Array {
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
     `<< /Type /Pages /Kids [${pages.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')}] /Count ${pages.length} >>`,
-    '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>',
+    `<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica ${font} >>`,
   ];
   pages.forEach(({ text, size = [595, 842] }, i) => {
     const [width, height] = size;
@@ -19,6 +21,22 @@ export function pdfOf(pages: readonly PdfPage[], trailer = ''): Uint8Array {
       `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
     );
   });
+  return assemble(objects, trailer);
+}
+
+/** A page whose contents are some kilobytes in the file and 700 MiB when they are inflated. */
+export function bombPdf(): Uint8Array {
+  const inflated = Buffer.alloc(700 * 2 ** 20, ' ');
+  const stream = deflateSync(inflated, { level: 1 }).toString('latin1');
+  return assemble([
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+    '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R >>',
+    `<< /Filter /FlateDecode /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
+  ]);
+}
+
+function assemble(objects: readonly string[], trailer = ''): Uint8Array {
   let file = '%PDF-1.4\n';
   const offsets = objects.map((object, i) => {
     const offset = file.length;

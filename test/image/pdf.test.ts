@@ -1,15 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
+import type { ImageFile } from '../../src/image/image-file.ts';
 import { readPage } from '../../src/image/page.ts';
 import { PdfDocument } from '../../src/image/pdf.ts';
-import { pdfOf } from './pdf-file.ts';
+import { failure } from './failure.ts';
+import { bombPdf, pdfOf } from './pdf-file.ts';
 
 const { signal } = new AbortController();
+const file = (name: string) => readFileSync(new URL(`../fixtures/pdf/${name}.pdf`, import.meta.url));
+
+async function firstPage(bytes: Uint8Array): Promise<ImageFile> {
+  using pdf = await PdfDocument.open(bytes);
+  return await pdf.renderPage(1);
+}
+
 const three = pdfOf([{ text: 'I' }, { text: 'HHHHHHHHHH' }, { text: 'I', size: [14400, 100] }]);
 
 /** Share of the page that is dark, in thousandths. */
-async function ink(png: Uint8Array): Promise<number> {
-  const { data, width, height } = await decodeImage(png);
+async function ink({ bytes }: ImageFile): Promise<number> {
+  const { data, width, height } = await decodeImage(bytes);
   let dark = 0;
   for (let at = 0; at < data.length; at += 3) if (data[at]! < 128) dark++;
   return (dark / width / height) * 1000;
@@ -20,18 +31,22 @@ describe('a PDF', () => {
     using pdf = await PdfDocument.open(three);
     expect(pdf.pageCount).toBe(3);
     const [first, second] = [await pdf.renderPage(1), await pdf.renderPage(2)];
-    expect(await decodeImage(first)).toMatchObject({ width: 1344, height: 1902 });
+    expect(await decodeImage(first.bytes)).toMatchObject({ width: 1344, height: 1902 });
     expect(await ink(first)).toBeGreaterThan(0.1);
     expect(await ink(second)).toBeGreaterThan(5 * (await ink(first)));
   });
 
   it('bounds a page that is very long', async () => {
     using pdf = await PdfDocument.open(three);
-    expect(await decodeImage(await pdf.renderPage(3))).toMatchObject({ width: 8064, height: 56 });
+    expect(await decodeImage((await pdf.renderPage(3)).bytes)).toMatchObject({ width: 8064, height: 56 });
   });
 
   it.each([
-    ['is cut short', three.subarray(0, 60), /damaged, or not one that is read here: File not in PDF format/],
+    [
+      'is cut short',
+      three.subarray(0, 60),
+      /damaged, or not one that is read here: it has no PDF structure that can be read/,
+    ],
     ['is only a mark', Buffer.from('%PDF-1.7\n'), /damaged/],
     ['has no pages', pdfOf([]), /it has no pages/],
   ])('that %s is refused in one sentence', async (_, bytes, sentence) => {
@@ -59,11 +74,80 @@ describe('a PDF', () => {
   });
 });
 
+describe('text in fonts that are not embedded', () => {
+  // Noto fonts of the optional packages, or fonts of this machine: at least 5 thousandths of the page are ink.
+  it.each(['std', 'cyrillic', 'zh-stsong', 'zh-simsun-gbk', 'tw', 'ja', 'ko'])(
+    '%s is drawn',
+    async (name) => {
+      const image = await firstPage(file(`fonts-${name}`));
+      expect(await ink(image)).toBeGreaterThan(5);
+      expect(image.warnings).toEqual([]);
+    },
+  );
+
+  it('is told with the name of the font where no font has the characters', async () => {
+    // Tangut: in no font of the packages.
+    const image = await firstPage(pdfOf([{ text: 'A' }], '', '/Encoding << /Differences [65 /u17000] >>'));
+    expect(image.warnings).toEqual([
+      expect.stringMatching(/could not be drawn.*: Helvetica\. Install fonts/),
+    ]);
+  });
+});
+
+describe('features of PDF pages', () => {
+  it('JBIG2 images with MMR coding are drawn as those with arithmetic coding', async () => {
+    const [arithmetic, mmr, negative] = await Promise.all(
+      ['arith', 'mmr0', 'mmr1'].map((name) => firstPage(file(`img-jbig2-${name}`))),
+    );
+    expect(Buffer.compare(mmr!.bytes, arithmetic!.bytes)).toBe(0);
+    expect((await ink(mmr!)) + (await ink(negative!))).toBeCloseTo(1000, 0);
+  });
+
+  it('form fields are drawn with their values, layers that are off are not', async () => {
+    expect(await ink(await firstPage(file('form-noap')))).toBeGreaterThan(10);
+    expect(await ink(await firstPage(file('layer-off')))).toBeLessThan(10);
+  });
+
+  it('crop boxes and rotation hold', async () => {
+    expect(await decodeImage((await firstPage(file('cropbox'))).bytes)).toMatchObject({
+      width: 4032,
+      height: 1344,
+    });
+    expect(await decodeImage((await firstPage(file('rotate90'))).bytes)).toMatchObject({
+      width: 1344,
+      height: 2016,
+    });
+  });
+
+  it('a page beyond every ratio is refused with its size', async () => {
+    await expect(firstPage(file('absurd'))).rejects.toThrow(
+      'Page 1 of the PDF is 2000000 x 200 points; the limit is 200 to 1.',
+    );
+  });
+
+  it.runIf(existsSync('dist/image/pdf.js'))('flags of node do not reach the thread', () => {
+    const ask = `const { PdfDocument } = await import('./dist/image/pdf.js');
+      const { readFileSync } = await import('node:fs');
+      const pdf = await PdfDocument.open(readFileSync('test/fixtures/pdf/rotate90.pdf'));
+      console.log(pdf.pageCount); process.exit(0);`;
+    const output = execFileSync(process.execPath, ['--input-type=module', '-e', ask], { encoding: 'utf8' });
+    expect(output.trim()).toBe('1');
+  });
+});
+
+describe('a document that needs too much memory', () => {
+  it('is refused, and the process keeps its own memory', async () => {
+    const { code, message } = await failure(firstPage(bombPdf()));
+    expect(code).toBe('image_too_large');
+    expect(message).toContain('needs more memory than its decoder is given');
+  });
+});
+
 describe('what is asked about', () => {
   it('is the first page of a PDF, or the one that is wanted', async () => {
     expect(await readPage(three, 'x', undefined, signal)).toMatchObject({ page: 1, pageCount: 3 });
-    const { bytes, page } = await readPage(three, 'x', 2, signal);
-    expect([page, (await ink(bytes)) > 1]).toEqual([2, true]);
+    const { image, page } = await readPage(three, 'x', 2, signal);
+    expect([page, (await ink(image)) > 1]).toEqual([2, true]);
     await expect(readPage(three, 'x', 4, signal)).rejects.toThrow(
       'There is no page 4: the PDF has pages 1 to 3.',
     );
@@ -72,11 +156,9 @@ describe('what is asked about', () => {
   it('has pages only when it is a PDF', async () => {
     const picture = 'test/fixtures/images/tiny.png';
     expect(await readPage(picture, 'tiny.png', undefined, signal)).toMatchObject({ page: null });
-    await expect(readPage(picture, 'tiny.png', 2, signal)).rejects.toThrow(
-      'tiny.png is a picture, not a PDF',
-    );
-    await expect(readPage(Buffer.from('GIF89a'), 'a.gif', undefined, signal)).rejects.toThrow(
-      'a.gif is a GIF; PNG, JPEG and WebP pictures and PDF files are read.',
+    await expect(readPage(picture, 'tiny.png', 2, signal)).rejects.toThrow('tiny.png is an image, not a PDF');
+    await expect(readPage(Buffer.from('8BPS'), 'a.psd', undefined, signal)).rejects.toThrow(
+      'a.psd is a Photoshop document (PSD); PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC images and PDF files are read.',
     );
   });
 });

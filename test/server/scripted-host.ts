@@ -87,6 +87,7 @@ function answerOf(completionTokens: number, finishReason: Answer['finishReason']
     imageOrigin: null,
     seed: 7,
     usage: { promptTokens: 4, imageTokens: 0, cachedTokens: 1, completionTokens },
+    warnings: [],
     timings: {
       imageMs: 0,
       visionMs: 0,

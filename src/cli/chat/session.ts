@@ -7,6 +7,7 @@ import type { AnswerStream } from '../../generate/answer-stream.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Conversation } from '../../generate/conversation.ts';
 import type { Answer, Turn } from '../../generate/types.ts';
+import type { ImageFile } from '../../image/image-file.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
 import { generateOptions } from '../options.ts';
 import { type Picture, pictureLabel } from '../picture.ts';
@@ -71,9 +72,9 @@ export class ChatSession implements Disposable {
   }
 
   /** A picture that is read already; null for none. */
-  async begin(picture: { source: string; bytes: Uint8Array } | null, attempt: Attempt): Promise<void> {
+  async begin(picture: { source: string; image: ImageFile } | null, attempt: Attempt): Promise<void> {
     if (picture === null) return;
-    this.#replace({ source: picture.source, encoded: await this.#encodeBytes(picture.bytes, attempt) }, []);
+    this.#replace({ source: picture.source, encoded: await this.#encodeFile(picture.image, attempt) }, []);
   }
 
   /** Forgets the questions and answers; the picture stays. */
@@ -98,14 +99,14 @@ export class ChatSession implements Disposable {
   }
 
   async #encode(source: string, attempt: Attempt): Promise<ShownPicture> {
-    const { bytes } = await this.#open(source, attempt.signal);
+    const { image } = await this.#open(source, attempt.signal);
     const reopened = /^data:/i.test(source) ? source : resolve(source);
-    return { source: reopened, encoded: await this.#encodeBytes(bytes, attempt) };
+    return { source: reopened, encoded: await this.#encodeFile(image, attempt) };
   }
 
-  async #encodeBytes(bytes: Uint8Array, { signal, progress }: Attempt): Promise<EncodedImage> {
+  async #encodeFile(image: ImageFile, { signal, progress }: Attempt): Promise<EncodedImage> {
     try {
-      return await this.model.encodeImage(bytes, { signal, onProgress: progress.report });
+      return await this.model.encodeImage(image, { signal, onProgress: progress.report });
     } finally {
       progress.clear();
     }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer, GenerateOptions } from '../../generate/types.ts';
+import type { ImageFile } from '../../image/image-file.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
 import { answerJson, answersJson, answerWarnings, type Encoding } from '../answer-json.ts';
 import { readAskArguments } from '../ask-arguments.ts';
@@ -133,11 +134,11 @@ async function imageFor(
   picture: Picture,
   questions: number,
   round: Round,
-): Promise<EncodedImage | Uint8Array> {
-  if (questions === 1) return picture.bytes;
+): Promise<EncodedImage | ImageFile> {
+  if (questions === 1) return picture.image;
   const { signal, progress, before } = round;
   try {
-    const image = await model.encodeImage(picture.bytes, { signal, onProgress: progress.report });
+    const image = await model.encodeImage(picture.image, { signal, onProgress: progress.report });
     const { origin, imageMs, visionMs } = image;
     round.encoding = { origin, imageMs, visionMs };
     before.pictureMs = imageMs + visionMs;
@@ -149,7 +150,7 @@ async function imageFor(
 
 async function askAll(
   model: CogVLM2,
-  image: EncodedImage | Uint8Array | null,
+  image: EncodedImage | ImageFile | null,
   questions: readonly string[],
   options: AskOptions,
   { context: { terminal }, progress, before, signal, generate }: Round,

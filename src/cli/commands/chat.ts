@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
+import { readableFormats } from '../../image/sniff.ts';
 import type { ChatSession } from '../chat/session.ts';
 import { colorsFor } from '../colors.ts';
 import { defineCommand } from '../command.ts';
@@ -23,7 +24,13 @@ const chatOptions = z.object({
 export const chat = defineCommand({
   name: 'chat',
   summary: 'Talk with the model about a picture',
-  arguments: [{ name: 'PICTURE', about: 'PNG, JPEG or WebP: a path or a data URL', optional: true }],
+  arguments: [
+    {
+      name: 'PICTURE',
+      about: `a ${readableFormats.replace(' and ', ' or ')} image: a path or a data URL`,
+      optional: true,
+    },
+  ],
   options: chatOptions,
   examples: [
     { about: 'A conversation about a picture', line: 'cogvlm2 chat receipt.png' },
@@ -60,7 +67,7 @@ included, and the exit status is that of the first message that failed.`,
       using session = new ChatSession(model, options, open);
       if (argument !== undefined && picture !== null) {
         const source = /^data:/i.test(argument) ? argument : resolve(argument);
-        await session.begin({ source, bytes: picture.bytes }, attempt);
+        await session.begin({ source, image: picture.image }, attempt);
       }
       stop[Symbol.dispose]();
       greet(terminal, session, options.quiet);

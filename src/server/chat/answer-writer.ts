@@ -32,6 +32,11 @@ export interface AnswerWriter {
   error(error: ApiError): EventStreamEvent[];
 }
 
+/** What was ignored or left out; absent when there is nothing. */
+export function warningsOf(warnings: readonly string[]) {
+  return warnings.length > 0 && { warnings };
+}
+
 /** Several answers to one prompt: its tokens count once. */
 export function totalUsage(answers: readonly FinishedAnswer[]) {
   const { promptTokens, imageTokens, cachedTokens } = answers[0]!.answer.usage;

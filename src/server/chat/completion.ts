@@ -9,6 +9,7 @@ import {
   type FinishedAnswer,
   timingsOf,
   totalUsage,
+  warningsOf,
   wireLogprobs,
 } from './answer-writer.ts';
 import type { EventStreamEvent } from './event-stream.ts';
@@ -44,7 +45,7 @@ export class CompletionWriter implements AnswerWriter {
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
       seed: answers[0]!.answer.seed,
-      ...this.#warnings(),
+      ...warningsOf([...this.#request.warnings, ...answers[0]!.answer.warnings]),
     };
   }
 
@@ -52,7 +53,7 @@ export class CompletionWriter implements AnswerWriter {
     return Array.from({ length: this.#request.n }, (_, index) => ({
       data: {
         ...this.#chunk(index, { role: 'assistant', content: this.#request.call ? null : '' }),
-        ...(index === 0 && this.#warnings()),
+        ...(index === 0 && warningsOf(this.#request.warnings)),
       },
     }));
   }
@@ -82,7 +83,10 @@ export class CompletionWriter implements AnswerWriter {
     // Tokens without text of their own, such as those of a stop string, have not been sent.
     const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
     const last = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
-    events.push({ data: { ...last, timings: timingsOf(finished), seed: answer.seed } });
+    const warnings = index === 0 ? answer.warnings : [];
+    events.push({
+      data: { ...last, timings: timingsOf(finished), seed: answer.seed, ...warningsOf(warnings) },
+    });
     return events;
   }
 
@@ -141,11 +145,6 @@ export class CompletionWriter implements AnswerWriter {
       choices: [],
       ...(this.#request.includeUsage && { usage: null }),
     };
-  }
-
-  #warnings() {
-    const { warnings } = this.#request;
-    return warnings.length > 0 && { warnings };
   }
 }
 

@@ -1,7 +1,8 @@
 /** The image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
 import { CogVLM2Error } from '../../errors.ts';
-import { type ImageHeader, readImageHeader } from '../../image/decode.ts';
-import { describeOther, sniffFormat } from '../../image/sniff.ts';
+import { readImageHeader } from '../../image/decode.ts';
+import { checkDimensions, DEFAULT_IMAGE_LIMITS, type ImageHeader } from '../../image/limits.ts';
+import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
 import { readDataUrl } from '../../image/source.ts';
 import { ApiError } from '../api-error.ts';
 import type { FetchImage } from '../image-fetch.ts';
@@ -28,21 +29,18 @@ export async function readRequestImage(
   const bytes = dataUrl === null ? await fetchImage(url, signal) : readDataImage(dataUrl, maxBytes);
   if (sniffFormat(bytes) === null) {
     const type = /^data:([^;,]{1,60})/i.exec(url)?.[1];
-    throw new ApiError(
-      'invalid_image_format',
-      `The image is ${describeOther(bytes)}${type === undefined ? '' : ` (sent as ${type})`}; this server reads JPEG, PNG and WebP.`,
-      { param: 'messages' },
-    );
+    const subject = type === undefined ? 'The image' : `The image (sent as ${type})`;
+    throw new ApiError('invalid_image_format', unreadableImage(bytes, subject).message, {
+      param: 'messages',
+    });
   }
   const header = await readImageHeader(bytes);
-  const { width, height } = header;
-  if (width * height > maxPixels) {
-    const size = `${width} x ${height} (${megapixels(width * height)} megapixels)`;
-    throw new ApiError(
-      'image_too_large',
-      `The image is ${size}; the limit is ${megapixels(maxPixels)} megapixels (--max-image-pixels).`,
-      { param: 'messages' },
-    );
+  try {
+    checkDimensions(header, { ...DEFAULT_IMAGE_LIMITS, maxPixels });
+  } catch (error) {
+    if (!(error instanceof CogVLM2Error)) throw error;
+    const message = `${error.message} The server's limit of pixels is set by --max-image-pixels.`;
+    throw new ApiError('image_too_large', message, { param: 'messages', cause: error });
   }
   return { ...header, bytes, source: dataUrl === null ? 'url' : 'data' };
 }
@@ -62,8 +60,4 @@ function readDataImage(url: string, maxBytes: number): Uint8Array {
     if (!(error instanceof CogVLM2Error) || error.code !== 'invalid_value') throw error;
     throw new ApiError('invalid_image', error.message, { param: 'messages', cause: error });
   }
-}
-
-function megapixels(pixels: number): string {
-  return String(Math.round(pixels / 10_000) / 100);
 }

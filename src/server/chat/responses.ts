@@ -7,6 +7,7 @@ import {
   type FinishedAnswer,
   timingsOf,
   totalUsage,
+  warningsOf,
   wireLogprobs,
 } from './answer-writer.ts';
 import type { EventStreamEvent } from './event-stream.ts';
@@ -28,7 +29,7 @@ export class ResponsesWriter implements AnswerWriter {
     const isCut = answer.finishReason === 'length';
     const usage = totalUsage([finished]);
     return {
-      ...this.#response(isCut ? 'incomplete' : 'completed'),
+      ...this.#response(isCut ? 'incomplete' : 'completed', answer.warnings),
       incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
       output: this.#outputOf(answer),
       usage: {
@@ -136,7 +137,10 @@ export class ResponsesWriter implements AnswerWriter {
     return [{ id, type: 'message' as const, status, role: 'assistant', content }];
   }
 
-  #response(status: 'in_progress' | 'completed' | 'incomplete' | 'failed') {
+  #response(
+    status: 'in_progress' | 'completed' | 'incomplete' | 'failed',
+    answerWarnings: readonly string[] = [],
+  ) {
     const { warnings, repeated } = this.#request;
     const { id, created, model, fingerprint } = this.#head;
     return {
@@ -170,7 +174,7 @@ export class ResponsesWriter implements AnswerWriter {
       store: false,
       truncation: 'disabled',
       system_fingerprint: fingerprint,
-      ...(warnings.length > 0 && { warnings }),
+      ...warningsOf([...warnings, ...answerWarnings]),
     };
   }
 

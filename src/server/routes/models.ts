@@ -1,6 +1,8 @@
 /** The model: its names, its size and limits, and its tokenizer. */
+
 import { statSync } from 'node:fs';
 import { z } from 'zod';
+import { readableTypes } from '../../image/sniff.ts';
 import { ApiError } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { withBody } from '../chat/incoming.ts';
@@ -97,7 +99,7 @@ function props({ engine, rules, queue, facts, bodyLimits }: AppParts) {
     image: {
       size: info.imageSize,
       tokens: info.imageTokens,
-      formats: ['image/jpeg', 'image/png', 'image/webp'],
+      formats: readableTypes,
       max_pixels: rules.maxPixels,
       max_per_conversation: 1,
       urls: facts.allowsImageUrls,

@@ -1,0 +1,197 @@
+/**
+ * The fonts of this machine, and the Noto fonts of the optional packages @embedpdf/fonts-*: which file has the characters
+ * that a PDF needs. Only the tables that describe a font are read.
+ *
+ * Source of the layout: the OpenType specification, chapters "OpenType font file", "OS/2" and "name".
+ */
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface FontFace {
+  readonly path: string;
+  /** Where the font begins in its file: 0, except in a collection (.ttc). */
+  readonly offset: number;
+  /** Family, full and PostScript names, as `plainName` writes them. */
+  readonly names: readonly string[];
+  /** 400 is regular, 700 bold. */
+  readonly weight: number;
+  readonly isItalic: boolean;
+  /** ulCodePageRange1 of the table OS/2: a bit for each code page whose characters the font has. */
+  readonly codePages: number;
+}
+
+/** Bits of `codePages`. */
+export const codePage = {
+  latin1: 1 << 0,
+  latin2: 1 << 1,
+  cyrillic: 1 << 2,
+  greek: 1 << 3,
+  hebrew: 1 << 5,
+  arabic: 1 << 6,
+  vietnamese: 1 << 8,
+  thai: 1 << 16,
+  japanese: 1 << 17,
+  simplifiedChinese: 1 << 18,
+  korean: 1 << 19,
+  traditionalChinese: 1 << 20,
+} as const;
+
+export interface FontWish {
+  /** As the PDF names it. */
+  readonly name: string;
+  readonly codePages: number;
+  readonly weight: number;
+  readonly isItalic: boolean;
+}
+
+/**
+ * Noto Sans SC also has the characters of Japanese and, beyond what its table says, of traditional Chinese, but without
+ * Hangul.
+ */
+const packages = [
+  { name: '@embedpdf/fonts-latin', file: 'NotoSans-Regular.ttf', codePages: 0 },
+  { name: '@embedpdf/fonts-sc', file: 'NotoSansHans-Regular.otf', codePages: codePage.traditionalChinese },
+  { name: '@embedpdf/fonts-kr', file: 'NotoSansKR-Regular.otf', codePages: 0 },
+] as const;
+
+const mostFiles = 5_000;
+const mostNested = 8;
+
+/** The faces of all fonts, those of this machine first. Takes some milliseconds for each hundred. */
+export function findFonts(folders: readonly string[] = systemFolders()): FontFace[] {
+  const files: string[] = [];
+  for (const folder of folders) collect(folder, files, 0);
+  return [...files.flatMap((file) => readFaces(file)), ...packageFaces()];
+}
+
+/** The font of that name if it has the code pages, else the best of those that have them, else undefined. */
+export function chooseFont(faces: readonly FontFace[], wish: FontWish): FontFace | undefined {
+  const able = faces.filter(({ codePages }) => (codePages & wish.codePages) === wish.codePages);
+  const name = plainName(wish.name);
+  const distance = (face: FontFace) =>
+    (face.names.includes(name) ? 0 : 10_000) +
+    (face.isItalic === wish.isItalic ? 0 : 1_000) +
+    Math.abs(face.weight - wish.weight);
+  let best: FontFace | undefined;
+  for (const face of able) if (best === undefined || distance(face) < distance(best)) best = face;
+  return best;
+}
+
+export function hasName(face: FontFace, name: string): boolean {
+  return face.names.includes(plainName(name));
+}
+
+/** "ABCDEF+Sim Sun,Bold" is "simsunbold": subset marks, spaces and punctuation differ between files. */
+function plainName(name: string): string {
+  return name
+    .replace(/^[A-Z]{6}\+/, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+function systemFolders(): string[] {
+  const home = os.homedir();
+  if (process.platform === 'win32') {
+    const { WINDIR = 'C:\\Windows', LOCALAPPDATA = path.join(home, 'AppData', 'Local') } = process.env;
+    return [path.join(WINDIR, 'Fonts'), path.join(LOCALAPPDATA, 'Microsoft', 'Windows', 'Fonts')];
+  }
+  if (process.platform === 'darwin') {
+    return [path.join(home, 'Library/Fonts'), '/Library/Fonts', '/System/Library/Fonts'];
+  }
+  const data = process.env.XDG_DATA_HOME ?? path.join(home, '.local/share');
+  return [path.join(data, 'fonts'), path.join(home, '.fonts'), '/usr/local/share/fonts', '/usr/share/fonts'];
+}
+
+function collect(folder: string, files: string[], depth: number): void {
+  let entries: ReturnType<typeof list>;
+  try {
+    entries = list(folder);
+  } catch {
+    return; // no such folder, or none of ours
+  }
+  for (const entry of entries) {
+    const at = path.join(folder, entry.name);
+    if (files.length >= mostFiles) return;
+    if (entry.isDirectory() && depth < mostNested) collect(at, files, depth + 1);
+    else if (/\.(?:ttf|otf|ttc|otc)$/i.test(entry.name)) files.push(at);
+  }
+}
+
+function list(folder: string) {
+  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function packageFaces(): FontFace[] {
+  return packages.flatMap(({ name, file, codePages }) => {
+    try {
+      const entry = fileURLToPath(import.meta.resolve(name));
+      const faces = readFaces(path.join(path.dirname(entry), '..', 'fonts', file));
+      return faces.map((face) => ({ ...face, codePages: face.codePages | codePages }));
+    } catch {
+      return []; // optional, so it may be absent
+    }
+  });
+}
+
+/** The faces in a file; none where it is not a font, or damaged. */
+export function readFaces(file: string): FontFace[] {
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, 'r');
+    const start = read(fd, 0, 12);
+    if (start.toString('latin1', 0, 4) !== 'ttcf') return [readFace(fd, file, 0)];
+    const count = Math.min(start.readUInt32BE(8), 64);
+    const offsets = read(fd, 12, 4 * count);
+    const open = fd;
+    return Array.from({ length: count }, (_, i) => readFace(open, file, offsets.readUInt32BE(4 * i)));
+  } catch {
+    return [];
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function readFace(fd: number, file: string, offset: number): FontFace {
+  const count = read(fd, offset, 12).readUInt16BE(4);
+  const directory = read(fd, offset + 12, 16 * count);
+  const table = (tag: string, most: number): Buffer => {
+    for (let at = 0; at < directory.length; at += 16) {
+      if (directory.toString('latin1', at, at + 4) !== tag) continue;
+      return read(fd, directory.readUInt32BE(at + 8), Math.min(directory.readUInt32BE(at + 12), most));
+    }
+    throw new Error(`no table ${tag}`);
+  };
+  const os2 = table('OS/2', 100);
+  return {
+    path: file,
+    offset,
+    names: [...new Set(readNames(table('name', 2 ** 16)).map(plainName))],
+    weight: os2.readUInt16BE(4),
+    isItalic: (os2.readUInt16BE(62) & 1) === 1,
+    codePages: os2.readUInt16BE(0) >= 1 ? os2.readInt32BE(78) : codePage.latin1,
+  };
+}
+
+/** Family (1, 16), full (4) and PostScript (6) names, in every language that is there. */
+function readNames(table: Buffer): string[] {
+  const count = table.readUInt16BE(2);
+  const texts = table.readUInt16BE(4);
+  const names: string[] = [];
+  for (let at = 6; at < 6 + 12 * count && at + 12 <= table.length; at += 12) {
+    if (![1, 4, 6, 16].includes(table.readUInt16BE(at + 6))) continue;
+    const from = texts + table.readUInt16BE(at + 10);
+    const text = Buffer.from(table.subarray(from, from + table.readUInt16BE(at + 8)));
+    const isMacintosh = table.readUInt16BE(at) === 1;
+    if (!isMacintosh && text.length % 2 !== 0) continue;
+    names.push(isMacintosh ? text.toString('latin1') : text.swap16().toString('utf16le'));
+  }
+  return names;
+}
+
+function read(fd: number, at: number, sizeBytes: number): Buffer {
+  const bytes = Buffer.alloc(sizeBytes);
+  if (readSync(fd, bytes, 0, sizeBytes, at) !== sizeBytes) throw new Error('cut short');
+  return bytes;
+}
