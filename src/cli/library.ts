@@ -10,7 +10,6 @@ import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import type { MixName } from '../checkpoint/mix.ts';
-import { CogVLM2Error } from '../errors.ts';
 import type { Answerer } from '../eval/asker.ts';
 import type { Compared } from '../eval/compare.ts';
 import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';

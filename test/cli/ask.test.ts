@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
+import type { ImageFile } from '../../src/image/image-file.ts';
 import { cli, memoryTerminal, until } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 
@@ -69,7 +70,7 @@ describe('ask', () => {
   it('reads the picture from standard input', async () => {
     const { library, calls } = scriptedLibrary();
     await cli(['ask', '-', 'q'], library, { input: 'bytes' });
-    expect(new TextDecoder().decode(calls.asked[0]!.image as Uint8Array)).toBe('bytes');
+    expect(new TextDecoder().decode((calls.asked[0]!.image as ImageFile).bytes)).toBe('bytes');
   });
 
   it('refuses to read a picture from the keyboard', async () => {

@@ -158,7 +158,7 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
     remember?: (answer: string) => void,
   ) => {
     calls.asked.push({ question, options, image });
-    return answerStream(script, question, options, image instanceof Uint8Array, remember);
+    return answerStream(script, question, options, image instanceof ImageFile, remember);
   };
   const model = {
     info: {
@@ -168,8 +168,8 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
       contextSize: 512,
       isDemo: script.isDemo ?? false,
     },
-    async encodeImage(bytes: Uint8Array, { onProgress }: { onProgress?: (progress: Progress) => void } = {}) {
-      const source = new TextDecoder().decode(bytes);
+    async encodeImage(file: ImageFile, { onProgress }: { onProgress?: (progress: Progress) => void } = {}) {
+      const source = new TextDecoder().decode(file.bytes);
       for (let done = 0; done <= 4; done++) onProgress?.({ stage: 'vision', done, total: 4 });
       if (source.includes('damaged')) throw new CogVLM2Error('invalid_image', 'The PNG is cut short.');
       calls.encoded.push(source);
