@@ -102,7 +102,7 @@ describe('batch', () => {
       question === 'long' ? new CogVLM2Error('context_length_exceeded', 'Too long.') : undefined;
     const { exitCode, err } = await batch(['--question', 'p', '--question', 'long'], { fails });
     expect(exitCode).toBe(8);
-    expect(err).toMatch(/b\.png: ".*b\.png" is text; PNG, JPEG and WebP pictures and PDF files are read\./);
+    expect(err).toMatch(/b\.png: ".*b\.png" is text; PNG, JPEG.* images and PDF files are read\./);
     expect(lines().map(({ question, error }) => [question, error?.code])).toEqual([
       ['p', undefined],
       ['long', 'context_length_exceeded'],
