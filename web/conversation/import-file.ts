@@ -63,14 +63,26 @@ function hasSameTurns(one: Conversation, other: Conversation): boolean {
   return text(one) === text(other);
 }
 
-function conversation(value: Json, at: string, pictures: ReadonlySet<string>): Conversation {
+/** Whether what was stored has the form that the page works with. Pictures may be missing. */
+export function isConversation(value: unknown): value is Conversation {
+  try {
+    if (!isRecord(value)) return false;
+    conversation(value, '', null);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function conversation(value: Json, at: string, pictures: ReadonlySet<string> | null): Conversation {
   const turns = list(value, 'turns', at, turn);
   const ids = new Set<string>();
   for (const [index, { id, parentId, pictureId }] of turns.entries()) {
     const where = `${at}.turns[${index}]`;
     // A parent comes before its children, so there are no circles.
     if (ids.has(id) || (parentId !== null && !ids.has(parentId))) throw new ImportError('broken', where);
-    if (pictureId !== null && !pictures.has(pictureId)) throw new ImportError('broken', `${where}.pictureId`);
+    if (pictureId !== null && pictures !== null && !pictures.has(pictureId))
+      throw new ImportError('broken', `${where}.pictureId`);
     ids.add(id);
   }
   const chosen = field(value, 'chosen', at, isRecord);

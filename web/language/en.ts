@@ -171,6 +171,8 @@ export const en = {
   reset: 'Back to the server’s',
   data: 'Your conversations',
   dataHint: 'They are kept in this browser and nowhere else.',
+  notRead: 'The conversations of this browser could not be read. They are left as they are.',
+  pageFailed: 'The page could not be drawn. Load it again; conversations are kept.',
   notKept:
     'This browser keeps nothing for this page (a private window, perhaps): conversations are gone when it is closed. Export what you need.',
   quota: (used: number, total: number) => `${size(used)} used of ${size(total)}`,

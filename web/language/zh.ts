@@ -157,6 +157,8 @@ export const zh: Text = {
   reset: '恢复服务器默认值',
   data: '你的对话',
   dataHint: '只保存在此浏览器中。',
+  notRead: '无法读取此浏览器中的对话，已保存的内容保持不变。',
+  pageFailed: '页面无法显示，请重新加载；对话仍会保留。',
   notKept: '此浏览器不为本页面保存数据（可能是无痕窗口）：关闭后对话会消失，请导出需要的内容。',
   quota: (used, total) => `已用 ${size(used)}，共 ${size(total)}`,
   quotaUsed: (used) => `已用 ${size(used)}`,

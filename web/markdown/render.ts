@@ -6,12 +6,12 @@ import DOMPurify from 'dompurify';
 import { Marked, type Token } from 'marked';
 import { drawFormula } from './draw-formula.ts';
 import { escaped } from './escaped.ts';
-import { masked } from './formulas.ts';
-import { syntax } from './syntax.ts';
+import { maskedEmphasis, syntax, tokenizer } from './syntax.ts';
 
 const marked = new Marked({
   extensions: syntax,
-  hooks: { emStrongMask: masked },
+  hooks: { emStrongMask: maskedEmphasis },
+  tokenizer,
   gfm: true,
   breaks: true,
   renderer: {
@@ -38,9 +38,41 @@ const ALLOWED = {
   RETURN_DOM_FRAGMENT: true as const,
 };
 
+/** Quotes, lists and emphasis within each other, beyond which a block is shown as it is written. */
+const mostNested = 24;
+/** A line that opens more blocks than that. It would take the lexer long, and then its stack. */
+const deepLine = new RegExp(`^(?:[ \\t]*(?:>|[-*+]|\\d{1,9}[.)])){${mostNested + 1}}`, 'm');
+
 /** The blocks of a text. Each can be drawn by itself, so that a growing answer redraws only its last ones. */
 export function blocksOf(text: string): Token[] {
-  return marked.lexer(text).filter((token) => token.type !== 'space');
+  if (deepLine.test(text)) return [plainBlock(text)];
+  try {
+    const blocks = marked.lexer(text).filter((token) => token.type !== 'space');
+    return blocks.map((block) => (isTooDeep(block) ? plainBlock(block.raw) : block));
+  } catch {
+    return [plainBlock(text)]; // the stack, where inline signs are nested without end
+  }
+}
+
+/** Text as it is written. */
+function plainBlock(text: string): Token {
+  return { type: 'html', raw: text, text, block: true, pre: false };
+}
+
+function isTooDeep(block: Token): boolean {
+  const open: [Token, number][] = [[block, 0]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [token, depth] = next;
+    if (depth > 2 * mostNested) return true;
+    for (const child of childrenOf(token)) open.push([child, depth + 1]);
+  }
+  return false;
+}
+
+function childrenOf(token: Token): Token[] {
+  if (token.type === 'list') return token.items;
+  if (token.type === 'table') return [token.header, ...token.rows].flat().flatMap((cell) => cell.tokens);
+  return 'tokens' in token && token.tokens ? token.tokens : [];
 }
 
 /** Formulas that were drawn in a shorter form of the same block are taken from there. */

@@ -1,7 +1,34 @@
-/** What models write beyond the Markdown of GitHub: formulas, and strong text without spaces around it. */
-import type { TokenizerAndRendererExtension } from 'marked';
+/**
+ * Where the page's Markdown differs from GitHub's: formulas, emphasis without spaces around it as in Chinese, and texts
+ * that must stay as they were read: `3~5`, `10*20*30`, and full-width punctuation behind an address.
+ */
+import { Tokenizer, type TokenizerAndRendererExtension, type TokenizerObject } from 'marked';
 import { escaped } from './escaped.ts';
-import { formulaAt, nextDollar } from './formulas.ts';
+import { formulaAt, masked, nextDollar } from './formulas.ts';
+
+/** A sign of multiplication: `2*3`, `a*b`, `2**10`. */
+const product = /[A-Za-z0-9](?:\*|(?<=\d)\*\*(?=\d))(?=[A-Za-z0-9])/;
+
+/** `masked`, and multiplication does not end emphasis either. */
+export function maskedEmphasis(text: string): string {
+  return masked(text).replace(new RegExp(product, 'g'), (sign) => 'a'.repeat(sign.length));
+}
+
+/** Signs that end an address in a text without spaces. */
+const fullWidth =
+  /[\u2018-\u201f\u2026\u3001-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/;
+
+export const tokenizer: TokenizerObject = {
+  /** Two tildes strike through; one is a range, as in 3~5. */
+  del(source) {
+    const [raw, text = ''] = /^~~(?=[^\s~])([\s\S]*?[^\s~])~~(?!~)/.exec(source) ?? [];
+    return raw ? { type: 'del', raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
+  },
+  url(source) {
+    const end = source.search(fullWidth);
+    return Tokenizer.prototype.url.call(this, end < 0 ? source : source.slice(0, end));
+  },
+};
 
 export const syntax: TokenizerAndRendererExtension[] = [
   {
@@ -31,6 +58,26 @@ export const syntax: TokenizerAndRendererExtension[] = [
     tokenizer(source) {
       const [raw, text = ''] = /^\*\*(?![\s*])((?:\\.|[^\\*`])+?)(?<!\s)\*\*(?!\*)/.exec(source) ?? [];
       return raw ? { type: 'strong', raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
+    },
+  },
+  {
+    // Nor that of `*“c”*为`.
+    name: 'em',
+    level: 'inline',
+    tokenizer(source) {
+      const [raw, text = ''] =
+        /^\*(?![\s*\d])((?:\\.|[^\\*`\n])+?)(?<!\s)\*(?=\p{Script=Han})/u.exec(source) ?? [];
+      if (!raw || !/^\p{P}|\p{P}$/u.test(text)) return undefined;
+      return { type: 'em', raw, text, tokens: this.lexer.inlineTokens(text) };
+    },
+  },
+  {
+    name: 'literal',
+    level: 'inline',
+    start: (source) => source.search(product),
+    tokenizer(source) {
+      const [raw] = new RegExp(`^${product.source}`).exec(source) ?? [];
+      return raw ? { type: 'text', raw, text: raw } : undefined;
     },
   },
   // A place for it; it is drawn when the rest is sanitised.

@@ -1,11 +1,13 @@
 /** What was kept, into the page; what is no longer of use, out of the database. */
+import { isConversation } from '../conversation/import-file.ts';
 import { newestFirst } from '../conversation/search.ts';
 import { settled } from '../conversation/tree.ts';
-import type { Conversation, Picture } from '../conversation/types.ts';
+import type { Picture } from '../conversation/types.ts';
 import { openDatabase } from '../storage/database.ts';
 import { readDrafts } from '../storage/items.ts';
 import { readSettings } from '../storage/settings.ts';
 import { keepConversation, saveAllNow, takeUnsaved } from './keeping.ts';
+import { notify } from './notices.ts';
 import { listenToOtherTabs } from './other-tabs.ts';
 import { applySettings, darkSystem } from './settings.ts';
 import { state } from './state.ts';
@@ -23,8 +25,13 @@ export async function start(): Promise<void> {
   });
   checkServer();
   listenToOtherTabs();
-  await load();
-  reopen();
+  try {
+    await load();
+    reopen();
+  } catch {
+    // The page works without what was kept.
+    notify('error', state.value.text.notRead);
+  }
 }
 
 /** A page that is loaded again shows what it showed: the browser keeps that with the tab's history. */
@@ -40,12 +47,13 @@ function reopen(): void {
 
 async function load(): Promise<void> {
   const database = await openDatabase();
-  // The page itself wrote these, in the shapes of conversation/types.ts; an import is checked before it is written.
-  const [kept, pictures] = (await Promise.all([database.all('conversations'), database.all('pictures')])) as [
-    Conversation[],
-    Picture[],
-  ];
-  const unsaved = takeUnsaved();
+  const [stored, pictures] = (await Promise.all([
+    database.all('conversations'),
+    database.all('pictures'),
+  ])) as [unknown[], Picture[]];
+  // What another version of the page, or a damaged database, left stays in the database and is not shown.
+  const kept = stored.filter(isConversation);
+  const unsaved = takeUnsaved().filter(isConversation);
   const drafts = readDrafts();
   const conversations = [...unsaved, ...kept.filter(({ id }) => !unsaved.some((other) => other.id === id))];
   const turns = conversations.flatMap((conversation) => conversation.turns);

@@ -3,6 +3,7 @@ import type { Text } from '../language/en.ts';
 import { askAgain } from '../state/ask.ts';
 import { copyText } from '../state/clipboard.ts';
 import { useApp, useText } from '../state/state.ts';
+import { Boundary } from './boundary.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 import { Markdown } from './markdown.tsx';
@@ -15,7 +16,11 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
   return (
     <div class="answer" aria-busy={isRunning}>
       <h3 class="off-screen">CogVLM2</h3>
-      {answer.text !== '' && <Markdown text={answer.text} isGrowing={isRunning} />}
+      {answer.text !== '' && (
+        <Boundary fallback={<pre class="plain-text">{answer.text}</pre>}>
+          <Markdown text={answer.text} isGrowing={isRunning} />
+        </Boundary>
+      )}
       {running && answer.text === '' && <Progress running={running} />}
       {running && answer.text !== '' && <span class="caret" aria-hidden="true" />}
       {!isRunning && <Ending conversation={conversation} turn={turn} />}

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { pathOf } from '../conversation/tree.ts';
 import type { Conversation } from '../conversation/types.ts';
 import { useText } from '../state/state.ts';
+import { Boundary } from './boundary.tsx';
 import { IconButton } from './icon-button.tsx';
 import { TurnView } from './turn.tsx';
 
@@ -37,7 +38,12 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     >
       <div class="thread" onLoadCapture={() => follows.current && toEnd()}>
         {path.map((turn, index) => (
-          <TurnView key={turn.id} conversation={conversation} turn={turn} isFirst={index === 0} />
+          <Boundary
+            key={turn.id}
+            fallback={<pre class="plain-text">{`${turn.question}\n\n${turn.answer.text}`}</pre>}
+          >
+            <TurnView conversation={conversation} turn={turn} isFirst={index === 0} />
+          </Boundary>
         ))}
       </div>
       {isAway && (
