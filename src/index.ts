@@ -7,6 +7,7 @@ export type { Conversation } from './generate/conversation.ts';
 export type { Extraction, ExtractOptions } from './generate/extract.ts';
 export type { TokenLogprobs, TokenProbability } from './generate/logprobs.ts';
 export type { ModelInfo } from './generate/model-info.ts';
+export type { SequenceState } from './generate/sequence.ts';
 export type {
   Answer,
   AnswerEvent,

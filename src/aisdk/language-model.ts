@@ -33,21 +33,17 @@ export function cogvlm2(model: CogVLM2): LanguageModelV3 {
     supportedUrls: {},
 
     async doGenerate(options) {
-      const { stream, call, warnings, dispose } = begin(model, options);
-      try {
-        const answer = await stream.result();
-        if (answer.finishReason === 'aborted') throw abortedBy(options);
-        return {
-          content: [toolCallIn(answer, call) ?? { type: 'text', text: answer.text }],
-          finishReason: finishReasonOf(answer, call),
-          usage: usageOf(answer),
-          providerMetadata: metadataOf(answer),
-          response: { id: randomUUID(), timestamp: new Date(), modelId: model.info.name },
-          warnings,
-        };
-      } finally {
-        dispose();
-      }
+      const { stream, call, warnings } = begin(model, options);
+      const answer = await stream.result();
+      if (answer.finishReason === 'aborted') throw abortedBy(options);
+      return {
+        content: [toolCallIn(answer, call) ?? { type: 'text', text: answer.text }],
+        finishReason: finishReasonOf(answer, call),
+        usage: usageOf(answer),
+        providerMetadata: metadataOf(answer),
+        response: { id: randomUUID(), timestamp: new Date(), modelId: model.info.name },
+        warnings,
+      };
     },
 
     async doStream(options) {
@@ -60,17 +56,15 @@ interface Begun {
   stream: AnswerStream;
   call: RequiredCall | undefined;
   warnings: SharedV3Warning[];
-  /** Frees the image. */
-  dispose: () => void;
 }
 
 /** The work itself begins when the stream is read. */
 function begin(model: CogVLM2, options: LanguageModelV3CallOptions): Begun {
   const prompt = readPrompt(options.prompt);
   const { settings, call, warnings } = settingsOf(options);
-  const conversation = model.chat(prompt.image, prompt.history);
-  const stream = conversation.ask(questionOf(prompt, settings.format, call), settings);
-  return { stream, call, warnings: [...prompt.warnings, ...warnings], dispose: () => conversation.dispose() };
+  const question = questionOf(prompt, settings.format, call);
+  const stream = model.ask(prompt.image, question, { ...settings, history: prompt.history });
+  return { stream, call, warnings: [...prompt.warnings, ...warnings] };
 }
 
 function questionOf(
@@ -156,7 +150,7 @@ function formatOf(format: LanguageModelV3CallOptions['responseFormat']): AnswerF
 
 async function* parts(
   model: CogVLM2,
-  { stream, call, warnings, dispose }: Begun,
+  { stream, call, warnings }: Begun,
   options: LanguageModelV3CallOptions,
 ): AsyncGenerator<LanguageModelV3StreamPart> {
   yield { type: 'stream-start', warnings };
@@ -194,8 +188,6 @@ async function* parts(
     if (options.abortSignal?.aborted) throw error;
     yield { type: 'error', error };
     yield { type: 'finish', finishReason: { unified: 'error', raw: undefined }, usage: unknownUsage };
-  } finally {
-    dispose();
   }
 }
 

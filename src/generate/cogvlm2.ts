@@ -6,24 +6,23 @@ import { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { EncodedImage } from '../model/encoded-image.ts';
+import type { EncodedImage } from '../model/encoded-image.ts';
 import { defaultParallel } from '../model/kv-budget.ts';
-import type { Span } from '../text/positions.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { AnswerStream, type Emit } from './answer-stream.ts';
-import { Batch } from './batch.ts';
+import { type Answering, answerQuestion } from './answer-question.ts';
+import { AnswerStream } from './answer-stream.ts';
 import { tokenizerOf } from './check-model.ts';
 import { Conversation } from './conversation.ts';
 import { DiskImageCache, type DiskImageCacheOptions } from './disk-image-cache.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
-import { generate, type PromptImage, prepare, type Request } from './generate.ts';
 import { isWorthCaching, visionFingerprint } from './image-cache-key.ts';
 import { type KvOptions, kvLimits } from './kv-limits.ts';
 import { describeModel, type ModelInfo } from './model-info.ts';
 import { asAborted, type DiskCache, Pictures } from './pictures.ts';
-import { commonPrefix } from './prefix.ts';
-import { Slots } from './slots.ts';
-import type { Answer, GenerateOptions, Progress, Turn } from './types.ts';
+import { PromptBuilder } from './prepare-request.ts';
+import { Scheduler } from './scheduler.ts';
+import type { SequenceState } from './sequence.ts';
+import type { GenerateOptions, Progress, Turn } from './types.ts';
 
 export interface LoadOptions extends KvOptions {
   /** A folder in the published layout, a .gguf file, or a name that `listModels` gives. Default: the demo model. */
@@ -58,20 +57,23 @@ export interface LoadOptions extends KvOptions {
   signal?: AbortSignal;
 }
 
-/** What several answers at once are doing. Counters only ever grow. */
+/** What the scheduler is doing. */
 export interface Stats {
-  /** Questions being answered, and those that wait in line. */
+  /** Questions that have KV memory, and those in the queue. */
   running: number;
   waiting: number;
-  /** Most questions that can run together. */
+  /** How many are in each state. */
+  states: Record<Exclude<SequenceState, 'finished'>, number>;
+  /** Most questions that run at the same time. */
   slots: number;
-  /** Tokens that the KV caches have room for now, and may have. */
+  /** Tokens that the KV caches of running questions have room for, all KV caches have room for, and may have. */
+  kvTokensRunning: number;
   kvTokensUsed: number;
   kvTokens: number;
   imageCacheBytes: number;
   /** Of the whole GPU, whichever programs use it; null on a CPU. */
   gpuMemory: { usedBytes: number; totalBytes: number } | null;
-  /** Whole ones. */
+  /** Counters that only grow; whole blocks only. */
   visionBlocks: number;
   decodeSteps: number;
   tokensGenerated: number;
@@ -94,18 +96,18 @@ interface WorkOptions {
 const defaultImageCacheBytes = 256 * 2 ** 20;
 
 /**
- * A loaded model. Several answers are made at once: their tokens in common steps, their pictures and prompts piece by
- * piece in between. What one says does not depend on the others. The KV caches are kept from one to the next, so that
- * a common beginning (the picture above all) is run once.
+ * A loaded model. Several answers are made at the same time: their tokens in common decode steps, their images and
+ * prompts piece by piece in between. An answer does not depend on the others. KV caches are kept as prefix caches, so
+ * that a common beginning (the image above all) is run once.
  */
 export class CogVLM2 {
   readonly info: ModelInfo;
   readonly #model: Model;
   readonly #tokenizer: Tokenizer;
-  readonly #masks: GrammarMasks;
-  readonly #batch: Batch;
-  readonly #slots: Slots;
+  readonly #scheduler: Scheduler;
+  readonly #prompts: PromptBuilder;
   readonly #pictures: Pictures;
+  readonly #answering: Answering;
   #disposed = false;
 
   private constructor(
@@ -118,12 +120,21 @@ export class CogVLM2 {
     this.#model = model;
     this.#tokenizer = tokenizer;
     this.info = info;
-    this.#masks = new GrammarMasks(tokenizer, model.config.vocabSize, model.config.eosIds);
-    this.#batch = new Batch(model);
+    const { config } = model;
     const limits = kvLimits(options.alone ? { ...options, parallel: 1 } : options, info.contextSize, model);
-    this.#slots = new Slots(limits, (capacity) => model.newCache(capacity));
     const memoryBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
-    this.#pictures = new Pictures(this.#batch, model, disk, memoryBytes);
+    this.#scheduler = new Scheduler(model, limits);
+    this.#prompts = new PromptBuilder(config, tokenizer, info.contextSize);
+    this.#pictures = new Pictures(this.#scheduler, model, disk, memoryBytes);
+    this.#answering = {
+      scheduler: this.#scheduler,
+      prompts: this.#prompts,
+      masks: new GrammarMasks(tokenizer, config.vocabSize, config.eosIds),
+      pictures: this.#pictures,
+      tokenizer,
+      eosIds: config.eosIds,
+      checkAlive: () => this.#checkAlive(),
+    };
   }
 
   /**
@@ -177,7 +188,11 @@ export class CogVLM2 {
     question: string,
     options: GenerateOptions = {},
   ): AnswerStream {
-    return this.#answer({ question, history: [], options }, () => image);
+    return new AnswerStream((emit, left) => {
+      const { signal } = options;
+      const stopped = signal ? AbortSignal.any([signal, left]) : left;
+      return answerQuestion(this.#answering, { image, question, options }, emit, stopped);
+    });
   }
 
   /**
@@ -196,33 +211,17 @@ export class CogVLM2 {
     return readValue(schema, answer);
   }
 
-  /** A conversation, about a picture or (null) without one. */
+  /** A conversation, about an image or (null) without one. */
   chat(image: EncodedImage | ImageSource | null = null, history: readonly Turn[] = []): Conversation {
-    const conversation: Conversation = new Conversation(
-      (question, turns, options, done) =>
-        this.#answer({ question, history: turns, options }, () => conversation.image ?? image, {
-          keep: (encoded) => conversation.keep(encoded),
-          done: (answer) => {
-            if (answer.text !== '') done({ question, answer: answer.text });
-          },
-        }),
-      history,
-    );
-    return conversation;
+    return new Conversation(this.#answering, image, history);
   }
 
   /**
    * What an answer would take, checked as `ask` checks it, without running the model.
-   * @throws CogVLM2Error `invalid_value`, `context_length_exceeded`.
+   * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
-  check(
-    hasImage: boolean,
-    question: string,
-    history: readonly Turn[] = [],
-    options: GenerateOptions = {},
-  ): PromptSize {
-    const request = { question, history, options };
-    const { prompt, maxTokens, grammar } = this.#prepare(hasImage, request);
+  check(hasImage: boolean, question: string, options: GenerateOptions = {}): PromptSize {
+    const { prompt, maxTokens, grammar } = this.#prompts.prepare(hasImage, question, options);
     const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
     return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
   }
@@ -243,19 +242,20 @@ export class CogVLM2 {
 
   /** Cheap: read as often as you like. */
   stats(): Stats {
-    const { running, waiting, limits, kvTokens: kvTokensUsed } = this.#slots;
-    const { visionBlocks, decodeSteps, tokens: tokensGenerated } = this.#batch;
+    const { states, limits, kvTokens, visionBlocks, decodeSteps, tokens } = this.#scheduler;
     return {
-      running,
-      waiting,
-      slots: limits.slots,
-      kvTokensUsed,
+      running: states.encoding + states.prefilling + states.decoding,
+      waiting: states.queued,
+      states,
+      slots: limits.sequences,
+      kvTokensRunning: kvTokens.inUse,
+      kvTokensUsed: kvTokens.allocated,
       kvTokens: limits.kvTokens,
       imageCacheBytes: this.#pictures.cacheBytes,
       gpuMemory: this.#model.engine.gpuMemory(),
       visionBlocks,
       decodeSteps,
-      tokensGenerated,
+      tokensGenerated: tokens,
     };
   }
 
@@ -263,7 +263,7 @@ export class CogVLM2 {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#slots.rejectAll(disposedError());
+    this.#scheduler.rejectQueued(disposedError());
     this.#model[Symbol.dispose]();
   }
 
@@ -271,96 +271,9 @@ export class CogVLM2 {
     this.dispose();
   }
 
-  #prepare(hasImage: boolean, request: Request) {
-    return prepare(this.#model.config, this.#tokenizer, this.info.contextSize, hasImage, request);
-  }
-
-  #answer(
-    request: Request,
-    image: () => EncodedImage | ImageSource | null,
-    { keep, done }: Partial<Afterwards> = {},
-  ): AnswerStream {
-    return new AnswerStream(async (emit, left) => {
-      this.#checkAlive();
-      const startedAt = performance.now();
-      const outer = request.options.signal;
-      const signal = outer ? AbortSignal.any([outer, left]) : left;
-      const source = image();
-      const prepared = this.#prepare(source !== null, request);
-      const { grammar } = prepared;
-      const mask =
-        grammar && (await asAborted(signal, () => this.#masks.start(grammar, prepared.answerStart, signal)));
-      const picture =
-        source === null || source instanceof EncodedImage
-          ? source
-          : await this.#pictures.read(source, signal);
-      const { prompt, maxTokens } = prepared;
-      const imageKey = picture?.contentKey ?? null;
-      const { client = '' } = request.options;
-      const tokens = prompt.ids.length + maxTokens;
-      using lease = await this.#slots.acquire({ client, prompt, imageKey, tokens, signal });
-      await this.#slots.share(lease);
-      this.#checkAlive();
-      const shown: Emit = (event) => {
-        emit(event);
-        if (event.type === 'progress' && event.progress.stage === 'prefill') lease.onProgress(event.progress);
-      };
-      const isHeld =
-        prompt.image !== null && commonPrefix(lease.slot.rows, prompt, imageKey) >= prompt.image.end;
-      let encoded: EncodedImage | null = null;
-      if (picture !== null && !(picture instanceof EncodedImage) && (keep || !isHeld)) {
-        const onProgress = (progress: Progress) => emit({ type: 'progress', progress });
-        encoded = await this.#pictures.encode(picture, onProgress, signal);
-        keep?.(encoded);
-      }
-      try {
-        const answer = await generate(
-          this.#batch,
-          this.#tokenizer,
-          lease.slot,
-          promptImage(picture instanceof EncodedImage ? picture : encoded, prompt.image, imageKey),
-          prepared,
-          mask,
-          shown,
-          signal,
-          startedAt,
-        );
-        if (picture !== null && 'readMs' in picture)
-          answer.timings.imageMs = encoded?.imageMs ?? picture.readMs;
-        answer.timings.visionMs = encoded?.visionMs ?? 0;
-        if (picture !== null) {
-          answer.warnings = [...this.#pictures.warningsOf(picture)];
-          // An image that the caller encoded is in memory, unless the KV cache has its rows already.
-          const own = picture instanceof EncodedImage ? 'memory' : (encoded?.origin ?? 'prefix');
-          answer.imageOrigin = isHeld ? 'prefix' : own;
-        }
-        done?.(answer);
-        return answer;
-      } finally {
-        if (!keep) encoded?.dispose();
-      }
-    });
-  }
-
   #checkAlive(): void {
     if (this.#disposed) throw disposedError();
   }
-}
-
-/** What a conversation does with its picture, and with an answer that is complete. */
-interface Afterwards {
-  keep: (encoded: EncodedImage) => void;
-  done: (answer: Answer) => void;
-}
-
-/** The picture for the prompt; without its rows, where the slot has them already. */
-function promptImage(
-  encoded: EncodedImage | null,
-  span: Span | null,
-  contentKey: string | null,
-): PromptImage | null {
-  if (encoded || !span || contentKey === null) return encoded;
-  return { contentKey, imageTokens: span.end - span.start, state: null };
 }
 
 /** @returns why there is none, where there is none */

@@ -1,23 +1,20 @@
+import type { ImageSource } from '../image/source.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
-import type { AnswerStream } from './answer-stream.ts';
+import { type Answering, answerQuestion } from './answer-question.ts';
+import { AnswerStream } from './answer-stream.ts';
 import type { GenerateOptions, Turn } from './types.ts';
 
-type Ask = (
-  question: string,
-  history: readonly Turn[],
-  options: GenerateOptions,
-  done: (turn: Turn) => void,
-) => AnswerStream;
-
-/** Turns about one picture, or about none. The picture is encoded once; what the KV cache holds is not run again. */
+/** Turns about one image, or about none. The image is encoded once; what the KV cache holds is not run again. */
 export class Conversation {
-  /** The picture, once the first question has encoded it. */
+  /** The image, once the first question has encoded it. */
   image: EncodedImage | null = null;
-  readonly #ask: Ask;
+  readonly #answering: Answering;
+  readonly #source: EncodedImage | ImageSource | null;
   #history: Turn[];
 
-  constructor(ask: Ask, history: readonly Turn[]) {
-    this.#ask = ask;
+  constructor(answering: Answering, source: EncodedImage | ImageSource | null, history: readonly Turn[]) {
+    this.#answering = answering;
+    this.#source = source;
     this.#history = [...history];
   }
 
@@ -27,24 +24,37 @@ export class Conversation {
   }
 
   /** @throws (through the stream) CogVLM2Error; the conversation is then as it was before. */
-  ask(question: string, options: GenerateOptions = {}): AnswerStream {
-    return this.#ask(question, [...this.#history], options, (turn) => this.#history.push(turn));
+  ask(question: string, options: Omit<GenerateOptions, 'history'> = {}): AnswerStream {
+    const history = [...this.#history];
+    return new AnswerStream(async (emit, left) => {
+      const { signal } = options;
+      const stopped = signal ? AbortSignal.any([signal, left]) : left;
+      const asked = {
+        image: this.image ?? this.#source,
+        question,
+        options: { ...options, history },
+        keepImage: (encoded: EncodedImage) => this.#keep(encoded),
+      };
+      const answer = await answerQuestion(this.#answering, asked, emit, stopped);
+      if (answer.text !== '') this.#history.push({ question, answer: answer.text });
+      return answer;
+    });
   }
 
-  /** Takes over a picture that was encoded for a question; of two that came together, the first stays. */
-  keep(encoded: EncodedImage): void {
-    if (this.image) encoded.dispose();
-    else this.image = encoded;
-  }
-
-  /** Forgets the turns; the picture stays. */
+  /** Forgets the turns; the image stays. */
   clear(): void {
     this.#history = [];
   }
 
-  /** Frees the picture, if this conversation encoded it. */
+  /** Frees the image, if this conversation encoded it. */
   dispose(): void {
     this.image?.dispose();
     this.image = null;
+  }
+
+  /** Of two images that were encoded for two questions at the same time, the first stays. */
+  #keep(encoded: EncodedImage): void {
+    if (this.image) encoded.dispose();
+    else this.image = encoded;
   }
 }

@@ -1,109 +1,148 @@
+/** One answer: prefill, then token after token until the model, a stop string, the limit or the signal ends it. */
 import { CogVLM2Error } from '../errors.ts';
-import { answerGrammar } from '../grammar/answer-grammar.ts';
 import type { TokenMask } from '../grammar/token-mask.ts';
-import type { ModelConfig } from '../model/config.ts';
 import type { State } from '../model/state.ts';
-import { Detokenizer } from '../text/detokenizer.ts';
-import { visionExpertRows } from '../text/positions.ts';
-import { buildPrompt, type Prompt } from '../text/prompt.ts';
-import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
-import type { Batch } from './batch.ts';
-import { checkLogprobs, logprobsOf, type TokenLogprobs } from './logprobs.ts';
-import { commonPrefix, rowsOf } from './prefix.ts';
-import { checkSeed, freshSeed, randomFrom } from './random.ts';
-import { checkSampling, sample, TokenCounts } from './sampler.ts';
-import type { Slot } from './slots.ts';
-import type { Answer, FinishReason, GenerateOptions, Timings, Turn } from './types.ts';
+import { OutputFilter } from './output-filter.ts';
+import type { PreparedRequest } from './prepare-request.ts';
+import { randomFrom } from './random.ts';
+import { sample, TokenCounts } from './sampler.ts';
+import type { Sequence } from './sequence.ts';
+import type { Answer, FinishReason, Timings } from './types.ts';
 
-/** Who runs the model for an answer: `Batch`, which runs it for several. */
-export type Runner = Pick<Batch, 'config' | 'prefill' | 'step'>;
+/** What an answer needs of its sequence. */
+export type RunningSequence = Pick<Sequence, 'prefill' | 'step' | 'cachedTokens' | 'queueMs'> & {
+  request: Pick<Sequence['request'], 'prompt' | 'signal'>;
+};
 
-/** The picture of a prompt; its rows only where they are not in the slot already. */
-export interface PromptImage {
-  contentKey: string;
-  imageTokens: number;
-  state: State<'imageTokens'> | null;
+export interface Generation {
+  request: PreparedRequest;
+  /** Holds the answer to `request.grammar`; prepared for the first token. */
+  mask: TokenMask | null;
+  /** The image's tokens, unless the sequence's cache holds the image already. */
+  image: State<'imageTokens'> | null;
+  tokenizer: Tokenizer;
+  eosIds: readonly number[];
+  emit: Emit;
+  /** When the question was asked. */
+  startedAt: number;
 }
 
-export interface Request {
-  question: string;
-  history: readonly Turn[];
-  options: GenerateOptions;
-}
-
-const defaultMaxTokens = 2048;
-
-/**
- * Everything that is checked before any work is done.
- * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
- */
-export function prepare(
-  config: ModelConfig,
-  tokenizer: Tokenizer,
-  capacity: number,
-  hasImage: boolean,
-  request: Request,
-) {
-  const { question, history, options } = request;
-  if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
-  const sampling = checkSampling(options);
-  checkLogprobs(options.logprobs);
-  const stops = new StopStrings([options.stop ?? []].flat());
-  const { answerStart = '' } = options;
-  const seed = checkSeed(options.seed ?? freshSeed());
-  const grammar = options.format ? answerGrammar(options.format) : null;
-  const prompt = buildPrompt(tokenizer, {
-    template: options.template ?? config.template,
-    query: question,
-    history,
-    answerStart,
-    imageTokenCount: hasImage ? config.vision.imageTokens : 0,
-    bosId: config.bosId,
-    padId: config.padId,
-  });
-  const room = capacity - prompt.ids.length;
-  const maxTokens = options.maxTokens ?? Math.min(defaultMaxTokens, Math.max(1, room));
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) {
-    throw new CogVLM2Error('invalid_value', `maxTokens must be a whole number above 0; got ${maxTokens}.`);
+/** @throws CogVLM2Error `invalid_checkpoint` for weights that give no finite logits, `out_of_memory`, `disposed`. */
+export async function generate(sequence: RunningSequence, generation: Generation): Promise<Answer> {
+  const { request, image, tokenizer, emit, startedAt } = generation;
+  const { prompt, signal } = sequence.request;
+  const { cachedTokens, queueMs } = sequence;
+  const output = new OutputFilter(tokenizer, request, emit);
+  const timings = { ...newTimings(), queueMs };
+  let finishReason: FinishReason = 'aborted';
+  const prefillStart = performance.now();
+  const onTokens = (done: number, total: number) =>
+    emit({ type: 'progress', progress: { stage: 'prefill', done, total } });
+  const logits = await unlessAborted(signal, sequence.prefill({ image, onTokens }));
+  if (logits) {
+    const decodeStart = performance.now();
+    timings.prefillMs = decodeStart - prefillStart;
+    finishReason = await decode(sequence, logits, generation, output, timings);
+    if (output.end()) finishReason = 'stop';
+    timings.decodeMs = performance.now() - decodeStart;
   }
-  if (maxTokens > room) {
-    const image = hasImage ? ` (${config.vision.imageTokens} of them for the image)` : '';
-    const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
-    // Clients know the error by its words: litellm by "maximum context length", LangChain by "prompt is too long".
-    throw new CogVLM2Error(
-      'context_length_exceeded',
-      `This model's maximum context length is ${capacity} tokens. However, the prompt is too long: it has ${prompt.ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,
-      { details: { promptTokens: prompt.ids.length, contextSize: capacity } },
-    );
-  }
-  const { logprobs } = options;
-  return { prompt, sampling, stops, grammar, answerStart, logprobs, maxTokens, seed };
+  timings.totalMs = performance.now() - startedAt;
+  const { text, tokenIds, logprobs } = output;
+  const usage = {
+    promptTokens: prompt.ids.length,
+    imageTokens: prompt.image ? prompt.image.end - prompt.image.start : 0,
+    cachedTokens,
+    completionTokens: tokenIds.length,
+  };
+  return {
+    text,
+    tokenIds,
+    finishReason,
+    stopString: request.stops.found,
+    ...(logprobs && { logprobs }),
+    imageOrigin: null,
+    seed: request.seed,
+    usage,
+    timings,
+    warnings: [],
+  };
 }
 
-export type Prepared = ReturnType<typeof prepare>;
+/** Draws and runs one token after the other. @param first logits of the prompt's last row */
+async function decode(
+  sequence: RunningSequence,
+  first: Float32Array,
+  { request, mask, eosIds, startedAt }: Generation,
+  output: OutputFilter,
+  timings: Timings,
+): Promise<FinishReason> {
+  const { prompt, signal } = sequence.request;
+  const random = randomFrom(request.seed);
+  const counts = new TokenCounts(prompt.ids.filter((_, i) => prompt.tokenTypes[i] === 0));
+  const position = (prompt.positions.at(-1) ?? 0) + 1;
+  let logits = first;
+  for (;;) {
+    if (signal.aborted) return 'aborted';
+    const allowed = masked(logits, mask);
+    const id = sample(allowed, request.sampling, counts, random);
+    if (!Number.isFinite(allowed[id])) {
+      throw new CogVLM2Error(
+        'invalid_checkpoint',
+        'The model computes values that are not finite; its weights are damaged.',
+      );
+    }
+    if (output.tokenIds.length === 0) timings.firstTokenMs = performance.now() - startedAt;
+    if (eosIds.includes(id)) return 'stop';
+    counts.add(id);
+    const stopped = output.push(id, logits);
+    mask?.accept(id);
+    if (stopped || mask?.done) return 'stop';
+    const count = output.tokenIds.length;
+    if (count === request.maxTokens) return 'length';
+    const stepStart = performance.now();
+    const next = await unlessAborted(signal, stepAndMask(sequence, id, position + count - 1, mask));
+    if (!next) return 'aborted';
+    logits = next;
+    timings.perTokenMs.push(performance.now() - stepStart);
+  }
+}
 
-/**
- * Prefill, then one token after the other until the model, a stop string, the limit or `signal` ends it. The
- * cache keeps what was run, for the next turn.
- */
-export async function generate(
-  model: Runner,
-  tokenizer: Tokenizer,
-  slot: Slot,
-  image: PromptImage | null,
-  prepared: Prepared,
-  /** Holds the answer to `prepared.grammar`; it is prepared for the first token. */
+/** The next mask is computed while the model runs. Of two failures the step's counts, and the step is always awaited. */
+async function stepAndMask(
+  sequence: RunningSequence,
+  id: number,
+  position: number,
   mask: TokenMask | null,
-  emit: Emit,
-  signal: AbortSignal,
-  startedAt: number,
-): Promise<Answer> {
-  const { prompt, sampling, stops, answerStart, logprobs: alternatives, maxTokens, seed } = prepared;
-  const imageKey = image?.contentKey ?? null;
-  const cachedTokens = commonPrefix(slot.rows, prompt, imageKey);
-  const timings: Timings = {
+): Promise<Float32Array> {
+  const masking = mask?.prepare(sequence.request.signal);
+  masking?.catch(() => {});
+  const logits = await sequence.step(id, position);
+  await masking;
+  return logits;
+}
+
+function masked(logits: Float32Array, mask: TokenMask | null): Float32Array {
+  if (!mask) return logits;
+  const allowed = logits.slice();
+  mask.apply(allowed);
+  return allowed;
+}
+
+/** Null when the work failed because the signal was aborted. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  }
+}
+
+function newTimings(): Timings {
+  return {
+    queueMs: 0,
     imageMs: 0,
     visionMs: 0,
     prefillMs: 0,
@@ -112,131 +151,4 @@ export async function generate(
     perTokenMs: [],
     totalMs: 0,
   };
-  const tokenIds: number[] = [];
-  const logprobs: TokenLogprobs[] = [];
-  const isJoined = answerStart === '' || /\s$/.test(answerStart);
-  const trimsStart = isJoined && !prepared.grammar?.keepsLeadingSpace;
-  let toldLogprobs = 0;
-  let text = '';
-  const say = (piece: string) => {
-    // The space that joins the answer to "Answer:" is part of the prompt's form, not of the answer.
-    const shown = text === '' && trimsStart ? piece.trimStart() : piece;
-    if (shown === '') return;
-    text += shown;
-    const untold = alternatives === undefined ? {} : { logprobs: logprobs.slice(toldLogprobs) };
-    toldLogprobs = logprobs.length;
-    emit({ type: 'text', text: shown, ...untold });
-  };
-  const finish = (finishReason: FinishReason): Answer => {
-    timings.totalMs = performance.now() - startedAt;
-    const usage = {
-      promptTokens: prompt.ids.length,
-      imageTokens: image?.imageTokens ?? 0,
-      cachedTokens,
-      completionTokens: tokenIds.length,
-    };
-    const asked = alternatives === undefined ? {} : { logprobs };
-    return {
-      text,
-      tokenIds,
-      finishReason,
-      stopString: stops.found,
-      ...asked,
-      imageOrigin: null,
-      seed,
-      usage,
-      timings,
-      warnings: [],
-    };
-  };
-
-  const prefillStart = performance.now();
-  // Whatever ends the prefill early, it is known what the cache holds.
-  slot.rows = rowsOf(prompt, cachedTokens, imageKey);
-  let logits: Float32Array;
-  try {
-    logits = await model.prefill({ ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) }, slot.cache, {
-      image: image?.state ?? null,
-      start: cachedTokens,
-      signal,
-      onTokens: (done, total) => {
-        slot.rows = rowsOf(prompt, done, imageKey);
-        emit({ type: 'progress', progress: { stage: 'prefill', done, total } });
-      },
-    });
-  } catch (error) {
-    if (signal.aborted) return finish('aborted');
-    throw error;
-  }
-  timings.prefillMs = performance.now() - prefillStart;
-
-  const random = randomFrom(seed);
-  const counts = new TokenCounts(textIds(prompt));
-  // The clean-up of spaces would change strings that the grammar has fixed.
-  const detokenizer = new Detokenizer(tokenizer, mask ? { cleanSpaces: false } : {});
-  const position = (prompt.positions.at(-1) ?? 0) + 1;
-  const decodeStart = performance.now();
-  let reason: FinishReason = 'length';
-  while (tokenIds.length < maxTokens) {
-    if (signal.aborted) {
-      reason = 'aborted';
-      break;
-    }
-    const modelLogits = logits;
-    if (mask) {
-      logits = logits.slice();
-      mask.apply(logits);
-    }
-    const id = sample(logits, sampling, counts, random);
-    if (!Number.isFinite(logits[id])) {
-      throw new CogVLM2Error(
-        'invalid_checkpoint',
-        'The model computes values that are not finite; its weights are damaged.',
-      );
-    }
-    if (tokenIds.length === 0) timings.firstTokenMs = performance.now() - startedAt;
-    if (model.config.eosIds.includes(id)) {
-      reason = 'stop';
-      break;
-    }
-    tokenIds.push(id);
-    counts.add(id);
-    if (alternatives !== undefined) {
-      logprobs.push(logprobsOf(modelLogits, id, alternatives, tokenizer));
-    }
-    const { text: piece, stopped } = stops.push(detokenizer.push(id));
-    say(piece);
-    mask?.accept(id);
-    if (stopped || mask?.done) {
-      reason = 'stop';
-      break;
-    }
-    if (tokenIds.length === maxTokens) break;
-    const stepStart = performance.now();
-    // While the model computes. Of two failures the step's is told, and the step is always waited for.
-    const masking = mask?.prepare(signal);
-    masking?.catch(() => {});
-    try {
-      logits = await model.step(id, position + tokenIds.length - 1, slot.cache, signal);
-      slot.rows.ids.push(id);
-      await masking;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      reason = 'aborted';
-      break;
-    }
-    timings.perTokenMs.push(performance.now() - stepStart);
-  }
-  if (stops.found === null) {
-    const { text: rest, stopped } = stops.push(detokenizer.flush());
-    say(rest);
-    if (stopped) reason = 'stop';
-    say(stops.flush());
-  }
-  timings.decodeMs = performance.now() - decodeStart;
-  return finish(reason);
-}
-
-function textIds({ ids, tokenTypes }: Prompt): number[] {
-  return Array.from(ids).filter((_, i) => tokenTypes[i] === 0);
 }

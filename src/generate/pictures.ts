@@ -6,10 +6,10 @@ import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import { fromHalves, roundToHalves } from '../model/stored-image-tokens.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
-import type { Batch } from './batch.ts';
 import type { DiskImageCache } from './disk-image-cache.ts';
 import { imageCacheKey } from './image-cache-key.ts';
 import { type EncodedTokens, ImageTokens } from './image-tokens.ts';
+import type { Scheduler } from './scheduler.ts';
 import type { Progress } from './types.ts';
 
 /** An image that was read, and is not decoded yet. */
@@ -25,12 +25,13 @@ export interface DiskCache {
   files: DiskImageCache;
   fingerprint: string;
 }
+
 /** Images whose warnings are kept for answers from a prefix cache, where nothing is decoded. */
 const mostWarnings = 1_000;
 
 /** From any source to image tokens, each image once. */
 export class Pictures {
-  readonly #batch: Batch;
+  readonly #scheduler: Scheduler;
   readonly #model: Model;
   readonly #disk: DiskCache | null;
   readonly #tokens: ImageTokens;
@@ -38,9 +39,9 @@ export class Pictures {
   readonly #warnings = new Map<string, readonly string[]>();
 
   /** @param cacheBytes most bytes of tokens that stay in memory after their last use */
-  constructor(batch: Batch, model: Model, disk: DiskCache | null, cacheBytes: number) {
-    const { hiddenSize, vision } = batch.config;
-    this.#batch = batch;
+  constructor(scheduler: Scheduler, model: Model, disk: DiskCache | null, cacheBytes: number) {
+    const { hiddenSize, vision } = model.config;
+    this.#scheduler = scheduler;
     this.#model = model;
     this.#disk = disk;
     this.#tokens = new ImageTokens(
@@ -65,7 +66,7 @@ export class Pictures {
       }
     }
     const startedAt = performance.now();
-    const state = await this.#batch.encodeImage(pixels, options);
+    const state = await this.#scheduler.encodeImage(pixels, options);
     const visionMs = performance.now() - startedAt;
     try {
       const halves = key === null ? null : await roundToHalves(engine, state);
@@ -96,7 +97,7 @@ export class Pictures {
     signal: AbortSignal | undefined,
   ): Promise<EncodedImage> {
     const { file, contentKey, readMs } = picture;
-    const { vision } = this.#batch.config;
+    const { vision } = this.#model.config;
     let imageMs = readMs;
     const decode = async (left: AbortSignal) => {
       const startedAt = performance.now();

@@ -1,6 +1,7 @@
 import type { AnswerFormat } from '../grammar/answer-format.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
 import type { TokenLogprobs } from './logprobs.ts';
+import type { SequenceState } from './sequence.ts';
 
 /** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
 export interface SamplingOptions {
@@ -41,8 +42,12 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
-  /** Where several ask at once and some must wait, each client has its turn. */
+  /** Earlier turns of the conversation, oldest first. */
+  history?: readonly Turn[];
+  /** Where several clients ask at once and some must wait, their questions are taken in turn. */
   client?: string;
+  /** Called when the scheduler moves the answer to another state. */
+  onState?: (state: SequenceState) => void;
   /** Stops within one token, or one block of the vision tower. */
   signal?: AbortSignal;
 }
@@ -69,6 +74,8 @@ export interface Usage {
 
 /** Wall time of each stage of one answer, in milliseconds. Zero where a stage was not needed. */
 export interface Timings {
+  /** In the scheduler's queue, before there was KV memory for the answer. */
+  queueMs: number;
   /** Reading, decoding and resizing the picture. */
   imageMs: number;
   /** Tower, convolution and adapter. */

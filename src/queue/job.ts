@@ -43,6 +43,8 @@ export const replySchema = z.union([
       completionTokens: count,
     }),
     timings: z.object({
+      /** Absent in replies of earlier versions. */
+      queueMs: count.default(0),
       imageMs: count,
       visionMs: count,
       prefillMs: count,

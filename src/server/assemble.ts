@@ -1,6 +1,7 @@
-/** The parts of a server, made from its options: the engine, the queue, the log, the metrics, the rules of requests. */
+/** The parts of a server, made from its options: the engine, the admission, the log, the metrics, the rules of requests. */
 import pino from 'pino';
 import { ApiKeys, isLoopback } from './access.ts';
+import { Admission, RESERVE_SHARE } from './admission.ts';
 import type { AppParts, Facts } from './app-parts.ts';
 import { Uploads } from './body/uploads.ts';
 import { Engine } from './engine/engine.ts';
@@ -10,26 +11,29 @@ import { IMAGE_FETCH_LIMITS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { trustedProxies } from './middleware/client.ts';
 import { readPage } from './page.ts';
-import { FairQueue } from './queue.ts';
-import { RunningRequests } from './running.ts';
+import { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 export function assemble(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
   const log = pino({ level: options.logLevel, base: null }, options.logTo);
-  const engine = new Engine(startProcess, options.load, {
-    onLoading: options.onLoading,
-    onCrash: (why, pauseMs) => log.error({ why, pauseMs }, 'the engine ended; it is started again'),
-    onRestart: () => log.info('the engine is back'),
-  });
-  const running = new RunningRequests();
-  const queue = new FairQueue({
+  const engine = new Engine(
+    startProcess,
+    { ...options.load, maxWaiting: mostQueued(options) },
+    {
+      onLoading: options.onLoading,
+      onCrash: (why, pauseMs) => log.error({ why, pauseMs }, 'the engine ended; it is started again'),
+      onRestart: () => log.info('the engine is back'),
+    },
+  );
+  const requests = new ActiveRequests();
+  const admission = new Admission({
     parallel: options.parallel,
     maxWaiting: options.maxQueue,
     maxPerClient: options.maxPerClient ?? Number.POSITIVE_INFINITY,
   });
   const metrics = new Metrics({
-    running: () => queue.running,
-    waiting: () => queue.waiting,
+    running: () => requests.running,
+    waiting: () => requests.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
     engine: () => engine.stats(),
@@ -42,8 +46,8 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
   };
   return {
     engine,
-    queue,
-    running,
+    admission,
+    requests,
     metrics,
     log,
     facts,
@@ -74,4 +78,9 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
       pingMs: 15_000,
     },
   };
+}
+
+/** The scheduler's queue has room for all that the server admits. */
+function mostQueued({ parallel, maxQueue }: ServeOptions): number {
+  return parallel + Math.ceil(maxQueue * (1 + RESERVE_SHARE));
 }

@@ -54,8 +54,12 @@ export class Metrics {
       'finish_reason',
     ]);
     this.#cacheHits = counter('image_cache_hits_total', 'Pictures that were still encoded from before');
-    gauge('requests_running', 'Answers that are being made', live.running);
-    gauge('requests_waiting', 'Requests that wait for their turn', live.waiting);
+    gauge('requests_running', 'Answers that have KV memory: encoding, prefilling or decoding', live.running);
+    gauge(
+      'requests_waiting',
+      'Answers in the queue of the scheduler, and requests whose body arrives',
+      live.waiting,
+    );
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
     this.#kvCacheUsage = new Gauge({
       name: 'cogvlm2_kv_cache_usage_ratio',
@@ -73,7 +77,7 @@ export class Metrics {
       firstToken: seconds('time_to_first_token', 'From the request to the first text', SLOW),
       perToken: seconds('time_per_output_token', 'Each decode step', QUICK),
       request: seconds('e2e_request_latency', 'From the request to the end of its answer', SLOW),
-      queue: seconds('request_queue_time', 'Waiting for the turn', SLOW),
+      queue: seconds('request_queue_time', 'In the queue of the scheduler', SLOW),
       prefill: seconds('request_prefill_time', 'Running the prompt', SLOW),
       imageEncode: seconds('image_encode', 'Encoding a picture', SLOW),
       imageFetch: seconds('image_fetch', 'Fetching a picture by its address', SLOW),
@@ -112,6 +116,7 @@ export class Metrics {
     this.#promptTokens.inc(usage.promptTokens);
     this.#generatedTokens.inc(usage.completionTokens);
     this.#successes.inc({ finish_reason: finishReason });
+    this.time('queue', timings.queueMs);
     this.time('prefill', timings.prefillMs);
     for (const ms of timings.perTokenMs) this.time('perToken', ms);
     if (timings.visionMs > 0) this.time('imageEncode', timings.visionMs);

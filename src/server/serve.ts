@@ -31,7 +31,7 @@ export async function serve(
 ): Promise<RunningServer> {
   checkReach(options);
   const parts = assemble(options, startProcess);
-  const { engine, facts, running } = parts;
+  const { engine, facts, requests } = parts;
   const app = createApp(parts);
   const server = createServer(
     getRequestListener(app.fetch, {
@@ -54,7 +54,7 @@ export async function serve(
       model,
       async close() {
         facts.draining = true;
-        await drain(server, running, options.drainSeconds * 1000);
+        await drain(server, requests, options.drainSeconds * 1000);
         engine.stop();
       },
     };

@@ -248,6 +248,7 @@ function answerOf(text: string, { seed = 7, signal, maxTokens }: GenerateOptions
     usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
     warnings: [],
     timings: {
+      queueMs: 0,
       imageMs: 1,
       visionMs: 2,
       prefillMs: 3,

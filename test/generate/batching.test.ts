@@ -170,7 +170,7 @@ describe('work that is done once', () => {
   });
 });
 
-describe('the line', () => {
+describe('the queue', () => {
   const long = { temperature: 1, seed: 1, maxTokens: 60 };
 
   test('past its bound a question is refused at once, with numbers; the others are answered', async () => {
@@ -181,7 +181,7 @@ describe('the line', () => {
     const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
     expect(reasons.length).toBe(2);
     for (const reason of reasons) expect(reason).toMatchObject({ code: 'queue_full' });
-    expect(String(reasons[0])).toContain('2 questions are being answered and 3 wait');
+    expect(String(reasons[0])).toContain('2 questions are being answered and 3 are queued');
   });
 
   test('clients take turns, however many questions one of them has', async () => {

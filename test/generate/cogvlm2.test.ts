@@ -54,8 +54,8 @@ test('what is known of the model', () => {
 
 test('a prompt is measured as an answer would count it, and refused as an answer would be', async () => {
   const history = [{ question: 'How many?', answer: 'Two.' }];
-  const size = model.check(true, 'And now?', history, { maxTokens: 5 });
-  const { usage } = await model.chat(exact, history).ask('And now?', { maxTokens: 1 }).result();
+  const size = model.check(true, 'And now?', { history, maxTokens: 5 });
+  const { usage } = await model.ask(exact, 'And now?', { history, maxTokens: 1 }).result();
   expect(size).toEqual({ promptTokens: usage.promptTokens, imageTokens: 6, maxTokens: 5, ignored: [] });
   expect(model.check(false, 'And now?').imageTokens).toBe(0);
   expect(() => model.check(true, 'why '.repeat(300))).toThrow(/maximum context length is 256 tokens/);
@@ -123,8 +123,7 @@ describe('answers', () => {
     using fresh = await CogVLM2.load(options);
     const history = [{ question: 'How many?', answer: first.text }];
     const alone = await fresh
-      .chat(exact, history)
-      .ask('And now?', { temperature: 1, seed: 2, maxTokens: 8 })
+      .ask(exact, 'And now?', { history, temperature: 1, seed: 2, maxTokens: 8 })
       .result();
     expect(alone.usage.cachedTokens).toBe(0);
     expect(alone.tokenIds).toEqual(second.tokenIds);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { randomFrom } from '../../src/generate/random.ts';
 import { rejected } from '../checkpoint/caught.ts';
-import { newSlot, picture, run, scriptedModel } from './scripted.ts';
+import { newCache, run, scriptedModel } from './scripted.ts';
 
 describe('how an answer ends', () => {
   test('the model says so: everything shown, nothing of the end', async () => {
@@ -76,10 +76,10 @@ describe('how an answer ends', () => {
 
   test('an abort before the prefill gives an empty answer, and the cache is known to be empty', async () => {
     const { model, calls } = scriptedModel('abc');
-    const slot = newSlot();
-    const { answer } = await run(model, { signal: AbortSignal.abort(), slot });
+    const cache = newCache();
+    const { answer } = await run(model, { signal: AbortSignal.abort(), cache });
     expect(answer).toMatchObject({ text: '', finishReason: 'aborted' });
-    expect(slot.rows).toEqual({ ids: [], imageKey: null });
+    expect(cache.rows).toEqual({ ids: [], imageKey: null });
     expect(calls).toEqual({ prefills: [], steps: [] });
   });
 
@@ -94,7 +94,7 @@ describe('how an answer ends', () => {
 
 describe('usage and timings', () => {
   test('count the prompt, the picture and the answer', async () => {
-    const { answer, events, prompt } = await run(scriptedModel('yes').model, { image: picture('a') });
+    const { answer, events, prompt } = await run(scriptedModel('yes').model, { imageKey: 'a' });
     expect(prompt.ids.length).toBe(1 + 6 + 'Question: How many? Answer:'.length);
     expect(answer.usage).toEqual({
       promptTokens: prompt.ids.length,
@@ -114,50 +114,49 @@ describe('usage and timings', () => {
 
   test('positions behind a picture: it costs three', async () => {
     const { model, calls } = scriptedModel('ab');
-    const { prompt } = await run(model, { image: picture('a') });
+    const { prompt } = await run(model, { imageKey: 'a' });
     expect(calls.steps[0]?.position).toBe(prompt.ids.length - (6 - 3));
   });
 });
 
 describe('what the cache keeps', () => {
   test('a second turn runs only what is new', async () => {
-    const slot = newSlot();
-    const image = picture('a');
+    const cache = newCache();
+    const imageKey = 'a';
     const { model, calls } = scriptedModel(' two');
-    const first = await run(model, { slot, image, question: 'How many cats?' });
-    const known = slot.rows.ids.length;
+    const first = await run(model, { cache, imageKey, question: 'How many cats?' });
+    const known = cache.rows.ids.length;
     expect(known).toBe(first.prompt.ids.length + 4);
     const history = [{ question: 'How many cats?', answer: first.answer.text }];
-    const second = await run(model, { slot, image, history, question: 'And dogs?' });
+    const second = await run(model, { cache, imageKey, history, question: 'And dogs?' });
     expect(second.answer.usage.cachedTokens).toBe(known);
     expect(calls.prefills[1]).toEqual({ start: known, rows: second.prompt.ids.length });
-    expect(slot.rows.ids).toEqual([...second.prompt.ids, ...Buffer.from(' two')]);
-    expect(slot.rows.imageKey).toBe('a');
+    expect(cache.rows.ids).toEqual([...second.prompt.ids, ...Buffer.from(' two')]);
+    expect(cache.rows.imageKey).toBe('a');
   });
 
   test('the same question again runs its last row only', async () => {
-    const slot = newSlot();
+    const cache = newCache();
     const { model } = scriptedModel('x');
-    const first = await run(model, { slot });
-    const again = await run(model, { slot });
+    const first = await run(model, { cache });
+    const again = await run(model, { cache });
     expect(again.answer.usage.cachedTokens).toBe(first.prompt.ids.length - 1);
   });
 
   test('another picture keeps bos alone', async () => {
-    const slot = newSlot();
+    const cache = newCache();
     const { model } = scriptedModel('x');
-    await run(model, { slot, image: picture('a') });
-    const other = await run(model, { slot, image: picture('b') });
+    await run(model, { cache, imageKey: 'a' });
+    const other = await run(model, { cache, imageKey: 'b' });
     expect(other.answer.usage.cachedTokens).toBe(1);
-    expect(slot.rows.imageKey).toBe('b');
+    expect(cache.rows.imageKey).toBe('b');
   });
 
   test('an answer cut off by its limit is kept up to the last step that was run', async () => {
-    const slot = newSlot();
+    const cache = newCache();
     const { model } = scriptedModel('abcdef');
-    const { prompt } = await run(model, { slot, maxTokens: 3 });
-    expect(slot.rows.ids).toEqual([...prompt.ids, ...Buffer.from('ab')]);
-    expect(slot.cache.length).toBe(slot.rows.ids.length);
+    const { prompt } = await run(model, { cache, maxTokens: 3 });
+    expect(cache.rows.ids).toEqual([...prompt.ids, ...Buffer.from('ab')]);
   });
 });
 
@@ -214,7 +213,7 @@ describe('what is refused before any work', () => {
     ],
     [
       'a picture that does not fit',
-      { capacity: prompt + 2, image: picture('a') },
+      { capacity: prompt + 2, imageKey: 'a' },
       'context_length_exceeded',
       [`${prompt + 6} tokens (6 of them for the image)`, `context is ${prompt + 2}`],
     ],

@@ -1,12 +1,10 @@
-import { generate, prepare } from '../../src/generate/generate.ts';
-import type { Slot } from '../../src/generate/slots.ts';
-import type { AnswerEvent, GenerateOptions, Turn } from '../../src/generate/types.ts';
+import { generate, type RunningSequence } from '../../src/generate/generate.ts';
+import { type CachedRows, commonPrefix, rowsOf } from '../../src/generate/prefix-cache.ts';
+import { PromptBuilder } from '../../src/generate/prepare-request.ts';
+import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
-import type { PromptRows } from '../../src/model/chunks.ts';
-import type { Model, PrefillOptions } from '../../src/model/cogvlm2.ts';
 import { parseConfig } from '../../src/model/config.ts';
-import type { EncodedImage } from '../../src/model/encoded-image.ts';
-import type { KvCache } from '../../src/model/kv-cache.ts';
+import type { Prompt } from '../../src/text/prompt.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 import { tinyConfig } from '../model/tiny-checkpoint.ts';
 
@@ -44,66 +42,79 @@ export function scriptedModel(answer: string, logits?: (at: number) => Float32Ar
   };
   const model = {
     config,
-    async prefill(prompt: PromptRows, cache: KvCache, { start = 0, signal, onTokens }: PrefillOptions) {
-      signal?.throwIfAborted();
-      calls.prefills.push({ start, rows: prompt.ids.length });
-      cache.length = prompt.ids.length;
-      onTokens?.(cache.length, prompt.ids.length);
+    async prefill({ ids }: Prompt, start: number, signal: AbortSignal) {
+      signal.throwIfAborted();
+      calls.prefills.push({ start, rows: ids.length });
       at = 0;
       return next();
     },
-    async step(id: number, position: number, cache: KvCache) {
+    async step(id: number, position: number) {
       await new Promise(setImmediate);
       calls.steps.push({ id, position });
-      cache.length++;
       at++;
       return next();
     },
-  } as unknown as Model;
+  };
   return { model, calls };
 }
 
-export function newSlot(): Slot {
-  return { cache: { length: 0 } as KvCache, rows: { ids: [], imageKey: null } };
+export type ScriptedModel = ReturnType<typeof scriptedModel>['model'];
+
+/** A sequence whose cache holds rows of earlier runs. */
+export interface ScriptedCache {
+  rows: CachedRows;
 }
 
-/** A picture as far as the generator looks at it. */
-export function picture(contentKey: string): EncodedImage {
-  return { contentKey, imageTokens: 6, state: null } as unknown as EncodedImage;
-}
+export const newCache = (): ScriptedCache => ({ rows: { ids: [], imageKey: null } });
 
 export interface RunOptions extends GenerateOptions {
   question?: string;
-  history?: readonly Turn[];
-  image?: EncodedImage | null;
-  slot?: Slot;
+  /** Key of the image; null is no image. */
+  imageKey?: string | null;
+  cache?: ScriptedCache;
   capacity?: number;
   onEvent?: (event: AnswerEvent) => void;
 }
 
-export async function run(model: Model, options: RunOptions = {}) {
-  const {
-    question = 'How many?',
-    history = [],
-    image = null,
-    slot = newSlot(),
-    capacity = 1000,
-    onEvent,
-  } = options;
-  const prepared = prepare(model.config, byteTokenizer, capacity, image !== null, {
-    question,
-    history,
-    options,
-  });
+export async function run(model: ScriptedModel, options: RunOptions = {}) {
+  const { question = 'How many?', imageKey = null, cache = newCache(), capacity = 1000, onEvent } = options;
+  const prompts = new PromptBuilder(model.config, byteTokenizer, capacity);
+  const request = prompts.prepare(imageKey !== null, question, options);
+  const { prompt, grammar, answerStart } = request;
   const events: AnswerEvent[] = [];
   const emit = (event: AnswerEvent) => {
     events.push(event);
     onEvent?.(event);
   };
   const signal = options.signal ?? new AbortController().signal;
-  const startedAt = performance.now();
-  const mask = prepared.grammar === null ? null : await masks.start(prepared.grammar, prepared.answerStart);
-  const answer = await generate(model, byteTokenizer, slot, image, prepared, mask, emit, signal, startedAt);
+  const start = commonPrefix(cache.rows, prompt, imageKey);
+  const sequence: RunningSequence = {
+    request: { prompt, signal },
+    cachedTokens: start,
+    queueMs: 0,
+    async prefill({ onTokens }) {
+      cache.rows = rowsOf(prompt, start, imageKey);
+      const logits = await model.prefill(prompt, start, signal);
+      cache.rows = rowsOf(prompt, prompt.ids.length, imageKey);
+      onTokens(prompt.ids.length, prompt.ids.length);
+      return logits;
+    },
+    async step(id, position) {
+      const logits = await model.step(id, position);
+      cache.rows.ids.push(id);
+      return logits;
+    },
+  };
+  const mask = grammar && (await masks.start(grammar, answerStart));
+  const answer = await generate(sequence, {
+    request,
+    mask,
+    image: null,
+    tokenizer: byteTokenizer,
+    eosIds: [endOfText],
+    emit,
+    startedAt: performance.now(),
+  });
   const shown = events.flatMap((event) => (event.type === 'text' ? [event.text] : []));
-  return { answer, events, shown, prompt: prepared.prompt };
+  return { answer, events, shown, prompt };
 }

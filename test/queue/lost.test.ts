@@ -16,7 +16,7 @@ const reply: Reply = {
   finishReason: 'stop',
   seed: 1,
   usage: { promptTokens: 1, imageTokens: 0, cachedTokens: 0, completionTokens: 1 },
-  timings: { imageMs: 0, visionMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0, totalMs: 0 },
+  timings: { queueMs: 0, imageMs: 0, visionMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0, totalMs: 0 },
   model: 'scripted',
 };
 const never = new AbortController().signal;

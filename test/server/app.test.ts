@@ -83,7 +83,7 @@ describe('a stream', () => {
     await reader.cancel();
     // One step may be under way, and one begin before the message has come over the line.
     const steps = host.steps;
-    await until(() => server.queue.running === 0);
+    await until(() => server.requests.running === 0);
     expect(host.steps - steps).toBeLessThanOrEqual(2);
     expect(await server.engine.call('stats')).toMatchObject({ running: 0 });
   });
@@ -93,7 +93,7 @@ describe('a stream', () => {
     const slow = await server.chat({ stream: true, max_tokens: 1_000 });
     const other = await server.chat({ max_tokens: 20 });
     expect(other.status).toBe(200);
-    await until(() => server.queue.running === 0);
+    await until(() => server.requests.running === 0);
     expect(host.steps).toBeLessThan(500);
     await expect(slow.text()).rejects.toThrow(/too slow/);
   });
@@ -129,7 +129,7 @@ describe('an answer', () => {
     leaver.abort();
     expect(await errorOf(await answer)).toMatchObject({ status: 499, code: 'cancelled' });
     expect(host.steps).toBeLessThan(900);
-    expect(server.running.list()).toEqual([]);
+    expect(server.requests.list()).toEqual([]);
   });
 
   it('is given up after the time limit', async () => {
@@ -174,25 +174,24 @@ describe('cancelling', () => {
 });
 
 describe('many at once', () => {
-  it('runs as many as are allowed, refuses past the queue, and answers the rest', async () => {
-    await open({ queue: { parallel: 2, maxWaiting: 3 } });
+  it('refuses what would not fit, and answers the rest', async () => {
+    await open({ admission: { parallel: 2, maxWaiting: 3 } });
     const release = closeGate();
     const answers = Array.from({ length: 5 }, () => server.chat({ max_tokens: 2 }));
-    await until(() => server.queue.running === 2);
+    await until(() => server.requests.running === 5);
     const refused = await server.chat();
     expect(refused.headers.get('retry-after')).toBe('5');
     expect(refused.headers.get('x-should-retry')).toBe('false');
     expect(await errorOf(refused)).toMatchObject({ status: 503, code: 'queue_full' });
     release();
     for (const answer of answers) expect((await answer).status).toBe(200);
-    expect(host.mostAtOnce).toBe(2);
   });
 
   it('limits a client, by its key', async () => {
-    await open({ queue: { maxPerClient: 1 }, keys: ['first-key', 'second-key'] });
+    await open({ admission: { maxPerClient: 1 }, keys: ['first-key', 'second-key'] });
     const release = closeGate();
     const first = server.chat({ max_tokens: 1 }, { 'x-api-key': 'first-key' });
-    await until(() => server.queue.running === 1);
+    await until(() => server.requests.running === 1);
     expect(await errorOf(await server.chat({}, { 'x-api-key': 'first-key' }))).toMatchObject({
       status: 429,
       code: 'rate_limited',
@@ -204,24 +203,39 @@ describe('many at once', () => {
 });
 
 describe('when the engine ends', () => {
-  it('answers 503 to what has not begun, an error event to what has, and goes on', async () => {
-    await open({ queue: { parallel: 1 } });
-    closeGate();
-    const running = server.chat();
-    const begun = await server.chat({ stream: true });
-    const waiting = server.chat();
-    await until(() => host.steps > 0);
+  it('answers 503 or an error event where text was made, and asks the others again', async () => {
+    await open();
+    const begun = await server.chat({ stream: true, max_tokens: 1_000 });
+    const whole = server.chat({ max_tokens: 1_000 });
+    await until(() => host.steps > 10);
+    const release = closeGate();
+    const waiting = server.chat({ max_tokens: 2 });
+    await until(() => host.questions.length === 3);
     const asked = server.engine.stats();
     server.crash();
     expect([await asked, await server.engine.stats()]).toEqual([null, null]);
     expect((await server.app.request('/slots')).status).toBe(200);
-    expect(await errorOf(await running)).toMatchObject({ status: 503, code: 'engine_stopped' });
-    expect(await errorOf(await waiting)).toMatchObject({ status: 503 });
+    expect(await errorOf(await whole)).toMatchObject({ status: 503, code: 'engine_stopped' });
     expect((await eventsOf(begun)).at(-1)).toMatchObject({ error: { type: 'server_error' } });
+    release();
     host.gate = null;
-    await until(() => server.engine.isReady);
+    expect((await waiting).status).toBe(200);
     expect((await server.chat({ max_tokens: 1 })).status).toBe(200);
-    expect([server.engine.restarts, server.queue.running, server.queue.waiting]).toEqual([1, 0, 0]);
+    expect(server.engine.restarts).toBe(1);
+    expect([server.requests.running, server.requests.waiting]).toEqual([0, 0]);
+  });
+
+  it('asks what ended it twice, and no more', async () => {
+    await open();
+    closeGate();
+    const poison = server.chat();
+    for (const times of [1, 2]) {
+      await until(() => host.questions.length === times);
+      server.crash();
+      if (times === 1) await until(() => server.engine.isReady);
+    }
+    expect(await errorOf(await poison)).toMatchObject({ status: 503, code: 'engine_stopped' });
+    expect(host.questions).toHaveLength(2);
   });
 });
 
@@ -407,7 +421,7 @@ describe('the other endpoints', () => {
     expect(await post('/detokenize', { tokens: [97, 98] })).toEqual({ content: 'ab' });
     expect(await post('/tokenize', { text: 'ab' })).toMatchObject({ error: { code: 'invalid_value' } });
     expect(await post('/detokenize', { tokens: [-1] })).toMatchObject({ error: { code: 'invalid_value' } });
-    expect(server.queue.waiting).toBe(0);
+    expect(server.requests.waiting).toBe(0);
   });
 
   it('tell a wrong path from a wrong method', async () => {

@@ -131,8 +131,8 @@ it.skipIf(!hasDemo)(
       }),
       { numRuns: runs, endOnFailure: true },
     );
-    await until(() => server.queue.running + server.queue.waiting === 0);
-    expect(server.running.list()).toEqual([]);
+    await until(() => server.admission.total === 0);
+    expect(server.requests.list()).toEqual([]);
     expect(await server.engine.call('stats')).toMatchObject({ running: 0 });
     expect(server.engine.restarts).toBe(0);
   },

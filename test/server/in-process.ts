@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { ApiKeys } from '../../src/server/access.ts';
+import { Admission, type AdmissionLimits } from '../../src/server/admission.ts';
 import { createApp } from '../../src/server/app.ts';
 import type { AppParts } from '../../src/server/app-parts.ts';
 import { Uploads } from '../../src/server/body/uploads.ts';
@@ -12,8 +13,7 @@ import type { EngineProcess } from '../../src/server/engine/process.ts';
 import type { FromEngine, HostedModel, Port, ToEngine } from '../../src/server/engine/protocol.ts';
 import { imageFetcher } from '../../src/server/image-fetch.ts';
 import { Metrics } from '../../src/server/metrics.ts';
-import { FairQueue, type QueueLimits } from '../../src/server/queue.ts';
-import { RunningRequests } from '../../src/server/running.ts';
+import { ActiveRequests } from '../../src/server/requests.ts';
 import { type RunningServer, type ServeOptions, serve } from '../../src/server/serve.ts';
 import { demo } from './served.ts';
 
@@ -53,7 +53,7 @@ export interface AppOptions {
   /** By default the demonstration model. */
   load?: () => Promise<HostedModel>;
   rules?: Partial<ChatRules>;
-  queue?: Partial<QueueLimits>;
+  admission?: Partial<AdmissionLimits>;
   keys?: string[];
   parts?: Partial<AppParts>;
   logTo?: { write(text: string): void };
@@ -61,19 +61,26 @@ export interface AppOptions {
 
 const loadDemo = () => CogVLM2.load({ model: demo, device: 'cpu', threads: 1 });
 
-export async function testApp({ load = loadDemo, rules, queue, keys = [], parts, logTo }: AppOptions = {}) {
+export async function testApp({
+  load = loadDemo,
+  rules,
+  admission: limits,
+  keys = [],
+  parts,
+  logTo,
+}: AppOptions = {}) {
   const lines: EngineProcess[] = [];
   const start = () => {
     lines.push(engineOn(load));
     return lines.at(-1)!;
   };
   const engine = new Engine(start, {});
-  const fairQueue = new FairQueue({ parallel: 2, maxWaiting: 8, maxPerClient: 100, ...queue });
-  const running = new RunningRequests();
+  const admission = new Admission({ parallel: 2, maxWaiting: 8, maxPerClient: 100, ...limits });
+  const requests = new ActiveRequests();
   const names = ['demo', 'also'];
   const metrics = new Metrics({
-    running: () => fairQueue.running,
-    waiting: () => fairQueue.waiting,
+    running: () => requests.running,
+    waiting: () => requests.waiting,
     loaded: () => engine.isReady,
     restarts: () => engine.restarts,
     engine: async () => ({
@@ -90,8 +97,8 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
   };
   const app = createApp({
     engine,
-    queue: fairQueue,
-    running,
+    admission,
+    requests,
     metrics,
     facts,
     uploads: new Uploads(),
@@ -129,8 +136,8 @@ export async function testApp({ load = loadDemo, rules, queue, keys = [], parts,
     app,
     engine,
     facts,
-    queue: fairQueue,
-    running,
+    admission,
+    requests,
     started,
     post,
     /** A chat request: `fields` beside a question. */

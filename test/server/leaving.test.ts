@@ -45,17 +45,12 @@ beforeAll(async () => {
     threads: 1,
     imageCacheBytes: 0,
   });
-  const chat = model.chat.bind(model);
-  vi.spyOn(model, 'chat').mockImplementation((...args) => {
-    const conversation = chat(...args);
-    const ask = conversation.ask.bind(conversation);
-    conversation.ask = (question, options) => {
-      options?.signal?.addEventListener('abort', () => {
-        told = model.stats();
-      });
-      return ask(question, options);
-    };
-    return conversation;
+  const ask = model.ask.bind(model);
+  vi.spyOn(model, 'ask').mockImplementation((image, question, options) => {
+    options?.signal?.addEventListener('abort', () => {
+      told = model.stats();
+    });
+    return ask(image, question, options);
   });
   server = await listening({}, async () => model);
 }, 60_000);

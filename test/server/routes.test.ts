@@ -93,7 +93,7 @@ describe('bodies', () => {
       'unsupported_encoding',
       'The body is encoded by gzip; send it as it is, without content-encoding.',
     ]);
-    expect(server.queue.waiting).toBe(0);
+    expect(server.requests.waiting).toBe(0);
   });
 });
 

@@ -29,11 +29,17 @@ export function scriptedHost(): ScriptedHost {
     load: async () => model as unknown as HostedModel,
   };
   let atOnce = 0;
-  const ask = (question: string, { maxTokens = 100, signal, format, seed }: GenerateOptions) =>
+  const ask = (
+    _image: unknown,
+    question: string,
+    { maxTokens = 100, signal, format, seed, history = [], onState }: GenerateOptions,
+  ) =>
     new AnswerStream(async (emit, left) => {
       const stop = signal ? AbortSignal.any([signal, left]) : left;
       host.mostAtOnce = Math.max(host.mostAtOnce, ++atOnce);
       host.questions.push(question);
+      host.histories.push(history);
+      onState?.('decoding');
       host.formats.push(format);
       host.seeds.push(seed);
       let made = 0;
@@ -43,6 +49,7 @@ export function scriptedHost(): ScriptedHost {
         made++;
         emit({ type: 'text', text: 'word ' });
       }
+      onState?.('finished');
       atOnce--;
       return answerOf(made, stop.aborted ? 'aborted' : 'length');
     });
@@ -56,16 +63,8 @@ export function scriptedHost(): ScriptedHost {
       imageSize: 8,
       imageTokens: 6,
     },
-    chat: (_image: unknown, history: readonly Turn[]) => {
-      host.histories.push(history);
-      return { ask, dispose() {} };
-    },
-    check: (
-      hasImage: boolean,
-      question: string,
-      _history: unknown,
-      { maxTokens = 100 }: GenerateOptions,
-    ) => ({
+    ask,
+    check: (hasImage: boolean, question: string, { maxTokens = 100 }: GenerateOptions) => ({
       promptTokens: question.length + (hasImage ? 6 : 0),
       imageTokens: hasImage ? 6 : 0,
       ignored: [],
@@ -89,6 +88,7 @@ function answerOf(completionTokens: number, finishReason: Answer['finishReason']
     usage: { promptTokens: 4, imageTokens: 0, cachedTokens: 1, completionTokens },
     warnings: [],
     timings: {
+      queueMs: 0,
       imageMs: 0,
       visionMs: 0,
       prefillMs: 3,

@@ -12,22 +12,16 @@ export interface AnswerHead {
   fingerprint: string;
 }
 
-export interface FinishedAnswer {
-  answer: Answer;
-  /** Time in the queue. */
-  queueMs: number;
-}
-
 /** Writes the answers to one request in the form of one API, whole or as the events of a stream. */
 export interface AnswerWriter {
-  whole(answers: readonly FinishedAnswer[]): object;
+  whole(answers: readonly Answer[]): object;
   begin(): EventStreamEvent[];
   progress(progress: Progress, elapsedMs: number): EventStreamEvent[];
   /** @param index of the answer, where a request has several */
   text(index: number, text: string, logprobs: readonly TokenLogprobs[] | undefined): EventStreamEvent[];
-  end(index: number, finished: FinishedAnswer): EventStreamEvent[];
+  end(index: number, finished: Answer): EventStreamEvent[];
   /** After the end of all answers. */
-  close(answers: readonly FinishedAnswer[]): EventStreamEvent[];
+  close(answers: readonly Answer[]): EventStreamEvent[];
   /** Instead of everything that would follow. */
   error(error: ApiError): EventStreamEvent[];
 }
@@ -38,9 +32,9 @@ export function warningsOf(warnings: readonly string[]) {
 }
 
 /** Several answers to one prompt: its tokens count once. */
-export function totalUsage(answers: readonly FinishedAnswer[]) {
-  const { promptTokens, imageTokens, cachedTokens } = answers[0]!.answer.usage;
-  const completionTokens = answers.reduce((sum, { answer }) => sum + answer.usage.completionTokens, 0);
+export function totalUsage(answers: readonly Answer[]) {
+  const { promptTokens, imageTokens, cachedTokens } = answers[0]!.usage;
+  const completionTokens = answers.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
   return { promptTokens, imageTokens, cachedTokens, completionTokens };
 }
 
@@ -51,7 +45,7 @@ export function wireLogprobs(tokens: readonly TokenLogprobs[]) {
 }
 
 /** llama-server's names, and further ones for what it does not measure. Times in milliseconds. */
-export function timingsOf({ answer: { usage, timings }, queueMs }: FinishedAnswer) {
+export function timingsOf({ usage, timings }: Answer) {
   const prompt_n = usage.promptTokens - usage.cachedTokens;
   const predicted_n = usage.completionTokens;
   const all = {
@@ -64,7 +58,7 @@ export function timingsOf({ answer: { usage, timings }, queueMs }: FinishedAnswe
     predicted_per_second: perSecond(predicted_n, timings.decodeMs),
     image_decode_ms: timings.imageMs,
     image_encode_ms: timings.visionMs,
-    queue_ms: queueMs,
+    queue_ms: timings.queueMs,
     first_token_ms: timings.firstTokenMs,
     total_ms: timings.totalMs,
   };

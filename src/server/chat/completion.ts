@@ -6,7 +6,6 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
-  type FinishedAnswer,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -32,11 +31,11 @@ export class CompletionWriter implements AnswerWriter {
     this.#hasCall = Array<boolean>(request.n).fill(false);
   }
 
-  whole(answers: readonly FinishedAnswer[]): object {
+  whole(answers: readonly Answer[]): object {
     return {
       ...this.#head,
       object: 'chat.completion',
-      choices: answers.map(({ answer }, index) => ({
+      choices: answers.map((answer, index) => ({
         index,
         message: { role: 'assistant', ...this.#contentOf(index, answer), refusal: null },
         logprobs: logprobsOf(answer.logprobs),
@@ -44,8 +43,8 @@ export class CompletionWriter implements AnswerWriter {
       })),
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
-      seed: answers[0]!.answer.seed,
-      ...warningsOf([...this.#request.warnings, ...answers[0]!.answer.warnings]),
+      seed: answers[0]!.seed,
+      ...warningsOf([...this.#request.warnings, ...answers[0]!.warnings]),
     };
   }
 
@@ -75,8 +74,7 @@ export class CompletionWriter implements AnswerWriter {
     return [{ data: this.#chunk(index, this.#callDelta(index, { name, arguments: text }), null, logprobs) }];
   }
 
-  end(index: number, finished: FinishedAnswer): EventStreamEvent[] {
-    const { answer } = finished;
+  end(index: number, answer: Answer): EventStreamEvent[] {
     const events: EventStreamEvent[] = [];
     const call = this.#hasCall[index] ? null : this.#callIn(answer);
     if (call) events.push({ data: this.#chunk(index, this.#callDelta(index, call)) });
@@ -85,12 +83,12 @@ export class CompletionWriter implements AnswerWriter {
     const last = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
     const warnings = index === 0 ? answer.warnings : [];
     events.push({
-      data: { ...last, timings: timingsOf(finished), seed: answer.seed, ...warningsOf(warnings) },
+      data: { ...last, timings: timingsOf(answer), seed: answer.seed, ...warningsOf(warnings) },
     });
     return events;
   }
 
-  close(answers: readonly FinishedAnswer[]): EventStreamEvent[] {
+  close(answers: readonly Answer[]): EventStreamEvent[] {
     const usage = { ...this.#chunkWithout(), usage: usageOf(answers) };
     return [...(this.#request.includeUsage ? [{ data: usage }] : []), { data: '[DONE]' }];
   }
@@ -152,7 +150,7 @@ function logprobsOf(tokens: readonly TokenLogprobs[] | undefined) {
   return tokens === undefined ? null : { content: wireLogprobs(tokens), refusal: null };
 }
 
-function usageOf(answers: readonly FinishedAnswer[]) {
+function usageOf(answers: readonly Answer[]) {
   const { promptTokens, imageTokens, cachedTokens, completionTokens } = totalUsage(answers);
   return {
     prompt_tokens: promptTokens,

@@ -1,9 +1,9 @@
 /** What the chat handler needs of the server. */
 import type { Logger } from 'pino';
+import type { Admission } from '../admission.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Metrics } from '../metrics.ts';
-import type { FairQueue } from '../queue.ts';
-import type { RunningRequests } from '../running.ts';
+import type { ActiveRequests } from '../requests.ts';
 import type { ImageRules } from './image.ts';
 import type { RequestRules } from './request.ts';
 
@@ -17,8 +17,8 @@ export interface ChatRules extends ImageRules, RequestRules {
 
 export interface ChatContext {
   engine: Engine;
-  queue: FairQueue;
-  running: RunningRequests;
+  admission: Admission;
+  requests: ActiveRequests;
   metrics: Metrics;
   log: Logger;
   rules: ChatRules;

@@ -1,11 +1,10 @@
 /** One chat request from its arrival to its end: it is read, checked, queued, and answered whole or as a stream. */
-import type { Answer, AnswerEvent } from '../../index.ts';
+import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
-import type { Place } from '../queue.ts';
-import type { RunningRequest } from '../running.ts';
-import type { AnswerHead, AnswerWriter, FinishedAnswer } from './answer-writer.ts';
+import type { ActiveRequest } from '../requests.ts';
+import type { AnswerHead, AnswerWriter } from './answer-writer.ts';
 import { CompletionWriter } from './completion.ts';
 import type { ChatContext } from './context.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts';
@@ -40,9 +39,7 @@ interface Job {
   request: ChatRequest;
   image: RequestImage | null;
   ask: AskRequest;
-  running: RunningRequest;
-  /** In the queue, one for each answer. */
-  places: readonly Place[];
+  running: ActiveRequest;
   writer: AnswerWriter;
 }
 
@@ -55,15 +52,15 @@ export class ChatHandler {
 
   /** @throws ApiError and CogVLM2Error, as long as no stream has begun */
   async answer(incoming: IncomingRequest, api: ChatApi): Promise<Response> {
-    const { queue, running: requests, rules } = this.#context;
-    const places = [incoming.place];
+    const { admission, requests, rules } = this.#context;
+    const admitted = [incoming.place];
     const running = requests.start(`${api.idPrefix}${incoming.id}`, incoming.client);
     const onDisconnect = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
     const end = () => {
       clearTimeout(timer);
       incoming.disconnected.removeEventListener('abort', onDisconnect);
       requests.end(running);
-      for (const place of places) place.leave();
+      for (const each of admitted) each.leave();
     };
     const timer = setTimeout(() => running.stop.abort(this.#tooLong()), rules.timeLimitMs);
     incoming.disconnected.addEventListener('abort', onDisconnect, { once: true });
@@ -79,10 +76,10 @@ export class ChatHandler {
         signal,
       );
       running.promptTokens = size.promptTokens;
-      while (places.length < request.n) places.push(queue.enter(incoming.client));
+      while (admitted.length < request.n) admitted.push(admission.enter(incoming.client));
       const head = this.#headOf(running);
       const writer = api.writer(head, request);
-      const job: Job = { request, image, ask, running, places, writer };
+      const job: Job = { request, image, ask, running, writer };
       if (!request.stream) return Response.json(writer.whole(await this.#makeAll(job, () => {})));
       streams = true;
       return this.#stream(job, end);
@@ -98,7 +95,7 @@ export class ChatHandler {
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
-  #headOf({ id }: RunningRequest): AnswerHead {
+  #headOf({ id }: ActiveRequest): AnswerHead {
     const { rules, engine } = this.#context;
     return {
       id,
@@ -128,7 +125,7 @@ export class ChatHandler {
     events.send(writer.begin());
     const work = async () => {
       try {
-        const onEnd = (index: number, answer: FinishedAnswer) => events.send(writer.end(index, answer));
+        const onEnd = (index: number, answer: Answer) => events.send(writer.end(index, answer));
         events.send(writer.close(await this.#makeAll(job, onEvent, onEnd)));
       } catch (error) {
         const apiError = apiErrorOf(error, running.id);
@@ -147,13 +144,13 @@ export class ChatHandler {
   async #makeAll(
     job: Job,
     onEvent: (index: number, event: AnswerEvent) => void,
-    onEnd: (index: number, answer: FinishedAnswer) => void = () => {},
-  ): Promise<FinishedAnswer[]> {
+    onEnd: (index: number, answer: Answer) => void = () => {},
+  ): Promise<Answer[]> {
     const { running } = job;
     try {
       return await Promise.all(
-        job.places.map(async (place, index) => {
-          const finished = await this.#make(job, place, index, (event) => onEvent(index, event));
+        Array.from({ length: job.request.n }, async (_, index) => {
+          const finished = await this.#make(job, index, (event) => onEvent(index, event));
           onEnd(index, finished);
           return finished;
         }),
@@ -166,22 +163,19 @@ export class ChatHandler {
     }
   }
 
-  /** Waits for the turn of one answer, and has it made. */
+  /** Has one answer made. */
   async #make(
     { ask, running, image }: Job,
-    place: Place,
     index: number,
     onEvent: (event: AnswerEvent) => void,
-  ): Promise<FinishedAnswer> {
+  ): Promise<Answer> {
     const { engine, metrics } = this.#context;
     const { signal } = running.stop;
-    running.state = 'waiting';
-    const waitedFrom = performance.now();
-    await place.turn(signal);
-    const queueMs = performance.now() - waitedFrom;
-    metrics.time('queue', queueMs);
-    running.state = 'running';
-    for await (const event of engine.ask(withSeedOf(index, ask), signal)) {
+    const onState = (state: SequenceState) => {
+      running.states[index] = state;
+    };
+    onState('queued');
+    for await (const event of engine.ask(withSeedOf(index, ask), signal, onState)) {
       if (event.type === 'text' && running.pieces++ === 0) {
         metrics.time('firstToken', performance.now() - running.startedAt);
       }
@@ -189,14 +183,14 @@ export class ChatHandler {
       else {
         if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
         this.#logAnswer(running, image, event.answer);
-        return { answer: event.answer, queueMs };
+        return event.answer;
       }
     }
     throw new Error('The answer ended without its last event.');
   }
 
   /** Logs sizes, times and codes, and no text of the request or the answer. */
-  #logAnswer({ id, client, startedAt }: RunningRequest, image: RequestImage | null, answer: Answer): void {
+  #logAnswer({ id, client, startedAt }: ActiveRequest, image: RequestImage | null, answer: Answer): void {
     const { metrics, log } = this.#context;
     const ms = performance.now() - startedAt;
     metrics.answer(answer);
@@ -220,7 +214,7 @@ export class ChatHandler {
     );
   }
 
-  #logFailure({ id, client, pieces, startedAt }: RunningRequest, error: unknown): void {
+  #logFailure({ id, client, pieces, startedAt }: ActiveRequest, error: unknown): void {
     const { code } = apiErrorOf(error, id);
     const ms = Math.round(performance.now() - startedAt);
     this.#context.log.info({ id, client, code, textPieces: pieces, ms }, 'not answered');

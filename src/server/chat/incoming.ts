@@ -1,9 +1,9 @@
 /** An HTTP request as the handlers see it: its id, its client, its place in the queue, its body, and whether the client is still connected. */
 import type { Context } from 'hono';
+import type { Admitted } from '../admission.ts';
 import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
 import { readJson } from '../body/read-json.ts';
-import type { Place } from '../queue.ts';
 
 /** It is in the queue before its body is read. This bounds the bodies in memory. */
 export interface IncomingRequest {
@@ -12,7 +12,7 @@ export interface IncomingRequest {
   /** The header; undefined where there is none. */
   acceptLanguage: string | undefined;
   /** The handler calls `leave()` in the end. */
-  place: Place;
+  place: Admitted;
   /** @throws ApiError those of `readJson`, upload_too_slow; the signal's reason */
   readBody(signal: AbortSignal): Promise<unknown>;
   /** Aborted when the client has disconnected. */
@@ -20,14 +20,17 @@ export interface IncomingRequest {
 }
 
 /** @throws ApiError queue_full, rate_limited */
-export function incomingRequest(c: Context<Env>, { bodyLimits, queue, uploads }: AppParts): IncomingRequest {
+export function incomingRequest(
+  c: Context<Env>,
+  { bodyLimits, admission, uploads }: AppParts,
+): IncomingRequest {
   const client = c.get('client');
-  let place: Place;
+  let place: Admitted;
   try {
-    place = queue.enter(client);
+    place = admission.enter(client);
   } catch (error) {
     if (!uploads.makeRoom()) throw error;
-    place = queue.enter(client);
+    place = admission.enter(client);
   }
   return {
     id: c.get('id'),

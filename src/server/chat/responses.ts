@@ -4,7 +4,6 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
-  type FinishedAnswer,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -24,10 +23,9 @@ export class ResponsesWriter implements AnswerWriter {
     this.#request = request;
   }
 
-  whole([finished]: readonly [FinishedAnswer, ...FinishedAnswer[]]): object {
-    const { answer } = finished;
+  whole([answer]: readonly [Answer, ...Answer[]]): object {
     const isCut = answer.finishReason === 'length';
-    const usage = totalUsage([finished]);
+    const usage = totalUsage([answer]);
     return {
       ...this.#response(isCut ? 'incomplete' : 'completed', answer.warnings),
       incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
@@ -39,7 +37,7 @@ export class ResponsesWriter implements AnswerWriter {
         output_tokens_details: { reasoning_tokens: 0 },
         total_tokens: usage.promptTokens + usage.completionTokens,
       },
-      timings: timingsOf(finished),
+      timings: timingsOf(answer),
       seed: answer.seed,
     };
   }
@@ -62,7 +60,7 @@ export class ResponsesWriter implements AnswerWriter {
     return [...started, this.#itemEvent('response.output_text.delta', delta)];
   }
 
-  end(_index: number, { answer }: FinishedAnswer): EventStreamEvent[] {
+  end(_index: number, answer: Answer): EventStreamEvent[] {
     const [item] = this.#outputOf(answer);
     if (item === undefined) return [];
     const done = () => this.#event('response.output_item.done', { output_index: 0, item });
@@ -91,8 +89,8 @@ export class ResponsesWriter implements AnswerWriter {
     ];
   }
 
-  close(answers: readonly [FinishedAnswer, ...FinishedAnswer[]]): EventStreamEvent[] {
-    const isCut = answers[0].answer.finishReason === 'length';
+  close(answers: readonly [Answer, ...Answer[]]): EventStreamEvent[] {
+    const isCut = answers[0].finishReason === 'length';
     const type = isCut ? 'response.incomplete' : 'response.completed';
     return [this.#event(type, { response: this.whole(answers) })];
   }

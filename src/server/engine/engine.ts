@@ -1,8 +1,8 @@
 /** The engine as the server knows it: started, watched, and started again when its process ends. */
 
 import { CogVLM2Error } from '../../errors.ts';
-import type { AnswerStream } from '../../generate/answer-stream.ts';
-import type { ModelInfo, Progress } from '../../index.ts';
+import { AnswerStream, type Emit } from '../../generate/answer-stream.ts';
+import type { Answer, ModelInfo, Progress, SequenceState } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { EngineLink, errorOf } from './link.ts';
 import type { EngineProcess } from './process.ts';
@@ -19,6 +19,9 @@ export interface EngineWatcher {
 /** How long a process must have answered until a crash counts as the first again. */
 const STABLE_MS = 60_000;
 
+/** How long a request without any text waits for an engine that is started again. */
+const RESTART_GRACE_MS = 5_000;
+
 export class Engine {
   readonly #startProcess: () => EngineProcess;
   readonly #options: EngineLoadOptions;
@@ -28,6 +31,8 @@ export class Engine {
   #info: ModelInfo | undefined;
   #loaded = 0;
   #restarts = 0;
+  /** Requests that wait for an engine that is started again; null is told when there will be none. */
+  readonly #waiting = new Set<(link: EngineLink | null) => void>();
   #crashesInARow = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -63,9 +68,17 @@ export class Engine {
     return this.#info;
   }
 
-  /** @throws ApiError model_loading; through the stream engine_stopped, and CogVLM2Error those of `ask` */
-  ask(request: AskRequest, signal: AbortSignal): AnswerStream {
-    return this.#ready().ask(request, signal);
+  /**
+   * One answer. While it has no text yet, it survives an engine that is back within `RESTART_GRACE_MS`: the request is
+   * sent again. One that was not queued any more is sent again once only, since it may be what ends the engine.
+   * @param onState is told each state that the engine's scheduler gives the answer
+   * @throws ApiError model_loading; through the stream engine_stopped, and CogVLM2Error those of `ask`
+   */
+  ask(request: AskRequest, signal: AbortSignal, onState: (state: SequenceState) => void): AnswerStream {
+    this.#checkLoaded();
+    return new AnswerStream((emit, left) =>
+      this.#askAgain(request, AbortSignal.any([signal, left]), emit, onState),
+    );
   }
 
   /** @throws ApiError model_loading, engine_stopped, and CogVLM2Error those of what is called */
@@ -73,7 +86,14 @@ export class Engine {
     name: K,
     ...args: Parameters<EngineCalls[K]>
   ): Promise<ReturnType<EngineCalls[K]>> {
-    return this.#ready().call(name, ...args);
+    this.#checkLoaded();
+    const link = await this.#linkSoon();
+    try {
+      return await link.call(name, ...args);
+    } catch (error) {
+      if (!isEngineStopped(error)) throw error;
+      return (await this.#linkSoon()).call(name, ...args);
+    }
   }
 
   /** What the engine says of itself; null while there is none to ask. */
@@ -84,12 +104,68 @@ export class Engine {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#restartTimer);
+    for (const onLink of [...this.#waiting]) onLink(null);
     this.#process?.kill();
   }
 
-  #ready(): EngineLink {
-    if (this.#link === undefined) throw this.#notReady();
-    return this.#link;
+  async #askAgain(
+    request: AskRequest,
+    signal: AbortSignal,
+    emit: Emit,
+    onState: (state: SequenceState) => void,
+  ): Promise<Answer> {
+    let resends = 0;
+    for (;;) {
+      const link = await this.#linkSoon(signal);
+      let [isQueued, hasText] = [true, false];
+      try {
+        return await link.ask(request, signal, {
+          onState: (state) => {
+            isQueued = state === 'queued';
+            onState(state);
+          },
+          onEvent: (event) => {
+            hasText ||= event.type === 'text';
+            emit(event);
+          },
+        });
+      } catch (error) {
+        const canGoOn = isEngineStopped(error) && !hasText && !signal.aborted && !this.#stopped;
+        if (!canGoOn || (!isQueued && ++resends > 1)) throw error;
+        onState('queued');
+      }
+    }
+  }
+
+  /** @throws ApiError model_loading before the first load is complete */
+  #checkLoaded(): void {
+    if (this.#info === undefined) throw this.#notReady();
+  }
+
+  /** The engine, now or when it is back. @throws ApiError engine_stopped after `RESTART_GRACE_MS`; the signal's reason */
+  #linkSoon(signal?: AbortSignal): Promise<EngineLink> {
+    if (this.#link) return Promise.resolve(this.#link);
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#waiting.delete(onLink);
+      };
+      const onLink = (link: EngineLink | null) => {
+        end();
+        if (link) resolve(link);
+        else reject(engineStopped());
+      };
+      const onAbort = () => {
+        end();
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => onLink(null), RESTART_GRACE_MS);
+      this.#waiting.add(onLink);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal?.aborted) onAbort();
+      else if (this.#stopped) onLink(null);
+    });
   }
 
   #notReady(): ApiError {
@@ -114,6 +190,7 @@ export class Engine {
           this.#loaded = 1;
           this.#link = link;
           this.#info = message.info;
+          for (const onLink of [...this.#waiting]) onLink(link);
           resolve(message.info);
         } else if (message.type === 'unloadable') {
           reject(errorOf(message.failure));
@@ -121,14 +198,7 @@ export class Engine {
         }
       });
       child.onClose((why) => {
-        const headers = { 'retry-after': '1' };
-        link.close(
-          new ApiError(
-            'engine_stopped',
-            'The engine stopped while this was being answered; it is being started again.',
-            { headers },
-          ),
-        );
+        link.close(engineStopped());
         reject(
           new CogVLM2Error(
             'engine_unavailable',
@@ -163,4 +233,16 @@ export class Engine {
 /** At once, then 1 s, 2 s, 4 s and so on, at most 30 s. */
 export function pauseBeforeRestart(crashesBefore: number): number {
   return crashesBefore === 0 ? 0 : Math.min(30_000, 1_000 * 2 ** (crashesBefore - 1));
+}
+
+function engineStopped(): ApiError {
+  return new ApiError(
+    'engine_stopped',
+    'The engine stopped while this was being answered; it is being started again.',
+    { headers: { 'retry-after': '1' } },
+  );
+}
+
+function isEngineStopped(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'engine_stopped';
 }

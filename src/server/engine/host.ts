@@ -1,6 +1,6 @@
 /** The engine's side of the line: one model, and the answers that are being made with it. */
 import { CogVLM2Error } from '../../errors.ts';
-import type { LoadOptions } from '../../index.ts';
+import type { LoadOptions, SequenceState } from '../../index.ts';
 import type {
   AskRequest,
   EngineCalls,
@@ -46,16 +46,16 @@ class Host {
   async #answer(id: number, { image, question, history, options }: AskRequest): Promise<void> {
     const stop = new AbortController();
     this.#running.set(id, stop);
-    const conversation = this.#model.chat(image, history);
+    const onState = (state: SequenceState) => this.#port.send({ type: 'state', id, state });
+    const { signal } = stop;
     try {
-      for await (const event of conversation.ask(question, { ...options, signal: stop.signal })) {
+      for await (const event of this.#model.ask(image, question, { ...options, history, signal, onState })) {
         this.#port.send({ type: 'event', id, event });
       }
     } catch (error) {
       this.#port.send({ type: 'failed', id, failure: failureOf(error) });
     } finally {
       this.#running.delete(id);
-      conversation.dispose();
     }
   }
 
@@ -70,7 +70,7 @@ class Host {
 
   readonly #calls: EngineCalls = {
     check: (hasImage, { question, history, options }) =>
-      this.#model.check(hasImage, question, history, options),
+      this.#model.check(hasImage, question, { ...options, history }),
     tokenize: (text) => this.#model.tokenize(text),
     detokenize: (ids) => this.#model.detokenize(ids),
     stats: () => ({

@@ -1,11 +1,11 @@
 /** The server's side of the line, for one life of the engine's process. */
 
 import { CogVLM2Error } from '../../errors.ts';
-import { AnswerStream } from '../../generate/answer-stream.ts';
-import type { Answer, AnswerEvent } from '../../index.ts';
+import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
 import type { AskRequest, EngineCalls, Failure, FromEngine, Port, ToEngine } from './protocol.ts';
 
 interface Pending {
+  onState(state: SequenceState): void;
   onEvent(event: AnswerEvent): void;
   onValue(value: unknown): void;
   onFailure(error: Error): void;
@@ -21,26 +21,29 @@ export class EngineLink {
     port.onMessage((message) => {
       if (!('id' in message)) return;
       const pending = this.#pending.get(message.id);
-      if (message.type === 'event') pending?.onEvent(message.event);
+      if (message.type === 'state') pending?.onState(message.state);
+      else if (message.type === 'event') pending?.onEvent(message.event);
       else if (message.type === 'value') pending?.onValue(message.value);
       else pending?.onFailure(errorOf(message.failure));
     });
   }
 
-  /** One answer. It ends when the engine says so: after a stop, when its slot is free. */
-  ask(request: AskRequest, signal: AbortSignal): AnswerStream {
-    return new AnswerStream((emit, left) => {
-      const stopped = AbortSignal.any([signal, left]);
-      return this.#exchange<Answer>(
-        (id) => ({ type: 'ask', id, request }),
-        stopped,
-        (resolve, reject) => ({
-          onEvent: (event) => (event.type === 'done' ? resolve(event.answer) : emit(event)),
-          onValue: () => {},
-          onFailure: reject,
-        }),
-      );
-    });
+  /** One answer. It ends when the engine says so: after a stop, when its KV memory is free. */
+  ask(
+    request: AskRequest,
+    signal: AbortSignal,
+    { onState, onEvent }: Pick<Pending, 'onState' | 'onEvent'>,
+  ): Promise<Answer> {
+    return this.#exchange<Answer>(
+      (id) => ({ type: 'ask', id, request }),
+      signal,
+      (resolve, reject) => ({
+        onState,
+        onEvent: (event) => (event.type === 'done' ? resolve(event.answer) : onEvent(event)),
+        onValue: () => {},
+        onFailure: reject,
+      }),
+    );
   }
 
   call<K extends keyof EngineCalls>(
@@ -51,6 +54,7 @@ export class EngineLink {
       (id) => ({ type: 'call', id, name, args }),
       undefined,
       (resolve, reject) => ({
+        onState: () => {},
         onEvent: () => {},
         // The one place where a value off the line gets its type back: by the name that was called.
         onValue: (value) => resolve(value as ReturnType<EngineCalls[K]>),

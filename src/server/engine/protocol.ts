@@ -11,6 +11,7 @@ import type {
   ModelInfo,
   Progress,
   PromptSize,
+  SequenceState,
   Stats,
   Turn,
 } from '../../index.ts';
@@ -22,7 +23,7 @@ export interface AskRequest {
   image: Uint8Array | null;
   question: string;
   history: readonly Turn[];
-  options: Omit<GenerateOptions, 'signal'>;
+  options: Omit<GenerateOptions, 'signal' | 'onState' | 'history'>;
 }
 
 /** What can be asked of the engine besides answers: one value for one call. */
@@ -57,6 +58,7 @@ export type FromEngine =
   | { type: 'loading'; progress: Progress }
   | { type: 'ready'; info: ModelInfo }
   | { type: 'unloadable'; failure: Failure }
+  | { type: 'state'; id: number; state: SequenceState }
   | { type: 'event'; id: number; event: AnswerEvent }
   | { type: 'value'; id: number; value: unknown }
   | { type: 'failed'; id: number; failure: Failure };
@@ -71,4 +73,4 @@ export interface Port<Out, In> {
 }
 
 /** The part of the model that the engine's process uses. */
-export type HostedModel = Pick<CogVLM2, 'info' | 'chat' | 'check' | 'tokenize' | 'detokenize' | 'stats'>;
+export type HostedModel = Pick<CogVLM2, 'info' | 'ask' | 'check' | 'tokenize' | 'detokenize' | 'stats'>;

@@ -21,7 +21,7 @@ export function chatRoutes(app: App, parts: AppParts): void {
   }
   app.post('/v1/cancel/:id', (c) => {
     const id = c.req.param('id');
-    parts.running.cancel(id, c.get('client'));
+    parts.requests.cancel(id, c.get('client'));
     return c.json({ id, cancelled: true });
   });
 }

@@ -75,7 +75,7 @@ function modifiedAt(path: string): number | undefined {
 }
 
 /** For clients that show settings and limits, such as the chat page. */
-function props({ engine, rules, queue, facts, bodyLimits }: AppParts) {
+function props({ engine, rules, admission, facts, bodyLimits }: AppParts) {
   const { info } = engine;
   return {
     model: rules.names[0],
@@ -86,7 +86,7 @@ function props({ engine, rules, queue, facts, bodyLimits }: AppParts) {
     modalities: { vision: true, audio: false },
     chat_template: 'Question: {question} Answer: {answer}\nQuestion: {question} Answer:',
     n_ctx: info.contextSize,
-    total_slots: queue.limits.parallel,
+    total_slots: admission.limits.parallel,
     default_generation_settings: {
       temperature: 0,
       top_k: 0,
@@ -108,7 +108,7 @@ function props({ engine, rules, queue, facts, bodyLimits }: AppParts) {
       max_body_bytes: bodyLimits.maxBytes,
       max_json_bytes: bodyLimits.maxJsonBytes,
       max_answer_tokens: Number.isFinite(rules.maxAnswerTokens) ? rules.maxAnswerTokens : info.contextSize,
-      max_queue: queue.limits.maxWaiting,
+      max_queue: admission.limits.maxWaiting,
       time_limit_seconds: rules.timeLimitMs / 1000,
     },
   };

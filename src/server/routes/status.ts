@@ -3,7 +3,7 @@ import { compress } from 'hono/compress';
 import type { App, AppParts } from '../app-parts.ts';
 
 export function statusRoutes(app: App, parts: AppParts): void {
-  const { engine, queue, running, metrics, page } = parts;
+  const { engine, requests, metrics, page } = parts;
   app.get('/livez', (c) => c.json({ status: 'ok' }));
   for (const path of ['/health', '/v1/health']) {
     app.get(path, (c) => {
@@ -13,9 +13,9 @@ export function statusRoutes(app: App, parts: AppParts): void {
   }
   app.get('/slots', async (c) =>
     c.json({
-      running: queue.running,
-      waiting: queue.waiting,
-      requests: running.list(),
+      running: requests.running,
+      waiting: requests.waiting,
+      requests: requests.list(),
       engine: { restarts: engine.restarts, ...(await engine.stats()) },
     }),
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commonPrefix } from '../../src/generate/prefix.ts';
+import { commonPrefix } from '../../src/generate/prefix-cache.ts';
 import { buildPrompt } from '../../src/text/prompt.ts';
 import { byteTokenizer } from './scripted.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chunkRows, leadAfter, nextTurn } from '../../src/generate/turns.ts';
+import { chunkRows, leadAfter, nextWork } from '../../src/generate/device-policy.ts';
 
 const served = (...times: number[]) => times.map((servedMs) => ({ servedMs }));
 
@@ -13,7 +13,7 @@ describe('whose turn it is', () => {
     ['tokens, after a long piece of work', 1, [9], 9, 'decode'],
     ['work, when tokens have had as much', 1, [9], 0, 0],
   ] as const)('%s', (_, decoding, works, leadMs, wanted) => {
-    expect(nextTurn(decoding, served(...works), leadMs)).toBe(wanted);
+    expect(nextWork(decoding, served(...works), leadMs)).toBe(wanted);
   });
 
   /** Runs the policy against a clock. @returns the share of the time that tokens had, and each work's time. */
@@ -21,7 +21,7 @@ describe('whose turn it is', () => {
     const works = served(...pieces.map(() => 0));
     let [lead, tokensMs, longestWaitMs, waitMs] = [0, 0, 0, 0];
     for (let now = 0; now < totalMs; ) {
-      const turn = nextTurn(1, works, lead);
+      const turn = nextWork(1, works, lead);
       const tookMs = turn === 'decode' ? stepMs : pieces[turn!]!;
       if (turn === 'decode') [tokensMs, waitMs] = [tokensMs + tookMs, 0];
       else [works[turn!]!.servedMs, waitMs] = [works[turn!]!.servedMs + tookMs, waitMs + tookMs];

@@ -1,14 +1,14 @@
 import type { Prompt } from '../text/prompt.ts';
 
-/** What the KV cache holds: the rows that were run, and which picture its image rows are of. */
+/** What a KV cache holds: the ids of its rows, and which image its image rows are of. */
 export interface CachedRows {
   ids: number[];
   imageKey: string | null;
 }
 
 /**
- * How many rows of the prompt the cache already holds. The last row is always run again, because its logits are
- * what the answer begins with; an image is kept whole or not at all.
+ * How many rows of the prompt the cache already holds. The last row of a prompt is always run again, because the answer
+ * begins with its logits; an image is kept whole or not at all.
  */
 export function commonPrefix(cached: CachedRows, prompt: Prompt, imageKey: string | null): number {
   const { ids, image } = prompt;
@@ -16,11 +16,11 @@ export function commonPrefix(cached: CachedRows, prompt: Prompt, imageKey: strin
   let length = 0;
   while (length < most && cached.ids[length] === ids[length]) length++;
   if (cached.imageKey === imageKey && (!image || length >= image.end)) return length;
-  // Both begin with bos; behind it stands another picture, or a picture on one side only.
+  // Both begin with bos; after it comes another image, or an image on one side only.
   return Math.min(length, 1);
 }
 
-/** What a cache holds that has run the first `length` rows of a prompt. */
+/** What a cache holds after the first `length` rows of a prompt were run. */
 export function rowsOf(prompt: Prompt, length: number, imageKey: string | null): CachedRows {
   return { ids: Array.from(prompt.ids.subarray(0, length)), imageKey: length > 1 ? imageKey : null };
 }

@@ -1,0 +1,75 @@
+/** One question from its options to its answer: checked, queued, its image encoded where needed, generated. */
+import type { GrammarMasks } from '../grammar/masks.ts';
+import type { ImageSource } from '../image/source.ts';
+import { EncodedImage } from '../model/encoded-image.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { Emit } from './answer-stream.ts';
+import { generate } from './generate.ts';
+import { asAborted, type Pictures } from './pictures.ts';
+import type { PromptBuilder } from './prepare-request.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Answer, GenerateOptions, Progress } from './types.ts';
+
+/** What answers are made with. */
+export interface Answering {
+  scheduler: Scheduler;
+  prompts: PromptBuilder;
+  masks: GrammarMasks;
+  pictures: Pictures;
+  tokenizer: Tokenizer;
+  eosIds: readonly number[];
+  /** @throws CogVLM2Error `disposed`. */
+  checkAlive: () => void;
+}
+
+export interface Question {
+  image: EncodedImage | ImageSource | null;
+  question: string;
+  options: GenerateOptions;
+  /** Takes over the image that was encoded for the question, and encodes it even where it is not needed. */
+  keepImage?: ((encoded: EncodedImage) => void) | undefined;
+}
+
+/** @throws CogVLM2Error those of `CogVLM2.ask`. */
+export async function answerQuestion(
+  { scheduler, prompts, masks, pictures, tokenizer, eosIds, checkAlive }: Answering,
+  { image: source, question, options, keepImage }: Question,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Answer> {
+  checkAlive();
+  const startedAt = performance.now();
+  const request = prompts.prepare(source !== null, question, options);
+  const { prompt, grammar, answerStart, maxTokens } = request;
+  const mask = grammar && (await asAborted(signal, () => masks.start(grammar, answerStart, signal)));
+  const given = source instanceof EncodedImage ? source : null;
+  const givenTokens = given?.state ?? null;
+  const file = source === null || source instanceof EncodedImage ? null : await pictures.read(source, signal);
+  checkAlive();
+  using sequence = await scheduler.submit({
+    client: options.client ?? '',
+    prompt,
+    imageKey: given?.contentKey ?? file?.contentKey ?? null,
+    tokens: prompt.ids.length + maxTokens,
+    signal,
+    onState: options.onState,
+  });
+  checkAlive();
+  const { holdsImage } = sequence;
+  const onProgress = (progress: Progress) => emit({ type: 'progress', progress });
+  const encoded = file && (keepImage || !holdsImage) ? await pictures.encode(file, onProgress, signal) : null;
+  if (encoded) keepImage?.(encoded);
+  try {
+    const image = holdsImage ? null : (givenTokens ?? encoded?.state ?? null);
+    const answer = await generate(sequence, { request, mask, image, tokenizer, eosIds, emit, startedAt });
+    if (file) answer.timings.imageMs = encoded?.imageMs ?? file.readMs;
+    answer.timings.visionMs = encoded?.visionMs ?? 0;
+    const asked = given ?? file;
+    if (asked) answer.warnings = [...pictures.warningsOf(asked)];
+    if (holdsImage) answer.imageOrigin = 'prefix';
+    else if (source !== null) answer.imageOrigin = encoded?.origin ?? 'memory';
+    return answer;
+  } finally {
+    if (!keepImage) encoded?.dispose();
+  }
+}

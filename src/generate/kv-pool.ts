@@ -1,0 +1,105 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { KvCache } from '../model/kv-cache.ts';
+import type { Prompt } from '../text/prompt.ts';
+import { chooseCache, type KvLimits } from './kv-policy.ts';
+import { type CachedRows, commonPrefix, rowsOf } from './prefix-cache.ts';
+
+/** The KV cache of one sequence and the record of what is in it. */
+export interface SequenceCache {
+  readonly cache: KvCache;
+  rows: CachedRows;
+}
+
+/** A prompt as the prefix cache compares it. */
+export interface CachePrompt {
+  prompt: Prompt;
+  imageKey: string | null;
+}
+
+interface Entry extends SequenceCache {
+  isInUse: boolean;
+  lastUsed: number;
+}
+
+/**
+ * The KV memory. A cache that its sequence has left keeps its rows as a prefix cache: a later prompt that begins alike
+ * takes it over or copies from it.
+ */
+export class KvPool {
+  readonly limits: KvLimits;
+  readonly #newCache: (capacity: number) => KvCache;
+  #entries: Entry[] = [];
+  #uses = 0;
+
+  constructor(limits: KvLimits, newCache: (capacity: number) => KvCache) {
+    this.limits = limits;
+    this.#newCache = newCache;
+  }
+
+  /** Tokens that the caches have room for: of sequences that run, and of all. */
+  get tokens(): { inUse: number; allocated: number } {
+    const sum = (entries: readonly Entry[]) =>
+      entries.reduce((total, { cache }) => total + cache.capacity, 0);
+    return { inUse: sum(this.#entries.filter(({ isInUse }) => isInUse)), allocated: sum(this.#entries) };
+  }
+
+  /**
+   * A cache for a sequence of up to `tokens` tokens, or null while there is no room for it.
+   * @throws CogVLM2Error `out_of_memory`.
+   */
+  acquire({ prompt, imageKey }: CachePrompt, tokens: number): SequenceCache | null {
+    const facts = this.#entries.map(({ cache, rows, isInUse, lastUsed }) => ({
+      isInUse,
+      capacity: cache.capacity,
+      rows: rows.ids.length,
+      prefix: commonPrefix(rows, prompt, imageKey),
+      lastUsed,
+    }));
+    const choice = chooseCache(facts, tokens, this.limits);
+    if (choice === null) return null;
+    if ('use' in choice) return this.#use(this.#entries[choice.use]);
+    for (const index of choice.evict) this.#entries[index]?.cache[Symbol.dispose]();
+    this.#entries = this.#entries.filter((_, index) => !choice.evict.includes(index));
+    const rows = { ids: [], imageKey: null };
+    this.#entries.push({ cache: this.#newCache(choice.capacity), rows, isInUse: false, lastUsed: 0 });
+    return this.#use(this.#entries.at(-1));
+  }
+
+  release(cache: SequenceCache): void {
+    const entry = this.#entries.find((each) => each === cache);
+    if (!entry) return;
+    entry.isInUse = false;
+    entry.lastUsed = ++this.#uses;
+  }
+
+  /** The cache with the longest prefix of a prompt. */
+  longestPrefix({ prompt, imageKey }: CachePrompt): { cache: SequenceCache | null; length: number } {
+    let best: { cache: SequenceCache | null; length: number } = { cache: null, length: 0 };
+    for (const cache of this.#entries) {
+      const length = commonPrefix(cache.rows, prompt, imageKey);
+      if (length > best.length) best = { cache, length };
+    }
+    return best;
+  }
+
+  /** Copies the first `length` rows of a prompt from one cache to another: far cheaper than running them. */
+  async copyPrefix(
+    from: SequenceCache,
+    into: SequenceCache,
+    { prompt, imageKey }: CachePrompt,
+    length: number,
+  ): Promise<void> {
+    const own = commonPrefix(into.rows, prompt, imageKey);
+    into.rows = rowsOf(prompt, own, imageKey);
+    into.cache.length = own;
+    // The copy is queued on the device before anything else can change either cache.
+    await into.cache.copyFrom(from.cache, length);
+    into.rows = rowsOf(prompt, length, imageKey);
+  }
+
+  #use(entry: Entry | undefined): Entry {
+    if (!entry) throw new CogVLM2Error('engine_bug', 'The KV policy chose a cache that does not exist.');
+    entry.isInUse = true;
+    return entry;
+  }
+}

@@ -1,0 +1,95 @@
+import { CogVLM2Error } from '../errors.ts';
+import { type AnswerGrammar, answerGrammar } from '../grammar/answer-grammar.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { buildPrompt, type Prompt } from '../text/prompt.ts';
+import { StopStrings } from '../text/stop-strings.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { checkLogprobs } from './logprobs.ts';
+import { checkSeed, freshSeed } from './random.ts';
+import { checkSampling, type Sampling } from './sampler.ts';
+import type { GenerateOptions } from './types.ts';
+
+/** A question whose options are checked and whose prompt is built. */
+export interface PreparedRequest {
+  prompt: Prompt;
+  sampling: Sampling;
+  seed: number;
+  stops: StopStrings;
+  grammar: AnswerGrammar | null;
+  answerStart: string;
+  /** How many alternatives to report for each token; undefined is none of it. */
+  logprobs: number | undefined;
+  maxTokens: number;
+}
+
+const defaultMaxTokens = 2048;
+/** Prompts kept for a request that was only measured before. */
+const mostPrompts = 32;
+
+/** Builds prompts. One that was built to be measured is not built again to be answered. */
+export class PromptBuilder {
+  readonly #config: ModelConfig;
+  readonly #tokenizer: Tokenizer;
+  readonly #contextSize: number;
+  readonly #prompts = new Map<string, Prompt>();
+
+  constructor(config: ModelConfig, tokenizer: Tokenizer, contextSize: number) {
+    this.#config = config;
+    this.#tokenizer = tokenizer;
+    this.#contextSize = contextSize;
+  }
+
+  /**
+   * Everything that is checked before any work is done.
+   * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
+   */
+  prepare(hasImage: boolean, question: string, options: GenerateOptions): PreparedRequest {
+    if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
+    const sampling = checkSampling(options);
+    checkLogprobs(options.logprobs);
+    const stops = new StopStrings([options.stop ?? []].flat());
+    const seed = checkSeed(options.seed ?? freshSeed());
+    const grammar = options.format ? answerGrammar(options.format) : null;
+    const prompt = this.#promptOf(hasImage, question, options);
+    const maxTokens = this.#maxTokensOf(hasImage, prompt, options.maxTokens);
+    const { answerStart = '', logprobs } = options;
+    return { prompt, sampling, seed, stops, grammar, answerStart, logprobs, maxTokens };
+  }
+
+  #promptOf(hasImage: boolean, query: string, options: GenerateOptions): Prompt {
+    const { template = this.#config.template, history = [], answerStart = '' } = options;
+    const key = JSON.stringify([hasImage, template, query, history, answerStart]);
+    const prompt =
+      this.#prompts.get(key) ??
+      buildPrompt(this.#tokenizer, {
+        template,
+        query,
+        history,
+        answerStart,
+        imageTokenCount: hasImage ? this.#config.vision.imageTokens : 0,
+        bosId: this.#config.bosId,
+        padId: this.#config.padId,
+      });
+    this.#prompts.delete(key);
+    this.#prompts.set(key, prompt);
+    if (this.#prompts.size > mostPrompts) this.#prompts.delete(this.#prompts.keys().next().value ?? '');
+    return prompt;
+  }
+
+  #maxTokensOf(hasImage: boolean, { ids }: Prompt, wanted: number | undefined): number {
+    const room = this.#contextSize - ids.length;
+    const maxTokens = wanted ?? Math.min(defaultMaxTokens, Math.max(1, room));
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) {
+      throw new CogVLM2Error('invalid_value', `maxTokens must be a whole number above 0; got ${maxTokens}.`);
+    }
+    if (maxTokens <= room) return maxTokens;
+    const image = hasImage ? ` (${this.#config.vision.imageTokens} of them for the image)` : '';
+    const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
+    // Clients know the error by its words: litellm by "maximum context length", LangChain by "prompt is too long".
+    throw new CogVLM2Error(
+      'context_length_exceeded',
+      `This model's maximum context length is ${this.#contextSize} tokens. However, the prompt is too long: it has ${ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,
+      { details: { promptTokens: ids.length, contextSize: this.#contextSize } },
+    );
+  }
+}

@@ -1,0 +1,117 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { State } from '../model/state.ts';
+import type { CachePrompt, SequenceCache } from './kv-pool.ts';
+import { commonPrefix } from './prefix-cache.ts';
+
+/**
+ * - `queued`: waits for KV memory and its client's turn.
+ * - `encoding`: has KV memory; its image is encoded, or waits for that.
+ * - `prefilling`: its prompt is run, or waits for a sequence that runs the same rows.
+ * - `decoding`: its tokens are drawn.
+ * - `finished`: has given its KV memory back.
+ */
+export type SequenceState = 'queued' | 'encoding' | 'prefilling' | 'decoding' | 'finished';
+
+export interface SequenceRequest extends CachePrompt {
+  client: string;
+  /** Of prompt and answer together. */
+  tokens: number;
+  signal: AbortSignal;
+  onState?: ((state: SequenceState) => void) | undefined;
+}
+
+export interface PrefillRequest {
+  /** The image's tokens, unless the cache holds the image already. */
+  image: State<'imageTokens'> | null;
+  onTokens: (done: number, total: number) => void;
+}
+
+/** What a sequence asks of its scheduler. */
+export interface SequenceScheduler {
+  prefill(sequence: Sequence, request: PrefillRequest): Promise<Float32Array>;
+  step(sequence: Sequence, id: number, position: number): Promise<Float32Array>;
+  finish(sequence: Sequence): void;
+}
+
+/** One answer, as the scheduler sees it. Whoever has it disposes it in the end. */
+export class Sequence {
+  readonly request: SequenceRequest;
+  /** Later sequences have larger numbers. */
+  readonly order: number;
+  readonly queuedAt = performance.now();
+  /** How long it was queued. */
+  queueMs = 0;
+  readonly #scheduler: SequenceScheduler;
+  readonly #onPrefilled: (() => void)[] = [];
+  #state: SequenceState = 'queued';
+  #cache: SequenceCache | null = null;
+
+  constructor(scheduler: SequenceScheduler, request: SequenceRequest, order: number) {
+    this.#scheduler = scheduler;
+    this.request = request;
+    this.order = order;
+  }
+
+  get state(): SequenceState {
+    return this.#state;
+  }
+
+  /** @throws CogVLM2Error `engine_bug` before it is admitted. */
+  get cache(): SequenceCache {
+    if (!this.#cache)
+      throw new CogVLM2Error('engine_bug', 'A sequence has no KV memory before it is admitted.');
+    return this.#cache;
+  }
+
+  /** Rows of the prompt that are in the cache. */
+  get cachedTokens(): number {
+    return commonPrefix(this.cache.rows, this.request.prompt, this.request.imageKey);
+  }
+
+  /** Whether the cache has the rows of the prompt's image, so that the image need not be encoded. */
+  get holdsImage(): boolean {
+    const { image } = this.request.prompt;
+    return image !== null && this.cachedTokens >= image.end;
+  }
+
+  /** Whether rows of its prompt are still going to be run. */
+  get isBeforeDecoding(): boolean {
+    return this.#state === 'encoding' || this.#state === 'prefilling';
+  }
+
+  /** The scheduler gives it KV memory. */
+  admit(cache: SequenceCache): void {
+    this.#cache = cache;
+    this.queueMs = performance.now() - this.queuedAt;
+    this.enter(this.request.prompt.image !== null && !this.holdsImage ? 'encoding' : 'prefilling');
+  }
+
+  enter(state: SequenceState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.request.onState?.(state);
+    if (!this.isBeforeDecoding) for (const wake of this.#onPrefilled.splice(0)) wake();
+  }
+
+  /** Resolves when its prompt is in its cache, or never will be. */
+  prefilled(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isBeforeDecoding) this.#onPrefilled.push(resolve);
+      else resolve();
+    });
+  }
+
+  /** Runs what the cache lacks of the prompt. @returns the logits of its last row. @throws the signal's reason */
+  prefill(request: PrefillRequest): Promise<Float32Array> {
+    return this.#scheduler.prefill(this, request);
+  }
+
+  /** Runs one token at the end of the cache. @returns its logits. @throws the signal's reason */
+  step(id: number, position: number): Promise<Float32Array> {
+    return this.#scheduler.step(this, id, position);
+  }
+
+  [Symbol.dispose](): void {
+    this.#scheduler.finish(this);
+  }
+}
