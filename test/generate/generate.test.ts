@@ -203,7 +203,7 @@ describe('what is refused before any work', () => {
       'an answer longer than the room',
       { capacity: 50, maxTokens: 40 },
       'context_length_exceeded',
-      [`${prompt} tokens`, 'may have 40', 'context is 50', `Lower maxTokens to ${50 - prompt}`],
+      [`${prompt} tokens`, 'may have 40', 'context length is 50 tokens', `Lower maxTokens to ${50 - prompt}`],
     ],
     [
       'a question longer than the context',
