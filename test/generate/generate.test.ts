@@ -209,13 +209,13 @@ describe('what is refused before any work', () => {
       'a question longer than the context',
       { capacity: prompt - 5, question: 'How many?' },
       'context_length_exceeded',
-      [`${prompt} tokens`, `context is ${prompt - 5}`, 'Shorten the text.'],
+      [`${prompt} tokens`, `context length is ${prompt - 5} tokens`, 'Shorten the text.'],
     ],
     [
       'a picture that does not fit',
       { capacity: prompt + 2, imageKey: 'a' },
       'context_length_exceeded',
-      [`${prompt + 6} tokens (6 of them for the image)`, `context is ${prompt + 2}`],
+      [`${prompt + 6} tokens (6 of them for the image)`, `context length is ${prompt + 2} tokens`],
     ],
   ] as const)('%s', async (_, options, code, parts) => {
     const error = await rejected(run(model, options));
