@@ -1,4 +1,4 @@
-/** What a command is: words for the help, one schema for its options, and a function. */
+/** A command: texts for the help, one schema for its options, and a function. */
 import type { z } from 'zod';
 import type { Library } from './library.ts';
 import type { Terminal } from './terminal.ts';
@@ -9,14 +9,14 @@ export interface Context {
 }
 
 export interface Argument {
-  /** As the usage line shows it, in capitals. */
+  /** In capitals, as in the usage line. */
   name: string;
   about: string;
-  /** Refused without it before the command runs. */
+  /** Without it, the command does not run. */
   required?: boolean;
-  /** May be left out; the usage line shows brackets. With neither, the command itself judges. */
+  /** Shown in brackets. With neither flag, the command itself checks the argument. */
   optional?: boolean;
-  /** Takes all the words that are left. */
+  /** Takes all remaining words. */
   variadic?: boolean;
 }
 
@@ -32,13 +32,13 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   arguments: readonly Argument[];
   options: S;
   examples: readonly Example[];
-  /** Markdown for docs/cli.md: what the tables do not say. */
+  /** Markdown for docs/cli.md that the tables do not cover. */
   notes: string;
-  /** Resolves to the exit status when that is not 0; throws for everything that deserves a sentence. */
+  /** Resolves to the exit status. Throws an error for every failure that the user should read about. */
   run(args: readonly string[], options: z.output<S>, context: Context): Promise<number>;
 }
 
-/** Checks a command's `run` against its own schema, then forgets which schema that was. */
+/** Checks the type of `run` against the schema, then erases the schema's type. */
 export function defineCommand<S extends z.ZodObject>(command: Command<S>): Command {
   return command as unknown as Command;
 }

@@ -1,4 +1,4 @@
-/** The commands, in the order of the help. To add one: write its file in commands/ and name it here. */
+/** All commands, in the order of the help. To add one, write its file in commands/ and add it here. */
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { batch } from './commands/batch.ts';

@@ -1,4 +1,4 @@
-/** What `doctor` finds out. Nothing here throws: what does not work is reported as the sentence that says why. */
+/** The report of `doctor`. Nothing here throws: a part that fails is reported with its reason. */
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -13,7 +13,7 @@ import { formatBytes, renderTable } from './format.ts';
 import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
 
-/** A part that works, or the sentence why not. */
+/** A part that works, or the reason why not. */
 type Found<T> = { value: T } | { problem: string };
 
 export interface DoctorReport {
@@ -35,7 +35,7 @@ export interface DoctorReport {
   paths: { package: string; models: string; state: string | null };
   /** The COGVLM2_* variables that are set. */
   settings: Record<string, string>;
-  /** Variables that look like ours and are not. */
+  /** Unknown variables that begin with COGVLM2_. */
   unknownSettings: { name: string; didYouMean: string | null }[];
 }
 
@@ -130,7 +130,7 @@ export function renderReport(report: DoctorReport): string {
     ),
     ...report.unknownSettings.map(({ name, didYouMean }): [string, string] => [
       'warning',
-      `${name} is no variable of cogvlm2${didYouMean === null ? '' : ` (did you mean ${didYouMean}?)`}`,
+      `cogvlm2 has no variable ${name}${didYouMean === null ? '' : ` (did you mean ${didYouMean}?)`}`,
     ]),
   ];
   return renderTable(lines);
@@ -140,7 +140,7 @@ function partLines<T>(label: string, part: Found<T>, lines: (value: T) => string
   return labelled(label, 'problem' in part ? [`not working: ${part.problem}`] : lines(part.value));
 }
 
-/** How to add a GPU, where none is known. */
+/** How to add a GPU, if there is none. */
 function gpuLines({ libraries, devices }: DoctorReport): [string, string][] {
   if (!('value' in libraries) || !('value' in devices)) return [];
   if (devices.value.some(({ kind }) => kind !== 'cpu')) return [];
@@ -150,7 +150,7 @@ function gpuLines({ libraries, devices }: DoctorReport): [string, string][] {
   );
 }
 
-/** The label stands before the first line only. */
+/** Only the first line has the label. */
 function labelled(label: string, lines: readonly string[]): [string, string][] {
   return (lines.length === 0 ? ['none'] : lines).map((line, i) => [i === 0 ? label : '', line]);
 }

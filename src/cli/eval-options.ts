@@ -1,4 +1,4 @@
-/** What the commands of `eval` have in common: the profile, the judge, and where files go. */
+/** Options that the `eval` commands share: the profile and the judge. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { profiles } from '../eval/benchmarks.ts';
@@ -12,7 +12,7 @@ const inScoring = flagGroup('Scoring');
 export const profileOption = {
   profile: inScoring(
     z.enum(profiles).default('official'),
-    'Whose rules, where the reference scorers disagree.',
+    'Whose rules to use where the reference scorers disagree.',
     { value: 'NAME' },
   ),
 };
@@ -20,10 +20,10 @@ export const profileOption = {
 export const judgeOptions = {
   judge: inScoring(
     z.string().min(1).optional(),
-    'OpenAI-compatible server that judges what matching leaves undecided; without it, that counts as wrong.',
+    'OpenAI-compatible server that judges answers which matching cannot decide; by default these are wrong.',
     { value: 'URL' },
   ),
-  judgeModel: inScoring(z.string().min(1).optional(), "The judging model's name there.", { value: 'NAME' }),
+  judgeModel: inScoring(z.string().min(1).optional(), 'Name of the model at the judge.', { value: 'NAME' }),
 };
 
 interface JudgeChoice {
@@ -32,7 +32,7 @@ interface JudgeChoice {
   readonly quiet: boolean;
 }
 
-/** @throws CogVLM2Error `invalid_value` for half of a judge. */
+/** @throws CogVLM2Error `invalid_value` if only one of the two flags is given */
 export async function judgeFor(
   { judge: url, judgeModel: model, quiet }: JudgeChoice,
   { terminal, library }: Context,
@@ -52,7 +52,7 @@ export async function judgeFor(
   };
 }
 
-/** OpenAI's own key goes to OpenAI only. */
+/** The variable OPENAI_API_KEY is used for OpenAI only. */
 export function keyFor(
   url: string,
   variable: string,

@@ -17,19 +17,18 @@ export const EXIT_CODES = {
 
 export const EXIT_CODE_MEANINGS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
   ok: 'Done.',
-  unexpected: 'An error inside cogvlm2 or its engine; `--debug` shows where.',
+  unexpected: 'A bug in cogvlm2 or its engine; `--debug` prints the stack trace.',
   usage: 'Unknown command or flag, missing argument, or a value outside its limits.',
-  input:
-    'The picture (or another input file, or server) is not there, cannot be read, is damaged or too large.',
-  model: 'No model under that name, or its files are damaged or do not fit each other.',
-  context: 'Picture, question and answer do not fit the context.',
-  machine: 'The engine does not run on this machine, or there is not enough memory.',
-  output: 'Writing failed: disk full, or no permission.',
-  partial: 'Done, but some of many inputs got an error in the place of an answer, or have none.',
+  input: 'The image, another input file or a server is missing, unreadable, damaged or too large.',
+  model: 'No model of that name, or its files are damaged or inconsistent.',
+  context: 'Image, question and answer do not fit into the context.',
+  machine: 'The engine does not run on this machine, or there is too little memory.',
+  output: 'Writing failed: disk full or permission denied.',
+  partial: 'Done, but some inputs have an error instead of an answer.',
   interrupted: 'Stopped by Ctrl-C.',
 };
 
-/** Every error code of the library, so that a new one does not compile until it has an exit status. */
+/** A new error code does not compile until it has an exit status here. */
 const EXIT_OF_ERROR: Readonly<Record<ErrorCode, keyof typeof EXIT_CODES>> = {
   invalid_value: 'usage',
   invalid_json_schema: 'usage',
@@ -74,12 +73,12 @@ export function failureOf(error: unknown): Failure {
   }
   const message = error instanceof Error ? error.message : String(error);
   return {
-    sentence: `unexpected error: ${oneLine(message)} (--debug shows where)`,
+    sentence: `unexpected error: ${oneLine(message)} (--debug prints the stack trace)`,
     exitCode: EXIT_CODES.unexpected,
   };
 }
 
-/** `cogvlm2: …` as it is written to standard error. */
+/** `cogvlm2: …`, as written to standard error. */
 export function failureText(error: unknown, debug: boolean): string {
   const line = `cogvlm2: ${failureOf(error).sentence}\n`;
   if (!debug || !(error instanceof Error)) return line;

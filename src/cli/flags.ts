@@ -26,13 +26,13 @@ export interface Flag extends FlagNote {
   /** COGVLM2_MAX_TOKENS */
   env: string;
   kind: 'switch' | 'number' | 'text' | 'list';
-  /** Undefined when the schema leaves the value open. */
+  /** Undefined if the schema has no default. */
   defaultValue: unknown;
-  /** The words that an enum takes. */
+  /** The values of an enum. */
   choices: readonly string[];
 }
 
-/** Adds a field's words, so that a schema reads `threads: inModel(z.int().min(1).optional(), 'Threads …')`. */
+/** Adds the texts of a field: `threads: inModel(z.int().min(1).optional(), 'Threads …')`. */
 export function flagGroup(group: string) {
   return <T extends z.ZodType>(type: T, about: string, more: Pick<FlagNote, 'value' | 'short'> = {}): T => {
     flagNotes.add(type, { group, about, ...more });
@@ -43,7 +43,7 @@ export function flagGroup(group: string) {
 export function flagsOf(schema: z.ZodObject): Flag[] {
   return Object.entries(schema.shape).map(([key, type]) => {
     const note = flagNotes.get(type as z.ZodType);
-    if (note === undefined) throw new TypeError(`The option ${key} has no words: add it with flagGroup.`);
+    if (note === undefined) throw new TypeError(`The option ${key} has no help text: add it with flagGroup.`);
     const { inner, defaultValue } = unwrap(type as z.ZodType);
     const kind = kindOf(inner);
     const kebab = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -74,10 +74,10 @@ function kindOf(type: z.ZodType): Flag['kind'] {
   return 'text';
 }
 
-/** What was written, by key of the schema: text for most flags, a boolean for a switch, texts for a list. */
+/** Values from the command line by key of the schema: text for most flags, a boolean for a switch, texts for a list. */
 export type WrittenValues = Readonly<Record<string, unknown>>;
 
-/** @throws CogVLM2Error invalid_value, naming the flag or the variable that the value came from */
+/** Flags override environment variables, which override defaults. @throws CogVLM2Error invalid_value with the flag or variable */
 export function resolveOptions<S extends z.ZodObject>(
   schema: S,
   written: WrittenValues,
@@ -102,7 +102,7 @@ export function resolveOptions<S extends z.ZodObject>(
   throw invalid(origins.get(key) ?? key, raw[key], requirement(issue));
 }
 
-/** One value by itself, as `/set temperature 0.7` writes it; `name` is how the sentence calls it. */
+/** One value, as in `/set temperature 0.7`. `name` is its name in an error. */
 export function parseValue(schema: z.ZodObject, flag: Flag, text: string, name: string): unknown {
   const raw = convert(flag, flag.kind === 'list' ? [text] : text, name);
   const parsed = (schema.shape[flag.key] as z.ZodType).safeParse(raw);

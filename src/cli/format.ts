@@ -36,13 +36,13 @@ export function formatCounted(count: number, what: string): string {
   return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Something per second, with the digits that matter. */
+/** A rate per second, with three significant digits at most. */
 export function formatRate(count: number, ms: number): string {
   const rate = ms > 0 ? (count * 1000) / ms : 0;
   return rate >= 100 ? formatCount(rate) : rate.toFixed(1);
 }
 
-/** Columns of text, each as wide as its widest cell. The first row is the heading. */
+/** Columns of text, each as wide as its widest cell. The first row is the header. */
 export function renderTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -59,6 +59,10 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
     .join('');
 }
 
+/**
+ * Text of a model or a file that is safe to print on a terminal. Control characters could move the cursor or set the title, so
+ * each becomes U+FFFD. Files and pipes get the text unchanged.
+ */
 export function printable(text: string, stream: OutputStream): string {
   return stream.isTTY === true ? text.replaceAll(/[^\P{Cc}\n\t]/gu, '\u{fffd}') : text;
 }

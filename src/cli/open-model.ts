@@ -1,4 +1,4 @@
-/** Loading the model that the flags name, with progress, and with a word of warning when it is the demonstration. */
+/** Loads the model that the flags name, with progress, and with a notice if it is the demonstration model. */
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { Context } from './command.ts';
 import type { ProgressReport } from './progress.ts';
@@ -17,7 +17,7 @@ export interface ModelChoice {
   alone?: boolean;
 }
 
-/** What is not chosen is left out, so that the library's own default holds. */
+/** Unset options are left out, so that the defaults of the library apply. */
 export function loadOptions({
   model,
   device,

@@ -1,4 +1,4 @@
-/** The groups of options that several commands share. Each command's schema spreads the groups it takes. */
+/** Groups of options that several commands share. The schema of a command spreads the groups that it takes. */
 import { z } from 'zod';
 import { mixNames } from '../checkpoint/mix.ts';
 import { CogVLM2Error } from '../errors.ts';
@@ -13,33 +13,37 @@ const inOutput = flagGroup('Output');
 export const modelOptions = {
   model: inModel(
     z.string().min(1).optional(),
-    'Name, folder or .gguf file of the model; without it, the demonstration model.',
+    'Name, folder or .gguf file of the model; the demonstration model by default.',
     { short: 'm', value: 'NAME' },
   ),
   device: inModel(
     z.string().min(1).optional(),
-    'auto, cpu, gpu, vulkan, cuda, metal, or the beginning of a name that `cogvlm2 doctor` lists.',
+    'auto, cpu, gpu, vulkan, cuda, metal, or the start of a name that `cogvlm2 doctor` lists.',
     {
       value: 'NAME',
     },
   ),
-  threads: inModel(z.int().min(1).max(1024).optional(), 'Threads; without it, one a physical core.', {
-    short: 't',
-    value: 'N',
-  }),
+  threads: inModel(
+    z.int().min(1).max(1024).optional(),
+    'Number of threads; one for each physical core by default.',
+    {
+      short: 't',
+      value: 'N',
+    },
+  ),
   context: inModel(
     z.int().min(16).optional(),
-    'Tokens that picture, questions and answers share; without it, what the model has.',
+    'Context size in tokens, for image, questions and answers; that of the model by default.',
     { value: 'N' },
   ),
   imageSize: inModel(
     z.int().min(1).optional(),
-    "Side in pixels that pictures are resized to, below the model's own; faster, and less is seen.",
+    "Side in pixels to resize images to, below the model's own: faster, less detail.",
     { value: 'N' },
   ),
   compute: inModel(
     z.enum(['auto', 'f32']).default('auto'),
-    'f32 computes everything in 32 bits: slower, for comparisons.',
+    'f32 computes everything in float32: slower, for comparisons.',
     { value: 'TYPE' },
   ),
   imageCache: inModel(
@@ -64,55 +68,55 @@ export const typeOption = {
 export const answerOptions = {
   maxTokens: inAnswer(
     z.int().min(1).optional(),
-    'Longest answer; without it, what the context leaves, at most 2,048.',
+    'Maximum answer length in tokens; by default the rest of the context, at most 2,048.',
     { short: 'n', value: 'N' },
   ),
   temperature: inAnswer(
     z.number().min(0).max(100).default(0),
-    '0 always takes the likeliest token; higher is more varied.',
+    '0 always takes the most likely token; higher values vary more.',
     { value: 'X' },
   ),
-  topK: inAnswer(z.int().min(0).optional(), 'Draw from the N likeliest tokens; 0 is all of them.', {
+  topK: inAnswer(z.int().min(0).optional(), 'Sample from the N most likely tokens; 0 means all.', {
     value: 'N',
   }),
   topP: inAnswer(
     z.number().gt(0).max(1).optional(),
-    'Draw from the smallest set of tokens that holds this share of the probability.',
+    'Sample from the smallest set of tokens with this total probability.',
     { value: 'X' },
   ),
   minP: inAnswer(
     z.number().min(0).lt(1).optional(),
-    'Drop tokens less likely than this share of the likeliest.',
+    'Drop tokens with less than this fraction of the highest probability.',
     { value: 'X' },
   ),
   repetitionPenalty: inAnswer(
     z.number().gt(0).max(100).optional(),
-    'Above 1, tokens that the text already has become less likely.',
+    'Above 1, tokens that are already in the text become less likely.',
     { value: 'X' },
   ),
-  seed: inAnswer(z.int().min(0).optional(), 'Same seed, same answer; without it, a random one.', {
+  seed: inAnswer(z.int().min(0).optional(), 'The same seed gives the same answer; random by default.', {
     short: 's',
     value: 'N',
   }),
   stop: inAnswer(
     z.array(z.string().min(1)).default([]),
-    'End the answer before this text; may be repeated.',
+    'Stop string: end the answer before this text; may be repeated.',
     {
       value: 'TEXT',
     },
   ),
   template: inAnswer(
     z.enum(['chat', 'vqa', 'base']).default('chat'),
-    'How the question is put to the model: chat, vqa for short answers, base for bare text.',
+    'Prompt template: chat, vqa for short answers, base for the bare text.',
     { value: 'NAME' },
   ),
 };
 
 export const outputOptions = {
-  verbose: inOutput(z.boolean().default(false), 'After each answer, say how long each stage took.', {
+  verbose: inOutput(z.boolean().default(false), 'Print the time of each stage after each answer.', {
     short: 'v',
   }),
-  quiet: inOutput(z.boolean().default(false), 'No progress and no notices; errors still show.', {
+  quiet: inOutput(z.boolean().default(false), 'No progress and no notices; errors are still printed.', {
     short: 'q',
   }),
 };
@@ -150,12 +154,12 @@ export function readSchema(file: string | undefined): GenerateOptions['format'] 
   throw new CogVLM2Error('invalid_value', `${file} is not a JSON Schema: it must be a JSON object.`);
 }
 
-/** One meaning for all commands that have it, since they share its variable. */
+/** All commands with this flag share its environment variable, so its meaning is the same. */
 export function parallelOption(standard: number, limit: number) {
   return {
     parallel: flagGroup('Run')(
       z.int().min(1).max(limit).default(standard),
-      'How many files, requests or questions are worked on at the same time.',
+      'Number of files, requests or questions to process at the same time.',
       {
         value: 'N',
       },
@@ -164,13 +168,13 @@ export function parallelOption(standard: number, limit: number) {
 }
 
 export const debugOption = {
-  debug: inOutput(z.boolean().default(false), 'When something fails, show the stack too.'),
+  debug: inOutput(z.boolean().default(false), 'On an error, print the stack trace too.'),
 };
 
 const answerSchema = z.object(answerOptions);
 export type AnswerOptions = z.output<typeof answerSchema>;
 
-/** The library's options: what is not set is left out, so that the library's own default holds. */
+/** The options of the library. Unset options are left out, so that the defaults of the library apply. */
 export function generateOptions(
   options: AnswerOptions,
   signal: AbortSignal,

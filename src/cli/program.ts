@@ -1,6 +1,6 @@
 /**
- * The command line as commander sees it, made from the commands' definitions, and one run of it: arguments in, exit
- * status out. Everything that goes wrong ends here, as one sentence.
+ * Builds the command line (commander) from the definitions of the commands and runs it: arguments in, exit status out. Every
+ * failure ends here as one sentence.
  */
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { colorsFor } from './colors.ts';
@@ -36,12 +36,12 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
 export function buildProgram(context: Context, finish: (exitCode: number) => void): Commander {
   const { stdout, stderr } = context.terminal;
   const program = new Commander('cogvlm2')
-    .description('Ask pictures questions on your own machine, with CogVLM2.')
+    .description('Ask questions about images on your own machine, with CogVLM2.')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      outputError: () => {}, // told by runProgram, as every other failure
+      outputError: () => {}, // runProgram prints it, as every other failure
       getOutHelpWidth: () => Math.min(stdout.columns ?? 100, 110),
       getErrHelpWidth: () => Math.min(stderr.columns ?? 100, 110),
       getOutHasColors: () => stdout.isTTY === true,
@@ -78,7 +78,7 @@ function addCommand(
   sub.addHelpText('after', examplesText(command.examples));
   sub.addHelpText(
     'after',
-    '\nEvery flag has a variable: --max-tokens is COGVLM2_MAX_TOKENS. A flag goes before its variable.',
+    '\nEvery flag has an environment variable: COGVLM2_MAX_TOKENS for --max-tokens. Flags override variables.',
   );
   sub.action(async () => {
     const written: Record<string, unknown> = {};
@@ -90,7 +90,7 @@ function addCommand(
   });
 }
 
-/** `eval run` is the command `run` of the command `eval`, which does nothing by itself. */
+/** `eval run` is the subcommand `run` of `eval`, which has no action. */
 function parentOf(program: Commander, words: readonly string[]): Commander {
   return words.reduce((parent, word) => {
     const found = parent.commands.find((command) => command.name() === word);
@@ -109,7 +109,7 @@ function optionOf(flag: Flag): Option {
   return option.helpGroup(`${flag.group}:`);
 }
 
-/** What the sentence about a flag leaves to the schema: its words and its default. */
+/** The allowed values and the default of a flag, from its schema. */
 function hint({ choices, defaultValue, kind }: Flag): string {
   const parts = [
     ...(choices.length > 0 ? [choices.join(', ')] : []),

@@ -1,4 +1,4 @@
-/** Naming a queue: the flag of the commands that ask, and the address with its word of warning. */
+/** The queue that a command uses: the flag, the address, and a warning if others can read it. */
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
@@ -10,12 +10,12 @@ import type { Terminal } from './terminal.ts';
 export const queueOption = {
   queue: flagGroup('Run')(
     z.string().min(1).optional(),
-    'Redis whose `cogvlm2 worker`s answer, in place of a model here: redis:// or rediss://.',
+    'Redis whose `cogvlm2 worker`s answer instead of a model on this machine: redis:// or rediss://.',
     { value: 'URL' },
   ),
 };
 
-/** At least so many questions lie in the queue, so that no worker waits. */
+/** The queue holds at least this many questions, so that no worker is idle. */
 export const queueDepth = 32;
 
 /** @throws CogVLM2Error invalid_value */
@@ -23,19 +23,19 @@ export function queueAddress(written: string | undefined, quiet: boolean, termin
   if (written === undefined) {
     throw new CogVLM2Error(
       'invalid_value',
-      'The queue is needed, as in `cogvlm2 worker redis://127.0.0.1:6379`.',
+      'The address of the queue is needed, as in `cogvlm2 worker redis://127.0.0.1:6379`.',
     );
   }
   const address = parseQueueAddress(written);
   if (address.isOpen && !quiet) {
     terminal.stderr.write(
-      `cogvlm2: ${address.shown} has no TLS or no password: others on that network can read the pictures and answers.\n`,
+      `cogvlm2: ${address.shown} has no TLS or no password: others on that network can read the images and answers.\n`,
     );
   }
   return address;
 }
 
-/** By what name the workers know the model: the one that asks need not have it. */
+/** The name of the model at the workers. This machine need not have the model. */
 export async function queueModelName(written: string | undefined, library: Library): Promise<string> {
   try {
     return (await library.findModel(written ?? 'demo')).name;

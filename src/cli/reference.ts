@@ -1,4 +1,4 @@
-/** docs/cli.md, written from the same definitions as `--help`. A test fails when the page is not up to date. */
+/** Generates docs/cli.md from the definitions behind `--help`. A test fails if the page is out of date. */
 import { SLASH_COMMANDS } from './chat/slash-commands.ts';
 import type { Command } from './command.ts';
 import { OTHER_VARIABLES } from './commands/doctor.ts';
@@ -13,9 +13,9 @@ export function renderReference(): string {
     EXIT_CODE_MEANINGS[name as keyof typeof EXIT_CODES],
   ]);
   return `${[
-    '<!-- Written by `npx vitest run test/cli/reference.test.ts -u` from src/cli. Edit there. -->',
+    '<!-- Generated from src/cli by `npx vitest run test/cli/reference.test.ts -u`. Do not edit. -->',
     '# The command line',
-    'A flag goes before its environment variable, and that before the default; the environment is read when the command runs. An error is one sentence on standard error and a non-zero exit status; `--debug` adds where it happened. Colours and the redrawn progress line appear on a terminal only; `NO_COLOR` turns colours off.',
+    'Flags override environment variables, which override defaults. The environment is read when the command runs. An error is one sentence on standard error and a non-zero exit status; `--debug` adds the stack trace. Colours and the redrawn progress line appear on a terminal only; `NO_COLOR` turns colours off.',
     ...commands.map(commandSection),
     '## Slash commands of `chat`',
     markdownTable(

@@ -1,7 +1,4 @@
-/**
- * The person's side of a command: the three streams, the environment, Ctrl-C, and the clock. Commands get it handed
- * in, so tests run them on streams in memory.
- */
+/** What a command sees of its process: streams, environment, signals and clock. Tests pass streams in memory. */
 import type { Readable, Writable } from 'node:stream';
 
 export type OutputStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
@@ -12,17 +9,17 @@ export interface Terminal {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted when nobody reads standard output any more (`| head`), or when writing to it failed. */
+  /** Aborted when the reader of standard output is gone (`| head`), or when writing to it failed. */
   readonly outputClosed: AbortSignal;
-  /** Calls `listener` at each Ctrl-C until the returned function is called. */
+  /** Calls `listener` on each Ctrl-C until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
-  /** The same for SIGTERM, with which services are ended. */
+  /** The same for SIGTERM. */
   onTerminate(listener: () => void): () => void;
-  /** Milliseconds, rising. */
+  /** Monotonic, in milliseconds. */
   now(): number;
 }
 
-/** The terminal of this process; `outputClosed` is aborted by main, which owns the process's streams. */
+/** The terminal of this process. main.ts aborts `outputClosed`. */
 export function processTerminal(outputClosed: AbortSignal): Terminal {
   return {
     stdin: process.stdin,
@@ -41,10 +38,7 @@ function onSignal(name: NodeJS.Signals, listener: () => void): () => void {
   return () => process.off(name, listener);
 }
 
-/**
- * A signal that the first Ctrl-C aborts, and the end of the output too. The listener goes with the first, so a second
- * Ctrl-C finds none and ends the process at once.
- */
+/** A signal that the first Ctrl-C or the end of the output aborts. A second Ctrl-C finds no listener and ends the process. */
 export function stopOnInterrupt(terminal: Terminal): { signal: AbortSignal } & Disposable {
   const interrupted = new AbortController();
   const forget = terminal.onInterrupt(() => {

@@ -1,14 +1,13 @@
 import { readSync } from 'node:fs';
 import { textOf } from './utf8.ts';
 
-/** `offset` and `sizeBytes` are those of the line in the file, without its end. */
+/** `offset` and `sizeBytes` locate the line in the file, without its line feed. */
 export type OnLine = (text: string, lineNumber: number, offset: number, sizeBytes: number) => void;
 
 /**
- * Every line of an open file that has an end, as UTF-8, a megabyte at a time.
+ * Calls `onLine` for every line of an open file that ends with a line feed. Reads a megabyte at a time.
  * @param file its path, for errors
- * @returns how many bytes those lines have, and what comes behind them: the beginning of a line, or the last one of a
- * file that does not end with a line end
+ * @returns the bytes of these lines, and the bytes after the last line feed
  * @throws CogVLM2Error `invalid_value` for a line that is not UTF-8
  */
 export function eachLine(

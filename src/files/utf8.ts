@@ -1,4 +1,4 @@
-/** Text that others wrote. What is no UTF-8 would else be read with U+FFFD in its place, and be scored or asked like that. */
+/** Decodes text of other programs. Bytes that are not UTF-8 are refused; otherwise they would become U+FFFD in questions and scores. */
 import { isUtf8 } from 'node:buffer';
 import { CogVLM2Error } from '../errors.ts';
 

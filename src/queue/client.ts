@@ -1,4 +1,4 @@
-/** The side that asks: puts jobs into the queue and waits for their replies. */
+/** The client side: adds jobs to the queue and waits for their replies. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Job as QueuedJob } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
@@ -7,13 +7,13 @@ import { checkQueue } from './connect.ts';
 import { type Job, queueName, type Reply, replySchema } from './job.ts';
 
 const pollMs = 200;
-/** How many times of asking pass between looks whether what is waited for is still there. */
+/** Every this many polls, the client checks that its jobs still exist. */
 const pollsPerLook = 25;
-/** What nobody fetches, because its asker never came back, goes after a week. */
+/** Replies that no client fetched are deleted after a week. */
 const keptSeconds = 7 * 24 * 3600;
 type Outcome = 'finished' | 'gone' | 'lost';
 
-/** Workers on which a job may fail, by the machine's fault, before it is given up. */
+/** A job that failed on this many workers, not because of its input, is given up. */
 const attempts = 3;
 
 export class QueueClient implements AsyncDisposable {
@@ -24,7 +24,7 @@ export class QueueClient implements AsyncDisposable {
 
   private constructor(queue: Queue) {
     this.#queue = queue;
-    // Lost connections are taken up again; what matters is said by the commands that fail.
+    // The client reconnects by itself; commands that fail report the reason.
     queue.on('error', () => {});
     void this.#watch();
   }
@@ -44,7 +44,7 @@ export class QueueClient implements AsyncDisposable {
     const found = await this.#reach(() => this.#untilFinished(id, job, signal));
     const reply = replySchema.safeParse(found.returnvalue);
     if (reply.success) return reply.data;
-    // Taken out, or the same command would find it given up for ever.
+    // Removed, so that the same command can ask again.
     await this.forget(id);
     throw new CogVLM2Error(
       'endpoint_failed',
@@ -52,7 +52,7 @@ export class QueueClient implements AsyncDisposable {
     );
   }
 
-  /** Takes a job out, once its reply is kept. */
+  /** Removes a job after its reply is kept. */
   async forget(id: string): Promise<void> {
     await this.#reach(() => this.#queue.remove(id));
   }
@@ -72,7 +72,7 @@ export class QueueClient implements AsyncDisposable {
     }
   }
 
-  /** @throws CogVLM2Error endpoint_failed in place of what the connection throws, which may hold a password */
+  /** @throws CogVLM2Error endpoint_failed. The error of the connection may contain a password, so it is not passed on. */
   async #reach<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -97,7 +97,7 @@ export class QueueClient implements AsyncDisposable {
     });
   }
 
-  /** Asking is surer than listening: an event that came while the connection was away is not missed. */
+  /** Polls, because an event during a lost connection would be missed. */
   async #watch(): Promise<void> {
     const { signal } = this.#end;
     try {
@@ -116,7 +116,7 @@ export class QueueClient implements AsyncDisposable {
     }
   }
 
-  /** A Redis that was started again, or emptied, has lost what waited in it: it is put in again. */
+  /** A Redis that was restarted or flushed has lost its jobs: they are added again. */
   async #lookForGone(): Promise<void> {
     for (const id of [...this.#waiting.keys()]) {
       if ((await this.#queue.getJobState(id)) === 'unknown') this.#waiting.get(id)?.('gone');

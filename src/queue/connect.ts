@@ -1,4 +1,4 @@
-/** The first connection, which tells at once what is wrong with the address. */
+/** Checks the address with a first connection. Separate from address.ts, because it loads the Redis client. */
 import { Redis } from 'ioredis';
 import { CogVLM2Error } from '../errors.ts';
 import type { QueueAddress } from './address.ts';
@@ -19,7 +19,7 @@ export async function checkQueue({ url, shown }: QueueAddress): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (cause) {
-    // Not as the cause: an error of the connection holds the command, and so the password.
+    // The cause is not passed on: it contains the command and so the password.
     const reason = why instanceof Error ? why.message : String(cause instanceof Error ? cause.message : why);
     throw new CogVLM2Error(
       'endpoint_failed',

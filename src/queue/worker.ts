@@ -1,4 +1,4 @@
-/** The side that answers: takes jobs of one model from the queue until it is stopped. */
+/** The worker side: takes jobs of one model from the queue until it is stopped. */
 import { Worker } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
 import { isItemError } from '../run/item-errors.ts';
@@ -9,24 +9,24 @@ import { type Job, jobSchema, queueName, type Reply } from './job.ts';
 export interface WorkerOptions {
   readonly address: QueueAddress;
   readonly model: string;
-  /** Jobs at the same time. */
+  /** Number of jobs at the same time. */
   readonly parallel: number;
-  /** After how long without a sign of life a worker's jobs go to others. */
+  /** The jobs of a worker go to others after this time without a heartbeat. */
   readonly lostMs: number;
   answer(job: Job, signal: AbortSignal): Promise<Reply>;
   readonly signal: AbortSignal;
-  /** A job is done; how many there were. */
+  /** Called after each job with the number of jobs so far. */
   onDone(count: number): void;
-  /** Something is wrong with the queue, such as a lost connection, which is taken up again; told once until a job is done. */
+  /** A problem with the queue, such as a lost connection. Each is reported once until a job is done. */
   onTrouble(reason: string): void;
 }
 
-/** A job that took its worker down so often is given up. */
+/** A job whose worker was lost this many times is given up. */
 const maxStalledCount = 3;
 
 /**
- * Takes jobs until `signal`, and then ends those that it has.
- * @throws CogVLM2Error endpoint_failed; or the failure of this machine, whose jobs other workers get
+ * Takes jobs until `signal`, then finishes its current jobs.
+ * @throws CogVLM2Error endpoint_failed; or the failure of this machine, whose jobs go to other workers
  */
 export async function workOnQueue(options: WorkerOptions): Promise<void> {
   const { address, model, parallel, lostMs, signal } = options;

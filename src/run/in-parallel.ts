@@ -1,6 +1,6 @@
 /**
- * Works on the items, so many at once; the next is asked for when a place is free. After a failure no further one is
- * begun, those on their way end, and then it is thrown.
+ * Processes items with bounded concurrency. The next item is taken when one is done. After a failure no item is started; the
+ * running ones finish, then the failure is thrown.
  */
 export async function inParallel<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,

@@ -1,4 +1,4 @@
-/** In a run over many inputs: which errors belong to one of them, so that the run goes on with the others. */
+/** Errors that belong to one input of a run over many. The run continues with the other inputs. */
 import { CogVLM2Error } from '../errors.ts';
 
 export const itemErrorCodes = [

@@ -1,7 +1,7 @@
-/** Whether a later run may go on with a file: only where all that answers depend on is as it was. */
+/** A run may resume a file only with the same settings, because its answers depend on them. */
 import { CogVLM2Error } from '../errors.ts';
 
-/** @throws CogVLM2Error `invalid_value`, naming each setting that differs with both of its values. */
+/** @throws CogVLM2Error `invalid_value` with each different setting and both values */
 export function checkSameSettings(file: string, earlier: unknown, now: unknown): void {
   const differences = differencesOf(earlier, now);
   if (differences.length === 0) return;
@@ -11,7 +11,7 @@ export function checkSameSettings(file: string, earlier: unknown, now: unknown):
   );
 }
 
-/** "temperature was 0 and is 0.5", for every leaf in which two JSON values differ. */
+/** "temperature was 0 and is 0.5" for each leaf in which two JSON values differ. */
 export function differencesOf(earlier: unknown, now: unknown, name = ''): string[] {
   if (isObject(earlier) && isObject(now)) {
     const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];

@@ -73,14 +73,14 @@ describe('slash commands', () => {
     const { out, err, calls } = await talk(lines);
     expect(err).toBe('cogvlm2: The PNG is cut short.\n');
     const shown = `${resolve('my other.png')} (8 x 6, 4 image tokens)\n`;
-    expect(out).toBe(`A\nB\n${shown}Nothing was asked yet.\nC\n${shown}`);
+    expect(out).toBe(`A\nB\n${shown}There are no questions yet.\nC\n${shown}`);
     expect(calls.encoded).toEqual(['a.png', 'my other.png']);
     expect(calls.disposedImages).toBe(2);
   });
 
   it('/clear forgets the turns and keeps the picture', async () => {
     const { out } = await talk(['a', '/clear', '/history', '/image']);
-    expect(out).toMatch(/^A\nThe conversation begins anew\.\nNothing was asked yet\.\n.*a\.png \(8 x 6/);
+    expect(out).toMatch(/^A\nNew conversation\.\nThere are no questions yet\.\n.*a\.png \(8 x 6/);
   });
 
   it('/set changes what the next answers are drawn with', async () => {
@@ -122,7 +122,7 @@ describe('slash commands', () => {
       turns: [{ question: 'a', answer: 'A' }],
     });
     const { out, calls } = await talk([`/load ${file}`, '/history', 'b'], { argv: [] });
-    expect(out).toBe(`1 turn, picture: ${resolve('a.png')}.\n>>> a\nA\nB\n`);
+    expect(out).toBe(`1 turn, image: ${resolve('a.png')}.\n>>> a\nA\nB\n`);
     expect(calls.chats.at(-1)!.history).toEqual([{ question: 'a', answer: 'A' }]);
   });
 
@@ -138,7 +138,7 @@ describe('slash commands', () => {
     ];
     const { exitCode, out, err } = await talk(lines);
     expect(exitCode).toBe(2);
-    expect(err).toMatch(/not a conversation.*\n.*no such file.*\n.*no such folder/);
+    expect(err).toMatch(/was not written by \/save.*\n.*no such file.*\n.*no such folder/);
     expect(out).toBe('A\n>>> a\nA\n');
   });
 
@@ -146,7 +146,7 @@ describe('slash commands', () => {
     const { out, err } = await talk(['/stats', 'a', '/stats', '/hlep', '/help']);
     expect(out).toMatch(/^There is no answer yet\.\nA\n/);
     expect(out).toMatch(/^context: 12 of 512 tokens$/m);
-    expect(out).toMatch(/^\/save FILE +Write/m);
+    expect(out).toMatch(/^\/save FILE +Save/m);
     expect(err).toBe('cogvlm2: There is no command /hlep (did you mean /help?).\n');
   });
 });
@@ -180,7 +180,7 @@ describe('at a terminal', () => {
     stdin.write('draft\x03');
     await until(() => (out().match(/>>> /g) ?? []).length >= 2);
     stdin.write('\x03');
-    await until(() => err().includes('Ctrl-C once more leaves'));
+    await until(() => err().includes('Press Ctrl-C again to leave'));
     stdin.write('\x03');
     expect(await done).toBe(0);
     expect(out()).not.toContain('one');

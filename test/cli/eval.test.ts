@@ -50,7 +50,7 @@ test('eval export writes what there is, and says that questions have no answer',
     scriptedLibrary().library,
   );
   expect(out).toBe(`1 answers in ${output}.\n`);
-  expect(err).toContain(`1 questions have no answer, and are not in ${output}; the same`);
+  expect(err).toContain(`1 questions have no answer and are not in ${output}. Run the same`);
   expect(exitCode).toBe(8);
   expect(JSON.parse(readFileSync(output, 'utf8'))).toEqual([{ questionId: 1, answer: 'itc' }]);
   rmSync(folder, { recursive: true });

@@ -111,7 +111,7 @@ describe('failures', () => {
     const plain = await cli(['ask', 'a.png', 'q'], scripted.library);
     expect(plain).toMatchObject({
       exitCode: 1,
-      err: 'cogvlm2: unexpected error: x is not a function (--debug shows where)\n',
+      err: 'cogvlm2: unexpected error: x is not a function (--debug prints the stack trace)\n',
     });
     expect((await cli(['ask', 'a.png', 'q', '--debug'], scripted.library)).err).toContain('    at ');
   });

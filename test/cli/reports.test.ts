@@ -42,8 +42,8 @@ describe('pull', () => {
     };
     const { err, out } = await cli(['pull', 'some'], library);
     expect(err).toBe(
-      'cogvlm2: the connection was cut; asking again in 4.0 s\n' +
-        'cogvlm2: the connection was cut; asking again in 8.0 s\n' +
+      'cogvlm2: the connection was cut; next try in 4.0 s\n' +
+        'cogvlm2: the connection was cut; next try in 8.0 s\n' +
         'config.json  10 B, verified\n',
     );
     expect(out).toBe('THUDM/some at Hugging Face: 1 files, 10 B, in /cache/snapshot.\n');
@@ -131,7 +131,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^models +demo: 23\.4 MB, bf16, safetensors, \/models\/demo$/m);
     expect(out).toMatch(/state \/state\/cogvlm2$/m);
     expect(out).toMatch(
-      /^warning +COGVLM2_THREDS is no variable of cogvlm2 \(did you mean COGVLM2_THREADS\?\)$/m,
+      /^warning +cogvlm2 has no variable COGVLM2_THREDS \(did you mean COGVLM2_THREADS\?\)$/m,
     );
     expect(out).not.toContain('secret');
   });

@@ -1,4 +1,5 @@
 /** The loop of `chat`: reads a message, then writes an answer or the output of a command, until the user leaves. */
+import { answerWarnings } from '../answer-json.ts';
 import { colorsFor } from '../colors.ts';
 import { EXIT_CODES, failureOf, failureText } from '../exit-codes.ts';
 import { printable } from '../format.ts';
@@ -22,7 +23,7 @@ export interface LoopOptions {
 
 export class ConversationLoop {
   readonly #options: LoopOptions;
-  /** The work that Ctrl-C would stop now. */
+  /** The work that Ctrl-C stops. */
   #work: AbortController | null = null;
   #wasWarned = false;
   #interrupted = false;
@@ -33,7 +34,7 @@ export class ConversationLoop {
     this.#options = options;
   }
 
-  /** Resolves to the exit status: a script's is that of its first turn that failed. */
+  /** Resolves to the exit status. For a script, it is that of the first failed turn. */
   async run(): Promise<number> {
     const { terminal, historyFile } = this.#options;
     using lines = new LineReader(terminal, {
@@ -65,7 +66,7 @@ export class ConversationLoop {
     return line;
   }
 
-  /** One message; whatever fails is told, and the conversation goes on. */
+  /** One message. A failure is printed, and the conversation continues. */
   async #turn({ text: message, isQuoted }: Message): Promise<number | 'leave'> {
     const { session, terminal, progress, debug } = this.#options;
     const work = new AbortController();
@@ -91,9 +92,7 @@ export class ConversationLoop {
     const { session, terminal, progress } = this.#options;
     const answer = await showAnswer(session.ask(question, signal), terminal, progress);
     session.lastAnswer = answer;
-    if (answer.finishReason === 'length') {
-      terminal.stderr.write(`cogvlm2: the answer was cut at ${answer.usage.completionTokens} tokens.\n`);
-    }
+    for (const warning of answerWarnings(answer)) terminal.stderr.write(`cogvlm2: ${warning}\n`);
     if (session.settings.verbose) terminal.stderr.write(renderTimings(answer));
     return answer.finishReason === 'aborted' ? EXIT_CODES.interrupted : EXIT_CODES.ok;
   }
@@ -114,7 +113,7 @@ export class ConversationLoop {
     } else if (action === 'warn') {
       this.#wasWarned = true;
       lines.discard();
-      this.#options.terminal.stderr.write('Ctrl-C once more leaves; so do Ctrl-D and /bye.\n');
+      this.#options.terminal.stderr.write('Press Ctrl-C again to leave, or use Ctrl-D or /bye.\n');
     } else {
       this.#interrupted = true;
       this.#work?.abort();
@@ -124,19 +123,19 @@ export class ConversationLoop {
 }
 
 export interface Situation {
-  /** An answer is being written, or a picture encoded. */
+  /** An answer is generated or an image is encoded. */
   isWorking: boolean;
-  /** Something stands on the line, or a triple quote is open. */
+  /** The line has text, or a triple quote is open. */
   hasDraft: boolean;
-  /** The last key at this empty prompt was Ctrl-C already. */
+  /** The last key at this empty prompt was Ctrl-C. */
   wasWarned: boolean;
-  /** A person is typing, not a script. */
+  /** Standard input is a terminal. */
   isInteractive: boolean;
 }
 
 export type InterruptAction = 'stop-answer' | 'discard-draft' | 'warn' | 'leave';
 
-/** Ctrl-C stops the answer and not the program; at an empty prompt the second one leaves. A script is ended at once. */
+/** Ctrl-C stops the answer. At an empty prompt, the second Ctrl-C leaves. A script ends at once. */
 export function interruptAction({
   isWorking,
   hasDraft,

@@ -1,20 +1,20 @@
 /**
- * Lines of a person or of a script, one at a time. On a terminal readline edits them and remembers them; while an
- * answer is being written its echo is held back, so that typing ahead does not tear the answer apart.
+ * Reads lines from a terminal or a script. On a terminal, readline edits and remembers them. While an answer is written, the echo
+ * is off, so that typed text does not mix with the answer.
  */
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { OutputStream, Terminal } from '../terminal.ts';
 
 export interface LineReaderOptions {
-  /** Newest first, as readline wants them. */
+  /** Newest first, as readline expects them. */
   history: string[];
   complete(line: string): [string[], string];
   onInterrupt(): void;
 }
 
 export class LineReader implements Disposable {
-  /** A person is typing: prompts are shown and lines edited. */
+  /** Standard input is a terminal: there are prompts and line editing. */
   readonly interactive: boolean;
   readonly #readline: Interface;
   readonly #screen: OutputStream;
@@ -41,13 +41,13 @@ export class LineReader implements Disposable {
       if (this.interactive && this.#waiting !== null) this.#screen.write('\n');
       this.#waiting?.(null);
     });
-    // In raw mode Ctrl-C is a key that readline sees; a signal from outside comes the other way.
+    // In raw mode, Ctrl-C is a key that readline reports. A signal from another process comes through the terminal.
     this.#readline.on('SIGINT', options.onInterrupt);
     this.#forgetInterrupt = terminal.onInterrupt(options.onInterrupt);
     terminal.outputClosed.addEventListener('abort', () => this.#readline.close(), { once: true });
   }
 
-  /** The next line; null when there are no more. */
+  /** The next line; null at the end of the input. */
   async next(prompt: string): Promise<string | null> {
     const typedAhead = this.#lines.shift();
     if (typedAhead !== undefined) {
@@ -66,12 +66,12 @@ export class LineReader implements Disposable {
     });
   }
 
-  /** What stands on the line that is being edited. */
+  /** The text of the line that is being edited. */
   get unfinished(): string {
     return this.interactive ? this.#readline.line : '';
   }
 
-  /** Throws the edited line away and hands an empty one to whoever waits, so that a fresh prompt comes. */
+  /** Discards the edited line and resolves the pending read with an empty one, so that a new prompt appears. */
   discard(): void {
     this.#readline.write(null, { ctrl: true, name: 'e' });
     this.#readline.write(null, { ctrl: true, name: 'u' });
@@ -93,7 +93,7 @@ export class LineReader implements Disposable {
     else this.#lines.push(line);
   }
 
-  /** readline's output: the screen, but only while a line is awaited. */
+  /** The output of readline: the screen, but only while a line is read. */
   #echo(): Writable {
     const screen = this.#screen;
     const isAwaited = () => this.#waiting !== null;
@@ -104,7 +104,7 @@ export class LineReader implements Disposable {
         done();
       },
     });
-    // readline asks its output for these, to know where lines wrap.
+    // readline needs these to know where lines wrap.
     Object.defineProperties(echo, { isTTY: { value: true }, columns: { get: () => screen.columns ?? 80 } });
     screen.on('resize', () => echo.emit('resize'));
     return echo;

@@ -1,10 +1,10 @@
-/** Messages out of lines: a line is a message, and what stands between triple quotes is one too. */
+/** Builds messages from lines: a line is a message, and so is the text between triple quotes. */
 
 const QUOTES = '"""';
 
 export interface Message {
   text: string;
-  /** Between triple quotes: a question, even when it begins as a command does. */
+  /** From triple quotes: a question, even if it begins like a command. */
   isQuoted: boolean;
 }
 

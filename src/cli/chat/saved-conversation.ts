@@ -1,15 +1,15 @@
-/** A conversation as a file: what `/save` writes and `/load` reads. */
-import { readFile } from 'node:fs/promises';
+/** The file that `/save` writes and `/load` reads. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { writeFileWhole } from '../../files/atomic-file.ts';
+import { readJsonFile } from '../../files/json.ts';
 
 const savedConversation = z.object({
   format: z.literal('cogvlm2-conversation'),
   version: z.literal(1),
-  /** For the reader only: a conversation may go on with another model. */
+  /** For information: a conversation may continue with another model. */
   model: z.string(),
-  /** Absolute path or data URL; null without a picture. */
+  /** Absolute path or data URL; null without an image. */
   picture: z.string().nullable(),
   turns: z.array(z.object({ question: z.string(), answer: z.string() })),
 });
@@ -27,19 +27,7 @@ export async function saveConversation(
 
 /** @throws CogVLM2Error file_not_found, invalid_value */
 export async function readConversation(path: string): Promise<SavedConversation> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? String(error));
-    throw new CogVLM2Error('file_not_found', `${path} cannot be read: ${why}.`, { cause: error });
-  }
-  try {
-    return savedConversation.parse(JSON.parse(text));
-  } catch (error) {
-    throw new CogVLM2Error('invalid_value', `${path} is not a conversation that /save wrote.`, {
-      cause: error,
-    });
-  }
+  const { data, error } = savedConversation.safeParse(readJsonFile(path));
+  if (data !== undefined) return data;
+  throw new CogVLM2Error('invalid_value', `${path} was not written by /save.`, { cause: error });
 }

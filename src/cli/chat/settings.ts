@@ -1,4 +1,4 @@
-/** What `/set` changes: the same options as the flags, checked by the same schema. */
+/** The settings of `/set`: the same options as the flags, checked by the same schema. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { nearest } from '../../messages.ts';
@@ -10,10 +10,10 @@ const flags = flagsOf(settingsSchema);
 
 export type ChatSettings = AnswerOptions & { verbose: boolean };
 
-/** `temperature`, `max-tokens`: the flags' names without their dashes. */
+/** The names of the flags without dashes: `temperature`, `max-tokens`. */
 export const settingNames: readonly string[] = flags.map(settingName);
 
-/** The settings with one of them changed; `default` takes a change back. */
+/** The settings with one value changed. `default` resets it. */
 export function changeSetting(settings: ChatSettings, name: string, text: string): ChatSettings {
   const flag = flags.find((candidate) => settingName(candidate) === name.replace(/^--/, ''));
   if (flag === undefined) {
@@ -25,7 +25,7 @@ export function changeSetting(settings: ChatSettings, name: string, text: string
   return { ...settings, [flag.key]: value };
 }
 
-/** One line a setting: name, value. */
+/** Name and value of each setting. */
 export function listSettings(settings: ChatSettings): string[][] {
   return flags.map((flag) => [settingName(flag), valueText(settings[flag.key as keyof ChatSettings])]);
 }

@@ -1,4 +1,4 @@
-/** The commands of a conversation. Each is one entry; the help, the completion and docs/cli.md come from the list. */
+/** The slash commands of `chat`. The help, the completion and docs/cli.md are made from this list. */
 import { CogVLM2Error } from '../../errors.ts';
 import { homeFolder } from '../../files/user-folders.ts';
 import { nearest } from '../../messages.ts';
@@ -10,7 +10,7 @@ import { changeSetting, listSettings } from './settings.ts';
 interface SlashCommand {
   usage: string;
   about: string;
-  /** Text to show; the word `leave` ends the conversation. */
+  /** Returns text to print, or `leave` to end the conversation. */
   run(session: ChatSession, argument: string, attempt: Attempt): Promise<SlashResult> | SlashResult;
 }
 
@@ -22,25 +22,25 @@ export interface SlashResult {
 export const SLASH_COMMANDS: readonly SlashCommand[] = [
   {
     usage: '/image PATH',
-    about: 'Show another picture and begin anew; without a path, say which picture is shown.',
+    about: 'Load another image and start a new conversation; without a path, print the current image.',
     async run(session, argument, attempt) {
       if (argument !== '') await session.showPicture(plainPath(argument), attempt);
       const { picture, pictureSize } = session;
-      return { text: picture === null ? 'No picture is shown.\n' : `${picture} (${pictureSize})\n` };
+      return { text: picture === null ? 'There is no image.\n' : `${picture} (${pictureSize})\n` };
     },
   },
   {
     usage: '/clear',
-    about: 'Forget the questions and answers; the picture stays.',
+    about: 'Start a new conversation about the same image.',
     run(session) {
       session.clear();
-      return { text: 'The conversation begins anew.\n' };
+      return { text: 'New conversation.\n' };
     },
   },
   {
     usage: '/set NAME VALUE',
     about:
-      'Change a setting, such as `/set temperature 0.7`; the value `default` takes it back; without a name, list them.',
+      'Change a setting, such as `/set temperature 0.7`; `default` resets it; without a name, list all settings.',
     run(session, argument) {
       const [name = '', ...rest] = argument.split(/\s+/);
       if (name === '') return { text: renderTable(listSettings(session.settings)) };
@@ -56,7 +56,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
   {
     usage: '/stats',
-    about: 'How long each stage of the last answer took, and how much of the context is used.',
+    about: 'Print the time of each stage of the last answer, and the used part of the context.',
     run({ lastAnswer, model }) {
       if (lastAnswer === null) return { text: 'There is no answer yet.\n' };
       const { promptTokens, completionTokens } = lastAnswer.usage;
@@ -66,7 +66,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
   {
     usage: '/save FILE',
-    about: 'Write the conversation to a file.',
+    about: 'Save the conversation to a file.',
     async run(session, argument) {
       const path = plainPath(needed(argument, '/save conversation.json'));
       await session.save(path);
@@ -75,26 +75,26 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
   },
   {
     usage: '/load FILE',
-    about: 'Go on with a saved conversation and its picture.',
+    about: 'Load a saved conversation and its image.',
     async run(session, argument, attempt) {
       await session.load(plainPath(needed(argument, '/load conversation.json')), attempt);
       const turns = session.history.length;
-      return { text: `${turns} ${turns === 1 ? 'turn' : 'turns'}, picture: ${session.picture ?? 'none'}.\n` };
+      return { text: `${turns} ${turns === 1 ? 'turn' : 'turns'}, image: ${session.picture ?? 'none'}.\n` };
     },
   },
   {
     usage: '/history',
-    about: 'Show the questions and answers so far.',
+    about: 'Print the questions and answers so far.',
     run({ history }) {
       const turns = history.map(({ question, answer }) => `>>> ${question}\n${answer}\n`);
-      return { text: turns.length === 0 ? 'Nothing was asked yet.\n' : turns.join('\n') };
+      return { text: turns.length === 0 ? 'There are no questions yet.\n' : turns.join('\n') };
     },
   },
   {
     usage: '/help',
-    about: 'Show these commands.',
+    about: 'List these commands.',
     run: () => ({
-      text: `${renderTable(SLASH_COMMANDS.map(({ usage, about }) => [usage, about]))}Several lines go between """ and """. Ctrl-C stops an answer; Ctrl-D leaves.\n`,
+      text: `${renderTable(SLASH_COMMANDS.map(({ usage, about }) => [usage, about]))}Put several lines between """ and """. Ctrl-C stops an answer; Ctrl-D leaves.\n`,
     }),
   },
   { usage: '/bye', about: 'Leave.', run: () => ({ leave: true }) },
@@ -104,18 +104,18 @@ const ALIASES: Readonly<Record<string, string>> = { '/exit': '/bye', '/quit': '/
 
 export const slashNames: readonly string[] = SLASH_COMMANDS.map(({ usage }) => usage.split(' ')[0]!);
 
-/** `/word …` is a command; a path such as /home/me/a.png, or a lone slash, is a question. */
+/** `/word …` is a command. A path such as /home/me/a.png, or a slash alone, is a question. */
 export function isSlashCommand(message: string): boolean {
   return /^\/[a-z?]+(\s|$)/i.test(message);
 }
 
-/** For the Tab key, in readline's form: the lines that this one may become. */
+/** Completions for the Tab key, as readline expects them. */
 export function completeSlashCommand(line: string): [string[], string] {
   const lines = SLASH_COMMANDS.map(({ usage }) => usage.replace(/ .*/, ' '));
   return [lines.filter((whole) => line.startsWith('/') && whole.startsWith(line)), line];
 }
 
-/** @throws CogVLM2Error: for an unknown command, and whatever the command meets */
+/** @throws CogVLM2Error for an unknown command, and errors of the command */
 export async function runSlashCommand(
   message: string,
   session: ChatSession,
@@ -137,7 +137,7 @@ function needed(argument: string, example: string): string {
   throw new CogVLM2Error('invalid_value', `A file is needed, as in \`${example}\`.`);
 }
 
-/** A path as terminals drop it: in quotes, or with its spaces escaped; ~ is home. */
+/** A path as a terminal pastes it: in quotes or with escaped spaces. `~` is the home folder. */
 function plainPath(argument: string): string {
   const quoted = /^(['"])(.*)\1$/.exec(argument)?.[2];
   const path = quoted ?? argument.replaceAll(/\\([ '"()&])/g, '$1');

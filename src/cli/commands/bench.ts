@@ -1,4 +1,4 @@
-/** `cogvlm2 bench MODEL`: how fast each stage is on this machine, beside what the machine could do at best. */
+/** `cogvlm2 bench MODEL`: the time of each stage on this machine, and the limit from the machine's peak rates. */
 import { z } from 'zod';
 import type { BenchResult } from '../../bench/bench.ts';
 import { variantNames } from '../../kernels/variants.ts';
@@ -10,7 +10,7 @@ import { stopOnInterrupt } from '../terminal.ts';
 
 const seconds = flagGroup('Bench')(
   z.number().gt(0).max(3600).default(10),
-  'A stage is stopped after this many seconds, and its time scaled up from the part that was run.',
+  'Stop each stage after this many seconds and extrapolate its time.',
   { value: 'N' },
 );
 const { device, threads } = modelOptions;
@@ -18,21 +18,21 @@ const { quiet } = outputOptions;
 
 export const bench = defineCommand({
   name: 'bench',
-  summary: 'Time each stage beside what the machine could do at best',
+  summary: 'Time each stage and compare it with the peak rates of the machine',
   arguments: [
     {
       name: 'MODEL',
-      about: 'name, folder or .gguf file of the model; without it, the demonstration model',
+      about: 'name, folder or .gguf file of the model; the demonstration model by default',
       optional: true,
     },
   ],
   options: z.object({ seconds, device, threads, quiet, ...jsonOption, ...debugOption }),
   examples: [{ about: 'The demonstration model', line: 'cogvlm2 bench demo --seconds 1' }],
-  notes: `The peaks are those of large products with each type of weights, measured last: the most operations a second
-with 256 rows, the most bytes of weights a second with one row. A stage's limit is its cost at these peaks, so it is
-this machine's with this ggml. OTHERS is the share of the processors that other programs took meanwhile: above a few per cent the
-figures are too low, and CPU TIME, that of all threads of this process, is steadier. The last line, with \`--json\` the only one, is the whole result as JSON. The picture is noise; see
-[performance](performance.md).`,
+  notes: `The peak rates are measured last, with large products of each weight type: operations per second with 256 rows,
+bytes of weights per second with one row. The limit of a stage is its cost at these rates, on this machine and with this
+version of ggml. OTHERS is the share of the processors that other programs used. Above a few per cent, the rates are too low,
+and CPU TIME (all threads of this process) is more stable. The last line is the result as JSON; with \`--json\` it is the only
+line. The image is noise. See [performance](performance.md).`,
 
   async run(args, options, { terminal, library }) {
     using stop = stopOnInterrupt(terminal);

@@ -1,4 +1,4 @@
-/** `cogvlm2 chat [PICTURE]`: a conversation in the terminal, or from a script on standard input. */
+/** `cogvlm2 chat [IMAGE]`: a conversation in the terminal, or from a script on standard input. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';

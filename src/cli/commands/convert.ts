@@ -1,4 +1,4 @@
-/** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one file. */
+/** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one GGUF file. */
 import { z } from 'zod';
 import type { Conversion } from '../../checkpoint/convert.ts';
 import { defineCommand } from '../command.ts';
@@ -15,16 +15,16 @@ export const convert = defineCommand({
   summary: 'Write a checkpoint as one GGUF file',
   arguments: [
     { name: 'MODEL', about: 'name or folder of the checkpoint', required: true },
-    { name: 'OUT.gguf', about: 'the file to write; it appears when it is whole', required: true },
+    { name: 'OUT.gguf', about: 'file to write; it appears when it is complete', required: true },
   ],
   options: convertOptions,
   examples: [
     { about: 'The demonstration model in one file', line: 'cogvlm2 convert demo demo.gguf' },
     { about: 'In four bits', line: 'cogvlm2 convert demo demo-int4.gguf --type int4' },
   ],
-  notes: `The file holds the tensors, the config and the tokenizer; every command takes it as a model. That every tensor of
-the config is there once, and no other, is checked first. A file that has the name already stays until the new one is
-whole, and is then replaced. What each type does to which tensor is in [quantisation](quantisation.md).`,
+  notes: `The file holds the tensors, the config and the tokenizer. Every command takes it as a model. First, the tensors are
+checked: each one of the config exactly once. An existing file stays until the new one is complete and replaces it.
+[quantisation](quantisation.md) describes the types.`,
 
   async run(args, options, { terminal, library }) {
     const [model, out] = args as [string, string];

@@ -1,4 +1,4 @@
-/** `cogvlm2 eval compare RESULTS...`: what quantising, or another model, changed. */
+/** `cogvlm2 eval compare RESULTS...`: results of one benchmark in columns. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { renderTable } from '../format.ts';
@@ -6,7 +6,7 @@ import { debugOption, jsonOption } from '../options.ts';
 
 export const evalCompare = defineCommand({
   name: 'eval compare',
-  summary: 'Set results of one benchmark side by side',
+  summary: 'Compare results of one benchmark',
   arguments: [
     {
       name: 'RESULTS',
@@ -18,11 +18,11 @@ export const evalCompare = defineCommand({
   options: z.object({ ...jsonOption, ...debugOption }),
   examples: [
     {
-      about: 'What quantising costs',
+      about: 'The effect of quantisation',
       line: 'cogvlm2 eval compare demo-bf16.results.json demo-int8.results.json demo-int4.results.json',
     },
   ],
-  notes: 'The last line is the share of questions that got the very answer which the first file has.',
+  notes: 'The last line is the share of questions with the same answer as in the first file.',
 
   async run(args, { json }, { terminal, library }) {
     const { benchmark, columns, rows } = await library.evalCompare(args);

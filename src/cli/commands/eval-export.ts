@@ -20,7 +20,7 @@ export const evalExport = defineCommand({
     },
   ],
   notes: `TextVQA and DocVQA get a list of question numbers and answers, MMMU an object of letters or words by id, MMBench
-VLMEvalKit's table of predictions as TSV. Questions that failed are not in the file, and the exit status is then 8.`,
+VLMEvalKit's table of predictions as TSV. If questions failed, they are not in the file, and the exit status is 8.`,
 
   async run(args, { output }, { terminal, library }) {
     const [benchmark, file] = args as [string, string];
@@ -35,7 +35,7 @@ VLMEvalKit's table of predictions as TSV. Questions that failed are not in the f
     if (missing === 0) return 0;
     throw new CogVLM2Error(
       'answers_missing',
-      `${formatCount(missing)} questions have no answer, and are not in ${output}; the same \`cogvlm2 eval run\` asks them again.`,
+      `${formatCount(missing)} questions have no answer and are not in ${output}. Run the same \`cogvlm2 eval run\` to ask them again.`,
     );
   },
 });

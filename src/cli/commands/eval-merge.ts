@@ -1,4 +1,4 @@
-/** `cogvlm2 eval merge PART...`: one predictions file of the parts that several machines made. */
+/** `cogvlm2 eval merge PART...`: merges the predictions of several machines into one file. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { defineCommand } from '../command.ts';
@@ -7,11 +7,12 @@ import { debugOption, outputFileOption } from '../options.ts';
 
 export const evalMerge = defineCommand({
   name: 'eval merge',
-  summary: 'Join the parts that `eval run --shard` made',
+  summary: 'Merge the parts of `eval run --shard`',
   arguments: [{ name: 'PART', about: 'a predictions file', required: true, variadic: true }],
   options: z.object({ ...outputFileOption, ...debugOption }),
   examples: [{ about: 'Four machines', line: 'cogvlm2 eval merge docvqa-*.jsonl --output docvqa.jsonl' }],
-  notes: 'Parts of different settings are refused. What is missing is said, and the exit status is then 3.',
+  notes:
+    'Parts with different settings are refused. If parts are missing, they are named, and the exit status is 3.',
 
   async run(args, { output }, { terminal, library }) {
     if (output === undefined)
@@ -23,6 +24,6 @@ export const evalMerge = defineCommand({
     const messages = output === '-' ? terminal.stderr : terminal.stdout;
     messages.write(`${formatCount(answered)} answers, ${formatCount(failed)} failed, in ${output}.\n`);
     if (missing.length === 0) return 0;
-    throw new CogVLM2Error('file_not_found', `These parts were not given: ${missing.join(', ')}.`);
+    throw new CogVLM2Error('file_not_found', `These parts are missing: ${missing.join(', ')}.`);
   },
 });

@@ -1,4 +1,4 @@
-/** `cogvlm2 eval run BENCHMARK DATA...`: asks a model, or a server, and keeps every answer as it comes. */
+/** `cogvlm2 eval run BENCHMARK DATA...`: asks a model or a server, and keeps each answer as soon as it is complete. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -34,33 +34,37 @@ const runOptions = z.object({
   subset: inQuestions(z.string().min(1).optional(), 'Only the questions of this split, category or type.', {
     value: 'NAME',
   }),
-  limit: inQuestions(z.int().min(1).optional(), 'Only so many questions: the first, or with --seed a draw.', {
-    value: 'N',
-  }),
+  limit: inQuestions(
+    z.int().min(1).optional(),
+    'Maximum number of questions: the first ones, or a random sample with --seed.',
+    {
+      value: 'N',
+    },
+  ),
   shard: inQuestions(
     z
       .string()
       .regex(/^[1-9]\d*\/[1-9]\d*$/, 'not of the form i/n, such as 1/4')
       .optional(),
-    'Only the i-th of n parts of the questions, for several machines.',
+    'Only part i of n of the questions, for several machines.',
     { value: 'I/N' },
   ),
   ...parallelOption(1, 256),
   ...queueOption,
   pictures: inQuestions(
     z.enum(['first', 'all']).default('first'),
-    'Which pictures of a question are shown; CogVLM2 takes one, servers may take all.',
+    'Images of a question to use: CogVLM2 takes one, servers may take all.',
     { value: 'WHICH' },
   ),
   ...modelOptions,
   endpoint: inModel(
     z.string().min(1).optional(),
-    'Ask this OpenAI-compatible server in place of a model here.',
+    'Ask this OpenAI-compatible server instead of a model on this machine.',
     {
       value: 'URL',
     },
   ),
-  apiModel: inModel(z.string().min(1).optional(), "The model's name at the server.", { value: 'NAME' }),
+  apiModel: inModel(z.string().min(1).optional(), 'Name of the model at the server.', { value: 'NAME' }),
   maxTokens,
   temperature,
   topK,
@@ -78,21 +82,21 @@ type RunFlags = z.output<typeof runOptions>;
 
 export const evalRun = defineCommand({
   name: 'eval run',
-  summary: 'Ask the questions of a benchmark, or go on where an earlier run stopped, and score the answers',
+  summary: 'Ask the questions of a benchmark, or resume a run, and score the answers',
   arguments: [
     { name: 'BENCHMARK', about: benchmarks.join(', '), required: true },
     {
       name: 'DATA',
-      about: 'data files or a folder of them; `demo` has its own',
+      about: 'data files or a folder of them; not needed for `demo`',
       variadic: true,
       optional: true,
     },
   ],
   options: runOptions,
   examples: [
-    { about: 'Our own benchmark, with the demonstration model', line: 'cogvlm2 eval run demo --limit 20' },
+    { about: 'The benchmark of the demonstration model', line: 'cogvlm2 eval run demo --limit 20' },
     {
-      about: 'A hundred questions of DocVQA, four at once',
+      about: 'A hundred questions of DocVQA, four at a time',
       line: 'cogvlm2 eval run docvqa DocVQA_VAL.tsv --model cogvlm2-llama3-chat-19B --limit 100 --seed 1 --parallel 4',
     },
     {
@@ -100,10 +104,10 @@ export const evalRun = defineCommand({
       line: 'cogvlm2 eval run chartqa test-00000-of-00001.parquet --endpoint http://127.0.0.1:8000/v1 --api-model qwen',
     },
   ],
-  notes: `Where the data comes from and what formats are read stands in [eval.md](eval.md). The predictions go to \`--output\`,
-without it to BENCHMARK-MODEL.jsonl in this folder, a line as soon as an answer is there, and the results to a file
-beside it. The same command goes on with the file; with other settings it is refused. The server's key is taken from
-\`COGVLM2_API_KEY\`, or from \`OPENAI_API_KEY\` at OpenAI. \`--json\` prints the results without their rows.`,
+  notes: `[eval.md](eval.md) lists the sources and formats of the data. Predictions are written to \`--output\`, by default
+BENCHMARK-MODEL.jsonl in this folder, as soon as each answer is complete. The results are written beside it. The same command
+resumes a run; other settings are refused. The key of the server is \`COGVLM2_API_KEY\`, for OpenAI also \`OPENAI_API_KEY\`.
+\`--json\` prints the results without their rows.`,
 
   async run(args, options, context) {
     const [name, ...data] = args as [string, ...string[]];
@@ -159,7 +163,7 @@ beside it. The same command goes on with the file; with other settings it is ref
   },
 });
 
-/** The model or the server of a run, let go at its end. */
+/** The model or the server of a run; disposed at its end. */
 class Opened implements AsyncDisposable {
   #opened: { [Symbol.asyncDispose]?(): PromiseLike<void>; [Symbol.dispose]?(): void } | undefined;
 
@@ -181,7 +185,8 @@ class Opened implements AsyncDisposable {
       this.#opened = model;
       return library.modelAnswerer(model, compute);
     }
-    if (apiModel === undefined) throw invalid('The server needs to know which model: give --api-model NAME.');
+    if (apiModel === undefined)
+      throw invalid('--endpoint needs --api-model NAME, the name of the model at the server.');
     if (options.model !== undefined) throw invalid('Either --model or --endpoint answers, not both.');
     const key = keyFor(url, 'COGVLM2_API_KEY', terminal.env);
     const { endpoint, answerer } = await library.endpoint({ url, model: apiModel, key, env: process.env });
@@ -207,7 +212,7 @@ function benchmarkOf(name: string): Benchmark {
 function demoData(benchmark: Benchmark): string {
   const file = path.join(packageDirectory(), 'bench/demo/demo.tsv');
   if (benchmark === 'demo' && existsSync(file)) return file;
-  throw invalid(`${benchmark} needs its data: a file or a folder. docs/eval.md says where it is to be had.`);
+  throw invalid(`${benchmark} needs its data: a file or a folder. docs/eval.md says where to get it.`);
 }
 
 function shardOf(text: string | undefined): Shard | undefined {
@@ -226,7 +231,7 @@ function failureTeller({ terminal }: Context, progress: ProgressReport, quiet: b
     if (quiet || told > namedFailures) return;
     progress.clear();
     terminal.stderr.write(`cogvlm2: ${id}: ${why}\n`);
-    if (told === namedFailures) terminal.stderr.write('cogvlm2: further ones are only counted.\n');
+    if (told === namedFailures) terminal.stderr.write('cogvlm2: more failures are only counted.\n');
   };
 }
 
@@ -247,9 +252,9 @@ function tell(
   const parts = [
     `${formatCount(answered + earlier)} of ${formatCount(selected)} questions have an answer in ${file}`,
     ...(earlier > 0 ? [`${formatCount(earlier)} from before`] : []),
-    ...(failed > 0 ? [`${formatCount(failed)} failed; the same command asks them again`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} failed; run the same command to ask them again`] : []),
     ...(broken > 0 ? [`${formatCount(broken)} rows of the data are broken`] : []),
-    ...(morePictures > 0 ? [`${formatCount(morePictures)} have more pictures than were shown`] : []),
+    ...(morePictures > 0 ? [`${formatCount(morePictures)} have more images than were used`] : []),
   ];
   terminal.stderr.write(`${parts.join('; ')}.\n`);
 }

@@ -1,4 +1,4 @@
-/** `cogvlm2 eval score BENCHMARK FILE`: a benchmark's own rules over predictions that came from anywhere. */
+/** `cogvlm2 eval score BENCHMARK FILE`: scores predictions of any origin with the rules of a benchmark. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { benchmarks } from '../../eval/benchmarks.ts';
@@ -12,12 +12,12 @@ const { quiet } = outputOptions;
 
 export const evalScore = defineCommand({
   name: 'eval score',
-  summary: 'Score predictions as a benchmark does',
+  summary: 'Score predictions with the rules of a benchmark',
   arguments: [
     { name: 'BENCHMARK', about: benchmarks.join(', '), required: true },
     {
       name: 'FILE',
-      about: 'predictions of `eval run`, or from elsewhere: JSON, TSV, parquet',
+      about: 'predictions of `eval run` or of another program: JSON, TSV, parquet, xlsx',
       required: true,
     },
   ],
@@ -27,7 +27,7 @@ export const evalScore = defineCommand({
     ...outputFileOption,
     name: flagGroup('Output')(
       z.string().min(1).optional(),
-      'What the results call the system; those of one name are one row of `report`.',
+      'Name of the system in the results; results of one name are one row of `report`.',
       { value: 'NAME' },
     ),
     ...jsonOption,
@@ -37,7 +37,7 @@ export const evalScore = defineCommand({
   examples: [
     { about: 'The score of a file', line: 'cogvlm2 eval score docvqa predictions.jsonl' },
     {
-      about: "Each answer's score, by the kit's rules of 2024",
+      about: "The score of each answer, with VLMEvalKit's rules of 2024",
       line: 'cogvlm2 eval score chartqa predictions.json --profile vlmevalkit-2024 --json',
     },
     {
@@ -45,17 +45,20 @@ export const evalScore = defineCommand({
       line: 'cogvlm2 eval score docvqa Qwen_DocVQA_VAL.xlsx --name Qwen --output qwen-docvqa.results.json',
     },
   ],
-  notes: `What a row of FILE holds, and what each scorer computes, stands in [eval.md](eval.md). \`--json\` prints one
-\`{ id, score }\` a line (for MMMU and MMBench also \`parsed\`, null where undecided) and the profile on standard error.
-\`--output\` takes the results as one JSON file, for \`eval compare\` and \`report\`. The judge's replies are kept in
-FILE.judge.jsonl. Its key is taken from \`COGVLM2_JUDGE_KEY\`.`,
+  notes: `[eval.md](eval.md) describes the rows of FILE and the scorers. \`--json\` prints one \`{ id, score }\` for each line (for
+MMMU and MMBench also \`parsed\`, null if undecided), and the profile on standard error. \`--output\` writes the results as one
+JSON file for \`eval compare\` and \`report\`. FILE.judge.jsonl keeps the replies of the judge. The key of the judge is
+\`COGVLM2_JUDGE_KEY\`.`,
 
   async run(args, options, context) {
     const [benchmark, file] = args as [string, string];
     const { profile, json, output, name } = options;
     const { terminal, library } = context;
     if (name !== undefined && output === undefined) {
-      throw new CogVLM2Error('invalid_value', '--name is for the results: give --output FILE as well.');
+      throw new CogVLM2Error(
+        'invalid_value',
+        '--name is written into the results, so give --output FILE as well.',
+      );
     }
     using stop = stopOnInterrupt(terminal);
     await using judge = await judgeFor(options, context, stop.signal);

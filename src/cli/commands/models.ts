@@ -1,4 +1,4 @@
-/** `cogvlm2 models`: what is here, where, how large, of which type. */
+/** `cogvlm2 models`: the models on this machine, with path, size and type. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { formatBytes, renderTable } from '../format.ts';
@@ -10,8 +10,8 @@ export const models = defineCommand({
   arguments: [],
   options: z.object({ ...jsonOption, ...debugOption }),
   examples: [{ about: 'The names that --model takes', line: 'cogvlm2 models --json' }],
-  notes: `Looked for in the package's own \`models/demo\`, in the folder that \`COGVLM2_MODELS\` names, and in \`./models\`.
-\`--json\` prints \`{ models: [{ name, path, format, sizeBytes, types }] }\`.`,
+  notes: `Models are found in the package's \`models/demo\`, in the folder \`COGVLM2_MODELS\`, in \`./models\` and in the caches of
+Hugging Face and ModelScope. \`--json\` prints \`{ models: [{ name, path, format, sizeBytes, types }] }\`.`,
 
   async run(_args, options, { terminal, library }) {
     const found = await library.listModels();
@@ -19,7 +19,7 @@ export const models = defineCommand({
       terminal.stdout.write(`${JSON.stringify({ models: found })}\n`);
     } else if (found.length === 0) {
       terminal.stderr.write(
-        'cogvlm2: no models here: put one into ./models, or name a folder of models in COGVLM2_MODELS.\n',
+        'cogvlm2: there are no models. Put one into ./models, or set COGVLM2_MODELS to a folder of models.\n',
       );
     } else {
       const rows = found.map((m) => [m.name, formatBytes(m.sizeBytes), m.types, m.format, m.path]);

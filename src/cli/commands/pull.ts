@@ -1,4 +1,4 @@
-/** `cogvlm2 pull NAME`: a published checkpoint, onto this machine. */
+/** `cogvlm2 pull NAME`: downloads a published checkpoint. */
 import { z } from 'zod';
 import { PUBLISHED_MODELS } from '../../hub/cache.ts';
 import { patience } from '../../hub/patience.ts';
@@ -14,24 +14,24 @@ const { quiet } = outputOptions;
 
 export const pull = defineCommand({
   name: 'pull',
-  summary: 'Fetch a published checkpoint, or go on where an earlier pull stopped',
+  summary: 'Download a published checkpoint, or resume a download',
   arguments: [
     { name: 'NAME', about: `${PUBLISHED_MODELS.join(', ')}, hf:OWNER/REPO or ms:OWNER/REPO`, required: true },
   ],
   options: z.object({
     source: from(
       z.enum(['auto', 'huggingface', 'modelscope']).default('auto'),
-      'Where to ask for a published name; auto asks Hugging Face, then ModelScope.',
+      'Source of a published name; auto tries Hugging Face, then ModelScope.',
       { value: 'NAME' },
     ),
     offline: from(
       z.boolean().default(false),
-      'Ask nobody: verify that the model is in the cache, or say what is missing.',
+      'No network: verify the model in the cache, or say what is missing.',
     ),
     ...parallelOption(4, 16),
     stallSeconds: from(
       z.int().min(1).max(3600).default(30),
-      'A connection that is silent for so long is given up and taken up again.',
+      'Reconnect after this many seconds without data.',
       { value: 'N' },
     ),
     quiet,
@@ -40,15 +40,15 @@ export const pull = defineCommand({
   examples: [
     { about: 'The English model', line: 'cogvlm2 pull cogvlm2-llama3-chat-19B' },
     {
-      about: 'The Chinese one, from ModelScope',
+      about: 'The Chinese model, from ModelScope',
       line: 'cogvlm2 pull cogvlm2-llama3-chinese-chat-19B --source modelscope',
     },
   ],
-  notes: `\`--parallel\` is of requests: for small files, or for parts of 16 MiB of a large one. Files go where the source's own
-tools keep them (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and what those tools fetched is found. Every file is
-checked against the hash that the source lists. A pull that was stopped or killed goes on where it was; what waited in
-memory, at most a part for each request, comes again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
-or what \`huggingface-cli login\` left (\`HF_TOKEN_PATH\`); only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`,
+  notes: `\`--parallel\` counts requests: small files, or parts of 16 MiB of a large file. Files are stored in the caches of the
+source's own tools (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and files that those tools downloaded are used. Every
+file is checked against the hash that the source lists. A pull that was stopped or killed resumes; at most one part for each
+request is downloaded again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
+or the one that \`huggingface-cli login\` saved (\`HF_TOKEN_PATH\`); only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`,
 \`ALL_PROXY\`, \`NO_PROXY\` (hosts, \`.domains\`, \`10.0.0.0/8\`, IPv6), of http and https and not of SOCKS. Authorities
 beside those of Node.js: PEM files in \`SSL_CERT_FILE\`, \`REQUESTS_CA_BUNDLE\`, \`CURL_CA_BUNDLE\` or \`NODE_EXTRA_CA_CERTS\`.
 
@@ -68,8 +68,8 @@ again; of ModelScope's only that none is missing.`,
         stallMs: options.stallSeconds * 1000,
         pauseMs: patience,
         onPause(why, ms) {
-          const line = `cogvlm2: ${why}; asking again in ${formatDuration(ms)}\n`;
-          // Several requests at a time fail alike, and a short pause is over when one has read of it.
+          const line = `cogvlm2: ${why}; next try in ${formatDuration(ms)}\n`;
+          // Parallel requests fail with the same reason, and a short pause is over before it can be read.
           if (options.quiet || ms < 3_000 || line === told) return;
           told = line;
           progress.clear();

@@ -1,4 +1,4 @@
-/** `cogvlm2 report RESULTS...`: our numbers beside the published ones, as a page to look at and as Markdown. */
+/** `cogvlm2 report RESULTS...`: measured scores beside the published ones, as HTML and Markdown. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -11,20 +11,24 @@ export const report = defineCommand({
   summary: 'Put measured scores beside the published ones, as HTML and Markdown',
   arguments: [{ name: 'RESULTS', about: 'results files of `cogvlm2 eval`', required: true, variadic: true }],
   options: z.object({
-    html: inReport(z.string().min(1).default('report.html'), 'The page, one file that needs nothing else.', {
+    html: inReport(z.string().min(1).default('report.html'), 'HTML page to write, one self-contained file.', {
       value: 'FILE',
     }),
-    markdown: inReport(z.string().min(1).default('report.md'), 'The same without pictures and charts.', {
-      value: 'FILE',
-    }),
+    markdown: inReport(
+      z.string().min(1).default('report.md'),
+      'Markdown file to write, without images and charts.',
+      {
+        value: 'FILE',
+      },
+    ),
     wrong: inReport(
       z.int().min(0).max(10_000).default(100),
-      'Most wrong answers of a benchmark that are shown.',
+      'Maximum number of wrong answers to show for each benchmark.',
       { value: 'N' },
     ),
     data: inReport(
       z.array(z.string().min(1)).default([]),
-      'Data that the results were made from, for the pictures of wrong answers; may be given again.',
+      'Data of the benchmark, for the images of wrong answers; may be repeated.',
       { value: 'PATH' },
     ),
     ...debugOption,
@@ -35,13 +39,13 @@ export const report = defineCommand({
       line: 'cogvlm2 report bf16/*.json int8/*.json int4/*.json --html quantised.html',
     },
     {
-      about: 'With the pictures of wrong answers',
+      about: 'With the images of wrong answers',
       line: 'cogvlm2 report docvqa.results.json --data DocVQA_VAL.tsv',
     },
   ],
-  notes: `A row of ours is a model and a profile; with every number stand its profile and its counts (questions, undecided, empty,
-broken). The twelve systems of the published table are labelled so. What is missing is a dash. Wrong answers are those with
-less than half of a point, with what every model of ours said.`,
+  notes: `Each measured row is a model and a profile. Each number has its profile and its counts (questions, undecided, empty,
+broken). The twelve systems of the published table are labelled as published. A dash means that there is no score. Answers with
+less than half a point are shown as wrong, with the answers of every measured model.`,
 
   async run(files, { html, markdown, wrong, data }, { terminal, library }) {
     await library.report({ files, data, htmlFile: html, markdownFile: markdown, wrongLimit: wrong });

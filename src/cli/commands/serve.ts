@@ -1,4 +1,4 @@
-/** `cogvlm2 serve`: the model behind an OpenAI-compatible API, and the chat page. */
+/** `cogvlm2 serve`: an OpenAI-compatible API and a chat page. */
 import { readFile } from 'node:fs/promises';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -19,15 +19,19 @@ const inLimits = flagGroup('Limits');
 const { quiet } = outputOptions;
 
 const serveOptions = z.object({
-  host: inServer(z.string().min(1).default('127.0.0.1'), 'Address to listen on; 0.0.0.0 is all of them.', {
-    value: 'HOST',
-  }),
-  port: inServer(z.int().min(0).max(65535).default(8000), 'Port to listen on; 0 takes any that is free.', {
+  host: inServer(
+    z.string().min(1).default('127.0.0.1'),
+    'Address to listen on; 0.0.0.0 means all addresses.',
+    {
+      value: 'HOST',
+    },
+  ),
+  port: inServer(z.int().min(0).max(65535).default(8000), 'Port to listen on; 0 means any free port.', {
     value: 'N',
   }),
   alias: inServer(
     z.array(z.string().min(1)).default([]),
-    'A further name by which requests may call the model; may be repeated.',
+    'Additional name of the model in requests; may be repeated.',
     { value: 'NAME' },
   ),
   imagePrompt: inServer(
@@ -37,53 +41,55 @@ const serveOptions = z.object({
   ),
   logLevel: inServer(
     z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
-    'What is logged, as JSON lines on standard error; never what is in a request.',
+    'Log level, for JSON lines on standard error; the content of requests is never logged.',
     { value: 'LEVEL' },
   ),
   apiKey: inAccess(
     z.array(z.string()).default([]),
-    'A key that requests must have; may be repeated. Other users of the machine see flags: better set the variable.',
+    'API key that requests need; may be repeated. Other users of the machine can see flags, so prefer the variable.',
     { value: 'KEY' },
   ),
   apiKeyFile: inAccess(
     z.string().min(1).optional(),
-    'A file of keys, one a line; a line that begins with # is a comment.',
+    'File with one API key in each line; lines that begin with # are comments.',
     {
       value: 'PATH',
     },
   ),
-  insecure: inAccess(z.boolean().default(false), 'Listen beyond this machine without any key.'),
+  insecure: inAccess(z.boolean().default(false), 'Allow other machines to connect without an API key.'),
   allowedHost: inAccess(
     z.array(z.string().min(1)).default([]),
-    'A name that the Host header may have besides localhost; may be repeated.',
+    'Additional name that the Host header may have; may be repeated.',
     { value: 'NAME' },
   ),
   corsOrigin: inAccess(
     z.array(z.string().min(1)).default([]),
-    'An origin, such as https://example.com, whose pages may use the server, or * for all; may be repeated.',
+    'Origin, such as https://example.com, whose pages may use the server, or * for all; may be repeated.',
     { value: 'ORIGIN' },
   ),
   trustedProxy: inAccess(
     z.array(z.string().min(1)).default([]),
-    'An address, or a network such as 10.0.0.0/8, of a proxy whose X-Forwarded-For tells the client; may be repeated.',
+    'Address, or network such as 10.0.0.0/8, of a proxy whose X-Forwarded-For is trusted; may be repeated.',
     { value: 'ADDRESS' },
   ),
   allowImageUrls: inAccess(
     z.boolean().default(false),
-    'Fetch pictures that requests name by an http(s) address, from public addresses only.',
+    'Fetch images from http(s) URLs in requests, from public addresses only.',
   ),
   allowImageHost: inAccess(
     z.array(z.string().min(1)).default([]),
-    'A host to fetch pictures from, be its address public or not; may be repeated.',
+    'Host to fetch images from, public or not; may be repeated.',
     { value: 'HOST' },
   ),
-  slots: inLimits(z.int().min(1).max(64).default(4), 'Answers made at the same time.', { value: 'N' }),
-  maxQueue: inLimits(z.int().min(0).max(100_000).default(64), 'Requests that may wait for their turn.', {
+  slots: inLimits(z.int().min(1).max(64).default(4), 'Number of answers to generate at the same time.', {
+    value: 'N',
+  }),
+  maxQueue: inLimits(z.int().min(0).max(100_000).default(64), 'Maximum number of requests in the queue.', {
     value: 'N',
   }),
   maxPerClient: inLimits(
     z.int().min(1).optional(),
-    'Requests that one key, or one address, may have at the same time, waiting ones included.',
+    'Maximum number of running and queued requests of one API key or one address.',
     { value: 'N' },
   ),
   timeLimitSeconds: inLimits(z.int().min(1).max(86_400).default(600), 'Longest time for one request.', {
@@ -91,12 +97,12 @@ const serveOptions = z.object({
   }),
   drainSeconds: inLimits(
     z.int().min(0).max(86_400).default(30),
-    'At the end, how long requests under way may still take.',
+    'Time for running requests to finish at shutdown.',
     { value: 'N' },
   ),
   maxAnswerTokens: inLimits(
     z.int().min(1).optional(),
-    'Most tokens that a request may ask for; without it, what the context leaves.',
+    'Maximum answer length of a request in tokens; by default the rest of the context.',
     { value: 'N' },
   ),
   maxBodyBytes: inLimits(
@@ -105,7 +111,7 @@ const serveOptions = z.object({
       .min(1024)
       .max(2 ** 30)
       .default(32 * 2 ** 20),
-    'Largest body of a request, the images in it included.',
+    'Maximum size of a request body, with images.',
     { value: 'N' },
   ),
   maxJsonBytes: inLimits(
@@ -114,12 +120,12 @@ const serveOptions = z.object({
       .min(1024)
       .max(16 * 2 ** 20)
       .default(2 ** 20),
-    'Largest body of a request without the images in it.',
+    'Maximum size of a request body, without images.',
     { value: 'N' },
   ),
   maxImagePixels: inLimits(
     z.int().min(1).max(64_000_000).default(64_000_000),
-    'Largest picture, width times height.',
+    'Maximum image size, width times height.',
     { value: 'N' },
   ),
   ...modelOptions,
@@ -130,13 +136,13 @@ type ServeChoice = z.output<typeof serveOptions>;
 
 export const serve = defineCommand({
   name: 'serve',
-  summary: 'Serve the model to OpenAI clients, and a chat page',
+  summary: 'Serve an OpenAI-compatible API and a chat page',
   arguments: [],
   options: serveOptions,
   examples: [
-    { about: 'For this machine only: http://127.0.0.1:8000', line: 'cogvlm2 serve' },
+    { about: 'For this machine only, at http://127.0.0.1:8000', line: 'cogvlm2 serve' },
     {
-      about: 'For others too, who need the key',
+      about: 'For other machines, with an API key',
       line: 'COGVLM2_API_KEY="$(openssl rand -hex 24)" cogvlm2 serve --host 0.0.0.0',
     },
     {
@@ -144,13 +150,13 @@ export const serve = defineCommand({
       line: 'cogvlm2 serve -m cogvlm2-llama3-chat-19B --slots 8',
     },
   ],
-  notes: `When it can answer, one line on standard output says where and with which model. Everything else is in
-[server.md](server.md): endpoints, limits, metrics, security. Ctrl-C or SIGTERM ends it: requests under way are answered
-first, for at most \`--drain-seconds\`, and the exit status is 0; a second one ends it at once. It ends by itself only
-when it cannot begin: 2 when it cannot listen, 4 when the model cannot be loaded, 6 when the engine does not run here.
-The server and the engine are processes of their own; when one crashes, it is started again.
+  notes: `When the server is ready, it prints one line with its address and model. [server.md](server.md) describes endpoints,
+limits, metrics and security. Ctrl-C or SIGTERM stops it: running requests get up to \`--drain-seconds\` to finish, and the exit
+status is 0. A second signal ends it at once. The server does not start, with exit status 2, if it cannot listen, 4 if the model
+cannot be loaded, and 6 if the engine does not run on this machine. Server and engine are separate processes; one that crashes
+is restarted.
 
-\`COGVLM2_API_KEY\` and the other lists take one value a line.`,
+\`COGVLM2_API_KEY\` and the other lists take one value in each line.`,
 
   async run(_args, options, { terminal, library }) {
     checkKeys(options.apiKey, '--api-key and COGVLM2_API_KEY');

@@ -1,4 +1,4 @@
-/** `cogvlm2 trace`: every layer's output for given inputs, to hold against PyTorch's. */
+/** `cogvlm2 trace`: writes every layer's output for given inputs, to compare with PyTorch. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
@@ -17,7 +17,7 @@ export const trace = defineCommand({
   options: z.object({ compute: modelOptions.compute, quiet: outputOptions.quiet, ...debugOption }),
   examples: [
     {
-      about: 'In 32 bits, to compare exactly',
+      about: 'In float32, for an exact comparison',
       line: 'cogvlm2 trace goldens/small goldens/small/inputs.safetensors traced.safetensors --compute f32',
     },
   ],

@@ -1,4 +1,4 @@
-/** `cogvlm2 worker URL`: answers for a batch or an evaluation on another machine. */
+/** `cogvlm2 worker URL`: answers questions of a batch or an evaluation on another machine. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -14,18 +14,18 @@ const { quiet } = outputOptions;
 
 export const worker = defineCommand({
   name: 'worker',
-  summary: 'Answer the questions that a batch or an evaluation puts into a queue',
-  arguments: [{ name: 'URL', about: 'redis:// or rediss://; without it, `COGVLM2_QUEUE`', optional: true }],
+  summary: 'Answer the questions that a batch or an evaluation adds to a queue',
+  arguments: [{ name: 'URL', about: 'redis:// or rediss://; `COGVLM2_QUEUE` by default', optional: true }],
   options: z.object({
     ...parallelOption(1, 64),
     shared: inWork(
       z.string().min(1).optional(),
-      'Folder that pictures may be read from when they come as paths; without it, none are.',
+      'Folder from which images that are sent as paths may be read; none by default.',
       { value: 'FOLDER' },
     ),
     lostSeconds: inWork(
       z.int().min(2).max(3600).default(30),
-      'A worker that gave no sign of life for so long is lost: its questions go to others.',
+      'A worker is lost after this many seconds without a heartbeat; its questions go to others.',
       { value: 'N' },
     ),
     ...modelOptions,
@@ -35,12 +35,12 @@ export const worker = defineCommand({
   examples: [
     { about: 'On each machine', line: 'cogvlm2 worker redis://queue.local --model cogvlm2-llama3-chat-19B' },
     {
-      about: 'With TLS, the password not in the list of processes, and a folder that all machines have',
+      about: 'With TLS, a password that is not visible in the process list, and a shared folder',
       line: 'COGVLM2_QUEUE="$QUEUE_URL" cogvlm2 worker --shared /mnt/scans',
     },
   ],
-  notes: `It takes the questions for its own model only, and runs until Ctrl-C, which lets it end those that it has; a second one
-ends it at once, and others get them. What to run where stands in [many-machines.md](many-machines.md).`,
+  notes: `A worker takes only questions for its own model. Ctrl-C lets it finish its current questions; a second Ctrl-C ends it at
+once, and other workers get them. [many-machines.md](many-machines.md) describes the setup.`,
 
   async run([written], options, context) {
     const { terminal, library } = context;
@@ -51,7 +51,7 @@ ends it at once, and others get them. What to run where stands in [many-machines
     const say = (text: string) => {
       if (!options.quiet) terminal.stderr.write(`cogvlm2: ${text}\n`);
     };
-    say(`answering with ${model.info.name} for ${address.shown}; Ctrl-C ends it.`);
+    say(`answering with ${model.info.name} for ${address.shown}; Ctrl-C stops.`);
     let answered = 0;
     await library.work(model, {
       address,
@@ -62,9 +62,9 @@ ends it at once, and others get them. What to run where stands in [many-machines
       onDone: (count) => {
         answered = count;
       },
-      onTrouble: (reason) => say(`the queue: ${reason}; it is tried again.`),
+      onTrouble: (reason) => say(`queue: ${reason}; retrying.`),
     });
-    say(`${formatCount(answered)} questions were answered.`);
+    say(`answered ${formatCount(answered)} questions.`);
     return 0;
   },
 });
