@@ -30,7 +30,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
     server = await testApp({ rules: { maxPixels: 64_000_000 } });
     await server.started;
     total = (await ask(asked)).content;
-  }, 60_000);
+  }, 600_000);
   afterAll(() => server?.engine.stop());
 
   const post = (body: object | string) =>
@@ -116,6 +116,17 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
       [{ regex: 'yes|no' }],
     ])('%j is enforced', async (fields) => {
       expect((await ask({ ...asked, ...fields })).content).toMatch(/^(?:yes|no)$/);
+    });
+
+    it('that a stop string has cut is not complete', async () => {
+      const tool = { type: 'function', function: { name: 'pay', parameters: schema } };
+      const body = { ...asked, max_tokens: 40, tools: [tool], tool_choice: 'required', stop: '"' };
+      const { choices } = (await (await post(body)).json()) as OpenAI.ChatCompletion;
+      expect(choices[0]).toMatchObject({
+        finish_reason: 'stop',
+        stop_reason: '"',
+        message: { tool_calls: [{ function: { name: 'pay', arguments: '{' } }] },
+      });
     });
 
     it('with a stop string is accepted', async () => {

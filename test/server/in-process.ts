@@ -213,6 +213,6 @@ export async function eventsOf(response: Response): Promise<unknown[]> {
 export function eventsIn(text: string): unknown[] {
   return text
     .split('\n\n')
-    .filter((event) => event.startsWith('data: '))
-    .map((event) => (event === 'data: [DONE]' ? '[DONE]' : JSON.parse(event.slice(6))));
+    .flatMap((event) => /^data: (.*)$/m.exec(event)?.[1] ?? [])
+    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
 }

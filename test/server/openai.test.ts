@@ -25,7 +25,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
   beforeAll(async () => {
     server = await listening();
     client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
-  }, 60_000);
+  }, 600_000);
   afterAll(() => server[Symbol.asyncDispose]());
 
   it('lists the model', async () => {

@@ -2,6 +2,7 @@
 import type { Answer, Progress, TokenLogprobs, TokenProbability } from '../../index.ts';
 import type { ApiError } from '../api-error.ts';
 import type { EventStreamEvent } from './event-stream.ts';
+import type { ChatRequest } from './request.ts';
 
 /** What all parts of an answer have in common. */
 export interface AnswerHead {
@@ -29,6 +30,11 @@ export interface AnswerWriter {
 /** What was ignored or left out; absent when there is nothing. */
 export function warningsOf(warnings: readonly string[]) {
   return warnings.length > 0 && { warnings };
+}
+
+/** Whether the answer has its end: neither a limit nor, where it has a format, a stop string has cut it. */
+export function isComplete({ finishReason, stopString }: Answer, { options }: ChatRequest): boolean {
+  return finishReason === 'stop' && (stopString === null || options.format === undefined);
 }
 
 /** Several answers to one prompt: its tokens count once. */

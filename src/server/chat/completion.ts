@@ -6,6 +6,7 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
+  isComplete,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -40,6 +41,7 @@ export class CompletionWriter implements AnswerWriter {
         message: { role: 'assistant', ...this.#contentOf(index, answer), refusal: null },
         logprobs: logprobsOf(answer.logprobs),
         finish_reason: this.#finishReasonOf(answer),
+        stop_reason: answer.stopString,
       })),
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
@@ -80,10 +82,17 @@ export class CompletionWriter implements AnswerWriter {
     if (call) events.push({ data: this.#chunk(index, this.#callDelta(index, call)) });
     // Tokens without text of their own, such as those of a stop string, have not been sent.
     const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
-    const last = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
+    const { choices, ...last } = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
+    const choice = { ...choices[0], stop_reason: answer.stopString };
     const warnings = index === 0 ? answer.warnings : [];
     events.push({
-      data: { ...last, timings: timingsOf(answer), seed: answer.seed, ...warningsOf(warnings) },
+      data: {
+        ...last,
+        choices: [choice],
+        timings: timingsOf(answer),
+        seed: answer.seed,
+        ...warningsOf(warnings),
+      },
     });
     return events;
   }
@@ -103,8 +112,8 @@ export class CompletionWriter implements AnswerWriter {
     return { content: null, tool_calls: [{ id: this.#callId(index), type: 'function', function: call }] };
   }
 
-  #callIn({ text, finishReason }: Answer): ToolCall | null {
-    return this.#request.call?.callIn(text, finishReason === 'stop') ?? null;
+  #callIn(answer: Answer): ToolCall | null {
+    return this.#request.call?.callIn(answer.text, isComplete(answer, this.#request)) ?? null;
   }
 
   #callId(index: number): string {
@@ -118,9 +127,9 @@ export class CompletionWriter implements AnswerWriter {
     return { tool_calls: [{ index: 0, ...head, function: called }] };
   }
 
-  #finishReasonOf({ finishReason }: Answer): string {
-    if (finishReason === 'length') return 'length';
-    return this.#request.call ? 'tool_calls' : 'stop';
+  #finishReasonOf(answer: Answer): string {
+    if (answer.finishReason === 'length') return 'length';
+    return this.#request.call && isComplete(answer, this.#request) ? 'tool_calls' : 'stop';
   }
 
   #chunk(

@@ -4,6 +4,7 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
+  isComplete,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -119,13 +120,14 @@ export class ResponsesWriter implements AnswerWriter {
     return [added, this.#itemEvent('response.content_part.added', { content_index: 0, part })];
   }
 
-  #outputOf({ text, logprobs = [], finishReason }: Answer) {
-    const isComplete = finishReason === 'stop';
+  #outputOf(answer: Answer) {
+    const { text, logprobs = [] } = answer;
+    const isWhole = isComplete(answer, this.#request);
     const id = this.#itemId;
-    const status = isComplete ? 'completed' : 'incomplete';
+    const status = isWhole ? 'completed' : 'incomplete';
     const { call: required } = this.#request;
     if (required) {
-      const call = required.callIn(text, isComplete);
+      const call = required.callIn(text, isWhole);
       return call === null
         ? []
         : [{ id, type: 'function_call' as const, status, call_id: this.#callId, ...call }];
