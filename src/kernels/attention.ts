@@ -2,9 +2,8 @@ import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from '../ggml/declarations.ts';
 import type { DType } from '../ggml/dtype.ts';
-import type { Graph } from '../ggml/graph.ts';
 import { describe, isContiguous, type Tensor } from '../ggml/tensor.ts';
-import { type Kernels, kernels } from './library.ts';
+import type { Kernels } from './library.ts';
 
 export interface HeadShape {
   headSize: number;
@@ -24,6 +23,25 @@ export interface SequenceRows {
   at: number;
   /** Each row attends to the first `keys` keys; null: row i attends to the first `at + i + 1` (causal). */
   keys: number | null;
+}
+
+/** The methods of `Graph` that the kernel needs. Graphs use kernels, too, so this file does not import them. */
+interface GraphBuilder {
+  input(type: DType, sizes: readonly number[], data: BigInt64Array): Tensor;
+  custom(
+    fun: Pointer,
+    type: DType,
+    sizes: readonly number[],
+    sources: readonly Tensor[],
+    user?: bigint,
+  ): Tensor;
+  view(
+    x: Tensor,
+    sizes: readonly number[],
+    strides: readonly [number, number, number],
+    offset: number,
+  ): Tensor;
+  effect(tensor: Tensor): void;
 }
 
 /** Keys and values have 16 bits an element: bf16 or f16, whichever the kernels' variant multiplies. */
@@ -50,9 +68,8 @@ export class AttentionKernel {
   }
 
   /** Null where ggml's attention has to be used: on other processors, and for head sizes that are no multiple of 16. */
-  static for(shape: HeadShape, threads: number): AttentionKernel | null {
-    const found = kernels();
-    return found && shape.headSize % 16 === 0 ? new AttentionKernel(found, shape, threads) : null;
+  static for(kernels: Kernels | null, shape: HeadShape, threads: number): AttentionKernel | null {
+    return kernels && shape.headSize % 16 === 0 ? new AttentionKernel(kernels, shape, threads) : null;
   }
 
   /** Sizes of a tensor for keys and values: [elements of a block, blocks, kvHeads, keys and values of each layer]. */
@@ -82,7 +99,7 @@ export class AttentionKernel {
     return Number(scratch(this.shape.headSize)) * this.#threads;
   }
 
-  table(graph: Graph, sequences: readonly SequenceRows[]): Tensor {
+  table(graph: GraphBuilder, sequences: readonly SequenceRows[]): Tensor {
     return graph.input('i64', [tableColumns, sequences.length], this.tableData(sequences));
   }
 
@@ -111,7 +128,7 @@ export class AttentionKernel {
   }
 
   /** Packs k and v, f32 [headSize, kvHeads, n], when the graph runs: before an `attend` that is added after it. */
-  append(graph: Graph, k: Tensor, v: Tensor, table: Tensor, layer: number): void {
+  append(graph: GraphBuilder, k: Tensor, v: Tensor, table: Tensor, layer: number): void {
     const { kvHeads } = this.shape;
     const fits = k.shape[2] === v.shape[2] && this.#isHeads(k, kvHeads) && this.#isHeads(v, kvHeads);
     check(fits && isTable(table), 'append', k, v, table);
@@ -120,7 +137,7 @@ export class AttentionKernel {
   }
 
   /** softmax(q k^T / sqrt(headSize)) v for q, f32 [headSize, heads, n] -> f32 [headSize, heads, n]. */
-  attend(graph: Graph, q: Tensor, table: Tensor, layer: number): Tensor {
+  attend(graph: GraphBuilder, q: Tensor, table: Tensor, layer: number): Tensor {
     check(this.#isHeads(q, this.shape.heads) && isTable(table), 'attend', q, table);
     const [headSize, heads, n] = q.shape;
     const count = headSize * heads * n;

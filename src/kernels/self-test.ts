@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { dtypes, rowBytes } from '../ggml/dtype.ts';
+import { AttentionKernel } from './attention.ts';
 import { addressOf, callKernel, type PlainTensor } from './direct-call.ts';
 import type { Kernels } from './library.ts';
 import { type Format, packedBytes, quantizedBytes } from './matmul.ts';
@@ -14,11 +15,13 @@ const packNibblesType = koffi.proto(
   'void cogvlm2_pack_nibbles(void *from, size_t row_bytes, int64_t k, int64_t columns, int type, void *to)',
 );
 
-/**
- * Multiplies whole numbers, whose products come out exactly, in both formats of weights. Takes about a millisecond.
- * @returns what is wrong, or null
- */
+/** Runs every kernel on a few numbers. Takes some milliseconds. @returns what is wrong, or null */
 export function selfTest(kernels: Kernels): string | null {
+  return productProblem(kernels) ?? attentionProblem(kernels);
+}
+
+/** Multiplies whole numbers, whose products come out exactly, in both formats of weights. */
+function productProblem(kernels: Kernels): string | null {
   // The largest of every 256 is 127, so that all scales are 1.
   const x = Float32Array.from({ length: k * rows }, (_, i) => (i % 256 === 0 ? 127 : ((i * 37) % 251) - 125));
   const whole = Float32Array.from({ length: k * columns }, (_, i) =>
@@ -81,8 +84,64 @@ function isProduct(kernels: Kernels, packed: PlainTensor, x: Float32Array, weigh
   });
 }
 
-function bytesOf(floats: Float32Array): Uint8Array<ArrayBuffer> {
-  const { buffer, byteOffset, byteLength } = floats;
+/** Causal attention of a few rows, two heads over one head of keys and values. */
+function attentionProblem(kernels: Kernels): string | null {
+  const [headSize, heads, n] = [48, 2, 70];
+  const kernel = new AttentionKernel(kernels, { headSize, heads, kvHeads: 1 }, 1);
+  const numbers = (count: number, step: number) =>
+    Float32Array.from({ length: count }, (_, i) => Math.sin(i * step));
+  const [q, k, v] = [
+    numbers(headSize * heads * n, 0.7),
+    numbers(headSize * n, 1.3),
+    numbers(headSize * n, 2.1),
+  ];
+  // The memory that the kernel may not read is NaN.
+  const memory = new Uint8Array(kernel.packedBytes(1, n)).fill(0xff);
+  const table = kernel.tableData([
+    {
+      address: addressOf({ type: 'i8', shape: [memory.length, 1, 1, 1], data: memory }),
+      capacity: n,
+      rows: n,
+      at: 0,
+      keys: null,
+    },
+  ]);
+  const result = new Float32Array(headSize * heads * n + kernel.scratchBytes / 4);
+  const tensor = (data: Float32Array, ...sizes: [number, number, number]) =>
+    ({ type: 'f32', shape: [...sizes, 1], data: bytesOf(data) }) as const;
+  const source = {
+    type: 'i64',
+    shape: [table.length, 1, 1, 1],
+    data: bytesOf(table),
+  } as const;
+  const done = tensor(new Float32Array(1), 1, 1, 1);
+  callKernel(kernels.address('attention_append'), done, [
+    tensor(k, headSize, 1, n),
+    tensor(v, headSize, 1, n),
+    source,
+  ]);
+  const dst = tensor(result, result.length, 1, 1);
+  callKernel(kernels.address('attention'), dst, [tensor(q, headSize, heads, n), source]);
+  for (const row of [0, n - 1]) {
+    for (let head = 0; head < heads; head++) {
+      const first = (row * heads + head) * headSize;
+      const dot = (key: number) =>
+        q.subarray(first, first + headSize).reduce((sum, x, i) => sum + x * (k[key * headSize + i] ?? 0), 0);
+      const weights = Array.from({ length: row + 1 }, (_, key) => Math.exp(dot(key) / Math.sqrt(headSize)));
+      const total = weights.reduce((a, b) => a + b);
+      for (let i = 0; i < headSize; i++) {
+        const wanted =
+          weights.reduce((sum, weight, key) => sum + weight * (v[key * headSize + i] ?? 0), 0) / total;
+        if (!(Math.abs((result[first + i] ?? Number.NaN) - wanted) < 0.02))
+          return 'attention has another result';
+      }
+    }
+  }
+  return null;
+}
+
+function bytesOf(numbers: Float32Array | BigInt64Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = numbers;
   if (buffer instanceof SharedArrayBuffer) throw new TypeError('shared memory');
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

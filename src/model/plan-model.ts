@@ -6,6 +6,7 @@ import { defaultThreads } from '../ggml/engine.ts';
 import { Packing } from '../ggml/packing.ts';
 import { toShape } from '../ggml/tensor.ts';
 import { AttentionKernel } from '../kernels/attention.ts';
+import { kernels } from '../kernels/library.ts';
 import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
 import { defaultKvTokens, defaultParallel } from './kv-budget.ts';
 import { layerTokenBytes } from './kv-cache.ts';
@@ -58,9 +59,10 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const parallel = options.parallel ?? defaultParallel;
   const threads = options.threads ?? (isSmall(checkpoint) ? 1 : defaultThreads());
   const { vision } = config;
+  const found = exact ? null : kernels();
   const attention: AttentionKernels = {
-    tower: exact ? null : AttentionKernel.for({ ...vision, kvHeads: vision.heads }, threads),
-    decoder: exact ? null : AttentionKernel.for(config, threads),
+    tower: AttentionKernel.for(found, { ...vision, kvHeads: vision.heads }, threads),
+    decoder: AttentionKernel.for(found, config, threads),
   };
   const demand = {
     config,
