@@ -4,9 +4,9 @@ import type { Tensor } from '../ggml/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import { LayerNorm, Linear } from './layers.ts';
 
-/** The eps of the adapter's norm is PyTorch's default, not the config's. */
+/** PyTorch's default, which the published code uses for this norm instead of the config's value. */
 const normEps = 1e-5;
-/** Windows that one operation takes, so that none lasts long enough to keep somebody waiting who has stopped it. */
+/** Windows of one operation. An abort takes effect between two operations, so none may take long. */
 const tileWindows = 512;
 
 /** Tower features to image tokens: the 2x2 convolution, the GLU projection, boi and eoi around them. */
@@ -69,9 +69,9 @@ export class Adapter {
 }
 
 /**
- * Row numbers of the tower's output (the class token is row 0) in the order that puts the four patches of each
- * 2x2 window next to each other: top left, top right, bottom left, bottom right. An odd side loses its last row
- * and column, as a convolution of stride 2 does.
+ * Row numbers of the tower's output (row 0 is the class token) in the order that puts the four patches of each 2x2 window next
+ * to each other: top left, top right, bottom left, bottom right. An odd side loses its last row and column, as in a
+ * convolution of stride 2.
  */
 export function convolutionOrder(side: number): Int32Array {
   const half = Math.floor(side / 2);

@@ -1,7 +1,7 @@
-/** Which weights a row meets. */
+/** Which of a layer's two sets of weights a row is multiplied with. */
 export type Expert = 'language' | 'vision';
 
-/** Rows of the prompt that go through the decoder together: one expert, embeddings from text ids or image rows. */
+/** Rows of a prompt that go through the decoder together. Their inputs are embeddings of ids and rows of the image tokens. */
 export interface Chunk {
   expert: Expert;
   pieces: ({ ids: Int32Array } | { imageRow: number; count: number })[];
@@ -13,39 +13,34 @@ export interface PromptRows {
   ids: Int32Array;
   tokenTypes: Uint8Array;
   positions: Int32Array;
-  /** 1 where the row meets the vision expert. */
+  /** 1 for rows of the vision expert. */
   visionRows: Uint8Array;
 }
 
 /**
- * ggml's attention has one kernel for 64 query rows and more, in tiles of 64, and another for fewer, and they round
- * differently. So that a row's numbers depend on nothing but the rows before it, whatever the size of a chunk, a
- * chunk of language never has as many as a tile, and a chunk of the picture never fewer, but for pictures that have
- * not so many altogether. Whole tiles keep quantised products in their groups of rows, too.
+ * A chunk of image rows is a whole number of tiles, except for the last chunk. ggml's attention and its packed products take
+ * rows in groups whose sizes divide this number, and compute the remaining rows with other kernels that round differently. So a
+ * row's result does not depend on the size of the chunk.
  */
 const tileRows = 64;
 
-/** Rows of one prefill chunk: enough to be bound by arithmetic, few enough to stop and report often. */
+/** Most rows of a prefill chunk. More rows would not be faster; fewer would report progress and stop more often. */
 export const mostChunkRows = 512;
 
 export const mostLanguageRows = 60;
 
 /**
- * The rows from `start` on that are run next: about `size`, all of one expert. A causal decoder with a KV cache
- * gives the same numbers for one chunk as for many, and a chunk of one expert needs only that expert's weights.
+ * The next chunk: rows from `start` on, all of one expert. A causal decoder with a KV cache gives the same results for one
+ * chunk as for several, and a chunk of one expert reads only that expert's weights.
+ * @param rows about how many rows the chunk should have, by its expert; for language, the most
  */
-export function nextChunk(
-  prompt: PromptRows,
-  start: number,
-  size: number,
-  languageRows = mostLanguageRows,
-): Chunk {
+export function nextChunk(prompt: PromptRows, start: number, rows: Readonly<Record<Expert, number>>): Chunk {
   const { ids, tokenTypes, positions, visionRows } = prompt;
   const expert = visionRows[start] === 1 ? 'vision' : 'language';
   let end = start + 1;
   while (end < ids.length && visionRows[end] === visionRows[start]) end++;
-  const to = start + chunkLength(expert, end - start, size, languageRows);
-  // eoi is an image token that meets the language expert, so image rows are counted by type, not by expert.
+  const to = start + chunkLength(expert, end - start, rows[expert]);
+  // eoi is an image token of the language expert, so image rows are counted by type, not by expert.
   let imageRow = tokenTypes.subarray(0, start).reduce((sum, type) => sum + type, 0);
   const pieces: Chunk['pieces'] = [];
   for (let i = start; i < to; ) {
@@ -62,8 +57,8 @@ export function nextChunk(
   return { expert, pieces, positions: positions.slice(start, to) };
 }
 
-function chunkLength(expert: Expert, left: number, size: number, languageRows: number): number {
-  if (expert === 'language') return Math.min(left, Math.max(1, Math.min(size, languageRows)));
-  const tiles = Math.max(1, Math.floor(size / tileRows)) * tileRows;
+function chunkLength(expert: Expert, left: number, rows: number): number {
+  if (expert === 'language') return Math.min(left, Math.max(1, rows));
+  const tiles = Math.max(1, Math.floor(rows / tileRows)) * tileRows;
   return left - tiles < tileRows ? left : tiles;
 }

@@ -5,10 +5,11 @@ import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/e
 import { Graph } from '../ggml/graph.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
-import { mostChunkRows, mostLanguageRows, nextChunk, type PromptRows } from './chunks.ts';
+import { mostChunkRows, nextChunk, type PromptRows } from './chunks.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { DecoderRunner } from './decoder-runner.ts';
+import { mostGgmlTextRows } from './ggml-attention.ts';
 import { KvCache, layerTokenBytes } from './kv-cache.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { matricesByPart, type PartMatrices } from './parts.ts';
@@ -31,7 +32,7 @@ export interface PrefillOptions {
   signal?: AbortSignal | undefined;
   onTokens?: ((done: number, total: number) => void) | undefined;
   logits?: 'last' | 'all';
-  /** About how many rows the next chunk should have; asked before each. Default: `mostChunkRows`. */
+  /** The approximate size of the next chunk, in rows. It is called before each chunk. Default: `mostChunkRows`. */
   chunkRows?: () => number;
   tap?: Tap | undefined;
 }
@@ -42,13 +43,13 @@ interface ModelParts extends Pick<PlannedModel, 'exact' | 'attention'> {
   batchInvariant: boolean;
 }
 
-/** Nodes of a graph that a decoder layer takes, and each sequence in it; both with some to spare. */
+/** Nodes of a decoder layer in a graph, and of each sequence in the layer. Both are rounded up. */
 const layerNodes = 40;
 const sequenceNodes = 14;
 
 /**
- * The model: a picture to image tokens, a prompt into the KV cache, and one token after the other. Of a mapped
- * checkpoint, the parts that only pictures meet (58 % of the weights) leave memory when a picture is done.
+ * The model: encodes an image to image tokens, runs a prompt into the KV cache, and decodes tokens. With a mapped checkpoint,
+ * the parts that only images need (58% of the weights) leave memory after each image.
  */
 export class Model {
   readonly config: ModelConfig;
@@ -58,8 +59,8 @@ export class Model {
   readonly placement: Placement;
   /** Tokens that all KV caches together have room for, as planned. */
   readonly kvTokens: number;
-  /** Whether the rows of a chunk may be as many as one likes: see chunks.ts. */
-  readonly #anyChunk: boolean;
+  /** Whether chunks of text are limited, so that ggml's attention computes every row with the same kernel. */
+  readonly #limitsText: boolean;
   readonly #tower: VisionTower;
   readonly #adapter: Adapter;
   readonly #decoder: DecoderRunner;
@@ -85,7 +86,7 @@ export class Model {
     this.#adapter = new Adapter(weights.at('model.vision'), config);
     this.#kernel = attention.decoder;
     this.kvTokens = plan.kvTokens;
-    this.#anyChunk = !batchInvariant || this.#kernel !== null || engine.device.kind !== 'cpu';
+    this.#limitsText = batchInvariant && this.#kernel === null && engine.device.kind === 'cpu';
     const decoder = new Decoder(weights, config);
     this.#matrices = matricesByPart(weights.matrices);
     this.#decoder = new DecoderRunner(engine, decoder, config, {
@@ -117,8 +118,7 @@ export class Model {
   }
 
   /**
-   * Asks for every tensor as a load would, and loads none: for what works on a checkpoint for half an hour before it is
-   * first loaded.
+   * Asks for every tensor as a load does, but loads none. A conversion of half an hour calls it first.
    * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing, left over or of another shape.
    */
   static check(checkpoint: Checkpoint): void {
@@ -136,10 +136,10 @@ export class Model {
 
   /** pixels [3, S, S] -> image tokens [H, imageTokens] on the device; the caller disposes them. */
   encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<State<'imageTokens'>> {
-    return toTheEnd(this.encodeInBlocks(pixels, options));
+    return runToEnd(this.encodeInBlocks(pixels, options));
   }
 
-  /** `encodeImage`, which yields after each block of the tower so that other work can have its turn. */
+  /** `encodeImage` that yields after each block of the tower, so that other work can run in between. */
   async *encodeInBlocks(
     pixels: Float32Array,
     options: TowerOptions = {},
@@ -173,12 +173,12 @@ export class Model {
     return this.placement['vision experts'] > 0 ? 'gpu' : 'cpu';
   }
 
-  /** What one token takes in a KV cache: keys and values of every layer. */
+  /** Bytes of one token in a KV cache: keys and values of every layer. */
   get kvBytesPerToken(): number {
     return this.config.layers * layerTokenBytes(this.config, this.exact, this.#kernel);
   }
 
-  /** Most sequences in one decode step: what a graph has nodes for. */
+  /** Most sequences in one decode step. A graph has no nodes for more. */
   get mostSequences(): number {
     return Math.floor((maxGraphNodes / this.config.layers - layerNodes) / sequenceNodes);
   }
@@ -194,10 +194,10 @@ export class Model {
 
   /** Runs the prompt's rows from `start` on into the cache. @returns the logits of the last row (or of all). */
   prefill(prompt: PromptRows, cache: KvCache, options: PrefillOptions): Promise<Float32Array> {
-    return toTheEnd(this.prefillInChunks(prompt, cache, options));
+    return runToEnd(this.prefillInChunks(prompt, cache, options));
   }
 
-  /** `prefill`, which yields after each chunk so that other work can have its turn. */
+  /** `prefill` that yields after each chunk, so that other work can run in between. */
   async *prefillInChunks(
     prompt: PromptRows,
     cache: KvCache,
@@ -210,8 +210,8 @@ export class Model {
     try {
       for (;;) {
         const rows = chunkRows();
-        const languageRows = this.#anyChunk ? rows : mostLanguageRows;
-        const chunk = nextChunk(prompt, cache.length, rows, languageRows);
+        const textRows = this.#limitsText ? Math.min(rows, mostGgmlTextRows) : rows;
+        const chunk = nextChunk(prompt, cache.length, { vision: rows, language: textRows });
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
@@ -226,8 +226,8 @@ export class Model {
   }
 
   /**
-   * One token of each of several sequences: language weights only, read once for all of them.
-   * @returns logits [vocab] of each, which do not depend on the others.
+   * Runs one token of each of several sequences. It reads only language weights, once for all of them.
+   * @returns logits [vocab] of each sequence. They do not depend on the other sequences.
    */
   async decode(steps: readonly DecodeStep[]): Promise<Float32Array[]> {
     const logits = await this.#decoder.decode(steps);
@@ -235,7 +235,7 @@ export class Model {
     return steps.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
   }
 
-  /** One token behind what the cache holds. @returns logits [vocab]. */
+  /** Runs one token of one sequence. @returns logits [vocab] */
   async step(id: number, position: number, cache: KvCache): Promise<Float32Array> {
     const [logits] = await this.decode([{ id, position, cache }]);
     return logits ?? new Float32Array(0);
@@ -246,7 +246,7 @@ export class Model {
   }
 }
 
-async function toTheEnd<T>(work: AsyncGenerator<void, T>): Promise<T> {
+async function runToEnd<T>(work: AsyncGenerator<void, T>): Promise<T> {
   for (;;) {
     const { done, value } = await work.next();
     if (done) return value;

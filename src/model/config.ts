@@ -3,7 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 
 const size = z.number().int().positive();
 const tokenId = z.number().int().nonnegative();
-/** A decoder layer takes about 35 nodes of a graph that holds 16,384, and a dozen for each sequence beside the first. */
+/** A graph holds 16,384 nodes. A decoder layer needs about 35, and a dozen more for each further sequence. */
 const layerCount = size.max(100);
 
 /** The parts of the published config.json that decide what is computed. */
@@ -44,10 +44,10 @@ export interface VisionConfig {
   imageSize: number;
   /** Patches on one side; there are side * side of them. */
   side: number;
-  /** What `side` was in training: the position table has an entry for each of those patches. */
+  /** `side` in training. The position table has an entry for each of those patches. */
   trainedSide: number;
   normEps: number;
-  /** Rows of one picture in the decoder. */
+  /** Rows of one image in the decoder. */
   imageTokens: number;
 }
 
@@ -135,15 +135,15 @@ export function parseConfig(text: string, where: string): ModelConfig {
   };
 }
 
-/** What the 2x2 convolution leaves of the patches, and boi and eoi. */
+/** The outputs of the 2x2 convolution, boi and eoi. */
 function imageTokensOf(side: number): number {
   return Math.floor(side / 2) ** 2 + 2;
 }
 
 /**
- * The same model for smaller pictures: fewer patches, fewer image tokens.
- * @throws CogVLM2Error `invalid_value` unless `imageSize` is whole windows of the 2x2 convolution and no larger than
- * what the model was trained on.
+ * The same model for smaller images: fewer patches, fewer image tokens.
+ * @throws CogVLM2Error `invalid_value` unless `imageSize` is a multiple of the window of the 2x2 convolution and at most the
+ * size that the model was trained on
  */
 export function withImageSize(config: ModelConfig, imageSize: number): ModelConfig {
   const { vision } = config;

@@ -4,13 +4,13 @@ import type { ModelConfig } from './config.ts';
 import { measureParts, type PartName, sumOf } from './parts.ts';
 
 /**
- * What a stage has to do, whoever computes it: with a machine's measured peaks, the time that nothing can be below.
- * A multiplication and an addition are two operations. Norms, activations and sums are left out: less than 1%.
+ * The work of a stage. With a machine's measured peaks it gives a lower bound of the stage's time. A multiplication and an
+ * addition are two operations. Norms, activations and sums are left out: they are less than 1%.
  */
 export interface Cost {
   /** Products with weights. */
   linearFlop: number;
-  /** Queries with keys, and probabilities with values; under a causal mask only what it leaves. */
+  /** Queries times keys, and probabilities times values; with a causal mask, only the keys that a row sees. */
   attentionFlop: number;
   /** Weights that are read, in their stored types, once. */
   weightBytes: number;
@@ -34,7 +34,7 @@ export function partBytes(tensors: Iterable<TensorEntry>): PartBytes {
   };
 }
 
-/** One picture through the patch embedding and `layers` of the tower. */
+/** One image through the patch embedding and `layers` layers of the tower. */
 export function towerCost({ vision }: ModelConfig, bytes: PartBytes, layers = vision.layers): Cost {
   const { hiddenSize: d, intermediateSize, side, patchSize } = vision;
   const rows = side * side + 1;
@@ -47,7 +47,7 @@ export function towerCost({ vision }: ModelConfig, bytes: PartBytes, layers = vi
   };
 }
 
-/** The 2x2 convolution and the gated projection of one picture. */
+/** The 2x2 convolution and the gated projection of one image. */
 export function adapterCost(
   { vision, hiddenSize: h, intermediateSize }: ModelConfig,
   bytes: PartBytes,
@@ -71,7 +71,7 @@ export function decoderCost(
   const { hiddenSize: h, intermediateSize, layers, headSize, kvHeads, vocabSize } = config;
   const kv = headSize * kvHeads;
   const layer = 2 * h * h + 2 * h * kv + 3 * h * intermediateSize;
-  // Row i of these sees `past` keys, itself and the i rows before it.
+  // Row i sees `past` keys, itself and the i rows before it.
   const pairs = rows * past + (rows * (rows + 1)) / 2;
   return {
     linearFlop: 2 * (rows * layers * layer + logits * h * vocabSize),
@@ -79,20 +79,6 @@ export function decoderCost(
     weightBytes: bytes[`${expert} experts`] + (logits > 0 ? bytes.lm_head : 0),
     cacheBytes: 2 * 2 * layers * kv * (past + rows),
   };
-}
-
-/** A prompt: bos, a picture's rows if there is one, and text; logits for the last row. */
-export function prefillCost(config: ModelConfig, bytes: PartBytes, image: boolean, textRows: number): Cost {
-  // boi and the patches meet the vision expert; bos, eoi and the text the language expert.
-  const vision = image ? config.vision.imageTokens - 1 : 0;
-  const language = image ? textRows + 1 : textRows;
-  const chunk = (expert: Expert, rows: number, past: number, logits: number) =>
-    decoderCost(config, bytes, { expert, rows, past, logits });
-  return sum(
-    chunk('language', 1, 0, 0),
-    chunk('vision', vision, 1, 0),
-    chunk('language', language, 1 + vision, 1),
-  );
 }
 
 export function sum(...costs: readonly Cost[]): Cost {
@@ -104,13 +90,13 @@ export function sum(...costs: readonly Cost[]): Cost {
   }));
 }
 
-/** What a machine does at best. */
+/** The best rates that were measured on a machine. */
 export interface Peaks {
   flopPerSecond: number;
   bytesPerSecond: number;
 }
 
-/** Arithmetic and reading can go on at the same time, so the slower of the two is what cannot be beaten. */
+/** Arithmetic and reading can overlap, so the slower of the two is the lower bound. */
 export function limitMs(cost: Cost, { flopPerSecond, bytesPerSecond }: Peaks): number {
   const flop = cost.linearFlop + cost.attentionFlop;
   return 1000 * Math.max(flop / flopPerSecond, (cost.weightBytes + cost.cacheBytes) / bytesPerSecond);

@@ -56,7 +56,7 @@ class Attention {
     this.#config = config;
     this.#layer = layer;
     const outputs = (heads + 2 * kvHeads) * headSize;
-    // Only the vision expert's has a bias.
+    // Only the vision expert has a bias here.
     const queryKeyValue = (expert: Expert) =>
       new Linear(weights, `${expert}_expert_query_key_value`, hiddenSize, outputs, {
         bias: expert === 'vision',
@@ -96,8 +96,8 @@ class Mlp {
 }
 
 /**
- * ggml turns pair i by position * base^(-2i/d) / factor: the factors that make these the checkpoint's own
- * frequencies, or ones where it has none.
+ * ggml rotates pair i by position * base^(-2i/d) / factor. These factors give the frequencies that the checkpoint stores; they
+ * are 1 where it stores none.
  */
 export function ropeFactors(headSize: number, invFreq: Float32Array | undefined): Float32Array {
   return Float32Array.from({ length: headSize / 2 }, (_, i) => {

@@ -4,25 +4,25 @@ import type { State } from './state.ts';
 /** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
 export type ImageOrigin = 'encoded' | 'memory' | 'disk';
 
-/** A picture as the decoder sees it: image tokens [H, imageTokens] on the device. Encode once, ask often. */
+/** An image as the decoder reads it: image tokens [H, imageTokens] on the device. One can ask many questions about it. */
 export class EncodedImage {
-  /** Of the picture as it was given, upright, in pixels. */
+  /** Of the original image, upright, in pixels. */
   readonly width: number;
   readonly height: number;
   readonly imageTokens: number;
-  /** Same content, same key: what tells the KV cache that it already holds this picture. */
+  /** The same content has the same key, by which the KV cache finds an image that it holds already. */
   readonly contentKey: string;
   readonly origin: ImageOrigin;
   readonly imageMs: number;
   /** 0 where the tower was not run. */
   readonly visionMs: number;
-  /** What answers about it say in their `warnings`. */
+  /** For the `warnings` of answers about this image. */
   readonly warnings: readonly string[];
   readonly #state: State<'imageTokens'>;
   readonly #release: () => void;
   #isDisposed = false;
 
-  /** `release` gives the rows back to whoever keeps them; others may be using the same. */
+  /** `release` returns the rows to their owner; others may be using the same rows. */
   constructor(
     state: State<'imageTokens'>,
     facts: Pick<
@@ -43,14 +43,14 @@ export class EncodedImage {
     this.warnings = facts.warnings;
   }
 
-  /** Its rows, [H, imageTokens]. @throws CogVLM2Error `disposed`. */
+  /** The image tokens [H, imageTokens]. @throws CogVLM2Error `disposed`. */
   get state(): State<'imageTokens'> {
     if (this.#isDisposed)
       throw new CogVLM2Error('disposed', 'The picture that this needs was disposed; encode it again.');
     return this.#state;
   }
 
-  /** Gives its memory back; an answer that still needs it ends with the error `disposed`. */
+  /** Frees the memory. An answer that still needs it ends with the error `disposed`. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

@@ -7,13 +7,15 @@ import { State } from './state.ts';
 /**
  * Attention by ggml, for GPUs, for float32, and for processors without kernels of ours.
  *
- * ggml's CPU backend has several kernels for one operation, picks by shape, and they round differently. Two rules give
- * a row the same bits however it is run (x86-64 only):
- * - 64 query rows and more go through another kernel than fewer. Chunks of language have at most 60 rows, chunks of an
- *   image at least 64 (see chunks.ts).
- * - The keys of a single row are divided among the threads when there are 512 and more. They are not when the heads are
- *   split into a batch of two, which every single row is.
+ * ggml's CPU backend has several kernels for attention. It picks one by shape, and they round differently. Two rules give a row
+ * the same bits in every batch and chunk (x86-64 only):
+ * - 64 query rows and more use another kernel than fewer. Chunks of text have at most `mostGgmlTextRows`, chunks of an image at
+ *   least 64 (see chunks.ts).
+ * - ggml divides the keys of a single row among the threads when there are 512 and more. It does not when the heads are
+ *   split into a batch of two. Every single row is split.
  */
+
+export const mostGgmlTextRows = 60;
 
 /** Keys and values of one layer for one sequence: f32 or f16 [headSize * kvHeads, capacity], a row for each token. */
 export interface KeysValues {

@@ -2,7 +2,7 @@ import type { Weights } from '../checkpoint/weights.ts';
 import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** The two layers that every part of the model is made of. Shapes in ggml's order: [width, rows]. */
+/** The layers that all parts of the model share. Shapes are in ggml's order: [width, rows]. */
 
 /** x [inputs, n] -> weight x + bias [outputs, n]. */
 export class Linear {

@@ -1,6 +1,6 @@
 /**
- * What a model takes of each device's memory before any of it is taken: the same numbers for `cogvlm2 plan`, and for
- * the load that refuses what cannot fit. Pure: devices come in as names and free bytes.
+ * The memory that a model needs on each device, before any is allocated. `cogvlm2 plan` and the check before a load use the same
+ * numbers. Pure functions: devices are names and free bytes.
  */
 import type { Place } from '../ggml/engine.ts';
 import { leavesRoom } from '../ggml/packed-weights.ts';
@@ -49,12 +49,12 @@ export interface MemoryPlan {
   towerScratchBytes: number;
   decoderScratchBytes: number;
   /**
-   * Packed copies of language weights on the CPU, which answers are faster from, and whether they will be kept: only
-   * where twice their size is free, so what is needed is told without them.
+   * Packed copies of language weights on the CPU, which make answers faster. They are kept only where twice their size is free,
+   * so `neededBytes` does not include them.
    */
   packedCopies: { sizeBytes: number; kept: boolean };
   devices: { name: string; place: Place; neededBytes: number; freeBytes: number }[];
-  /** The sentence why it cannot fit, with the numbers. */
+  /** A sentence with the numbers, where the model does not fit; null where it does. */
   problem: string | null;
 }
 
@@ -83,7 +83,7 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
     ? sumOf(partNames.map((part) => bytesOn('gpu', part))) + cachedLayers.gpu * layerCacheBytes + scratch
     : 0;
   const stages = cpuStages.map((parts) => sumOf(parts.map((part) => bytesOn('cpu', part))));
-  // What a mapped file holds can leave memory when its stage is over; copies stay.
+  // Pages of a mapped file can leave memory when their stage is over; copies cannot.
   const cpuWeights =
     exact || unpacked ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
   const cpuCache = cachedLayers.cpu * layerCacheBytes;
@@ -116,17 +116,17 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
   };
 }
 
-/** A GPU's driver and its other programs need some of what it says is free. */
+/** The driver and other programs need some of the memory that a GPU reports as free. */
 const gpuShare = 0.93;
 
-/** What the CPU reads at once: for a picture, for its rows in the prompt, and for every token. */
+/** The parts that the CPU reads in one stage: encoding an image, running image rows, and text. */
 const cpuStages: readonly (readonly PartName[])[] = [
   ['tower', 'adapter'],
   ['vision experts', 'embeddings'],
   ['language experts', 'embeddings', 'lm_head'],
 ];
 
-/** For what the formulas leave out: alignment, ggml's copies of activations in other types. */
+/** For alignment and for ggml's copies of activations in other types, which the formulas leave out. */
 const margin = 1.25;
 
 /** The residual stream, queries, keys and values of all patches; one tile's activations; two layers' packed weights. */

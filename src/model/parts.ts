@@ -1,7 +1,7 @@
 import type { TensorEntry } from '../checkpoint/checkpoint.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** The parts that can be placed and that come and go in memory by themselves, in the order of the data. */
+/** The parts of the model that are placed on a device and leave memory separately, in the order of the data. */
 export const partNames = [
   'tower',
   'adapter',
@@ -12,7 +12,7 @@ export const partNames = [
 ] as const;
 export type PartName = (typeof partNames)[number];
 
-/** Which part, and which of its layers, a tensor belongs to, by its published name. */
+/** The part and the layer that a tensor belongs to, by its published name. */
 export function partOf(tensorName: string): { part: PartName; layer: number } {
   const [, scope = '', layer] = /^(model\.vision\.transformer|model)\.layers\.(\d+)\./.exec(tensorName) ?? [];
   if (scope === 'model.vision.transformer') return { part: 'tower', layer: Number(layer) };

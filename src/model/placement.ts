@@ -1,10 +1,10 @@
 import type { Place } from '../ggml/engine.ts';
 import { type PartName, type PartSizes, partOf } from './parts.ts';
 
-/** How many layers of each part, from the first on, are on the GPU. */
+/** How many layers of each part, counted from the first, are on the GPU. */
 export type Placement = Readonly<Record<PartName, number>>;
 
-/** What goes along with a part's layers to where they are. */
+/** Memory that is on the same device as a part's layers. */
 export interface Companions {
   /** Keys and values of one decoder layer, with its language expert. */
   cacheBytes: number;
@@ -14,13 +14,13 @@ export interface Companions {
 }
 
 /**
- * The order in which a GPU is filled: by arithmetic per byte. A picture costs the tower a hundred times what a prompt
- * costs the decoder, and every answer's token reads the language experts. Embeddings are looked up, not multiplied, and
- * stay with the CPU.
+ * The order in which a GPU is filled: by arithmetic per byte. An image costs the tower a hundred times what a prompt costs the
+ * decoder, and every token of an answer reads the language experts. Embeddings are looked up and not multiplied, so they
+ * stay on the CPU.
  */
 const order = ['tower', 'adapter', 'lm_head', 'language experts', 'vision experts'] as const;
 
-/** As many layers on the GPU as fit into `roomBytes`; nothing is split below a layer. */
+/** Places as many whole layers on the GPU as fit into `roomBytes`. */
 export function placeParts(sizes: PartSizes, companions: Companions, roomBytes: number): Placement {
   const placed: Record<PartName, number> = { ...nothingOnGpu };
   let room = roomBytes;
@@ -28,7 +28,7 @@ export function placeParts(sizes: PartSizes, companions: Companions, roomBytes: 
   for (const part of order) {
     for (const layerBytes of sizes[part]) {
       const scratch = part === 'tower' ? companions.towerScratchBytes : companions.decoderScratchBytes;
-      // The two scratch memories are one: the larger counts.
+      // Tower and decoder share one scratch memory, so the larger one counts.
       const scratchMore = Math.max(scratch, ...taken) - Math.max(0, ...taken);
       const needed = layerBytes + scratchMore + (part === 'language experts' ? companions.cacheBytes : 0);
       if (needed > room) break;

@@ -18,7 +18,7 @@ export interface PlanOptions {
   device?: string;
   /** Most of the GPU's memory to use. Default: what is free. */
   gpuBytes?: number;
-  /** Tokens of one sequence. Default: what the model was made for. */
+  /** Tokens of one sequence. Default: the model's own limit. */
   contextSize?: number;
   /** Most sequences at the same time. With 1, no row needs the bits that it would have beside others. Default: 8. */
   parallel?: number;
@@ -45,7 +45,7 @@ export interface PlannedModel {
 }
 
 /**
- * How a checkpoint would be loaded on this machine as it is now. Nothing is allocated.
+ * Plans how a checkpoint is loaded on this machine with its free memory. Allocates nothing.
  * @throws CogVLM2Error `invalid_checkpoint`, `invalid_value`, `engine_unavailable`.
  */
 export function planModel(checkpoint: Checkpoint, options: PlanOptions): PlannedModel {
@@ -87,7 +87,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   return { config, exact, threads, attention, plan: isTooLarge ? planWith(contextSize) : plan };
 }
 
-/** Of the matrices that every token reads. The decoder, which has them as tensors, asks the same of each. */
+/** Packed copies of the matrices that every token reads. `DecoderRunner` makes the same choice for the loaded tensors. */
 function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
   const packing = new Packing(findDevice('cpu').pointer);
   const language = [...tensors.values()].filter(({ name, shape }) => {
@@ -112,9 +112,9 @@ export function checkContext({ maxPositions }: ModelConfig, wanted = maxPosition
 }
 
 /**
- * Below this a model is held in float32, where its products are no slower than in bf16 and its answers are the
- * reference's, and runs on one thread: its steps are so short that threads lose more by waiting for each other
- * than they gain, tenfold and more where other programs want the cores too.
+ * A smaller model is held in float32, where its products are as fast as in bf16 and its answers equal the reference's. It runs on
+ * one thread: its steps are so short that threads lose more by waiting for each other than they gain, and more than ten
+ * times as much where other programs use the cores, too.
  */
 const smallModelBytes = 256 * 2 ** 20;
 

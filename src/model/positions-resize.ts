@@ -1,7 +1,7 @@
 /**
- * The position table for another number of patches. Bicubic with the filter widened to the ratio (antialiased), as
- * Pillow resizes pictures and as PyTorch's `interpolate(mode='bicubic', antialias=True)`: it is what ViT code commonly
- * does, and at a ratio of two a plain bilinear one would see only half of the table's entries at all.
+ * Interpolates the position table for another number of patches. Bicubic with the filter widened by the ratio (antialiased), as in
+ * Pillow and PyTorch's `interpolate(mode='bicubic', antialias=True)`. ViT code commonly does this. At a ratio of two, a
+ * plain bilinear filter would ignore half of the table.
  * @param table [1 + from * from, width], the class token's row first; that row is kept
  * @returns [1 + to * to, width]
  */
@@ -33,7 +33,7 @@ interface Taps {
   weights: number[];
 }
 
-/** Which of `from` samples each of `to` samples is made of. */
+/** The `from` samples, with their weights, that each of the `to` samples is computed from. */
 function filterTaps(from: number, to: number): Taps[] {
   const scale = Math.max(1, from / to);
   return Array.from({ length: to }, (_, i) => {

@@ -1,6 +1,6 @@
 /**
- * The arithmetic of the reference forward, in plain loops: sums are float64, results float32. Shapes are PyTorch's,
- * the last axis is the fastest.
+ * The arithmetic of the reference model in plain loops. Sums are float64, results float32. Shapes are in PyTorch's order: the last
+ * axis is the fastest.
  */
 
 /** [rows, columns], row after row. */
@@ -149,7 +149,7 @@ export function attention(q: Matrix, k: Matrix, v: Matrix, heads: Heads): Matrix
 }
 
 /**
- * Turns each head's pair (i, i + d/2) by position * invFreq[i]: the half-split form of rotary embedding.
+ * Rotates each head's pair (i, i + d/2) by position * invFreq[i]: the half-split form of rotary embedding.
  * x [n, heads * d], invFreq [d/2].
  */
 export function rope(x: Matrix, positions: ArrayLike<number>, invFreq: Float32Array): Matrix {
@@ -188,7 +188,7 @@ function sum(values: Float32Array, of: (value: number) => number = (value) => va
   return total;
 }
 
-/** Abramowitz and Stegun 7.1.6, whose terms are all positive; beyond 6 it is 1 in float64. */
+/** Abramowitz and Stegun 7.1.6, whose terms are all positive. Beyond 6 the result is 1 in float64. */
 function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x;

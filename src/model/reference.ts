@@ -21,12 +21,12 @@ import {
 import type { Tap } from './trace-tap.ts';
 
 /**
- * The whole model a second time, to be read rather than to be run: no ggml, no cache, no chunks, weights read
- * as they are needed. It shares only the config and the reading of tensors with the engine, so what both say alike
- * is right or wrong in the formula, not in the code. The taps have the names of the goldens.
+ * The whole model a second time, for reading and for tests: no ggml, no cache, no chunks. It reads weights when it needs them, and
+ * shares only the config and the reading of tensors with the engine. Where both agree, an error can only be in the formula.
+ * Taps have the names of the goldens.
  */
 
-/** `weights('conv.bias', 8)` reads the tensor of that name and insists on its shape. */
+/** `weights('conv.bias', 8)` reads the tensor of that name and checks its shape. */
 type Read = (name: string, ...shape: number[]) => Float32Array;
 
 const noTap: Tap = () => {};
@@ -94,7 +94,7 @@ function towerLayer(weights: Read, config: VisionConfig, x: Matrix): Matrix {
   return add(attended, norm('post_attention_layernorm', biased('mlp.fc2', hidden, intermediateSize, d)));
 }
 
-/** x [P + 1, D] without its class token, as a side x side picture, through conv 2x2 of stride 2. */
+/** x [P + 1, D] without its class token, as a side x side image, through a 2x2 convolution of stride 2. */
 function convolution(weights: Read, { hiddenSize: d, side }: VisionConfig, x: Matrix): Matrix {
   const kernel = weights('conv.weight', d, d, 2, 2);
   const bias = weights('conv.bias', d);
@@ -137,7 +137,7 @@ function adapter(weights: Read, config: ModelConfig, x: Matrix): Matrix {
   return stack(matrix(1, h, boi), project('dense_4h_to_h', mixed, h), matrix(1, h, eoi));
 }
 
-/** A prompt as the model reads it: token types are 1 for image tokens, of at most one image. */
+/** A prompt with at most one image. Token types are 1 for image tokens. */
 export interface ReferencePrompt {
   ids: ArrayLike<number>;
   tokenTypes: Uint8Array;
@@ -170,7 +170,7 @@ export function referenceLogits(
   return logits;
 }
 
-/** Counts up by one, except that all patches (between boi and eoi) share one position. */
+/** Consecutive positions, except that all patches (between boi and eoi) share one. */
 export function referencePositions(tokenTypes: Uint8Array): number[] {
   const boi = tokenTypes.indexOf(1);
   const eoi = tokenTypes.lastIndexOf(1);
@@ -180,7 +180,7 @@ export function referencePositions(tokenTypes: Uint8Array): number[] {
   });
 }
 
-/** A token meets the vision expert when it and its successor are image tokens: boi and the patches, not eoi. */
+/** The vision expert takes image tokens that another image token follows: boi and the patches, not eoi. */
 export function referenceExperts(tokenTypes: Uint8Array): boolean[] {
   return Array.from(tokenTypes, (type, i) => type === 1 && tokenTypes[i + 1] === 1);
 }
@@ -233,7 +233,7 @@ function decoderLayer(weights: Read, config: ModelConfig, x: Matrix, facts: RowF
   return add(attended, mlp);
 }
 
-/** Each row through its own expert; the results go back in place. */
+/** Runs each row through its own expert. The results keep the order of the rows. */
 function byExpert(
   x: Matrix,
   { isVision }: RowFacts,
@@ -249,7 +249,7 @@ function byExpert(
   return stack(...results.map((data) => matrix(1, data.length, data)));
 }
 
-/** theta^(-2i/d), from the checkpoint where it has them: they are rounded to its type. */
+/** theta^(-2i/d), or the checkpoint's own values, which are rounded to its type. */
 function inverseFrequencies(checkpoint: Checkpoint, layer: number, headSize: number): Float32Array {
   const name = `model.layers.${layer}.self_attn.rotary_emb.inv_freq`;
   if (checkpoint.tensors.has(name)) return reader(checkpoint)(name, headSize / 2);

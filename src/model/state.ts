@@ -4,7 +4,7 @@ import type { DType } from '../ggml/dtype.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** Tensors that live from one graph to the next. Freed with the engine at the latest. */
+/** Tensors that outlive a graph. The engine frees them at its end at the latest. */
 export class State<Name extends string = string> {
   readonly #tensors = new Map<Name, Tensor>();
   #free: (() => void) | undefined;
@@ -31,7 +31,7 @@ export class State<Name extends string = string> {
     return tensor;
   }
 
-  /** Frees the memory once the graphs that were begun before are done. */
+  /** Frees the memory when the graphs that were started before are done. */
   [Symbol.dispose](): void {
     this.#free?.();
     this.#free = undefined;

@@ -1,5 +1,5 @@
 /**
- * Every block names its outputs as the goldens do (`vision.layer.3`). A tap receives them after the run; without
- * one, they are neither computed apart nor copied.
+ * Receives the outputs of every block after a run, under the names of the goldens (`vision.layer.3`). Without a tap they are not
+ * copied.
  */
 export type Tap = (name: string, data: Float32Array) => void;

@@ -19,13 +19,13 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Greedy tokens that follow each prompt, as many as the goldens hold. */
+/** Greedy tokens after each prompt: as many as the goldens hold. */
 const greedyTokens = 12;
 
 /**
- * Writes every intermediate tensor of the model for given inputs, under the names of the goldens, so that any
- * layer can be compared with another implementation's.
- * @throws CogVLM2Error naming what does not fit.
+ * Writes every intermediate tensor of the model for given inputs, under the names of the goldens, for comparison with
+ * another implementation.
+ * @throws CogVLM2Error that names the input that does not fit
  */
 export async function traceCheckpoint(
   options: TraceOptions,
@@ -97,7 +97,7 @@ async function tracePrompt(
   trace.integers(`${name}.greedy_ids`, ids);
 }
 
-/** Collects the tensors; those of one name that come in chunks of rows are put together. */
+/** Collects tensors. Chunks of rows with the same name become one tensor. */
 class Trace {
   readonly #config: ModelConfig;
   readonly #parts = new Map<string, { parts: Float32Array[]; width: number }>();

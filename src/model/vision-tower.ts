@@ -17,12 +17,12 @@ import type { Tap } from './trace-tap.ts';
 
 export interface TowerOptions {
   signal?: AbortSignal | undefined;
-  /** `done` is whole layers and the share of the next one. */
+  /** `done` is the number of layers, with the finished share of the current one. */
   onLayer?: ((done: number, total: number) => void) | undefined;
   tap?: Tap | undefined;
 }
 
-/** Rows that go through a layer in one graph: enough to be bound by arithmetic, few enough to stop within a second. */
+/** Rows of a graph. More rows would not be faster; an abort takes effect within a second. */
 export const towerTileRows = 1024;
 
 /** Queries, keys and values of all rows of a layer. */
@@ -65,8 +65,8 @@ export class VisionTower {
   }
 
   /**
-   * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. Graphs of a tile of rows of one layer
-   * keep the scratch memory small and let `signal` stop soon; other work has its turn at each yield.
+   * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. A graph computes a tile of rows of one layer, which
+   * keeps the scratch memory small and lets `signal` stop soon. Other work can run at each yield.
    */
   async *blocks(
     pixels: Float32Array,
@@ -95,7 +95,7 @@ export class VisionTower {
           layer.project(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }
         for (let start = 0; start < n; start += towerTileRows) {
-          // A tower of one tile does a layer in one graph.
+          // With a single tile, a layer is one graph.
           if (n > towerTileRows) {
             await run(graph);
             onLayer?.(i + start / n, layers);
@@ -129,7 +129,7 @@ export class VisionTower {
   }
 }
 
-/** A convolution whose stride is its kernel is one matrix product over the patches laid out as rows. */
+/** A convolution whose stride equals its kernel is a matrix product with the patches as rows. */
 class PatchEmbedding {
   readonly #config: VisionConfig;
   readonly #projection: Tensor;
@@ -142,7 +142,7 @@ class PatchEmbedding {
     const inputs = 3 * patchSize * patchSize;
     this.#config = config;
     const kernel = weights.matrix('proj.weight', hiddenSize, 3, patchSize, patchSize);
-    // 588 columns are no whole quantisation blocks and the product is small, so it is done in f32.
+    // 588 columns are not a multiple of a quantization block. The product is small, so it is computed in f32.
     this.#projection = weights.derived('f32', [inputs, hiddenSize], (ops) =>
       ops.reshape(kernel, inputs, hiddenSize),
     );
@@ -160,7 +160,7 @@ class PatchEmbedding {
   }
 }
 
-/** [D, P + 1]: as it is stored, or interpolated for pictures smaller than those that the model was trained on. */
+/** [D, P + 1]: as stored, or interpolated for images smaller than those of the training. */
 function positionTable(weights: Weights, { hiddenSize, side, trainedSide }: VisionConfig): Tensor {
   const name = 'position_embedding.weight';
   if (side === trainedSide) return weights.vector(name, side * side + 1, hiddenSize);
@@ -171,7 +171,7 @@ function positionTable(weights: Weights, { hiddenSize, side, trainedSide }: Visi
   ]);
 }
 
-/** pixels [3, S, S] -> one row of 3 * patch * patch numbers a patch, in the order of the kernel: channel, y, x. */
+/** pixels [3, S, S] -> a row of 3 * patch * patch numbers for each patch, in the order of the kernel: channel, y, x. */
 export function patchRows(pixels: Float32Array, side: number, patchSize: number): Float32Array {
   const width = side * patchSize;
   const rows = new Float32Array(pixels.length);
@@ -204,7 +204,7 @@ class TowerLayer {
     this.#postNorm = new LayerNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
   }
 
-  /** What every row needs of all rows, from rows of x [D, m] that begin at `start`: queries, keys and values. */
+  /** Computes queries, keys and values of rows of x [D, m] that begin at `start`. All rows must be done before `forward`. */
   project(graph: Graph, x: Tensor, to: FullAttention, start: number): void {
     this.#attention.project(graph, x, to, start);
   }
@@ -257,7 +257,7 @@ class TowerMlp {
 
   forward(ops: Ops, x: Tensor): Tensor {
     const y = this.#fc1.forward(ops, x); // [intermediate, m]
-    // What the second product rounds to 8 bits needs no exact GELU, whose error function would take a tenth of the tower.
+    // The second product rounds to 8 bits, so the tanh form is exact enough. The error function would take a tenth of the tower's time.
     return this.#fc2.forward(ops, isFloat(this.#fc2.weight.type) ? ops.gelu(y) : ops.geluTanh(y));
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Chunk, nextChunk, type PromptRows } from '../../src/model/chunks.ts';
+import { mostGgmlTextRows } from '../../src/model/ggml-attention.ts';
 import { promptRows } from './tiny-checkpoint.ts';
 
 const textIds = [11, 12, 13, 14, 15, 16, 17];
@@ -12,11 +13,11 @@ const sizes = [1, 2, 3, 4, 5, 6, 7, 13, 14, 512];
 function chunksOf(rows: PromptRows, start: number, size: number): Chunk[] {
   const chunks: Chunk[] = [];
   for (let from = start; from < rows.ids.length; from += chunks.at(-1)?.positions.length ?? 0)
-    chunks.push(nextChunk(rows, from, size));
+    chunks.push(nextChunk(rows, from, { vision: size, language: Math.min(size, mostGgmlTextRows) }));
   return chunks;
 }
 
-/** What each row of the prompt reads: its id, or its row of the image. */
+/** The input of each row of the prompt: its id, or its row of the image. */
 function rowsOf(chunks: readonly Chunk[]) {
   return chunks.flatMap((chunk) => {
     const inputs = chunk.pieces.flatMap((piece) =>
@@ -29,7 +30,7 @@ function rowsOf(chunks: readonly Chunk[]) {
   });
 }
 
-/** The same said plainly, row by row. */
+/** The same, computed row by row. */
 function wantedRows({ ids, tokenTypes, positions, visionRows }: PromptRows, start: number) {
   let imageRow = 0;
   const rows = Array.from(ids, (id, i) => ({
@@ -70,7 +71,7 @@ test('bos alone, boi and the patches, then eoi and the text: no chunk mixes expe
   expect(more).toEqual([]);
 });
 
-test('image rows are counted from the image, not from where the run begins', () => {
+test('image rows are counted from the beginning of the image', () => {
   const [patches] = chunksOf(prompt, 3, 512);
   expect(patches?.pieces).toEqual([{ imageRow: 2, count: 3 }]);
   const [eoi] = chunksOf(prompt, 6, 1);
@@ -84,7 +85,7 @@ test('text alone is one chunk of language', () => {
   ]);
 });
 
-describe('which kernel of the attention a row meets does not depend on the size of a chunk', () => {
+describe('the kernel of ggml that computes a row does not depend on the size of the chunk', () => {
   const long = promptRows(
     Array.from({ length: 150 }, (_, i) => i % 50),
     2306,
@@ -97,7 +98,7 @@ describe('which kernel of the attention a row meets does not depend on the size 
     for (const { expert, positions } of chunks) {
       const rows = positions.length;
       if (expert === 'language') {
-        expect(rows).toBeLessThanOrEqual(Math.min(60, size));
+        expect(rows).toBeLessThanOrEqual(Math.min(60, size)); // fewer than a tile of ggml's attention
       } else {
         expect(rows).toBeGreaterThanOrEqual(64);
         expect(rows).toBeLessThan(Math.max(64, size) + 64);
