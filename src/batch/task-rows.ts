@@ -3,9 +3,8 @@ import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { openInputFile } from '../files/input-file.ts';
+import { checkInputFile, openInputFile } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
-import { lfsPointerIn } from '../files/lfs-pointer.ts';
 import { eachLine } from '../files/lines.ts';
 import { textOf } from '../files/utf8.ts';
 import type { BrokenSource, Source } from './sources.ts';
@@ -44,11 +43,9 @@ export function readTaskRows(file: string, questions: readonly string[]): (Sourc
     } else sources.push(source);
     ids.add(source.idJson);
   };
+  checkInputFile(file);
   const descriptor = openInputFile(file);
   try {
-    const head = Buffer.alloc(256);
-    const pointer = lfsPointerIn(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)));
-    if (pointer !== undefined) throw new CogVLM2Error('invalid_value', `${file} is ${pointer}.`);
     let lines = 0;
     const { wholeBytes, rest } = eachLine(descriptor, file, (line, lineNumber, offset, sizeBytes) => {
       lines = lineNumber;

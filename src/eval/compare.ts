@@ -1,6 +1,6 @@
 /** Results of one benchmark beside each other, the first of them being what the others are compared with. */
-import { readFile } from 'node:fs/promises';
 import { CogVLM2Error } from '../errors.ts';
+import { readJsonFile } from '../files/json.ts';
 import { type Results, resultsSchema } from './prediction.ts';
 
 export interface Compared {
@@ -13,7 +13,7 @@ export interface Compared {
 /** @throws CogVLM2Error `file_not_found`; `invalid_value` for what is no results file, or one of other rules. */
 export async function compareResults(files: readonly string[]): Promise<Compared> {
   const all: Results[] = [];
-  for (const file of files) all.push(await readResults(file));
+  for (const file of files) all.push(readResults(file));
   const [first] = all;
   if (first === undefined)
     throw new CogVLM2Error('invalid_value', 'There is nothing to compare: name results files.');
@@ -49,25 +49,11 @@ function sameAnswers(first: Results, other: Results): number | null {
   return both.length === 0 ? null : (100 * same.length) / both.length;
 }
 
-async function readResults(file: string): Promise<Results> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new CogVLM2Error('file_not_found', `${file} cannot be read.`, { cause });
-  }
-  const found = resultsSchema.safeParse(parsed(text));
+function readResults(file: string): Results {
+  const found = resultsSchema.safeParse(readJsonFile(file));
   if (found.success) return found.data;
   throw new CogVLM2Error(
     'invalid_value',
-    `${file} is no results file; \`eval score --output\` makes them of predictions.`,
+    `${file} is not a results file; \`eval score --output\` makes one from predictions.`,
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

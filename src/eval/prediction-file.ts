@@ -1,5 +1,6 @@
 /** Reading a predictions file: the header, and of each question the last line that holds. */
 import { CogVLM2Error } from '../errors.ts';
+import { parseJson } from '../files/json.ts';
 import { linesOf } from './lines.ts';
 import {
   type Failure,
@@ -62,7 +63,7 @@ function notPredictions(file: string): CogVLM2Error {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, 'The line');
   } catch {
     return undefined;
   }

@@ -1,5 +1,7 @@
 /** Predictions from anywhere, as rows: a file of `eval run`, a JSON list, JSON lines, or a table (TSV, xlsx, parquet). */
 import { CogVLM2Error } from '../errors.ts';
+import { checkInputFile } from '../files/input-file.ts';
+import { parseJson } from '../files/json.ts';
 import { firstBytes, openSource } from './data/source.ts';
 import { type Header, headerSchema } from './prediction.ts';
 import { isAnswer, readPredictions } from './prediction-file.ts';
@@ -14,6 +16,7 @@ export interface ReadRows {
 
 /** @throws CogVLM2Error `file_not_found`; `invalid_value`, also where there is no row. */
 export async function readRows(file: string): Promise<ReadRows> {
+  checkInputFile(file);
   const read = await readAny(file);
   if (read.rows.length > 0) return read;
   throw new CogVLM2Error(
@@ -39,7 +42,7 @@ async function readAny(file: string): Promise<ReadRows> {
 async function beginsWithHeader(file: string): Promise<boolean> {
   const [line] = (await firstBytes(file)).toString('utf8').split('\n', 1);
   try {
-    return headerSchema.safeParse(JSON.parse(line!)).success;
+    return headerSchema.safeParse(parseJson(line!, file)).success;
   } catch {
     return false;
   }

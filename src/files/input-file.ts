@@ -1,5 +1,5 @@
 /** Opening files that somebody named: never a pipe or a device, and names that are not UTF-8. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { lfsPointerIn } from './lfs-pointer.ts';
 import { textOf } from './utf8.ts';
@@ -42,6 +42,21 @@ export function openInputFile(file: string): number {
   closeSync(descriptor);
   const what = stat.isDirectory() ? 'a folder' : 'a pipe or a device, not a regular file';
   throw new CogVLM2Error('file_not_found', `${file} cannot be read: it is ${what}.`);
+}
+
+/**
+ * Checks a file that another reader opens later.
+ * @throws CogVLM2Error `file_not_found`; `invalid_value` for a Git LFS pointer
+ */
+export function checkInputFile(file: string): void {
+  const descriptor = openInputFile(file);
+  try {
+    const head = Buffer.alloc(1024);
+    const pointer = lfsPointerIn(head.subarray(0, readSync(descriptor, head, 0, head.length, 0)));
+    if (pointer !== undefined) throw new CogVLM2Error('invalid_value', `${file} is ${pointer}.`);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**

@@ -1,9 +1,9 @@
 /** Results files as rows of the table: one row per system and profile. */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import type { Benchmark, Profile } from '../eval/benchmarks.ts';
 import { type Results, resultsSchema, type Settings } from '../eval/prediction.ts';
+import { readJsonFile } from '../files/json.ts';
 
 export interface ResultsFile {
   readonly file: string;
@@ -20,14 +20,7 @@ export interface MeasuredRow {
 
 /** @throws CogVLM2Error file_not_found, invalid_value for a file that holds something else */
 export function readResults(file: string): ResultsFile {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw notResults(file, 'it is not JSON', cause);
-    throw new CogVLM2Error('file_not_found', `${file} cannot be read.`, { cause });
-  }
-  const { data, error } = resultsSchema.safeParse(value);
+  const { data, error } = resultsSchema.safeParse(readJsonFile(file));
   if (data !== undefined) return { file, results: data };
   const { path: field, message } = error.issues[0]!;
   throw notResults(file, `${field.join('.') || 'it'}: ${message}`, error);

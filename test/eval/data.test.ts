@@ -206,7 +206,7 @@ test('what is no data, and a folder that holds several kinds, are refused with w
   await expect(read('docvqa', folder)).rejects.toThrow(/several kinds: .*train.tsv, val.tsv/);
   await expect(read('docvqa', path.join(folder, 'notes.txt'))).rejects.toThrow(/none of the files/);
   await expect(read('docvqa', path.join(folder, 'whole.json'))).rejects.toThrow(/holds no rows/);
-  await expect(read('docvqa', path.join(folder, 'half.parquet'))).rejects.toThrow(/no whole parquet file/);
+  await expect(read('docvqa', path.join(folder, 'half.parquet'))).rejects.toThrow(/not a whole parquet file/);
   const open = folderOf({ 'open.tsv': 'index\tquestion\n1\tx\n' });
   await expect(read('docvqa', path.join(open, 'open.tsv'), 'valid')).rejects.toThrow(
     /No question belongs to "valid"/,

@@ -167,7 +167,7 @@ describe('a report', () => {
   });
 
   it.each([
-    [['{'], 2, /0\.json is no results file of cogvlm2 eval \(it is not JSON\)/],
+    [['{'], 2, /0\.json is not JSON/],
     [['{"kind": "x"}'], 2, /no results file of cogvlm2 eval \(kind: /],
     [[bf16, bf16], 2, /0\.json and .*1\.json are both textvqa of demo, bf16 by the profile official/],
   ])('refuses %j', async (files, code, sentence) => {

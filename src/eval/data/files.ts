@@ -2,12 +2,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
+import { checkInputFile } from '../../files/input-file.ts';
 import type { Benchmark } from '../benchmarks.ts';
 
 /** @throws CogVLM2Error `file_not_found`; `invalid_value` where a folder has several kinds of files. */
 export async function dataFiles(benchmark: Benchmark, paths: readonly string[]): Promise<string[]> {
-  const lists = await Promise.all(paths.map((given) => filesAt(benchmark, given)));
-  return lists.flat();
+  const files = (await Promise.all(paths.map((given) => filesAt(benchmark, given)))).flat();
+  files.forEach(checkInputFile);
+  return files;
 }
 
 async function filesAt(benchmark: Benchmark, given: string): Promise<string[]> {
