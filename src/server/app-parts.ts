@@ -1,12 +1,37 @@
-/** What the routes stand on. */
+/** What the parts of the server need of each other. `assemble.ts` makes it from the options. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
+import type { Logger } from 'pino';
 import type { ApiKeys } from './access.ts';
+import type { Admission } from './admission.ts';
 import type { BodyLimits } from './body/read-json.ts';
 import type { Uploads } from './body/uploads.ts';
-import type { ChatContext } from './chat/context.ts';
+import type { ImageRules } from './chat/image.ts';
+import type { RequestRules } from './chat/request.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Metrics } from './metrics.ts';
 import type { Page } from './page.ts';
+import type { ActiveRequests } from './requests.ts';
 
+/** What the chat handler needs. */
+export interface ChatContext {
+  engine: Engine;
+  admission: Admission;
+  requests: ActiveRequests;
+  metrics: Metrics;
+  log: Logger;
+  rules: ChatRules;
+}
+
+export interface ChatRules extends ImageRules, RequestRules {
+  /** Most tokens of an answer. */
+  maxAnswerTokens: number;
+  timeLimitMs: number;
+  maxBufferedBytes: number;
+  pingMs: number;
+}
+
+/** What the routes and the middleware need. */
 export interface AppParts extends ChatContext {
   facts: Facts;
   uploads: Uploads;

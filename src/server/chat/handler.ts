@@ -1,19 +1,19 @@
 /** One chat request from its arrival to its end: it is read, checked, queued, and answered whole or as a stream. */
 import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
 import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
+import type { ChatContext } from '../app-parts.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
 import type { ActiveRequest } from '../requests.ts';
 import type { AnswerHead, AnswerWriter } from './answer-writer.ts';
-import { CompletionWriter } from './completion.ts';
-import type { ChatContext } from './context.ts';
+import { CompletionsWriter } from './completions-writer.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts';
 import type { RequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
 import { prepareRequest, type RequestReader } from './prepare.ts';
 import { type ChatRequest, readChatRequest } from './request.ts';
-import { ResponsesWriter } from './responses.ts';
 import { readResponsesRequest } from './responses-request.ts';
+import { ResponsesWriter } from './responses-writer.ts';
 
 /** One of OpenAI's two APIs: how its requests are read and its answers written. */
 export interface ChatApi {
@@ -25,7 +25,7 @@ export interface ChatApi {
 export const COMPLETIONS_API: ChatApi = {
   idPrefix: 'chatcmpl-',
   read: readChatRequest,
-  writer: (head, request) => new CompletionWriter(head, request),
+  writer: (head, request) => new CompletionsWriter(head, request),
 };
 
 export const RESPONSES_API: ChatApi = {

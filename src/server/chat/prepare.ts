@@ -1,8 +1,8 @@
 /** Everything about a request that is checked before it waits for the model: its body, its image, and its size in tokens. */
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
+import type { ChatContext } from '../app-parts.ts';
 import type { AskRequest } from '../engine/protocol.ts';
-import type { ChatContext } from './context.ts';
 import { type RequestImage, readRequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
 import type { ChatRequest, RequestRules } from './request.ts';

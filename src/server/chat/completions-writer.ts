@@ -15,7 +15,7 @@ import {
 import type { EventStreamEvent } from './event-stream.ts';
 import type { ChatRequest } from './request.ts';
 
-export class CompletionWriter implements AnswerWriter {
+export class CompletionsWriter implements AnswerWriter {
   readonly #head: object;
   readonly #id: string;
   readonly #request: ChatRequest;
