@@ -100,7 +100,7 @@ function withGgml(shape: Shape): Run {
   const { headSize, heads, kvHeads, sequences, rows, past, isCausal } = shape;
   const capacity = past + rows;
   if (!isCausal) {
-    const options = { rows: capacity, exact: false, place: 'cpu' } as const;
+    const options = { rows: capacity, isFloat32: false, place: 'cpu' } as const;
     const full = new GgmlFullAttention(engine, shape, options);
     return () => timed((graph) => graph.effect(full.attend(graph, 0, rows)));
   }

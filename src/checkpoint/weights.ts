@@ -33,7 +33,7 @@ export class Weights {
     return this.#loader.matrices;
   }
 
-  /** A matrix in the type it is stored in (f32 in the exact mode), used where it is mapped if it can be. */
+  /** A matrix in the type it is stored in (f32 for `isFloat32`), used where it is mapped if it can be. */
   matrix(name: string, rows: number, columns: number, ...kernel: number[]): Tensor {
     return this.#loader.matrix(this.#prefix + name, [rows, columns, ...kernel]);
   }
@@ -73,7 +73,7 @@ export class WeightLoader {
   readonly matrices = new Map<string, Tensor>();
   readonly #engine: Engine;
   readonly #checkpoint: Checkpoint;
-  readonly #exact: boolean;
+  readonly #isFloat32: boolean;
   /** Descriptions of tensors in mapped files. */
   readonly #mapped: Context;
   /** Tensors that get memory of their own, by where they live. */
@@ -88,15 +88,15 @@ export class WeightLoader {
   readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
   readonly #unpacks: { entry: TensorEntry; to: Tensor }[] = [];
 
-  /** `exact` turns every weight into f32; `placeOf` says where a tensor, or what is made for its layer, lives. */
+  /** `isFloat32` turns every weight into f32; `placeOf` says where a tensor, or what is made for its layer, lives. */
   constructor(
     engine: Engine,
     checkpoint: Checkpoint,
-    options: { exact: boolean; placeOf: (name: string) => Place },
+    options: { isFloat32: boolean; placeOf: (name: string) => Place },
   ) {
     this.#engine = engine;
     this.#checkpoint = checkpoint;
-    this.#exact = options.exact;
+    this.#isFloat32 = options.isFloat32;
     this.#placeOf = options.placeOf;
     // A tensor is described at most once where it is stored and once where it is converted to.
     this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
@@ -117,7 +117,7 @@ export class WeightLoader {
 
   #stored(name: string, shape: readonly number[]): Tensor {
     const entry = this.#entry(name, shape);
-    if (this.#exact && entry.type !== 'f32') return this.converted(name, shape);
+    if (this.#isFloat32 && entry.type !== 'f32') return this.converted(name, shape);
     if (entry.packed) return this.#unpacked(entry, entry.type);
     if (this.#placeOf(name) === 'cpu') return this.#inFile(entry);
     const to = this.#ownTensor('gpu', entry.type, [...shape].reverse());

@@ -37,7 +37,7 @@ export interface PrefillOptions {
   tap?: Tap | undefined;
 }
 
-interface ModelParts extends Pick<PlannedModel, 'exact' | 'attention'> {
+interface ModelParts extends Pick<PlannedModel, 'isFloat32' | 'attention'> {
   plan: Pick<MemoryPlan, 'placement' | 'kvTokens'>;
   /** Whether a row must have the same bits however it is run. */
   batchInvariant: boolean;
@@ -54,7 +54,7 @@ const sequenceNodes = 14;
 export class Model {
   readonly config: ModelConfig;
   readonly engine: Engine;
-  readonly exact: boolean;
+  readonly isFloat32: boolean;
   /** Which layers are on the GPU. */
   readonly placement: Placement;
   /** Tokens that all KV caches together have room for, as planned. */
@@ -71,15 +71,15 @@ export class Model {
     engine: Engine,
     weights: Weights,
     config: ModelConfig,
-    { exact, attention, plan, batchInvariant }: ModelParts,
+    { isFloat32, attention, plan, batchInvariant }: ModelParts,
   ) {
     const { placement } = plan;
     this.config = config;
     this.placement = placement;
     this.engine = engine;
-    this.exact = exact;
+    this.isFloat32 = isFloat32;
     this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, {
-      exact,
+      isFloat32,
       place: placement.tower > 0 ? 'gpu' : 'cpu',
       kernel: attention.tower,
     });
@@ -99,12 +99,12 @@ export class Model {
   /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
     const planned = planModel(checkpoint, options);
-    const { config, exact, threads, plan } = planned;
+    const { config, isFloat32, threads, plan } = planned;
     if (plan.problem !== null) throw new CogVLM2Error('out_of_memory', plan.problem);
     const engine = new Engine({ ...options, threads });
     try {
       const loader = new WeightLoader(engine, checkpoint, {
-        exact,
+        isFloat32,
         placeOf: (name) => placeOf(plan.placement, name),
       });
       const batchInvariant = options.parallel !== 1;
@@ -124,9 +124,9 @@ export class Model {
   static check(checkpoint: Checkpoint): void {
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
     using engine = new Engine({ device: 'cpu', threads: 1 });
-    const loader = new WeightLoader(engine, checkpoint, { exact: false, placeOf: () => 'cpu' });
+    const loader = new WeightLoader(engine, checkpoint, { isFloat32: false, placeOf: () => 'cpu' });
     new Model(engine, new Weights(loader), config, {
-      exact: false,
+      isFloat32: false,
       attention: { tower: null, decoder: null },
       plan: { placement: nothingOnGpu, kvTokens: 0 },
       batchInvariant: true,
@@ -175,7 +175,7 @@ export class Model {
 
   /** Bytes of one token in a KV cache: keys and values of every layer. */
   get kvBytesPerToken(): number {
-    return this.config.layers * layerTokenBytes(this.config, this.exact, this.#kernel);
+    return this.config.layers * layerTokenBytes(this.config, this.isFloat32, this.#kernel);
   }
 
   /** Most sequences in one decode step. A graph has no nodes for more. */
@@ -186,7 +186,7 @@ export class Model {
   newCache(capacity: number): KvCache {
     return new KvCache(this.engine, this.config, {
       capacity,
-      exact: this.exact,
+      isFloat32: this.isFloat32,
       layersOnGpu: this.placement['language experts'],
       kernel: this.#kernel,
     });

@@ -23,7 +23,7 @@ export type PartBytes = Readonly<Record<PartName, number>>;
 
 /** Sums a checkpoint's tensors by part. */
 export function partBytes(tensors: Iterable<TensorEntry>): PartBytes {
-  const sizes = measureParts(tensors, { exact: false });
+  const sizes = measureParts(tensors, { isFloat32: false });
   return {
     tower: sumOf(sizes.tower),
     adapter: sumOf(sizes.adapter),

@@ -162,10 +162,10 @@ export class GgmlFullAttention {
   constructor(
     engine: Engine,
     { headSize, heads }: HeadShape,
-    { rows, exact, place }: { rows: number; exact: boolean; place: Place },
+    { rows, isFloat32, place }: { rows: number; isFloat32: boolean; place: Place },
   ) {
     const sizes = [headSize, rows, heads];
-    const keyType = exact ? 'f32' : 'f16';
+    const keyType = isFloat32 ? 'f32' : 'f16';
     this.#state = new State(
       engine,
       parts.map((name) => [name, name === 'q' ? 'f32' : keyType, sizes] as const),

@@ -12,7 +12,7 @@ export interface KvCacheOptions {
   /** Tokens. */
   capacity: number;
   /** float32 instead of 16 bits. */
-  exact: boolean;
+  isFloat32: boolean;
   /** The first layers, whose keys and values are on the GPU. */
   layersOnGpu: number;
   /** For the other layers; null: ggml's attention. */
@@ -35,7 +35,11 @@ export class KvCache {
   readonly #states: readonly State[];
 
   /** @throws CogVLM2Error `out_of_memory`. */
-  constructor(engine: Engine, config: ModelConfig, { capacity, exact, layersOnGpu, kernel }: KvCacheOptions) {
+  constructor(
+    engine: Engine,
+    config: ModelConfig,
+    { capacity, isFloat32, layersOnGpu, kernel }: KvCacheOptions,
+  ) {
     this.capacity = capacity;
     this.#engine = engine;
     this.firstPackedLayer = kernel ? layersOnGpu : config.layers;
@@ -45,7 +49,7 @@ export class KvCache {
         ? new PackedKeysValues(engine, kernel, { layers: packedLayers, capacity })
         : null;
     const sizes = [config.headSize * config.kvHeads, capacity];
-    const type = exact ? 'f32' : 'f16';
+    const type = isFloat32 ? 'f32' : 'f16';
     const stateOf = (first: number, end: number, place: Place): State[] => {
       if (first >= end) return [];
       const names = Array.from({ length: end - first }, (_, i) => [`k.${first + i}`, `v.${first + i}`]);
@@ -95,9 +99,9 @@ export class KvCache {
 /** Bytes of a token's keys and values in one layer. */
 export function layerTokenBytes(
   { headSize, kvHeads }: ModelConfig,
-  exact: boolean,
+  isFloat32: boolean,
   kernel: AttentionKernel | null,
 ): number {
-  const plain = 2 * headSize * kvHeads * (exact ? 4 : 2);
+  const plain = 2 * headSize * kvHeads * (isFloat32 ? 4 : 2);
   return kernel ? Math.max(plain, kernel.tokenBytes) : plain;
 }

@@ -21,11 +21,13 @@ export interface MemoryDemand {
   /** Tokens that all KV caches together have room for. */
   kvTokens: number;
   /** Everything in float32, in memory of its own instead of a mapped file. */
-  exact: boolean;
+  isFloat32: boolean;
   /** Weights are unpacked into memory of their own. */
   unpacked?: boolean;
   /** null: ggml's attention */
   attention?: AttentionKernels;
+  /** Bytes of the packed copies that are made while a layer before runs: of the largest two layers. 0 on a GPU. */
+  packedAhead?: { tower: number; 'vision experts': number };
   /** Bytes of the weights that the CPU would keep a packed copy of; see `KeptWeights`. */
   packableBytes: number;
 }
@@ -60,11 +62,12 @@ export interface MemoryPlan {
 
 /** @param gpu null to use the CPU alone */
 export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): MemoryPlan {
-  const { config, sizes, contextSize, kvTokens, exact, unpacked = false, packableBytes } = demand;
+  const { config, sizes, contextSize, kvTokens, isFloat32, unpacked = false, packableBytes } = demand;
   const { tower = null, decoder = null } = demand.attention ?? {};
-  const layerCacheBytes = layerTokenBytes(config, exact, decoder) * kvTokens;
-  const towerScratch = towerScratchBytes(config, sizes, exact, tower);
-  const decoderScratch = decoderScratchBytes(config, contextSize, decoder);
+  const layerCacheBytes = layerTokenBytes(config, isFloat32, decoder) * kvTokens;
+  const packedAhead = demand.packedAhead ?? { tower: 0, 'vision experts': 0 };
+  const towerScratch = towerScratchBytes(config, isFloat32, tower) + packedAhead.tower;
+  const decoderScratch = decoderScratchBytes(config, contextSize, decoder) + packedAhead['vision experts'];
   const companions = {
     cacheBytes: layerCacheBytes,
     towerScratchBytes: towerScratch,
@@ -85,7 +88,7 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
   const stages = cpuStages.map((parts) => sumOf(parts.map((part) => bytesOn('cpu', part))));
   // Pages of a mapped file can leave memory when their stage is over; copies cannot.
   const cpuWeights =
-    exact || unpacked ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
+    isFloat32 || unpacked ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
   const cpuCache = cachedLayers.cpu * layerCacheBytes;
   const cpuBytes = cpuWeights + cpuCache + scratch;
   return {
@@ -129,21 +132,22 @@ const cpuStages: readonly (readonly PartName[])[] = [
 /** For alignment and for ggml's copies of activations in other types, which the formulas leave out. */
 const margin = 1.25;
 
-/** The residual stream, queries, keys and values of all patches; one tile's activations; two layers' packed weights. */
+/** The residual stream, queries, keys and values of all patches; one tile's activations. */
 function towerScratchBytes(
   { vision }: ModelConfig,
-  sizes: PartSizes,
-  exact: boolean,
+  isFloat32: boolean,
   kernel: AttentionKernel | null,
 ): number {
   const { hiddenSize: d, intermediateSize: m, side, patchSize } = vision;
   const n = side * side + 1;
   const rows = Math.min(towerTileRows, n);
-  const keysValues = kernel ? kernel.packedBytes(1, n) + kernel.scratchBytes : 2 * d * n * (exact ? 4 : 2);
+  const keysValues = kernel
+    ? kernel.packedBytes(1, n) + kernel.scratchBytes
+    : 2 * d * n * (isFloat32 ? 4 : 2);
   const states = d * n * (4 + 4) + keysValues;
   const embedding = 4 * n * (3 * patchSize * patchSize + 3 * d);
   const tile = 4 * rows * (2 * m + 10 * d);
-  return margin * (states + Math.max(embedding, tile)) + (exact ? 0 : 2 * Math.max(...sizes.tower));
+  return margin * (states + Math.max(embedding, tile));
 }
 
 /** One chunk's activations and mask, the attention kernel's scratch, the logits, and one image's tokens. */

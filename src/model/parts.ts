@@ -39,12 +39,12 @@ function forEachPart<T>(make: () => T): Record<PartName, T> {
 /** Bytes of each part's layers. */
 export type PartSizes = Readonly<Record<PartName, readonly number[]>>;
 
-/** As stored, or (`exact`) with every number in four bytes. */
-export function measureParts(tensors: Iterable<TensorEntry>, options: { exact: boolean }): PartSizes {
+/** As stored, or (`isFloat32`) with every number in four bytes. */
+export function measureParts(tensors: Iterable<TensorEntry>, options: { isFloat32: boolean }): PartSizes {
   const sizes: Record<PartName, number[]> = forEachPart(() => []);
   for (const { name, shape, sizeBytes } of tensors) {
     const { part, layer } = partOf(name);
-    const bytes = options.exact ? shape.reduce((product, axis) => product * axis, 4) : sizeBytes;
+    const bytes = options.isFloat32 ? shape.reduce((product, axis) => product * axis, 4) : sizeBytes;
     sizes[part][layer] = (sizes[part][layer] ?? 0) + bytes;
   }
   return sizes;

@@ -11,7 +11,7 @@ import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
 import { defaultKvTokens, defaultParallel } from './kv-budget.ts';
 import { layerTokenBytes } from './kv-cache.ts';
 import { type AttentionKernels, type MemoryPlan, planMemory } from './memory-plan.ts';
-import { measureParts, partOf, sumOf } from './parts.ts';
+import { measureParts, type PartName, partOf, sumOf } from './parts.ts';
 
 export interface PlanOptions {
   /** See `findDevice`; the default is `auto`. */
@@ -37,7 +37,7 @@ export interface PlanOptions {
 
 export interface PlannedModel {
   config: ModelConfig;
-  exact: boolean;
+  isFloat32: boolean;
   threads: number;
   /** Attention by our kernels; null: by ggml. */
   attention: AttentionKernels;
@@ -52,26 +52,31 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const trained = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
   const config = options.imageSize === undefined ? trained : withImageSize(trained, options.imageSize);
   const compute = options.compute ?? 'auto';
-  const exact = compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantised(checkpoint));
+  const isFloat32 =
+    compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantised(checkpoint));
   const { device } = findDevice(options.device ?? 'auto');
   const cpu = findDevice('cpu').device;
   const contextSize = checkContext(config, options.contextSize);
   const parallel = options.parallel ?? defaultParallel;
   const threads = options.threads ?? (isSmall(checkpoint) ? 1 : defaultThreads());
   const { vision } = config;
-  const found = exact ? null : kernels();
+  const found = isFloat32 ? null : kernels();
   const attention: AttentionKernels = {
     tower: AttentionKernel.for(found, { ...vision, kvHeads: vision.heads }, threads),
     decoder: AttentionKernel.for(found, config, threads),
   };
   const demand = {
     config,
-    sizes: measureParts(checkpoint.tensors.values(), { exact }),
+    sizes: measureParts(checkpoint.tensors.values(), { isFloat32 }),
     contextSize,
-    exact,
+    isFloat32,
     attention,
     unpacked: isPacked(checkpoint),
-    packableBytes: device.kind === 'cpu' && !exact ? packableBytes(checkpoint, parallel === 1) : 0,
+    packedAhead: {
+      tower: device.kind === 'cpu' ? packedAheadBytes(checkpoint, 'tower') : 0,
+      'vision experts': device.kind === 'cpu' ? packedAheadBytes(checkpoint, 'vision experts') : 0,
+    },
+    packableBytes: device.kind === 'cpu' && !isFloat32 ? packableBytes(checkpoint, parallel === 1) : 0,
   };
   const planWith = (kvTokens: number) =>
     planMemory(
@@ -81,10 +86,10 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
         ? null
         : { name: device.name, freeBytes: Math.min(device.memoryFreeBytes, options.gpuBytes ?? Infinity) },
     );
-  const tokenBytes = config.layers * layerTokenBytes(config, exact, attention.decoder);
+  const tokenBytes = config.layers * layerTokenBytes(config, isFloat32, attention.decoder);
   const plan = planWith(options.kvTokens ?? defaultKvTokens(contextSize, parallel, tokenBytes));
   const isTooLarge = plan.problem !== null && options.kvTokens === undefined;
-  return { config, exact, threads, attention, plan: isTooLarge ? planWith(contextSize) : plan };
+  return { config, isFloat32, threads, attention, plan: isTooLarge ? planWith(contextSize) : plan };
 }
 
 /** Packed copies of the matrices that every token reads. `DecoderRunner` makes the same choice for the loaded tensors. */
@@ -100,6 +105,19 @@ function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
   return sumOf(
     layouts.map((layout) => (layout && (layout.batchInvariant || oneSequence) ? layout.sizeBytes : 0)),
   );
+}
+
+/** Packed copies of two layers, the running one and the next, as `PackedPass` makes them. */
+function packedAheadBytes({ tensors }: Checkpoint, wanted: PartName): number {
+  const packing = new Packing(findDevice('cpu').pointer);
+  const layers: number[] = [];
+  for (const { name, type, shape } of tensors.values()) {
+    const { part, layer } = partOf(name);
+    if (part !== wanted || shape.length !== 2) continue;
+    const layout = packing.layoutOf({ type, shape: toShape(shape.toReversed(), type) }, 'many rows');
+    layers[layer] = (layers[layer] ?? 0) + (layout?.sizeBytes ?? 0);
+  }
+  return 2 * Math.max(0, ...layers.filter((bytes) => bytes !== undefined));
 }
 
 /** @throws CogVLM2Error `invalid_value` with the limits. */

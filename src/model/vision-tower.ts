@@ -35,7 +35,7 @@ type FullAttention = PackedFullAttention | GgmlFullAttention;
 export class VisionTower {
   readonly #engine: Engine;
   readonly #config: VisionConfig;
-  readonly #exact: boolean;
+  readonly #isFloat32: boolean;
   /** null: ggml's attention */
   readonly #kernel: AttentionKernel | null;
   /** Where the activations between its layers are. */
@@ -49,12 +49,12 @@ export class VisionTower {
     engine: Engine,
     weights: Weights,
     config: VisionConfig,
-    options: { exact: boolean; place: Place; kernel: AttentionKernel | null },
+    options: { isFloat32: boolean; place: Place; kernel: AttentionKernel | null },
   ) {
     this.#engine = engine;
     this.#config = config;
     this.#place = options.place;
-    this.#exact = options.exact;
+    this.#isFloat32 = options.isFloat32;
     this.#kernel = options.place === 'gpu' ? null : options.kernel;
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
     this.#layers = Array.from(
@@ -124,7 +124,7 @@ export class VisionTower {
       : new GgmlFullAttention(
           this.#engine,
           { headSize, heads, kvHeads: heads },
-          { rows, exact: this.#exact, place: this.#place },
+          { rows, isFloat32: this.#isFloat32, place: this.#place },
         );
   }
 }

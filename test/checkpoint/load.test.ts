@@ -27,7 +27,7 @@ test('loading reports all bytes once they are there', async () => {
     threads: 1,
     onLoad: (done, total) => reports.push([done, total]),
   });
-  expect(model.exact).toBe(true);
+  expect(model.isFloat32).toBe(true);
   const [done, total] = reports.at(-1)!;
   expect(done).toBe(total);
   expect(total).toBeGreaterThan(0);

@@ -232,8 +232,8 @@ function planned(gpuBytes: number, cpuBytes: number, packableBytes = 0) {
     return { name, shape, sizeBytes, type: 'q4_k' as const, file: '', offsetBytes: 0 };
   });
   const config = parseConfig(JSON.stringify(config19B), 'the published config');
-  const sizes = measureParts(tensors, { exact: false });
-  const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false, packableBytes };
+  const sizes = measureParts(tensors, { isFloat32: false });
+  const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, isFloat32: false, packableBytes };
   return planMemory(
     demand,
     { name: 'CPU', freeBytes: cpuBytes },

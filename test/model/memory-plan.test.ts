@@ -18,8 +18,8 @@ function int4(): TensorEntry[] {
   return planMix(bf16, 'int4').map(({ entry, type, sizeBytes }) => ({ ...entry, type, sizeBytes }));
 }
 
-const sizes = measureParts(int4(), { exact: false });
-const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, exact: false, packableBytes: 0 };
+const sizes = measureParts(int4(), { isFloat32: false });
+const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, isFloat32: false, packableBytes: 0 };
 const cpu = { name: 'CPU', freeBytes: 22e9 };
 const plan = (gpuBytes: number | null, more = {}) =>
   planMemory({ ...demand, ...more }, cpu, gpuBytes === null ? null : { name: 'GPU0', freeBytes: gpuBytes });
@@ -37,7 +37,7 @@ describe('a plan', () => {
     expect(partOf('model.vision.boi').part).toBe('adapter');
   });
 
-  it('has the published size of the KV cache', () => {
+  it('has the KV cache of the published size', () => {
     expect(plan(null).cacheBytes).toBe(8192 * 131_072);
     expect(plan(null, { kvTokens: 3 * 8192 }).cacheBytes).toBe(3 * 8192 * 131_072);
   });
@@ -48,7 +48,7 @@ describe('a plan', () => {
     expect(device?.neededBytes).toBeGreaterThan(5e9);
   });
 
-  it('counts packed copies apart, which are kept only where twice their size is free', () => {
+  it('counts kept packed copies separately; they need twice their size free', () => {
     const copies = (packableBytes: number) => plan(null, { packableBytes }).packedCopies;
     expect(copies(3.9e9)).toEqual({ sizeBytes: 3.9e9, kept: true });
     expect(copies(11.1e9)).toEqual({ sizeBytes: 11.1e9, kept: false });
@@ -59,7 +59,14 @@ describe('a plan', () => {
     });
   });
 
-  it('puts everything but the embeddings on a card that holds it', () => {
+  it('counts copies that are packed a layer ahead as scratch', () => {
+    const without = plan(null);
+    const packed = plan(null, { packedAhead: { tower: 3e9, 'vision experts': 5e9 } });
+    expect(packed.towerScratchBytes).toBe(without.towerScratchBytes + 3e9);
+    expect(packed.decoderScratchBytes).toBe(without.decoderScratchBytes + 5e9);
+  });
+
+  it('puts everything but the embeddings on a GPU that has room for it', () => {
     expect(onGpu(plan(24e9))).toEqual({
       tower: 63,
       adapter: 1,
@@ -70,7 +77,7 @@ describe('a plan', () => {
     });
   });
 
-  it('fills a small card with the tower first, then with what answers read', () => {
+  it('fills a small GPU with the tower first, then with the weights that answers read', () => {
     const eight = onGpu(plan(8e9));
     expect([eight.tower, eight.adapter]).toEqual([63, 1]);
     expect(eight['language experts']).toBeGreaterThan(15);
@@ -80,7 +87,7 @@ describe('a plan', () => {
     expect(two.tower).toBeLessThan(63);
   });
 
-  it.each([0, 1e8, 2e9, 4e9, 8e9, 12e9, 16e9, 80e9])('never asks a card of %d bytes for more', (bytes) => {
+  it.each([0, 1e8, 2e9, 4e9, 8e9, 12e9, 16e9, 80e9])('never takes more than %d bytes of a GPU', (bytes) => {
     const gpu = plan(bytes).devices.find(({ place }) => place === 'gpu');
     expect(gpu?.neededBytes).toBeLessThanOrEqual(bytes);
   });
@@ -92,11 +99,11 @@ describe('a plan', () => {
     expect(placeOf(placement, 'model.embed_tokens.weight')).toBe('cpu');
   });
 
-  it('refuses with the numbers what cannot fit', () => {
+  it('refuses a model that cannot fit, with the numbers', () => {
     const { problem } = planMemory(demand, { name: 'CPU', freeBytes: 4e9 }, null);
     expect(problem).toMatch(/needs \d\.\d GB of memory at once \(.*8192 tokens.*\), but 4\.0 GB are free/);
     expect(plan(null).problem).toBeNull();
-    const exact = { ...demand, sizes: measureParts(int4(), { exact: true }), exact: true };
-    expect(planMemory(exact, cpu, null).problem).toMatch(/needs \d\d\.\d GB/);
+    const float32 = { ...demand, sizes: measureParts(int4(), { isFloat32: true }), isFloat32: true };
+    expect(planMemory(float32, cpu, null).problem).toMatch(/needs \d\d\.\d GB/);
   });
 });
