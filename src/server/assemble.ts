@@ -31,13 +31,29 @@ export function assemble(options: ServeOptions, startProcess: () => EngineProces
     maxWaiting: options.maxQueue,
     maxPerClient: options.maxPerClient ?? Number.POSITIVE_INFINITY,
   });
-  const metrics = new Metrics({
-    running: () => requests.running,
-    waiting: () => requests.waiting,
-    loaded: () => engine.isReady,
-    restarts: () => engine.restarts,
-    engine: () => engine.stats(),
-  });
+  const metrics = new Metrics(
+    {
+      running: () => requests.running,
+      waiting: () => requests.waiting,
+      loaded: () => engine.isReady,
+      restarts: () => engine.restarts,
+      model: () => engine.model,
+      engine: () => engine.stats(),
+    },
+    {
+      version: options.version,
+      limits: {
+        slots: options.parallel,
+        max_queue: options.maxQueue,
+        max_per_client: options.maxPerClient ?? Number.POSITIVE_INFINITY,
+        max_body_bytes: options.maxBodyBytes,
+        max_json_bytes: options.maxJsonBytes,
+        max_image_pixels: options.maxImagePixels,
+        max_answer_tokens: options.maxAnswerTokens ?? Number.POSITIVE_INFINITY,
+        time_limit_seconds: options.timeLimitSeconds,
+      },
+    },
+  );
   const facts: Facts = {
     version: options.version,
     startedAt: Math.floor(Date.now() / 1000),

@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { Agent, type Dispatcher, request } from 'undici';
 import { ApiError } from './api-error.ts';
 import { isGlobalAddress } from './global-address.ts';
+import { IMAGE_FETCH_LIMITS } from './limits.ts';
 
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<Uint8Array>;
 
@@ -22,7 +23,7 @@ export interface FetchRules {
   resolve?: (host: string, signal: AbortSignal, isNamed: boolean) => Promise<readonly string[]>;
 }
 
-const MAX_REDIRECTS = 3;
+const MAX_REDIRECTS = IMAGE_FETCH_LIMITS.maxRedirects;
 
 export function imageFetcher(rules: FetchRules): FetchImage {
   return async (url, outer) => {

@@ -1,6 +1,7 @@
 /** What /metrics tells, in Prometheus' format. The values of every label come from a short list. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Answer } from '../index.ts';
+import type { ApiCode } from './api-error.ts';
 import type { EngineStats } from './engine/protocol.ts';
 
 const QUICK = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -12,26 +13,38 @@ export interface Live {
   waiting(): number;
   loaded(): boolean;
   restarts(): number;
+  /** The model's name and device; null until it is loaded. */
+  model(): { name: string; device: string } | null;
   /** Asked once for all that it says; null while there is no engine. */
-  engine(): Promise<Pick<EngineStats, 'kvTokens' | 'kvTokensUsed' | 'gpuMemory'> | null>;
+  engine(): Promise<Pick<EngineStats, 'kvTokens' | 'kvTokensUsed' | 'kvTokensRunning' | 'gpuMemory'> | null>;
+}
+
+/** What does not change. */
+export interface Fixed {
+  version: string;
+  limits: Readonly<Record<string, number>>;
 }
 
 export class Metrics {
   readonly #registry = new Registry();
   readonly #live: Live;
   readonly #kvCacheUsage: Gauge;
+  readonly #kvCacheRunning: Gauge;
   readonly #gpuMemory: Gauge<'kind'>;
   readonly #requests: Counter<'endpoint' | 'code'>;
   readonly #promptTokens: Counter;
   readonly #generatedTokens: Counter;
   readonly #images: Counter<'source'>;
   readonly #successes: Counter<'finish_reason'>;
+  readonly #failures: Counter<'error'>;
   readonly #cacheHits: Counter;
   readonly #seconds: Record<Stage, Histogram>;
 
-  constructor(live: Live) {
+  constructor(live: Live, { version, limits }: Fixed) {
     this.#live = live;
     const registers = [this.#registry];
+    // Of this process, under the names that Prometheus' clients use everywhere.
+    collectDefaultMetrics({ register: this.#registry });
     const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
       new Counter({ name: `cogvlm2_${name}`, help, labelNames, registers });
     const gauge = (name: string, help: string, read: () => number) =>
@@ -61,18 +74,49 @@ export class Metrics {
       live.waiting,
     );
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
-    this.#kvCacheUsage = new Gauge({
-      name: 'cogvlm2_kv_cache_usage_ratio',
-      help: 'Share of the KV caches that is taken, 0 to 1',
-      registers,
-    });
+    const ratio = (name: string, help: string) => new Gauge({ name: `cogvlm2_${name}`, help, registers });
+    this.#kvCacheUsage = ratio('kv_cache_usage_ratio', 'Share of the KV memory that is allocated, 0 to 1');
+    this.#kvCacheRunning = ratio(
+      'kv_cache_running_ratio',
+      'Share of the KV memory that running sequences use, 0 to 1; the rest of what is allocated is the prefix cache',
+    );
     this.#gpuMemory = new Gauge({
       name: 'cogvlm2_gpu_memory_bytes',
       help: 'Memory of the GPU, whichever programs use it; nothing on a CPU',
       labelNames: ['kind'],
       registers,
     });
-    gauge('engine_restarts', 'How often the engine ended by itself and was started again', live.restarts);
+    this.#failures = counter('request_failures_total', 'Answers that failed or were cancelled, by the code', [
+      'error',
+    ]);
+    new Counter({
+      name: 'cogvlm2_engine_restarts_total',
+      help: 'How often the engine ended by itself and was started again',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(live.restarts());
+      },
+    });
+    new Gauge({
+      name: 'cogvlm2_build_info',
+      help: 'Always 1; what runs is in the labels',
+      labelNames: ['version', 'model', 'device'],
+      registers,
+      collect() {
+        this.reset();
+        const { name = '', device = '' } = live.model() ?? {};
+        this.set({ version, model: name, device }, 1);
+      },
+    });
+    const limit = new Gauge({
+      name: 'cogvlm2_limit',
+      help: 'The limits of the server, by their flag; without those that are off',
+      labelNames: ['name'],
+      registers,
+    });
+    for (const [name, value] of Object.entries(limits))
+      if (Number.isFinite(value)) limit.set({ name }, value);
     this.#seconds = {
       firstToken: seconds('time_to_first_token', 'From the request to the first text', SLOW),
       perToken: seconds('time_per_output_token', 'Each decode step', QUICK),
@@ -92,6 +136,7 @@ export class Metrics {
   async text(): Promise<string> {
     const stats = await this.#live.engine();
     this.#kvCacheUsage.set(stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens);
+    this.#kvCacheRunning.set(stats === null ? 0 : stats.kvTokensRunning / stats.kvTokens);
     this.#gpuMemory.reset();
     if (stats?.gpuMemory) {
       this.#gpuMemory.set({ kind: 'used' }, stats.gpuMemory.usedBytes);
@@ -102,6 +147,11 @@ export class Metrics {
 
   request(endpoint: string, status: number): void {
     this.#requests.inc({ endpoint, code: String(status) });
+  }
+
+  /** An answer, whole or streamed, that ended before its time. */
+  failure(error: ApiCode): void {
+    this.#failures.inc({ error });
   }
 
   image(source: 'data' | 'url'): void {

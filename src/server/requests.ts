@@ -10,6 +10,8 @@ export interface ActiveRequest {
   /** Of each answer, as the engine's scheduler reports it. Empty while the body arrives. */
   readonly states: SequenceState[];
   promptTokens: number;
+  /** Called at each event of the answer: the time limit begins again. */
+  onProgress: () => void;
   /** Pieces of text so far, about a token each. */
   pieces: number;
 }
@@ -28,6 +30,7 @@ export class ActiveRequests {
       startedAt: performance.now(),
       states: [],
       promptTokens: 0,
+      onProgress: () => {},
       pieces: 0,
     };
     this.#requests.add(request);

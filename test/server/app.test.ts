@@ -453,6 +453,9 @@ describe('the other endpoints', () => {
       'cogvlm2_requests_running 0',
       'cogvlm2_model_loaded 1',
       'cogvlm2_kv_cache_usage_ratio 0.5',
+      'cogvlm2_engine_restarts_total 0',
+      'cogvlm2_build_info{version="1.2.3",model="scripted",device="CPU"} 1',
+      'cogvlm2_limit{name="slots"} 2',
       'cogvlm2_gpu_memory_bytes{kind="used"} 3000000000',
       'cogvlm2_gpu_memory_bytes{kind="total"} 24000000000',
       'cogvlm2_time_to_first_token_seconds_count 1',
@@ -460,6 +463,8 @@ describe('the other endpoints', () => {
     ]) {
       expect(text).toContain(`${line}\n`);
     }
+    expect(text).toMatch(/^process_cpu_seconds_total \d/m);
+    expect(text).toMatch(/^nodejs_eventloop_lag_max_seconds \d/m);
   });
 });
 

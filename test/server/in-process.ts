@@ -77,17 +77,22 @@ export async function testApp({
   const admission = new Admission({ parallel: 2, maxWaiting: 8, maxPerClient: 100, ...limits });
   const requests = new ActiveRequests();
   const names = ['demo', 'also'];
-  const metrics = new Metrics({
-    running: () => requests.running,
-    waiting: () => requests.waiting,
-    loaded: () => engine.isReady,
-    restarts: () => engine.restarts,
-    engine: async () => ({
-      kvTokens: 100,
-      kvTokensUsed: 50,
-      gpuMemory: { usedBytes: 3e9, totalBytes: 24e9 },
-    }),
-  });
+  const metrics = new Metrics(
+    {
+      running: () => requests.running,
+      waiting: () => requests.waiting,
+      loaded: () => engine.isReady,
+      restarts: () => engine.restarts,
+      model: () => engine.model,
+      engine: async () => ({
+        kvTokens: 100,
+        kvTokensUsed: 50,
+        kvTokensRunning: 25,
+        gpuMemory: { usedBytes: 3e9, totalBytes: 24e9 },
+      }),
+    },
+    { version: '1.2.3', limits: { slots: 2, max_per_client: Number.POSITIVE_INFINITY } },
+  );
   const facts = {
     version: '1.2.3',
     startedAt: 1,

@@ -100,16 +100,25 @@ describe('bodies', () => {
 it('the metrics ask the engine once', async () => {
   let asked = 0;
   const parts: Pick<AppParts, 'metrics'> = {
-    metrics: new Metrics({
-      running: () => 0,
-      waiting: () => 0,
-      loaded: () => true,
-      restarts: () => 0,
-      async engine() {
-        asked++;
-        return { kvTokens: 4, kvTokensUsed: 1, gpuMemory: { usedBytes: 1, totalBytes: 2 } };
+    metrics: new Metrics(
+      {
+        running: () => 0,
+        waiting: () => 0,
+        loaded: () => true,
+        restarts: () => 0,
+        model: () => null,
+        async engine() {
+          asked++;
+          return {
+            kvTokens: 4,
+            kvTokensUsed: 1,
+            kvTokensRunning: 1,
+            gpuMemory: { usedBytes: 1, totalBytes: 2 },
+          };
+        },
       },
-    }),
+      { version: '1.2.3', limits: {} },
+    ),
   };
   const { app } = await testApp({ load: scriptedHost().load, parts });
   const text = await (await app.request('/metrics')).text();

@@ -92,9 +92,13 @@ const serveOptions = z.object({
     'Maximum number of running and queued requests of one API key or one address.',
     { value: 'N' },
   ),
-  timeLimitSeconds: inLimits(z.int().min(1).max(86_400).default(600), 'Longest time for one request.', {
-    value: 'N',
-  }),
+  timeLimitSeconds: inLimits(
+    z.int().min(1).max(86_400).default(600),
+    'Longest time for one request without any progress: uploading, waiting, an image layer, a part of the prompt, a token.',
+    {
+      value: 'N',
+    },
+  ),
   drainSeconds: inLimits(
     z.int().min(0).max(86_400).default(30),
     'Time for running requests to finish at shutdown.',

@@ -63,6 +63,7 @@ export class ChatHandler {
       for (const each of admitted) each.leave();
     };
     const timer = setTimeout(() => running.stop.abort(this.#tooLong()), rules.timeLimitMs);
+    running.onProgress = () => timer.refresh();
     incoming.disconnected.addEventListener('abort', onDisconnect, { once: true });
     if (incoming.disconnected.aborted) onDisconnect();
     let streams = false;
@@ -176,6 +177,7 @@ export class ChatHandler {
     };
     onState('queued');
     for await (const event of engine.ask(withSeedOf(index, ask), signal, onState)) {
+      running.onProgress();
       if (event.type === 'text' && running.pieces++ === 0) {
         metrics.time('firstToken', performance.now() - running.startedAt);
       }
@@ -217,6 +219,7 @@ export class ChatHandler {
   #logFailure({ id, client, pieces, startedAt }: ActiveRequest, error: unknown): void {
     const { code } = apiErrorOf(error, id);
     const ms = Math.round(performance.now() - startedAt);
+    this.#context.metrics.failure(code);
     this.#context.log.info({ id, client, code, textPieces: pieces, ms }, 'not answered');
   }
 
@@ -224,7 +227,7 @@ export class ChatHandler {
     const { timeLimitMs } = this.#context.rules;
     return new ApiError(
       'request_timeout',
-      `The answer took longer than ${timeLimitMs / 1000} s (--time-limit-seconds). Lower max_tokens, or ask for a stream to have what there is.`,
+      `The answer made no progress for ${timeLimitMs / 1000} s (--time-limit-seconds). Try again later, or raise the limit on a slow machine.`,
       { headers: DO_NOT_RETRY },
     );
   }

@@ -62,6 +62,11 @@ export class Engine {
     return this.#restarts;
   }
 
+  /** The model, as in `info`; null until it was loaded. */
+  get model(): ModelInfo | null {
+    return this.#info ?? null;
+  }
+
   /** Of the model; known from the first load on. @throws ApiError model_loading */
   get info(): ModelInfo {
     if (this.#info === undefined) throw this.#notReady();

@@ -8,6 +8,13 @@ export interface EngineProcess extends Port<ToEngine, FromEngine> {
   kill(): void;
 }
 
+/** What a signal that ends the engine means. */
+const REASONS: Partial<Record<NodeJS.Signals, string>> = {
+  SIGBUS:
+    'it got SIGBUS (invalid_checkpoint): a file of the model became shorter, or could not be read, while it was in use',
+  SIGKILL: 'it got SIGKILL: the system may have run out of memory',
+};
+
 export function startEngineProcess(): EngineProcess {
   // .ts beside the sources, .js beside what is built of them.
   const file = fileURLToPath(new URL(`./child${path.extname(import.meta.url)}`, import.meta.url));
@@ -25,7 +32,7 @@ export function startEngineProcess(): EngineProcess {
     onMessage: (listener) => child.on('message', (message) => listener(message as FromEngine)),
     onClose(listener) {
       child.on('exit', (code, signal) =>
-        listener(signal === null ? `it exited with ${code}` : `it got ${signal}`),
+        listener(signal === null ? `it exited with ${code}` : (REASONS[signal] ?? `it got ${signal}`)),
       );
     },
     kill: () => child.kill('SIGKILL'),

@@ -1,0 +1,68 @@
+/** The table of limits in docs/security.md is what the code says. */
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { serve } from '../../src/cli/commands/serve.ts';
+import { flagsOf } from '../../src/cli/flags.ts';
+import {
+  DISCARD_LIMITS,
+  HEADERS_TIMEOUT_MS,
+  IMAGE_FETCH_LIMITS,
+  REQUEST_LIMITS,
+  UPLOAD_LIMITS,
+} from '../../src/server/limits.ts';
+
+const number = (value: number) => value.toLocaleString('en-US');
+const seconds = (ms: number) => `${ms / 1_000} s`;
+
+/** Rows: what, the limit, the flag that changes it. */
+function rows(): [string, string, string][] {
+  const flags = new Map(flagsOf(serve.options).map((flag) => [flag.name, flag]));
+  const byFlag = (what: string, name: string, unit = ''): [string, string, string] => {
+    const { defaultValue } = flags.get(name)!;
+    const value = defaultValue === undefined ? 'none' : `${number(Number(defaultValue))}${unit}`;
+    return [what, value, `\`${name}\``];
+  };
+  const fixed = (what: string, value: string): [string, string, string] => [what, value, ''];
+  return [
+    byFlag('body', '--max-body-bytes', ' bytes'),
+    byFlag('body without its images', '--max-json-bytes', ' bytes'),
+    fixed('nesting of a body', `${number(REQUEST_LIMITS.depth)} levels`),
+    fixed('values of a body', number(REQUEST_LIMITS.values)),
+    fixed('messages', number(REQUEST_LIMITS.messages)),
+    fixed('content parts', number(REQUEST_LIMITS.parts)),
+    fixed('tools', number(REQUEST_LIMITS.tools)),
+    fixed('stop strings', number(REQUEST_LIMITS.stopStrings)),
+    fixed(
+      'a JSON schema, a tool or another field, as JSON',
+      `${number(REQUEST_LIMITS.fieldCharacters)} characters`,
+    ),
+    byFlag('pixels of an image', '--max-image-pixels'),
+    fixed(
+      'an image by its address',
+      `${number(IMAGE_FETCH_LIMITS.maxBytes)} bytes, ${seconds(IMAGE_FETCH_LIMITS.timeoutMs)}, ${IMAGE_FETCH_LIMITS.maxRedirects} redirects`,
+    ),
+    byFlag('tokens of an answer', '--max-answer-tokens'),
+    byFlag('answers at the same time', '--slots'),
+    byFlag('requests that wait', '--max-queue'),
+    byFlag('requests of one client', '--max-per-client'),
+    byFlag('time without progress', '--time-limit-seconds', ' s'),
+    fixed('time for the headers', seconds(HEADERS_TIMEOUT_MS)),
+    fixed(
+      'rate of an upload',
+      `${number(UPLOAD_LIMITS.minBytesPerSecond)} bytes a second on average, after ${seconds(UPLOAD_LIMITS.graceMs)}`,
+    ),
+    fixed(
+      'body of a refused request that is discarded',
+      `${seconds(DISCARD_LIMITS.timeoutMs)}, and ${number(DISCARD_LIMITS.extraBytes)} bytes above the limit`,
+    ),
+  ];
+}
+
+it('docs/security.md has every limit with its value', () => {
+  const page = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  const table = /<!-- limits -->\n(.*?)<!-- \/limits -->/s.exec(page)?.[1];
+  const lines = [['what', 'limit', 'flag'], ['---', '---', '---'], ...rows()].map(
+    (row) => `| ${row.join(' | ')} |`,
+  );
+  expect(table).toBe(`${lines.join('\n')}\n`);
+});
