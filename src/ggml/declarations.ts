@@ -25,12 +25,10 @@ const base = {
   ggml_tensor_overhead: 'size_t ggml_tensor_overhead()',
   ggml_graph_overhead_custom: 'size_t ggml_graph_overhead_custom(size_t size, bool grads)',
   ggml_init: 'void *ggml_init(ggml_init_params params)',
-  ggml_reset: 'void ggml_reset(void *ctx)',
   ggml_free: 'void ggml_free(void *ctx)',
   ggml_get_data: 'void *ggml_get_data(void *tensor)',
   ggml_new_tensor_4d:
     'void *ggml_new_tensor_4d(void *ctx, int type, int64_t ne0, int64_t ne1, int64_t ne2, int64_t ne3)',
-  ggml_set_name: 'void *ggml_set_name(void *tensor, const char *name)',
   ggml_set_input: 'void ggml_set_input(void *tensor)',
   ggml_set_output: 'void ggml_set_output(void *tensor)',
   ggml_new_graph_custom: 'void *ggml_new_graph_custom(void *ctx, size_t size, bool grads)',
@@ -62,7 +60,6 @@ const base = {
   ggml_flash_attn_ext:
     'void *ggml_flash_attn_ext(void *ctx, void *q, void *k, void *v, void *mask, float scale, float max_bias, float softcap)',
   ggml_threadpool_params_init: 'void ggml_threadpool_params_init(void *params, int threads)',
-  ggml_backend_name: 'const char *ggml_backend_name(void *backend)',
   ggml_backend_free: 'void ggml_backend_free(void *backend)',
   ggml_backend_buffer_free: 'void ggml_backend_buffer_free(void *buffer)',
   ggml_backend_buffer_clear: 'void ggml_backend_buffer_clear(void *buffer, uint8_t value)',
@@ -93,7 +90,6 @@ const base = {
   ggml_backend_sched_reset: 'void ggml_backend_sched_reset(void *sched)',
   ggml_backend_sched_alloc_graph: 'bool ggml_backend_sched_alloc_graph(void *sched, void *graph)',
   ggml_backend_sched_graph_compute: 'int ggml_backend_sched_graph_compute(void *sched, void *graph)',
-  ggml_backend_sched_get_buffer_size: 'size_t ggml_backend_sched_get_buffer_size(void *sched, void *backend)',
 } as const;
 
 /** The device registry sits in a second library, which finds and loads the device libraries themselves. */

@@ -3,7 +3,7 @@
  * templates are those of the published code (`_history_to_prompt`); the Llama-3 chat template is never used.
  */
 import { CogVLM2Error } from '../errors.ts';
-import { positionsOf, type Span, VISION_TOKEN, visionSpans } from './positions.ts';
+import { positionsOf, type Span, VISION_TOKEN } from './positions.ts';
 
 /** The values of `template_version` in config.json. */
 export const PROMPT_TEMPLATES = ['chat', 'vqa', 'base'] as const;
@@ -22,7 +22,7 @@ export interface PromptInput {
   readonly history?: readonly Turn[];
   /** What the answer begins with; the model goes on from there. */
   readonly answerStart?: string;
-  /** Image tokens with boi and eoi (see `imageTokenCount`), or 0 without a picture. */
+  /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;
   readonly bosId: number;
   readonly padId: number;
@@ -35,10 +35,8 @@ export interface Prompt {
   readonly tokenTypes: Uint8Array;
   /** [length] */
   readonly positions: Int32Array;
-  /** Rows of all image tokens, boi to eoi: where the tower's output goes. Null without a picture. */
+  /** Rows of all image tokens, boi to eoi; null without an image. */
   readonly image: Span | null;
-  /** Rows of the vision expert, boi to the last patch. Null without a picture. */
-  readonly visionExpert: Span | null;
   /** What was encoded after the image. */
   readonly text: string;
 }
@@ -100,7 +98,6 @@ export function buildPrompt(tokenizer: { encode(text: string): number[] }, input
     tokenTypes,
     positions: positionsOf(tokenTypes),
     image: imageTokenCount === 0 ? null : { start: 1, end: textStart },
-    visionExpert: visionSpans(tokenTypes)[0] ?? null,
     text,
   };
 }

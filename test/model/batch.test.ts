@@ -13,12 +13,12 @@ import type { KvCache } from '../../src/model/kv-cache.ts';
 import { promptRows, randomPixels, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
 
 /**
- * A row's numbers depend on the rows before it in its own sequence and on nothing else, to the last bit: not on how
- * many sequences run beside it, nor on the chunks of its prompt, nor on whether it was run or copied.
+ * A row's result depends on the rows before it in its own sequence only, to the last bit: not on the number of sequences in the
+ * batch, not on the chunks of the prompt, and not on whether the earlier rows were computed or copied.
  */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-batch-'));
-// Rows of 256, so that int4 is q4_K as in the full model, and 81 image rows: more than a tile of the attention.
+// Rows of 256 elements, so that int4 has the types of the full model, and 81 image rows: more than a tile of ggml's attention.
 const config = {
   ...tinyConfig,
   hidden_size: 256,
@@ -50,7 +50,7 @@ interface Run {
   logits: Float32Array[];
 }
 
-/** A prompt of each length, some about the picture. The last ones pass 512 keys, where ggml's attention changes. */
+/** Prompts of several lengths, some with the image. The last two pass 512 keys, where ggml picks another kernel. */
 const prompts = [
   promptRows(someIds(5), imageTokens),
   promptRows(someIds(1), 0),
@@ -69,7 +69,7 @@ async function start(model: Model, index: number, rows = 512): Promise<Run> {
   return { cache, position: (prompt.positions.at(-1) ?? 0) + 1, logits: [logits] };
 }
 
-/** Steps together, each with its own ids, all fixed before. */
+/** One decode step for all runs, with given ids. */
 async function stepAll(model: Model, runs: readonly Run[], ids: readonly number[]): Promise<void> {
   const logits = await model.decode(
     runs.map(({ cache, position }, i) => ({ id: ids[i] ?? 3, position, cache })),
@@ -81,7 +81,7 @@ async function stepAll(model: Model, runs: readonly Run[], ids: readonly number[
 }
 
 describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
-  test('several at once, each as it is alone', { timeout: 60_000 }, async () => {
+  test('several sequences in a batch have the results that each has alone', { timeout: 60_000 }, async () => {
     using model = await load(kind);
     const ids = Array.from({ length: steps }, () => someIds(prompts.length));
     const alone: Run[] = [];
@@ -90,7 +90,7 @@ describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
       for (const row of ids) await stepAll(model, [run], [row[index]!]);
       alone.push(run);
     }
-    // They join one by one, as they would: the first steps alone, then beside one other, then beside more.
+    // Sequences join one by one: the first one decodes alone, then beside another one, then beside more.
     const together: Run[] = [];
     const due = (run: Run) => ids[run.logits.length - 1];
     for (const index of prompts.keys()) {
@@ -140,7 +140,7 @@ describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
   });
 });
 
-test('steps far behind each other, back again, and past a round number of keys', async () => {
+test('sequences of different lengths, a shortened cache, and more than 256 keys', async () => {
   using model = await load('f32');
   const ids = someIds(519);
   const prompt = promptRows(ids, 0);
@@ -167,7 +167,7 @@ test('steps far behind each other, back again, and past a round number of keys',
   }
   a.length = 240;
   for (let i = 240; i < 280; i++) right((await model.decode([step(i, a)]))[0], i);
-  // Two at the same time, neither knowing of the other.
+  // Two independent calls at the same time.
   const both = await Promise.all([model.decode([step(280, a)]), model.decode([step(25, b)])]);
   right(both[0]![0], 280);
   right(both[1]![0], 25);
@@ -175,7 +175,7 @@ test('steps far behind each other, back again, and past a round number of keys',
   await expect(model.decode([step(26, b)])).rejects.toThrow('disposed');
 });
 
-test('one row over a long cache rounds alike for any number of threads, its heads in two groups', async () => {
+test('ggml gives one row over a long cache the same bits for any number of threads if its heads are split in two', async () => {
   const [headSize, keys, heads] = [16, 600, 4];
   const values = Float32Array.from({ length: headSize * keys * heads }, () => random() * 2 - 1);
   const attend = async (threads: number, groups: number) => {
@@ -189,6 +189,6 @@ test('one row over a long cache rounds alike for any number of threads, its head
   };
   const wanted = await attend(1, 2);
   expect(await attend(2, 2)).toEqual(wanted);
-  // Should ggml no longer divide the cache, this can go, and the groups with it.
+  // If this fails, ggml no longer divides the cache, and the groups in ggml-attention.ts can be removed.
   expect(await attend(2, 1)).not.toEqual(wanted);
 });

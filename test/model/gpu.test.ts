@@ -1,6 +1,6 @@
 /**
- * The same numbers whichever device has which layer. Needs a GPU that ggml knows; a software one will do, see
- * docs/ggml-builds.md. GGML_VK_DISABLE_F16=1 makes Vulkan's products of several rows as exact as the limits here.
+ * The same results wherever the layers are. Needs a GPU that ggml supports, or a software renderer (see docs/ggml-builds.md).
+ * With GGML_VK_DISABLE_F16=1, Vulkan's products of several rows are precise enough for the limits here.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +69,7 @@ describe.skipIf(!gpu)('what the published code computes', () => {
     expect(difference(next, after).max).toBeLessThan(limit);
   });
 
-  test('a picture, its prompt and the answer, all on the GPU', async () => {
+  test('an image, its prompt and the answer, all on the GPU', async () => {
     using model = await load(1e12);
     using image = await model.encodeImage(floats(golden, 'image'));
     const types = integers(golden, 'image_chat.token_type_ids');

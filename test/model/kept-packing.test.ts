@@ -19,7 +19,7 @@ const layerMatrices = 5;
 // What ggml packs; the kernels of src/kernels pack all types.
 process.env.COGVLM2_KERNELS = 'ggml';
 
-// On other processors int4 need not be a type that is packed.
+// On other processors int4 may not be packed.
 test.runIf(process.arch === 'x64')(
   'the plan counts the packed language weights; an abort leaves their packing, and the next prompt finishes it',
   async () => {

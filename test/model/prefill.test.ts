@@ -33,7 +33,7 @@ function options() {
   return { image };
 }
 
-/** The first `length` rows, with the experts that they have in the whole prompt. */
+/** The first `length` rows. Their experts are those of the whole prompt. */
 function beginning(whole: PromptRows, length: number): PromptRows {
   return {
     ids: whole.ids.slice(0, length),
@@ -48,7 +48,7 @@ function expectNear(actual: Float32Array, wanted: Float32Array, what: string) {
   expect(max, what).toBeLessThanOrEqual(limit);
 }
 
-test('a prompt run in two parts gives the logits of one run, wherever it is split', async () => {
+test('a prompt in two parts gives the logits of one run, for every split', async () => {
   using whole = model.newCache(32);
   const wanted = await model.prefill(prompt, whole, options());
   const wantedNext = await model.step(4, 12, whole);
@@ -87,7 +87,7 @@ test('a kept prefix of another prompt equals a fresh run', async () => {
   using fresh = model.newCache(32);
   expectNear(reused, await model.prefill(other, fresh, options()), 'the reused cache');
   expect(kept.length).toBe(other.ids.length);
-  // The rows that were kept do matter: another beginning gives other logits.
+  // The kept rows have an effect: another beginning gives other logits.
   using different = model.newCache(32);
   const changed = promptRows([6, 9, 33, 40, 41], 6);
   const unlike = await model.prefill(changed, different, options());
@@ -106,7 +106,7 @@ test('a decode step and a text prompt read no weight of the tower, the adapter o
   const wanted = await victim.step(4, 12, cache);
   const wantedText = await victim.prefill(text, textCache, { image: null });
 
-  // The weights are used where the file is mapped, so what is written into the file reaches the model at once.
+  // The weights are mapped, so the model sees at once what is written into the file.
   const vision = [...own.tensors.values()].filter(
     ({ name, shape }) => name.includes('vision') && shape.length > 1 && !name.includes('boi'),
   );

@@ -38,7 +38,7 @@ describe.each(['odd', 'small'])('the reference against the golden %s', (name) =>
   const names = (prefix: string) =>
     [...golden.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 
-  test('the picture', () => {
+  test('the image', () => {
     const { taps, tap } = collect();
     referenceVision(checkpoint, floats(golden, 'image'), tap);
     expect(taps.map((tapped) => tapped.name).sort()).toEqual(
@@ -64,7 +64,7 @@ describe.each(['odd', 'small'])('the reference against the golden %s', (name) =>
   });
 });
 
-test('positions and experts are what the prompt builder says, with and without an image', () => {
+test('positions and experts equal those of the prompt builder, with and without an image', () => {
   for (const [before, image, after] of [
     [1, 6, 3],
     [4, 3, 1],
@@ -102,7 +102,7 @@ describe('the engine against the reference on random weights', () => {
     return { fast: fast.taps, slow: slow.taps };
   }
 
-  test('every tap, and a single wrong weight is found in the layer that it is in', async () => {
+  test('every tap agrees, and a single wrong weight is found in its layer', async () => {
     const arrays = randomArrays(tinyConfig);
     const checkpoint = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'right'), { arrays }));
     const prompt = promptRows([5, 9, 33, 2, 59, 7], imageTokens);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { readIntegers, readNumbers } from '../../src/checkpoint/read-tensor.ts';
 import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
 
-/** Named tensors of a golden or a trace, and how far two of them are apart. */
+/** Named tensors of a golden or a trace, and their differences. */
 export interface NumberTensor {
   shape: readonly number[];
   values: Float32Array | number[];
@@ -39,14 +39,14 @@ export function integers(tensors: ReadonlyMap<string, NumberTensor>, name: strin
 }
 
 export interface Difference {
-  /** Largest, relative to the wanted tensor's standard deviation. */
+  /** The largest difference, relative to the standard deviation of the wanted tensor. */
   max: number;
   rms: number;
-  /** Index of the largest. */
+  /** Index of the largest difference. */
   at: number;
 }
 
-/** NaN anywhere makes an infinite difference, as do unequal lengths. */
+/** A NaN or unequal lengths give an infinite difference. */
 export function difference(actual: Float32Array, wanted: Float32Array): Difference {
   if (actual.length !== wanted.length)
     return { max: Number.POSITIVE_INFINITY, rms: Number.POSITIVE_INFINITY, at: -1 };
@@ -74,7 +74,7 @@ export interface Tapped {
   data: Float32Array;
 }
 
-/** The first tap, in the order of the wanted ones, that is missing or further off than `limit`. */
+/** The first wanted tap that is missing or differs by more than `limit`. */
 export function firstDifference(
   actual: readonly Tapped[],
   wanted: readonly Tapped[],

@@ -6,7 +6,7 @@ import { randomFrom } from '../../src/generate/random.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
 
-/** A checkpoint of random float32 weights that a test writes for itself: odd grid, grouped heads, no inv_freq. */
+/** A checkpoint of random float32 weights for tests: odd grid, grouped heads, no inv_freq. */
 
 export const tinyConfig = {
   hidden_size: 64,
@@ -67,14 +67,14 @@ export function writeTinyCheckpoint(folder: string, options: TinyOptions = {}): 
   return folder;
 }
 
-/** [3, S, S] of a picture that is noise. */
+/** [3, S, S] of random noise. */
 export function randomPixels(config: TinyConfig, seed = 7): Float32Array {
   const random = randomFrom(seed);
   const { image_size } = config.vision_config;
   return Float32Array.from({ length: 3 * image_size * image_size }, () => random() * 4 - 2);
 }
 
-/** bos, the image if there is one, then these ids. */
+/** A prompt of bos, image tokens if there are any, and these ids. */
 export function promptRows(textIds: readonly number[], imageTokens: number, bosId = 1): PromptRows {
   const tokenTypes = Uint8Array.from([0, ...Array(imageTokens).fill(1), ...textIds.map(() => 0)]);
   return {

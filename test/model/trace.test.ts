@@ -62,7 +62,7 @@ describe.each(['small', 'odd'])('%s', (name) => {
     });
   });
 
-  test('compute stored: bf16 weights stay near, and ids differ only where the two best are as near', async () => {
+  test('compute stored: bf16 weights are close, and ids differ only where the best two logits are close', async () => {
     const traced = await trace(name, 'stored');
     // Attention in bf16 rounds keys, values and probabilities to 8 bits of mantissa, as PyTorch's does; elsewhere to 11.
     const isBf16 = ['avx512bf16', 'amx'].includes(kernelsInfo().variant);
@@ -75,7 +75,7 @@ describe.each(['small', 'odd'])('%s', (name) => {
       const [ids, wantedIds] = [golden, traced].map((from) => integers(from, `${prompt}.greedy_ids`));
       const [actual, wanted] = [greedyLogits(traced, prompt), greedyLogits(golden, prompt)];
       const parted = ids!.findIndex((id, i) => id !== wantedIds![i]);
-      // What comes after the first different token follows another text and cannot be compared.
+      // After the first different token the texts differ, so later logits cannot be compared.
       for (const [i, row] of wanted.slice(0, parted < 0 ? undefined : parted + 1).entries()) {
         const error = Math.max(...row.map((value, id) => Math.abs(value - actual[i]![id]!)));
         const [best, second] = [...row].sort((a, b) => b - a);

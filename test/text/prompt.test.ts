@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { CogVLM2Error } from '../../src/errors.ts';
-import { imageTokenCount, positionsOf, visionExpertRows, visionSpans } from '../../src/text/positions.ts';
+import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
 import { buildPrompt, promptText } from '../../src/text/prompt.ts';
 import { readFixture, tokenizer } from './fixtures.ts';
 
@@ -16,7 +16,7 @@ const { prompts } = JSON.parse(readFixture('prompts.json')) as {
 };
 
 test.each(prompts)('$checkpoint $case: ids, types and positions are the published code`s', (golden) => {
-  const count = golden.case === 'text_only' ? 0 : imageTokenCount(golden.grid * 14, 14);
+  const count = golden.case === 'text_only' ? 0 : Math.floor(golden.grid / 2) ** 2 + 2;
   const textIds = golden.input_ids.slice(1 + count);
   const prompt = buildPrompt(
     { encode: () => textIds },
@@ -27,13 +27,12 @@ test.each(prompts)('$checkpoint $case: ids, types and positions are the publishe
   expect([...prompt.positions]).toEqual(golden.position_ids);
   expect(prompt.image).toEqual(count === 0 ? null : { start: 1, end: 1 + count });
   // boi to the last patch; eoi belongs to the language expert
-  expect(prompt.visionExpert).toEqual(count === 0 ? null : { start: 1, end: count });
+  const experts = Array.from(golden.input_ids, (_, i) => (i >= 1 && i < count ? 1 : 0));
+  expect([...visionExpertRows(prompt.tokenTypes)]).toEqual(experts);
 });
 
-test('a picture of the published size is 2306 tokens and three positions', () => {
-  const count = imageTokenCount(1344, 14);
-  expect(count).toBe(2306);
-  expect(imageTokenCount(5 * 14, 14)).toBe(6); // an odd grid loses its last row and column
+test('an image of the published size is 2306 tokens and three positions', () => {
+  const count = 2306;
   const { ids, positions } = buildPrompt(tokenizer, {
     template: 'chat',
     query: 'What is this?',
@@ -83,12 +82,7 @@ test('a user cannot forge the end of a turn', () => {
 test('experts and positions of types that no prompt of ours has', () => {
   const types = Uint8Array.from([0, 1, 1, 1, 0, 0, 1, 1, 1, 1]);
   expect([...visionExpertRows(types)]).toEqual([0, 1, 1, 0, 0, 0, 1, 1, 1, 0]);
-  expect(visionSpans(types)).toEqual([
-    { start: 1, end: 3 },
-    { start: 6, end: 9 },
-  ]);
   expect([...positionsOf(types)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 7, 8]);
-  expect(visionSpans(new Uint8Array(4))).toEqual([]);
   expect(positionsOf(new Uint8Array(0))).toEqual(new Int32Array(0));
 });
 
