@@ -1,6 +1,6 @@
 /** A command: texts for the help, one schema for its options, and a function. */
 import type { z } from 'zod';
-import type { Library } from './library.ts';
+import type { Library } from './library-calls.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Context {

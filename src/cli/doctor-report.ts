@@ -10,7 +10,7 @@ import { nearest } from '../messages.ts';
 import type { Context } from './command.ts';
 import { failureOf } from './exit-codes.ts';
 import { formatBytes, renderTable } from './format.ts';
-import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library.ts';
+import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library-calls.ts';
 import { packageDirectory, packageVersion } from './package-info.ts';
 
 /** A part that works, or the reason why not. */

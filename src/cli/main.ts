@@ -5,7 +5,7 @@ import { writeProblem } from '../files/atomic-file.ts';
 import { nameOf } from '../files/input-file.ts';
 import { endWithSupervisor, isSupervised, supervise } from '../server/supervise.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { library } from './library.ts';
+import { library } from './library-calls.ts';
 import { runProgram } from './program.ts';
 import { processTerminal } from './terminal.ts';
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
 import { flagGroup } from './flags.ts';
-import type { Library } from './library.ts';
+import type { Library } from './library-calls.ts';
 import type { Terminal } from './terminal.ts';
 
 export const queueOption = {

@@ -76,7 +76,7 @@ describe('ask', () => {
   it('refuses to read a picture from the keyboard', async () => {
     const { exitCode, err } = await cli(['ask', '-', 'q'], scriptedLibrary().library, { isTTY: true });
     expect(exitCode).toBe(2);
-    expect(err).toMatch(/pipe a picture/);
+    expect(err).toMatch(/redirect a file/);
   });
 
   it('takes a question that begins with a dash after --', async () => {
@@ -88,7 +88,7 @@ describe('ask', () => {
   it('asks about page 1 of a PDF, and says that there are more', async () => {
     const { library } = scriptedLibrary();
     const { out, err } = await cli(['ask', '--json', 'a.pdf', 'q'], library);
-    expect(err).toMatch(/^cogvlm2: this is page 1 of 3; --page N shows another/);
+    expect(err).toMatch(/^cogvlm2: this is page 1 of 3; --page N selects another/);
     expect(JSON.parse(out)).toMatchObject({ picture: 'a.pdf', page: 1 });
     expect((await cli(['ask', '--json', 'a.pdf', 'q', '-q'], library)).err).toBe('');
     const third = await cli(['ask', '--json', 'a.pdf', '--page', '3', 'q'], library);

@@ -1,6 +1,6 @@
 /** A terminal in memory: what a command reads and writes, for a test to hold. */
 import { PassThrough } from 'node:stream';
-import type { Library } from '../../src/cli/library.ts';
+import type { Library } from '../../src/cli/library-calls.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 

@@ -1,6 +1,6 @@
 /** A CogVLM2 that answers from a script, without an engine: what the commands' tests stand on. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Library, library as realLibrary } from '../../src/cli/library.ts';
+import { type Library, library as realLibrary } from '../../src/cli/library-calls.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import { endpointAnswerer, modelAnswerer } from '../../src/eval/asker.ts';
 import { compareResults } from '../../src/eval/compare.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { library } from '../../src/cli/library.ts';
+import { library } from '../../src/cli/library-calls.ts';
 import { DataSet } from '../../src/eval/data/data-set.ts';
 import { type Results, resultsSchema } from '../../src/eval/prediction.ts';
 import { demoGroups, scoreDemo } from '../../src/eval/score/demo.ts';

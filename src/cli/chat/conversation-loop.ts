@@ -1,12 +1,10 @@
 /** The loop of `chat`: reads a message, then writes an answer or the output of a command, until the user leaves. */
-import { answerWarnings } from '../answer-json.ts';
+import { answerWarnings, renderTimings, showAnswer } from '../answer-output.ts';
 import { colorsFor } from '../colors.ts';
 import { EXIT_CODES, failureOf, failureText } from '../exit-codes.ts';
 import { printable } from '../format.ts';
 import type { ProgressReport } from '../progress.ts';
-import { showAnswer } from '../show-answer.ts';
 import type { Terminal } from '../terminal.ts';
-import { renderTimings } from '../timings.ts';
 import type { HistoryFile } from './history-file.ts';
 import { LineReader } from './line-reader.ts';
 import { type Message, MessageReader } from './message-reader.ts';

@@ -1,7 +1,4 @@
-/**
- * The state of one `chat`: the conversation, its picture, its settings. Every change is made whole or not at all, so
- * whatever fails leaves the conversation as it was.
- */
+/** The state of one `chat`: conversation, image, settings. A change that fails leaves the state as it was. */
 import { resolve } from 'node:path';
 import type { AnswerStream } from '../../generate/answer-stream.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
@@ -9,19 +6,19 @@ import type { Conversation } from '../../generate/conversation.ts';
 import type { Answer, Turn } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/image-file.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
+import { imageLabel, type NamedImage } from '../image-argument.ts';
 import { generateOptions } from '../options.ts';
-import { type Picture, pictureLabel } from '../picture.ts';
 import type { ProgressReport } from '../progress.ts';
 import { readConversation, saveConversation } from './saved-conversation.ts';
 import type { ChatSettings } from './settings.ts';
 
-/** Work that Ctrl-C may stop and that shows how far it is. */
+/** Work with progress that Ctrl-C can stop. */
 export interface Attempt {
   signal: AbortSignal;
   progress: ProgressReport;
 }
 
-interface ShownPicture {
+interface LoadedImage {
   /** As it can be opened again: absolute path or data URL. */
   source: string;
   encoded: EncodedImage;
@@ -31,14 +28,14 @@ export class ChatSession implements Disposable {
   settings: ChatSettings;
   lastAnswer: Answer | null = null;
   readonly model: CogVLM2;
-  readonly #open: (source: string, signal: AbortSignal) => Promise<Picture>;
-  #picture: ShownPicture | null = null;
+  readonly #open: (source: string, signal: AbortSignal) => Promise<NamedImage>;
+  #image: LoadedImage | null = null;
   #conversation: Conversation;
 
   constructor(
     model: CogVLM2,
     settings: ChatSettings,
-    open: (source: string, signal: AbortSignal) => Promise<Picture>,
+    open: (source: string, signal: AbortSignal) => Promise<NamedImage>,
   ) {
     this.model = model;
     this.settings = settings;
@@ -50,13 +47,13 @@ export class ChatSession implements Disposable {
     return this.#conversation.history;
   }
 
-  /** What the picture is called, or null. */
-  get picture(): string | null {
-    return this.#picture === null ? null : pictureLabel(this.#picture.source);
+  /** The name of the image, or null. */
+  get image(): string | null {
+    return this.#image === null ? null : imageLabel(this.#image.source);
   }
 
-  get pictureSize(): string | null {
-    const encoded = this.#picture?.encoded;
+  get imageSize(): string | null {
+    const encoded = this.#image?.encoded;
     return encoded === undefined
       ? null
       : `${encoded.width} x ${encoded.height}, ${encoded.imageTokens} image tokens`;
@@ -66,18 +63,18 @@ export class ChatSession implements Disposable {
     return this.#conversation.ask(question, generateOptions(this.settings, signal));
   }
 
-  /** A new picture begins a new conversation: the model sees one picture at a time. */
-  async showPicture(source: string, attempt: Attempt): Promise<void> {
+  /** Starts a new conversation, because the model sees one image at a time. */
+  async loadImage(source: string, attempt: Attempt): Promise<void> {
     this.#replace(await this.#encode(source, attempt), []);
   }
 
-  /** A picture that is read already; null for none. */
+  /** Starts with an image that is already read, or without one. */
   async begin(picture: { source: string; image: ImageFile } | null, attempt: Attempt): Promise<void> {
     if (picture === null) return;
     this.#replace({ source: picture.source, encoded: await this.#encodeFile(picture.image, attempt) }, []);
   }
 
-  /** Forgets the questions and answers; the picture stays. */
+  /** Starts a new conversation about the same image. */
   clear(): void {
     this.#conversation.clear();
     this.lastAnswer = null;
@@ -86,7 +83,7 @@ export class ChatSession implements Disposable {
   async save(path: string): Promise<void> {
     const { history, model } = this;
     const turns = history.map(({ question, answer }) => ({ question, answer }));
-    await saveConversation(path, { model: model.info.name, picture: this.#picture?.source ?? null, turns });
+    await saveConversation(path, { model: model.info.name, picture: this.#image?.source ?? null, turns });
   }
 
   async load(path: string, attempt: Attempt): Promise<void> {
@@ -95,10 +92,10 @@ export class ChatSession implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#picture?.encoded.dispose();
+    this.#image?.encoded.dispose();
   }
 
-  async #encode(source: string, attempt: Attempt): Promise<ShownPicture> {
+  async #encode(source: string, attempt: Attempt): Promise<LoadedImage> {
     const { image } = await this.#open(source, attempt.signal);
     const reopened = /^data:/i.test(source) ? source : resolve(source);
     return { source: reopened, encoded: await this.#encodeFile(image, attempt) };
@@ -112,10 +109,10 @@ export class ChatSession implements Disposable {
     }
   }
 
-  #replace(picture: ShownPicture | null, turns: readonly Turn[]): void {
+  #replace(picture: LoadedImage | null, turns: readonly Turn[]): void {
     const conversation = this.model.chat(picture?.encoded ?? null, [...turns]);
-    this.#picture?.encoded.dispose();
-    this.#picture = picture;
+    this.#image?.encoded.dispose();
+    this.#image = picture;
     this.#conversation = conversation;
     this.lastAnswer = null;
   }

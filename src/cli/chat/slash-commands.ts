@@ -2,8 +2,8 @@
 import { CogVLM2Error } from '../../errors.ts';
 import { homeFolder } from '../../files/user-folders.ts';
 import { nearest } from '../../messages.ts';
+import { renderTimings } from '../answer-output.ts';
 import { formatCount, renderTable } from '../format.ts';
-import { renderTimings } from '../timings.ts';
 import type { Attempt, ChatSession } from './session.ts';
 import { changeSetting, listSettings } from './settings.ts';
 
@@ -24,9 +24,9 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     usage: '/image PATH',
     about: 'Load another image and start a new conversation; without a path, print the current image.',
     async run(session, argument, attempt) {
-      if (argument !== '') await session.showPicture(plainPath(argument), attempt);
-      const { picture, pictureSize } = session;
-      return { text: picture === null ? 'There is no image.\n' : `${picture} (${pictureSize})\n` };
+      if (argument !== '') await session.loadImage(plainPath(argument), attempt);
+      const { image, imageSize } = session;
+      return { text: image === null ? 'There is no image.\n' : `${image} (${imageSize})\n` };
     },
   },
   {
@@ -79,7 +79,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
     async run(session, argument, attempt) {
       await session.load(plainPath(needed(argument, '/load conversation.json')), attempt);
       const turns = session.history.length;
-      return { text: `${turns} ${turns === 1 ? 'turn' : 'turns'}, image: ${session.picture ?? 'none'}.\n` };
+      return { text: `${turns} ${turns === 1 ? 'turn' : 'turns'}, image: ${session.image ?? 'none'}.\n` };
     },
   },
   {

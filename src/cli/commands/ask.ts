@@ -5,11 +5,20 @@ import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer, GenerateOptions } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/image-file.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
-import { answerJson, answersJson, answerWarnings, type Encoding } from '../answer-json.ts';
+import {
+  answerJson,
+  answersJson,
+  answerWarnings,
+  type Before,
+  type Encoding,
+  renderTimings,
+  showAnswer,
+} from '../answer-output.ts';
 import { readAskArguments } from '../ask-arguments.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvTable } from '../csv.ts';
 import { flagGroup } from '../flags.ts';
+import { type NamedImage, readAskedImage } from '../image-argument.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
@@ -21,11 +30,8 @@ import {
   outputOptions,
   readSchema,
 } from '../options.ts';
-import { type Picture, readAskedPicture } from '../picture.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
-import { showAnswer } from '../show-answer.ts';
 import { stopOnInterrupt } from '../terminal.ts';
-import { type Before, renderTimings } from '../timings.ts';
 
 const askOptions = z.object({
   text: flagGroup('Answer')(
@@ -91,8 +97,7 @@ present, lists what of the image was ignored or changed.`,
     const format = readSchema(options.schema);
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
-    const picture =
-      argument === null ? null : await readAskedPicture(argument, options, context, stop.signal);
+    const picture = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
     const startedAt = terminal.now();
     using model = await openModel({ ...options, alone: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
@@ -131,7 +136,7 @@ interface Round {
 /** Encoded if several questions share it. A single question takes the bytes, and its timings include the encoding. */
 async function imageFor(
   model: CogVLM2,
-  picture: Picture,
+  picture: NamedImage,
   questions: number,
   round: Round,
 ): Promise<EncodedImage | ImageFile> {
@@ -141,7 +146,7 @@ async function imageFor(
     const image = await model.encodeImage(picture.image, { signal, onProgress: progress.report });
     const { origin, imageMs, visionMs } = image;
     round.encoding = { origin, imageMs, visionMs };
-    before.pictureMs = imageMs + visionMs;
+    before.encodingMs = imageMs + visionMs;
     return image;
   } finally {
     progress.clear();

@@ -7,7 +7,7 @@ import { Captions } from '../../batch/captions.ts';
 import type { AnswerLine, Item } from '../../batch/line.ts';
 import { CogVLM2Error } from '../../errors.ts';
 import type { GenerateOptions } from '../../generate/types.ts';
-import { answerWarnings } from '../answer-json.ts';
+import { answerWarnings } from '../answer-output.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvOfLines, writeCsvBeside } from '../csv.ts';
 import { EXIT_CODES } from '../exit-codes.ts';

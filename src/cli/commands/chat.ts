@@ -7,56 +7,56 @@ import type { ChatSession } from '../chat/session.ts';
 import { colorsFor } from '../colors.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
+import { type NamedImage, readPicture } from '../image-argument.ts';
 import { openModel } from '../open-model.ts';
 import { answerOptions, debugOption, modelOptions, outputOptions } from '../options.ts';
-import { type Picture, readPicture } from '../picture.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt, type Terminal } from '../terminal.ts';
 
 const chatOptions = z.object({
   ...answerOptions,
   ...modelOptions,
-  history: flagGroup('Output')(z.boolean().default(true), 'Do not keep the typed lines for the next time.'),
+  history: flagGroup('Output')(z.boolean().default(true), 'Do not save the typed lines.'),
   ...outputOptions,
   ...debugOption,
 });
 
 export const chat = defineCommand({
   name: 'chat',
-  summary: 'Talk with the model about a picture',
+  summary: 'Have a conversation about an image',
   arguments: [
     {
-      name: 'PICTURE',
+      name: 'IMAGE',
       about: `a ${readableFormats.replace(' and ', ' or ')} image: a path or a data URL`,
       optional: true,
     },
   ],
   options: chatOptions,
   examples: [
-    { about: 'A conversation about a picture', line: 'cogvlm2 chat receipt.png' },
-    { about: 'From a script: a line is a question', line: 'cogvlm2 chat receipt.png < questions.txt' },
+    { about: 'A conversation about an image', line: 'cogvlm2 chat receipt.png' },
+    { about: 'From a script, one question in each line', line: 'cogvlm2 chat receipt.png < questions.txt' },
   ],
-  notes: `Several lines go between \`"""\` and \`"""\`. Ctrl-C stops the answer and not the program; at an empty prompt the
-second one leaves, and so does Ctrl-D. A turn that fails (context full, bad picture) is told in one sentence and leaves
-the conversation as it was. Typed lines are kept in \`$XDG_STATE_HOME/cogvlm2/history\` (\`~/.local/state\` by default).
+  notes: `Put several lines between \`"""\` and \`"""\`. Ctrl-C stops the answer. At an empty prompt, a second Ctrl-C or Ctrl-D
+leaves. If a turn fails (context full, damaged image), one sentence says why, and the conversation does not change. Typed lines
+are kept in \`$XDG_STATE_HOME/cogvlm2/history\` (\`~/.local/state\` by default).
 
-When standard input is no terminal, there are no prompts and no history; every line is a message, slash commands
-included, and the exit status is that of the first message that failed.`,
+If standard input is not a terminal, there are no prompts and no history. Every line is a message or a slash command, and the
+exit status is that of the first failed message.`,
 
   async run([argument], options, context) {
     const { terminal } = context;
     if (argument === '-') {
       throw new CogVLM2Error(
         'invalid_value',
-        'chat reads its questions from standard input, so the picture must be a file.',
+        'chat reads questions from standard input, so the image must be a file.',
       );
     }
-    // Only now, so that the help does not wait for them.
+    // Imported here, so that the help does not wait for them.
     const { ChatSession } = await import('../chat/session.ts');
     const { ConversationLoop } = await import('../chat/conversation-loop.ts');
     const { HistoryFile } = await import('../chat/history-file.ts');
     const progress = createProgress(terminal, options.quiet);
-    const open = async (source: string, signal: AbortSignal): Promise<Picture> =>
+    const open = async (source: string, signal: AbortSignal): Promise<NamedImage> =>
       readPicture(source, context, signal);
 
     const stop = stopOnInterrupt(terminal);
@@ -89,7 +89,7 @@ function greet(terminal: Terminal, session: ChatSession, quiet: boolean): void {
   if (quiet || terminal.stdin.isTTY !== true) return;
   const { dim } = colorsFor(terminal.stderr, terminal.env);
   const shown =
-    session.picture === null ? 'no picture (/image shows one)' : `${session.picture}, ${session.pictureSize}`;
+    session.image === null ? 'no image (/image loads one)' : `${session.image}, ${session.imageSize}`;
   terminal.stderr.write(
     dim(`${session.model.info.name}: ${shown}. /help lists the commands, Ctrl-D leaves.\n`),
   );

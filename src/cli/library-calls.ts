@@ -1,6 +1,6 @@
 /**
- * All that the commands use of the rest of the package, behind one interface: loaded only when a command calls it, so
- * that `--help` needs neither the engine nor its native libraries, and replaced by a scripted one in tests.
+ * Everything that the commands call in other folders, behind one interface. Modules are imported when a command calls them, so
+ * `--help` loads neither the engine nor native libraries. Tests pass a scripted implementation.
  */
 
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
@@ -36,7 +36,7 @@ import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
-import { pictureLabel } from './picture.ts';
+import { imageLabel } from './image-argument.ts';
 import type { InputStream, Terminal } from './terminal.ts';
 
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
@@ -46,9 +46,9 @@ export type ModelBatchOptions = Omit<BatchOptions, 'backend' | 'wantsBytes'>;
 export type KernelsInfo = ReturnType<typeof kernelsInfo>;
 export interface QueueBatchOptions extends ModelBatchOptions {
   answer: Job['options'];
-  /** Names the run, so that a later one finds its jobs again. */
+  /** Identifies the run, so that a resumed run finds its jobs. */
   run: string;
-  /** Whether pictures are named by their paths, not sent. */
+  /** Whether paths of images are sent instead of the images. */
   byPath: boolean;
 }
 export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
@@ -189,11 +189,11 @@ export const library: Library = {
   report: async (options) => (await import('../report/report.ts')).writeReport(options),
   readPicture: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');
-    return readImage(source, { signal }, JSON.stringify(pictureLabel(source)));
+    return readImage(source, { signal }, JSON.stringify(imageLabel(source)));
   },
   readPage: async (source, page, signal) => {
     const { readPage } = await import('../image/page.ts');
-    const name = typeof source === 'string' ? JSON.stringify(pictureLabel(source)) : 'Standard input';
+    const name = typeof source === 'string' ? JSON.stringify(imageLabel(source)) : 'Standard input';
     return readPage(source, name, page, signal);
   },
 };

@@ -13,7 +13,7 @@ export function renderReference(): string {
     EXIT_CODE_MEANINGS[name as keyof typeof EXIT_CODES],
   ]);
   return `${[
-    '<!-- Generated from src/cli by `npx vitest run test/cli/reference.test.ts -u`. Do not edit. -->',
+    '<!-- Generated from src/cli by `npx vitest run test/cli/command-docs.test.ts -u`. Do not edit. -->',
     '# The command line',
     'Flags override environment variables, which override defaults. The environment is read when the command runs. An error is one sentence on standard error and a non-zero exit status; `--debug` adds the stack trace. Colours and the redrawn progress line appear on a terminal only; `NO_COLOR` turns colours off.',
     ...commands.map(commandSection),

@@ -1,0 +1,116 @@
+/** Answers for a person and for a script: text on standard output, JSON (docs/cli.md promises its shape), warnings, timings. */
+import { CogVLM2Error } from '../errors.ts';
+import type { AnswerStream } from '../generate/answer-stream.ts';
+import type { Answer } from '../generate/types.ts';
+import type { EncodedImage } from '../model/encoded-image.ts';
+import { formatCount, formatDuration, formatRate, printable, renderTable } from './format.ts';
+import type { AskedImage } from './image-argument.ts';
+import type { ProgressReport } from './progress.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Writes the text as soon as it is generated, unless `hidden`. */
+export async function showAnswer(
+  stream: AnswerStream,
+  terminal: Terminal,
+  progress: ProgressReport,
+  hidden = false,
+): Promise<Answer> {
+  let answer: Answer | undefined;
+  let lineOpen = false;
+  try {
+    for await (const event of stream) {
+      if (event.type === 'progress') progress.report(event.progress);
+      else if (event.type === 'done') answer = event.answer;
+      else if (!hidden && event.text !== '') {
+        progress.clear();
+        terminal.stdout.write(printable(event.text, terminal.stdout));
+        lineOpen = !event.text.endsWith('\n');
+      }
+    }
+  } finally {
+    progress.clear();
+    if (lineOpen) terminal.stdout.write('\n');
+  }
+  if (answer === undefined) throw new CogVLM2Error('aborted', 'The answer ended before it was complete.');
+  if (!hidden && answer.text === '') terminal.stdout.write('\n');
+  return answer;
+}
+
+export type Encoding = Pick<EncodedImage, 'origin' | 'imageMs' | 'visionMs'>;
+
+export type AnswerJson = { question: string; answer: string; data?: unknown } & Omit<
+  Answer,
+  'text' | 'tokenIds' | 'logprobs'
+>;
+
+/** With a schema, `data` is the value of the answer, or null if it was cut. */
+export function answerJson(question: string, answer: Answer, hasSchema: boolean): AnswerJson {
+  const { text, tokenIds: _, logprobs: __, ...rest } = answer;
+  const data = hasSchema ? { data: answer.finishReason === 'stop' ? JSON.parse(text) : null } : {};
+  return { question, answer: text, ...data, ...rest };
+}
+
+export function answersJson(
+  model: string,
+  asked: Pick<AskedImage, 'label' | 'page'> | null,
+  answers: readonly AnswerJson[],
+  /** The time of encoding the image, if several questions share it. */
+  encoding: Encoding | undefined,
+): Record<string, unknown> {
+  const head = { model, picture: asked?.label ?? null, page: asked?.page ?? undefined };
+  return answers.length === 1 ? { ...head, ...answers[0] } : { ...head, encoding, answers };
+}
+
+/** Sentences about an answer that standard error gets. */
+export function answerWarnings({
+  text,
+  finishReason,
+  usage,
+  warnings = [],
+}: Pick<Answer, 'text' | 'finishReason' | 'usage'> & { warnings?: readonly string[] | undefined }): string[] {
+  return [
+    ...warnings,
+    ...(text.trim() === '' ? ['the answer is empty.'] : []),
+    ...(finishReason === 'length' ? [`the answer was cut at ${usage.completionTokens} tokens.`] : []),
+  ];
+}
+
+/** Work before the question: loading the model, and encoding an image that several questions share. */
+export interface Before {
+  loadMs?: number;
+  encodingMs?: number;
+}
+
+export function renderTimings(answer: Answer, before: Before = {}): string {
+  const { timings: t, usage: u } = answer;
+  const freshTokens = u.promptTokens - u.cachedTokens;
+  const rows: string[][] = [];
+  const stage = (name: string, ms: number | undefined, detail = '') => {
+    if (ms !== undefined && ms > 0) rows.push([name, formatDuration(ms), detail]);
+  };
+  stage('load', before.loadMs);
+  stage('image', before.encodingMs, 'decoded and encoded once for all questions');
+  stage('decode image', t.imageMs);
+  stage('vision', t.visionMs, `${formatCount(u.imageTokens)} image tokens`);
+  if (answer.imageOrigin === 'disk') rows.push(['vision', 'not run', 'from the image cache on disk']);
+  stage(
+    'prefill',
+    t.prefillMs,
+    `${formatCount(freshTokens)} tokens, ${formatRate(freshTokens, t.prefillMs)} a second`,
+  );
+  stage('first token', t.firstTokenMs, 'after the question');
+  stage(
+    'decode',
+    t.decodeMs,
+    `${formatCount(t.perTokenMs.length)} steps, ${formatRate(t.perTokenMs.length, t.decodeMs)} a second`,
+  );
+  stage('total', t.totalMs);
+  const cached = u.cachedTokens > 0 ? `, ${formatCount(u.cachedTokens)} from the prefix cache` : '';
+  rows.push([
+    'tokens',
+    `${formatCount(u.promptTokens)} + ${formatCount(u.completionTokens)}`,
+    `prompt (${formatCount(u.imageTokens)} of the image${cached}) + answer`,
+  ]);
+  rows.push(['finished by', answer.finishReason, `seed ${answer.seed}`]);
+  return renderTable(rows);
+}
