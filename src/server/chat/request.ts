@@ -128,6 +128,9 @@ export function readChatRequest(body: unknown, rules: RequestRules, acceptLangua
   const object = checkBody(body);
   fields.check(object, '', CHAT_FIELDS);
   if (object.store === true) fields.warn('store was ignored: the server stores nothing');
+  if (object.add_generation_prompt === false && object.continue_final_message !== true) {
+    fields.warn('add_generation_prompt was ignored: the model answers questions only');
+  }
   const { modalities } = object;
   if (Array.isArray(modalities) && modalities.some((one) => one !== 'text')) {
     throw fieldError(

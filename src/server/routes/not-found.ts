@@ -10,11 +10,14 @@ const ALTERNATIVES: readonly (readonly [path: RegExp, hint: string])[] = [
   [/^\/(?:v1\/)?messages(?:\/|$)/, `Anthropic's API is not served: use ${CHAT}.`],
   [
     /^\/(?:v1\/)?completions?$/,
-    `Completions of a bare prompt are not served: use ${CHAT}; template "base" has no form of its own.`,
+    `Completions of a bare prompt are not served: use ${CHAT}, with template "base" for the bare text of a message.`,
   ],
   [/^\/(?:api\/)?(?:chat|generate)$/, `Ollama's API is not served: use ${CHAT}.`],
   [/^\/api\/(?:tags|ps|show|version)$/, "Ollama's API is not served: use GET /v1/models."],
-  [/^\/(?:v1\/)?responses\/./, 'Responses are not stored: the answer to POST /v1/responses is all there is.'],
+  [
+    /^\/(?:v1\/)?responses\/./,
+    'Responses are not stored: POST /v1/responses returns all there is, and POST /v1/cancel/ID stops it.',
+  ],
   [/^\/(?:v1\/)?embed|^\/api\/embed/, 'The model makes no embeddings.'],
   [/^\/(?:v1\/)?(?:images|audio|moderations|rerank)\b/, `The model answers with text: use ${CHAT}.`],
   [

@@ -96,6 +96,7 @@ describe('what an answer can do without is named in a warning', () => {
     [{ max_token: 5 }, 'max_token was ignored: did you mean max_tokens?'],
     [{ stream_options: { chunked: true } }, 'stream_options.chunked was ignored: it is not supported here'],
     [{ store: true }, 'store was ignored: the server stores nothing'],
+    [{ add_generation_prompt: false }, 'add_generation_prompt was ignored: the model answers questions only'],
     [
       { messages: [{ role: 'user', content: '?', name: 'Ann' }] },
       'messages[0].name was ignored: it is not supported here',
