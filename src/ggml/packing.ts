@@ -69,7 +69,8 @@ export class Packing {
   }
 
   #ggmlLayout(weight: Weight): Layout | null {
-    const bufferType = this.#bufferTypeFor(weight);
+    const isMatrix = weight.shape[2] * weight.shape[3] === 1;
+    const bufferType = isMatrix ? this.#bufferTypeFor(weight) : null;
     if (bufferType === null) return null;
     const { type, shape } = weight;
     const sizeBytes = byteSize(type, shape);

@@ -3,6 +3,7 @@ import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import { PackedPass } from '../ggml/packed-weights.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
 import { mostChunkRows, nextChunk, type PromptRows } from './chunks.ts';
@@ -146,12 +147,13 @@ export class Model {
   ): AsyncGenerator<void, State<'imageTokens'>> {
     const { hiddenSize, vision } = this.config;
     let state: State<'imageTokens'> | undefined;
+    const adapterPass = new PackedPass(this.engine, [this.#matrices.adapter.flat()]);
     try {
       using features = yield* this.#tower.blocks(pixels, options);
       const place = this.imageTokenPlace;
       const sizes = [hiddenSize, vision.imageTokens];
       state = new State(this.engine, [['imageTokens', 'f32', sizes] as const], place);
-      const graph = new Graph(this.engine);
+      const graph = new Graph(this.engine, await adapterPass.ready(0));
       const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
       if (options.tap) {
         graph.output('vision.conv', convolved);
@@ -164,6 +166,7 @@ export class Model {
       state?.[Symbol.dispose]();
       throw error;
     } finally {
+      await adapterPass.end();
       this.engine.release([...this.#matrices.tower, ...this.#matrices.adapter].flat());
     }
   }

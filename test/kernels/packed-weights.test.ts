@@ -45,9 +45,9 @@ describe.runIf(kernels())('weights that our kernels multiply', () => {
     for (const packed of [kept, await pass.ready(0)]) {
       const whole = await products(weights, packed, 70);
       for (const [i, values] of whole.entries()) {
+        const errors = values.map((value, at) => Math.abs(value - (wanted[i]?.[at] ?? 0)));
+        expect(errors.reduce((most, error) => Math.max(most, error), 0)).toBeLessThan(0.2);
         expect(values.some((value) => value !== 0)).toBe(true);
-        for (const [at, value] of values.entries())
-          expect(Math.abs(value - (wanted[i]?.[at] ?? 0)), `index ${at}`).toBeLessThan(0.2);
         for (const n of [1, 2, 5, 33])
           expect((await products(weights, packed, n))[i]).toEqual(values.slice(0, n * rows));
       }
