@@ -9,7 +9,7 @@ import { KeptWeights, PackedPass, type PackedWeights } from '../../src/ggml/pack
 import type { Tensor } from '../../src/ggml/tensor.ts';
 import { kernels } from '../../src/kernels/library.ts';
 
-const engine = new Engine({ device: 'cpu', threads: 2 });
+const engine = new Engine({ device: 'cpu', threads: 1 });
 afterAll(() => engine[Symbol.dispose]());
 const [columns, rows] = [512, 200];
 

@@ -27,7 +27,11 @@ static void multiply_panel(struct tensor *dst, int64_t k, int64_t panel, int64_t
     int length = padded - group * GROUP < GROUP ? (int)(padded - group * GROUP) : GROUP;
     struct chunk chunk = chunk_at(header, packed, length, &unpacked);
     struct rows r = {activations_at(dst->src[1]->data, k, rows, group, first), y, count, group == 0};
-    multiply(&chunk, &r);
+#ifdef __AMX_INT8__
+    multiply_with_tiles(&chunk, &r);
+#else
+    multiply_with_vectors(&chunk, &r, 0);
+#endif
     packed += panel_bytes(header->kind, length);
   }
   if (columns > PANEL) columns = PANEL;
@@ -40,5 +44,7 @@ void KERNEL(matmul)(struct tensor *dst, int thread, int threads, void *user) {
   int64_t items = panels * ((rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
   for (int64_t item = share(items, thread, threads); item < share(items, thread + 1, threads); item++)
     multiply_panel(dst, k, item % panels, item / panels * ROWS_AT_ONCE);
-  end_tiles();
+#ifdef __AMX_INT8__
+  _tile_release();
+#endif
 }

@@ -6,7 +6,7 @@
 #ifndef COGVLM2_TILE_AMX_H
 #define COGVLM2_TILE_AMX_H
 
-#include "chunk.h"
+#include "tile-vector.h"
 
 #define TILE 16 /* rows, columns, and steps of four bytes */
 #define PANEL_TILES (PANEL / TILE)
@@ -27,8 +27,6 @@ static void configure_tiles(int rows, int k_bytes) {
   }
   _tile_loadconfig(&config);
 }
-
-INLINE void end_tiles(void) { _tile_release(); }
 
 /* y (+)= total * the row's scale, for 16 columns of one row. */
 INLINE void add_to_row(const struct rows *r, int row, int column, floats total) {
@@ -69,16 +67,11 @@ INLINE void multiply_bytes(const int rows, const struct chunk *c, const struct r
 }
 
 /* A block's sums, scaled and added to the totals of 16 columns. */
-INLINE void add_block(const int rows, const int kind, const struct chunk *c, const struct rows *r, int first, int block,
-                      int column, sums sum, floats total[TILE]) {
+INLINE void add_block(const int rows, const struct chunk *c, int block, int column, sums sum, floats total[TILE]) {
   floats scale = floats_load(c->scale[block] + column);
   for (int i = 0; i < rows; i++) {
     floats products = floats_from_ints(ints_load(sum[i]));
     total[i] = block == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i]);
-    if (kind == NIBBLES_MIN) {
-      float x_sum = r->x.block_sum[first + i][block];
-      total[i] = floats_fma(floats_set(-x_sum), floats_load(c->min[block] + column), total[i]);
-    }
   }
 }
 
@@ -100,14 +93,21 @@ INLINE void multiply_blocks(const int rows, const int kind, const struct chunk *
       _tile_dpbssd(1, 6, 7);
       _tile_stored(0, even, TILE * 4);
       _tile_stored(1, odd, TILE * 4);
-      add_block(rows, kind, c, r, first, b, column, even, total);
-      add_block(rows, kind, c, r, first, b + 1, column, odd, total);
+      add_block(rows, c, b, column, even, total);
+      add_block(rows, c, b + 1, column, odd, total);
+    }
+    for (int b = 0; kind == NIBBLES_MIN && b < c->steps / (BLOCK / 4); b++) {
+      floats min = floats_load(c->min[b] + column);
+      for (int i = 0; i < rows; i++) total[i] = floats_fma(floats_set(-r->x.block_sum[first + i][b]), min, total[i]);
     }
     for (int i = 0; i < rows; i++) add_to_row(r, first + i, column, total[i]);
   }
 }
 
-static void multiply(const struct chunk *c, const struct rows *r) {
+/* Fewer rows than this go through vector registers, with the same sums: a tile of one row costs as much as a whole one. */
+#define LEAST_TILE_ROWS 6
+
+static void multiply_with_tiles(const struct chunk *c, const struct rows *r) {
   const int kind = c->header->kind, k_bytes = kind == WHOLE_BYTES ? TILE * 4 : BLOCK, rest = r->count % TILE;
   if (r->count >= TILE) configure_tiles(TILE, k_bytes);
   for (int i = 0; i + TILE <= r->count; i += TILE) {
@@ -116,6 +116,7 @@ static void multiply(const struct chunk *c, const struct rows *r) {
     else multiply_blocks(TILE, NIBBLES, c, r, i);
   }
   if (rest == 0) return;
+  if (rest < LEAST_TILE_ROWS) return multiply_with_vectors(c, r, r->count - rest);
   configure_tiles(rest, k_bytes);
   if (kind == WHOLE_BYTES) multiply_bytes(rest, c, r, r->count - rest);
   else multiply_blocks(rest, kind, c, r, r->count - rest);

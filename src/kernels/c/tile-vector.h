@@ -10,9 +10,18 @@
 #define MAX_ROWS 6
 #define MAX_VECTORS (PANEL / LANES)
 
-/* acc + four products of each lane: unsigned (VNNI) or signed (AVX2) bytes of weights, signed bytes of x. */
+/* What VNNI's unsigned factor has added to it. Weights that are packed for AMX get it when they are loaded. */
+#ifdef __AMX_INT8__
+#define LOADED_ZERO(header) 128
+#else
+#define LOADED_ZERO(header) ((header)->zero)
+#endif
+
+/* acc + four products of each lane: bytes of weights, signed bytes of x. */
 INLINE ints dot4(ints acc, ints weights, ints x) {
-#ifdef __AVX512VNNI__
+#ifdef __AMX_INT8__
+  return _mm512_dpbusd_epi32(acc, _mm512_xor_si512(weights, bytes_set(128)), x);
+#elif defined(__AVX512VNNI__)
   return _mm512_dpbusd_epi32(acc, weights, x);
 #elif defined(__AVXVNNI__)
   return _mm256_dpbusd_avx_epi32(acc, weights, x);
@@ -66,15 +75,14 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
   const int blocked = kind != WHOLE_BYTES;
   const int8_t *x = r->x.values[first];
   const uint8_t *w = c->bytes + column * 4;
-  const int zero = c->header->zero;
+  const int zero = LOADED_ZERO(c->header);
   floats total[MAX_ROWS][MAX_VECTORS];
   const int blocks = blocked ? c->steps / (BLOCK / 4) : 1;
   for (int b = 0; b < blocks; b++) {
     ints acc[MAX_ROWS][MAX_VECTORS];
-    int sum[MAX_ROWS];
     UNROLL for (int i = 0; i < rows; i++) {
-      sum[i] = blocked ? r->x.block_sum[first + i][b] : r->x.group_sum[first + i];
-      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * sum[i]);
+      int sum = blocked ? r->x.block_sum[first + i][b] : r->x.group_sum[first + i];
+      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * sum);
     }
     const uint8_t *bw = w + b * BLOCK * PANEL;
     const int8_t *bx = x + b * BLOCK;
@@ -89,9 +97,15 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
       UNROLL for (int i = 0; i < rows; i++) {
         floats products = floats_from_ints(acc[i][j]);
         total[i][j] = b == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i][j]);
-        if (kind == NIBBLES_MIN)
-          total[i][j] = floats_fma(floats_set(-sum[i]), floats_load(c->min[b] + column + j * LANES), total[i][j]);
       }
+    }
+  }
+  /* In a loop of their own: the one above needs all registers. */
+  for (int b = 0; kind == NIBBLES_MIN && b < blocks; b++) {
+    UNROLL for (int j = 0; j < vectors; j++) {
+      floats min = floats_load(c->min[b] + column + j * LANES);
+      UNROLL for (int i = 0; i < rows; i++)
+        total[i][j] = floats_fma(floats_set(-r->x.block_sum[first + i][b]), min, total[i][j]);
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {
@@ -109,21 +123,20 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
 #define TILE_VECTORS (LANES == 16 ? 4 : 2)
 #define TILE_ROWS(kind) ((kind) == WHOLE_BYTES ? 6 : 3)
 
-INLINE void all_rows(const int kind, const int narrow, const struct chunk *c, const struct rows *r) {
-  int i = 0;
+INLINE void all_rows(const int kind, const int narrow, const struct chunk *c, const struct rows *r, int first) {
+  int i = first;
   for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
-    for (i = 0; i + TILE_ROWS(kind) <= r->count; i += TILE_ROWS(kind))
+    for (i = first; i + TILE_ROWS(kind) <= r->count; i += TILE_ROWS(kind))
       tile(TILE_ROWS(kind), TILE_VECTORS, kind, narrow, c, r, i, column);
   for (; i < r->count; i++) tile(1, MAX_VECTORS, kind, narrow, c, r, i, 0);
 }
 
-INLINE void end_tiles(void) {}
-
-static void multiply(const struct chunk *c, const struct rows *r) {
-  if (c->header->kind == WHOLE_BYTES) all_rows(WHOLE_BYTES, 0, c, r);
-  else if (c->header->kind == NIBBLES_MIN) all_rows(NIBBLES_MIN, 1, c, r);
-  else if (c->header->narrow) all_rows(NIBBLES, 1, c, r);
-  else all_rows(NIBBLES, 0, c, r);
+/* The rows from `first` on. */
+static void multiply_with_vectors(const struct chunk *c, const struct rows *r, int first) {
+  if (c->header->kind == WHOLE_BYTES) all_rows(WHOLE_BYTES, 0, c, r, first);
+  else if (c->header->kind == NIBBLES_MIN) all_rows(NIBBLES_MIN, 1, c, r, first);
+  else if (c->header->narrow) all_rows(NIBBLES, 1, c, r, first);
+  else all_rows(NIBBLES, 0, c, r, first);
 }
 
 #endif
