@@ -14,7 +14,7 @@ export interface ModelChoice {
   imageCacheGb: number;
   quiet: boolean;
   /** One question at a time: what several would need is saved. */
-  alone?: boolean;
+  oneSequence?: boolean;
 }
 
 /** Unset options are left out, so that the defaults of the library apply. */
@@ -25,7 +25,7 @@ export function loadOptions({
   context,
   imageSize,
   compute,
-  alone,
+  oneSequence,
   imageCache,
   imageCacheGb,
 }: ModelChoice): LoadOptions {
@@ -36,7 +36,7 @@ export function loadOptions({
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),
-    ...(alone && { alone }),
+    ...(oneSequence && { oneSequence }),
     ...(imageSize !== undefined && { imageSize }),
   };
 }

@@ -5,7 +5,7 @@ import { EncodedImage } from '../model/encoded-image.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import { generate } from './generate.ts';
-import { asAborted, type Pictures } from './pictures.ts';
+import { asAborted, type ImageEncoder } from './image-encoder.ts';
 import type { PromptBuilder } from './prepare-request.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Answer, GenerateOptions, Progress } from './types.ts';
@@ -15,7 +15,7 @@ export interface Answering {
   scheduler: Scheduler;
   prompts: PromptBuilder;
   masks: GrammarMasks;
-  pictures: Pictures;
+  images: ImageEncoder;
   tokenizer: Tokenizer;
   eosIds: readonly number[];
   /** @throws CogVLM2Error `disposed`. */
@@ -32,7 +32,7 @@ export interface Question {
 
 /** @throws CogVLM2Error those of `CogVLM2.ask`. */
 export async function answerQuestion(
-  { scheduler, prompts, masks, pictures, tokenizer, eosIds, checkAlive }: Answering,
+  { scheduler, prompts, masks, images, tokenizer, eosIds, checkAlive }: Answering,
   { image: source, question, options, keepImage }: Question,
   emit: Emit,
   signal: AbortSignal,
@@ -44,7 +44,7 @@ export async function answerQuestion(
   const mask = grammar && (await asAborted(signal, () => masks.start(grammar, answerStart, signal)));
   const given = source instanceof EncodedImage ? source : null;
   const givenTokens = given?.state ?? null;
-  const file = source === null || source instanceof EncodedImage ? null : await pictures.read(source, signal);
+  const file = source === null || source instanceof EncodedImage ? null : await images.read(source, signal);
   checkAlive();
   using sequence = await scheduler.submit({
     client: options.client ?? '',
@@ -57,7 +57,7 @@ export async function answerQuestion(
   checkAlive();
   const { holdsImage } = sequence;
   const onProgress = (progress: Progress) => emit({ type: 'progress', progress });
-  const encoded = file && (keepImage || !holdsImage) ? await pictures.encode(file, onProgress, signal) : null;
+  const encoded = file && (keepImage || !holdsImage) ? await images.encode(file, onProgress, signal) : null;
   if (encoded) keepImage?.(encoded);
   try {
     const image = holdsImage ? null : (givenTokens ?? encoded?.state ?? null);
@@ -65,7 +65,7 @@ export async function answerQuestion(
     if (file) answer.timings.imageMs = encoded?.imageMs ?? file.readMs;
     answer.timings.visionMs = encoded?.visionMs ?? 0;
     const asked = given ?? file;
-    if (asked) answer.warnings = [...pictures.warningsOf(asked)];
+    if (asked) answer.warnings = [...images.warningsOf(asked)];
     if (holdsImage) answer.imageOrigin = 'prefix';
     else if (source !== null) answer.imageOrigin = encoded?.origin ?? 'memory';
     return answer;

@@ -16,9 +16,9 @@ import { Conversation } from './conversation.ts';
 import { DiskImageCache, type DiskImageCacheOptions } from './disk-image-cache.ts';
 import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
 import { isWorthCaching, visionFingerprint } from './image-cache-key.ts';
+import { asAborted, type DiskCache, ImageEncoder } from './image-encoder.ts';
 import { type KvOptions, kvLimits } from './kv-limits.ts';
 import { describeModel, type ModelInfo } from './model-info.ts';
-import { asAborted, type DiskCache, Pictures } from './pictures.ts';
 import { PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
 import type { SequenceState } from './sequence.ts';
@@ -32,8 +32,8 @@ export interface LoadOptions extends KvOptions {
   /** Default: the physical cores. */
   threads?: number;
   /**
-   * Side in pixels that pictures are resized to: a multiple of 28 below the model's own (for 14-pixel patches). The
-   * position table is interpolated; the tower's cost falls with the square of it and more, and so does what is seen.
+   * Side in pixels that images are resized to: a multiple of 28 below the model's own (for 14-pixel patches). The position
+   * table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
    */
   imageSize?: number;
   /** Most tokens of prompt and answer together. Default: what the model was made for. */
@@ -49,10 +49,10 @@ export interface LoadOptions extends KvOptions {
    */
   imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
   /**
-   * One question at a time, ever. Four-bit weights are then faster on a CPU, at the price that a text need not be, to the last
-   * token, what a model that answers several at once would write.
+   * One question at a time. Weights of four bits are then faster on a CPU, but an answer need not be equal to the last bit to
+   * that of a model that answers several at the same time.
    */
-  alone?: boolean;
+  oneSequence?: boolean;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
 }
@@ -79,7 +79,7 @@ export interface Stats {
   tokensGenerated: number;
 }
 
-/** What `check` finds: tokens of the whole prompt, those of them for the picture, and the most to answer with. */
+/** What `check` finds: tokens of the whole prompt, those of them for the image, and the limit of the answer. */
 export interface PromptSize {
   promptTokens: number;
   imageTokens: number;
@@ -106,7 +106,7 @@ export class CogVLM2 {
   readonly #tokenizer: Tokenizer;
   readonly #scheduler: Scheduler;
   readonly #prompts: PromptBuilder;
-  readonly #pictures: Pictures;
+  readonly #images: ImageEncoder;
   readonly #answering: Answering;
   #disposed = false;
 
@@ -121,16 +121,20 @@ export class CogVLM2 {
     this.#tokenizer = tokenizer;
     this.info = info;
     const { config } = model;
-    const limits = kvLimits(options.alone ? { ...options, parallel: 1 } : options, info.contextSize, model);
+    const limits = kvLimits(
+      options.oneSequence ? { ...options, parallel: 1 } : options,
+      info.contextSize,
+      model,
+    );
     const memoryBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
     this.#scheduler = new Scheduler(model, limits);
     this.#prompts = new PromptBuilder(config, tokenizer, info.contextSize);
-    this.#pictures = new Pictures(this.#scheduler, model, disk, memoryBytes);
+    this.#images = new ImageEncoder(this.#scheduler, model, disk, memoryBytes);
     this.#answering = {
       scheduler: this.#scheduler,
       prompts: this.#prompts,
       masks: new GrammarMasks(tokenizer, config.vocabSize, config.eosIds),
-      pictures: this.#pictures,
+      images: this.#images,
       tokenizer,
       eosIds: config.eosIds,
       checkAlive: () => this.#checkAlive(),
@@ -149,7 +153,7 @@ export class CogVLM2 {
     const model = await asAborted(signal, () =>
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
-        parallel: options.alone ? 1 : (options.parallel ?? defaultParallel),
+        parallel: options.oneSequence ? 1 : (options.parallel ?? defaultParallel),
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),
@@ -170,16 +174,16 @@ export class CogVLM2 {
     }
   }
 
-  /** Decodes and encodes a picture, to ask about it often. @throws CogVLM2Error for a picture that cannot be read. */
+  /** Decodes and encodes an image, to ask several questions about it. @throws CogVLM2Error for an image that cannot be read. */
   async encodeImage(source: ImageSource, options: WorkOptions = {}): Promise<EncodedImage> {
     this.#checkAlive();
-    const picture = await this.#pictures.read(source, options.signal);
+    const image = await this.#images.read(source, options.signal);
     this.#checkAlive();
-    return this.#pictures.encode(picture, options.onProgress ?? (() => {}), options.signal);
+    return this.#images.encode(image, options.onProgress ?? (() => {}), options.signal);
   }
 
   /**
-   * One question, with a picture or (null) without. A picture that is not encoded yet is.
+   * One question, about an image or (null) without one. The image is encoded if it is not yet.
    * @throws (through the stream) CogVLM2Error `context_length_exceeded`, `invalid_value`, `queue_full`, and those of
    * `encodeImage`.
    */
@@ -196,7 +200,7 @@ export class CogVLM2 {
   }
 
   /**
-   * Reads a value of the schema's type out of a picture; the answer is held to the schema while it is made.
+   * Reads a value of the schema's type from an image. The schema is enforced while the answer is sampled.
    * @throws CogVLM2Error `invalid_json_schema` when it cannot be, `answer_incomplete` when maxTokens or the context
    * cut the answer, `answer_rejected` when a refinement refuses it, `aborted`, and those of `ask`.
    */
@@ -251,7 +255,7 @@ export class CogVLM2 {
       kvTokensRunning: kvTokens.inUse,
       kvTokensUsed: kvTokens.allocated,
       kvTokens: limits.kvTokens,
-      imageCacheBytes: this.#pictures.cacheBytes,
+      imageCacheBytes: this.#images.cacheBytes,
       gpuMemory: this.#model.engine.gpuMemory(),
       visionBlocks,
       decodeSteps,

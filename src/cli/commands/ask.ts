@@ -99,7 +99,7 @@ present, lists what of the image was ignored or changed.`,
     const progress = createProgress(terminal, options.quiet);
     const picture = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
     const startedAt = terminal.now();
-    using model = await openModel({ ...options, alone: true }, context, progress, stop.signal);
+    using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
     const generate = { ...generateOptions(options, stop.signal), ...(format && { format }) };
     const round: Round = { context, progress, before, signal: stop.signal, generate };

@@ -63,7 +63,7 @@ exit status is that of the first failed message.`,
     const attempt = { signal: stop.signal, progress };
     try {
       const picture = argument === undefined ? null : await open(argument, stop.signal);
-      using model = await openModel({ ...options, alone: true }, context, progress, stop.signal);
+      using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
       using session = new ChatSession(model, options, open);
       if (argument !== undefined && picture !== null) {
         const source = /^data:/i.test(argument) ? argument : resolve(argument);

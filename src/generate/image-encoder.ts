@@ -8,12 +8,12 @@ import { fromHalves, roundToHalves } from '../model/stored-image-tokens.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import type { DiskImageCache } from './disk-image-cache.ts';
 import { imageCacheKey } from './image-cache-key.ts';
-import { type EncodedTokens, ImageTokens } from './image-tokens.ts';
+import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Progress } from './types.ts';
 
 /** An image that was read, and is not decoded yet. */
-export interface Picture {
+export interface ReadImage {
   file: ImageFile;
   /** SHA-256 of the bytes, in hexadecimal. */
   contentKey: string;
@@ -29,13 +29,13 @@ export interface DiskCache {
 /** Images whose warnings are kept for answers from a prefix cache, where nothing is decoded. */
 const mostWarnings = 1_000;
 
-/** From any source to image tokens, each image once. */
-export class Pictures {
+/** From any source to image tokens. Each image is encoded once: see the caches in memory and on disk. */
+export class ImageEncoder {
   readonly #scheduler: Scheduler;
   readonly #model: Model;
   readonly #disk: DiskCache | null;
-  readonly #tokens: ImageTokens;
-  /** What decoding had to say, by content key. */
+  readonly #memory: MemoryImageCache;
+  /** Warnings of the decoder, by content key. */
   readonly #warnings = new Map<string, readonly string[]>();
 
   /** @param cacheBytes most bytes of tokens that stay in memory after their last use */
@@ -44,7 +44,7 @@ export class Pictures {
     this.#scheduler = scheduler;
     this.#model = model;
     this.#disk = disk;
-    this.#tokens = new ImageTokens(
+    this.#memory = new MemoryImageCache(
       (pixels, options) => this.#tokensOf(pixels, options),
       hiddenSize * vision.imageTokens * Float32Array.BYTES_PER_ELEMENT,
       cacheBytes,
@@ -80,10 +80,10 @@ export class Pictures {
   }
 
   get cacheBytes(): number {
-    return this.#tokens.sizeBytes;
+    return this.#memory.sizeBytes;
   }
 
-  async read(source: ImageSource, signal: AbortSignal | undefined): Promise<Picture> {
+  async read(source: ImageSource, signal: AbortSignal | undefined): Promise<ReadImage> {
     const startedAt = performance.now();
     const file = await asAborted(signal, () => readImage(source, signal ? { signal } : {}));
     const contentKey = await file.sha256();
@@ -92,11 +92,11 @@ export class Pictures {
 
   /** @throws CogVLM2Error for an image that cannot be read, `aborted`. */
   async encode(
-    picture: Picture,
+    image: ReadImage,
     onProgress: (progress: Progress) => void,
     signal: AbortSignal | undefined,
   ): Promise<EncodedImage> {
-    const { file, contentKey, readMs } = picture;
+    const { file, contentKey, readMs } = image;
     const { vision } = this.#model.config;
     let imageMs = readMs;
     const decode = async (left: AbortSignal) => {
@@ -106,17 +106,17 @@ export class Pictures {
       return decoded;
     };
     const onLayer = (done: number, total: number) => onProgress({ stage: 'vision', done, total });
-    const lease = await asAborted(signal, () => this.#tokens.acquire(contentKey, decode, onLayer, signal));
+    const lease = await asAborted(signal, () => this.#memory.acquire(contentKey, decode, onLayer, signal));
     this.#keepWarnings(contentKey, lease.warnings);
     const { width, height, origin, visionMs } = lease;
     const facts = { width, height, imageTokens: vision.imageTokens, contentKey, imageMs, origin, visionMs };
-    return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(picture) }, lease.release);
+    return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(image) }, lease.release);
   }
 
-  /** What an answer about the image says in its `warnings`: what reading the file, and what decoding it found. */
-  warningsOf(picture: Picture | EncodedImage): readonly string[] {
-    if (picture instanceof EncodedImage) return picture.warnings;
-    return [...picture.file.warnings, ...(this.#warnings.get(picture.contentKey) ?? [])];
+  /** The warnings of reading and decoding an image, for the answers about it. */
+  warningsOf(image: ReadImage | EncodedImage): readonly string[] {
+    if (image instanceof EncodedImage) return image.warnings;
+    return [...image.file.warnings, ...(this.#warnings.get(image.contentKey) ?? [])];
   }
 
   #keepWarnings(contentKey: string, warnings: readonly string[]): void {
@@ -128,7 +128,7 @@ export class Pictures {
   }
 }
 
-/** An abort comes as whatever reason the caller gave; here it becomes our error, whose cause that is. */
+/** Turns the reason of an abort, which the caller chose, into the cause of an error `aborted`. */
 export async function asAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

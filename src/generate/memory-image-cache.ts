@@ -31,14 +31,14 @@ interface Entry {
 }
 
 /**
- * Image tokens by the hash of the picture's bytes. A picture that several ask about is encoded once, also when they
- * come together; those that nobody uses are kept, up to a limit of bytes, the latest used longest.
+ * Image tokens in memory, by the hash of the file's bytes. An image that several questions are about is encoded once, also
+ * when they come at the same time. Images that are not in use are kept up to a limit of bytes (LRU).
  */
-export class ImageTokens {
+export class MemoryImageCache {
   readonly #encode: Encode;
   readonly #entrySizeBytes: number;
   readonly #mostBytes: number;
-  /** In the order of their last use. */
+  /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -53,8 +53,8 @@ export class ImageTokens {
   }
 
   /**
-   * @param read decodes the picture; called when it is this one's turn to be encoded, so that few pictures are in
-   * memory as pixels. It is stopped with the encoding when everyone who waited for it has left.
+   * @param read decodes the image. Images are decoded and encoded one at a time, so that few are in memory as pixels. The
+   * work is stopped when nobody waits for it any more.
    */
   async acquire(
     key: string,
