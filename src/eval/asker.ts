@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions, Progress } from '../generate/types.ts';
-import { describeOther, sniffFormat } from '../image/sniff.ts';
+import { decodeImage } from '../image/decode.ts';
+import { encodePng } from '../image/encode.ts';
+import { sniffFormat, unreadableImage } from '../image/sniff.ts';
 import type { Stage } from '../run/run-progress.ts';
 import { EncodedPictures } from './encoded-pictures.ts';
 import type { Endpoint, Reply } from './endpoint.ts';
@@ -87,10 +89,12 @@ function modelAsker(model: CogVLM2, settings: Settings): Ask {
 function endpointAsker(endpoint: Endpoint, settings: Settings): Ask {
   return async ({ id, prompt, pictures }, signal) => {
     const seed = settings.seed === null ? null : seedOf(settings.seed, id);
-    const images = pictures.map((bytes) => ({
-      type: 'image_url' as const,
-      image_url: { url: dataUrl(bytes) },
-    }));
+    const images = await Promise.all(
+      pictures.map(async (bytes) => ({
+        type: 'image_url' as const,
+        image_url: { url: await dataUrl(bytes) },
+      })),
+    );
     const reply = await endpoint.chat(
       [...images, { type: 'text', text: prompt }],
       { ...settings, seed },
@@ -110,12 +114,15 @@ export function seedOf(seed: number, id: string): number {
   return createHash('sha256').update(`${seed} ${id}`).digest().readUIntBE(0, 4);
 }
 
-function dataUrl(bytes: Uint8Array): string {
+/** Servers read PNG, JPEG and WebP; an image of another format is sent as PNG. */
+async function dataUrl(bytes: Uint8Array): Promise<string> {
   const format = sniffFormat(bytes);
-  if (format === null)
-    throw new CogVLM2Error(
-      'invalid_image',
-      `The picture is ${describeOther(bytes)}; PNG, JPEG and WebP are sent.`,
-    );
+  if (format === null) throw unreadableImage(bytes, 'The image');
+  if (format === 'png' || format === 'jpeg' || format === 'webp') return urlOf(format, bytes);
+  const { data, width, height } = await decodeImage(bytes);
+  return urlOf('png', await encodePng(data, width, height, 3));
+}
+
+function urlOf(format: string, bytes: Uint8Array): string {
   return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`;
 }

@@ -1,9 +1,14 @@
 import { loadSharp } from './decode.ts';
 
-/** Pixels as the bytes of a PNG, without loss. @param rgba [height, width, 4], opaque */
-export async function encodePng(rgba: Uint8Array, width: number, height: number): Promise<Uint8Array> {
+/** Pixels as the bytes of a PNG, without loss. @param pixels [height, width, channels], opaque */
+export async function encodePng(
+  pixels: Uint8Array,
+  width: number,
+  height: number,
+  channels: 3 | 4 = 4,
+): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  return sharp(rgba, { raw: { width, height, channels: 4 } })
+  return sharp(pixels, { raw: { width, height, channels } })
     .removeAlpha()
     .png({ compressionLevel: 1 })
     .toBuffer();

@@ -45,7 +45,7 @@ export function pictureCells(row: Row): unknown[] {
 
 /** VLMEvalKit takes a cell of up to 64 characters for the index of another row. */
 const longestIndex = 64;
-const pictureFile = /\.(?:png|jpe?g|webp|gif|bmp|tiff?)$/i;
+const pictureFile = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_image`, `invalid_value`, `image_too_large`. */
 export async function readPictureCell(cell: unknown, context: PictureContext): Promise<Uint8Array> {
