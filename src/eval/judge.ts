@@ -84,8 +84,7 @@ export async function judgeRows(
 function isGradable(row: Row): boolean {
   return (
     ['question', 'answer', 'prediction'].every((name) => optionalText(row, name) !== undefined) &&
-    row.score === undefined &&
-    row.kind === undefined
+    row.score === undefined
   );
 }
 

@@ -1,7 +1,7 @@
 /** What is said of a scored file: the results as JSON, and as a few lines for a person. */
 import type { Header, Results } from './prediction.ts';
 import { listedAnswers, optionalText, type Row } from './row.ts';
-import type { ScoredFile, ScoredRow } from './score-file.ts';
+import type { ScoredFile, ScoredRow } from './score-rows.ts';
 import type { Summary } from './summary.ts';
 
 export function resultsOf(

@@ -1,7 +1,4 @@
-/**
- * Scores a file of predictions that came from anywhere: a JSON list, or JSON lines, of rows. A row that cannot be
- * scored is named and counted, and does not stop the others.
- */
+/** Scores a file of predictions that came from anywhere: a JSON list, JSON lines, or another format of rows. */
 
 import { CogVLM2Error } from '../errors.ts';
 import { writeFileWhole } from '../files/atomic-file.ts';
@@ -11,56 +8,8 @@ import { Judge, judgeRows } from './judge.ts';
 import type { Results } from './prediction.ts';
 import { readRows } from './read-rows.ts';
 import { renderSummary, resultsOf } from './results.ts';
-import { idOf, isRow, type Row } from './row.ts';
-import { sumOcrBench } from './score/ocrbench.ts';
-import { ocrCategory, type RowScore, scoreRow } from './score-row.ts';
-import { type Summary, summarize } from './summary.ts';
-
-export interface ScoredRow extends RowScore {
-  readonly id: string | number;
-  readonly row: Row;
-  /** Why the row has no score. */
-  readonly error?: string;
-}
-
-export interface ScoredFile {
-  readonly rows: readonly ScoredRow[];
-  readonly summary: Summary;
-}
-
-export function scoreRows(benchmark: Benchmark, values: readonly unknown[], profile: Profile): ScoredFile {
-  const rows = values.map((value, i): ScoredRow => {
-    if (!isRow(value)) {
-      return { id: `row ${i + 1}`, row: {}, score: null, error: 'is not a JSON object' };
-    }
-    const id = idOf(value) ?? `row ${i + 1}`;
-    if (typeof value.error === 'string') return { id, row: value, score: null, error: value.error };
-    if (benchmark === 'ocrbench' && value.kind === 'aggregate') {
-      return { id, row: value, score: null, other: true };
-    }
-    return { id, row: value, ...scoreOrError(benchmark, value, profile) };
-  });
-  const summary = summarize(benchmark, rows, profile);
-  return { rows: benchmark === 'ocrbench' ? fillAggregates(rows) : rows, summary };
-}
-
-function scoreOrError(benchmark: Benchmark, row: Row, profile: Profile): RowScore & { error?: string } {
-  try {
-    return scoreRow(benchmark, row, profile);
-  } catch (error) {
-    if (error instanceof CogVLM2Error) return { score: null, error: error.message };
-    throw error;
-  }
-}
-
-/** A row that asks for the sums of OCRBench gets those of all the questions of its file. */
-function fillAggregates(rows: readonly ScoredRow[]): ScoredRow[] {
-  const questions = rows.filter(({ other, score }) => other !== true && typeof score === 'number');
-  const sums = sumOcrBench(
-    questions.map(({ row, score }) => ({ category: ocrCategory(row), score: Number(score) })),
-  );
-  return rows.map((scored) => (scored.other === true ? { ...scored, score: sums } : scored));
-}
+import { isRow } from './row.ts';
+import { type ScoredRow, scoreRows } from './score-rows.ts';
 
 export interface EvalScoreOptions {
   /** One of `benchmarks`. */

@@ -1,13 +1,11 @@
-/** Scores one row of a prediction file. Rows of the other kinds of the case files get what their kind asks for. */
+/** Scores one row of a prediction file by the rules of its benchmark. */
 import { CogVLM2Error } from '../errors.ts';
 import type { Benchmark, Profile } from './benchmarks.ts';
 import {
   answers,
-  asText,
   choices,
   integer,
   isMissing,
-  isRow,
   listedAnswers,
   optionalText,
   prediction,
@@ -17,29 +15,19 @@ import {
 import { scoreChartQa } from './score/chartqa.ts';
 import { scoreDemo } from './score/demo.ts';
 import { scoreDocVqa } from './score/docvqa.ts';
-import { optionPrompt } from './score/judge-prompts.ts';
-import {
-  type MmBenchRow,
-  type MmBenchTableRow,
-  meanHits,
-  scoreCircular,
-  scoreMmBench,
-  scoreRotations,
-} from './score/mmbench.ts';
+import { type MmBenchRow, type MmBenchTableRow, scoreMmBench } from './score/mmbench.ts';
 import { asOptions, type MmmuQuestion, scoreMmmu } from './score/mmmu.ts';
-import { type Graded, judgeRow, matchExactly, readJudge, sumCapabilities } from './score/mmvet.ts';
+import { type Graded, matchExactly, readJudge } from './score/mmvet.ts';
 import { scoreOcrBench } from './score/ocrbench.ts';
 import type { Choices } from './score/option-match.ts';
 import { scoreTextVqa } from './score/textvqa.ts';
 
 export interface RowScore {
-  /** A number from 0 to 1; null where undecided; for other kinds of rows a text, a table or a list of them. */
-  readonly score: unknown;
+  /** From 0 to 1; null where undecided. */
+  readonly score: number | null;
   /** Only of MMMU and MMBench: what was read from the prediction, null where undecided. */
   readonly parsed?: unknown;
   readonly undecided?: boolean;
-  /** Not a question, so not counted. */
-  readonly other?: boolean;
 }
 
 export function scoreRow(benchmark: Benchmark, row: Row, profile: Profile): RowScore {
@@ -55,7 +43,7 @@ export function scoreRow(benchmark: Benchmark, row: Row, profile: Profile): RowS
     case 'mmmu':
       return mmmu(row, profile);
     case 'mmvet':
-      return mmvet(row, profile);
+      return mmvet(row);
     case 'mmbench':
       return mmbench(row, profile);
     case 'demo':
@@ -104,7 +92,7 @@ export function optionsAsked(benchmark: Benchmark, row: Row, profile: Profile): 
   try {
     if (benchmark === 'mmmu')
       return profile === 'official' ? undefined : asOptions(mmmuQuestion(row, profile));
-    if (benchmark !== 'mmbench' || row.kind !== undefined || Array.isArray(row.rows)) return undefined;
+    if (benchmark !== 'mmbench') return undefined;
     const { answer, choices, index, group } = isMissing(row.index)
       ? { ...mmbenchRow(row), index: undefined, group: undefined }
       : mmbenchTableRow(row);
@@ -127,20 +115,7 @@ function writable(parsed: unknown): unknown {
   return Number.isNaN(parsed) ? 'nan' : parsed < 0 ? '-inf' : 'inf';
 }
 
-function mmvet(row: Row, profile: Profile): RowScore {
-  if (Array.isArray(row.items)) {
-    return { score: sumCapabilities(rowsOf(row.items, 'items').map(graded), profile), other: true };
-  }
-  if (row.kind === 'prompt') {
-    return { score: judgeRow(text(row, 'question'), text(row, 'answer'), prediction(row)), other: true };
-  }
-  if (Array.isArray(row.replies)) {
-    const { score } = readJudge(
-      row.replies.map((reply) => asText(reply, 'replies')),
-      profile,
-    );
-    return { score, undecided: score === null };
-  }
+function mmvet(row: Row): RowScore {
   const given = optionalText(row, 'score');
   const score =
     given === undefined
@@ -158,29 +133,13 @@ export function graded(row: Row): Graded {
 }
 
 function mmbench(row: Row, profile: Profile): RowScore {
-  if (typeof row.kind === 'string' && row.kind.includes('prompt')) {
-    return { score: optionPrompt(text(row, 'question'), choices(row), prediction(row)), other: true };
-  }
-  if (!Array.isArray(row.rows)) {
-    const pass = isMissing(row.index) ? mmbenchRow(row) : mmbenchTableRow(row);
-    const { score, parsed } = scoreMmBench(pass, profile);
-    return { score, parsed, undecided: parsed === null };
-  }
-  const passes = rowsOf(row.rows, 'rows');
-  if (row.kind === 'dataset') {
-    const questions = scoreRotations(passes.map(mmbenchTableRow), profile);
-    const split = questions.find(({ split }) => split !== undefined)?.split;
-    const hits = Object.fromEntries(questions.map(({ index, score }) => [index, score]));
-    return {
-      score: { ...(split !== undefined && { split }), ...meanHits(questions) },
-      parsed: hits,
-      other: true,
-    };
-  }
-  return scoreCircular(passes.map(mmbenchRow), profile);
+  const pass = isMissing(row.index) ? mmbenchRow(row) : mmbenchTableRow(row);
+  const { score, parsed } = scoreMmBench(pass, profile);
+  return { score, parsed, undecided: parsed === null };
 }
 
-function mmbenchRow(row: Row): MmBenchRow {
+/** A row without an index: no rotation of a question. */
+export function mmbenchRow(row: Row): MmBenchRow {
   const options = choices(row);
   if (options.size === 0) throw new CogVLM2Error('invalid_value', 'has no options');
   return {
@@ -202,9 +161,4 @@ export function mmbenchTableRow(row: Row): MmBenchTableRow {
     ability: optionalText(row, 'l2-category', 'L2-category'),
     split: optionalText(row, 'split'),
   };
-}
-
-function rowsOf(values: readonly unknown[], name: string): Row[] {
-  if (!values.every(isRow)) throw new CogVLM2Error('invalid_value', `has ${name} that are not objects`);
-  return [...values];
 }

@@ -35,7 +35,7 @@ interface Scored extends RowScore {
 }
 
 export function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profile): Summary {
-  const asked = rows.filter(({ other, error }) => other !== true && error === undefined);
+  const asked = rows.filter(({ error }) => error === undefined);
   const circular = benchmark === 'mmbench' ? rotations(asked, profile) : undefined;
   const counts = {
     questions: circular?.length ?? asked.length,

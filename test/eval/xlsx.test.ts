@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CogVLM2Error } from '../../src/errors.ts';
-import { openSource, type SourceRow } from '../../src/eval/data/source.ts';
+import type { SourceRow } from '../../src/eval/data/row-source.ts';
+import { openSource } from '../../src/eval/data/source.ts';
 import { runEvalScore } from '../../src/eval/score-file.ts';
 import { sheetOf, workbookOf, type ZipPart, zipOf } from './workbook.ts';
 

@@ -10,7 +10,8 @@ import { isMissing, type Row } from '../row.ts';
 import { dataFiles } from './files.ts';
 import { pictureCells, readPictureCell, withoutPictures } from './picture-cell.ts';
 import { groupOf, Ids, normalized, subsetsOf } from './question.ts';
-import { openSource, type RowSource } from './source.ts';
+import type { RowSource } from './row-source.ts';
+import { openSource } from './source.ts';
 
 export interface PlannedQuestion {
   readonly id: string;

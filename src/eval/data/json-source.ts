@@ -9,7 +9,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import { linesOf } from '../lines.ts';
 import { parseJsonAsPython } from '../python/json.ts';
 import { isRow, type Row } from '../row.ts';
-import type { RowSource, SourceRow } from './source.ts';
+import type { RowSource, SourceRow } from './row-source.ts';
 
 /** @param mayBeLines false where the file begins as a list, which may be one line too long to hold */
 export async function openJson(file: string, mayBeLines: boolean): Promise<RowSource> {

@@ -6,7 +6,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import { PythonFloat } from '../python/float.ts';
 import type { Row } from '../row.ts';
 import { holdsPicture } from './picture-cell.ts';
-import type { RowSource, SourceRow } from './source.ts';
+import type { RowSource, SourceRow } from './row-source.ts';
 
 interface Group {
   readonly firstRow: number;

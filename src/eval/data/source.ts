@@ -1,23 +1,11 @@
 /** One data file as rows, whatever its format: what it is stands in its first bytes, not in its name. */
 import { open } from 'node:fs/promises';
 import { CogVLM2Error } from '../../errors.ts';
-import type { Row } from '../row.ts';
 import { openJson } from './json-source.ts';
 import { openParquet } from './parquet-source.ts';
+import type { RowSource } from './row-source.ts';
 import { openTsv } from './tsv-source.ts';
 import { openXlsx } from './xlsx-source.ts';
-
-/** A row, or in words why it cannot be read. */
-export type SourceRow = Row | string;
-
-export interface RowSource extends AsyncDisposable {
-  /** All rows in order, for finding out what there is: without pictures where that saves reading them. */
-  scan(): AsyncIterable<SourceRow>;
-  /** The rows at these places (from 0, rising), whole, one at a time. */
-  read(places: readonly number[]): AsyncIterable<SourceRow>;
-  /** The picture cell of the row with this index, which other rows may refer to. */
-  pictureOf?(index: string): Promise<unknown>;
-}
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_value` for what is no data file. */
 export async function openSource(path: string): Promise<RowSource> {

@@ -1,7 +1,7 @@
 /** VLMEvalKit's TSV files: pictures are base64 in a cell, or the index of the row that has them. */
 import { CogVLM2Error } from '../../errors.ts';
 import { TsvTable } from '../tsv/table.ts';
-import type { RowSource, SourceRow } from './source.ts';
+import type { RowSource, SourceRow } from './row-source.ts';
 
 export async function openTsv(path: string): Promise<RowSource> {
   const table = await openTable(path);

@@ -8,7 +8,7 @@ import { Column, isNumeric } from '../tsv/column.ts';
 import { uniqueNames } from '../tsv/table.ts';
 import { Archive } from '../xlsx/archive.ts';
 import { readSheet, type SheetCell } from '../xlsx/sheet.ts';
-import type { RowSource, SourceRow } from './source.ts';
+import type { RowSource, SourceRow } from './row-source.ts';
 
 export async function openXlsx(path: string): Promise<RowSource> {
   const [first = [], ...cells] = await readCells(path);
