@@ -49,7 +49,9 @@ function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
 }
 
 test('files import each other in one direction', () => {
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.tsx?$/.test(file),
+  );
   const cycles = cyclesIn(new Map(files.map((file) => [file, importsOf(file)])));
   expect(cycles.filter((cycle) => !known.includes(cycle))).toEqual([]);
 });
