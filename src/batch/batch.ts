@@ -7,7 +7,7 @@ import type { Backend } from './backend.ts';
 import { type ImageTask, imageTasks, parsePages } from './image-tasks.ts';
 import type { Answered, AnswerLine, Item } from './line.ts';
 import { BatchOutput, type OutputOptions } from './output.ts';
-import type { BrokenSource, Source } from './sources.ts';
+import type { BrokenSource, Source } from './source.ts';
 
 export interface BatchOptions extends OutputOptions {
   readonly sources: readonly (Source | BrokenSource)[];

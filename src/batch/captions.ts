@@ -5,7 +5,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { writeFileWhole } from '../files/atomic-file.ts';
 import { fsPath } from '../files/input-file.ts';
 import type { AnswerLine, Item } from './line.ts';
-import type { BrokenSource, Source } from './sources.ts';
+import type { BrokenSource, Source } from './source.ts';
 
 export interface CaptionOptions {
   readonly prefix: string;

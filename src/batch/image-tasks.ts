@@ -6,7 +6,7 @@ import { PdfDocument } from '../image/pdf.ts';
 import { isItemError } from '../run/item-errors.ts';
 import type { ImageInput } from './backend.ts';
 import type { Item } from './line.ts';
-import type { BrokenSource, Source } from './sources.ts';
+import type { BrokenSource, Source } from './source.ts';
 
 /** An image or a page, and the questions about it that have no line. */
 export interface ImageTask {

@@ -4,27 +4,8 @@ import path from 'node:path';
 import { globSync, isDynamicPattern } from 'tinyglobby';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, nameOf, readProblem } from '../files/input-file.ts';
+import type { BrokenSource, Source } from './source.ts';
 import { readTaskRows } from './task-rows.ts';
-
-/** An image or a PDF with the questions about it. */
-export interface Source {
-  /** The `id` of the output as JSON text: the path of the file, or the row's own id with every digit. */
-  readonly idJson: string;
-  /** What the output calls it: the path, or the beginning of a data URL. */
-  readonly input: string;
-  /** A data URL is read from its file again when its turn comes, so that memory holds one of them. */
-  readonly location: { readonly path: string } | { readonly dataUrl: () => Promise<string> };
-  readonly questions: readonly string[];
-  /** From 1; null is the image, or all pages of a PDF. */
-  readonly page: number | null;
-}
-
-/** A row that cannot be asked. The output gets an error line for it. */
-export interface BrokenSource {
-  readonly idJson: string;
-  readonly input: string;
-  readonly problem: string;
-}
 
 export interface FoundSources {
   readonly sources: readonly (Source | BrokenSource)[];

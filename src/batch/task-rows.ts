@@ -7,7 +7,7 @@ import { checkInputFile, openInputFile } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
 import { eachLine } from '../files/lines.ts';
 import { textOf } from '../files/utf8.ts';
-import type { BrokenSource, Source } from './sources.ts';
+import type { BrokenSource, Source } from './source.ts';
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
 

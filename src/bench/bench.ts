@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../checkpoint/types.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { libraryInfo } from '../ggml/library.ts';
 import { measureRates, peakRows, type TypeRate } from '../ggml/peaks.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { dtypes, type FloatType } from '../ggml/dtype.ts';
-import type { TensorEntry } from './checkpoint.ts';
 import { readFileBytes } from './read-file.ts';
 import type { StoredTensor } from './safetensors.ts';
+import type { TensorEntry } from './types.ts';
 import { type Packed, readFloats } from './unpack.ts';
 
 /**

@@ -1,62 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { type DType, dtypes, isFloat } from '../ggml/dtype.ts';
+import { dtypes, isFloat } from '../ggml/dtype.ts';
 import { joinPacked } from './bitsandbytes.ts';
 import { readGguf } from './gguf.ts';
 import { readCheckpointText } from './read-file.ts';
 import { asTensor, readStored, type StoredTensor } from './safetensors.ts';
-import type { Packed } from './unpack.ts';
-
-/** Where one tensor lies on disk. Of a packed one, type, shape and size are those that it unpacks to. */
-export interface TensorEntry {
-  name: string;
-  type: DType;
-  /** PyTorch's order: rows first, the last axis is the fastest. */
-  shape: readonly number[];
-  file: string;
-  /** From the beginning of the file. */
-  offsetBytes: number;
-  sizeBytes: number;
-  /** How it is stored, where that is not its type: see `readTensorBytes`. */
-  packed?: Packed;
-}
-
-/** The type that a tensor is stored in, such as "bf16" or "nf4", and its bytes on disk. */
-export function onDisk({ type, sizeBytes, packed }: TensorEntry): { type: string; sizeBytes: number } {
-  return packed ? { type: packed.quantType, sizeBytes: packed.sizeBytes } : { type, sizeBytes };
-}
-
-/** Whether any weight is packed by bitsandbytes, so that it has to be unpacked into memory of its own. */
-export function isPacked({ tensors }: Checkpoint): boolean {
-  return [...tensors.values()].some(({ packed }) => packed !== undefined);
-}
-
-/** A model on disk: its texts read, its tensors only located. */
-export interface Checkpoint {
-  /** The folder, or the .gguf file. */
-  path: string;
-  name: string;
-  format: 'safetensors' | 'gguf';
-  /** The contents of the published JSON files. Only config.json is always there. */
-  texts: CheckpointTexts;
-  tensors: ReadonlyMap<string, TensorEntry>;
-}
-
-export interface CheckpointTexts {
-  'config.json': string;
-  'generation_config.json'?: string;
-  'tokenizer.json'?: string;
-  'tokenizer_config.json'?: string;
-}
-
-/** The texts beside the tensors, in both formats under the same names. */
-export const textNames = [
-  'config.json',
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-] as const;
+import { type Checkpoint, type CheckpointTexts, textNames } from './types.ts';
 
 /**
  * Opens a folder in the published layout (config.json and safetensors, sharded or not, packed by

@@ -5,10 +5,10 @@ import { AtomicFile } from '../files/atomic-file.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { gigabytes } from '../messages.ts';
-import { type Checkpoint, isPacked, textNames } from './checkpoint.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
 import { type MixName, type PlannedTensor, planMix } from './mix.ts';
 import { readTensorBytes } from './read-tensor.ts';
+import { type Checkpoint, isPacked, textNames } from './types.ts';
 
 export interface ConvertOptions {
   /** Default: every tensor as it is stored. */

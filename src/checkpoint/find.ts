@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
 import { cachedModels, lackingFiles, PUBLISHED_MODELS, remedyFor } from '../hub/cache.ts';
 import { nearest } from '../messages.ts';
-import { type Checkpoint, onDisk, openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, onDisk } from './types.ts';
 
 export interface FoundModel {
   name: string;

@@ -1,7 +1,7 @@
 import type { AtomicFile } from '../files/atomic-file.ts';
 import { dtypes } from '../ggml/dtype.ts';
-import type { TensorEntry } from './checkpoint.ts';
 import { architecture, ggufAlignment, ggufMagic, ggufTextType, ggufVersion } from './gguf.ts';
+import type { TensorEntry } from './types.ts';
 
 /** What a GGUF file says of one tensor; `shape` has the fastest axis last. */
 export type TensorDescription = Pick<TensorEntry, 'name' | 'type' | 'shape' | 'sizeBytes'>;

@@ -2,8 +2,8 @@ import { closeSync, fstatSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { dtypeOfId, dtypes, rowBytes } from '../ggml/dtype.ts';
-import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './checkpoint.ts';
 import { openWeights, reading } from './read-file.ts';
+import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './types.ts';
 
 /**
  * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours

@@ -1,5 +1,5 @@
 import { type DType, dtypes, isFloat, rowBytes, type TargetType } from '../ggml/dtype.ts';
-import type { TensorEntry } from './checkpoint.ts';
+import type { TensorEntry } from './types.ts';
 
 /** What `convert` can make of a checkpoint; without one, tensors stay as they are stored. */
 export const mixNames = ['int4', 'int8', 'bf16'] as const;

@@ -3,8 +3,8 @@
  * a published model is known before its download.
  */
 import { PUBLISHED_MODELS } from '../hub/cache.ts';
-import type { Checkpoint, TensorEntry } from './checkpoint.ts';
 import { type MixName, planMix } from './mix.ts';
+import type { Checkpoint, TensorEntry } from './types.ts';
 
 export interface PublishedConfig {
   hidden_size: number;

@@ -1,8 +1,8 @@
 import { CogVLM2Error } from '../errors.ts';
 import { dtypes } from '../ggml/dtype.ts';
-import type { TensorEntry } from './checkpoint.ts';
 import { fromHalf } from './half.ts';
 import { readFileBytes } from './read-file.ts';
+import type { TensorEntry } from './types.ts';
 import { unpack } from './unpack.ts';
 
 /**

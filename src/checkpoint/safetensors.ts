@@ -2,8 +2,8 @@ import { closeSync, fstatSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
-import type { TensorEntry } from './checkpoint.ts';
 import { openWeights, reading } from './read-file.ts';
+import type { TensorEntry } from './types.ts';
 
 /** A tensor as a file has it. Bytes, which no tensor of the model is, are what bitsandbytes packs weights into. */
 export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {

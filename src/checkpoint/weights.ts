@@ -8,8 +8,8 @@ import { MappedFile } from '../ggml/mapped-file.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { pieceElements } from '../ggml/quantize.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import type { Checkpoint, TensorEntry } from './checkpoint.ts';
 import { readElements, readNumbers } from './read-tensor.ts';
+import type { Checkpoint, TensorEntry } from './types.ts';
 
 /**
  * A cursor into the checkpoint's names: `weights.at('model.layers', 3).at('mlp').matrix('down_proj.weight', ...)`

@@ -24,7 +24,7 @@ import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
-import type { Pulled, PullOptions } from '../hub/pull.ts';
+import type { Pulled, PullOptions } from '../hub/pull-options.ts';
 import type { ImageFile } from '../image/image-file.ts';
 import type { Page } from '../image/page.ts';
 import type { kernelsInfo } from '../kernels/library.ts';

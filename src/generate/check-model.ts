@@ -1,5 +1,5 @@
 /** What a load refuses about a checkpoint's files, without loading it. */
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Model } from '../model/cogvlm2.ts';
 import { parseConfig } from '../model/config.ts';

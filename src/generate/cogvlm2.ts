@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { findModel } from '../checkpoint/find.ts';
+import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';

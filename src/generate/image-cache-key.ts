@@ -1,8 +1,8 @@
 /** Which images are the same to the disk cache, and for which models it is worth its files. */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import type { Checkpoint, TensorEntry } from '../checkpoint/checkpoint.ts';
 import { readFileBytes } from '../checkpoint/read-file.ts';
+import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { adapterCost, partBytes, towerCost } from '../model/cost.ts';
 import { partOf } from '../model/parts.ts';

@@ -1,5 +1,5 @@
-import { type Checkpoint, onDisk } from '../checkpoint/checkpoint.ts';
 import { demoModelPath } from '../checkpoint/find.ts';
+import { type Checkpoint, onDisk } from '../checkpoint/types.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { checkContext } from '../model/plan-model.ts';
 

@@ -6,7 +6,7 @@ import { lackingFiles, snapshotOf } from './cache.ts';
 import { placeOf } from './layout.ts';
 import { type Digest, isNeeded } from './listing.ts';
 import { type RepoName, titleOf } from './names.ts';
-import type { Pulled, PullOptions } from './pull.ts';
+import type { Pulled, PullOptions } from './pull-options.ts';
 import { isIntact } from './sink.ts';
 
 /**

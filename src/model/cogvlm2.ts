@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../checkpoint/types.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';

@@ -1,4 +1,4 @@
-import type { TensorEntry } from '../checkpoint/checkpoint.ts';
+import type { TensorEntry } from '../checkpoint/types.ts';
 import type { Expert } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
 import { measureParts, type PartName, sumOf } from './parts.ts';

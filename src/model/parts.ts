@@ -1,4 +1,4 @@
-import type { TensorEntry } from '../checkpoint/checkpoint.ts';
+import type { TensorEntry } from '../checkpoint/types.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
 /** The parts of the model that are placed on a device and leave memory separately, in the order of the data. */

@@ -1,4 +1,4 @@
-import { type Checkpoint, isPacked } from '../checkpoint/checkpoint.ts';
+import { type Checkpoint, isPacked } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { findDevice } from '../ggml/devices.ts';
 import { dtypes } from '../ggml/dtype.ts';

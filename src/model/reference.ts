@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { readNumbers } from '../checkpoint/read-tensor.ts';
+import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { type ModelConfig, parseConfig, ropeBase, type VisionConfig } from './config.ts';
 import {

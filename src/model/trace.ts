@@ -1,7 +1,8 @@
-import { openCheckpoint, type TensorEntry } from '../checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { readIntegers, readNumbers } from '../checkpoint/read-tensor.ts';
 import { readSafetensors } from '../checkpoint/safetensors.ts';
 import { type NamedArray, writeSafetensors } from '../checkpoint/safetensors-writer.ts';
+import type { TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { positionsOf, visionExpertRows } from '../text/positions.ts';
 import type { PromptRows } from './chunks.ts';

@@ -2,10 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { type Checkpoint, openCheckpoint, type TensorEntry } from '../../src/checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import { type MixName, planMix } from '../../src/checkpoint/mix.ts';
 import { readNumbers } from '../../src/checkpoint/read-tensor.ts';
+import type { Checkpoint, TensorEntry } from '../../src/checkpoint/types.ts';
 import { dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { pieceElements, Quantizer } from '../../src/ggml/quantize.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { TensorEntry } from '../../src/checkpoint/checkpoint.ts';
 import { planMix } from '../../src/checkpoint/mix.ts';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
+import type { TensorEntry } from '../../src/checkpoint/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts, partOf } from '../../src/model/parts.ts';
