@@ -66,3 +66,8 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
 export function printable(text: string, stream: OutputStream): string {
   return stream.isTTY === true ? text.replaceAll(/[^\P{Cc}\n\t]/gu, '\u{fffd}') : text;
 }
+
+/** The path, or the start of a data URL. */
+export function imageLabel(argument: string): string {
+  return /^data:/i.test(argument) && argument.length > 60 ? `${argument.slice(0, 57)}...` : argument;
+}

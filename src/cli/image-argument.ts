@@ -2,6 +2,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { ImageFile } from '../image/image-file.ts';
 import type { Context } from './command.ts';
+import { imageLabel } from './format.ts';
 
 export interface NamedImage {
   /** Its name in messages and JSON. */
@@ -48,9 +49,4 @@ export async function readAskedImage(
     );
   }
   return { label: imageLabel(argument), image, page };
-}
-
-/** The path, or the start of a data URL. */
-export function imageLabel(argument: string): string {
-  return /^data:/i.test(argument) && argument.length > 60 ? `${argument.slice(0, 57)}...` : argument;
 }

@@ -36,7 +36,7 @@ import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
-import { imageLabel } from './image-argument.ts';
+import { imageLabel } from './format.ts';
 import type { InputStream, Terminal } from './terminal.ts';
 
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
