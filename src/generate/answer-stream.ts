@@ -3,8 +3,8 @@ import type { Answer, AnswerEvent } from './types.ts';
 export type Emit = (event: AnswerEvent) => void;
 
 /**
- * One answer being made. Iterate it for the events, or await `result()`; the work begins with either, and leaving
- * the iteration early stops it within one token.
+ * One answer. Iterate it for the events, or await `result()`. The work begins with either. Leaving the iteration early stops
+ * it within one token.
  */
 export class AnswerStream implements AsyncIterable<AnswerEvent> {
   readonly #work: (emit: Emit, signal: AbortSignal) => Promise<Answer>;
@@ -41,7 +41,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
       finished = true;
       wake();
     });
-    // The error reaches the reader below; this keeps it from being reported as unhandled in the meantime.
+    // The error is thrown to the reader below. Until then it must not count as an unhandled rejection.
     work.catch(() => {});
     try {
       while (!finished || events.length > 0) {

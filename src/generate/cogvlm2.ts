@@ -37,16 +37,16 @@ export interface LoadOptions extends KvOptions {
    * table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
    */
   imageSize?: number;
-  /** Most tokens of prompt and answer together. Default: what the model was made for. */
+  /** Most tokens of prompt and answer together. Default: the model's own context. */
   contextSize?: number;
   /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
   compute?: 'auto' | 'f32';
   /** Most bytes of encoded images that stay in memory after their last use. Default: 256 MiB. */
   imageCacheBytes?: number;
   /**
-   * Image tokens on disk, so that another process need not encode an image again. Absent: where encoding takes longer
+   * Image tokens on disk, so that another process does not encode an image again. Default: on where encoding takes longer
    * than reading (not for the demonstration model, and not with `compute: 'f32'`, since the tokens are kept as f16).
-   * `false`: never.
+   * `false` turns it off.
    */
   imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
   /**
@@ -67,7 +67,7 @@ export interface Stats {
   states: Record<Exclude<SequenceState, 'finished'>, number>;
   /** Most questions that run at the same time. */
   slots: number;
-  /** Tokens that the KV caches of running questions have room for, all KV caches have room for, and may have. */
+  /** Capacity in tokens: of the KV caches of running questions, of all KV caches, and the limit. */
   kvTokensRunning: number;
   kvTokensUsed: number;
   kvTokens: number;
@@ -85,7 +85,7 @@ export interface PromptSize {
   promptTokens: number;
   imageTokens: number;
   maxTokens: number;
-  /** What of a JSON Schema decides nothing and was ignored, each with its place. */
+  /** Keys of a JSON Schema that are no keywords and were ignored, each with its place. */
   ignored: readonly string[];
 }
 
@@ -245,7 +245,7 @@ export class CogVLM2 {
     throw new CogVLM2Error('invalid_value', `${unknown} is no token; their ids are 0 to ${vocabSize - 1}.`);
   }
 
-  /** Cheap: read as often as you like. */
+  /** Cheap to read. */
   stats(): Stats {
     const { states, limits, kvTokens, visionBlocks, decodeSteps, tokens } = this.#scheduler;
     return {
@@ -281,7 +281,7 @@ export class CogVLM2 {
   }
 }
 
-/** @returns why there is none, where there is none */
+/** @returns the reason, where there is no cache */
 function openDiskCache(
   checkpoint: Checkpoint,
   config: ModelConfig,

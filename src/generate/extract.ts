@@ -1,22 +1,22 @@
-/** A value of a known type out of an answer: schema -> JSON schema -> enforced while sampling -> parsed and validated. */
+/** A typed value from an answer: zod schema to JSON Schema, enforced while sampling, parsed and validated. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import type { AnswerFormat } from '../grammar/answer-format.ts';
 import type { Answer, GenerateOptions } from './types.ts';
 
 export interface ExtractOptions extends Omit<GenerateOptions, 'format' | 'stop' | 'answerStart'> {
-  /** What to ask; what the JSON must look like is said behind it. Default: to read the picture. */
+  /** The question; the schema is added after it. Default: to read the image. */
   question?: string;
 }
 
-/** The answer, and what its text says. */
+/** The answer and its value. */
 export interface Extraction<T> extends Answer {
   value: T;
 }
 
 /**
- * The form that a zod schema reads: its input, before defaults and transforms.
- * @throws CogVLM2Error `invalid_json_schema` for what JSON has no form for.
+ * The JSON Schema of a zod schema's input, before defaults and transforms.
+ * @throws CogVLM2Error `invalid_json_schema` for types that JSON does not have.
  */
 export function formatOf(schema: z.ZodType): Extract<AnswerFormat, { type: 'json_schema' }> {
   try {
@@ -27,7 +27,7 @@ export function formatOf(schema: z.ZodType): Extract<AnswerFormat, { type: 'json
   }
 }
 
-/** The question with what its answer must look like, which a grammar alone does not tell the model. */
+/** The question followed by the schema: the mask enforces the form, but only the prompt tells the model the meaning. */
 export function askForJson(question: string, schema: object): string {
   const { $schema: _, ...told } = schema as { $schema?: unknown };
   return `${question}\nAnswer with JSON for this schema: ${JSON.stringify(told)}`;

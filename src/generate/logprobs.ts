@@ -1,19 +1,19 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
-/** How likely the model found one token at its place. */
+/** The probability that the model gave one token at its place. */
 export interface TokenProbability {
   id: number;
-  /** The token by itself; bytes that are no whole character are U+FFFD. */
+  /** The token's text; incomplete characters are U+FFFD. */
   text: string;
-  /** What the token really stands for: the bytes of all tokens, joined, are the answer's UTF-8. */
+  /** The token's bytes. The joined bytes of all tokens are the answer in UTF-8. */
   bytes: number[];
   /** Natural logarithm of the probability, at most 0. */
   logprob: number;
 }
 
 export interface TokenLogprobs extends TokenProbability {
-  /** The most likely tokens at this place, the likeliest first; the token itself need not be among them. */
+  /** The most likely tokens at this place, most likely first. The token itself may be missing. */
   top: TokenProbability[];
 }
 
@@ -31,7 +31,7 @@ export function checkLogprobs(count: number | undefined): void {
 
 /**
  * The log-probability of `id` and of the `count` likeliest tokens.
- * @param logits as the model gave them: neither penalty, temperature nor mask changes what is told here.
+ * @param logits as the model gave them, before penalties, temperature and mask
  */
 export function logprobsOf(
   logits: Float32Array,
@@ -53,7 +53,7 @@ function logSumExp(logits: Float32Array): number {
   return top + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
 }
 
-/** Ids of the `count` largest, largest first; of equal ones the lower id. */
+/** Ids of the `count` largest logits, largest first; the lower id first when equal. */
 function largest(logits: Float32Array, count: number): number[] {
   const ids: number[] = [];
   if (count === 0) return ids;

@@ -12,7 +12,7 @@ export interface ModelInfo {
   types: Record<string, number>;
   parameters: number;
   imageSize: number;
-  /** What a picture takes of the context. */
+  /** Tokens that an image takes of the context. */
   imageTokens: number;
   contextSize: number;
   device: string;
@@ -35,7 +35,7 @@ export function describeModel(
     const stored = onDisk(tensor);
     types[stored.type] = (types[stored.type] ?? 0) + stored.sizeBytes;
     sizeBytes += stored.sizeBytes;
-    // The tables of rotary frequencies are computed, not learnt.
+    // The tables of rotary frequencies are computed, not learned.
     if (!tensor.name.endsWith('inv_freq')) parameters += tensor.shape.reduce((a, b) => a * b, 1);
   }
   const { name, path, format } = checkpoint;

@@ -96,7 +96,7 @@ function penalise(logits: Float32Array, sampling: Sampling, { seen, answered }: 
   return changed;
 }
 
-/** Of each id, unnormalised: that of the largest logit is 1. `damaged` is an id for which there is none. */
+/** The weight of each id, relative to the largest logit. `damaged` is an id whose weight is not a number. */
 function softmaxWeights(logits: Float32Array, top: number, temperature: number) {
   const largest = logits[top]! / temperature;
   const weights = new Float64Array(logits.length);
@@ -110,8 +110,8 @@ function softmaxWeights(logits: Float32Array, top: number, temperature: number) 
 }
 
 /**
- * Ids by falling weight, equal ones by themselves, without those of weight 0. Of a vocabulary of 128,256 a draw takes a
- * few, so they are sorted in bands, when somebody gets so far.
+ * Ids by falling weight, lower ids first when equal, without weight 0. A draw needs few of 128,256 ids, so they are sorted in
+ * bands, and only as far as they are read.
  */
 function* ranked(weights: Float64Array): Generator<number, void> {
   let above = Number.POSITIVE_INFINITY;
@@ -128,7 +128,7 @@ function* ranked(weights: Float64Array): Generator<number, void> {
   }
 }
 
-/** What top-k, top-p and min-p leave; all of it, and unsorted as yet, where none of them is set. */
+/** The ids that top-k, top-p and min-p keep. All ids, unsorted, when none of them is set. */
 function cut(
   ids: Iterable<number>,
   weights: Float64Array,
@@ -142,7 +142,7 @@ function cut(
   return firstOf(likely, weights, (_, sum) => sum >= enough);
 }
 
-/** The ids up to the first at which there are enough. */
+/** The ids up to the first for which `isEnough` holds. */
 function firstOf(
   ids: Iterable<number>,
   weights: Float64Array,

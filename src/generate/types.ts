@@ -38,7 +38,7 @@ export interface GenerateOptions extends SamplingOptions {
    * is left to the model. Templates chat and vqa only.
    */
   answerStart?: string;
-  /** Tell of each token how likely the model found it, and so many (0 to 20) of the likeliest at its place. */
+  /** Report the log-probability of each token, and of so many (0 to 20) of the most likely tokens at its place. */
   logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
@@ -52,7 +52,7 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal;
 }
 
-/** One step of work that takes long enough to be worth showing. */
+/** Progress of one stage. */
 export interface Progress {
   stage: 'load' | 'vision' | 'prefill' | 'convert' | 'download' | 'verify' | 'answer';
   /** load, convert, download and verify: bytes; vision: layers of the tower, with the share of the next; prefill: tokens; answer: questions. */
@@ -65,9 +65,9 @@ export type FinishReason = 'stop' | 'length' | 'aborted';
 export interface Usage {
   /** All tokens of the prompt, the image's included. */
   promptTokens: number;
-  /** Those of them that the image takes. */
+  /** Tokens of the image among them. */
   imageTokens: number;
-  /** Those of the prompt that a KV cache held already, from the turn before or from someone else's question. */
+  /** Tokens of the prompt that came from a prefix cache. */
   cachedTokens: number;
   completionTokens: number;
 }
@@ -76,7 +76,7 @@ export interface Usage {
 export interface Timings {
   /** In the scheduler's queue, before there was KV memory for the answer. */
   queueMs: number;
-  /** Reading, decoding and resizing the picture. */
+  /** Reading, decoding and resizing the image. */
   imageMs: number;
   /** Tower, convolution and adapter. */
   visionMs: number;
@@ -115,8 +115,8 @@ export interface Answer {
 export type AnswerEvent =
   | { type: 'progress'; progress: Progress }
   /**
-   * `text` is final: it never holds half a character or the start of a stop string. `logprobs`, when asked for, are
-   * those of the tokens since the text before.
+   * `text` is final: no half of a character, no start of a stop string. `logprobs`, when asked for, are those of the
+   * tokens since the previous text.
    */
   | { type: 'text'; text: string; logprobs?: TokenLogprobs[] }
   | { type: 'done'; answer: Answer };

@@ -1,11 +1,11 @@
-/** Regular languages over characters, as deterministic automata; and those as expressions over bytes. */
+/** Regular languages over characters: construction of deterministic automata, and their conversion to expressions over bytes. */
 import { type CharacterRange, characters } from './characters.ts';
 import { type Expression, sequence } from './expression.ts';
 
 export type Language =
   /** One character of these. */
   | { one: readonly CharacterRange[] }
-  /** One after the other. */
+  /** These parts in sequence. */
   | { sequence: readonly Language[] }
   | { choice: readonly Language[] }
   | { of: Language; least: number; most: number };
@@ -24,15 +24,15 @@ export function text(characters: string): Language {
   return { sequence: Array.from(characters, one) };
 }
 
-/** What may still be spent on automata, in steps of some tens of nanoseconds: it is taken from the others of the process. */
+/** Budget for building automata, in steps of some tens of nanoseconds. The work blocks the event loop, so it is bounded. */
 export interface Effort {
   steps: number;
 }
 
-/** What a state or a move takes, whatever leads to it. */
+/** Cost of one state or transition. */
 const stepsPerPart = 50;
 
-/** The states of the automaton, the first one first; null when it would take more than `most`, or long to make. */
+/** The states of the automaton, the start state first. Null when there are more than `most`, or the budget is spent. */
 export function deterministic(language: Language, most: number, effort: Effort): State[] | null {
   if (positionsIn(language) > 4 * most) return null;
   const nondeterministic = new Nondeterministic(effort);
@@ -65,7 +65,7 @@ export function deterministic(language: Language, most: number, effort: Effort):
   return states;
 }
 
-/** The texts of the automaton, with `end` behind each. */
+/** An expression for the texts of the automaton, each followed by `end`. */
 export function automaton(states: readonly State[], end: Expression): Expression {
   const choices: Expression[][] = states.map(({ accepts }) => (accepts ? [end] : []));
   const forms = choices.map((choices): Expression => ({ type: 'choice', choices }));
@@ -75,7 +75,7 @@ export function automaton(states: readonly State[], end: Expression): Expression
   return forms[0]!;
 }
 
-/** How many characters, repeated ones each time, it has room for. */
+/** Number of character positions in the language, with repetitions counted each time. */
 function positionsIn(language: Language): number {
   if ('one' in language) return 1;
   if ('of' in language) {
@@ -86,7 +86,7 @@ function positionsIn(language: Language): number {
   return parts.reduce((sum, part) => sum + positionsIn(part), 1);
 }
 
-/** Thompson's construction: states with moves that take a character, and moves that take none. */
+/** Thompson's construction: states with transitions that read a character, and transitions that read nothing. */
 class Nondeterministic {
   readonly #free: number[][] = [];
   readonly #moves: { ranges: readonly CharacterRange[]; to: number }[][] = [];
@@ -102,7 +102,7 @@ class Nondeterministic {
     return this.#free.push([]) - 1;
   }
 
-  /** Adds the language behind the state `from`. @returns the state behind the language. */
+  /** Adds the language after the state `from`. @returns the state at its end. */
   add(language: Language, from: number): number {
     if ('one' in language) {
       const to = this.state();
@@ -131,7 +131,7 @@ class Nondeterministic {
     return to;
   }
 
-  /** All states that can be reached from these without a character, in order. */
+  /** All states that can be reached from these without reading a character, sorted. */
   closure(states: readonly number[]): number[] {
     const reached = new Set(states);
     for (const state of reached) for (const next of this.#free[state]!) reached.add(next);
@@ -139,7 +139,7 @@ class Nondeterministic {
     return [...reached].sort((a, b) => a - b);
   }
 
-  /** Ranges that do not overlap, each with the states that it leads to. */
+  /** Disjoint ranges of characters, each with the states that it leads to. */
   movesOf(states: readonly number[]): [CharacterRange, number[]][] {
     const moves = states.flatMap((state) => this.#moves[state]!);
     const edges = moves.flatMap(({ ranges }) => ranges.flatMap(([from, to]) => [from, to + 1]));

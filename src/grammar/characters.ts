@@ -1,11 +1,11 @@
-/** Sets of characters, and as expressions over the bytes of their UTF-8. */
+/** Sets of characters, and their expressions over UTF-8 bytes. */
 import { choice, type Expression, sequence } from './expression.ts';
 import { type Place, rowsBetween } from './ranges.ts';
 
 /** Inclusive code points. */
 export type CharacterRange = readonly [from: number, to: number];
 
-/** What JSON writes in a string as it is, up to U+FFFF: no control characters, quotes, backslashes or halves of pairs. */
+/** Characters up to U+FFFF that need no escape in a JSON string: no control characters, quotes, backslashes or surrogates. */
 export const plainCharacters: readonly CharacterRange[] = [
   [0x20, 0x21],
   [0x23, 0x5b],
@@ -14,7 +14,7 @@ export const plainCharacters: readonly CharacterRange[] = [
 ];
 export const astralCharacters: CharacterRange = [0x10000, 0x10ffff];
 
-/** The characters of plain text: no halves of pairs, and of the control characters only tab and line ends. */
+/** The characters of plain text: no surrogates; of the control characters only tab and line ends. */
 export const textCharacters: readonly CharacterRange[] = [
   [0x09, 0x0a],
   [0x0d, 0x0d],

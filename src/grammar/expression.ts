@@ -1,24 +1,24 @@
 /**
- * What a text may be, over bytes. An expression may hold itself, through a `Deferred` or a choice that is completed
- * later, so that one expression is a whole grammar: JSON within JSON, and what goes on into itself.
+ * A grammar over bytes. An expression may contain itself, through a `Deferred` or a choice that is completed later, so one
+ * expression describes nested JSON.
  */
 export type Expression =
-  /** These bytes, one after the other; at least one. */
+  /** These bytes in sequence; at least one. */
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
-  /** One byte of these, inclusive. */
+  /** One byte of this range, inclusive. */
   | { readonly type: 'byte'; readonly from: number; readonly to: number }
   | { readonly type: 'sequence'; readonly parts: readonly Expression[] }
   | { readonly type: 'choice'; readonly choices: readonly Expression[] }
   | Deferred;
 
-/** An expression that is made when a text first gets to it: what counts has thousands, of which a text meets a few. */
+/** An expression that is made when a text first reaches it. Counters have thousands of these, of which a text reaches few. */
 export class Deferred {
   readonly type = 'deferred';
   readonly #make: () => Expression;
   readonly #near: ((bytes: number) => Expression) | undefined;
   #made: Expression | undefined;
 
-  /** @param near a simpler one that does the same for so many bytes to come. */
+  /** @param near a simpler expression that accepts the same next `bytes` bytes. */
   constructor(make: () => Expression, near?: (bytes: number) => Expression) {
     this.#make = make;
     this.#near = near;
@@ -52,7 +52,7 @@ export function optional(expression: Expression): Expression {
   return choice(expression, nothing);
 }
 
-/** One of several texts. What some begin with in common is there once, so that a thousand of them are one way to go. */
+/** One of several texts, as a trie: a common beginning occurs once, so a thousand texts are one stack in the machine. */
 export function oneOf(texts: readonly string[]): Expression {
   const sorted = [...new Set(texts)].sort();
   return common(
@@ -61,7 +61,7 @@ export function oneOf(texts: readonly string[]): Expression {
   );
 }
 
-/** @param sorted so that those that begin alike stand together; the first `at` bytes of all are the same. */
+/** @param sorted texts with a common beginning are next to each other; the first `at` bytes of all are equal. */
 function common(sorted: readonly Buffer[], at: number): Expression {
   const [first, last] = [sorted[0]!, sorted.at(-1)!];
   let end = at;
@@ -76,8 +76,8 @@ function common(sorted: readonly Buffer[], at: number): Expression {
 }
 
 /**
- * What counts down while it goes on: `step` says what may come when `least` to `most` more are to come, by way of
- * the expressions for fewer. A limit far away looks like none to the next few bytes, so masks can be shared.
+ * A counter: `step` gives the expression for `least` to `most` further items, from the expressions for fewer. For the next
+ * few bytes, a limit that is far away is the same as no limit, so masks can be shared.
  */
 export function counting(
   step: (least: number, most: number) => Expression,

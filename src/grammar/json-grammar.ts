@@ -1,6 +1,6 @@
 /**
- * A JSON Schema as a grammar, such that whatever the grammar lets through parses and validates. What an answer cannot be
- * held to is refused by name and place.
+ * A JSON Schema as a grammar: every text of the grammar parses and validates. What cannot be enforced is refused with its
+ * name and place.
  *
  * The grammar may be narrower than the schema, never wider: one line, properties in the schema's order, no property
  * that the schema does not name beside those that it names, numbers of at most 15 digits.
@@ -26,18 +26,18 @@ import { resolve } from './pointer.ts';
 import { anyString, limitedString } from './strings.ts';
 import { disjoint, literals, typesOf } from './types.ts';
 
-/** A space, where one is usual, is the model's to write or not. */
+/** The model may write a space after a comma and a colon, or leave it out. */
 const comma = oneOf([',', ', ']);
 const colon = oneOf([':', ': ']);
 const quote = literal('"');
 
-/** Deeper nesting, through references too, is nobody's schema. */
+/** Limit of nesting, references included. */
 const deepest = 64;
-/** Each is compared with each. */
+/** Limit of `oneOf`: each pair of schemas is compared. */
 const mostOneOf = 64;
-/** Schemas within one, each time that they are met. */
+/** Limit of schemas within one, counted each time that they are used. */
 const mostSchemas = 5_000;
-/** What the automata of one schema may take, some tens of milliseconds. */
+/** Budget for the automata of one schema: some tens of milliseconds. */
 const mostEffort = 150_000;
 
 const number = automaton(deterministic(anyNumber, mostStates, { steps: mostEffort }) ?? [], nothing);
@@ -46,14 +46,14 @@ const anyValue: Expression = new Deferred(() =>
 );
 const anyObject = listOf('{', sequence(anyString, colon, anyValue), '}');
 
-/** A space may stand before an answer, as between "Answer:" and the text in the model's training. */
+/** The model may begin an answer with a space, as in its training between "Answer:" and the text. */
 export const leadingSpace = optional(literal(' '));
 
-/** An object with whatever is in it. */
+/** Any JSON object. */
 export const objectGrammar = anyObject;
 
 /**
- * @returns with it, what of the schema was ignored because it is no keyword of JSON Schema
+ * @returns the expression, and the keys of the schema that were ignored because they are no keywords
  * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason.
  */
 export function schemaGrammar(schema: unknown): { expression: Expression; ignored: string[] } {
@@ -67,7 +67,7 @@ class SchemaGrammar {
   readonly #root: unknown;
   readonly #effort: Effort = { steps: mostEffort };
   #schemas = 0;
-  /** By what they are: of a form many fields are alike. */
+  /** Caches by content: many fields of a form have equal schemas. */
   readonly #languages = new Map<string, State[]>();
   readonly #numbers = new Map<string, Expression>();
   readonly #references = new Map<string, Expression>();
@@ -99,7 +99,7 @@ class SchemaGrammar {
     return choice(...types.map((type) => this.#ofType(type, schema, at, inside)));
   }
 
-  /** The keywords of a schema, or true for one that allows everything. */
+  /** The keywords of a schema, or true for a schema that allows everything. */
   #read(schema: unknown, at: string, depth: number): Schema | true {
     if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
     if (++this.#schemas > mostSchemas)
@@ -114,7 +114,7 @@ class SchemaGrammar {
     return readKeywords(schema, at, (what) => this.ignored.add(what));
   }
 
-  /** An answer that fits two of `oneOf` is invalid, which no grammar can see to: the schemas must exclude each other. */
+  /** An answer that matches two schemas of `oneOf` is invalid. A grammar cannot check that, so the schemas must be disjoint. */
   #checkDisjoint(branches: readonly unknown[], at: string): void {
     if (branches.length > mostOneOf)
       refuse(at, `holds ${branches.length} schemas; up to ${mostOneOf} can be enforced, or more in anyOf`);
@@ -189,7 +189,7 @@ class SchemaGrammar {
       ? [items, schema.additionalItems]
       : [prefixItems ?? [], items];
     const [memberPlace, restPlace] = isOld ? ['items', 'additionalItems'] : ['prefixItems', 'items'];
-    // Of a tuple all members are written, and nothing behind them unless the schema says what.
+    // All members of a tuple are written, and further items only when the schema describes them.
     const first = members.map((item, i) => this.value(item, `${at}/${memberPlace}/${i}`, depth));
     const restMayBe = first.length > 0 ? rest !== undefined && rest !== false : rest !== false;
     const least = Math.max(0, minItems - first.length);
@@ -216,7 +216,7 @@ class SchemaGrammar {
         : [additionalProperties, `${at}/additionalProperties`];
       return sequence(literal(JSON.stringify(name)), colon, this.value(value, place, depth));
     };
-    // From the last to the first: what may follow once a property has been written, and what if none has.
+    // From the last property to the first: what may follow after a property, and what may follow before any.
     let following = literal('}');
     let beginning = following;
     for (const name of names.reverse()) {
@@ -243,7 +243,7 @@ class SchemaGrammar {
     return names.filter(isAllowed);
   }
 
-  /** What of a schema can be the name of a property: its strings. Null where it has none. */
+  /** The strings that a schema allows, as names of properties. Null when it allows none. */
   #name(given: unknown, at: string, depth: number): Expression | null {
     if (given === false) return null;
     const schema = this.#read(given, at, depth);
@@ -267,7 +267,7 @@ class SchemaGrammar {
     return typesOf(schema)?.includes('string') === false ? null : this.#string(schema, at);
   }
 
-  /** It is there before what it stands for is, so that a schema may recur. */
+  /** The expression exists before its target is built, so a schema may refer to itself. */
   #reference(reference: string, at: string, depth: number): Expression {
     const known = this.#references.get(reference);
     if (known !== undefined) return known;
@@ -294,7 +294,7 @@ class SchemaGrammar {
   }
 }
 
-/** `least` to `most` items behind those that come `first`. */
+/** The items of `first`, then `least` to `most` further ones. */
 function listOf(
   open: string,
   item: Expression,

@@ -62,8 +62,8 @@ const unsupported = new Set([
   ...['$dynamicRef', '$recursiveRef', 'extends', 'disallow', 'divisibleBy'],
 ]);
 
-/** Keywords that decide by themselves: only annotations may stand beside them. */
-const alone = ['$ref', 'anyOf', 'oneOf', 'allOf'] as const;
+/** Only annotations may occur beside these keywords. */
+const exclusive = ['$ref', 'anyOf', 'oneOf', 'allOf'] as const;
 
 export function isSchemaObject(schema: unknown): schema is Record<string, unknown> {
   return typeof schema === 'object' && schema !== null && !Array.isArray(schema);
@@ -99,7 +99,7 @@ export function readKeywords(
     else read[keyword] = value;
   }
   const present = Object.keys(read);
-  for (const keyword of alone) {
+  for (const keyword of exclusive) {
     const beside = present.find((other) => other !== keyword);
     if (keyword in read && beside !== undefined)
       refuse(at, `has ${JSON.stringify(beside)} beside "${keyword}"; put it into each of its schemas`);

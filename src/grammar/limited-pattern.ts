@@ -1,4 +1,4 @@
-/** Strings that have a pattern and a limit of length: the automaton of the pattern, and a count beside it. */
+/** Strings with a pattern and a limit of length: the automaton of the pattern together with a counter. */
 import type { Effort, State } from './automaton.ts';
 import { type CharacterRange, characters, intersection, without } from './characters.ts';
 import { choice, Deferred, type Expression, sequence } from './expression.ts';
@@ -13,15 +13,15 @@ interface Place {
 
 interface Move {
   character: Expression;
-  /** How much it counts: a backslash and what follows it are one character. */
+  /** Characters that it counts: an escape such as \n is one character. */
   count: 0 | 1;
   to: number;
 }
 
 /**
- * The texts of the automaton that have `least` to `most` characters, with `end` behind each.
+ * The texts of the automaton with `least` to `most` characters, each followed by `end`.
  * @param states for the insides of JSON strings.
- * @returns a reason when it cannot be done.
+ * @returns the reason when it cannot be done
  */
 export function limitedAutomaton(
   states: readonly State[],
@@ -32,9 +32,9 @@ export function limitedAutomaton(
 ): Expression | string {
   const places = placesOf(states);
   if (places === null) return 'limits the length of a string whose pattern has control characters';
-  // More than the fewest and once through all places is as good as no limit.
+  // Beyond the minimum plus the number of places, a limit has no effect.
   const longest = most === Number.POSITIVE_INFINITY ? least + places.length : most;
-  // One of its steps takes about a sixteenth of what one of the construction takes.
+  // A step here costs about a sixteenth of a step of the construction.
   effort.steps -= (longest * places.reduce((sum, { moves }) => sum + 1 + moves.length, 0)) / 16;
   if (effort.steps < 0) return 'limits the length of a string with a pattern beyond what can be worked out';
   const ends = lengthsOf(places, longest);
@@ -64,7 +64,7 @@ export function limitedAutomaton(
   return rest(0, least, most);
 }
 
-/** Each state twice: at 2 s, and at 2 s + 1 behind a backslash. Null where a character is written as \u and its code. */
+/** Two places for each state s: 2 s, and 2 s + 1 after a backslash. Null when the automaton has \u escapes. */
 function placesOf(states: readonly State[]): Place[] | null {
   const places = states.flatMap(({ accepts, moves }): Place[] => {
     const plain = moves.flatMap(({ ranges, to }): Move[] => {
@@ -92,10 +92,10 @@ function placesOf(states: readonly State[]): Place[] | null {
   return hasCodes ? null : places;
 }
 
-/** For each count up to `longest` and each place: 1 where a text that has so many more characters can end. */
+/** For each count up to `longest` and each place: 1 when a text can end after exactly so many more characters. */
 function lengthsOf(places: readonly Place[], longest: number): Uint8Array {
   const ends = new Uint8Array((longest + 1) * places.length);
-  // Behind a backslash first: what counts nothing leads there.
+  // Places after a backslash first: transitions that count nothing lead there.
   const order = places.map((_, i) => i).sort((a, b) => (b % 2) - (a % 2));
   for (let count = 0; count <= longest; count++) {
     for (const place of order) {

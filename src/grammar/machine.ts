@@ -1,17 +1,17 @@
 /**
- * Follows a grammar byte by byte. What is still to be written is a stack of expressions; where a text can be read in
- * several ways, there are several. A `State` is such a set of stacks, and leads by each byte to another or to none; both
- * are made when they are first met and kept, so that going on mostly is one look into a table. Nothing is compiled.
+ * A pushdown machine that reads a text byte by byte. The rest of the text is a stack of expressions; an ambiguous beginning
+ * has several stacks. A `State` is a set of stacks. States and transitions are made when they are first reached and kept,
+ * so a step is usually one table lookup. Nothing is compiled ahead.
  */
 import type { Expression } from './expression.ts';
 
-/** An expression, from its part `at` on, and what comes behind it. */
+/** A stack: an expression from its part `at` on, and the stack below it. */
 interface Frame {
   readonly id: number;
   readonly expression: Expression | null;
   readonly at: number;
   readonly below: Frame | null;
-  /** Frames on top of this one, by their expressions and parts: equal stacks are one. */
+  /** Frames on top of this one, by expression and part, so that equal stacks are the same object. */
   above: Map<Expression, Frame[]> | null;
   /** Of `above`. */
   generation: number;
@@ -24,30 +24,30 @@ interface Edge {
 }
 
 export interface State {
-  /** The text may end here. */
+  /** Whether the text may end here. */
   readonly accepts: boolean;
   readonly edges: readonly Edge[];
   readonly frames: readonly Frame[];
-  /** What each byte leads to; null is nowhere, undefined is not known yet. */
+  /** The next state for each byte: null when the byte may not come, undefined when it is not known yet. */
   readonly next: (State | null | undefined)[];
-  /** One bit for each token that may come, the lowest first; kept by who worked it out. */
+  /** One bit for each token, the lowest first: 1 when it may come. Filled by `GrammarMasks`. */
   mask?: Int32Array;
 }
 
-/** Ways to read a text that are followed. Of more, those found first: a grammar may become narrower, never wider. */
+/** Limit of parallel stacks. Further ones are dropped: the grammar becomes narrower, never wider. */
 const mostWays = 256;
-/** Parts of states that are kept, about 100 bytes each; then all are forgotten but those in use. */
+/** Limit of the cached parts of states, about 100 bytes each. Beyond it the cache is cleared; states in use stay. */
 const mostParts = 200_000;
-/** Of each state: its table, and often a mask. */
+/** Cost of one state: its table, and often a mask. */
 const partsOfTable = 100;
-/** How much of a stack is looked at to find a simpler one. */
+/** Depth to which a stack is simplified. */
 const deepest = 64;
 
 export class Machine {
   readonly #grammar: Expression;
   readonly #bottom: Frame;
   readonly #states = new Map<string, State>();
-  /** Not kept when all are forgotten: it leads to all. */
+  /** Cleared with the cache, because all states can be reached from it. */
   #start: State | null = null;
   #frames = 0;
   #generation = 0;
@@ -66,25 +66,25 @@ export class Machine {
     return this.#start;
   }
 
-  /** What was done so far, in steps of some tens of nanoseconds. */
+  /** Work so far, in steps of some tens of nanoseconds. */
   get work(): number {
     return this.#work;
   }
 
-  /** What the state becomes by one more byte; null when it may not come. */
+  /** The state after one more byte; null when that byte may not come. */
   step(state: State, byte: number): State | null {
     const known = state.next[byte];
     return known === undefined ? this.#stepAnew(state, byte) : known;
   }
 
-  /** Whether a text is a whole text of the grammar. */
+  /** Whether the grammar accepts the text. */
   accepts(text: Uint8Array): boolean {
     let state: State | null = this.start;
     for (const byte of text) state = state && this.step(state, byte);
     return state?.accepts ?? false;
   }
 
-  /** A state that allows the same `bytes` bytes, as the limits that are further away are left out. */
+  /** A simpler state that accepts the same next `bytes` bytes: limits that are further away are left out. */
   near(state: State, bytes: number): State {
     return this.#state(state.frames.map((frame) => this.#nearFrame(frame, bytes))) ?? state;
   }
@@ -126,7 +126,7 @@ export class Machine {
     return state;
   }
 
-  /** What can come next: the expressions on top, taken apart until each begins with a byte. */
+  /** Expands the expressions on top until each begins with a byte. */
   #open(frames: readonly Frame[]): Pick<State, 'accepts' | 'edges'> {
     const edges: Edge[] = [];
     let accepts = false;
@@ -164,7 +164,7 @@ export class Machine {
     return { accepts, edges };
   }
 
-  /** What is last leaves nothing behind it on the stack: what goes on into itself does not grow. */
+  /** The last part of a sequence leaves no frame, so that tail recursion does not grow the stack. */
   #rest(parts: readonly Expression[], at: number, whole: Expression, below: Frame): Frame {
     const part = parts[at];
     if (part === undefined) return below;

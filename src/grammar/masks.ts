@@ -5,12 +5,12 @@ import { Machine, type State } from './machine.ts';
 import type { TokenMask } from './token-mask.ts';
 import { type TokenTrie, tokenTrie, type Vocabulary } from './token-trie.ts';
 
-/** Makes masks for the vocabulary of one model, which is looked at when the first is asked for. */
+/** Makes masks for the vocabulary of one model. The trie of the vocabulary is built for the first mask. */
 export class GrammarMasks {
   readonly #vocabulary: Vocabulary;
   readonly #vocabSize: number;
   readonly #eosIds: readonly number[];
-  /** What was found out about a grammar lives as long as it does. */
+  /** A grammar's machine, with its states and masks, lives as long as the grammar. */
   readonly #machines = new WeakMap<Expression, Machine>();
   #trie: Promise<TokenTrie> | null = null;
 
@@ -23,7 +23,7 @@ export class GrammarMasks {
 
   /**
    * A mask that holds one answer to `grammar`.
-   * @param begun what the answer begins with, before the first token
+   * @param begun text that the answer begins with, before the first token
    * @throws CogVLM2Error `invalid_json_schema` when no answer is possible, `invalid_value` when none begins so; the
    * signal's reason.
    */
@@ -97,7 +97,7 @@ class GrammarMask implements TokenMask {
     if (state.mask === undefined) {
       const bits = new Int32Array(this.#words);
       for (const _ of walk(this.#machine, state, this.#trie, bits)) {
-        // Others have their turn; and who has left needs no mask.
+        // Lets other work run. An aborted request needs no mask.
         await new Promise(setImmediate);
         signal?.throwIfAborted();
       }
@@ -126,10 +126,10 @@ class GrammarMask implements TokenMask {
   }
 }
 
-/** Work between two looks at what else there is to do: some milliseconds. */
+/** Work between two turns of the event loop: some milliseconds. */
 const atOnce = 100_000;
 
-/** Sets the bits of the tokens that may come; yields in between. */
+/** Sets the bits of the tokens that may come; yields between slices. */
 function* walk(
   machine: Machine,
   start: State,
@@ -143,7 +143,7 @@ function* walk(
   while (node < size) {
     const at = depth[node]!;
     const state = machine.step(path[at]!, byte[node]!);
-    // To make a state takes much more than to go to one that is there.
+    // Making a state costs much more than reaching an existing one.
     if (++work + 20 * (machine.work - worked) > atOnce) {
       [work, worked] = [0, machine.work];
       yield;

@@ -1,20 +1,20 @@
 /**
- * Numbers that bounds and multipleOf limit, exactly, as decimals: a digit may come where some number that begins so is
- * right. Nothing is made ahead: what may follow is worked out when a text gets there, and what leaves the same is one.
+ * Numbers with bounds and multipleOf, exactly, as decimals. A digit may come when some allowed number begins with the
+ * digits so far. States are made when a text reaches them; prefixes with the same continuations share a state.
  *
- * They have at most 15 digits in all, and no exponent. So different ones are different doubles, in the same order, and
- * what is right for the decimals is right for those who compare doubles.
+ * Numbers have at most 15 digits and no exponent. So different decimals are different doubles in the same order, and a
+ * comparison of doubles gives the same result.
  */
 import { type Effort, type Language, text } from './automaton.ts';
 import { choice, Deferred, type Expression, literal, nothing, sequence } from './expression.ts';
 import { refuse, type Schema } from './keywords.ts';
 
 const mostDigits = 15;
-/** By their exponents; all are exact. */
+/** Powers of ten by exponent; all are exact. */
 const powers = Array.from({ length: mostDigits + 1 }, (_, exponent) => Number(`1e${exponent}`));
 const zero = 0x30;
 
-/** What a state takes that may be made later, in the steps of an `Effort`. */
+/** Cost of a state that is made later, in steps of an `Effort`. */
 const stepsPerState = 5;
 
 const digit: Language = { one: [[zero, zero + 9]] };
@@ -22,7 +22,7 @@ const upTo = (of: Language, most: number, least = 1): Language => ({ of, least, 
 const optional = (of: Language): Language => ({ of, least: 0, most: 1 });
 const minus = text('-');
 
-/** Numbers without limits, as people write them, and with an exponent. */
+/** Numbers without limits, with or without an exponent. */
 export const anyNumber: Language = {
   sequence: [
     optional(minus),
@@ -38,13 +38,13 @@ export const anyNumber: Language = {
   ],
 };
 
-/** @throws CogVLM2Error `invalid_json_schema` for limits that leave no number, and for those that take too much. */
+/** @throws CogVLM2Error `invalid_json_schema` for limits that allow no number or exceed the budget. */
 export function limitedNumber(schema: Schema, isInteger: boolean, at: string, effort: Effort): Expression {
   const { multipleOf, minimum = Number.NEGATIVE_INFINITY, maximum = Number.POSITIVE_INFINITY } = schema;
   const { exclusiveMinimum = Number.NEGATIVE_INFINITY, exclusiveMaximum = Number.POSITIVE_INFINITY } = schema;
   const step = multipleOf === undefined && !isInteger ? finest : decimalOf(multipleOf ?? 1);
   const decimals = isInteger ? 0 : Math.min(step.decimals, mostDigits - 1);
-  // Minus the floor of what is negative is the ceiling.
+  // The ceiling, as minus the floor of the negative.
   const sizes = (fewest: number, least: number, above: number, most: number, below: number) => {
     const scales = Array.from({ length: decimals + 1 }, (_, decimals) => ({
       least: Math.max(fewest, -floorAt(-least, decimals), floorAt(above, decimals) + 1),
@@ -80,10 +80,10 @@ interface Decimal {
   decimals: number;
 }
 
-/** All numbers of `mostDigits` are multiples of it, as one digit at least stands before the point. */
+/** All numbers of `mostDigits` digits are multiples of this, because at least one digit precedes the point. */
 const finest: Decimal = { count: 1n, decimals: mostDigits - 1 };
 
-/** What is right of the numbers that have so many decimals, in units of the last one. */
+/** The allowed numbers with a given number of decimals, in units of the last decimal. */
 interface Scale {
   least: number;
   most: number;
@@ -91,17 +91,17 @@ interface Scale {
 }
 
 interface Prefix {
-  /** Its digits as one number. */
+  /** All digits as one integer. */
   value: number;
-  /** How many stand before the point. */
+  /** Digits before the point. */
   whole: number;
-  /** How many behind it; null where there is no point yet. */
+  /** Digits after the point; null before the point. */
   decimals: number | null;
 }
 
 /** Numbers without their sign. */
 class Sizes {
-  /** What is written; null when no number is right. */
+  /** The expression; null when no number is allowed. */
   readonly start: Expression | null;
   /** By the number of decimals. */
   readonly #scales: readonly Scale[];
@@ -112,7 +112,7 @@ class Sizes {
     this.start = this.#behind({ value: 0, whole: 0, decimals: null });
   }
 
-  /** At most so many are made, but for those that a bound begins with. */
+  /** Limit of states, without those on the digits of a bound. */
   get states(): number {
     if (this.start === null) return 0;
     const widest = String(this.#scales[0]!.most).length;
@@ -125,17 +125,17 @@ class Sizes {
     });
   }
 
-  /** What may follow; null when no number begins so. It is one and the same for prefixes that leave the same to come. */
+  /** What may follow a prefix; null when no number begins with it. Prefixes with the same continuations share one expression. */
   #behind(prefix: Prefix): Expression | null {
     const { value, whole, decimals } = prefix;
     const isWhole = decimals !== null || (value === 0 && whole === 1);
     const longest = isWhole ? whole : mostDigits;
     let isPossible = false;
-    // Zero goes on unlike the others, and what a bound begins with unlike what is within it.
+    // Zero, and prefixes of a bound, have continuations of their own.
     let isOwn = value === 0;
     let within = '';
     for (let length = Math.max(1, whole); length <= longest; length++) {
-      // Numbers with fewer decimals are among those with the most: they end in zeros.
+      // Numbers with fewer decimals are those with the most that end in zeros.
       const most = this.#mostDecimals(length);
       const scale = this.#scales[most]!;
       const power = powers[length - whole + most - (decimals ?? 0)]!;
@@ -197,7 +197,7 @@ function sum<T>(parts: readonly T[], of: (part: T, index: number) => number): nu
   return parts.reduce((total, part, i) => total + of(part, i), 0);
 }
 
-/** The decimal that the double is written as, which is what a schema says. */
+/** The shortest decimal of a double, which is the number in the schema. */
 function decimalOf(double: number): Decimal {
   const [mantissa, exponent = '0'] = String(double).split('e');
   const [whole, fraction = ''] = mantissa!.split('.');
@@ -214,7 +214,7 @@ function floorAt(bound: number, decimals: number): number {
   return Number(count / unit) - (count % unit < 0n ? 1 : 0);
 }
 
-/** Of how many 10^-decimals those are multiples that are multiples of the step. */
+/** The step in units of 10^-decimals. */
 function stepAt({ count, decimals: most }: Decimal, decimals: number): number {
   let step = count;
   for (let i = decimals; i < most; i++) step /= (step % 2n === 0n ? 2n : 1n) * (step % 5n === 0n ? 5n : 1n);

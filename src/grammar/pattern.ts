@@ -6,17 +6,17 @@
 import { type Language, text } from './automaton.ts';
 import { type CharacterRange, intersection, plainCharacters, textCharacters, without } from './characters.ts';
 
-/** Of the automaton of a pattern. */
+/** Limit of states of a pattern's automaton. */
 export const mostStates = 400;
 
-/** Characters of a pattern. */
+/** Limit of characters of a pattern. */
 const longestPattern = 500;
 
 /** How a pattern applies to the text of an answer. */
 interface PatternForm {
   /** What "." and negated classes stand for. */
   readonly characters: readonly CharacterRange[];
-  /** Characters that a class may hold and that are written with a backslash and a letter. */
+  /** Characters of a class that are written with a backslash and a letter. */
   readonly escaped: string;
   /** One character as it is written. */
   write(character: string): Language;
@@ -78,7 +78,7 @@ const time = String.raw`${clock}:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-]${clock})`;
 const host = String.raw`(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}`;
 const urlPart = '(?:[!$&-;=@-Z_a-z~]|%[0-9A-Fa-f]{2})*';
 
-/** What can be enforced of "format", as RFC 3339 and the like have it; of addresses those that people write. */
+/** Values of "format" that are enforced: RFC 3339 for dates and times; common forms of addresses. */
 export const formatPatterns: ReadonlyMap<string, string> = new Map([
   ['date', `^${date}$`],
   ['time', `^${time}$`],
@@ -123,7 +123,7 @@ class PatternParser {
     return { choice: choices };
   }
 
-  /** On the outside a pattern may begin and end anywhere, unless it is anchored. */
+  /** At the top level, an unanchored pattern may match anywhere in the text. */
   #sequence(outermost: boolean): Language {
     const parts: Language[] = [];
     const isOpen = outermost && !this.#form.matchesWhole;
@@ -212,7 +212,7 @@ class PatternParser {
     return this.#take('b') ? '\b' : this.#escape();
   }
 
-  /** What stands behind a backslash: one character, or a class of them. */
+  /** The part after a backslash: one character, or a class. */
   #escape(): string | readonly CharacterRange[] {
     const code = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))/.exec(this.#source.slice(this.#next));
     if (code !== null) {

@@ -1,6 +1,6 @@
 import { isSchemaObject, refuse } from './keywords.ts';
 
-/** What a JSON pointer within the schema leads to, through references that are nothing but references. */
+/** The target of a JSON pointer within the schema. References to references are followed. */
 export function resolve(root: unknown, reference: string, at: string): unknown {
   const passed = new Set<string>();
   let pointer = reference;

@@ -1,11 +1,10 @@
-/** Numbers between two bounds, in whatever base, as rows of what may stand at each place. */
+/** Numbers between two bounds, in any base, as rows of digit ranges. */
 
-/** What may stand at one place: inclusive. */
+/** The digits at one place, inclusive. */
 export type Place = readonly [least: number, most: number];
 
 /**
- * All numbers from `from` to `to`, two numbers of equally many places: each row gives the places' limits, which are
- * independent of each other within a row.
+ * All numbers from `from` to `to`, which have equally many digits. Within a row, the digits are independent of each other.
  * @param least and `most`: limits of every place but the first.
  */
 export function rowsBetween(

@@ -1,4 +1,4 @@
-/** Strings of JSON, any and of limited length. */
+/** JSON strings, of any or of limited length. */
 import { astralCharacters, characters, plainCharacters } from './characters.ts';
 import { choice, counting, type Expression, literal, oneOf, sequence } from './expression.ts';
 
@@ -7,20 +7,20 @@ const hexDigit = characters([
   [0x41, 0x46],
   [0x61, 0x66],
 ]);
-/** Not D800 to DFFF, which are halves of pairs. */
+/** Without D800 to DFFF, which are surrogates. */
 const code = choice(
   sequence(oneOf([...'0123456789abcefABCEF']), hexDigit, hexDigit, hexDigit),
   sequence(oneOf(['d', 'D']), oneOf([...'01234567']), hexDigit, hexDigit),
 );
 const escaped = sequence(literal('\\'), choice(oneOf([...'"\\/bfnrt']), sequence(literal('u'), code)));
-/** One character that is one UTF-16 unit, and one that is two. */
+/** A character of one UTF-16 unit, and a character of two. */
 const unit = choice(characters(plainCharacters), escaped);
 const pair = characters([astralCharacters]);
 const quote = literal('"');
 
 /**
- * A string of `least` to `most` characters. JSON Schema counts characters, but JavaScript, and so zod, UTF-16 units: the
- * fewest are counted as the first and the most as the second, so that both are right.
+ * A string of `least` to `most` characters. JSON Schema counts characters; JavaScript and zod count UTF-16 units. The
+ * minimum is counted in characters and the maximum in UTF-16 units, so the answer is valid for both.
  */
 export function limitedString(least: number, most: number): Expression {
   const rest: (least: number, most: number) => Expression = counting((least, most) => {

@@ -1,14 +1,14 @@
 /**
- * The tokens of a vocabulary by their bytes: a tree, each node with the byte that leads to it, written down parents before
- * children. So a walk over it is a walk over arrays, and what follows a byte that may not come is passed over at once.
+ * The tokens of a vocabulary as a trie of bytes in flat arrays, in depth-first order. When a byte may not come, a walk skips
+ * the whole subtree.
  */
 
-/** What is needed of a vocabulary. */
+/** The part of a tokenizer that masks need. */
 export interface Vocabulary {
   /** Highest id + 1. */
   readonly vocabSize: number;
   bytesOf(id: number): Uint8Array;
-  /** Special tokens are in no text. */
+  /** Special tokens never occur in a text. */
   isSpecial(id: number): boolean;
 }
 
@@ -17,20 +17,20 @@ export interface TokenTrie {
   readonly byte: Uint8Array;
   /** 0 for the first bytes of tokens. */
   readonly depth: Uint16Array;
-  /** The node behind all that are below this one. */
+  /** The next node that is not below this one. */
   readonly end: Int32Array;
   /** The token that ends here, or -1. */
   readonly token: Int32Array;
-  /** Further tokens of the same bytes as a token. */
+  /** Further tokens with the same bytes as a token. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
   /** Bytes of the longest token. */
   readonly longest: number;
 }
 
-/** Tokens between two looks at what else there is to do. */
+/** Tokens between two turns of the event loop. */
 const atOnce = 1_000;
 
-/** Special tokens are in no text. Others of the process have their turn while it is made. */
+/** Builds the trie in slices, between which other work goes on. Special tokens are left out. */
 export async function tokenTrie(vocabulary: Vocabulary): Promise<TokenTrie> {
   const groups = new Map<number, [bytes: Uint8Array, id: number][]>();
   let sizeBytes = 0;

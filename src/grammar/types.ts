@@ -1,6 +1,6 @@
 import { isSchemaObject, type Schema } from './keywords.ts';
 
-/** What a schema without `type` is about, by the keywords that it has. */
+/** The types of a schema; without `type`, derived from its keywords. Null when they say nothing. */
 export function typesOf(schema: Schema): readonly string[] | null {
   if (schema.type !== undefined) return [schema.type].flat();
   const has = (...keywords: (keyof Schema)[]) => keywords.some((keyword) => schema[keyword] !== undefined);
@@ -24,7 +24,7 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-/** Whether no value fits both: their types differ, their values, or a property that both have. */
+/** Whether no value matches both schemas: by their types, their values, or a property that both require. */
 export function disjoint(a: Schema, b: Schema): boolean {
   const [types, others] = [kindsOf(a), kindsOf(b)];
   if (types === null || others === null) return false;
@@ -43,7 +43,7 @@ export function disjoint(a: Schema, b: Schema): boolean {
   });
 }
 
-/** As `typesOf`, but a whole number is a number, and of `const` and `enum` the types of the values. */
+/** Like `typesOf`, with integer as number, and with the types of the values of `const` and `enum`. */
 function kindsOf(schema: Schema): string[] | null {
   const values = schema.const !== undefined ? [schema.const] : schema.enum;
   const types = schema.type === undefined && values !== undefined ? values.map(typeOf) : typesOf(schema);

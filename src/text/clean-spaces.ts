@@ -1,7 +1,7 @@
 /**
- * The reference detokenizer's `clean_up_tokenization_spaces`: ten literal replacements, one after the other. The order is
- * part of the result (" ' ." loses the space before the full stop first, so the quote keeps its own), which is why the
- * streaming form is ten small stages in a row and not one pattern.
+ * The reference detokenizer's `clean_up_tokenization_spaces`: ten literal replacements in sequence. The order matters:
+ * " ' ." loses the space before the full stop first, so the quote keeps its space. So the streaming form has ten stages and
+ * not one pattern.
  *
  * Source: transformers, PreTrainedTokenizerBase.clean_up_tokenization. The published tokenizers switch it on.
  */
@@ -25,11 +25,11 @@ export function cleanSpaces(text: string): string {
   return RULES.reduce((cleaned, [from, to]) => cleaned.replaceAll(from, to), text);
 }
 
-/** The same for text that arrives in pieces: all that `push` and `flush` give, joined, is `cleanSpaces` of all pushed. */
+/** The same for text in pieces: the joined results of `push` and `flush` are `cleanSpaces` of the joined input. */
 export class SpaceCleaner {
   readonly #stages = RULES.map(([from, to]) => new StreamingReplace(from, to));
 
-  /** What is final now. A trailing space, for one, waits: a full stop may follow. */
+  /** The text that is final now. A trailing space is held back, because a full stop may follow. */
   push(text: string): string {
     return this.#stages.reduce((piece, stage) => (piece === '' ? '' : stage.push(piece)), text);
   }
@@ -53,7 +53,7 @@ class StreamingReplace {
 
   push(text: string): string {
     const parts = (this.#held + text).split(this.#from);
-    // Only what follows the last match can still begin another one.
+    // Only the text after the last match can begin another match.
     const tail = parts.pop()!;
     const kept = tail.length - heldBack(tail, this.#from);
     this.#held = tail.slice(kept);

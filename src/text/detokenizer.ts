@@ -1,7 +1,7 @@
 /**
- * Ids to text while they are generated. All that `push` and `flush` give, joined, is `tokenizer.decode` of all the ids:
- * a character whose bytes are spread over several tokens appears when it is whole, and a space that the reference's
- * clean-up might remove waits for what follows. Each token costs its own bytes and no more.
+ * Ids to text while they are generated. The joined results of `push` and `flush` are `tokenizer.decode` of all ids. A
+ * character whose bytes are in several tokens is given when it is complete. A space that the reference's clean-up may remove
+ * is held back. The cost of a token does not depend on the length of the text.
  */
 import { SpaceCleaner } from './clean-spaces.ts';
 import type { DecodeOptions, Tokenizer } from './tokenizer.ts';
@@ -10,7 +10,7 @@ export class Detokenizer {
   readonly #tokenizer: Pick<Tokenizer, 'bytesOf' | 'isSpecial'>;
   readonly #keepSpecial: boolean;
   readonly #cleaner: SpaceCleaner | null;
-  // ignoreBOM: U+FEFF is a character like any other here, not a mark to swallow.
+  // ignoreBOM: U+FEFF is an ordinary character here and is kept.
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
   constructor(

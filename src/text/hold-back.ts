@@ -1,6 +1,6 @@
 /**
- * How many characters at the end of `text` could be the start of `pattern`: the longest ending of `text` that begins
- * `pattern` and is not all of it. Those must wait for what comes next.
+ * How many characters at the end of `text` may be the start of `pattern`: the length of the longest proper prefix of
+ * `pattern` that `text` ends with. These are held back until the next characters decide.
  */
 export function heldBack(text: string, pattern: string): number {
   for (let length = Math.min(text.length, pattern.length - 1); length > 0; length--) {

@@ -31,8 +31,8 @@ export function positionsOf(tokenTypes: Uint8Array): Int32Array {
 }
 
 /**
- * [length] 1 for the vision expert: an image token that another one follows. So boi and the patches have it, and eoi has the
- * language expert.
+ * [length] 1 for rows of the vision expert: image tokens that another image token follows. These are boi and the patches; eoi
+ * uses the language expert.
  */
 export function visionExpertRows(tokenTypes: Uint8Array): Uint8Array {
   return tokenTypes.map((type, i) => (type === VISION_TOKEN && tokenTypes[i + 1] === VISION_TOKEN ? 1 : 0));

@@ -1,6 +1,6 @@
 /**
- * A question, the turns before it and perhaps a picture, as the ids, types and positions that the model reads. The
- * templates are those of the published code (`_history_to_prompt`); the Llama-3 chat template is never used.
+ * A question, earlier turns and an image as the ids, types and positions that the model reads. The templates are those of
+ * the published code (`_history_to_prompt`); the Llama-3 chat template is never used.
  */
 import { CogVLM2Error } from '../errors.ts';
 import { positionsOf, type Span, VISION_TOKEN } from './positions.ts';
@@ -20,7 +20,7 @@ export interface PromptInput {
   readonly query: string;
   /** Oldest first. */
   readonly history?: readonly Turn[];
-  /** What the answer begins with; the model goes on from there. */
+  /** What the answer begins with; the model continues from there. */
   readonly answerStart?: string;
   /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;
@@ -37,7 +37,7 @@ export interface Prompt {
   readonly positions: Int32Array;
   /** Rows of all image tokens, boi to eoi; null without an image. */
   readonly image: Span | null;
-  /** What was encoded after the image. */
+  /** The text after the image. */
   readonly text: string;
 }
 
@@ -74,12 +74,12 @@ export function promptText(
 }
 
 /**
- * ids = [bos, image tokens, text]: the picture stands right after bos, whatever turn it came in.
+ * ids = [bos, image tokens, text]: the image comes right after bos, in whichever turn it was given.
  * @throws CogVLM2Error invalid_value
  */
 export function buildPrompt(tokenizer: { encode(text: string): number[] }, input: PromptInput): Prompt {
   const { template, query, history, answerStart, imageTokenCount, bosId, padId } = input;
-  // Fewer than boi, one patch and eoi is no picture.
+  // At least boi, one patch and eoi.
   if (imageTokenCount !== 0 && !(Number.isInteger(imageTokenCount) && imageTokenCount >= 3)) {
     throw new CogVLM2Error(
       'invalid_value',

@@ -1,9 +1,9 @@
 /**
- * Ends a stream of text at the first stop string, never showing a part of one: characters that may begin a stop string
- * wait until the next ones decide.
+ * Ends a stream of text at the first stop string and never shows a part of one: characters that may begin a stop string are
+ * held back until the next characters decide.
  *
  * The first stop string is the one that is complete first, read character by character (of two that end together, the
- * longer one), so the result does not depend on how the text was cut into pieces.
+ * longer one), so the result does not depend on how the text is split into pieces.
  */
 import { CogVLM2Error } from '../errors.ts';
 import { heldBack } from './hold-back.ts';
@@ -51,7 +51,7 @@ export class StopStrings {
     return { text: buffer.slice(0, buffer.length - waiting), stopped: false };
   }
 
-  /** The end of the text: what was held back was no stop string after all. */
+  /** The end of the text. @returns the text that was held back */
   flush(): string {
     const held = this.#held;
     this.#held = '';

@@ -55,7 +55,7 @@ export class Tokenizer {
     });
   }
 
-  /** The ids of `text`: no special tokens are added, and none can come out of it. */
+  /** The ids of `text`. No special tokens are added, and the text cannot contain one. */
   encode(text: string): number[] {
     if (text === '') return [];
     try {
@@ -65,7 +65,7 @@ export class Tokenizer {
     }
   }
 
-  /** The text of `ids`. Ids without a token give nothing, and bytes that are not UTF-8 give U+FFFD, as in the reference. */
+  /** The text of `ids`. Ids without a token are skipped; bytes that are not UTF-8 become U+FFFD, as in the reference. */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let text = '';
@@ -77,7 +77,7 @@ export class Tokenizer {
     return (options.cleanSpaces ?? this.cleansSpaces) ? cleanSpaces(text) : text;
   }
 
-  /** The bytes that one id stands for: often not whole characters. None for an id without a token. */
+  /** The bytes of one id, often not whole characters. Empty for an id without a token. */
   bytesOf(id: number): Uint8Array {
     const token = this.#tokens[id];
     if (token === undefined) return NO_BYTES;
@@ -114,7 +114,7 @@ interface TokenizerJson {
 
 function encoderOf(json: TokenizerJson): BpeTokenizer {
   try {
-    // No special tokens are added, so there is nothing for a post-processor to do.
+    // No special tokens are added, so no post-processor is needed.
     return new BpeTokenizer({ normalizer: null, pre_tokenizer: null, ...json, post_processor: null }, {});
   } catch (error) {
     throw unusable(error);

@@ -1,6 +1,6 @@
 /**
- * The engine's process. It holds the model and nothing of the network, so that what can crash (native code, a full
- * memory) takes no connection with it. It ends with its parent, and leaves signals to it.
+ * The engine's process. It has the model and no network connections, so a crash of native code or a lack of memory breaks
+ * no connection. It ends with its parent, and ignores signals that the parent handles.
  */
 import { hostEngine } from './host.ts';
 import type { FromEngine, ToEngine } from './protocol.ts';
@@ -8,7 +8,7 @@ import type { FromEngine, ToEngine } from './protocol.ts';
 process.title = 'cogvlm2 engine';
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
-// At once: a graph may be running in native code, which an orderly exit would wait for.
+// SIGKILL: an orderly exit would wait for the graph that runs in native code.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 hostEngine(

@@ -1,4 +1,4 @@
-/** The engine as the server knows it: started, watched, and started again when its process ends. */
+/** The engine as the server sees it: it starts the process, watches it, and starts it again when it ends. */
 
 import { CogVLM2Error } from '../../errors.ts';
 import { AnswerStream, type Emit } from '../../generate/answer-stream.ts';
@@ -16,7 +16,7 @@ export interface EngineWatcher {
   onRestart?(): void;
 }
 
-/** How long a process must have answered until a crash counts as the first again. */
+/** A crash after this time counts as the first one again. */
 const STABLE_MS = 60_000;
 
 /** How long a request without any text waits for an engine that is started again. */
@@ -31,7 +31,7 @@ export class Engine {
   #info: ModelInfo | undefined;
   #loaded = 0;
   #restarts = 0;
-  /** Requests that wait for an engine that is started again; null is told when there will be none. */
+  /** Requests that wait for a restarted engine. They are called with null when there will be none. */
   readonly #waiting = new Set<(link: EngineLink | null) => void>();
   #crashesInARow = 0;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -101,7 +101,7 @@ export class Engine {
     }
   }
 
-  /** What the engine says of itself; null while there is none to ask. */
+  /** The engine's own numbers; null while there is no engine. */
   async stats(): Promise<EngineStats | null> {
     return (await this.#link?.call('stats').catch(() => null)) ?? null;
   }

@@ -1,4 +1,4 @@
-/** The engine's side of the line: one model, and the answers that are being made with it. */
+/** The engine's side of the channel: one model, and the answers that it is making. */
 import { CogVLM2Error } from '../../errors.ts';
 import type { LoadOptions, SequenceState } from '../../index.ts';
 import type {

@@ -1,4 +1,4 @@
-/** The server's side of the line, for one life of the engine's process. */
+/** The server's side of the channel to one engine process. */
 
 import { CogVLM2Error } from '../../errors.ts';
 import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
@@ -56,14 +56,14 @@ export class EngineLink {
       (resolve, reject) => ({
         onState: () => {},
         onEvent: () => {},
-        // The one place where a value off the line gets its type back: by the name that was called.
+        // The only place where a received value gets its type back: by the name of the call.
         onValue: (value) => resolve(value as ReturnType<EngineCalls[K]>),
         onFailure: reject,
       }),
     );
   }
 
-  /** Ends everything that waits for the engine. */
+  /** Fails everything that waits for the engine. */
   close(error: Error): void {
     for (const pending of [...this.#pending.values()]) pending.onFailure(error);
   }

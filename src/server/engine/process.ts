@@ -1,4 +1,4 @@
-/** Starting the engine's process, seen as one end of a line. */
+/** Starts the engine's process and gives its end of the channel. */
 import { fork } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,14 +16,14 @@ const REASONS: Partial<Record<NodeJS.Signals, string>> = {
 };
 
 export function startEngineProcess(): EngineProcess {
-  // .ts beside the sources, .js beside what is built of them.
+  // .ts when run from the sources, .js when built.
   const file = fileURLToPath(new URL(`./child${path.extname(import.meta.url)}`, import.meta.url));
   const child = fork(file, [], {
     serialization: 'advanced',
-    // What native code prints must not mix with our standard output.
+    // Output of native code goes to standard error.
     stdio: ['ignore', 2, 2, 'ipc'],
   });
-  // A line that breaks while something is sent on it: `exit` tells the reason.
+  // The channel broke during a send. The event `exit` has the reason.
   child.on('error', () => {});
   return {
     send(message) {

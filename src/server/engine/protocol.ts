@@ -1,6 +1,6 @@
 /**
- * What the server and the engine's process say to each other. Messages go by structured clone: a picture's bytes stay
- * bytes. Every request has an id; what belongs to it carries the same.
+ * The messages between the server and the engine's process. They are sent by structured clone, so image bytes stay bytes.
+ * Each request has an id, and all messages about it carry that id.
  */
 import type {
   AnswerEvent,
@@ -19,14 +19,14 @@ import type {
 export type EngineLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal'>;
 
 export interface AskRequest {
-  /** The encoded file, or no picture. */
+  /** The image file, or null. */
   image: Uint8Array | null;
   question: string;
   history: readonly Turn[];
   options: Omit<GenerateOptions, 'signal' | 'onState' | 'history'>;
 }
 
-/** What can be asked of the engine besides answers: one value for one call. */
+/** Calls besides answers, with one value each. */
 export interface EngineCalls {
   check(hasImage: boolean, prompt: Omit<AskRequest, 'image'>): PromptSize;
   tokenize(text: string): number[];
@@ -47,7 +47,7 @@ export type ToEngine =
   | { type: 'call'; id: number; name: keyof EngineCalls; args: unknown[] };
 
 export interface Failure {
-  /** Undefined for what is no CogVLM2Error. */
+  /** Undefined for other errors than CogVLM2Error. */
   code: ErrorCode | undefined;
   message: string;
   details: Readonly<Record<string, number>>;
@@ -63,9 +63,9 @@ export type FromEngine =
   | { type: 'value'; id: number; value: unknown }
   | { type: 'failed'; id: number; failure: Failure };
 
-/** One end of the line between the two. */
+/** One end of the channel. */
 export interface Port<Out, In> {
-  /** Nothing happens when the other end is gone: `onClose` tells that. */
+  /** Does nothing when the other end is gone; `onClose` reports that. */
   send(message: Out): void;
   onMessage(listener: (message: In) => void): void;
   /** @param listener gets the reason in words */
