@@ -227,7 +227,8 @@ describe('what is refused, by its name in this API', () => {
     [{ text: { format: { type: 'xml' } } }, 'text.format.type', /must be text, json_object or json_schema/],
     [{ text: { format: { type: 'json_schema', name: 'a', schema: 5 } } }, 'text.format.schema', /got 5/],
     [{ max_output_tokens: 0 }, 'max_output_tokens', /above 0/],
-    [{ messages: [], grammar: 'x' }, 'grammar', /response_format/],
+    [{ messages: [], grammar: 'x' }, 'grammar', /text\.format/],
+    [{ messages: [{ role: 'user', content: 'Why?' }] }, 'messages', /input of \/v1\/responses/],
   ])('%j', async (fields, param, message) => {
     expect(await errorOf(await post({ input: '?', ...fields }))).toMatchObject({
       status: 400,

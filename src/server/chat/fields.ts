@@ -57,7 +57,8 @@ const WITHOUT_EFFECT = new Set([
 
 const IMAGE_REMEDY =
   'Put an image into the content of a user message: {"type":"image_url","image_url":{"url":"data:image/png;base64,..."}}.';
-const FORMAT_REMEDY = 'Use response_format with a JSON schema, or guided_choice or guided_regex.';
+const FORMAT_REMEDY =
+  'Use response_format (text.format of /v1/responses) with a JSON schema, or guided_choice or guided_regex.';
 
 /** A field with one of these words in its name asks for something without which the answer would be another. */
 const REFUSED_WORDS: readonly (readonly [words: readonly string[], remedy: string])[] = [
@@ -82,9 +83,9 @@ const REFUSED_WORDS: readonly (readonly [words: readonly string[], remedy: strin
 /** The same for whole names. */
 const REFUSED_NAMES: Partial<Record<string, string>> = {
   ...Object.fromEntries(
-    words('prompt input inputs query question system instructions').map((name) => [
+    words('prompt messages input inputs query question system instructions').map((name) => [
       name,
-      'Put all text into messages.',
+      'Put all text into messages (input of /v1/responses).',
     ]),
   ),
   ...Object.fromEntries(

@@ -183,7 +183,9 @@ const TEXT_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal']);
 function readOllamaImages({ images }: JsonObject, at: string): string[] {
   if (images === undefined || images === null) return [];
   if (!Array.isArray(images) || !images.every((image) => typeof image === 'string')) {
-    throw fieldError(`${at}.images`, `${at}.images must be a list of base64 strings; got ${shown(images)}.`);
+    // The field of the request itself belongs to no message.
+    const param = at === 'images' ? at : `${at}.images`;
+    throw fieldError(param, `${param} must be a list of base64 strings; got ${shown(images)}.`);
   }
   return images.map((image) => (/^(?:data:|https?:)/i.test(image) ? image : `data:;base64,${image}`));
 }

@@ -257,7 +257,7 @@ function messagesIn({ messages, images }: JsonObject): Message[] {
   });
   if (Array.isArray(images) ? images.length > 0 : images != null) {
     const last = list.findLastIndex(({ message }) => message.role === 'user');
-    list.splice(last + 1, 0, { at: 'body', message: { role: 'user', images } });
+    list.splice(last + 1, 0, { at: 'images', message: { role: 'user', images } });
   }
   return list;
 }
