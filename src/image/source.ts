@@ -5,6 +5,7 @@
  * A server must not pass strings of its clients to `readImageSource`, which opens files: `readDataUrl` opens none.
  */
 import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
 import { ImageFile } from './image-file.ts';
@@ -71,6 +72,27 @@ export async function readImageSource(source: ImageSource, options: ReadOptions 
  * @throws CogVLM2Error invalid_value, image_too_large, invalid_image (no bytes)
  */
 export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS.maxBytes): Uint8Array {
+  const steps = decodeDataUrl(url, maxBytes);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** `readDataUrl` in steps of a few milliseconds, between which the event loop goes on. @throws CogVLM2Error the same */
+export async function readDataUrlInSteps(url: string, maxBytes: number): Promise<Uint8Array> {
+  const steps = decodeDataUrl(url, maxBytes);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await setImmediate();
+  }
+}
+
+/** Characters that are decoded in one step. */
+const STEP_CHARACTERS = 2 ** 19;
+
+function* decodeDataUrl(url: string, maxBytes: number): Generator<void, Uint8Array> {
   const head = DATA_URL.exec(url)?.[0];
   if (head === undefined) {
     throw new CogVLM2Error(
@@ -78,23 +100,50 @@ export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS
       `An image's data URL starts with data:image/png;base64, (or another image type); this one starts with ${shorten(url)}.`,
     );
   }
-  let text = url.slice(head.length);
-  if (text.includes('%')) {
-    text = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    );
+  const parts: Uint8Array[] = [];
+  let sizeBytes = 0;
+  /** The beginning of an escape that the step before cut, and characters that are not whole groups of four yet. */
+  let cutEscape = '';
+  let carry = '';
+  let isPadded = false;
+  for (let at = head.length; at < url.length; at += STEP_CHARACTERS) {
+    const isLast = at + STEP_CHARACTERS >= url.length;
+    let text = cutEscape + url.slice(at, at + STEP_CHARACTERS);
+    cutEscape = isLast ? '' : (/%[0-9a-f]?$/i.exec(text)?.[0] ?? '');
+    text = carry + plainBase64(cutEscape === '' ? text : text.slice(0, -cutEscape.length));
+    // Padding ends the data: nothing but white space may follow it.
+    if (isPadded && text !== '') throw notBase64(url.length - head.length);
+    isPadded ||= text.includes('=');
+    const end = isLast || isPadded ? text.length : text.length - (text.length % 4);
+    carry = text.slice(end);
+    const bytes = decodeBase64(text.slice(0, end), url.length - head.length);
+    sizeBytes += bytes.byteLength;
+    checkSize(sizeBytes, maxBytes);
+    parts.push(bytes);
+    if (!isLast) yield;
   }
-  if (/\s/.test(text)) text = text.replaceAll(/\s+/g, '');
-  const length = text.length;
-  text = text.replace(/={1,2}$/, '');
-  checkSize(Math.floor((text.length * 3) / 4), maxBytes);
-  if (text.length % 4 === 1 || !BASE64.test(text)) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `The data URL's ${length} characters after the comma are not base64 (characters of A-Z a-z 0-9 + / with = at the end).`,
-    );
-  }
-  return checked(Buffer.from(text, 'base64'), maxBytes);
+  return checked(parts.length === 1 ? parts[0]! : Buffer.concat(parts), maxBytes);
+}
+
+/** Without percent-encoding and white space. */
+function plainBase64(text: string): string {
+  const decoded = text.includes('%')
+    ? text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    : text;
+  return /\s/.test(decoded) ? decoded.replaceAll(/\s+/g, '') : decoded;
+}
+
+function decodeBase64(text: string, length: number): Uint8Array {
+  const digits = text.replace(/={1,2}$/, '');
+  if (digits.length % 4 === 1 || !BASE64.test(digits)) throw notBase64(length);
+  return Buffer.from(digits, 'base64');
+}
+
+function notBase64(length: number): CogVLM2Error {
+  return new CogVLM2Error(
+    'invalid_value',
+    `The data URL's ${length} characters after the comma are not base64 (characters of A-Z a-z 0-9 + / with = at the end).`,
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { preprocessImage } from '../../src/image/preprocess.ts';
-import { readDataUrl, readImageSource, readStream } from '../../src/image/source.ts';
+import { readDataUrl, readDataUrlInSteps, readImageSource, readStream } from '../../src/image/source.ts';
 import { failure } from './failure.ts';
 
 const png = readFileSync(new URL('../fixtures/images/tiny.png', import.meta.url));
@@ -116,4 +116,32 @@ test.each([0, -1, 1.5, Number.NaN, 20000])('imageSize %s is refused with the num
   const { code, message } = await failure(preprocessImage(png, size));
   expect(code).toBe('invalid_value');
   expect(message).toContain(String(size));
+});
+
+test('decodes a long data URL in steps as it does at once', async () => {
+  const bytes = Buffer.alloc(2_000_003, 'some bytes of an image');
+  const base64 = bytes.toString('base64');
+  const spelled = [
+    base64,
+    base64.replaceAll(/.{76}/g, '$&\r\n'),
+    base64.replaceAll('Y', '%59').replaceAll('=', '%3D'),
+    `${base64}${' '.repeat(1_000_000)}`,
+  ];
+  for (const text of spelled) {
+    const url = `data:image/png;base64,${text}`;
+    expect(Buffer.from(await readDataUrlInSteps(url, 3_000_000)).equals(bytes)).toBe(true);
+    expect(Buffer.from(readDataUrl(url)).equals(bytes)).toBe(true);
+  }
+  for (const text of [
+    `${base64}${' '.repeat(1_000_000)}AAAA`,
+    `${base64.slice(0, 900_000)}*${base64}`,
+    `${base64.slice(0, 1_999_997)}`,
+  ]) {
+    await expect(readDataUrlInSteps(`data:image/png;base64,${text}`, 9_000_000)).rejects.toThrow(
+      /not base64/,
+    );
+  }
+  await expect(readDataUrlInSteps(`data:image/png;base64,${base64}`, 2_000_002)).rejects.toThrow(
+    /limit is 2000002/,
+  );
 });

@@ -43,6 +43,15 @@ describe('an early refusal of a large body on a connection that is closed afterw
     expect(answer).toContain('"error"');
   });
 
+  it('leaves the connection open when it is found wrong while it arrives', async () => {
+    await using server = await listening({}, scriptedHost().load);
+    const head = post('/v1/chat/completions', 16 * 2 ** 20).replace('HTTP/1.0', 'HTTP/1.1');
+    const next = Buffer.from('GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    const body = Array.from({ length: 16 }, () => megabyte);
+    const answers = await exchange(server.url, head, [...body, next]);
+    expect(answers).toMatch(/^HTTP\/1\.1 413 .*HTTP\/1\.1 200 .*"ok"/s);
+  });
+
   it('reaches the client when the queue is full', async () => {
     const host = scriptedHost();
     let release = () => {};

@@ -15,6 +15,7 @@ const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 /** Escapes that encoders use within base64: JSON allows `\/`, MIME has line breaks, .NET writes `+` as `\u002B`. */
+const UNICODE = 0x75;
 const SIMPLE_ESCAPES: Partial<Record<number, number>> = { 47: 0x2f, 110: 0x0a, 114: 0x0d };
 
 /** Bytes that a long string may have without being text: printable ASCII without space, quote and backslash. */
@@ -68,7 +69,7 @@ export class JsonScanner {
   #textByte(byte: number): void {
     if (this.#text.size >= this.#maxTextBytes) throw this.#tooLarge();
     this.#text.push(byte);
-    if (this.#state === 'escape') this.#state = 'string';
+    if (this.#state === 'escape') this.#escape(byte);
     else if (this.#state === 'string') this.#stringByte(byte);
     else if (byte === QUOTE) {
       const isKey = this.#isKeyNext && this.#containers.at(-1) === true;
@@ -97,17 +98,30 @@ export class JsonScanner {
       this.#isKeyNext = false;
       return;
     }
-    if (byte === BACKSLASH) {
-      // A long string begins with plain characters; what has escapes so early is text.
-      this.#state = 'escape';
-      this.#stringStart = -1;
-    } else if (IS_PLAIN[byte] === 0) this.#stringStart = -1;
-    else if (this.#stringStart >= 0 && this.#text.size - this.#stringStart >= LONG_STRING) {
-      this.#long.size = 0;
-      this.#long.append(this.#text.all().subarray(this.#stringStart));
-      this.#text.size = this.#stringStart;
-      this.#state = 'long';
-    }
+    if (byte === BACKSLASH) this.#state = 'escape';
+    else if (IS_PLAIN[byte] === 0) this.#stringStart = -1;
+    else if (this.#stringStart >= 0 && this.#text.size - this.#stringStart >= LONG_STRING) this.#beginLong();
+  }
+
+  /** The byte behind a backslash of text. */
+  #escape(byte: number): void {
+    this.#state = 'string';
+    if (SIMPLE_ESCAPES[byte] === undefined && byte !== UNICODE) this.#stringStart = -1;
+  }
+
+  /** What there is of a string is taken out of the text, if it is plain once it is unescaped. */
+  #beginLong(): void {
+    const start = this.#stringStart;
+    const raw = this.#text.all().toString('latin1', start);
+    // Not in the middle of an escape.
+    if (/\\u[0-9a-f]{0,3}$/i.test(raw)) return;
+    this.#stringStart = -1;
+    const text = unescaped(raw);
+    if (text === undefined) return;
+    this.#long.size = 0;
+    this.#long.append(Buffer.from(text, 'latin1'));
+    this.#text.size = start;
+    this.#state = 'long';
   }
 
   /** @returns the index of the first byte that it did not take */
@@ -148,7 +162,7 @@ export class JsonScanner {
     if (plain !== undefined) {
       this.#long.push(plain);
       this.#state = 'long';
-    } else if (byte === 0x75) {
+    } else if (byte === UNICODE) {
       this.#unicode = '';
       this.#state = 'long-unicode';
     } else this.#isText(`\\${String.fromCharCode(byte)}`);
@@ -211,6 +225,16 @@ function keepSeedDigits(value: unknown, json: string): void {
   const seeds = [...json.matchAll(/(?<!\\)"seed"\s*:\s*(-?\d+)(?![\d.eE])/g)].map(([, digits]) => digits!);
   const digits = seeds.findLast((digits) => Number(digits) === seed);
   if (digits !== undefined) value.seed = BigInt(digits);
+}
+
+/** The text of a JSON string; undefined where it is not one, or not plain. */
+function unescaped(raw: string): string | undefined {
+  try {
+    const text: unknown = JSON.parse(`"${raw}"`);
+    return typeof text === 'string' && /^[!-~\n\r]*$/.test(text) && !/["\\]/.test(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bytes in one buffer that grows. */

@@ -3,7 +3,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import { readImageHeader } from '../../image/decode.ts';
 import { checkDimensions, DEFAULT_IMAGE_LIMITS, type ImageHeader } from '../../image/limits.ts';
 import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
-import { readDataUrl } from '../../image/source.ts';
+import { readDataUrlInSteps } from '../../image/source.ts';
 import { ApiError } from '../api-error.ts';
 import type { FetchImage } from '../image-fetch.ts';
 
@@ -26,7 +26,7 @@ export async function readRequestImage(
   signal: AbortSignal,
 ): Promise<RequestImage> {
   const dataUrl = asDataUrl(url.trim());
-  const bytes = dataUrl === null ? await fetchImage(url, signal) : readDataImage(dataUrl, maxBytes);
+  const bytes = dataUrl === null ? await fetchImage(url, signal) : await readDataImage(dataUrl, maxBytes);
   if (sniffFormat(bytes) === null) {
     const type = /^data:([^;,]{1,60})/i.exec(url)?.[1];
     const subject = type === undefined ? 'The image' : `The image (sent as ${type})`;
@@ -53,9 +53,9 @@ function asDataUrl(url: string): string | null {
   return isBase64 ? `data:;base64,${url}` : null;
 }
 
-function readDataImage(url: string, maxBytes: number): Uint8Array {
+async function readDataImage(url: string, maxBytes: number): Promise<Uint8Array> {
   try {
-    return readDataUrl(url, maxBytes);
+    return await readDataUrlInSteps(url, maxBytes);
   } catch (error) {
     if (!(error instanceof CogVLM2Error) || error.code !== 'invalid_value') throw error;
     throw new ApiError('invalid_image', error.message, { param: 'messages', cause: error });

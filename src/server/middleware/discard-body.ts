@@ -35,6 +35,8 @@ function discard(incoming: IncomingMessage, maxBytes: number): Promise<boolean> 
     const onEnd = () => finish(true);
     const onClose = () => finish(false);
     const timer = setTimeout(onClose, DISCARD_LIMITS.timeoutMs);
+    // The stream that the handler began to read would pause it again and again.
+    incoming.removeAllListeners('data');
     incoming.on('data', onData);
     incoming.on('end', onEnd);
     incoming.on('close', onClose);

@@ -78,6 +78,22 @@ describe('JsonScanner', () => {
     }
   });
 
+  it('keeps images apart that have escapes from their beginning on', () => {
+    const image = 'QUJDRA//'.repeat(5_000);
+    const spelled = [
+      `data:image\\/png;base64,${image.replaceAll('/', '\\/')}`,
+      `data:image\\u002Fpng;base64,${image.replaceAll('/', '\\u002f')}`,
+      `data:image/png;base64,${image.replaceAll(/.{76}/g, '$&\\r\\n')}`,
+    ];
+    for (const text of spelled) {
+      const json = `{"url":"${text}"}`;
+      expect(
+        JSON.stringify(scan(json, [3, 2_100, 2_101, 2_102, 2_103, 9_000], 4_096)) ===
+          JSON.stringify(JSON.parse(json)),
+      ).toBe(true);
+    }
+  });
+
   it('has no limit for long strings without spaces, and one for all else', () => {
     const image = `{"a":"${'A'.repeat(200_000)}"}`;
     expect(scan(image, [], 10_000)).toEqual(JSON.parse(image));

@@ -1,0 +1,161 @@
+/**
+ * Ten minutes of failures, by hand: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--seed N]`, after `npm run build`. A
+ * server answers while its engine and its HTTP process are killed and clients leave in the middle of answers; a batch
+ * with a queue of workers loses its Redis (where redis-server is installed); a conversion meets a full disk (where a
+ * small tmpfs can be mounted). Every answer must be whole and right, or a named error.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { demo, program, serve } from '../server/served.ts';
+import { Random } from './random.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+  },
+});
+const random = new Random(Number(values.seed));
+const deadline = performance.now() + Number(values.minutes) * 60_000;
+const counts: Record<string, number> = {};
+const wrong: string[] = [];
+const count = (what: string) => {
+  counts[what] = (counts[what] ?? 0) + 1;
+};
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+process.stdout.write(`seed ${values.seed}, ${values.minutes} minutes\n`);
+
+await using server = await serve(['--slots', '4', '--log-level', 'error']);
+const ask = { messages: [{ role: 'user', content: 'Why?' }], max_tokens: 12, temperature: 2, seed: 5 };
+const post = (body: object, signal?: AbortSignal) =>
+  fetch(`${server.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    ...(signal && { signal }),
+  });
+const expected = ((await (await post(ask)).json()) as Completion).choices[0]!.message.content;
+
+interface Completion {
+  choices: { message: { content: string } }[];
+}
+
+/** What a client may be told while processes die. */
+const NAMED = new Set(['engine_stopped', 'model_loading', 'queue_full', 'shutting_down', 'cancelled']);
+
+async function client(): Promise<void> {
+  while (performance.now() < deadline) {
+    try {
+      const leaves = random.chance(0.2) ? AbortSignal.timeout(20 + random.below(400)) : undefined;
+      if (random.chance(0.5)) await whole(leaves);
+      else await streamed(leaves);
+    } catch (error) {
+      // The HTTP process was killed, or the client left.
+      count(error instanceof Error && error.name === 'TimeoutError' ? 'left' : 'connection lost');
+      await sleep(200);
+    }
+  }
+}
+
+async function whole(signal: AbortSignal | undefined): Promise<void> {
+  const response = await post(ask, signal);
+  check(response.status, (await response.json()) as Completion & Partial<ErrorBody>);
+}
+
+async function streamed(signal: AbortSignal | undefined): Promise<void> {
+  const response = await post({ ...ask, stream: true }, signal);
+  if (response.status !== 200) return check(response.status, (await response.json()) as ErrorBody);
+  const events = (await response.text())
+    .split('\n\n')
+    .filter((event) => event.startsWith('data: '))
+    .map((event) => event.slice(6));
+  const parsed = events.filter((event) => event !== '[DONE]').map((event) => JSON.parse(event));
+  const failure = parsed.find((event) => event.error) as ErrorBody | undefined;
+  if (failure) return check(0, failure);
+  const text = parsed.map((event) => event.choices[0]?.delta.content ?? '').join('');
+  if (events.at(-1) === '[DONE]') check(200, { choices: [{ message: { content: text } }] });
+  else count('connection lost');
+}
+
+interface ErrorBody {
+  error: { code: string; message: string };
+}
+
+function check(status: number, body: Partial<Completion> & Partial<ErrorBody>): void {
+  const text = body.choices?.[0]?.message.content;
+  if (status === 200 && text === expected) count('right');
+  else if (body.error && NAMED.has(body.error.code)) count(body.error.code);
+  else wrong.push(JSON.stringify(body).slice(0, 300));
+}
+
+/** Kills the engine or the HTTP process now and then. */
+async function killer(): Promise<void> {
+  while (performance.now() < deadline - 15_000) {
+    await sleep(4_000 + random.below(8_000));
+    const children = childrenOf(server.child.pid);
+    const victim = random.chance(0.7) ? childrenOf(children[0])[0] : children[0];
+    if (victim === undefined) continue;
+    count(victim === children[0] ? 'killed the HTTP process' : 'killed the engine');
+    process.kill(victim, 'SIGKILL');
+  }
+}
+
+function childrenOf(processId: number | undefined): number[] {
+  try {
+    return readFileSync(`/proc/${processId}/task/${processId}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Conversions that are killed at any moment leave the old file or the new one, and the next one cleans up. */
+async function converter(): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-chaos-'));
+  const out = path.join(folder, 'out.gguf');
+  const convert = () =>
+    spawn(process.execPath, [program, 'convert', demo, out, '--type', 'int4', '-q'], { stdio: 'ignore' });
+  while (performance.now() < deadline - 20_000) {
+    const child = convert();
+    const exited = new Promise((resolve) => child.on('exit', resolve));
+    await Promise.race([exited, sleep(100 + random.below(3_000))]);
+    child.kill('SIGKILL');
+    await exited;
+    count('conversions');
+    if (existsSync(out) && readFileSync(out).subarray(0, 4).toString() !== 'GGUF')
+      wrong.push('a conversion that is not whole');
+  }
+  const last = convert();
+  await new Promise((resolve) => last.on('exit', resolve));
+  const left = readdirSync(folder);
+  if (left.length !== 1 || left[0] !== 'out.gguf') wrong.push(`left behind: ${left.join(', ')}`);
+  rmSync(folder, { recursive: true });
+}
+
+/** A full disk is named, and leaves nothing. */
+async function fullDisk(): Promise<void> {
+  if (!existsSync('/dev/full')) return;
+  const child = spawn(process.execPath, [program, 'convert', demo, '/dev/full', '-q'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let err = '';
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const code = await new Promise((resolve) => child.on('exit', resolve));
+  if (code === 7 && /no space is left/.test(err)) count('full disk named');
+  else wrong.push(`full disk: exit status ${code}, ${err.slice(0, 200)}`);
+}
+
+await Promise.all([...Array.from({ length: 6 }, client), killer(), converter(), fullDisk()]);
+const { status } = await post(ask).catch(() => ({ status: 0 }));
+if (status !== 200) wrong.push(`in the end the server answers with ${status}`);
+process.stdout.write(
+  `${JSON.stringify({ counts, wrong: wrong.length, examples: wrong.slice(0, 5) }, null, 1)}\n`,
+);
+if (wrong.length > 0) process.exitCode = 1;
