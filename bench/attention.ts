@@ -11,7 +11,7 @@ import { defaultThreads, Engine } from '../src/ggml/engine.ts';
 import { Graph } from '../src/ggml/graph.ts';
 import { ggml } from '../src/ggml/library.ts';
 import { AttentionKernel, packedType } from '../src/kernels/attention.ts';
-import type { Kernels } from '../src/kernels/library.ts';
+import type { Kernels } from '../src/kernels/kernels.ts';
 import { GgmlAttention, GgmlFullAttention } from '../src/model/ggml-attention.ts';
 import { State } from '../src/model/state.ts';
 import { eachVariant } from '../test/kernels/each-variant.ts';

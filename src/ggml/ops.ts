@@ -1,5 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
-import { type Kernels, kernels } from '../kernels/library.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { kernels } from '../kernels/library.ts';
 import { product, quantize } from '../kernels/matmul.ts';
 import type { Context } from './context.ts';
 import type { FunctionName, Pointer } from './declarations.ts';

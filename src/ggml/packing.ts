@@ -1,5 +1,6 @@
 import koffi from 'koffi';
-import { type Kernels, kernels } from '../kernels/library.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { kernels } from '../kernels/library.ts';
 import { type Format, formatOf, packedBytes, packWeight, type Use } from '../kernels/matmul.ts';
 import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';

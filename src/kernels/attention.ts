@@ -3,7 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from '../ggml/declarations.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { describe, isContiguous, type Tensor } from '../ggml/tensor.ts';
-import type { Kernels } from './library.ts';
+import type { GraphBuilder, Kernels } from './kernels.ts';
 
 export interface HeadShape {
   headSize: number;
@@ -23,25 +23,6 @@ export interface SequenceRows {
   at: number;
   /** Each row attends to the first `keys` keys; null: row i attends to the first `at + i + 1` (causal). */
   keys: number | null;
-}
-
-/** The methods of `Graph` that the kernel needs. Graphs use kernels, too, so this file does not import them. */
-interface GraphBuilder {
-  input(type: DType, sizes: readonly number[], data: BigInt64Array): Tensor;
-  custom(
-    fun: Pointer,
-    type: DType,
-    sizes: readonly number[],
-    sources: readonly Tensor[],
-    user?: bigint,
-  ): Tensor;
-  view(
-    x: Tensor,
-    sizes: readonly number[],
-    strides: readonly [number, number, number],
-    offset: number,
-  ): Tensor;
-  effect(tensor: Tensor): void;
 }
 
 /** Keys and values have 16 bits an element: bf16 or f16, whichever the kernels' variant multiplies. */

@@ -3,35 +3,9 @@ import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from '../ggml/declarations.ts';
+import type { Kernels } from './kernels.ts';
 import { selfTest } from './self-test.ts';
 import { platformHere, platforms, type Variant, variants } from './variants.ts';
-
-/** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
-export type KernelName = 'quantize' | 'matmul' | 'attention' | 'attention_append' | 'attention_scratch';
-
-/** The compiled kernels of one instruction set. */
-export interface Kernels {
-  readonly variant: Variant;
-  /** Of a node: `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)`; others as their C files say. */
-  address(name: KernelName | 'pack_bytes' | 'pack_nibbles'): Pointer;
-  /** The functions of c/pack.c, on a thread of libuv's pool. Packed weights are for this variant only. */
-  packNibbles(
-    from: Pointer,
-    rowBytes: number,
-    k: number,
-    columns: number,
-    type: number,
-    to: Pointer,
-  ): Promise<void>;
-  packBytes(
-    from: Pointer,
-    rowBytes: number,
-    k: number,
-    columns: number,
-    convert: Pointer | null,
-    to: Pointer,
-  ): Promise<void>;
-}
 
 /** What is used, for `doctor` and `bench`. */
 export interface KernelsInfo {

@@ -2,9 +2,8 @@ import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from '../ggml/declarations.ts';
 import { type DType, dtypes, rowBytes } from '../ggml/dtype.ts';
 import { ggml } from '../ggml/library.ts';
-import type { Ops } from '../ggml/ops.ts';
 import { describe, type Tensor } from '../ggml/tensor.ts';
-import type { Kernels } from './library.ts';
+import type { GraphBuilder, Kernels } from './kernels.ts';
 
 /** A weight matrix [k, columns], in memory or only described. */
 export type Matrix = Pick<Tensor, 'type' | 'shape'>;
@@ -81,7 +80,7 @@ export function quantizedBytes(k: number, rows: number): number {
 }
 
 /** The node that turns f32 x [k, ...] to bytes, for all products of x with packed weights. */
-export function quantize(ops: Ops, kernels: Kernels, x: Tensor): Tensor {
+export function quantize(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Tensor): Tensor {
   const [k, ...axes] = x.shape;
   const whole = x.type === 'f32' && x.strides[0] === 4 && x.strides.every((stride) => stride % 4 === 0);
   if (!whole) throw new CogVLM2Error('engine_bug', `quantize does not fit ${describe(x)}.`);
@@ -96,7 +95,7 @@ export function quantize(ops: Ops, kernels: Kernels, x: Tensor): Tensor {
  * @param quantized x's bytes
  */
 export function product(
-  ops: Ops,
+  ops: Pick<GraphBuilder, 'custom'>,
   kernels: Kernels,
   weight: Tensor,
   packed: Tensor,

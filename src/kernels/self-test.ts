@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { dtypes, rowBytes } from '../ggml/dtype.ts';
 import { AttentionKernel } from './attention.ts';
 import { addressOf, callKernel, type PlainTensor } from './direct-call.ts';
-import type { Kernels } from './library.ts';
+import type { Kernels } from './kernels.ts';
 import { type Format, packedBytes, quantizedBytes } from './matmul.ts';
 
 /** One group of 256 and one more, a whole panel of columns and part of one, more rows than a tile of six. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Kernels, openVariant, supportedVariants } from '../../src/kernels/library.ts';
+import type { Kernels } from '../../src/kernels/kernels.ts';
+import { openVariant, supportedVariants } from '../../src/kernels/library.ts';
 import { platformHere, platforms, type Variant } from '../../src/kernels/variants.ts';
 
 /** Every variant that this machine can run, of the library that is committed (or that COGVLM2_KERNELS_DIR names). */

@@ -4,7 +4,7 @@ import { randomFrom } from '../../src/generate/random.ts';
 import { type DType, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { addressOf, callKernel, type PlainTensor } from '../../src/kernels/direct-call.ts';
-import type { Kernels } from '../../src/kernels/library.ts';
+import type { Kernels } from '../../src/kernels/kernels.ts';
 import {
   dequantizers,
   type Format,

@@ -3,7 +3,8 @@ import { randomFrom } from '../../src/generate/random.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { callKernel, type PlainTensor } from '../../src/kernels/direct-call.ts';
-import { type Kernels, kernels } from '../../src/kernels/library.ts';
+import type { Kernels } from '../../src/kernels/kernels.ts';
+import { kernels } from '../../src/kernels/library.ts';
 import { quantizedBytes } from '../../src/kernels/matmul.ts';
 import { eachVariant } from './each-variant.ts';
 
