@@ -1,6 +1,6 @@
 /**
- * The one error class that people meet. `code` is stable (documented in docs/errors.md, mapped to exit codes
- * and HTTP statuses); the message says what was wrong, the value, the limit and what to do.
+ * The class of all errors for users. `code` is stable: docs/errors.md describes it, and it decides the exit status and the HTTP
+ * status. The message says what was wrong, with the value, the limit and what to do.
  */
 export class CogVLM2Error extends Error {
   readonly code: ErrorCode;
@@ -20,45 +20,45 @@ export interface CogVLM2ErrorOptions extends ErrorOptions {
 }
 
 export type ErrorCode =
-  /** A value given by the caller is outside its limits. */
+  /** A value of the caller is outside its limits. */
   | 'invalid_value'
-  /** An answer cannot be held to this JSON schema; the message names the place and the reason. */
+  /** This JSON schema cannot be enforced. The message has the place and the reason. */
   | 'invalid_json_schema'
-  /** The file or folder is not there, or cannot be read. */
+  /** The file or folder does not exist or cannot be read. */
   | 'file_not_found'
-  /** The bytes are not a picture that we read. */
+  /** The bytes are not an image in a supported format, or the image is damaged. */
   | 'invalid_image'
-  /** The picture, or the bytes of it, are larger than the limit. */
+  /** The image or its file is larger than the limit. */
   | 'image_too_large'
-  /** The checkpoint's files are damaged, or do not fit each other. */
+  /** The files of the checkpoint are damaged or inconsistent. */
   | 'invalid_checkpoint'
-  /** No model under that name. */
+  /** There is no model of that name. */
   | 'model_not_found'
-  /** Prompt and answer do not fit the context. */
+  /** Prompt and answer do not fit into the context. */
   | 'context_length_exceeded'
-  /** As many questions wait as may. */
+  /** The queue is full. */
   | 'queue_full'
-  /** No native library for this machine, or it does not load. */
+  /** There is no native library for this machine, or it does not load. */
   | 'engine_unavailable'
-  /** A shape or type that the engine would abort on: a bug of ours, not of the user's. */
+  /** A shape or type on which ggml would abort: a bug in this program. */
   | 'engine_bug'
-  /** The engine could not get the memory. */
+  /** Memory could not be allocated. */
   | 'out_of_memory'
-  /** Writing failed (disk full, no permission). */
+  /** Writing failed (disk full, permission denied). */
   | 'write_failed'
-  /** A model could not be fetched. */
+  /** A model could not be downloaded. */
   | 'download_failed'
-  /** An OpenAI-compatible server, or the Redis of a queue, cannot be reached or answers nobody. */
+  /** An OpenAI-compatible server or the Redis of a queue cannot be reached or refuses all requests. */
   | 'endpoint_failed'
-  /** An OpenAI-compatible server does not take this question. */
+  /** An OpenAI-compatible server refuses this question. */
   | 'endpoint_refused'
   /** An answer was cut before its JSON was complete. */
   | 'answer_incomplete'
-  /** An answer has the form that was asked for, but fails a check that the form cannot express. */
+  /** An answer follows the schema, but fails a check that the schema cannot express. */
   | 'answer_rejected'
-  /** Questions of a run have no answer yet; what has one was taken. */
+  /** Some questions of a run have no answer. The others were used. */
   | 'answers_missing'
-  /** Used after dispose. */
+  /** An object was used after `dispose()`. */
   | 'disposed'
-  /** Stopped by the caller. */
+  /** The caller stopped it. */
   | 'aborted';
