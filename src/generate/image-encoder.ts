@@ -69,7 +69,7 @@ export class ImageEncoder {
     const state = await this.#scheduler.encodeImage(pixels, options);
     const visionMs = performance.now() - startedAt;
     try {
-      const halves = key === null ? null : await roundToHalves(engine, state);
+      const halves = key === null ? null : await roundToHalves(engine, state, this.#model.imageTokenPlace);
       // Waited for, since a process that asks once ends soon; it takes far less than the tower.
       if (halves && key !== null) await this.#disk?.files.write(key, halves);
       return { state, origin: 'encoded', visionMs };

@@ -12,9 +12,10 @@ import { State } from './state.ts';
 export async function roundToHalves(
   engine: Engine,
   tokens: State<'imageTokens'>,
+  place: Place,
 ): Promise<Uint16Array | null> {
   const exact = tokens.get('imageTokens');
-  using rounded = new State(engine, [['imageTokens', 'f16', exact.shape] as const]);
+  using rounded = new State(engine, [['imageTokens', 'f16', exact.shape] as const], place);
   const half = rounded.get('imageTokens');
   const down = new Graph(engine);
   down.effect(down.copy(exact, half));

@@ -48,6 +48,7 @@ export async function serve(
   try {
     signal.addEventListener('abort', stopLoading);
     const model = await engine.start();
+    parts.log.debug({ imageCache: model.imageCache }, 'the image cache on disk');
     signal.throwIfAborted();
     return {
       url,

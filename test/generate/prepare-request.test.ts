@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { PromptBuilder } from '../../src/generate/prepare-request.ts';
+import { parseConfig } from '../../src/model/config.ts';
+import type { Tokenizer } from '../../src/text/tokenizer.ts';
+import { tinyConfig } from '../model/tiny-checkpoint.ts';
+import { byteTokenizer } from './scripted.ts';
+
+const config = parseConfig(JSON.stringify({ ...tinyConfig, vocab_size: 256 }), 'a test');
+
+function builder() {
+  const encoded: string[] = [];
+  const tokenizer = {
+    ...byteTokenizer,
+    encode(text: string) {
+      encoded.push(text);
+      return [...Buffer.from(text)];
+    },
+  } as unknown as Tokenizer;
+  return { prompts: new PromptBuilder(config, tokenizer, 500), encoded };
+}
+
+test('a prompt that was measured is not tokenized again to be answered', () => {
+  const { prompts, encoded } = builder();
+  const history = [{ question: 'How many?', answer: 'Two.' }];
+  const measured = prompts.prepare(true, 'And now?', { history });
+  const asked = prompts.prepare(true, 'And now?', { history, maxTokens: 5, temperature: 1, seed: 3 });
+  expect(encoded).toHaveLength(1);
+  expect(asked.prompt).toBe(measured.prompt);
+});
+
+test.each<[string, Parameters<PromptBuilder['prepare']>]>([
+  ['another question', [false, 'And then?', {}]],
+  ['an image', [true, 'And now?', {}]],
+  ['another template', [false, 'And now?', { template: 'vqa' }]],
+  ['earlier turns', [false, 'And now?', { history: [{ question: 'a', answer: 'b' }] }]],
+  ['the start of an answer', [false, 'And now?', { answerStart: 'It' }]],
+])('another prompt is: %s', (_, other) => {
+  const { prompts, encoded } = builder();
+  const first = prompts.prepare(false, 'And now?', {});
+  expect(prompts.prepare(...other).prompt).not.toBe(first.prompt);
+  expect(encoded).toHaveLength(2);
+});
+
+test('only the latest prompts are kept', () => {
+  const { prompts, encoded } = builder();
+  for (let i = 0; i < 33; i++) prompts.prepare(false, `Question ${i}?`, {});
+  prompts.prepare(false, 'Question 1?', {});
+  expect(encoded).toHaveLength(33);
+  prompts.prepare(false, 'Question 0?', {});
+  expect(encoded).toHaveLength(34);
+});
