@@ -193,6 +193,8 @@ export const library: Library = {
   },
   readPage: async (source, page, signal) => {
     const { readPage } = await import('../image/page.ts');
+    const { startImageThread } = await import('../image/preprocess.ts');
+    startImageThread(); // while the model is loaded
     const name = typeof source === 'string' ? JSON.stringify(imageLabel(source)) : 'Standard input';
     return readPage(source, name, page, signal);
   },

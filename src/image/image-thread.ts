@@ -1,5 +1,5 @@
 /** Decodes and resizes images away from the event loop. */
-import { decodeImage } from './decode.ts';
+import { decodeImage, loadSharp } from './decode.ts';
 import type { ImageLimits } from './limits.ts';
 import { normalizePixels } from './normalize.ts';
 import { resizeBicubic } from './resize.ts';
@@ -25,6 +25,8 @@ export interface ImageReply {
 const maxWasmBytes = 768 * 2 ** 20;
 
 limitWasmMemory(() => maxWasmBytes);
+// Before the first image; that it does not load is told with one.
+loadSharp().catch(() => {});
 answerRequests<ImageRequest, ImageReply>('The image', async ({ bytes, imageSize, limits }) => {
   const { width, height, data, warnings } = await decodeImage(bytes, limits);
   const pixels = normalizePixels(resizeBicubic({ width, height, data }, imageSize, imageSize));

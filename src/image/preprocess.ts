@@ -23,6 +23,12 @@ const timeoutMs = 120_000;
 let thread: Thread<ImageRequest, ImageReply> | undefined;
 let previous: Promise<unknown> = Promise.resolve();
 
+/** Starts the thread, if it does not run. Worth calling when an image is known to come: it takes a quarter of a second. */
+export function startImageThread(): Thread<ImageRequest, ImageReply> {
+  if (thread === undefined || thread.hasEnded) thread = new Thread('image-thread');
+  return thread;
+}
+
 /**
  * Reads, decodes, resizes and normalises one image.
  * @param imageSize side of the square that the model reads, in pixels (1344 for the published checkpoints)
@@ -42,8 +48,7 @@ export async function preprocessImage(
   const limits = { ...DEFAULT_IMAGE_LIMITS, ...options.limits };
   const { bytes } = await readImage(source, { maxBytes: limits.maxBytes, ...options });
   const result = previous.then(() => {
-    if (thread === undefined || thread.hasEnded) thread = new Thread('image-thread');
-    return thread.ask(
+    return startImageThread().ask(
       { bytes, imageSize, limits },
       { signal: options.signal, timeoutMs, subject: 'The image' },
     );

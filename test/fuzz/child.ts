@@ -2,6 +2,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { openSource } from '../../src/eval/data/source.ts';
+import { readPage } from '../../src/image/page.ts';
+import { preprocessImage } from '../../src/image/preprocess.ts';
 import { CogVLM2 } from '../../src/index.ts';
 import type { Job, Outcome } from './runner.ts';
 
@@ -24,7 +26,7 @@ async function run({ kind, path, parallel }: Job): Promise<Outcome> {
     delayMs: delay.max / 1e6,
   });
   try {
-    const message = kind === 'checkpoint' ? await ask(path, parallel) : await readRows(path);
+    const message = await use(kind, path, parallel);
     return end({ result: 'ok', message });
   } catch (error) {
     const { name, code, message, stack } = error as Error & { code?: string };
@@ -35,6 +37,17 @@ async function run({ kind, path, parallel }: Job): Promise<Outcome> {
       stack: expected ? undefined : stack,
     });
   }
+}
+
+function use(kind: Job['kind'], path: string, parallel: boolean): Promise<string> {
+  if (kind === 'checkpoint') return ask(path, parallel);
+  return kind === 'image' ? readImageOf(path) : readRows(path);
+}
+
+async function readImageOf(path: string): Promise<string> {
+  const page = await readPage(path, 'The file', undefined, new AbortController().signal);
+  const { width, height } = await preprocessImage(page.image, 56);
+  return `${width} x ${height}`;
 }
 
 async function ask(model: string, parallel: boolean): Promise<string> {

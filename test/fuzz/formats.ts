@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ggufFormat } from './gguf.ts';
+import { imageFormat, pdfFormat } from './images.ts';
 import { configFormat, tokenizerFormat } from './json-files.ts';
 import { parquetFormat } from './parquet.ts';
 import type { Random } from './random.ts';
@@ -20,6 +21,8 @@ export const FORMATS = {
   config: configFormat,
   tokenizer: tokenizerFormat,
   parquet: parquetFormat,
+  image: imageFormat,
+  pdf: pdfFormat,
 } satisfies Record<string, (folder: string) => Format | Promise<Format>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Job {
-  kind: 'checkpoint' | 'rows';
+  kind: 'checkpoint' | 'rows' | 'image';
   path: string;
   /** Whether the model is loaded for several sequences. */
   parallel: boolean;
