@@ -27,8 +27,6 @@ const tileRows = 64;
 /** Most rows of a prefill chunk. More rows would not be faster; fewer would report progress and stop more often. */
 export const mostChunkRows = 512;
 
-export const mostLanguageRows = 60;
-
 /**
  * The next chunk: rows from `start` on, all of one expert. A causal decoder with a KV cache gives the same results for one
  * chunk as for several, and a chunk of one expert reads only that expert's weights.
