@@ -3,8 +3,11 @@
  * server is started (`npm run build` first). It reports, for each attack, what was answered, the longest time that
  * /livez took meanwhile, and the longest block of the server's event loop.
  */
+import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import sharp from 'sharp';
 import { serve } from '../server/served.ts';
 
 const { values } = parseArgs({ options: { url: { type: 'string' } } });
@@ -54,26 +57,30 @@ const bodies: Record<string, () => string> = {
   'not JSON': () => '['.repeat(50) + ' '.repeat(31 * MIB),
 };
 
+/** Asks for /livez every 10 ms, in a thread: this one is busy with the attacks. */
 class Probe {
-  #stopped = false;
-  #longestMs = 0;
-  readonly #done: Promise<void>;
+  readonly #worker = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+     let longestMs = 0, stopped = false;
+     parentPort.on('message', () => { stopped = true; });
+     (async () => {
+       while (!stopped) {
+         const startedAt = performance.now();
+         await (await fetch(workerData + '/livez')).text();
+         longestMs = Math.max(longestMs, performance.now() - startedAt);
+         await new Promise((resolve) => setTimeout(resolve, 10));
+       }
+       parentPort.postMessage(longestMs);
+       parentPort.close();
+     })();`,
+    { eval: true, workerData: url },
+  );
 
-  constructor() {
-    this.#done = (async () => {
-      while (!this.#stopped) {
-        const startedAt = performance.now();
-        await (await fetch(`${url}/livez`)).text();
-        this.#longestMs = Math.max(this.#longestMs, performance.now() - startedAt);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    })();
-  }
-
-  async end(): Promise<number> {
-    this.#stopped = true;
-    await this.#done;
-    return Math.round(this.#longestMs);
+  end(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#worker.once('message', (longestMs: number) => resolve(Math.round(longestMs)));
+      this.#worker.postMessage('end');
+    });
   }
 }
 
@@ -86,6 +93,7 @@ async function eventLoopMs(): Promise<number> {
 async function attack(name: string, run: () => Promise<string>): Promise<void> {
   await eventLoopMs();
   const probe = new Probe();
+  await new Promise((resolve) => setTimeout(resolve, 300));
   const startedAt = performance.now();
   const answer = await run().catch((error: Error) => `failed: ${error.cause ?? error.message}`);
   const ms = Math.round(performance.now() - startedAt);
@@ -103,6 +111,14 @@ for (const [name, body] of Object.entries(bodies)) {
   const bytes = body();
   await attack(name, () => send(bytes, name.includes('/detokenize') ? `${url}/detokenize` : chat));
 }
+
+const noise = await sharp(randomBytes(3_000 * 2_500 * 3), {
+  raw: { width: 3_000, height: 2_500, channels: 3 },
+})
+  .png()
+  .toBuffer();
+const whole = `{"messages":[{"role":"user","content":[{"type":"text","text":"?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,${noise.toString('base64')}"}}]}],"max_tokens":2}`;
+await attack(`a whole PNG of ${Math.round(noise.length / 1e6)} MB`, () => send(whole));
 
 await attack('six large schemas at once', async () => {
   const body = bodies['a large schema']!();

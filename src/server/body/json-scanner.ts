@@ -10,6 +10,7 @@ import { ApiError } from '../api-error.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 
 const LONG_STRING = 2_048;
+const PIECE_BYTES = 65_536;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -27,7 +28,8 @@ export class JsonScanner {
   readonly #maxTextBytes: number;
   /** The JSON without its long strings. */
   readonly #text = new Bytes();
-  /** The long string that is arriving, unescaped. */
+  /** The long string that is arriving, unescaped: whole pieces as text, and the bytes of the next piece. */
+  #longPieces: string[] = [];
   readonly #long = new Bytes();
   /** Whether each open list or object is an object. */
   readonly #containers: boolean[] = [];
@@ -118,8 +120,8 @@ export class JsonScanner {
     this.#stringStart = -1;
     const text = unescaped(raw);
     if (text === undefined) return;
+    this.#longPieces = [text];
     this.#long.size = 0;
-    this.#long.append(Buffer.from(text, 'latin1'));
     this.#text.size = start;
     this.#state = 'long';
   }
@@ -129,11 +131,15 @@ export class JsonScanner {
     let end = from;
     while (end < chunk.length && IS_PLAIN[chunk[end]!] === 1) end++;
     if (end > from) this.#long.append(chunk.subarray(from, end));
+    if (this.#long.size >= PIECE_BYTES) this.#endPiece();
     if (end === chunk.length) return end;
     const byte = chunk[end]!;
     if (byte === QUOTE) {
       const name = `${this.#mark} ${this.#longStrings.size}`;
-      this.#longStrings.set(name, this.#long.all().toString('latin1'));
+      this.#endPiece();
+      // Once at the end: a buffer that grows would be copied again and again.
+      this.#longStrings.set(name, this.#longPieces.join(''));
+      this.#longPieces = [];
       this.#appendText(Buffer.from(name));
       this.#state = 'string';
       this.#stringStart = -1;
@@ -172,9 +178,16 @@ export class JsonScanner {
   #isText(rest = ''): void {
     this.#stringStart = -1;
     this.#state = 'string';
-    if (this.#text.size + this.#long.size > this.#maxTextBytes) throw this.#tooLarge();
-    const text = this.#long.all().toString('latin1').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+    this.#endPiece();
+    const sizeBytes = this.#longPieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (this.#text.size + sizeBytes > this.#maxTextBytes) throw this.#tooLarge();
+    const text = this.#longPieces.join('').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
     this.#appendText(Buffer.from(text + rest, 'latin1'));
+  }
+
+  #endPiece(): void {
+    this.#longPieces.push(this.#long.all().toString('latin1'));
+    this.#long.size = 0;
   }
 
   #appendText(bytes: Uint8Array): void {
