@@ -14,26 +14,22 @@ export interface SequencePart {
 
 export interface AttentionOptions {
   shape: HeadShape;
-  /** Of the layers whose keys and values are packed. */
+  /** null: ggml's attention */
   kernel: AttentionKernel | null;
-  /** Whether ggml computes the other layers on the CPU. */
+  /** Whether ggml computes on the CPU. */
   isCpu: boolean;
 }
 
-/** How the rows of a graph attend to their sequences: by the kernel where a layer's keys and values are packed, else by ggml. */
+/** How the rows of a graph attend to their sequences: by the attention kernel, or by ggml. */
 export class BatchAttention {
   readonly #rows: number;
-  readonly #firstPackedLayer: number;
-  readonly #ggml: GgmlAttention | null;
-  readonly #packed: PackedAttention | null;
+  readonly #attention: PackedAttention | GgmlAttention;
 
   constructor(graph: Graph, { shape, kernel, isCpu }: AttentionOptions, sequences: readonly SequencePart[]) {
     this.#rows = sequences.reduce((sum, { rows }) => sum + rows, 0);
-    this.#firstPackedLayer = sequences[0]?.cache.firstPackedLayer ?? 0;
-    const packed = packedRows(sequences);
-    this.#packed = kernel && packed.length > 0 ? new PackedAttention(graph, kernel, packed) : null;
-    this.#ggml =
-      this.#firstPackedLayer > 0 ? new GgmlAttention(graph, shape, isCpu, ggmlRows(sequences)) : null;
+    this.#attention = kernel
+      ? new PackedAttention(graph, kernel, packedRows(sequences))
+      : new GgmlAttention(graph, shape, isCpu, ggmlRows(sequences));
   }
 
   /**
@@ -43,21 +39,16 @@ export class BatchAttention {
   attend(graph: Graph, layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const [headSize, heads, n] = q.shape;
     const own = (x: Tensor) => graph.slices(x, 0, this.#rows);
-    const isPacked = layer >= this.#firstPackedLayer;
-    const attention = isPacked ? this.#packed : this.#ggml;
-    if (!attention) throw new CogVLM2Error('engine_bug', `Layer ${layer} has no attention.`);
-    const index = isPacked ? layer - this.#firstPackedLayer : layer;
-    const o = attention.attend(graph, index, own(q), own(k), own(v));
+    const o = this.#attention.attend(graph, layer, own(q), own(k), own(v));
     return graph.padRows(graph.reshape(o, headSize * heads, this.#rows), n);
   }
 
   /** For the graph's next run, with one row of each sequence. @returns false where it has to be built anew */
   refill(graph: Graph, sequences: readonly SequencePart[]): boolean {
     for (const { cache } of sequences) cache.checkAlive();
-    return (
-      (this.#ggml?.refill(graph, ggmlRows(sequences)) ?? true) &&
-      (this.#packed?.refill(graph, packedRows(sequences)) ?? true)
-    );
+    return this.#attention instanceof PackedAttention
+      ? this.#attention.refill(graph, packedRows(sequences))
+      : this.#attention.refill(graph, ggmlRows(sequences));
   }
 }
 
@@ -71,7 +62,8 @@ function ggmlRows(sequences: readonly SequencePart[]): GgmlRows[] {
 }
 
 function packedRows(sequences: readonly SequencePart[]): PackedRows[] {
-  return sequences.flatMap(({ cache: { packed, length }, rows }) =>
-    packed ? [{ memory: packed, rows, past: length }] : [],
-  );
+  return sequences.map(({ cache: { packed, length }, rows }) => {
+    if (!packed) throw new CogVLM2Error('engine_bug', "A cache in ggml's layout met the attention kernel.");
+    return { memory: packed, rows, past: length };
+  });
 }

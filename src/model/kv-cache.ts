@@ -15,7 +15,7 @@ export interface KvCacheOptions {
   isFloat32: boolean;
   /** The first layers, whose keys and values are on the GPU. */
   layersOnGpu: number;
-  /** For the other layers; null: ggml's attention. */
+  /** Its layout is used for all layers; null: ggml's. */
   kernel: AttentionKernel | null;
 }
 
@@ -27,11 +27,10 @@ export class KvCache {
   readonly capacity: number;
   /** Tokens in the cache. The owner raises it after a chunk and lowers it to keep a prefix. */
   length = 0;
-  /** Keys and values of the layers from `firstPackedLayer` on, for the attention kernel. */
+  /** Keys and values of all layers for the attention kernel; null where ggml computes the attention. */
   readonly packed: PackedKeysValues | null;
-  readonly firstPackedLayer: number;
   readonly #engine: Engine;
-  /** Of each layer before `firstPackedLayer`. */
+  /** Of each layer for ggml's attention. */
   readonly #states: readonly State[];
 
   /** @throws CogVLM2Error `out_of_memory`. */
@@ -42,12 +41,7 @@ export class KvCache {
   ) {
     this.capacity = capacity;
     this.#engine = engine;
-    this.firstPackedLayer = kernel ? layersOnGpu : config.layers;
-    const packedLayers = config.layers - this.firstPackedLayer;
-    this.packed =
-      kernel && packedLayers > 0
-        ? new PackedKeysValues(engine, kernel, { layers: packedLayers, capacity })
-        : null;
+    this.packed = kernel && new PackedKeysValues(engine, kernel, { layers: config.layers, capacity });
     const sizes = [config.headSize * config.kvHeads, capacity];
     const type = isFloat32 ? 'f32' : 'f16';
     const stateOf = (first: number, end: number, place: Place): State[] => {
@@ -60,10 +54,12 @@ export class KvCache {
       );
       return names.map(() => state);
     };
-    this.#states = [...stateOf(0, layersOnGpu, 'gpu'), ...stateOf(layersOnGpu, this.firstPackedLayer, 'cpu')];
+    this.#states = kernel
+      ? []
+      : [...stateOf(0, layersOnGpu, 'gpu'), ...stateOf(layersOnGpu, config.layers, 'cpu')];
   }
 
-  /** Keys and values of a layer before `firstPackedLayer`. @throws CogVLM2Error `disposed`. */
+  /** Keys and values of a layer for ggml's attention. @throws CogVLM2Error `disposed`. */
   readonly layer = (index: number): KeysValues => {
     const state = this.#states[index];
     if (!state) throw new CogVLM2Error('engine_bug', `Layer ${index} has no cache in ggml's layout.`);
@@ -72,15 +68,15 @@ export class KvCache {
 
   /** @throws CogVLM2Error `disposed`. */
   checkAlive(): void {
-    this.packed?.checkAlive();
-    if (this.firstPackedLayer > 0) this.layer(0);
+    if (this.packed) this.packed.checkAlive();
+    else this.layer(0);
   }
 
   /** Copies tokens [length, end) from another sequence with the same beginning, which is far cheaper than to run them. */
   async copyFrom(other: KvCache, end: number): Promise<void> {
     const graph = new Graph(this.#engine);
     const rows = (x: Tensor) => graph.rows(x, this.length, end - this.length);
-    for (let i = 0; i < this.firstPackedLayer; i++) {
+    for (const i of this.#states.keys()) {
       const [from, to] = [other.layer(i), this.layer(i)];
       graph.effect(graph.copy(rows(from.keys), rows(to.keys)));
       graph.effect(graph.copy(rows(from.values), rows(to.values)));

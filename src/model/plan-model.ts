@@ -60,7 +60,8 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const parallel = options.parallel ?? defaultParallel;
   const threads = options.threads ?? (isSmall(checkpoint) ? 1 : defaultThreads());
   const { vision } = config;
-  const found = isFloat32 ? null : kernels();
+  // Beside a GPU our kernels were never run, so ggml computes the layers on the CPU, too.
+  const found = isFloat32 || device.kind !== 'cpu' ? null : kernels();
   const attention: AttentionKernels = {
     tower: AttentionKernel.for(found, { ...vision, kvHeads: vision.heads }, threads),
     decoder: AttentionKernel.for(found, config, threads),
