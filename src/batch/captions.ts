@@ -62,7 +62,7 @@ export class Captions {
 }
 
 /** `photo.txt`; for a page of a PDF, `letter.page-2.txt`. */
-export function captionFile({ input, page }: Pick<Item, 'input' | 'page'>): string {
+function captionFile({ input, page }: Pick<Item, 'input' | 'page'>): string {
   const { dir, name } = path.parse(input);
   return path.join(dir, `${name}${page === null ? '' : `.page-${page}`}.txt`);
 }

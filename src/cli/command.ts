@@ -8,7 +8,7 @@ export interface Context {
   readonly library: Library;
 }
 
-export interface Argument {
+interface Argument {
   /** In capitals, as in the usage line. */
   name: string;
   about: string;
@@ -20,7 +20,7 @@ export interface Argument {
   variadic?: boolean;
 }
 
-export interface Example {
+interface Example {
   about: string;
   line: string;
 }

@@ -16,7 +16,7 @@ export interface FlagNote {
   short?: string;
 }
 
-export const flagNotes = z.registry<FlagNote>();
+const flagNotes = z.registry<FlagNote>();
 
 export interface Flag extends FlagNote {
   /** As in the schema: maxTokens. */

@@ -42,18 +42,18 @@ import type { InputStream, Terminal } from './terminal.ts';
 export type FoundModel = Awaited<ReturnType<typeof listModels>>[number];
 export type Device = ReturnType<typeof listDevices>[number];
 export type LibraryInfo = ReturnType<typeof libraryInfo>;
-export type ModelBatchOptions = Omit<BatchOptions, 'backend' | 'wantsBytes'>;
+type ModelBatchOptions = Omit<BatchOptions, 'backend' | 'wantsBytes'>;
 export type KernelsInfo = ReturnType<typeof kernelsInfo>;
-export interface QueueBatchOptions extends ModelBatchOptions {
+interface QueueBatchOptions extends ModelBatchOptions {
   answer: Job['options'];
   /** Identifies the run, so that a resumed run finds its jobs. */
   run: string;
   /** Whether paths of images are sent instead of the images. */
   byPath: boolean;
 }
-export type TraceOptions = Parameters<typeof traceCheckpoint>[0];
+type TraceOptions = Parameters<typeof traceCheckpoint>[0];
 
-export interface ModelPlan extends MemoryPlan {
+interface ModelPlan extends MemoryPlan {
   /** False for a published model that is not on this machine: the plan is from its published layout. */
   isDownloaded: boolean;
 }

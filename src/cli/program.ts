@@ -33,7 +33,7 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
   }
 }
 
-export function buildProgram(context: Context, finish: (exitCode: number) => void): Commander {
+function buildProgram(context: Context, finish: (exitCode: number) => void): Commander {
   const { stdout, stderr } = context.terminal;
   const program = new Commander('cogvlm2')
     .description('Ask questions about images on your own machine, with CogVLM2.')

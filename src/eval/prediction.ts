@@ -30,7 +30,7 @@ const endpoint = z.object({
 });
 
 /** What answers depend on. A run goes on only where all of it is the same. */
-export const settingsSchema = z.object({
+const settingsSchema = z.object({
   benchmark: z.enum(benchmarks),
   data: z.object({ name: z.string(), sizeBytes: z.number(), fingerprint }),
   /** Null is all of it. */

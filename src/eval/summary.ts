@@ -24,7 +24,7 @@ export interface Summary {
   readonly broken: number;
 }
 
-export interface Part {
+interface Part {
   readonly name: string;
   readonly score: number | null;
 }

@@ -21,7 +21,7 @@ const abandonedMs = 60 * 60 * 1000;
 /** Bytes that are hashed between two turns of the event loop. */
 const sliceBytes = 4 * 2 ** 20;
 
-export const defaultDiskLimitBytes = 2e9;
+const defaultDiskLimitBytes = 2e9;
 
 export interface DiskImageCacheOptions {
   /** Default: `cogvlm2/images` in the user's cache directory. Null, for a user without a home, is none. */

@@ -136,7 +136,7 @@ function packageFaces(): FontFace[] {
 }
 
 /** The faces in a file; none where it is not a font, or damaged. */
-export function readFaces(file: string): FontFace[] {
+function readFaces(file: string): FontFace[] {
   let fd: number | undefined;
   try {
     fd = openSync(file, 'r');

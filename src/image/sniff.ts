@@ -39,11 +39,6 @@ export function isPdf(bytes: Uint8Array): boolean {
   return sniffFormat(bytes) === null && Buffer.from(bytes.subarray(0, 1029)).includes('%PDF-');
 }
 
-/** What the bytes are instead, for a message: "an SVG", "text", "unknown data". */
-export function describeOther(bytes: Uint8Array): string {
-  return other(bytes).name;
-}
-
 /**
  * The error for bytes that are no image that is decoded: what they are, and what to do.
  * @param subject the beginning of the message, such as the file's name

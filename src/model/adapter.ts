@@ -73,7 +73,7 @@ export class Adapter {
  * to each other: top left, top right, bottom left, bottom right. An odd side loses its last row and column, as in a
  * convolution of stride 2.
  */
-export function convolutionOrder(side: number): Int32Array {
+function convolutionOrder(side: number): Int32Array {
   const half = Math.floor(side / 2);
   const order = new Int32Array(half * half * 4);
   for (let window = 0; window < half * half; window++) {

@@ -99,7 +99,7 @@ class Mlp {
  * ggml rotates pair i by position * base^(-2i/d) / factor. These factors give the frequencies that the checkpoint stores; they
  * are 1 where it stores none.
  */
-export function ropeFactors(headSize: number, invFreq: Float32Array | undefined): Float32Array {
+function ropeFactors(headSize: number, invFreq: Float32Array | undefined): Float32Array {
   return Float32Array.from({ length: headSize / 2 }, (_, i) => {
     const stored = invFreq?.[i];
     return stored ? ropeBase ** ((-2 * i) / headSize) / stored : 1;

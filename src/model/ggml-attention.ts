@@ -145,7 +145,7 @@ function consecutive(first: number, count: number): BigInt64Array {
 }
 
 /** [rows][keys] as f16 bits, 0 or -infinity: row i sees the first past + i + 1 keys. */
-export function causalMask(past: number, rows: number, keys: number): Uint16Array {
+function causalMask(past: number, rows: number, keys: number): Uint16Array {
   const minusInfinity = 0xfc00;
   const mask = new Uint16Array(keys * rows);
   for (let row = 0; row < rows; row++)

@@ -172,7 +172,7 @@ function positionTable(weights: Weights, { hiddenSize, side, trainedSide }: Visi
 }
 
 /** pixels [3, S, S] -> a row of 3 * patch * patch numbers for each patch, in the order of the kernel: channel, y, x. */
-export function patchRows(pixels: Float32Array, side: number, patchSize: number): Float32Array {
+function patchRows(pixels: Float32Array, side: number, patchSize: number): Float32Array {
   const width = side * patchSize;
   const rows = new Float32Array(pixels.length);
   let at = 0;

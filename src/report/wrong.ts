@@ -23,7 +23,7 @@ export interface WrongAnswer {
 }
 
 /** Less than half of a point, undecided or broken. */
-export function isWrong({ score }: Pick<ResultRow, 'score'>): boolean {
+function isWrong({ score }: Pick<ResultRow, 'score'>): boolean {
   return score === null || score < 0.5;
 }
 

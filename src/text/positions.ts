@@ -3,8 +3,7 @@
  * (build_position_ids and get_expert_mask in modeling_cogvlm.py). All image tokens have the same type: boi, patches, eoi.
  */
 
-/** Token types, as in `token_type_ids`. */
-export const LANGUAGE_TOKEN = 0;
+/** The type of image tokens in `token_type_ids`; text has 0. */
 export const VISION_TOKEN = 1;
 
 /** Rows [start, end) of a prompt. */

@@ -6,7 +6,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { positionsOf, type Span, VISION_TOKEN } from './positions.ts';
 
 /** The values of `template_version` in config.json. */
-export const PROMPT_TEMPLATES = ['chat', 'vqa', 'base'] as const;
+const PROMPT_TEMPLATES = ['chat', 'vqa', 'base'] as const;
 export type PromptTemplate = (typeof PROMPT_TEMPLATES)[number];
 
 /** A past exchange. */

@@ -9,7 +9,7 @@ export const SAMPLING_FIELDS = [
   { name: 'seed', min: 0, max: 4294967295, isWhole: true },
 ] as const;
 
-export type SamplingName = (typeof SAMPLING_FIELDS)[number]['name'];
+type SamplingName = (typeof SAMPLING_FIELDS)[number]['name'];
 
 /** Only what a person has set; the server's defaults stand for the rest. */
 export type Sampling = Partial<Record<SamplingName, number>>;

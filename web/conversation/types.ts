@@ -40,12 +40,12 @@ export interface Usage {
   completionTokens: number;
 }
 
-export interface Speed {
+interface Speed {
   firstTokenMs: number;
   tokensPerSecond: number | null;
 }
 
-export interface Failure {
+interface Failure {
   /** The server's code, or `unreachable`, `broken_off`, `unreadable`. */
   code: string;
   /** The server's sentence. */

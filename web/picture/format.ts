@@ -1,5 +1,5 @@
 /** The formats that the server reads, told from the first bytes: a file's name and type may lie. */
-export const SENT_FORMATS = ['image/png', 'image/jpeg', 'image/webp'] as const;
+const SENT_FORMATS = ['image/png', 'image/jpeg', 'image/webp'] as const;
 export type SentFormat = (typeof SENT_FORMATS)[number];
 
 export async function formatOf(file: Blob): Promise<SentFormat | null> {

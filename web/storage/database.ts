@@ -1,6 +1,6 @@
 /** The browser's own database; a map in memory where it is refused, as in some private windows. */
 
-export const STORES = ['conversations', 'pictures'] as const;
+const STORES = ['conversations', 'pictures'] as const;
 export type StoreName = (typeof STORES)[number];
 
 export interface Database {

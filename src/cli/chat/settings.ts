@@ -11,7 +11,7 @@ const flags = flagsOf(settingsSchema);
 export type ChatSettings = AnswerOptions & { verbose: boolean };
 
 /** The names of the flags without dashes: `temperature`, `max-tokens`. */
-export const settingNames: readonly string[] = flags.map(settingName);
+const settingNames: readonly string[] = flags.map(settingName);
 
 /** The settings with one value changed. `default` resets it. */
 export function changeSetting(settings: ChatSettings, name: string, text: string): ChatSettings {

@@ -102,7 +102,7 @@ export const SLASH_COMMANDS: readonly SlashCommand[] = [
 
 const ALIASES: Readonly<Record<string, string>> = { '/exit': '/bye', '/quit': '/bye', '/?': '/help' };
 
-export const slashNames: readonly string[] = SLASH_COMMANDS.map(({ usage }) => usage.split(' ')[0]!);
+const slashNames: readonly string[] = SLASH_COMMANDS.map(({ usage }) => usage.split(' ')[0]!);
 
 /** `/word …` is a command. A path such as /home/me/a.png, or a slash alone, is a question. */
 export function isSlashCommand(message: string): boolean {

@@ -14,7 +14,7 @@ export interface TsvRecord {
 }
 
 /** Largest record that is read: a quote that is never closed would otherwise make one of all that follows. */
-export const maxRecordBytes = 256 * 2 ** 20;
+const maxRecordBytes = 256 * 2 ** 20;
 
 /** All records but those of empty lines. @throws RangeError for a record over the limit, with its start in it. */
 export async function* tsvRecords(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TsvRecord> {
