@@ -7,8 +7,8 @@ import type { GenerateOptions } from '../generate/types.ts';
 import { ImageFile } from '../image/image-file.ts';
 import { imageFile } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { answerIn, inlinePicture, type Job, type Reply } from '../queue/job.ts';
-import { pictureOf } from '../queue/picture.ts';
+import { answerIn, type Job, type Reply } from '../queue/job.ts';
+import { imageOf, inlineImage } from '../queue/job-image.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
 import { keyOf, withWarnings } from './line.ts';
@@ -28,7 +28,7 @@ export class QueueBackend implements Backend {
 
   async open(image: ImageInput): Promise<OpenImage> {
     const picture =
-      image instanceof ImageFile ? inlinePicture(image.bytes) : { ...image, path: realpathSync(image.path) };
+      image instanceof ImageFile ? inlineImage(image.bytes) : { ...image, path: realpathSync(image.path) };
     const warnings = image instanceof ImageFile ? image.warnings : [];
     const answered: string[] = [];
     return {
@@ -62,7 +62,7 @@ export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promi
       Object.entries(job.options).filter(([, value]) => value !== undefined),
     );
     const backend = new ModelBackend(model, given);
-    const picture = pictureOf(job.picture, shared);
+    const picture = imageOf(job.picture, shared);
     const input = picture instanceof Uint8Array ? imageFile(picture, 'The image') : picture;
     await using image = await backend.open(input, { questions: 1, signal });
     const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };

@@ -1,7 +1,8 @@
 /** Asks the workers behind a queue, who answer with a model of ours. */
 import { createHash } from 'node:crypto';
 import type { QueueClient } from '../queue/client.ts';
-import { answerIn, inlinePicture } from '../queue/job.ts';
+import { answerIn } from '../queue/job.ts';
+import { inlineImage } from '../queue/job-image.ts';
 import { type Answerer, answerOf, seedOf } from './asker.ts';
 
 export interface QueueOfWorkers {
@@ -21,7 +22,7 @@ export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): 
       async ({ id, prompt, pictures }, signal) => {
         const { template, temperature, maxTokens, topK, topP, seed } = settings;
         const job = {
-          picture: pictures[0] === undefined ? null : inlinePicture(pictures[0]),
+          picture: pictures[0] === undefined ? null : inlineImage(pictures[0]),
           question: prompt,
           options: {
             temperature,

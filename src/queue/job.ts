@@ -1,9 +1,9 @@
-/** What goes through the queue: JSON of these shapes and nothing else, checked on both sides. */
+/** The messages of the queue: JSON of these shapes, validated on both sides. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { itemErrorCodes } from '../run/item-errors.ts';
 
-/** Of an encoded picture that travels in its job. */
+/** Maximum size of an image in a job. */
 export const MAX_INLINE_BYTES = 8 * 2 ** 20;
 
 const base64Length = Math.ceil(MAX_INLINE_BYTES / 3) * 4;
@@ -55,27 +55,18 @@ export const replySchema = z.union([
     model: z.string(),
     warnings: z.array(z.string()).readonly().optional(),
   }),
-  /** The input's own fault: asking again would not help. */
+  /** The input caused the error, so asking again does not help. */
   z.object({ error: z.object({ code: z.enum(itemErrorCodes), message: z.string() }) }),
 ]);
 export type Reply = z.infer<typeof replySchema>;
 
-/** @throws CogVLM2Error what the worker found wrong with the input. */
+/** @throws CogVLM2Error with the worker's reason, if the input caused an error */
 export function answerIn(reply: Reply): Exclude<Reply, { error: unknown }> {
   if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
   return reply;
 }
 
-/** Workers of one model listen to one queue, so that a question cannot come to another model. */
+/** Each model has its own queue, so that no question gets to another model. */
 export function queueName(model: string): string {
   return `cogvlm2-${model.replaceAll(/[^\w.-]+/g, '-')}`;
-}
-
-/** @throws CogVLM2Error image_too_large */
-export function inlinePicture(bytes: Uint8Array): Job['picture'] {
-  if (bytes.byteLength <= MAX_INLINE_BYTES) return { base64: Buffer.from(bytes).toString('base64') };
-  throw new CogVLM2Error(
-    'image_too_large',
-    `The picture has ${bytes.byteLength} bytes; a job of the queue carries ${MAX_INLINE_BYTES}. Make it smaller, or use --by-path with a folder that the workers have too.`,
-  );
 }

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseQueueAddress } from '../../src/queue/address.ts';
 import { QueueClient } from '../../src/queue/client.ts';
-import { inlinePicture, jobSchema, MAX_INLINE_BYTES, queueName } from '../../src/queue/job.ts';
-import { pictureOf } from '../../src/queue/picture.ts';
+import { jobSchema, MAX_INLINE_BYTES, queueName } from '../../src/queue/job.ts';
+import { imageOf, inlineImage } from '../../src/queue/job-image.ts';
 import { hasRedis, startRedis, withoutRedis } from './redis.ts';
 
 describe('an address', () => {
@@ -20,7 +20,7 @@ describe('an address', () => {
   });
 
   it.each(['', 'queue', 'http://secret@queue', 'redis://'])('%j is refused, and not repeated', (text) => {
-    expect(() => parseQueueAddress(text)).toThrow(/^The queue is not an address such as redis:/);
+    expect(() => parseQueueAddress(text)).toThrow(/^The queue must be an address such as redis:/);
   });
 });
 
@@ -38,8 +38,10 @@ describe('a job', () => {
   });
 
   it('carries no picture above the limit', () => {
-    expect(inlinePicture(Buffer.from('abc'))).toEqual({ base64: 'YWJj' });
-    expect(() => inlinePicture(new Uint8Array(MAX_INLINE_BYTES + 1))).toThrow(/carries 8388608.*--by-path/);
+    expect(inlineImage(Buffer.from('abc'))).toEqual({ base64: 'YWJj' });
+    expect(() => inlineImage(new Uint8Array(MAX_INLINE_BYTES + 1))).toThrow(
+      /limit of a job is 8388608.*--by-path/,
+    );
   });
 
   it('goes to the workers of its model', () => {
@@ -58,14 +60,14 @@ describe('a path in a job', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
   const opened = (name: string, shared: string | undefined = path.join(folder, 'scans')) =>
-    pictureOf({ path: path.join(folder, name), page: 2 }, shared);
+    imageOf({ path: path.join(folder, name), page: 2 }, shared);
 
   it('is opened below the shared folder only, whatever links and dots lead to', () => {
     expect(opened('scans/a.png')).toMatchObject({ page: 2 });
     for (const name of ['secret', 'scans/../secret', 'scans/link.png'])
-      expect(() => opened(name), name).toThrow(/is not below/);
+      expect(() => opened(name), name).toThrow(/is not in/);
     expect(() => opened('scans/none')).toThrow(/There is no file/);
-    expect(() => pictureOf({ path: '/etc/passwd', page: null }, undefined)).toThrow(/reads no files/);
+    expect(() => imageOf({ path: '/etc/passwd', page: null }, undefined)).toThrow(/reads no files/);
   });
 });
 

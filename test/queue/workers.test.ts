@@ -99,7 +99,7 @@ describe.skipIf(!ready)(`three workers (${withoutRedis}; or without dist/ or mod
     expect(lines(byPath)).toMatchObject(
       expect.arrayContaining([
         expect.objectContaining({
-          error: { code: 'invalid_value', message: expect.stringMatching(/is not below/) },
+          error: { code: 'invalid_value', message: expect.stringMatching(/is not in/) },
         }),
         expect.objectContaining({ answer: expect.any(String) }),
       ]),

@@ -1,11 +1,11 @@
-/** What a job's picture is on this machine. Files are read below one folder only: a job may come from anybody. */
+/** The image of a job: sent in the job or as a path. A worker reads files below one folder only, because anybody may add jobs. */
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import type { Job } from './job.ts';
+import { type Job, MAX_INLINE_BYTES } from './job.ts';
 
 /** @throws CogVLM2Error invalid_value, file_not_found */
-export function pictureOf(
+export function imageOf(
   picture: NonNullable<Job['picture']>,
   folder: string | undefined,
 ): Uint8Array | { path: string; page: number | null } {
@@ -13,7 +13,7 @@ export function pictureOf(
   if (folder === undefined) {
     throw new CogVLM2Error(
       'invalid_value',
-      'The picture comes as a path, but this worker reads no files: start it with --shared FOLDER.',
+      'The image is sent as a path, but this worker reads no files: start it with --shared FOLDER.',
     );
   }
   const place = realPath(picture.path);
@@ -21,7 +21,7 @@ export function pictureOf(
   if (inside.startsWith('..') || path.isAbsolute(inside)) {
     throw new CogVLM2Error(
       'invalid_value',
-      `${picture.path} is not below ${folder}, which this worker reads.`,
+      `${picture.path} is not in ${folder}, the only folder that this worker reads.`,
     );
   }
   return { path: place, page: picture.page };
@@ -35,4 +35,13 @@ function realPath(name: string): string {
       cause,
     });
   }
+}
+
+/** @throws CogVLM2Error image_too_large */
+export function inlineImage(bytes: Uint8Array): Job['picture'] {
+  if (bytes.byteLength <= MAX_INLINE_BYTES) return { base64: Buffer.from(bytes).toString('base64') };
+  throw new CogVLM2Error(
+    'image_too_large',
+    `The image has ${bytes.byteLength} bytes; the limit of a job is ${MAX_INLINE_BYTES}. Make it smaller, or use --by-path with a folder that the workers have too.`,
+  );
 }
