@@ -9,8 +9,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { mixNames } from '../src/checkpoint/mix.ts';
 import { config19B, type PublishedConfig } from '../src/checkpoint/published-layout.ts';
+import { presetNames } from '../src/checkpoint/type-preset.ts';
 import { parseConfig } from '../src/model/config.ts';
 import { writeRandomCheckpoint, writeRandomGguf } from './random-weights.ts';
 
@@ -25,7 +25,7 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 const [out] = positionals;
-const mix = mixNames.find((name) => name === flags.type);
+const mix = presetNames.find((name) => name === flags.type);
 if (out === undefined || (flags.type !== undefined && mix === undefined))
   throw new Error(
     'usage: npx tsx bench/random-checkpoint.ts FOLDER | OUT.gguf --type int4|int8|bf16 [options]',

@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
-import { type MixName, planMix } from '../src/checkpoint/mix.ts';
 import { type PublishedConfig, tensorShapes } from '../src/checkpoint/published-layout.ts';
 import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
+import { type PresetName, planTypes } from '../src/checkpoint/type-preset.ts';
 import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';
@@ -49,12 +49,12 @@ export async function writeRandomCheckpoint(
 export async function writeRandomGguf(
   file: string,
   config: PublishedConfig,
-  mix: MixName,
+  mix: PresetName,
   onProgress: OnProgress = () => {},
 ): Promise<void> {
   const entries = planShards(tensorShapes(config)).flat();
   const located = entries.map((entry) => ({ ...entry, type: 'bf16' as const, file: '', offsetBytes: 0 }));
-  const plan = planMix(located, mix).map(({ type, sizeBytes }, i) => ({ ...entries[i]!, type, sizeBytes }));
+  const plan = planTypes(located, mix).map(({ type, sizeBytes }, i) => ({ ...entries[i]!, type, sizeBytes }));
   const total = plan.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const values = new RandomValues();
   let done = 0;

@@ -6,13 +6,13 @@ import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { gigabytes } from '../messages.ts';
 import { padding, writeGgufHeader } from './gguf-writer.ts';
-import { type MixName, type PlannedTensor, planMix } from './mix.ts';
 import { readTensorBytes } from './read-tensor.ts';
+import { type PlannedTensor, type PresetName, planTypes } from './type-preset.ts';
 import { type Checkpoint, isPacked, textNames } from './types.ts';
 
 export interface ConvertOptions {
   /** Default: every tensor as it is stored. */
-  type?: MixName | undefined;
+  type?: PresetName | undefined;
   /** Bytes read of the source, and all of them. */
   onProgress?: (doneBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
@@ -23,7 +23,7 @@ export interface Conversion {
   sizeBytes: number;
   /** Bytes written in each type. */
   types: Partial<Record<DType, number>>;
-  /** Tensors whose rows are not whole blocks of the type that the mix has for them. */
+  /** Tensors whose rows are not whole blocks of the preset's type. */
   misfits: { name: string; columns: number; wanted: TargetType; type: DType }[];
   /** Tensors that bitsandbytes had packed into 4 bits, and how many of them did not keep the values that they had. */
   unpacked: { tensors: number; changed: number };
@@ -44,7 +44,7 @@ export async function convertToGguf(
   { type, onProgress, signal }: ConvertOptions = {},
 ): Promise<Conversion> {
   checkTarget(checkpoint, outPath);
-  const plan = planMix(checkpoint.tensors.values(), type);
+  const plan = planTypes(checkpoint.tensors.values(), type);
   if (type) checkSource(checkpoint, plan, type);
   const texts = textNames.flatMap((name): [string, string][] => {
     const text = checkpoint.texts[name];
@@ -148,7 +148,7 @@ function checkTarget(checkpoint: Checkpoint, outPath: string): void {
   }
 }
 
-function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], type: MixName): void {
+function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], type: PresetName): void {
   const quantised = plan.find(({ entry }) => dtypes[entry.type].block > 1);
   if (quantised) {
     throw new CogVLM2Error(

@@ -3,7 +3,7 @@
  * a published model is known before its download.
  */
 import { PUBLISHED_MODELS } from '../hub/cache.ts';
-import { type MixName, planMix } from './mix.ts';
+import { type PresetName, planTypes } from './type-preset.ts';
 import type { Checkpoint, TensorEntry } from './types.ts';
 
 export interface PublishedConfig {
@@ -139,8 +139,8 @@ export function publishedCheckpoint(name: string): Checkpoint | undefined {
 }
 
 /** The checkpoint as `convert --type` would write it. */
-export function withTypes(checkpoint: Checkpoint, mix: MixName): Checkpoint {
-  const planned = planMix(checkpoint.tensors.values(), mix);
+export function withTypes(checkpoint: Checkpoint, preset: PresetName): Checkpoint {
+  const planned = planTypes(checkpoint.tensors.values(), preset);
   return {
     ...checkpoint,
     tensors: new Map(

@@ -9,7 +9,7 @@ import type { FoundSources } from '../batch/sources.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
-import type { MixName } from '../checkpoint/mix.ts';
+import type { PresetName } from '../checkpoint/type-preset.ts';
 import type { Answerer } from '../eval/asker.ts';
 import type { Compared } from '../eval/compare.ts';
 import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';
@@ -76,7 +76,7 @@ export interface Library {
   /** Times each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
   /** What a model needs of the memory of this machine; the demonstration model when none is named. */
-  plan(nameOrPath: string | undefined, options: PlanOptions & { type?: MixName }): Promise<ModelPlan>;
+  plan(nameOrPath: string | undefined, options: PlanOptions & { type?: PresetName }): Promise<ModelPlan>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */

@@ -1,6 +1,6 @@
 /** Groups of options that several commands share. The schema of a command spreads the groups that it takes. */
 import { z } from 'zod';
-import { mixNames } from '../checkpoint/mix.ts';
+import { presetNames } from '../checkpoint/type-preset.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { readJsonFile } from '../files/json.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -59,7 +59,7 @@ export const modelOptions = {
 
 export const typeOption = {
   type: inModel(
-    z.enum(mixNames).optional(),
+    z.enum(presetNames).optional(),
     'Type of the weights that `convert` writes; by default they keep their types.',
     { value: 'TYPE' },
   ),

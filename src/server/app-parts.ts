@@ -1,4 +1,4 @@
-/** What the parts of the server need of each other. `assemble.ts` makes it from the options. */
+/** What the parts of the server need of each other. `create-parts.ts` makes it from the options. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';

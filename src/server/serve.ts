@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { CogVLM2Error } from '../errors.ts';
 import type { ModelInfo } from '../index.ts';
 import { createApp } from './app.ts';
-import { assemble } from './assemble.ts';
+import { createParts } from './create-parts.ts';
 import { drain } from './drain.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS } from './limits.ts';
@@ -30,7 +30,7 @@ export async function serve(
   startProcess: () => EngineProcess = startEngineProcess,
 ): Promise<RunningServer> {
   checkReach(options);
-  const parts = assemble(options, startProcess);
+  const parts = createParts(options, startProcess);
   const { engine, facts, requests } = parts;
   const app = createApp(parts);
   const server = createServer(

@@ -7,9 +7,9 @@ import { afterAll, expect, test } from 'vitest';
 import { joinPacked } from '../../src/checkpoint/bitsandbytes.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
-import type { MixName } from '../../src/checkpoint/mix.ts';
 import { readNumbers, readTensorBytes } from '../../src/checkpoint/read-tensor.ts';
 import { asTensor, readSafetensors, readStored } from '../../src/checkpoint/safetensors.ts';
+import type { PresetName } from '../../src/checkpoint/type-preset.ts';
 import type { Checkpoint, TensorEntry } from '../../src/checkpoint/types.ts';
 import { dtypes } from '../../src/ggml/dtype.ts';
 import { pieceElements } from '../../src/ggml/quantize.ts';
@@ -40,7 +40,7 @@ const hashes = ({ tensors }: Checkpoint) =>
     Array.from(tensors, ([name, entry]) => [name, createHash('sha256').update(bytesOf(entry)).digest('hex')]),
   );
 
-async function converted(type?: MixName) {
+async function converted(type?: PresetName) {
   const file = path.join(folder, `${type ?? 'stored'}.gguf`);
   const conversion = await convertToGguf(small, file, { type });
   return { conversion, checkpoint: openCheckpoint(file) };

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
-import { type MixName, planMix } from '../../src/checkpoint/mix.ts';
 import { readNumbers } from '../../src/checkpoint/read-tensor.ts';
+import { type PresetName, planTypes } from '../../src/checkpoint/type-preset.ts';
 import type { Checkpoint, TensorEntry } from '../../src/checkpoint/types.ts';
 import { dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const small = openCheckpoint(goldenFolder('small'));
 
-async function converted(source: Checkpoint, type: MixName): Promise<Checkpoint> {
+async function converted(source: Checkpoint, type: PresetName): Promise<Checkpoint> {
   const file = path.join(folder, `${source.name}.${type}.gguf`);
   await convertToGguf(source, file, { type });
   return openCheckpoint(file);
@@ -46,13 +46,13 @@ test('every mix says which tensor gets which type, and what its rows do not fit'
     entry('model.vision.patch_embedding.position_embedding.weight', 5, 256),
     entry('model.vision.patch_embedding.cls_embedding', 1, 256),
   ];
-  const types = (mix: MixName) => planMix(entries, mix).map(({ type }) => type);
+  const types = (mix: PresetName) => planTypes(entries, mix).map(({ type }) => type);
   const kept = Array(4).fill('bf16');
   expect(types('int4')).toEqual(['q6_k', 'iq4_nl', 'iq4_nl', 'q4_k', 'iq4_nl', 'bf16', ...kept]);
   expect(types('int8')).toEqual([...Array(5).fill('q8_0'), 'bf16', ...kept]);
-  const misfits = planMix(entries, 'int4').flatMap(({ insteadOf }) => insteadOf ?? []);
+  const misfits = planTypes(entries, 'int4').flatMap(({ insteadOf }) => insteadOf ?? []);
   expect(misfits).toEqual(['q4_k', 'q4_k']);
-  expect(planMix(entries, 'int4')[0]?.sizeBytes).toBe(8 * 2 * 210);
+  expect(planTypes(entries, 'int4')[0]?.sizeBytes).toBe(8 * 2 * 210);
 });
 
 test.each(['int4', 'int8'] as const)('%s in a stream is ggml on the whole tensor', async (mix) => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
-import type { MixName } from '../../src/checkpoint/mix.ts';
+import type { PresetName } from '../../src/checkpoint/type-preset.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
@@ -35,7 +35,7 @@ const someIds = (length: number) =>
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function load(kind: MixName | 'f32'): Promise<Model> {
+async function load(kind: PresetName | 'f32'): Promise<Model> {
   if (kind === 'f32') {
     return Model.load(openCheckpoint(source), { compute: 'f32', device: 'cpu', threads: 1 });
   }

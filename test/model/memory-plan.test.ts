@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { planMix } from '../../src/checkpoint/mix.ts';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
+import { planTypes } from '../../src/checkpoint/type-preset.ts';
 import type { TensorEntry } from '../../src/checkpoint/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
@@ -15,7 +15,7 @@ function int4(): TensorEntry[] {
     const sizeBytes = shape.reduce((a, b) => a * b, 2);
     return { name, shape, type: 'bf16', sizeBytes, file: '', offsetBytes: 0 };
   });
-  return planMix(bf16, 'int4').map(({ entry, type, sizeBytes }) => ({ ...entry, type, sizeBytes }));
+  return planTypes(bf16, 'int4').map(({ entry, type, sizeBytes }) => ({ ...entry, type, sizeBytes }));
 }
 
 const sizes = measureParts(int4(), { isFloat32: false });

@@ -2,8 +2,8 @@ import { type DType, dtypes, isFloat, rowBytes, type TargetType } from '../ggml/
 import type { TensorEntry } from './types.ts';
 
 /** What `convert` can make of a checkpoint; without one, tensors stay as they are stored. */
-export const mixNames = ['int4', 'int8', 'bf16'] as const;
-export type MixName = (typeof mixNames)[number];
+export const presetNames = ['int4', 'int8', 'bf16'] as const;
+export type PresetName = (typeof presetNames)[number];
 
 /** A type that rows of fewer elements fit, where a row is not whole blocks of the one wanted. */
 const fallbacks: Partial<Record<TargetType, TargetType>> = { q4_k: 'iq4_nl', q5_k: 'q8_0', q6_k: 'q8_0' };
@@ -12,14 +12,14 @@ export interface PlannedTensor {
   entry: TensorEntry;
   type: DType;
   sizeBytes: number;
-  /** The type that the mix has for it, where its rows do not fit that. */
+  /** The preset's type for it, where its rows do not fit that type. */
   insteadOf?: TargetType;
 }
 
-/** The type of every tensor in the mix. A pure function of names, shapes and stored types. */
-export function planMix(entries: Iterable<TensorEntry>, mix: MixName | undefined): PlannedTensor[] {
+/** The type of every tensor in a preset. A pure function of names, shapes and stored types. */
+export function planTypes(entries: Iterable<TensorEntry>, preset: PresetName | undefined): PlannedTensor[] {
   return Array.from(entries, (entry) => {
-    const wanted = mix && isFloat(entry.type) ? wantedType(entry, mix) : undefined;
+    const wanted = preset && isFloat(entry.type) ? wantedType(entry, preset) : undefined;
     const type = wanted ? fittingType(wanted, entry) : entry.type;
     const rows = entry.shape.slice(0, -1).reduce((product, axis) => product * axis, 1);
     const sizeBytes = rows * rowBytes(type, entry.shape.at(-1) ?? 1);
@@ -32,11 +32,11 @@ export function planMix(entries: Iterable<TensorEntry>, mix: MixName | undefined
  * f32 when they are loaded; the two convolution kernels (four axes) are rearranged when they are loaded, within what
  * would be a block.
  */
-function wantedType({ name, shape }: TensorEntry, mix: MixName): TargetType | undefined {
+function wantedType({ name, shape }: TensorEntry, preset: PresetName): TargetType | undefined {
   const [rows = 0] = shape;
   if (shape.length !== 2 || rows < 2 || name.endsWith('position_embedding.weight')) return undefined;
-  if (mix === 'bf16') return 'bf16';
-  if (mix === 'int8') return 'q8_0';
+  if (preset === 'bf16') return 'bf16';
+  if (preset === 'int8') return 'q8_0';
   if (moreBits.test(name)) return 'q6_k';
   return everyToken.test(name) ? 'iq4_nl' : 'q4_k';
 }

@@ -14,7 +14,7 @@ import { readPage } from './page.ts';
 import { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
-export function assemble(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
+export function createParts(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
   const log = pino({ level: options.logLevel, base: null }, options.logTo);
   const engine = new Engine(
     startProcess,
