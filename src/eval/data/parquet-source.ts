@@ -14,6 +14,7 @@ interface Group {
 }
 
 export async function openParquet(path: string): Promise<RowSource> {
+  ignoreStrayRejections();
   const handle = await open(path, 'r');
   try {
     const file = await asBuffer(handle);
@@ -58,6 +59,21 @@ export async function openParquet(path: string): Promise<RowSource> {
     await handle.close();
     throw damaged(path, cause);
   }
+}
+
+let isIgnoring = false;
+
+/**
+ * The package begins all columns at once, and when one fails, it awaits the others no more. Node.js would end the process
+ * for their rejections. Those of anything else are thrown as if there were no listener.
+ */
+function ignoreStrayRejections(): void {
+  if (isIgnoring) return;
+  isIgnoring = true;
+  process.on('unhandledRejection', (reason) => {
+    if (reason instanceof Error && /hyparquet|parquet-source/.test(reason.stack ?? '')) return;
+    throw reason;
+  });
 }
 
 /** The package trusts what a file says of itself, and throws whatever comes of that. */
