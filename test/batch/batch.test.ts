@@ -53,7 +53,15 @@ describe('batch', () => {
       finishReason: 'stop',
       seed: 7,
       usage: { promptTokens: 9, imageTokens: 4, cachedTokens: 0, completionTokens: 3 },
-      timings: { imageMs: 1, visionMs: 2, prefillMs: 3, firstTokenMs: 6, decodeMs: 4, totalMs: 10 },
+      timings: {
+        queueMs: 0,
+        imageMs: 1,
+        visionMs: 2,
+        prefillMs: 3,
+        firstTokenMs: 6,
+        decodeMs: 4,
+        totalMs: 10,
+      },
       model: 'demo',
     });
     expect(lines()[1].timings).toMatchObject({ imageMs: 0, visionMs: 0 });
