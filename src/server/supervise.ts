@@ -49,7 +49,8 @@ export async function supervise({ argv, minUptimeMs = MIN_UPTIME_MS }: Supervise
       if (isListening(message)) port = message.port;
     });
     const { code, signal } = await ended(child);
-    const isCrash = signal !== null || code === UNCAUGHT;
+    // A server that has served before also comes back from a failed start: its port may be taken for a moment.
+    const isCrash = signal !== null || code === UNCAUGHT || (port !== undefined && code !== 0);
     const uptimeMs = performance.now() - startedAt;
     if (isStopping || !isCrash || (port === undefined && uptimeMs < minUptimeMs)) {
       process.off('SIGINT', forward);

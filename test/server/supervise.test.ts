@@ -70,6 +70,14 @@ it.skipIf(!isBuilt)('starts it again after an error that nobody caught', async (
   expect(server.err()).toContain('it exited with 1');
 });
 
+it.skipIf(!isBuilt)('tries again when a server that has served before cannot start', async () => {
+  const server = run(
+    `reportListening('http://127.0.0.1:4711'); say('up'); setTimeout(() => process.exit(2), 100);`,
+  );
+  await until(() => server.out() === 'up\nup\n');
+  expect(server.err()).toContain('it exited with 2');
+});
+
 it.skipIf(!isBuilt).each([0, 4])('passes the exit status %i on', async (code) => {
   expect(await run(`process.exit(${code});`).exited).toBe(code);
 });
