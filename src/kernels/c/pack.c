@@ -53,8 +53,7 @@ EXPORT void JOIN(pack_bytes, VARIANT)(const void *data, size_t row_bytes, int64_
     }
 }
 
-/* What q4_0 and IQ4_NL (ggml's kvalues_iq4nl) mean by a nibble. */
-static const int8_t values_q4_0[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+/* What IQ4_NL means by a nibble (ggml's kvalues_iq4nl). q4_0 means 8 less than the nibble, q4_K the nibble. */
 static const int8_t values_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 /* Numbers of ggml's types. */
@@ -62,16 +61,9 @@ enum { Q4_0 = 2, Q4_K = 12, IQ4_NL = 20 };
 
 static struct packed nibbles_header(int type) {
   struct packed header = {.kind = type == Q4_K ? NIBBLES_MIN : NIBBLES};
-  /* Unsigned q4_0 is narrow, which AVX2 needs; AMX takes it signed and so saves the correction. */
-#ifdef __AMX_INT8__
-  int unsigned_q4_0 = 0;
-#else
-  int unsigned_q4_0 = 1;
-#endif
-  header.narrow = type == Q4_K || (type == Q4_0 && unsigned_q4_0);
-  header.zero = type == Q4_K ? 0 : type == Q4_0 ? (unsigned_q4_0 ? 8 : 0) : BYTE_ZERO;
-  for (int i = 0; i < 16; i++)
-    header.table[i] = type == Q4_K ? i : (type == Q4_0 ? values_q4_0[i] : values_iq4_nl[i]) + header.zero;
+  header.narrow = type != IQ4_NL;
+  header.zero = type == Q4_K ? 0 : type == Q4_0 ? 8 : NIBBLE_ZERO;
+  for (int i = 0; i < 16; i++) header.table[i] = type == IQ4_NL ? values_iq4_nl[i] + header.zero : i;
   return header;
 }
 

@@ -43,14 +43,16 @@ INLINE size_t panel_bytes(int kind, int64_t k) {
   return k / BLOCK * block_bytes(kind);
 }
 
-/* What is added to bytes in this variant: VNNI multiplies unsigned weights, AMX and AVX2 signed ones. */
+/* What is added to weights in this variant: VNNI multiplies unsigned bytes, AMX (which takes whole bytes) and AVX2 signed ones. */
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-#ifndef __AMX_INT8__
-#define BYTE_ZERO 128
+#define NIBBLE_ZERO 128
+#else
+#define NIBBLE_ZERO 0
 #endif
-#endif
-#ifndef BYTE_ZERO
+#ifdef __AMX_INT8__
 #define BYTE_ZERO 0
+#else
+#define BYTE_ZERO NIBBLE_ZERO
 #endif
 
 #endif

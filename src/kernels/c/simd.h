@@ -18,6 +18,7 @@ INLINE ints ints_zero(void) { return _mm512_setzero_si512(); }
 INLINE ints ints_add(ints a, ints b) { return _mm512_add_epi32(a, b); }
 INLINE ints ints_max(ints a, ints b) { return _mm512_max_epi32(a, b); }
 INLINE ints ints_and(ints a, ints b) { return _mm512_and_si512(a, b); }
+INLINE ints ints_xor(ints a, ints b) { return _mm512_xor_si512(a, b); }
 INLINE ints bytes_set(int x) { return _mm512_set1_epi8((char)x); }
 INLINE ints shorts_shift_right(ints a, int bits) { return _mm512_srli_epi16(a, bits); }
 /* Looks each byte (0 to 15) up in a table of 16 bytes. */
@@ -54,6 +55,7 @@ INLINE ints ints_zero(void) { return _mm256_setzero_si256(); }
 INLINE ints ints_add(ints a, ints b) { return _mm256_add_epi32(a, b); }
 INLINE ints ints_max(ints a, ints b) { return _mm256_max_epi32(a, b); }
 INLINE ints ints_and(ints a, ints b) { return _mm256_and_si256(a, b); }
+INLINE ints ints_xor(ints a, ints b) { return _mm256_xor_si256(a, b); }
 INLINE ints bytes_set(int x) { return _mm256_set1_epi8((char)x); }
 INLINE ints shorts_shift_right(ints a, int bits) { return _mm256_srli_epi16(a, bits); }
 INLINE ints bytes_table(__m128i table, ints index) {

@@ -1,7 +1,7 @@
 /*
- * Products of a chunk with rows, in AMX tiles: 16 rows by 16 columns by 64 bytes (32 where blocks have their own
- * scales) at once. Sums of integers are exact, and each is scaled and added in the same order whatever the number of
- * rows, so a row's result does not depend on the rows beside it.
+ * Products of whole bytes with rows, in AMX tiles: 16 rows by 16 columns by 64 bytes at once. Sums of integers are exact
+ * and are scaled and added as tile-vector.h does it, which takes small numbers of rows, so a row's result does not depend
+ * on the rows beside it. Nibbles have a scale for each 32: half of a tile, so vector registers are as fast.
  */
 #ifndef COGVLM2_TILE_AMX_H
 #define COGVLM2_TILE_AMX_H
@@ -13,17 +13,17 @@
 
 typedef int32_t sums[TILE][TILE];
 
-/* Tiles 0 to 3 are sums, 4 and 6 rows of activations, 5 and 7 weights. */
-static void configure_tiles(int rows, int k_bytes) {
+/* Tiles 0 to 3 are sums, 4 rows of activations, 5 and 7 weights. */
+static void configure_tiles(int rows) {
   struct {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
     uint8_t rows[16];
   } config = {.palette = 1};
   for (int t = 0; t < 8; t++) {
-    int is_weights = t == 5 || t == 7, is_x = t == 4 || t == 6;
-    config.row_bytes[t] = is_x ? k_bytes : TILE * 4;
-    config.rows[t] = is_weights ? k_bytes / 4 : rows;
+    int is_weights = t == 5 || t == 7;
+    config.row_bytes[t] = TILE * 4;
+    config.rows[t] = is_weights ? TILE : rows;
   }
   _tile_loadconfig(&config);
 }
@@ -66,60 +66,18 @@ INLINE void multiply_bytes(const int rows, const struct chunk *c, const struct r
   }
 }
 
-/* A block's sums, scaled and added to the totals of 16 columns. */
-INLINE void add_block(const int rows, const struct chunk *c, int block, int column, sums sum, floats total[TILE]) {
-  floats scale = floats_load(c->scale[block] + column);
-  for (int i = 0; i < rows; i++) {
-    floats products = floats_from_ints(ints_load(sum[i]));
-    total[i] = block == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i]);
-  }
-}
-
-/* A scale for each block of 32. The number of blocks is even, because k is padded to 64. */
-INLINE void multiply_blocks(const int rows, const int kind, const struct chunk *c, const struct rows *r, int first) {
-  for (int column = 0; column < PANEL; column += TILE) {
-    floats total[TILE];
-    const int8_t *x = r->x.values[first];
-    const uint8_t *w = c->bytes + column * 4;
-    for (int b = 0; b < c->steps / (BLOCK / 4); b += 2, x += 2 * BLOCK, w += 2 * BLOCK * PANEL) {
-      _Alignas(64) sums even, odd;
-      _tile_zero(0);
-      _tile_loadd(4, x, GROUP);
-      _tile_loadd(5, w, PANEL * 4);
-      _tile_dpbssd(0, 4, 5);
-      _tile_zero(1);
-      _tile_loadd(6, x + BLOCK, GROUP);
-      _tile_loadd(7, w + BLOCK * PANEL, PANEL * 4);
-      _tile_dpbssd(1, 6, 7);
-      _tile_stored(0, even, TILE * 4);
-      _tile_stored(1, odd, TILE * 4);
-      add_block(rows, c, b, column, even, total);
-      add_block(rows, c, b + 1, column, odd, total);
-    }
-    for (int b = 0; kind == NIBBLES_MIN && b < c->steps / (BLOCK / 4); b++) {
-      floats min = floats_load(c->min[b] + column);
-      for (int i = 0; i < rows; i++) total[i] = floats_fma(floats_set(-r->x.block_sum[first + i][b]), min, total[i]);
-    }
-    for (int i = 0; i < rows; i++) add_to_row(r, first + i, column, total[i]);
-  }
-}
-
 /* Fewer rows than this go through vector registers, with the same sums: a tile of one row costs as much as a whole one. */
 #define LEAST_TILE_ROWS 6
 
 static void multiply_with_tiles(const struct chunk *c, const struct rows *r) {
-  const int kind = c->header->kind, k_bytes = kind == WHOLE_BYTES ? TILE * 4 : BLOCK, rest = r->count % TILE;
-  if (r->count >= TILE) configure_tiles(TILE, k_bytes);
-  for (int i = 0; i + TILE <= r->count; i += TILE) {
-    if (kind == WHOLE_BYTES) multiply_bytes(TILE, c, r, i);
-    else if (kind == NIBBLES_MIN) multiply_blocks(TILE, NIBBLES_MIN, c, r, i);
-    else multiply_blocks(TILE, NIBBLES, c, r, i);
-  }
+  if (c->header->kind != WHOLE_BYTES) return multiply_with_vectors(c, r, 0);
+  const int rest = r->count % TILE;
+  if (r->count >= TILE) configure_tiles(TILE);
+  for (int i = 0; i + TILE <= r->count; i += TILE) multiply_bytes(TILE, c, r, i);
   if (rest == 0) return;
   if (rest < LEAST_TILE_ROWS) return multiply_with_vectors(c, r, r->count - rest);
-  configure_tiles(rest, k_bytes);
-  if (kind == WHOLE_BYTES) multiply_bytes(rest, c, r, r->count - rest);
-  else multiply_blocks(rest, kind, c, r, r->count - rest);
+  configure_tiles(rest);
+  multiply_bytes(rest, c, r, r->count - rest);
 }
 
 #endif

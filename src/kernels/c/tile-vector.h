@@ -10,18 +10,9 @@
 #define MAX_ROWS 6
 #define MAX_VECTORS (PANEL / LANES)
 
-/* What VNNI's unsigned factor has added to it. Weights that are packed for AMX get it when they are loaded. */
-#ifdef __AMX_INT8__
-#define LOADED_ZERO(header) 128
-#else
-#define LOADED_ZERO(header) ((header)->zero)
-#endif
-
-/* acc + four products of each lane: bytes of weights, signed bytes of x. */
+/* acc + four products of each lane: bytes of weights (unsigned for VNNI, signed for AVX2), signed bytes of x. */
 INLINE ints dot4(ints acc, ints weights, ints x) {
-#ifdef __AMX_INT8__
-  return _mm512_dpbusd_epi32(acc, _mm512_xor_si512(weights, bytes_set(128)), x);
-#elif defined(__AVX512VNNI__)
+#ifdef __AVX512VNNI__
   return _mm512_dpbusd_epi32(acc, weights, x);
 #elif defined(__AVXVNNI__)
   return _mm256_dpbusd_avx_epi32(acc, weights, x);
@@ -31,6 +22,18 @@ INLINE ints dot4(ints acc, ints weights, ints x) {
 #endif
 }
 
+/* Whole bytes are packed signed for AMX. */
+#ifdef __AMX_INT8__
+#define IS_SIGNED(kind) ((kind) == WHOLE_BYTES)
+#else
+#define IS_SIGNED(kind) ((void)(kind), 0)
+#endif
+
+INLINE ints load_weights(const int kind, const uint8_t *w) {
+  ints weights = ints_load(w);
+  return IS_SIGNED(kind) ? ints_xor(weights, bytes_set(128)) : weights;
+}
+
 INLINE ints four_of(const int8_t *x) {
   int four;
   __builtin_memcpy(&four, x, 4);
@@ -38,11 +41,11 @@ INLINE ints four_of(const int8_t *x) {
 }
 
 /* `steps` steps from `first` on, of `rows` rows and `vectors` vectors of columns, added to acc. */
-INLINE void dot_steps(const int rows, const int vectors, const uint8_t *w, const int8_t *x, int steps,
+INLINE void dot_steps(const int rows, const int vectors, const int kind, const uint8_t *w, const int8_t *x, int steps,
                       ints acc[MAX_ROWS][MAX_VECTORS]) {
   for (int s = 0; s < steps; s++) {
     ints weights[MAX_VECTORS];
-    UNROLL for (int j = 0; j < vectors; j++) weights[j] = ints_load(w + s * PANEL * 4 + j * LANES * 4);
+    UNROLL for (int j = 0; j < vectors; j++) weights[j] = load_weights(kind, w + s * PANEL * 4 + j * LANES * 4);
     UNROLL for (int i = 0; i < rows; i++) {
       ints four = four_of(x + i * GROUP + 4 * s);
       UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = dot4(acc[i][j], weights[j], four);
@@ -75,7 +78,7 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
   const int blocked = kind != WHOLE_BYTES;
   const int8_t *x = r->x.values[first];
   const uint8_t *w = c->bytes + column * 4;
-  const int zero = LOADED_ZERO(c->header);
+  const int zero = IS_SIGNED(kind) ? 128 : c->header->zero;
   floats total[MAX_ROWS][MAX_VECTORS];
   const int blocks = blocked ? c->steps / (BLOCK / 4) : 1;
   for (int b = 0; b < blocks; b++) {
@@ -90,7 +93,7 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
     if (narrow) dot_narrow_block(rows, vectors, bw, bx, acc);
     else
 #endif
-      dot_steps(rows, vectors, bw, bx, blocked ? BLOCK / 4 : c->steps, acc);
+      dot_steps(rows, vectors, kind, bw, bx, blocked ? BLOCK / 4 : c->steps, acc);
     (void)narrow;
     UNROLL for (int j = 0; j < vectors; j++) {
       floats scale = floats_load(c->scale[b] + column + j * LANES);
