@@ -1,8 +1,7 @@
 /**
  * Ten minutes of failures, by hand: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--seed N]`, after `npm run build`. A
- * server answers while its engine and its HTTP process are killed and clients leave in the middle of answers; a batch
- * with a queue of workers loses its Redis (where redis-server is installed); a conversion meets a full disk (where a
- * small tmpfs can be mounted). Every answer must be whole and right, or a named error.
+ * server answers while its engine and its HTTP process are killed and clients leave in the middle of answers; conversions
+ * are killed at any moment; one writes to a full disk (/dev/full). Every answer must be whole and right, or a named error.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
