@@ -7,7 +7,15 @@
  *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    for this system only, into another folder
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,8 +35,8 @@ const { values: options } = parseArgs({
 });
 const extraFlags = options.flags?.split(' ').filter(Boolean) ?? [];
 
-function zig(...args: string[]): string {
-  return execFileSync('python3', ['-m', 'ziglang', ...args], { encoding: 'utf8', cwd: sources });
+function zig(cwd: string, ...args: string[]): string {
+  return execFileSync('python3', ['-m', 'ziglang', ...args], { encoding: 'utf8', cwd });
 }
 
 function checkVersion(): void {
@@ -53,8 +61,8 @@ function buildLibrary(platform: Platform, folder: string): string {
   const { file, target } = platforms[platform];
   const compile = (source: string, object: string, ...more: string[]) => {
     const flags = [...compilerFlags.split(' '), ...extraFlags, ...more];
-    zig('cc', '-target', target, ...flags, '-c', source, '-o', path.join(folder, object));
-    return path.join(folder, object);
+    zig(sources, 'cc', '-target', target, ...flags, '-c', source, '-o', path.join(folder, object));
+    return object;
   };
   const kernels = readdirSync(sources).filter((name) => name.endsWith('.c') && name !== common);
   const objects = [compile(common, 'cpu.o', '-mcpu=x86_64')];
@@ -63,10 +71,19 @@ function buildLibrary(platform: Platform, folder: string): string {
     for (const source of kernels.sort())
       objects.push(compile(source, `${path.parse(source).name}-${variant}.o`, ...flags));
   }
-  const library = path.join(folder, file);
   const strip = extraFlags.length === 0 ? ['-s'] : extraFlags;
-  zig('cc', '-target', target, '-shared', ...strip, '-o', library, ...objects);
+  // Names without a folder: the library must not depend on where it is built.
+  zig(folder, 'cc', '-target', target, '-shared', ...strip, '-o', file, ...objects);
+  const library = path.join(folder, file);
+  if (platform === 'win32-x64') clearBuildTime(library);
   return library;
+}
+
+/** Zeroes the time stamp in a DLL's header, which zig cannot leave out: the file's PE header is at the offset in byte 60. */
+function clearBuildTime(dll: string): void {
+  const bytes = readFileSync(dll);
+  bytes.writeUInt32LE(0, bytes.readUInt32LE(60) + 8);
+  writeFileSync(dll, bytes);
 }
 
 checkVersion();
