@@ -81,7 +81,8 @@ describe.skipIf(!canMount)('mounts', () => {
 
   // Not on /tmp itself: the project may be in there.
   it('ask works with a full folder of temporary files', () => {
-    const mount = 'mount -t tmpfs -o size=4k none /mnt; dd if=/dev/zero of=/mnt/full bs=4k 2>/dev/null || true';
+    const mount =
+      'mount -t tmpfs -o size=4k none /mnt; dd if=/dev/zero of=/mnt/full bs=4k 2>/dev/null || true';
     answers(`${mount}; export TMPDIR=/mnt`);
   });
 
