@@ -9,6 +9,7 @@ import { logRequests } from './middleware/request-log.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { modelRoutes } from './routes/models.ts';
 import { notFoundRoute } from './routes/not-found.ts';
+import { pageRoutes } from './routes/pages.ts';
 import { statusRoutes } from './routes/status.ts';
 
 export function createApp(parts: AppParts): App {
@@ -21,6 +22,7 @@ export function createApp(parts: AppParts): App {
   statusRoutes(app, parts);
   modelRoutes(app, parts);
   chatRoutes(app, parts);
+  pageRoutes(app, parts);
   notFoundRoute(app);
   app.onError((error, c) => {
     const { status, body, headers } = apiErrorOf(error, c.get('id'));

@@ -27,3 +27,6 @@ export const DISCARD_LIMITS = { timeoutMs: 5_000, extraBytes: 32 * 2 ** 20 } as 
 
 /** An image that is fetched by its address. */
 export const IMAGE_FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000, maxRedirects: 3 } as const;
+
+/** Pages of a PDF that are drawn for a client. One that reads no page for this time is disconnected. */
+export const PAGES_LIMITS = { pages: 500, slowReaderMs: 30_000 } as const;

@@ -7,6 +7,7 @@ import {
   DISCARD_LIMITS,
   HEADERS_TIMEOUT_MS,
   IMAGE_FETCH_LIMITS,
+  PAGES_LIMITS,
   REQUEST_LIMITS,
   UPLOAD_LIMITS,
 } from '../../src/server/limits.ts';
@@ -40,6 +41,10 @@ function rows(): [string, string, string][] {
     fixed(
       'an image by its address',
       `${number(IMAGE_FETCH_LIMITS.maxBytes)} bytes, ${seconds(IMAGE_FETCH_LIMITS.timeoutMs)}, ${IMAGE_FETCH_LIMITS.maxRedirects} redirects`,
+    ),
+    fixed(
+      'a PDF whose pages are drawn (`/v1/pages`)',
+      `${PAGES_LIMITS.pages} pages, one document at a time, ${seconds(PAGES_LIMITS.slowReaderMs)} between two pages`,
     ),
     byFlag('tokens of an answer', '--max-answer-tokens'),
     byFlag('answers at the same time', '--slots'),

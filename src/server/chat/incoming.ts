@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { Admitted } from '../admission.ts';
 import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
+import { readBytes } from '../body/chunks.ts';
 import { readJson } from '../body/read-json.ts';
 
 /** It is in the queue before its body is read. This bounds the bodies in memory. */
@@ -15,6 +16,8 @@ export interface IncomingRequest {
   place: Admitted;
   /** @throws ApiError those of `readJson`, upload_too_slow; the signal's reason */
   readBody(signal: AbortSignal): Promise<unknown>;
+  /** The body as it is. @throws ApiError those of `readBytes`, upload_too_slow; the signal's reason */
+  readBytes(signal: AbortSignal): Promise<Uint8Array>;
   /** Aborted when the client has disconnected. */
   disconnected: AbortSignal;
 }
@@ -40,6 +43,10 @@ export function incomingRequest(
     readBody: (signal) =>
       uploads.watch(signal, place.leave, (signal, onBytes) =>
         readJson(c.req.raw, bodyLimits, signal, onBytes),
+      ),
+    readBytes: (signal) =>
+      uploads.watch(signal, place.leave, (signal, onBytes) =>
+        readBytes(c.req.raw, bodyLimits.maxBytes, signal, onBytes),
       ),
     disconnected: c.req.raw.signal,
   };

@@ -1,0 +1,123 @@
+/**
+ * The pages of a PDF as images, for clients that show pages and cannot draw them, such as the chat page. One JSON line for
+ * each page, drawn while the client reads. PDFium runs in a thread with limited memory and time (src/image/pdf.ts).
+ */
+import { PdfDocument } from '../../image/pdf.ts';
+import { isPdf, unreadableImage } from '../../image/sniff.ts';
+import { ApiError, apiErrorOf } from '../api-error.ts';
+import type { App, AppParts } from '../app-parts.ts';
+import { incomingRequest } from '../chat/incoming.ts';
+import { PAGES_LIMITS } from '../limits.ts';
+
+export function pageRoutes(app: App, parts: AppParts): void {
+  const turns = new Turns();
+  app.post('/v1/pages', async (c) => {
+    const incoming = incomingRequest(c, parts);
+    const stop = new AbortController();
+    const { disconnected } = incoming;
+    const onLeft = () => stop.abort(new ApiError('cancelled', 'The client left.'));
+    disconnected.addEventListener('abort', onLeft, { once: true });
+    let pdf: PdfDocument | undefined;
+    let endTurn = () => {};
+    const end = () => {
+      disconnected.removeEventListener('abort', onLeft);
+      pdf?.[Symbol.dispose]();
+      endTurn();
+      incoming.place.leave();
+    };
+    try {
+      const bytes = await incoming.readBytes(AbortSignal.any([disconnected, stop.signal]));
+      if (!isPdf(bytes)) {
+        const { message } = unreadableImage(bytes, 'The body', 'PDF files');
+        throw new ApiError('invalid_image_format', message);
+      }
+      endTurn = await turns.take(stop.signal);
+      pdf = await PdfDocument.open(bytes, { signal: stop.signal, maxPages: PAGES_LIMITS.pages });
+      const body = pageLines(pdf, { id: c.get('id'), stop, end });
+      return new Response(body, {
+        headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' },
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
+  });
+}
+
+interface Lines {
+  /** Of the request. */
+  id: string;
+  /** Aborted when the client reads too slowly. */
+  stop: AbortController;
+  /** Called once, when no further line is sent. */
+  end(): void;
+}
+
+/** `{"page":1,"page_count":3,"image":"data:image/png;base64,...","warnings":[]}` for each page, with `error` instead of the image of one that failed. */
+function pageLines(pdf: PdfDocument, { id, stop, end }: Lines): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let page = 0;
+  let patience: NodeJS.Timeout | undefined;
+  const finish = () => {
+    clearTimeout(patience);
+    end();
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        patience = setTimeout(() => {
+          const seconds = PAGES_LIMITS.slowReaderMs / 1000;
+          stop.abort(new ApiError('slow_reader', `No page was read for ${seconds} s.`));
+          controller.error(stop.signal.reason);
+          finish();
+        }, PAGES_LIMITS.slowReaderMs);
+      },
+      async pull(controller) {
+        patience?.refresh();
+        const line = await lineOf(pdf, ++page, id);
+        // The client left meanwhile.
+        if (stop.signal.aborted) return;
+        controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+        if (page < pdf.pageCount) return;
+        finish();
+        controller.close();
+      },
+      cancel() {
+        stop.abort(new ApiError('cancelled', 'The client left.'));
+        finish();
+      },
+    },
+    { highWaterMark: 1 },
+  );
+}
+
+async function lineOf(pdf: PdfDocument, page: number, id: string): Promise<object> {
+  const head = { page, page_count: pdf.pageCount };
+  try {
+    const { bytes, warnings } = await pdf.renderPage(page);
+    return { ...head, image: `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`, warnings };
+  } catch (error) {
+    return { ...head, ...apiErrorOf(error, id).body };
+  }
+}
+
+/** One document at a time: each takes up to half a gigabyte while it is open. */
+class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  /** Waits for the turn. @returns what ends it. @throws the signal's reason */
+  async take(signal: AbortSignal): Promise<() => void> {
+    const before = this.#last;
+    let end = () => {};
+    this.#last = new Promise((resolve) => {
+      end = () => resolve();
+    });
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([before, aborted]);
+    if (!signal.aborted) return end;
+    void before.then(end);
+    throw signal.reason;
+  }
+}
