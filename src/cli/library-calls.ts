@@ -36,6 +36,7 @@ import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
 import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
+import { EXIT_CODES } from './exit-codes.ts';
 import { imageLabel } from './format.ts';
 import type { InputStream, Terminal } from './terminal.ts';
 
@@ -115,8 +116,23 @@ export interface Library {
   readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
 }
 
+/** The files of a model are mapped: one that becomes shorter meanwhile ends this process, with a sentence. */
+async function nameBusErrors(): Promise<void> {
+  const { exitOnBusError } = await import('../kernels/bus-error.ts');
+  // A line of progress is not ended: it is cleared.
+  const clear = process.stderr.isTTY ? '\r\u001B[K' : '';
+  exitOnBusError(`${clear}cogvlm2: ${BUS_ERROR}\n`, EXIT_CODES.model);
+}
+
+const BUS_ERROR =
+  'the model is damaged (invalid_checkpoint): a file of it became shorter, or could not be read, while it was in use. ' +
+  'Restore the file, and start again. To replace a model, rename the new file over the old one.';
+
 export const library: Library = {
-  load: async (options) => (await import('../generate/cogvlm2.ts')).CogVLM2.load(options),
+  load: async (options) => {
+    await nameBusErrors();
+    return (await import('../generate/cogvlm2.ts')).CogVLM2.load(options);
+  },
   findModel: async (nameOrPath) => (await import('../checkpoint/find.ts')).findModel(nameOrPath),
   listModels: async () => (await import('../checkpoint/find.ts')).listModels(),
   listDevices: async () => (await import('../ggml/devices.ts')).listDevices(),
@@ -127,7 +143,10 @@ export const library: Library = {
   },
   kernelsInfo: async () => (await import('../kernels/library.ts')).kernelsInfo(),
   packedTypes: async () => (await import('../ggml/packing.ts')).packedTypes(),
-  trace: async (options) => (await import('../model/trace.ts')).traceCheckpoint(options),
+  trace: async (options) => {
+    await nameBusErrors();
+    return (await import('../model/trace.ts')).traceCheckpoint(options);
+  },
   convert: async (path, outPath, options) => {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
@@ -137,6 +156,7 @@ export const library: Library = {
     return convertToGguf(checkpoint, outPath, options);
   },
   bench: async (path, options) => {
+    await nameBusErrors();
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
   },

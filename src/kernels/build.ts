@@ -20,7 +20,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { compilerTargets, type Platform, platformHere, platforms, variants } from './variants.ts';
+import {
+  busErrorLibraries,
+  compilerTargets,
+  type Platform,
+  platformHere,
+  platforms,
+  variants,
+} from './variants.ts';
 
 const zigVersion = '0.15.2';
 const here = fileURLToPath(new URL('./', import.meta.url));
@@ -86,21 +93,35 @@ function clearBuildTime(dll: string): void {
   writeFileSync(dll, bytes);
 }
 
+/** Builds the library of `system/bus-error.c` for one system in `folder`. @returns the file's path */
+function buildBusErrorLibrary({ file, target }: { file: string; target: string }, folder: string): string {
+  const source = path.join('system', 'bus-error.c');
+  const flags = compilerFlags.replace('-O3', '-O2').split(' ');
+  const library = path.join(folder, file);
+  zig(here, 'cc', '-target', target, ...flags, '-shared', '-s', source, '-o', library);
+  return library;
+}
+
 checkVersion();
-const wanted = Object.keys(platforms).filter(
-  (name): name is Platform => !options.out || name === platformHere(),
-);
+const builds: { file: string; build: (folder: string) => string }[] = Object.entries(platforms)
+  .filter(([name]) => !options.out || name === platformHere())
+  .map(([name, { file }]) => ({
+    file,
+    build: (folder: string) => buildLibrary(name as Platform, folder),
+  }));
+if (!options.out) {
+  for (const system of Object.values(busErrorLibraries))
+    builds.push({ file: system.file, build: (folder) => buildBusErrorLibrary(system, folder) });
+}
 let differ = 0;
-for (const platform of wanted) {
+for (const { file, build } of builds) {
   const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-kernels-'));
   try {
-    const built = buildLibrary(platform, folder);
-    const target = path.join(options.out ? path.resolve(options.out) : prebuilt, platforms[platform].file);
+    const built = build(folder);
+    const target = path.join(options.out ? path.resolve(options.out) : prebuilt, file);
     if (options.check) {
       const same = readFileSync(built).equals(readFileSync(target));
-      console.log(
-        `${platforms[platform].file}: ${same ? 'the same bytes' : 'other bytes; run "npm run kernels"'}`,
-      );
+      console.log(`${file}: ${same ? 'the same bytes' : 'other bytes; run "npm run kernels"'}`);
       if (!same) differ++;
     } else {
       mkdirSync(path.dirname(target), { recursive: true });

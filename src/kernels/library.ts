@@ -41,9 +41,7 @@ function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
   };
   const platform = platformHere();
   if (!platform) return without(`there are no kernels for ${process.platform} ${process.arch}`);
-  const folder =
-    process.env.COGVLM2_KERNELS_DIR || fileURLToPath(new URL('../../src/kernels/prebuilt/', import.meta.url));
-  const file = `${folder}/${platforms[platform].file}`;
+  const file = `${prebuiltFolder()}/${platforms[platform].file}`;
   if (!existsSync(file)) return without(`${file} is missing`);
   try {
     const supported = supportedVariants(file);
@@ -61,6 +59,13 @@ function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
     process.stderr.write(`cogvlm2: ggml's kernels are used, because ours do not work here: ${reason}\n`);
     return without(reason);
   }
+}
+
+/** Where the prebuilt libraries are. */
+export function prebuiltFolder(): string {
+  return (
+    process.env.COGVLM2_KERNELS_DIR || fileURLToPath(new URL('../../src/kernels/prebuilt/', import.meta.url))
+  );
 }
 
 /** The variants that this processor and its operating system can run. Tests run each of them. */

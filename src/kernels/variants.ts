@@ -28,6 +28,12 @@ export const platforms = {
 } as const;
 export type Platform = keyof typeof platforms;
 
+/** Libraries of `system/bus-error.c`, which depends on the operating system and not on the instruction set. */
+export const busErrorLibraries = {
+  'linux-x64': { file: 'bus-error-linux-x64.so', target: 'x86_64-linux-gnu.2.28' },
+  'linux-arm64': { file: 'bus-error-linux-arm64.so', target: 'aarch64-linux-gnu.2.28' },
+} as const;
+
 /** This system, or undefined where there is no prebuilt library for it. */
 export function platformHere(): Platform | undefined {
   const here = `${process.platform}-${process.arch}`;
