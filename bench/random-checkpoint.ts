@@ -1,16 +1,17 @@
 /**
  * A checkpoint of random weights in the published layout, for measurements of speed and memory:
  *
- *     npx tsx bench/random-checkpoint.ts FOLDER [--layers N] [--tower-layers N] [--image-size N] [--config FILE]
+ *     npx tsx bench/random-checkpoint.ts FOLDER [--layers N] [--tower-layers N] [--image-size N] [--config FILE] [--model NAME]
  *     npx tsx bench/random-checkpoint.ts OUT.gguf --type int4|int8|bf16 [the same]
  *
  * Without options it has every tensor of the 19 B model: bf16, eight shards, 39 GB, or 11.2 GB in one file with
- * --type int4. Its answers mean nothing.
+ * --type int4. --model takes the layout of another published model, such as cogvlm-chat-hf. Its answers mean nothing.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { config19B, type PublishedConfig } from '../src/checkpoint/published-layout.ts';
+import { publishedLayouts, tensorShapes } from '../src/checkpoint/published-layout.ts';
 import { presetNames } from '../src/checkpoint/type-preset.ts';
+import { isPublished } from '../src/hub/cache.ts';
 import { parseConfig } from '../src/model/config.ts';
 import { writeRandomCheckpoint, writeRandomGguf } from './random-weights.ts';
 
@@ -21,6 +22,7 @@ const { values: flags, positionals } = parseArgs({
     'tower-layers': { type: 'string' },
     'image-size': { type: 'string' },
     config: { type: 'string' },
+    model: { type: 'string', default: 'cogvlm2-llama3-chat-19B' },
     type: { type: 'string' },
   },
 });
@@ -30,13 +32,17 @@ if (out === undefined || (flags.type !== undefined && mix === undefined))
   throw new Error(
     'usage: npx tsx bench/random-checkpoint.ts FOLDER | OUT.gguf --type int4|int8|bf16 [options]',
   );
-const config: PublishedConfig = flags.config ? JSON.parse(readFileSync(flags.config, 'utf8')) : config19B;
+if (!isPublished(flags.model)) throw new Error(`${flags.model} is not a published model`);
+const layout = structuredClone(publishedLayouts[flags.model]);
+if (flags.config) layout.config = JSON.parse(readFileSync(flags.config, 'utf8'));
+const { config, family } = layout;
 const vision = config.vision_config;
 config.num_hidden_layers = Number(flags.layers ?? config.num_hidden_layers);
 vision.num_hidden_layers = Number(flags['tower-layers'] ?? vision.num_hidden_layers);
 vision.image_size = Number(flags['image-size'] ?? vision.image_size);
 vision.num_positions = (vision.image_size / vision.patch_size) ** 2 + 1;
-parseConfig(JSON.stringify(config), flags.config ?? 'these options'); // says what does not fit
+const shapes = new Map(Array.from(tensorShapes(config, family), ([name, shape]) => [name, { shape }]));
+parseConfig(JSON.stringify(config), flags.config ?? 'these options', shapes); // says what does not fit
 const startedAt = performance.now();
 let shown = 0;
 const onProgress = (done: number, total: number) => {
@@ -45,5 +51,5 @@ const onProgress = (done: number, total: number) => {
   const seconds = (performance.now() - startedAt) / 1000;
   console.error(`${(done / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB, ${seconds.toFixed(0)} s`);
 };
-if (mix) await writeRandomGguf(out, config, mix, onProgress);
-else await writeRandomCheckpoint(out, config, onProgress);
+if (mix) await writeRandomGguf(out, layout, mix, onProgress);
+else await writeRandomCheckpoint(out, layout, onProgress);

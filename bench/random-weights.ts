@@ -2,7 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
-import { type PublishedConfig, tensorShapes } from '../src/checkpoint/published-layout.ts';
+import {
+  type PublishedConfig,
+  type PublishedLayout,
+  tensorShapes,
+} from '../src/checkpoint/published-layout.ts';
 import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
 import { type PresetName, planTypes } from '../src/checkpoint/type-preset.ts';
 import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
@@ -20,13 +24,13 @@ type OnProgress = (doneBytes: number, totalBytes: number) => void;
  */
 export async function writeRandomCheckpoint(
   folder: string,
-  config: PublishedConfig,
+  { config, family }: PublishedLayout,
   onProgress: OnProgress = () => {},
 ): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, text: string) => writeFileWhole(path.join(folder, name), text);
   for (const [name, text] of textsOf(config)) write(name, text);
-  const shards = planShards(tensorShapes(config));
+  const shards = planShards(tensorShapes(config, family));
   const file = (i: number) => `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
   const total = shards.flat().reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const values = new RandomValues();
@@ -48,11 +52,11 @@ export async function writeRandomCheckpoint(
  */
 export async function writeRandomGguf(
   file: string,
-  config: PublishedConfig,
+  { config, family }: PublishedLayout,
   mix: PresetName,
   onProgress: OnProgress = () => {},
 ): Promise<void> {
-  const entries = planShards(tensorShapes(config)).flat();
+  const entries = planShards(tensorShapes(config, family)).flat();
   const located = entries.map((entry) => ({ ...entry, type: 'bf16' as const, file: '', offsetBytes: 0 }));
   const plan = planTypes(located, mix).map(({ type, sizeBytes }, i) => ({ ...entries[i]!, type, sizeBytes }));
   const total = plan.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);

@@ -2,7 +2,8 @@
  * The published layout: the fields of config.json, and every tensor by name with its shape in PyTorch's order. So the plan of
  * a published model is known before its download.
  */
-import { PUBLISHED_MODELS } from '../hub/cache.ts';
+import { isPublished, type PublishedName } from '../hub/cache.ts';
+import type { ModelFamily } from '../model/architecture.ts';
 import { type PresetName, planTypes } from './type-preset.ts';
 import type { Checkpoint, TensorEntry } from './types.ts';
 
@@ -11,10 +12,11 @@ export interface PublishedConfig {
   intermediate_size: number;
   num_hidden_layers: number;
   num_attention_heads: number;
-  num_multi_query_heads: number;
+  /** Absent from CogVLM 1, where every head of queries has its own keys and values. */
+  num_multi_query_heads?: number;
   vocab_size: number;
   bos_token_id: number;
-  eos_token_id: number[];
+  eos_token_id: number | number[];
   pad_token_id: number;
   vision_config: {
     hidden_size: number;
@@ -60,22 +62,50 @@ export const config19B = {
   },
 };
 
-/** Every tensor in the order of the data, which is also the order of the published shards. */
-export function tensorShapes(config: PublishedConfig): Map<string, number[]> {
+const { num_multi_query_heads: _, ...headsAlike } = config19B;
+
+/** config.json of `cogvlm-chat-hf`. `cogvlm-base-224-hf` reads smaller images, and all others have the template "base". */
+export const configV1 = {
+  ...headsAlike,
+  intermediate_size: 11008,
+  max_position_embeddings: 2048,
+  vocab_size: 32000,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  pad_token_id: 0,
+  vision_config: { ...config19B.vision_config, image_size: 490, num_positions: 1226 },
+};
+
+/** config.json of `cogvlm2-llama3-caption`, which all video models have. */
+export const configVideo = {
+  ...config19B,
+  architectures: ['CogVLMVideoForCausalLM'],
+  template_version: 'base',
+  max_position_embeddings: 2048,
+  eos_token_id: 128001,
+  vision_config: { ...config19B.vision_config, image_size: 224, num_positions: 257 },
+};
+
+/** Every tensor in the order of the data, which for CogVLM2 is also the order of the published shards. */
+export function tensorShapes(
+  config: PublishedConfig,
+  family: ModelFamily = 'CogVLM2',
+): Map<string, number[]> {
   const { hidden_size: h, intermediate_size: m, vocab_size, vision_config: vision } = config;
   const { hidden_size: d, intermediate_size: dm, patch_size, num_positions } = vision;
   const headSize = h / config.num_attention_heads;
-  const qkv = h + 2 * headSize * config.num_multi_query_heads;
+  const qkv = h + 2 * headSize * (config.num_multi_query_heads ?? config.num_attention_heads);
+  const experts = family === 'CogVLM2-Video' ? ['language'] : ['vision', 'language'];
   const shapes = new Map<string, number[]>([['model.embed_tokens.weight', [vocab_size, h]]]);
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const layer = `model.layers.${i}`;
     shapes.set(`${layer}.self_attn.rotary_emb.inv_freq`, [headSize / 2]);
-    shapes.set(`${layer}.self_attn.vision_expert_query_key_value.bias`, [qkv]);
-    for (const expert of ['vision', 'language']) {
+    if (family === 'CogVLM2') shapes.set(`${layer}.self_attn.vision_expert_query_key_value.bias`, [qkv]);
+    for (const expert of experts) {
       shapes.set(`${layer}.self_attn.${expert}_expert_query_key_value.weight`, [qkv, h]);
       shapes.set(`${layer}.self_attn.${expert}_expert_dense.weight`, [h, h]);
     }
-    for (const expert of ['language', 'vision']) {
+    for (const expert of experts.toReversed()) {
       shapes.set(`${layer}.mlp.${expert}_mlp.gate_proj.weight`, [m, h]);
       shapes.set(`${layer}.mlp.${expert}_mlp.up_proj.weight`, [m, h]);
       shapes.set(`${layer}.mlp.${expert}_mlp.down_proj.weight`, [h, m]);
@@ -113,19 +143,45 @@ export function tensorShapes(config: PublishedConfig): Map<string, number[]> {
   shapes.set('model.vision.linear_proj.dense_h_to_4h.weight', [m, h]);
   shapes.set('model.vision.linear_proj.gate_proj.weight', [m, h]);
   shapes.set('model.vision.linear_proj.dense_4h_to_h.weight', [h, m]);
-  shapes.set('model.vision.conv.weight', [d, d, 2, 2]);
-  shapes.set('model.vision.conv.bias', [d]);
+  if (family !== 'CogVLM 1') {
+    shapes.set('model.vision.conv.weight', [d, d, 2, 2]);
+    shapes.set('model.vision.conv.bias', [d]);
+  }
   shapes.set('lm_head.weight', [vocab_size, h]);
   return shapes;
 }
 
-/**
- * A published model that is not on this machine, without its weights; undefined for another name. All models in
- * `PUBLISHED_MODELS` have this config and layout, in bf16.
- */
+const base = { template_version: 'base' };
+const v1At224 = { image_size: 224, num_positions: 257 };
+
+/** What decides the names and shapes of a model's tensors. */
+export interface PublishedLayout {
+  config: PublishedConfig;
+  family: ModelFamily;
+}
+
+/** The models that are published, by the names of their repositories. */
+export const publishedLayouts: Readonly<Record<PublishedName, PublishedLayout>> = {
+  'cogvlm2-llama3-chat-19B': { config: config19B, family: 'CogVLM2' },
+  'cogvlm2-llama3-chinese-chat-19B': { config: config19B, family: 'CogVLM2' },
+  'cogvlm-chat-hf': { config: configV1, family: 'CogVLM 1' },
+  'cogvlm-base-490-hf': { config: { ...configV1, ...base }, family: 'CogVLM 1' },
+  'cogvlm-base-224-hf': {
+    config: { ...configV1, ...base, vision_config: { ...configV1.vision_config, ...v1At224 } },
+    family: 'CogVLM 1',
+  },
+  'cogvlm-grounding-base-hf': { config: { ...configV1, ...base }, family: 'CogVLM 1' },
+  'cogvlm-grounding-generalist-hf': { config: { ...configV1, ...base }, family: 'CogVLM 1' },
+  'cogvlm2-llama3-caption': { config: configVideo, family: 'CogVLM2-Video' },
+  'cogvlm2-video-llama3-chat': { config: configVideo, family: 'CogVLM2-Video' },
+  'cogvlm2-video-llama3-base': { config: configVideo, family: 'CogVLM2-Video' },
+};
+
+/** A published model that is not on this machine, in bf16 and without its weights; undefined for another name. */
 export function publishedCheckpoint(name: string): Checkpoint | undefined {
-  if (!PUBLISHED_MODELS.includes(name)) return undefined;
-  const entries = Array.from(tensorShapes(config19B), ([tensor, shape]): TensorEntry => {
+  if (!isPublished(name)) return undefined;
+  const { config, family } = publishedLayouts[name];
+  const entries = Array.from(tensorShapes(config, family), ([tensor, shape]): TensorEntry => {
     const elements = shape.reduce((product, axis) => product * axis, 1);
     return { name: tensor, type: 'bf16', shape, file: '', offsetBytes: 0, sizeBytes: elements * 2 };
   });
@@ -133,7 +189,7 @@ export function publishedCheckpoint(name: string): Checkpoint | undefined {
     path: name,
     name,
     format: 'safetensors',
-    texts: { 'config.json': JSON.stringify(config19B) },
+    texts: { 'config.json': JSON.stringify(config) },
     tensors: new Map(entries.map((entry) => [entry.name, entry])),
   };
 }

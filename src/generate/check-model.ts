@@ -12,7 +12,7 @@ export function checkModel(checkpoint: Checkpoint): void {
 }
 
 /** The checkpoint's tokenizer. @throws CogVLM2Error `invalid_checkpoint` also when it does not fit the config */
-export function tokenizerOf({ path, texts }: Checkpoint): Tokenizer {
+export function tokenizerOf({ path, texts, tensors }: Checkpoint): Tokenizer {
   const text = texts['tokenizer.json'];
   if (text === undefined) {
     throw new CogVLM2Error(
@@ -21,7 +21,7 @@ export function tokenizerOf({ path, texts }: Checkpoint): Tokenizer {
     );
   }
   const tokenizer = new Tokenizer(text, texts['tokenizer_config.json'] ?? {});
-  const { vocabSize } = parseConfig(texts['config.json'], path);
+  const { vocabSize } = parseConfig(texts['config.json'], path, tensors);
   if (tokenizer.vocabSize > vocabSize) {
     throw new CogVLM2Error(
       'invalid_checkpoint',

@@ -9,11 +9,27 @@ import { homeFolder } from '../files/user-folders.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The names that can be pulled without saying whose they are. */
-export const PUBLISHED_MODELS: readonly string[] = [
-  'cogvlm2-llama3-chat-19B',
-  'cogvlm2-llama3-chinese-chat-19B',
-];
+/** Sizes in GiB of the models that can be pulled without saying whose they are. */
+const publishedGiB = {
+  'cogvlm2-llama3-chat-19B': 36.3,
+  'cogvlm2-llama3-chinese-chat-19B': 36.3,
+  'cogvlm-chat-hf': 32.9,
+  'cogvlm-base-490-hf': 32.9,
+  'cogvlm-base-224-hf': 32.9,
+  'cogvlm-grounding-base-hf': 32.9,
+  'cogvlm-grounding-generalist-hf': 32.9,
+  'cogvlm2-llama3-caption': 23.3,
+  'cogvlm2-video-llama3-chat': 23.3,
+  'cogvlm2-video-llama3-base': 23.3,
+};
+
+export type PublishedName = keyof typeof publishedGiB;
+
+export const PUBLISHED_MODELS: readonly string[] = Object.keys(publishedGiB);
+
+export function isPublished(name: string): name is PublishedName {
+  return Object.hasOwn(publishedGiB, name);
+}
 
 /** The folder of Hugging Face's own settings, which also holds the token. */
 export function huggingFaceHome(env: Env): string {
@@ -69,7 +85,8 @@ export function isOffline(env: Env): boolean {
 
 /** How a published model that is not here, or not whole, can be had. */
 export function remedyFor(name: string, env: Env): string {
-  const remedy = `"cogvlm2 pull ${name}" fetches what is missing (36.3 GiB in all)`;
+  const size = isPublished(name) ? ` (${publishedGiB[name]} GiB in all)` : '';
+  const remedy = `"cogvlm2 pull ${name}" fetches what is missing${size}`;
   return isOffline(env) ? `Without HF_HUB_OFFLINE, ${remedy}.` : `${remedy}.`;
 }
 
@@ -100,7 +117,7 @@ export function snapshotOf(repoFolder: string, revision = 'main'): string | unde
 
 function isOurs(folder: string): boolean {
   try {
-    return readFileSync(path.join(folder, 'config.json'), 'utf8').includes('"CogVLMForCausalLM"');
+    return /"CogVLM(Video)?ForCausalLM"/.test(readFileSync(path.join(folder, 'config.json'), 'utf8'));
   } catch {
     return false;
   }

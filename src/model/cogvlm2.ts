@@ -123,7 +123,7 @@ export class Model {
    * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing, left over or of another shape.
    */
   static check(checkpoint: Checkpoint): void {
-    const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+    const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
     using engine = new Engine({ device: 'cpu', threads: 1 });
     const loader = new WeightLoader(engine, checkpoint, { isFloat32: false, placeOf: () => 'cpu' });
     new Model(engine, new Weights(loader), config, {
@@ -156,7 +156,7 @@ export class Model {
       const graph = new Graph(this.engine, await adapterPass.ready(0));
       const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
       if (options.tap) {
-        graph.output('vision.conv', convolved);
+        if (convolved) graph.output('vision.conv', convolved);
         graph.output('vision.output', imageTokens);
       }
       graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
@@ -173,7 +173,8 @@ export class Model {
 
   /** Where image tokens lie: with the experts that read them. */
   get imageTokenPlace(): Place {
-    return this.placement['vision experts'] > 0 ? 'gpu' : 'cpu';
+    const experts = this.config.hasVisionExperts ? 'vision experts' : 'language experts';
+    return this.placement[experts] > 0 ? 'gpu' : 'cpu';
   }
 
   /** Bytes of one token in a KV cache: keys and values of every layer. */
@@ -208,13 +209,16 @@ export class Model {
   ): AsyncGenerator<void, Float32Array> {
     const { image, tap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
     const total = prompt.ids.length;
+    const rowsOfPrompt = this.config.hasVisionExperts
+      ? prompt
+      : { ...prompt, visionRows: new Uint8Array(total) };
     cache.length = options.start ?? 0;
     let readsVision = false;
     try {
       for (;;) {
         const rows = chunkRows();
         const textRows = this.#limitsText ? Math.min(rows, mostGgmlTextRows) : rows;
-        const chunk = nextChunk(prompt, cache.length, { vision: rows, language: textRows });
+        const chunk = nextChunk(rowsOfPrompt, cache.length, { vision: rows, language: textRows });
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';

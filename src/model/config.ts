@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
+import { type Architecture, architectureOf, type TensorShapes } from './architecture.ts';
 
 const size = z.number().int().positive();
 const tokenId = z.number().int().nonnegative();
@@ -12,8 +13,6 @@ const configSchema = z.object({
   intermediate_size: size,
   num_hidden_layers: layerCount,
   num_attention_heads: size,
-  /** Absent from the English checkpoint, whose code defaults to 8. */
-  num_multi_query_heads: size.default(8),
   rms_norm_eps: z.number().positive().default(1e-5),
   max_position_embeddings: size.default(8192),
   vocab_size: size,
@@ -51,12 +50,11 @@ export interface VisionConfig {
   imageTokens: number;
 }
 
-export interface ModelConfig {
+export interface ModelConfig extends Architecture {
   hiddenSize: number;
   intermediateSize: number;
   layers: number;
   heads: number;
-  kvHeads: number;
   headSize: number;
   normEps: number;
   maxPositions: number;
@@ -69,11 +67,12 @@ export interface ModelConfig {
   vision: VisionConfig;
 }
 
-/** Fixed in the published code; there is no rope_theta in the config. */
-export const ropeBase = 500_000;
-
-/** @throws CogVLM2Error `invalid_checkpoint` naming the field. */
-export function parseConfig(text: string, where: string): ModelConfig {
+/**
+ * The config of a checkpoint from its config.json and the names and shapes of its tensors, which alone tell the members of the
+ * model family apart: see `architectureOf`.
+ * @throws CogVLM2Error `invalid_checkpoint` naming the field.
+ */
+export function parseConfig(text: string, where: string, tensors: TensorShapes): ModelConfig {
   const fail = (why: string) => new CogVLM2Error('invalid_checkpoint', `config.json of ${where}: ${why}.`);
   let json: unknown;
   try {
@@ -81,6 +80,7 @@ export function parseConfig(text: string, where: string): ModelConfig {
   } catch {
     throw fail('it is not JSON');
   }
+  refuseCogAgent(json, where, tensors);
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -93,24 +93,31 @@ export function parseConfig(text: string, where: string): ModelConfig {
     return whole / part;
   };
   const headSize = divides(raw.hidden_size, raw.num_attention_heads, 'hidden_size', 'num_attention_heads');
-  divides(raw.num_attention_heads, raw.num_multi_query_heads, 'num_attention_heads', 'num_multi_query_heads');
   if (headSize % 2 !== 0) throw fail(`heads of ${headSize} cannot be rotated; the size must be even`);
   const eosIds = [raw.eos_token_id].flat();
   const outside = [raw.bos_token_id, raw.pad_token_id, ...eosIds].find((id) => id >= raw.vocab_size);
   if (outside !== undefined) throw fail(`token id ${outside} is outside the vocabulary of ${raw.vocab_size}`);
+  const architecture = architectureOf(tensors, { heads: raw.num_attention_heads, headSize }, where);
+  divides(
+    raw.num_attention_heads,
+    architecture.kvHeads,
+    'num_attention_heads',
+    'the number of key and value heads',
+  );
   const side = divides(v.image_size, v.patch_size, 'vision_config.image_size', 'patch_size');
-  if (side < 2) throw fail(`an image of ${side} patch a side is too small for the 2x2 convolution`);
+  if (architecture.hasConvolution && side < 2)
+    throw fail(`an image of ${side} patch a side is too small for the 2x2 convolution`);
   if (v.num_positions !== side * side + 1) {
     throw fail(
       `num_positions is ${v.num_positions}, but ${side}x${side} patches and the class token make ${side * side + 1}`,
     );
   }
   return {
+    ...architecture,
     hiddenSize: raw.hidden_size,
     intermediateSize: raw.intermediate_size,
     layers: raw.num_hidden_layers,
     heads: raw.num_attention_heads,
-    kvHeads: raw.num_multi_query_heads,
     headSize,
     normEps: raw.rms_norm_eps,
     maxPositions: raw.max_position_embeddings,
@@ -130,24 +137,36 @@ export function parseConfig(text: string, where: string): ModelConfig {
       side,
       trainedSide: side,
       normEps: v.layer_norm_eps,
-      imageTokens: imageTokensOf(side),
+      imageTokens: imageTokensOf(side, architecture),
     },
   };
 }
 
-/** The outputs of the 2x2 convolution, boi and eoi. */
-function imageTokensOf(side: number): number {
-  return Math.floor(side / 2) ** 2 + 2;
+/** The outputs of the 2x2 convolution, or all patches without one; boi and eoi. */
+function imageTokensOf(side: number, { hasConvolution }: Pick<Architecture, 'hasConvolution'>): number {
+  return (hasConvolution ? Math.floor(side / 2) : side) ** 2 + 2;
+}
+
+/** @throws CogVLM2Error `invalid_checkpoint` */
+function refuseCogAgent(config: unknown, where: string, tensors: TensorShapes): void {
+  const isCogAgent =
+    (typeof config === 'object' && config !== null && 'cross_image_size' in config) ||
+    [...tensors.keys()].some((name) => name.startsWith('model.cross_vision.'));
+  if (!isCogAgent) return;
+  throw new CogVLM2Error(
+    'invalid_checkpoint',
+    `${where} is CogAgent, which this program does not run: it has a second vision tower for images of 1120 pixels and cross attention in each layer. Of the same family, the CogVLM 1 models run: cogvlm-chat-hf, cogvlm-base-490-hf, cogvlm-base-224-hf, cogvlm-grounding-base-hf and cogvlm-grounding-generalist-hf.`,
+  );
 }
 
 /**
  * The same model for smaller images: fewer patches, fewer image tokens.
- * @throws CogVLM2Error `invalid_value` unless `imageSize` is a multiple of the window of the 2x2 convolution and at most the
- * size that the model was trained on
+ * @throws CogVLM2Error `invalid_value` unless `imageSize` is a multiple of the patch size (with a convolution, of its window of
+ * 2x2 patches) and at most the size that the model was trained on
  */
 export function withImageSize(config: ModelConfig, imageSize: number): ModelConfig {
   const { vision } = config;
-  const windowSize = 2 * vision.patchSize;
+  const windowSize = (config.hasConvolution ? 2 : 1) * vision.patchSize;
   const largest = vision.imageSize - (vision.imageSize % windowSize);
   if (imageSize === vision.imageSize) return config;
   if (
@@ -162,5 +181,5 @@ export function withImageSize(config: ModelConfig, imageSize: number): ModelConf
     );
   }
   const side = imageSize / vision.patchSize;
-  return { ...config, vision: { ...vision, imageSize, side, imageTokens: imageTokensOf(side) } };
+  return { ...config, vision: { ...vision, imageSize, side, imageTokens: imageTokensOf(side, config) } };
 }

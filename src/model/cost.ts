@@ -47,15 +47,15 @@ export function towerCost({ vision }: ModelConfig, bytes: PartBytes, layers = vi
   };
 }
 
-/** The 2x2 convolution and the gated projection of one image. */
+/** The 2x2 convolution, if there is one, and the gated projection of one image. */
 export function adapterCost(
-  { vision, hiddenSize: h, intermediateSize }: ModelConfig,
+  { vision, hiddenSize: h, intermediateSize, hasConvolution }: ModelConfig,
   bytes: PartBytes,
 ): Cost {
   const rows = vision.imageTokens - 2;
   const d = vision.hiddenSize;
   return {
-    linearFlop: 2 * rows * (4 * d * d + d * h + 3 * h * intermediateSize),
+    linearFlop: 2 * rows * ((hasConvolution ? 4 * d * d : 0) + d * h + 3 * h * intermediateSize),
     attentionFlop: 0,
     weightBytes: bytes.adapter,
     cacheBytes: 0,

@@ -4,7 +4,7 @@ import type { Ops } from '../ggml/ops.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { BatchAttention } from './batch-attention.ts';
 import type { Expert } from './chunks.ts';
-import { type ModelConfig, ropeBase } from './config.ts';
+import type { ModelConfig } from './config.ts';
 import { Linear, RmsNorm } from './layers.ts';
 
 /** What every layer needs to know of its n rows, of one or several sequences. */
@@ -18,22 +18,27 @@ export interface Rows {
 /** Some of the rows of x [width, n]. */
 export type RowSelection = (graph: Graph, x: Tensor) => Tensor;
 
-/** Attention and an MLP, each with two experts. All rows of a graph meet the same one. */
+/** Weights of each expert. Without vision experts, both are those of the language expert. */
+type ByExpert<T> = Readonly<Record<Expert, T>>;
+
+function byExpert<T>({ hasVisionExperts }: ModelConfig, make: (expert: Expert) => T): ByExpert<T> {
+  const language = make('language');
+  return { language, vision: hasVisionExperts ? make('vision') : language };
+}
+
+/** Attention and an MLP, each with an expert for text and, in most models, one for images. All rows of a graph meet the same one. */
 export class DecoderLayer {
   readonly #inputNorm: RmsNorm;
   readonly #attention: Attention;
   readonly #postNorm: RmsNorm;
-  readonly #mlp: Record<Expert, Mlp>;
+  readonly #mlp: ByExpert<Mlp>;
 
   constructor(weights: Weights, config: ModelConfig, index: number) {
     const { hiddenSize, normEps } = config;
     this.#inputNorm = new RmsNorm(weights, 'input_layernorm', hiddenSize, normEps);
     this.#attention = new Attention(weights.at('self_attn'), config, index);
     this.#postNorm = new RmsNorm(weights, 'post_attention_layernorm', hiddenSize, normEps);
-    this.#mlp = {
-      language: new Mlp(weights.at('mlp.language_mlp'), config),
-      vision: new Mlp(weights.at('mlp.vision_mlp'), config),
-    };
+    this.#mlp = byExpert(config, (expert) => new Mlp(weights.at(`mlp.${expert}_mlp`), config));
   }
 
   /** @param select the rows that go on; the others only leave their keys and values */
@@ -47,30 +52,34 @@ export class DecoderLayer {
 class Attention {
   readonly #config: ModelConfig;
   readonly #layer: number;
-  readonly #queryKeyValue: Record<Expert, Linear>;
-  readonly #dense: Record<Expert, Linear>;
+  readonly #queryKeyValue: ByExpert<Linear>;
+  readonly #dense: ByExpert<Linear>;
   readonly #ropeFactors: Tensor;
 
   constructor(weights: Weights, config: ModelConfig, layer: number) {
-    const { hiddenSize, headSize, heads, kvHeads } = config;
+    const { hiddenSize, headSize, heads, kvHeads, hasVisionBias, ropeBase } = config;
     this.#config = config;
     this.#layer = layer;
     const outputs = (heads + 2 * kvHeads) * headSize;
-    // Only the vision expert has a bias here.
-    const queryKeyValue = (expert: Expert) =>
-      new Linear(weights, `${expert}_expert_query_key_value`, hiddenSize, outputs, {
-        bias: expert === 'vision',
-      });
-    const dense = (expert: Expert) => new Linear(weights, `${expert}_expert_dense`, hiddenSize, hiddenSize);
-    this.#queryKeyValue = { language: queryKeyValue('language'), vision: queryKeyValue('vision') };
-    this.#dense = { language: dense('language'), vision: dense('vision') };
+    // Only the vision expert of CogVLM2 has a bias here.
+    this.#queryKeyValue = byExpert(
+      config,
+      (expert) =>
+        new Linear(weights, `${expert}_expert_query_key_value`, hiddenSize, outputs, {
+          bias: expert === 'vision' && hasVisionBias,
+        }),
+    );
+    this.#dense = byExpert(
+      config,
+      (expert) => new Linear(weights, `${expert}_expert_dense`, hiddenSize, hiddenSize),
+    );
     const table = 'rotary_emb.inv_freq';
     const stored = weights.has(table) ? weights.numbers(table, headSize / 2) : undefined;
-    this.#ropeFactors = weights.constant(ropeFactors(headSize, stored), [headSize / 2]);
+    this.#ropeFactors = weights.constant(ropeFactors(headSize, ropeBase, stored), [headSize / 2]);
   }
 
   forward(graph: Graph, x: Tensor, rows: Rows, select: RowSelection): Tensor {
-    const { headSize, heads, kvHeads } = this.#config;
+    const { headSize, heads, kvHeads, ropeBase } = this.#config;
     const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]
     const [q, k, v] = graph.splitHeads(qkv, headSize, [heads, kvHeads, kvHeads]);
     const rotated = (part: Tensor) => graph.rope(part, rows.positions, this.#ropeFactors, ropeBase);
@@ -99,7 +108,7 @@ class Mlp {
  * ggml rotates pair i by position * base^(-2i/d) / factor. These factors give the frequencies that the checkpoint stores; they
  * are 1 where it stores none.
  */
-function ropeFactors(headSize: number, invFreq: Float32Array | undefined): Float32Array {
+function ropeFactors(headSize: number, ropeBase: number, invFreq: Float32Array | undefined): Float32Array {
   return Float32Array.from({ length: headSize / 2 }, (_, i) => {
     const stored = invFreq?.[i];
     return stored ? ropeBase ** ((-2 * i) / headSize) / stored : 1;

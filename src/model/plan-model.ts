@@ -49,7 +49,7 @@ export interface PlannedModel {
  * @throws CogVLM2Error `invalid_checkpoint`, `invalid_value`, `engine_unavailable`.
  */
 export function planModel(checkpoint: Checkpoint, options: PlanOptions): PlannedModel {
-  const trained = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+  const trained = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
   const config = options.imageSize === undefined ? trained : withImageSize(trained, options.imageSize);
   const compute = options.compute ?? 'auto';
   const isFloat32 =

@@ -1,7 +1,7 @@
 import { readNumbers } from '../checkpoint/read-tensor.ts';
 import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { type ModelConfig, parseConfig, ropeBase, type VisionConfig } from './config.ts';
+import { type ModelConfig, parseConfig, type VisionConfig } from './config.ts';
 import {
   add,
   attention,
@@ -31,9 +31,9 @@ type Read = (name: string, ...shape: number[]) => Float32Array;
 
 const noTap: Tap = () => {};
 
-/** pixels [3, S, S] -> image tokens [patches / 4 + 2, H]. */
+/** pixels [3, S, S] -> image tokens [n + 2, H]: n is patches / 4 with a convolution, otherwise patches. */
 export function referenceVision(checkpoint: Checkpoint, pixels: Float32Array, tap = noTap): Matrix {
-  const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+  const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
   const { vision } = config;
   const weights = reader(checkpoint, 'model.vision.');
   let x = patchEmbedding(weights, vision, pixels); // [P + 1, D]
@@ -42,9 +42,13 @@ export function referenceVision(checkpoint: Checkpoint, pixels: Float32Array, ta
     x = towerLayer(reader(checkpoint, `model.vision.transformer.layers.${i}.`), vision, x);
     tap(`vision.layer.${i}`, x.data);
   }
-  const convolved = convolution(weights, vision, x); // [P / 4, D]
-  tap('vision.conv', convolved.data);
-  const imageTokens = adapter(weights, config, convolved); // [P / 4 + 2, H]
+  if (config.hasConvolution) {
+    x = convolution(weights, vision, x); // [P / 4, D]
+    tap('vision.conv', x.data);
+  } else {
+    x = matrix(x.rows - 1, x.columns, x.data.subarray(x.columns)); // without the class token: [P, D]
+  }
+  const imageTokens = adapter(weights, config, x); // [n + 2, H]
   tap('vision.output', imageTokens.data);
   return imageTokens;
 }
@@ -150,17 +154,17 @@ export function referenceLogits(
   imageTokens: Matrix | null,
   tap = noTap,
 ): Matrix {
-  const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path);
+  const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
   const { hiddenSize: h, vocabSize, layers, normEps } = config;
   const weights = reader(checkpoint);
   const facts = {
     positions: referencePositions(prompt.tokenTypes),
-    isVision: referenceExperts(prompt.tokenTypes),
+    isVision: referenceExperts(prompt.tokenTypes).map((isVision) => isVision && config.hasVisionExperts),
   };
   let x = embed(readMatrix(weights, 'model.embed_tokens.weight', vocabSize, h), prompt, imageTokens); // [L, H]
   for (let i = 0; i < layers; i++) {
     tap(`hidden.${i}`, x.data);
-    const frequencies = inverseFrequencies(checkpoint, i, config.headSize);
+    const frequencies = inverseFrequencies(checkpoint, i, config);
     x = decoderLayer(reader(checkpoint, `model.layers.${i}.`), config, x, { ...facts, frequencies });
   }
   x = rmsNorm(x, weights('model.norm.weight', h), normEps);
@@ -212,7 +216,8 @@ function decoderLayer(weights: Read, config: ModelConfig, x: Matrix, facts: RowF
   const qkv = byExpert(normed, facts, (expert, rows) => {
     const name = `self_attn.${expert}_expert_query_key_value`;
     const outputs = qWidth + 2 * kvWidth;
-    const bias = expert === 'vision' ? weights(`${name}.bias`, outputs) : undefined; // the language expert has none
+    const hasBias = expert === 'vision' && config.hasVisionBias;
+    const bias = hasBias ? weights(`${name}.bias`, outputs) : undefined;
     return linear(rows, readMatrix(weights, `${name}.weight`, outputs, h), bias);
   });
   const q = rope(columns(qkv, 0, qWidth), facts.positions, facts.frequencies);
@@ -250,7 +255,11 @@ function byExpert(
 }
 
 /** theta^(-2i/d), or the checkpoint's own values, which are rounded to its type. */
-function inverseFrequencies(checkpoint: Checkpoint, layer: number, headSize: number): Float32Array {
+function inverseFrequencies(
+  checkpoint: Checkpoint,
+  layer: number,
+  { headSize, ropeBase }: ModelConfig,
+): Float32Array {
   const name = `model.layers.${layer}.self_attn.rotary_emb.inv_freq`;
   if (checkpoint.tensors.has(name)) return reader(checkpoint)(name, headSize / 2);
   return Float32Array.from({ length: headSize / 2 }, (_, i) => ropeBase ** ((-2 * i) / headSize));

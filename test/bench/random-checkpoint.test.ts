@@ -37,7 +37,7 @@ test('a small one loads, and answers in finite numbers', async () => {
   };
   const vision = { ...config19B.vision_config, hidden_size: 64, num_hidden_layers: 3, num_heads: 2 };
   config.vision_config = { ...vision, intermediate_size: 96, image_size: 56, num_positions: 17 };
-  await writeRandomCheckpoint(folder, config);
+  await writeRandomCheckpoint(folder, { config, family: 'CogVLM2' });
   expect(readdirSync(folder)).toContain('model-00001-of-00001.safetensors');
   using model = await CogVLM2.load({ model: folder });
   const picture = path.resolve('test/fixtures/images/photo.jpg');

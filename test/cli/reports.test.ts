@@ -5,9 +5,9 @@ import { formatBytes, formatDuration, renderTable } from '../../src/cli/format.t
 import { CogVLM2Error } from '../../src/errors.ts';
 import type { PullOptions } from '../../src/hub/pull-options.ts';
 import { nearest } from '../../src/messages.ts';
-import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts } from '../../src/model/parts.ts';
+import { configOf } from '../model/tiny-checkpoint.ts';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 
@@ -231,7 +231,7 @@ function planned(gpuBytes: number, cpuBytes: number, packableBytes = 0) {
     const sizeBytes = shape.reduce((a, b) => a * b, 0.5);
     return { name, shape, sizeBytes, type: 'q4_k' as const, file: '', offsetBytes: 0 };
   });
-  const config = parseConfig(JSON.stringify(config19B), 'the published config');
+  const config = configOf(config19B);
   const sizes = measureParts(tensors, { isFloat32: false });
   const demand = { config, sizes, contextSize: 8192, kvTokens: 8192, isFloat32: false, packableBytes };
   return planMemory(

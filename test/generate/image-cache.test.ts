@@ -15,7 +15,7 @@ import {
 } from '../../src/generate/image-cache-key.ts';
 import type { Progress } from '../../src/generate/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { configOf, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { readFixture } from '../text/fixtures.ts';
 
 /** Image tokens that another process encoded: a second model in this process stands for it. */
@@ -148,11 +148,13 @@ describe('weights are told apart', () => {
 describe('the cache is used where an image costs more than its file', () => {
   test('not for the demonstration model', () => {
     const checkpoint = openCheckpoint(demoModelPath());
-    expect(isWorthCaching(parseConfig(checkpoint.texts['config.json'], 'demo'), checkpoint)).toBe(false);
+    expect(
+      isWorthCaching(parseConfig(checkpoint.texts['config.json'], 'demo', checkpoint.tensors), checkpoint),
+    ).toBe(false);
   });
 
   test('for the 19 B model, whose entry is 19 MB', () => {
-    const published = parseConfig(JSON.stringify(config19B), '19 B');
+    const published = configOf(config19B);
     expect(isWorthCaching(published, { ...openCheckpoint(tiny), tensors: new Map() })).toBe(true);
     expect(entryBytes(published)).toBe(2306 * 4096 * 2);
   });

@@ -2,11 +2,10 @@ import { expect, test } from 'vitest';
 import { OutputFilter } from '../../src/generate/output-filter.ts';
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
 import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
-import { parseConfig } from '../../src/model/config.ts';
-import { tinyConfig } from '../model/tiny-checkpoint.ts';
+import { configOf, tinyConfig } from '../model/tiny-checkpoint.ts';
 import { byteTokenizer } from './scripted.ts';
 
-const config = parseConfig(JSON.stringify({ ...tinyConfig, vocab_size: 256 }), 'a test');
+const config = configOf({ ...tinyConfig, vocab_size: 256 });
 
 /** What comes of a text, one byte a token. */
 function filter(text: string, options: GenerateOptions = {}) {

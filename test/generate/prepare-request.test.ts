@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
-import { parseConfig } from '../../src/model/config.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
-import { tinyConfig } from '../model/tiny-checkpoint.ts';
+import { configOf, tinyConfig } from '../model/tiny-checkpoint.ts';
 import { byteTokenizer } from './scripted.ts';
 
-const config = parseConfig(JSON.stringify({ ...tinyConfig, vocab_size: 256 }), 'a test');
+const config = configOf({ ...tinyConfig, vocab_size: 256 });
 
 function builder() {
   const encoded: string[] = [];

@@ -3,10 +3,9 @@ import { type CachedRows, commonPrefix, rowsOf } from '../../src/generate/prefix
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
 import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
-import { parseConfig } from '../../src/model/config.ts';
 import type { Prompt } from '../../src/text/prompt.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
-import { tinyConfig } from '../model/tiny-checkpoint.ts';
+import { configOf, tinyConfig } from '../model/tiny-checkpoint.ts';
 
 /** The generator without an engine: a model whose logits follow a script and a tokenizer of bytes. */
 
@@ -31,7 +30,7 @@ export interface ScriptedCalls {
 
 /** Says `answer`, then the end of the text. `logits`, if given, stand in for the script. */
 export function scriptedModel(answer: string, logits?: (at: number) => Float32Array) {
-  const config = parseConfig(JSON.stringify({ ...tinyConfig, vocab_size: vocabSize }), 'the script');
+  const config = configOf({ ...tinyConfig, vocab_size: vocabSize });
   const calls: ScriptedCalls = { prefills: [], steps: [] };
   const script = [...Buffer.from(answer), endOfText];
   let at = 0;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
-import { parseConfig } from '../../src/model/config.ts';
 import { adapterCost, decoderCost, limitMs, partBytes, sum, towerCost } from '../../src/model/cost.ts';
+import { configOf } from './tiny-checkpoint.ts';
 
 /** The published layout in bf16. The numbers are those of the model's description. */
-const config = parseConfig(JSON.stringify(config19B), 'the published layout');
+const config = configOf(config19B);
 const bytes = partBytes(
   Array.from(tensorShapes(config19B), ([name, shape]) => ({
     name,

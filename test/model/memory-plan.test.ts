@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { planTypes } from '../../src/checkpoint/type-preset.ts';
 import type { TensorEntry } from '../../src/checkpoint/types.ts';
-import { parseConfig } from '../../src/model/config.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts, partOf } from '../../src/model/parts.ts';
 import { placeOf } from '../../src/model/placement.ts';
+import { configOf } from './tiny-checkpoint.ts';
 
-const config = parseConfig(JSON.stringify(config19B), 'the published config');
+const config = configOf(config19B);
 
 /** The 19 B model as `convert --type int4` plans it. */
 function int4(): TensorEntry[] {

@@ -31,7 +31,7 @@ function collect() {
   return { taps, tap: (name: string, data: Float32Array) => void taps.push({ name, data }) };
 }
 
-describe.each(['odd', 'small'])('the reference against the golden %s', (name) => {
+describe.each(['odd', 'small', 'v1small'])('the reference against the golden %s', (name) => {
   const golden = readGolden(name);
   const checkpoint = openCheckpoint(goldenFolder(name));
   const wanted = (taps: readonly Tapped[], prefix = '') =>

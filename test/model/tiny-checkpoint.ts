@@ -1,9 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { tensorShapes } from '../../src/checkpoint/published-layout.ts';
+import { type PublishedConfig, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { type NamedArray, writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
 import { randomFrom } from '../../src/generate/random.ts';
+import type { ModelFamily } from '../../src/model/architecture.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
+import { type ModelConfig, parseConfig } from '../../src/model/config.ts';
 import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
 
 /** A checkpoint of random float32 weights for tests: odd grid, grouped heads, no inv_freq. */
@@ -34,6 +36,15 @@ export const tinyConfig = {
 };
 
 export type TinyConfig = typeof tinyConfig;
+
+export function shapesOf(config: PublishedConfig, family?: ModelFamily): Map<string, { shape: number[] }> {
+  return new Map(Array.from(tensorShapes(config, family), ([name, shape]) => [name, { shape }] as const));
+}
+
+/** As a checkpoint with this config.json and its tensors is read. */
+export function configOf(config: PublishedConfig, family?: ModelFamily): ModelConfig {
+  return parseConfig(JSON.stringify(config), 'a test', shapesOf(config, family));
+}
 
 export function randomArrays(config: TinyConfig, seed = 1): NamedArray[] {
   const random = randomFrom(seed);

@@ -38,7 +38,7 @@ function greedyLogits(tensors: ReadonlyMap<string, NumberTensor>, prompt: string
   ];
 }
 
-describe.each(['small', 'odd'])('%s', (name) => {
+describe.each(['small', 'odd', 'v1small'])('%s', (name) => {
   const golden = readGolden(name);
 
   describe.each([
