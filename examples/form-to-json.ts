@@ -1,8 +1,8 @@
-/** Reads a form into JSON of a known type, within a minute: npx tsx examples/form-to-json.ts [PICTURE] */
+/** Reads a form into an object of a known type, one question per field: npx tsx examples/form-to-json.ts [IMAGE] */
 import { CogVLM2 } from 'cogvlm2';
 import { z } from 'zod';
 
-const [picture = 'examples/pictures/form.png'] = process.argv.slice(2);
+const [image = 'examples/pictures/form.png'] = process.argv.slice(2);
 const Form = z.object({
   team: z.string().max(24),
   weight: z.int().min(0).max(99_999),
@@ -13,6 +13,6 @@ const Form = z.object({
 const signal = AbortSignal.timeout(60_000);
 
 using model = await CogVLM2.load({ signal });
-const { value, usage } = await model.extract(picture, Form, { question: 'What is in the form?', signal });
-console.error(`${usage.promptTokens} tokens in, ${usage.completionTokens} out`);
+const { value, answers } = await model.extractFields(image, Form, { signal });
+console.error(`${Object.keys(answers).length} questions about one encoded image`);
 console.log(JSON.stringify(value, null, 2));

@@ -5,6 +5,7 @@ export type { AnswerStream } from './generate/answer-stream.ts';
 export { CogVLM2, type LoadOptions, type PromptSize, type Stats } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
 export type { Extraction, ExtractOptions } from './generate/extract.ts';
+export type { FieldExtraction, FieldOptions } from './generate/extract-fields.ts';
 export type { TokenLogprobs, TokenProbability } from './generate/logprobs.ts';
 export type { ModelInfo } from './generate/model-info.ts';
 export type { SequenceState } from './generate/sequence.ts';

@@ -15,7 +15,8 @@ const printed: Record<string, RegExp> = {
   'stream.ts': /^.+\n$/s,
   'several-questions.ts': /^What is the total\? .*\nWhat is the date\? .*\nWhat is the tax\? .*\n$/s,
   'conversation.ts': /^> What is in the picture\?\n.*\n> What is the value of DUM\?\n.*\n$/s,
-  'form-to-json.ts': /^\{\n( {2}"\w+": (".*"|\d+),?\n){5}\}\n$/,
+  'form-to-json.ts':
+    /^\{\n {2}"team": "FIRE",\n {2}"weight": 623,\n {2}"school": "EGG",\n {2}"date": "2024-10-19",\n {2}"order": "EWR-5153"\n\}\n$/,
   'ai-sdk.ts': /^.+\n\{"shop":".*","total":[\d.]+\}\n$/s,
 };
 
