@@ -1,6 +1,8 @@
 /** The library's public face. */
 
+export type { AdapterSource } from './checkpoint/peft/source.ts';
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
+export type { AdapterInfo, AdapterOptions } from './generate/adapters.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
 export { CogVLM2, type LoadOptions, type PromptSize, type Stats } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';

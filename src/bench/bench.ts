@@ -1,3 +1,4 @@
+import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
 import type { Checkpoint } from '../checkpoint/types.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { libraryInfo } from '../ggml/library.ts';
@@ -12,6 +13,8 @@ import { type Timing, timeStage } from './timing.ts';
 export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 'signal'> {
   /** Each stage stops being run after this. */
   secondsAStage: number;
+  /** LoRA adapters beside the weights. */
+  adapter?: readonly AdapterSource[];
   /** Of the matrix that the peaks are measured with; the default is larger than any cache. */
   matrixRows?: number;
   onStage?: (name: string) => void;
@@ -45,6 +48,7 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
   const start = performance.now();
   using model = await Model.load(checkpoint, {
     parallel: 1,
+    adapters: new Map([['', openAdapters(options.adapter ?? [])]]),
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(signal && { signal }),

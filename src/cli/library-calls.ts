@@ -9,6 +9,7 @@ import type { FoundSources } from '../batch/sources.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
+import type { AdapterSource } from '../checkpoint/peft/source.ts';
 import type { PresetName } from '../checkpoint/type-preset.ts';
 import type { Answerer } from '../eval/asker.ts';
 import type { Compared } from '../eval/compare.ts';
@@ -77,7 +78,10 @@ export interface Library {
   /** Times each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
   /** What a model needs of the memory of this machine; the demonstration model when none is named. */
-  plan(nameOrPath: string | undefined, options: PlanOptions & { type?: PresetName }): Promise<ModelPlan>;
+  plan(
+    nameOrPath: string | undefined,
+    options: Omit<PlanOptions, 'adapters'> & { type?: PresetName; adapter: readonly AdapterSource[] },
+  ): Promise<ModelPlan>;
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */
@@ -160,7 +164,8 @@ export const library: Library = {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
   },
-  plan: async (nameOrPath, { type, ...options }) => {
+  plan: async (nameOrPath, { type, adapter, ...options }) => {
+    const { openAdapters } = await import('../checkpoint/peft/source.ts');
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { findModel } = await import('../checkpoint/find.ts');
     const { publishedCheckpoint, withTypes } = await import('../checkpoint/published-layout.ts');
@@ -174,7 +179,9 @@ export const library: Library = {
     const isDownloaded = !('tensors' in found);
     const checkpoint = isDownloaded ? openCheckpoint(found.path) : found;
     if (isDownloaded) checkModel(checkpoint);
-    const { plan } = planModel(type === undefined ? checkpoint : withTypes(checkpoint, type), options);
+    const adapters = new Map([['', openAdapters(adapter)]]);
+    const typed = type === undefined ? checkpoint : withTypes(checkpoint, type);
+    const { plan } = planModel(typed, { ...options, adapters });
     return { ...plan, isDownloaded };
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),

@@ -1,10 +1,13 @@
 /** Loads the model that the flags name, with progress, and with a notice if it is the demonstration model. */
+
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import { parseAdapter } from './adapter-argument.ts';
 import type { Context } from './command.ts';
 import type { ProgressReport } from './progress.ts';
 
 export interface ModelChoice {
   model?: string | undefined;
+  adapter: readonly string[];
   device?: string | undefined;
   threads?: number | undefined;
   context?: number | undefined;
@@ -20,6 +23,7 @@ export interface ModelChoice {
 /** Unset options are left out, so that the defaults of the library apply. */
 export function loadOptions({
   model,
+  adapter,
   device,
   threads,
   context,
@@ -33,6 +37,7 @@ export function loadOptions({
     compute,
     imageCache: imageCache && { limitBytes: imageCacheGb * 1e9 },
     ...(model !== undefined && { model }),
+    ...(adapter.length > 0 && { adapter: adapter.map(parseAdapter) }),
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),

@@ -16,6 +16,11 @@ export const modelOptions = {
     'Name, folder or .gguf file of the model; the demonstration model by default.',
     { short: 'm', value: 'NAME' },
   ),
+  adapter: inModel(
+    z.array(z.string().min(1)).default([]),
+    'LoRA adapter beside the weights: a folder as PEFT saves it, with a factor if wanted; may be repeated.',
+    { value: 'FOLDER[:SCALE]' },
+  ),
   device: inModel(
     z.string().min(1).optional(),
     'auto, cpu, gpu, vulkan, cuda, metal, or the start of a name that `cogvlm2 doctor` lists.',

@@ -1,5 +1,6 @@
 /** Who is asked: a model of ours, or any OpenAI-compatible server. Both are shown the same pictures and texts. */
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions, Progress } from '../generate/types.ts';
@@ -32,8 +33,20 @@ export interface Answerer {
 }
 
 export async function modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer> {
-  const { name, types, path, device } = model.info;
-  const described = { kind: 'checkpoint' as const, name, types, ...(await fingerprintOf([path])), compute };
+  const { name, types, path: location, device } = model.info;
+  const adapters = model.info.adapters.map((adapter) => ({
+    name: path.basename(path.resolve(adapter.path)),
+    scale: adapter.scale,
+    fingerprint: adapter.fingerprint,
+  }));
+  const described = {
+    kind: 'checkpoint' as const,
+    name,
+    types,
+    ...(await fingerprintOf([location])),
+    compute,
+    ...(adapters.length > 0 && { adapters }),
+  };
   return {
     model: described,
     device,

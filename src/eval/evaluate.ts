@@ -86,7 +86,11 @@ function headerOf(settings: Settings, { device }: Answerer, { shard, version }: 
 
 /** The same for the same run, so that the same command goes on. */
 function defaultName({ benchmark, model }: Settings, shard: Shard | undefined): string {
-  const name = model.name.replace(/[^\w.-]+/g, '-');
+  const adapters = model.kind === 'checkpoint' ? (model.adapters ?? []) : [];
+  const name = [model, ...adapters]
+    .map((each) => each.name)
+    .join('+')
+    .replace(/[^\w.+-]+/g, '-');
   const part = shard === undefined ? '' : `.${shard.index}-of-${shard.count}`;
   return `${benchmark}-${name}${part}.jsonl`;
 }

@@ -19,6 +19,8 @@ const checkpoint = z.object({
   sizeBytes: z.number(),
   fingerprint,
   compute: z.enum(['auto', 'f32']),
+  /** LoRA adapters beside the weights. */
+  adapters: z.array(z.object({ name: z.string(), scale: z.number(), fingerprint })).optional(),
 });
 
 const endpoint = z.object({

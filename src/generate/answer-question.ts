@@ -1,8 +1,10 @@
 /** One question from its options to its answer: checked, queued, its image encoded where needed, generated. */
+import { CogVLM2Error } from '../errors.ts';
 import type { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { LoadedAdapters } from './adapters.ts';
 import type { Emit } from './answer-stream.ts';
 import { generate } from './generate.ts';
 import { asAborted, type ImageEncoder } from './image-encoder.ts';
@@ -16,6 +18,7 @@ export interface Answering {
   prompts: PromptBuilder;
   masks: GrammarMasks;
   images: ImageEncoder;
+  adapters: LoadedAdapters;
   tokenizer: Tokenizer;
   eosIds: readonly number[];
   /** @throws CogVLM2Error `disposed`. */
@@ -32,23 +35,31 @@ export interface Question {
 
 /** @throws CogVLM2Error those of `CogVLM2.ask`. */
 export async function answerQuestion(
-  { scheduler, prompts, masks, images, tokenizer, eosIds, checkAlive }: Answering,
+  { scheduler, prompts, masks, images, adapters, tokenizer, eosIds, checkAlive }: Answering,
   { image: source, question, options, keepImage }: Question,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<Answer> {
   checkAlive();
   const startedAt = performance.now();
+  const adapter = adapters.check(options.adapter);
   const request = prompts.prepare(source !== null, question, options);
   const { prompt, grammar, answerStart, maxTokens } = request;
   const mask = grammar && (await asAborted(signal, () => masks.start(grammar, answerStart, signal)));
   const given = source instanceof EncodedImage ? source : null;
   const givenTokens = given?.state ?? null;
+  if (given && given.adapterKey !== adapters.imageKeyOf(adapter)) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      'The image was encoded with another adapter, and one of them changes the vision tower. Encode it with this one: encodeImage(image, { adapter }).',
+    );
+  }
   const file = source === null || source instanceof EncodedImage ? null : await images.read(source, signal);
   checkAlive();
   using sequence = await scheduler.submit({
     client: options.client ?? '',
     prompt,
+    adapter,
     imageKey: given?.contentKey ?? file?.contentKey ?? null,
     tokens: prompt.ids.length + maxTokens,
     signal,
@@ -57,7 +68,8 @@ export async function answerQuestion(
   checkAlive();
   const { holdsImage } = sequence;
   const onProgress = (progress: Progress) => emit({ type: 'progress', progress });
-  const encoded = file && (keepImage || !holdsImage) ? await images.encode(file, onProgress, signal) : null;
+  const encoded =
+    file && (keepImage || !holdsImage) ? await images.encode(file, adapter, onProgress, signal) : null;
   if (encoded) keepImage?.(encoded);
   try {
     const image = holdsImage ? null : (givenTokens ?? encoded?.state ?? null);

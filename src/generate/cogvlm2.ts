@@ -10,6 +10,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import { defaultParallel } from '../model/kv-budget.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { type AdapterOptions, LoadedAdapters } from './adapters.ts';
 import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { tokenizerOf } from './check-model.ts';
@@ -26,7 +27,7 @@ import { Scheduler } from './scheduler.ts';
 import type { SequenceState } from './sequence.ts';
 import type { GenerateOptions, Progress, Turn } from './types.ts';
 
-export interface LoadOptions extends KvOptions {
+export interface LoadOptions extends KvOptions, AdapterOptions {
   /** A folder in the published layout, a .gguf file, or a name that `listModels` gives. Default: the demo model. */
   model?: string;
   /** `auto` (the default), `cpu`, `gpu`, or the beginning of a device's name. */
@@ -91,6 +92,8 @@ export interface PromptSize {
 }
 
 interface WorkOptions {
+  /** Name of one of the `adapters` that the model was loaded with: for images that are encoded for its answers. */
+  adapter?: string;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
@@ -109,6 +112,7 @@ export class CogVLM2 {
   readonly #scheduler: Scheduler;
   readonly #prompts: PromptBuilder;
   readonly #images: ImageEncoder;
+  readonly #adapters: LoadedAdapters;
   readonly #answering: Answering;
   #disposed = false;
 
@@ -116,7 +120,7 @@ export class CogVLM2 {
     model: Model,
     tokenizer: Tokenizer,
     info: ModelInfo,
-    disk: DiskCache | null,
+    { disk, adapters }: { disk: DiskCache | null; adapters: LoadedAdapters },
     options: LoadOptions,
   ) {
     this.#model = model;
@@ -128,15 +132,17 @@ export class CogVLM2 {
       info.contextSize,
       model,
     );
-    const memoryBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
+    const cacheBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
+    this.#adapters = adapters;
     this.#scheduler = new Scheduler(model, limits);
     this.#prompts = new PromptBuilder(config, tokenizer, info.contextSize);
-    this.#images = new ImageEncoder(this.#scheduler, model, disk, memoryBytes);
+    this.#images = new ImageEncoder(this.#scheduler, model, adapters, { disk, cacheBytes });
     this.#answering = {
       scheduler: this.#scheduler,
       prompts: this.#prompts,
       masks: new GrammarMasks(tokenizer, config.vocabSize, config.eosIds),
       images: this.#images,
+      adapters,
       tokenizer,
       eosIds: config.eosIds,
       checkAlive: () => this.#checkAlive(),
@@ -152,9 +158,11 @@ export class CogVLM2 {
     const { path } = await findModel(options.model);
     const checkpoint = openCheckpoint(path);
     const tokenizer = tokenizerOf(checkpoint);
+    const adapters = new LoadedAdapters(options);
     const model = await asAborted(signal, () =>
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
+        adapters: adapters.byName,
         parallel: options.oneSequence ? 1 : (options.parallel ?? defaultParallel),
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
@@ -168,8 +176,10 @@ export class CogVLM2 {
     try {
       const disk = openDiskCache(checkpoint, model.config, options);
       const imageCache = typeof disk === 'string' ? `off: ${disk}` : disk.files.directory;
-      const info = { ...describeModel(checkpoint, model, options.contextSize), imageCache };
-      return new CogVLM2(model, tokenizer, info, typeof disk === 'string' ? null : disk, options);
+      const described = describeModel(checkpoint, model, options.contextSize);
+      const info = { ...described, adapters: adapters.info, imageCache };
+      const beside = { disk: typeof disk === 'string' ? null : disk, adapters };
+      return new CogVLM2(model, tokenizer, info, beside, options);
     } catch (error) {
       model[Symbol.dispose]();
       throw error;
@@ -179,9 +189,10 @@ export class CogVLM2 {
   /** Decodes and encodes an image, to ask several questions about it. @throws CogVLM2Error for an image that cannot be read. */
   async encodeImage(source: ImageSource, options: WorkOptions = {}): Promise<EncodedImage> {
     this.#checkAlive();
+    const adapter = this.#adapters.check(options.adapter);
     const image = await this.#images.read(source, options.signal);
     this.#checkAlive();
-    return this.#images.encode(image, options.onProgress ?? (() => {}), options.signal);
+    return this.#images.encode(image, adapter, options.onProgress ?? (() => {}), options.signal);
   }
 
   /**
@@ -258,6 +269,7 @@ export class CogVLM2 {
    * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
   check(hasImage: boolean, question: string, options: GenerateOptions = {}): PromptSize {
+    this.#adapters.check(options.adapter);
     const { prompt, maxTokens, grammar } = this.#prompts.prepare(hasImage, question, options);
     const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
     return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
@@ -324,7 +336,14 @@ function openDiskCache(
   if (!imageCache?.always && !isWorthCaching(config, checkpoint))
     return 'this model encodes an image about as fast as a file is read';
   const files = DiskImageCache.open(imageCache);
-  return typeof files === 'string' ? files : { files, fingerprint: visionFingerprint(checkpoint) };
+  if (typeof files === 'string') return files;
+  const known = new Map<string, string>();
+  const fingerprintOf = (adapterKey: string) => {
+    const found = known.get(adapterKey) ?? visionFingerprint(checkpoint, adapterKey || undefined);
+    known.set(adapterKey, found);
+    return found;
+  };
+  return { files, fingerprintOf };
 }
 
 function disposedError(): CogVLM2Error {

@@ -6,6 +6,7 @@ import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import { fromHalves, roundToHalves } from '../model/stored-image-tokens.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
+import type { LoadedAdapters } from './adapters.ts';
 import type { DiskImageCache } from './disk-image-cache.ts';
 import { imageCacheKey } from './image-cache-key.ts';
 import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
@@ -20,10 +21,10 @@ export interface ReadImage {
   readMs: number;
 }
 
-/** The image cache on disk, and what tells the model's weights apart in it. */
+/** The image cache on disk, and what tells the model's weights apart in it, with the adapter of an image key. */
 export interface DiskCache {
   files: DiskImageCache;
-  fingerprint: string;
+  fingerprintOf(adapterKey: string): string;
 }
 
 /** Images whose warnings are kept for answers from a prefix cache, where nothing is decoded. */
@@ -33,16 +34,23 @@ const mostWarnings = 1_000;
 export class ImageEncoder {
   readonly #scheduler: Scheduler;
   readonly #model: Model;
+  readonly #adapters: LoadedAdapters;
   readonly #disk: DiskCache | null;
   readonly #memory: MemoryImageCache;
   /** Warnings of the decoder, by content key. */
   readonly #warnings = new Map<string, readonly string[]>();
 
   /** @param cacheBytes most bytes of tokens that stay in memory after their last use */
-  constructor(scheduler: Scheduler, model: Model, disk: DiskCache | null, cacheBytes: number) {
+  constructor(
+    scheduler: Scheduler,
+    model: Model,
+    adapters: LoadedAdapters,
+    { disk, cacheBytes }: { disk: DiskCache | null; cacheBytes: number },
+  ) {
     const { hiddenSize, vision } = model.config;
     this.#scheduler = scheduler;
     this.#model = model;
+    this.#adapters = adapters;
     this.#disk = disk;
     this.#memory = new MemoryImageCache(
       (pixels, options) => this.#tokensOf(pixels, options),
@@ -55,7 +63,8 @@ export class ImageEncoder {
   async #tokensOf(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
     const { hiddenSize, vision } = this.#model.config;
     const { engine } = this.#model;
-    const key = this.#disk && (await imageCacheKey(this.#disk.fingerprint, vision.imageSize, pixels));
+    const fingerprint = this.#disk?.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
+    const key = fingerprint === undefined ? null : await imageCacheKey(fingerprint, vision.imageSize, pixels);
     if (this.#disk && key !== null) {
       const halves = await this.#disk.files.read(key, hiddenSize * vision.imageTokens);
       options.signal?.throwIfAborted();
@@ -93,6 +102,7 @@ export class ImageEncoder {
   /** @throws CogVLM2Error for an image that cannot be read, `aborted`. */
   async encode(
     image: ReadImage,
+    adapter: string,
     onProgress: (progress: Progress) => void,
     signal: AbortSignal | undefined,
   ): Promise<EncodedImage> {
@@ -106,10 +116,13 @@ export class ImageEncoder {
       return decoded;
     };
     const onLayer = (done: number, total: number) => onProgress({ stage: 'vision', done, total });
-    const lease = await asAborted(signal, () => this.#memory.acquire(contentKey, decode, onLayer, signal));
+    const adapterKey = this.#adapters.imageKeyOf(adapter);
+    const key = `${contentKey} ${adapterKey}`;
+    const lease = await asAborted(signal, () => this.#memory.acquire(key, adapter, decode, onLayer, signal));
     this.#keepWarnings(contentKey, lease.warnings);
     const { width, height, origin, visionMs } = lease;
-    const facts = { width, height, imageTokens: vision.imageTokens, contentKey, imageMs, origin, visionMs };
+    const { imageTokens } = vision;
+    const facts = { width, height, imageTokens, contentKey, adapterKey, imageMs, origin, visionMs };
     return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(image) }, lease.release);
   }
 

@@ -1,19 +1,12 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { KvCache } from '../model/kv-cache.ts';
-import type { Prompt } from '../text/prompt.ts';
 import { chooseCache, type KvLimits } from './kv-policy.ts';
-import { type CachedRows, commonPrefix, rowsOf } from './prefix-cache.ts';
+import { type CachedRows, type CachePrompt, commonPrefix, noRows, rowsOf } from './prefix-cache.ts';
 
 /** The KV cache of one sequence and the record of what is in it. */
 export interface SequenceCache {
   readonly cache: KvCache;
   rows: CachedRows;
-}
-
-/** A prompt as the prefix cache compares it. */
-export interface CachePrompt {
-  prompt: Prompt;
-  imageKey: string | null;
 }
 
 interface Entry extends SequenceCache {
@@ -47,12 +40,12 @@ export class KvPool {
    * A cache for a sequence of up to `tokens` tokens, or null while there is no room for it.
    * @throws CogVLM2Error `out_of_memory`.
    */
-  acquire({ prompt, imageKey }: CachePrompt, tokens: number): SequenceCache | null {
+  acquire(prompt: CachePrompt, tokens: number): SequenceCache | null {
     const facts = this.#entries.map(({ cache, rows, isInUse, lastUsed }) => ({
       isInUse,
       capacity: cache.capacity,
       rows: rows.ids.length,
-      prefix: commonPrefix(rows, prompt, imageKey),
+      prefix: commonPrefix(rows, prompt),
       lastUsed,
     }));
     const choice = chooseCache(facts, tokens, this.limits);
@@ -60,8 +53,8 @@ export class KvPool {
     if ('use' in choice) return this.#use(this.#entries[choice.use]);
     for (const index of choice.evict) this.#entries[index]?.cache[Symbol.dispose]();
     this.#entries = this.#entries.filter((_, index) => !choice.evict.includes(index));
-    const rows = { ids: [], imageKey: null };
-    this.#entries.push({ cache: this.#newCache(choice.capacity), rows, isInUse: false, lastUsed: 0 });
+    const cache = this.#newCache(choice.capacity);
+    this.#entries.push({ cache, rows: noRows(), isInUse: false, lastUsed: 0 });
     return this.#use(this.#entries.at(-1));
   }
 
@@ -73,10 +66,10 @@ export class KvPool {
   }
 
   /** The cache with the longest prefix of a prompt. */
-  longestPrefix({ prompt, imageKey }: CachePrompt): { cache: SequenceCache | null; length: number } {
+  longestPrefix(prompt: CachePrompt): { cache: SequenceCache | null; length: number } {
     let best: { cache: SequenceCache | null; length: number } = { cache: null, length: 0 };
     for (const cache of this.#entries) {
-      const length = commonPrefix(cache.rows, prompt, imageKey);
+      const length = commonPrefix(cache.rows, prompt);
       if (length > best.length) best = { cache, length };
     }
     return best;
@@ -86,15 +79,15 @@ export class KvPool {
   async copyPrefix(
     from: SequenceCache,
     into: SequenceCache,
-    { prompt, imageKey }: CachePrompt,
+    prompt: CachePrompt,
     length: number,
   ): Promise<void> {
-    const own = commonPrefix(into.rows, prompt, imageKey);
-    into.rows = rowsOf(prompt, own, imageKey);
+    const own = commonPrefix(into.rows, prompt);
+    into.rows = rowsOf(prompt, own);
     into.cache.length = own;
     // The copy is queued on the device before anything else can change either cache.
     await into.cache.copyFrom(from.cache, length);
-    into.rows = rowsOf(prompt, length, imageKey);
+    into.rows = rowsOf(prompt, length);
   }
 
   #use(entry: Entry | undefined): Entry {

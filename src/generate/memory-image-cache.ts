@@ -31,7 +31,7 @@ interface Entry {
 }
 
 /**
- * Image tokens in memory, by the hash of the file's bytes. An image that several questions are about is encoded once, also
+ * Image tokens in memory, by a key of the file's bytes and of what encodes them. An image that several questions are about is encoded once, also
  * when they come at the same time. Images that are not in use are kept up to a limit of bytes (LRU).
  */
 export class MemoryImageCache {
@@ -53,17 +53,19 @@ export class MemoryImageCache {
   }
 
   /**
+   * @param adapter that the image is encoded with
    * @param read decodes the image. Images are decoded and encoded one at a time, so that few are in memory as pixels. The
    * work is stopped when nobody waits for it any more.
    */
   async acquire(
     key: string,
+    adapter: string,
     read: (signal: AbortSignal) => Promise<PreprocessedImage>,
     onLayer: (done: number, total: number) => void,
     signal?: AbortSignal,
   ): Promise<ImageLease> {
     const known = this.#entries.get(key);
-    const entry = known ?? this.#begin(key, read);
+    const entry = known ?? this.#begin(key, adapter, read);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     const wasCached = entry.state !== null;
@@ -87,7 +89,7 @@ export class MemoryImageCache {
     }
   }
 
-  #begin(key: string, read: (signal: AbortSignal) => Promise<PreprocessedImage>): Entry {
+  #begin(key: string, adapter: string, read: (signal: AbortSignal) => Promise<PreprocessedImage>): Entry {
     const stop = new AbortController();
     const entry: Entry = {
       work: this.#last.then(async () => {
@@ -96,7 +98,7 @@ export class MemoryImageCache {
         const onLayer = (done: number, total: number) => {
           for (const listener of entry.listeners) listener(done, total);
         };
-        const encoded = await this.#encode(pixels, { signal: stop.signal, onLayer });
+        const encoded = await this.#encode(pixels, { adapter, signal: stop.signal, onLayer });
         entry.state = encoded.state;
         return { ...encoded, width, height, warnings };
       }),

@@ -2,6 +2,7 @@ import { demoModelPath } from '../checkpoint/find.ts';
 import { type Checkpoint, onDisk } from '../checkpoint/types.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { checkContext } from '../model/plan-model.ts';
+import type { AdapterInfo } from './adapters.ts';
 
 export interface ModelInfo {
   name: string;
@@ -18,6 +19,8 @@ export interface ModelInfo {
   device: string;
   threads: number;
   isDemo: boolean;
+  /** LoRA adapters beside the weights. */
+  adapters: readonly AdapterInfo[];
   /** Directory of the image cache on disk, or "off: " and the reason. */
   imageCache: string;
 }
@@ -27,7 +30,7 @@ export function describeModel(
   checkpoint: Checkpoint,
   { config, engine }: Model,
   wantedContext?: number,
-): Omit<ModelInfo, 'imageCache'> {
+): Omit<ModelInfo, 'imageCache' | 'adapters'> {
   const contextSize = checkContext(config, wantedContext);
   const types: Record<string, number> = {};
   let [sizeBytes, parameters] = [0, 0];

@@ -121,16 +121,17 @@ export class Scheduler {
 
   /** See `Sequence.prefill`. */
   async prefill(sequence: Sequence, { image, onTokens }: PrefillRequest): Promise<Float32Array> {
-    const { prompt, imageKey, signal } = sequence.request;
+    const { prompt, adapter, signal } = sequence.request;
     const { cache } = sequence;
     sequence.enter('prefilling');
     const start = sequence.cachedTokens;
     // Whatever ends the prefill early, the record says what the cache holds.
-    cache.rows = rowsOf(prompt, start, imageKey);
+    cache.rows = rowsOf(sequence.request, start);
     let [rows, startedAt] = [0, 0];
     const rowsOfPrompt = { ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) };
     const chunks = this.#model.prefillInChunks(rowsOfPrompt, cache.cache, {
       image,
+      adapter,
       start,
       signal,
       chunkRows: () => {
@@ -140,7 +141,7 @@ export class Scheduler {
       },
       onTokens: (done, total) => {
         this.#rowMs = (performance.now() - startedAt) / Math.max(1, done - rows);
-        cache.rows = rowsOf(prompt, done, imageKey);
+        cache.rows = rowsOf(sequence.request, done);
         onTokens(done, total);
       },
     });
@@ -242,15 +243,15 @@ export class Scheduler {
    * rows that are missing, its prefill is waited for first.
    */
   async #sharePrefix(sequence: Sequence): Promise<void> {
-    const { prompt, imageKey, signal } = sequence.request;
+    const { prompt, signal } = sequence.request;
     while (!signal.aborted) {
       const own = sequence.cachedTokens;
       const best = this.#kv.longestPrefix(sequence.request);
       const have = Math.max(own, best.length);
       const coming = [...this.#running].find((other) => {
         if (other.order >= sequence.order || !other.isBeforeDecoding) return false;
-        const rows = rowsOf(other.request.prompt, other.request.prompt.ids.length, other.request.imageKey);
-        return isWorthWaiting(prompt.ids.length, have, commonPrefix(rows, prompt, imageKey));
+        const rows = rowsOf(other.request, other.request.prompt.ids.length);
+        return isWorthWaiting(prompt.ids.length, have, commonPrefix(rows, sequence.request));
       });
       if (coming) {
         await Promise.race([coming.prefilled(), aborted(signal)]);
@@ -312,7 +313,10 @@ export class Scheduler {
     this.#steps = [];
     try {
       const logits = await this.#model.decode(
-        steps.map(({ sequence, id, position }) => ({ id, position, cache: sequence.cache.cache })),
+        steps.map(({ sequence, id, position }) => {
+          const { cache, request } = sequence;
+          return { id, position, cache: cache.cache, adapter: request.adapter };
+        }),
       );
       this.decodeSteps++;
       this.tokens += steps.length;

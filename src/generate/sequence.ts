@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { State } from '../model/state.ts';
-import type { CachePrompt, SequenceCache } from './kv-pool.ts';
-import { commonPrefix } from './prefix-cache.ts';
+import type { SequenceCache } from './kv-pool.ts';
+import { type CachePrompt, commonPrefix } from './prefix-cache.ts';
 
 /**
  * - `queued`: waits for KV memory and its client's turn.
@@ -65,7 +65,7 @@ export class Sequence {
 
   /** Rows of the prompt that are in the cache. */
   get cachedTokens(): number {
-    return commonPrefix(this.cache.rows, this.request.prompt, this.request.imageKey);
+    return commonPrefix(this.cache.rows, this.request);
   }
 
   /** Whether the cache has the rows of the prompt's image, so that the image need not be encoded. */

@@ -42,6 +42,8 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
+  /** Name of one of the `adapters` that the model was loaded with. Default: none but the one of all answers. */
+  adapter?: string;
   /** Earlier turns of the conversation, oldest first. */
   history?: readonly Turn[];
   /** Where several clients ask at once and some must wait, their questions are taken in turn. */

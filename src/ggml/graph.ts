@@ -4,7 +4,7 @@ import type { Pointer } from './declarations.ts';
 import type { DType } from './dtype.ts';
 import { type Engine, maxGraphNodes } from './engine.ts';
 import { ggml } from './library.ts';
-import { Ops } from './ops.ts';
+import { type LowRankTerms, Ops } from './ops.ts';
 import type { PackedWeights } from './packed-weights.ts';
 import { byteSize, describe, type Tensor } from './tensor.ts';
 
@@ -23,11 +23,15 @@ export class Graph extends Ops {
   #isPlaced = false;
 
   /** @throws CogVLM2Error `disposed`: the weights that it would be built of are gone. */
-  constructor(engine: Engine, packed?: PackedWeights) {
+  constructor(engine: Engine, packed?: PackedWeights, lowRank?: LowRankTerms) {
     engine.checkAlive();
     const lib = ggml();
     const nodes = lib.number('ggml_tensor_overhead') * maxGraphNodes;
-    super(new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)), packed);
+    super(
+      new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)),
+      packed,
+      lowRank,
+    );
     this.#engine = engine;
     this.#graph = lib.pointer('ggml_new_graph_custom', this.context.pointer, maxGraphNodes, false);
   }

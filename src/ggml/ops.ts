@@ -17,6 +17,17 @@ import {
   toShape,
 } from './tensor.ts';
 
+/** What is added to the product of a weight and x: `product.b (product.a x) + bias`. */
+export interface LowRankTerm {
+  /** a [in, r] and b [r, out], both f32 */
+  product: { a: Tensor; b: Tensor } | null;
+  /** f32 [out] */
+  bias: Tensor | null;
+}
+
+/** By the weight that they change. */
+export type LowRankTerms = ReadonlyMap<Tensor, LowRankTerm>;
+
 /**
  * The operations that the model is written in. Each adds a node to the context; nothing is computed yet. Shapes
  * are ggml's: fastest axis first. Every op throws `engine_bug` with the shapes where ggml would abort the process.
@@ -24,12 +35,17 @@ import {
 export class Ops {
   protected readonly context: Context;
   readonly #packed: PackedWeights | undefined;
+  readonly #lowRank: LowRankTerms | undefined;
   readonly #quantizedBy = new Map<Tensor, Tensor>();
 
-  /** @param packed weights to multiply with instead of those that they are copies of */
-  constructor(context: Context, packed?: PackedWeights) {
+  /**
+   * @param packed weights to multiply with instead of those that they are copies of
+   * @param lowRank what `linear` adds to its products
+   */
+  constructor(context: Context, packed?: PackedWeights, lowRank?: LowRankTerms) {
     this.context = context;
     this.#packed = packed;
+    this.#lowRank = lowRank;
   }
 
   /** a + b, with b repeated along any axis that it divides. */
@@ -63,6 +79,18 @@ export class Ops {
     const ours = packed.type === 'i8' ? kernels() : null;
     if (ours) return product(this, ours, weight, packed, x, this.#quantized(x, ours));
     return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], packed.pointer, x.pointer);
+  }
+
+  /** `mulMat`, with the weight's low-rank term where there is one. x is [k, n]. */
+  linear(weight: Tensor, x: Tensor): Tensor {
+    const { product = null, bias = null } = this.#lowRank?.get(weight) ?? {};
+    let y = this.mulMat(weight, x);
+    if (product) {
+      // ggml multiplies a single row of floats with a kernel that rounds differently, and a row must not depend on its batch.
+      const low = this.mulMat(product.b, this.mulMat(product.a, this.padRows(x, 2)));
+      y = this.add(y, this.rows(low, 0, x.shape[1]));
+    }
+    return bias ? this.add(y, bias) : y;
   }
 
   /** x as bytes, for our kernels; one node for all products of the same x. */

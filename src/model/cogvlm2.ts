@@ -3,6 +3,7 @@ import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import type { LowRankTerms } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
@@ -12,6 +13,7 @@ import { Decoder } from './decoder.ts';
 import { DecoderRunner } from './decoder-runner.ts';
 import { mostGgmlTextRows } from './ggml-attention.ts';
 import { KvCache, layerTokenBytes } from './kv-cache.ts';
+import { loadLowRankTerms } from './lora.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { matricesByPart, type PartMatrices } from './parts.ts';
 import { nothingOnGpu, type Placement, placeOf } from './placement.ts';
@@ -35,6 +37,8 @@ export interface PrefillOptions {
   logits?: 'last' | 'all';
   /** The approximate size of the next chunk, in rows. It is called before each chunk. Default: `mostChunkRows`. */
   chunkRows?: () => number;
+  /** Name of the adapter that the prompt is run with; see `Model.load`. */
+  adapter?: string | undefined;
   tap?: Tap | undefined;
 }
 
@@ -45,7 +49,7 @@ interface ModelParts extends Pick<PlannedModel, 'isFloat32' | 'attention'> {
 }
 
 /** Nodes of a decoder layer in a graph, and of each sequence in the layer. Both are rounded up. */
-const layerNodes = 40;
+const layerNodes = 70;
 const sequenceNodes = 14;
 
 /**
@@ -66,6 +70,8 @@ export class Model {
   readonly #adapter: Adapter;
   readonly #decoder: DecoderRunner;
   readonly #matrices: PartMatrices;
+  /** By the name of the adapter. */
+  #lowRank: ReadonlyMap<string, LowRankTerms> = new Map();
   readonly #kernel: AttentionKernel | null;
 
   private constructor(
@@ -97,20 +103,23 @@ export class Model {
     });
   }
 
-  /** @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`. */
+  /**
+   * With `adapters`, everything that names no adapter runs with the one named ''.
+   * @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`.
+   */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
     const planned = planModel(checkpoint, options);
     const { config, isFloat32, threads, plan } = planned;
     if (plan.problem !== null) throw new CogVLM2Error('out_of_memory', plan.problem);
     const engine = new Engine({ ...options, threads });
     try {
-      const loader = new WeightLoader(engine, checkpoint, {
-        isFloat32,
-        placeOf: (name) => placeOf(plan.placement, name),
-      });
+      const place = (name: string) => placeOf(plan.placement, name);
+      const loader = new WeightLoader(engine, checkpoint, { isFloat32, placeOf: place });
       const batchInvariant = options.parallel !== 1;
       const model = new Model(engine, new Weights(loader), config, { ...planned, batchInvariant });
       await loader.finish(options.onLoad ?? (() => {}), options.signal);
+      const { adapters = new Map() } = options;
+      model.#lowRank = loadLowRankTerms(engine, checkpoint, loader.matrices, place, adapters);
       return model;
     } catch (error) {
       engine[Symbol.dispose]();
@@ -149,11 +158,12 @@ export class Model {
     let state: State<'imageTokens'> | undefined;
     const adapterPass = new PackedPass(this.engine, [this.#matrices.adapter.flat()]);
     try {
-      using features = yield* this.#tower.blocks(pixels, options);
+      const lowRank = this.#lowRankOf(options.adapter);
+      using features = yield* this.#tower.blocks(pixels, options, lowRank);
       const place = this.imageTokenPlace;
       const sizes = [hiddenSize, vision.imageTokens];
       state = new State(this.engine, [['imageTokens', 'f32', sizes] as const], place);
-      const graph = new Graph(this.engine, await adapterPass.ready(0));
+      const graph = new Graph(this.engine, await adapterPass.ready(0), lowRank);
       const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
       if (options.tap) {
         if (convolved) graph.output('vision.conv', convolved);
@@ -208,6 +218,7 @@ export class Model {
     options: PrefillOptions,
   ): AsyncGenerator<void, Float32Array> {
     const { image, tap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
+    const lowRank = this.#lowRankOf(options.adapter);
     const total = prompt.ids.length;
     const rowsOfPrompt = this.config.hasVisionExperts
       ? prompt
@@ -222,7 +233,10 @@ export class Model {
         readsVision ||= chunk.expert === 'vision';
         const isLast = cache.length + chunk.positions.length === total;
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
-        const computed = await this.#decoder.prefill({ chunk, cache, image }, { logits, tap, signal });
+        const computed = await this.#decoder.prefill(
+          { chunk, cache, image },
+          { logits, lowRank, tap, signal },
+        );
         onTokens?.(cache.length, total);
         if (isLast) return computed;
         yield;
@@ -233,25 +247,39 @@ export class Model {
   }
 
   /**
-   * Runs one token of each of several sequences. It reads only language weights, once for all of them.
+   * Runs one token of each of several sequences. It reads only language weights, once for all sequences of an adapter.
    * @returns logits [vocab] of each sequence. They do not depend on the other sequences.
    */
   async decode(steps: readonly DecodeStep[]): Promise<Float32Array[]> {
-    const logits = await this.#decoder.decode(steps);
     const { vocabSize } = this.config;
-    return steps.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+    const results = new Map<DecodeStep, Float32Array>();
+    for (const adapter of new Set(steps.map((step) => step.adapter ?? ''))) {
+      const alike = steps.filter((step) => (step.adapter ?? '') === adapter);
+      const logits = await this.#decoder.decode(alike, this.#lowRankOf(adapter));
+      for (const [i, step] of alike.entries())
+        results.set(step, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+    }
+    return steps.map((step) => results.get(step) ?? new Float32Array(0));
   }
 
   /** Runs one token of one sequence. @returns logits [vocab] */
-  async step(id: number, position: number, cache: KvCache): Promise<Float32Array> {
-    const [logits] = await this.decode([{ id, position, cache }]);
+  async step(id: number, position: number, cache: KvCache, adapter?: string): Promise<Float32Array> {
+    const [logits] = await this.decode([{ id, position, cache, adapter }]);
     return logits ?? new Float32Array(0);
+  }
+
+  #lowRankOf(adapter = ''): LowRankTerms {
+    const terms = this.#lowRank.get(adapter);
+    if (terms || adapter === '') return terms ?? noTerms;
+    throw new CogVLM2Error('engine_bug', `No adapter named ${adapter} was loaded.`);
   }
 
   [Symbol.dispose](): void {
     this.engine[Symbol.dispose]();
   }
 }
+
+const noTerms: LowRankTerms = new Map();
 
 async function runToEnd<T>(work: AsyncGenerator<void, T>): Promise<T> {
   for (;;) {

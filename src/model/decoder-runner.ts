@@ -1,5 +1,6 @@
 import type { Engine } from '../ggml/engine.ts';
 import { availableMemoryBytes } from '../ggml/machine.ts';
+import type { LowRankTerms } from '../ggml/ops.ts';
 import { KeptWeights, PackedPass } from '../ggml/packed-weights.ts';
 import { oneRowDiffers } from '../ggml/packing.ts';
 import type { Tensor } from '../ggml/tensor.ts';
@@ -15,6 +16,7 @@ import type { Tap } from './trace-tap.ts';
 export interface PrefillChunkOptions {
   /** Which rows need logits: only a prompt's last row is ever sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
+  lowRank: LowRankTerms;
   tap?: Tap | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -76,7 +78,10 @@ export class DecoderRunner {
    * everything before them in their sequence, whichever expert made it.
    * @returns logits [1, vocab] (the last row's) or [n, vocab], or an empty array
    */
-  async prefill(chunk: PromptChunk, { logits, tap, signal }: PrefillChunkOptions): Promise<Float32Array> {
+  async prefill(
+    chunk: PromptChunk,
+    { logits, lowRank, tap, signal }: PrefillChunkOptions,
+  ): Promise<Float32Array> {
     const rows = chunk.chunk.positions.length;
     const logitRows = { none: 0, last: 1, all: rows }[logits];
     const isVision = chunk.chunk.expert === 'vision';
@@ -87,7 +92,14 @@ export class DecoderRunner {
       const weights: LayerWeights = perLayer
         ? { perLayer, width: this.#width }
         : { all: isVision ? new Map() : await this.#languageWeights.ready(signal) };
-      const options = { logitRows, leastRows: this.#leastRows, attention: this.#attention, tap, signal };
+      const options = {
+        logitRows,
+        leastRows: this.#leastRows,
+        attention: this.#attention,
+        lowRank,
+        tap,
+        signal,
+      };
       using pass = await PromptPass.begin(this.#engine, chunk, weights, options);
       const result = await pass.finish(await this.#decoder.forward(pass));
       chunk.cache.length += rows;
@@ -101,12 +113,12 @@ export class DecoderRunner {
    * Runs one token of each of several sequences and adds it to their caches.
    * @returns logits [steps, vocab]
    */
-  async decode(steps: readonly DecodeStep[]): Promise<Float32Array> {
+  async decode(steps: readonly DecodeStep[], lowRank: LowRankTerms): Promise<Float32Array> {
     const packed = await this.#languageWeights.ready();
-    let graph = this.#takeStepGraph();
+    let graph = this.#takeStepGraph(lowRank);
     let logits = await graph?.run(steps);
     if (!graph || !logits) {
-      const options = { leastRows: this.#leastRows, attention: this.#attention };
+      const options = { leastRows: this.#leastRows, attention: this.#attention, lowRank };
       graph = await StepGraph.build(this.#engine, this.#decoder, packed, steps, options);
       logits = await graph.run(steps);
     }
@@ -117,9 +129,11 @@ export class DecoderRunner {
   }
 
   /** Whoever runs the graph has it: nobody else may change its inputs meanwhile. */
-  #takeStepGraph(): StepGraph | undefined {
+  #takeStepGraph(lowRank: LowRankTerms): StepGraph | undefined {
     const graph = this.#stepGraph;
     this.#stepGraph = undefined;
-    return graph;
+    if (!graph || graph.lowRank === lowRank) return graph;
+    graph[Symbol.dispose]();
+    return undefined;
   }
 }

@@ -12,6 +12,8 @@ export class EncodedImage {
   readonly imageTokens: number;
   /** The same content has the same key, by which the KV cache finds an image that it holds already. */
   readonly contentKey: string;
+  /** Which adapter changed the vision tower that encoded it; '' for none. */
+  readonly adapterKey: string;
   readonly origin: ImageOrigin;
   readonly imageMs: number;
   /** 0 where the tower was not run. */
@@ -27,7 +29,15 @@ export class EncodedImage {
     state: State<'imageTokens'>,
     facts: Pick<
       EncodedImage,
-      'width' | 'height' | 'imageTokens' | 'contentKey' | 'origin' | 'imageMs' | 'visionMs' | 'warnings'
+      | 'width'
+      | 'height'
+      | 'imageTokens'
+      | 'contentKey'
+      | 'adapterKey'
+      | 'origin'
+      | 'imageMs'
+      | 'visionMs'
+      | 'warnings'
     >,
     release: () => void,
   ) {
@@ -37,6 +47,7 @@ export class EncodedImage {
     this.height = facts.height;
     this.imageTokens = facts.imageTokens;
     this.contentKey = facts.contentKey;
+    this.adapterKey = facts.adapterKey;
     this.origin = facts.origin;
     this.imageMs = facts.imageMs;
     this.visionMs = facts.visionMs;

@@ -4,7 +4,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 
 /** The layers that all parts of the model share. Shapes are in ggml's order: [width, rows]. */
 
-/** x [inputs, n] -> weight x + bias [outputs, n]. */
+/** x [inputs, n] -> weight x + bias [outputs, n], with the change of an adapter (lora.ts) where the graph has one. */
 export class Linear {
   readonly #weight: Tensor;
   readonly #bias: Tensor | undefined;
@@ -19,7 +19,7 @@ export class Linear {
   }
 
   forward(ops: Ops, x: Tensor): Tensor {
-    const y = ops.mulMat(this.#weight, x);
+    const y = ops.linear(this.#weight, x);
     return this.#bias ? ops.add(y, this.#bias) : y;
   }
 }

@@ -10,6 +10,7 @@ import { kernels } from '../kernels/library.ts';
 import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
 import { defaultKvTokens, defaultParallel } from './kv-budget.ts';
 import { layerTokenBytes } from './kv-cache.ts';
+import { type Adapters, adapterTensors, checkAdapters } from './lora.ts';
 import { type AttentionKernels, type MemoryPlan, planMemory } from './memory-plan.ts';
 import { measureParts, type PartName, partOf, sumOf } from './parts.ts';
 
@@ -33,6 +34,8 @@ export interface PlanOptions {
   compute?: 'auto' | 'stored' | 'f32';
   /** See `EngineOptions`. */
   threads?: number;
+  /** LoRA adapters that run beside the weights. */
+  adapters?: Adapters;
 }
 
 export interface PlannedModel {
@@ -51,6 +54,8 @@ export interface PlannedModel {
 export function planModel(checkpoint: Checkpoint, options: PlanOptions): PlannedModel {
   const trained = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
   const config = options.imageSize === undefined ? trained : withImageSize(trained, options.imageSize);
+  const { adapters = new Map() } = options;
+  checkAdapters(checkpoint, adapters);
   const compute = options.compute ?? 'auto';
   const isFloat32 =
     compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantised(checkpoint));
@@ -68,7 +73,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   };
   const demand = {
     config,
-    sizes: measureParts(checkpoint.tensors.values(), { isFloat32 }),
+    sizes: measureParts([...checkpoint.tensors.values(), ...adapterTensors(adapters)], { isFloat32 }),
     contextSize,
     isFloat32,
     attention,

@@ -1,6 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import type { LowRankTerms } from '../ggml/ops.ts';
 import type { PackedPass, PackedWeights } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention } from './batch-attention.ts';
@@ -26,6 +27,7 @@ export interface PromptPassOptions {
   /** A graph has at least this many rows; the last one is repeated for it. */
   leastRows: number;
   attention: AttentionOptions;
+  lowRank: LowRankTerms;
   tap?: Tap | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -58,7 +60,7 @@ export class PromptPass implements DecoderPass {
     const n = Math.max(chunk.chunk.positions.length, options.leastRows);
     this.#between =
       'perLayer' in weights ? new State(engine, [['x', 'f32', [weights.width, n]] as const]) : null;
-    this.graph = new Graph(engine, first);
+    this.graph = new Graph(engine, first, options.lowRank);
     this.rows = this.#inputs();
   }
 
@@ -97,7 +99,7 @@ export class PromptPass implements DecoderPass {
     const between = this.#between.get('x');
     this.graph.effect(this.graph.copy(x, between));
     await this.#run();
-    this.graph = new Graph(this.#engine, await this.#weights.perLayer.ready(index));
+    this.graph = new Graph(this.#engine, await this.#weights.perLayer.ready(index), this.#options.lowRank);
     this.rows = this.#inputs();
     return between;
   }

@@ -1,5 +1,6 @@
 import type { Engine } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
+import type { LowRankTerms } from '../ggml/ops.ts';
 import type { PackedWeights } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
@@ -12,12 +13,15 @@ export interface DecodeStep {
   id: number;
   position: number;
   cache: KvCache;
+  /** Name of the adapter that it is run with. */
+  adapter?: string | undefined;
 }
 
 export interface StepGraphOptions {
   /** A graph has at least this many rows; the last one is repeated for it. */
   leastRows: number;
   attention: AttentionOptions;
+  lowRank: LowRankTerms;
 }
 
 /**
@@ -27,6 +31,7 @@ export interface StepGraphOptions {
 export class StepGraph implements DecoderPass {
   readonly graph: Graph;
   readonly rows: Rows;
+  readonly lowRank: LowRankTerms;
   /** i32 [n] */
   readonly #ids: Tensor;
   readonly #free: () => void;
@@ -35,9 +40,10 @@ export class StepGraph implements DecoderPass {
     engine: Engine,
     packed: PackedWeights,
     steps: readonly DecodeStep[],
-    { leastRows, attention }: StepGraphOptions,
+    { leastRows, attention, lowRank }: StepGraphOptions,
   ) {
-    const graph = new Graph(engine, packed);
+    const graph = new Graph(engine, packed, lowRank);
+    this.lowRank = lowRank;
     const n = Math.max(steps.length, leastRows);
     this.graph = graph;
     this.#free = engine.owns(() => graph[Symbol.dispose]());

@@ -1,4 +1,5 @@
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
 import { readIntegers, readNumbers } from '../checkpoint/read-tensor.ts';
 import { readSafetensors } from '../checkpoint/safetensors.ts';
 import { type NamedArray, writeSafetensors } from '../checkpoint/safetensors-writer.ts';
@@ -16,6 +17,8 @@ export interface TraceOptions {
   input: string;
   output: string;
   compute: 'auto' | 'stored' | 'f32';
+  /** LoRA adapters beside the weights. */
+  adapter?: readonly AdapterSource[];
   onProgress?: (progress: { stage: 'load' | 'vision' | 'prefill'; done: number; total: number }) => void;
   signal?: AbortSignal;
 }
@@ -36,6 +39,7 @@ export async function traceCheckpoint(
   const inputs = new Map(readSafetensors(options.input).map((entry) => [entry.name, entry]));
   using model = await Model.load(checkpoint, {
     compute: options.compute,
+    adapters: new Map([['', openAdapters(options.adapter ?? [])]]),
     onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
     ...(signal && { signal }),
   });

@@ -2,7 +2,7 @@ import type { Weights } from '../checkpoint/weights.ts';
 import { isFloat } from '../ggml/dtype.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
-import type { Ops } from '../ggml/ops.ts';
+import type { LowRankTerms, Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import { isMatrix, type Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
@@ -16,6 +16,8 @@ import { State } from './state.ts';
 import type { Tap } from './trace-tap.ts';
 
 export interface TowerOptions {
+  /** Name of the adapter that the image is encoded for; see `Model.load`. */
+  adapter?: string | undefined;
   signal?: AbortSignal | undefined;
   /** `done` is the number of layers, with the finished share of the current one. */
   onLayer?: ((done: number, total: number) => void) | undefined;
@@ -71,6 +73,7 @@ export class VisionTower {
   async *blocks(
     pixels: Float32Array,
     { signal, onLayer, tap }: TowerOptions,
+    lowRank: LowRankTerms,
   ): AsyncGenerator<void, State<'x'>> {
     const { hiddenSize, side, layers } = this.#config;
     const n = side * side + 1;
@@ -90,7 +93,7 @@ export class VisionTower {
       for (const [i, layer] of this.#layers.entries()) {
         signal?.throwIfAborted();
         const packed = await pass.ready(i);
-        let graph = new Graph(this.#engine, packed);
+        let graph = new Graph(this.#engine, packed, lowRank);
         for (let start = 0; start < n; start += towerTileRows) {
           layer.project(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }
@@ -99,7 +102,7 @@ export class VisionTower {
           if (n > towerTileRows) {
             await run(graph);
             onLayer?.(i + start / n, layers);
-            graph = new Graph(this.#engine, packed);
+            graph = new Graph(this.#engine, packed, lowRank);
           }
           layer.forward(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }

@@ -65,7 +65,7 @@ function modelName({ results: { name, settings }, file }: ResultsFile): string {
   const { model } = settings;
   return model.kind === 'endpoint'
     ? `${model.name} at ${hostOf(model.url)}`
-    : `${model.name}, ${precisionOf(model)}`;
+    : `${[model, ...(model.adapters ?? [])].map((each) => each.name).join(' + ')}, ${precisionOf(model)}`;
 }
 
 /** All of an address that fits into a table. */

@@ -167,6 +167,7 @@ function scriptedModel(script: Script, calls: Calls): CogVLM2 {
       sizeBytes: 2,
       contextSize: 512,
       isDemo: script.isDemo ?? false,
+      adapters: [],
     },
     async encodeImage(file: ImageFile, { onProgress }: { onProgress?: (progress: Progress) => void } = {}) {
       const source = new TextDecoder().decode(file.bytes);

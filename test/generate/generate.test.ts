@@ -79,7 +79,7 @@ describe('how an answer ends', () => {
     const cache = newCache();
     const { answer } = await run(model, { signal: AbortSignal.abort(), cache });
     expect(answer).toMatchObject({ text: '', finishReason: 'aborted' });
-    expect(cache.rows).toEqual({ ids: [], imageKey: null });
+    expect(cache.rows).toEqual({ ids: [], imageKey: null, adapter: '' });
     expect(calls).toEqual({ prefills: [], steps: [] });
   });
 

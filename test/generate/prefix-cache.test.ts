@@ -26,5 +26,8 @@ test.each([
   ['text that looks like the rows of a picture', cached('\0\0\0\0\0\0abc'), prompt('abc', 6), 'p', 1],
   ['a picture that the cache has only half of', { ids: [1, 0, 0], imageKey: 'p' }, prompt('abc', 6), 'p', 1],
 ] as const)('%s', (_, rows, next, imageKey, wanted) => {
-  expect(commonPrefix({ ids: [...rows.ids], imageKey: rows.imageKey }, next, imageKey)).toBe(wanted);
+  const held = { ids: [...rows.ids], imageKey: rows.imageKey, adapter: '' };
+  expect(commonPrefix(held, { prompt: next, imageKey, adapter: '' })).toBe(wanted);
+  // Not even bos is shared with another adapter.
+  expect(commonPrefix(held, { prompt: next, imageKey, adapter: 'other' })).toBe(0);
 });

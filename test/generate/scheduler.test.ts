@@ -63,7 +63,10 @@ function setUp(limits: Partial<SchedulerLimits> = {}) {
 
 const bytes = { encode: (text: string) => [...Buffer.from(text)] };
 
-function requestOf(text: string, more: { client?: string; tokens?: number; image?: string } = {}) {
+function requestOf(
+  text: string,
+  more: { client?: string; tokens?: number; image?: string; adapter?: string } = {},
+) {
   const prompt = buildPrompt(bytes, {
     template: 'base',
     query: text,
@@ -77,6 +80,7 @@ function requestOf(text: string, more: { client?: string; tokens?: number; image
     client: more.client ?? '',
     prompt,
     imageKey: more.image ?? null,
+    adapter: more.adapter ?? '',
     tokens: more.tokens ?? 256,
     signal: stop.signal,
     onState: (state: SequenceState) => states.push(state),

@@ -1,5 +1,5 @@
 import { generate, type RunningSequence } from '../../src/generate/generate.ts';
-import { type CachedRows, commonPrefix, rowsOf } from '../../src/generate/prefix-cache.ts';
+import { type CachedRows, commonPrefix, noRows, rowsOf } from '../../src/generate/prefix-cache.ts';
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
 import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
@@ -64,7 +64,7 @@ export interface ScriptedCache {
   rows: CachedRows;
 }
 
-export const newCache = (): ScriptedCache => ({ rows: { ids: [], imageKey: null } });
+export const newCache = (): ScriptedCache => ({ rows: noRows() });
 
 export interface RunOptions extends GenerateOptions {
   question?: string;
@@ -86,15 +86,16 @@ export async function run(model: ScriptedModel, options: RunOptions = {}) {
     onEvent?.(event);
   };
   const signal = options.signal ?? new AbortController().signal;
-  const start = commonPrefix(cache.rows, prompt, imageKey);
+  const asked = { prompt, imageKey, adapter: '' };
+  const start = commonPrefix(cache.rows, asked);
   const sequence: RunningSequence = {
     request: { prompt, signal },
     cachedTokens: start,
     queueMs: 0,
     async prefill({ onTokens }) {
-      cache.rows = rowsOf(prompt, start, imageKey);
+      cache.rows = rowsOf(asked, start);
       const logits = await model.prefill(prompt, start, signal);
-      cache.rows = rowsOf(prompt, prompt.ids.length, imageKey);
+      cache.rows = rowsOf(asked, prompt.ids.length);
       onTokens(prompt.ids.length, prompt.ids.length);
       return logits;
     },

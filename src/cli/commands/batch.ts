@@ -175,7 +175,9 @@ async function answerAll(sources: Sources, options: BatchFlags, context: Context
   const withModel = async () => {
     using model = await openModel(options, context, progress, stop.signal);
     const { name, types, sizeBytes } = model.info;
-    const settings = settingsOf({ name, types, sizeBytes }, options, format);
+    const adapters = model.info.adapters.map(({ fingerprint, scale }) => ({ fingerprint, scale }));
+    const answering = { name, types, sizeBytes, ...(adapters.length > 0 && { adapters }) };
+    const settings = settingsOf(answering, options, format);
     return await library.batch(model, answer, { ...run, settings });
   };
   const onQueue = async (url: string) => {

@@ -1,7 +1,9 @@
 /** `cogvlm2 bench MODEL`: the time of each stage on this machine, and the limit from the machine's peak rates. */
+
 import { z } from 'zod';
 import type { BenchResult } from '../../bench/bench.ts';
 import { variantNames } from '../../kernels/variants.ts';
+import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatDuration, formatRate, renderTable } from '../format.ts';
@@ -13,7 +15,7 @@ const seconds = flagGroup('Bench')(
   'Stop each stage after this many seconds and extrapolate its time.',
   { value: 'N' },
 );
-const { device, threads } = modelOptions;
+const { adapter, device, threads } = modelOptions;
 const { quiet } = outputOptions;
 
 export const bench = defineCommand({
@@ -26,7 +28,7 @@ export const bench = defineCommand({
       optional: true,
     },
   ],
-  options: z.object({ seconds, device, threads, quiet, ...jsonOption, ...debugOption }),
+  options: z.object({ seconds, adapter, device, threads, quiet, ...jsonOption, ...debugOption }),
   examples: [{ about: 'The demonstration model', line: 'cogvlm2 bench demo --seconds 1' }],
   notes: `The peak rates are measured last, with large products of each weight type: operations per second with 256 rows,
 bytes of weights per second with one row. The limit of a stage is its cost at these rates, on this machine and with this
@@ -39,6 +41,7 @@ line. The image is noise. See [performance](performance.md).`,
     const { path } = await library.findModel(args[0] ?? 'demo');
     const result = await library.bench(path, {
       secondsAStage: options.seconds,
+      adapter: options.adapter.map(parseAdapter),
       signal: stop.signal,
       onStage: (name) => {
         if (!options.quiet) terminal.stderr.write(`cogvlm2: measuring ${name}\n`);

@@ -1,12 +1,14 @@
 /** `cogvlm2 plan MODEL`: the memory that a model needs on this machine, without loading it. */
+
 import { z } from 'zod';
 import type { MemoryPlan } from '../../model/memory-plan.ts';
+import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { formatBytes, formatCount, renderTable } from '../format.ts';
 import { debugOption, jsonOption, modelOptions, typeOption } from '../options.ts';
 
-const { device, context, imageSize, compute } = modelOptions;
+const { adapter, device, context, imageSize, compute } = modelOptions;
 
 export const plan = defineCommand({
   name: 'plan',
@@ -18,7 +20,16 @@ export const plan = defineCommand({
       optional: true,
     },
   ],
-  options: z.object({ ...typeOption, device, context, imageSize, compute, ...jsonOption, ...debugOption }),
+  options: z.object({
+    ...typeOption,
+    adapter,
+    device,
+    context,
+    imageSize,
+    compute,
+    ...jsonOption,
+    ...debugOption,
+  }),
   examples: [
     { about: 'The demonstration model', line: 'cogvlm2 plan' },
     {
@@ -38,6 +49,7 @@ are left out. A GPU gets as many layers as fit, those of the tower first. \`--js
     const plan = await library.plan(model, {
       compute,
       parallel: 1,
+      adapter: options.adapter.map(parseAdapter),
       ...(type !== undefined && { type }),
       ...(device !== undefined && { device }),
       ...(context !== undefined && { contextSize: context }),

@@ -1,5 +1,7 @@
 /** `cogvlm2 trace`: writes every layer's output for given inputs, to compare with PyTorch. */
+
 import { z } from 'zod';
+import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { debugOption, modelOptions, outputOptions } from '../options.ts';
@@ -14,7 +16,12 @@ export const trace = defineCommand({
     { name: 'INPUT', about: 'safetensors file with the pixels and token ids', required: true },
     { name: 'OUTPUT', about: 'safetensors file to write', required: true },
   ],
-  options: z.object({ compute: modelOptions.compute, quiet: outputOptions.quiet, ...debugOption }),
+  options: z.object({
+    adapter: modelOptions.adapter,
+    compute: modelOptions.compute,
+    quiet: outputOptions.quiet,
+    ...debugOption,
+  }),
   examples: [
     {
       about: 'In float32, for an exact comparison',
@@ -37,6 +44,7 @@ export const trace = defineCommand({
       input,
       output,
       compute,
+      adapter: options.adapter.map(parseAdapter),
       signal: stop.signal,
       onProgress: progress.report,
     };

@@ -1,0 +1,79 @@
+/** The LoRA adapters of a loaded model: what `load` was given, and what an answer may name. */
+import { adapterFingerprint, type ScaledAdapter } from '../checkpoint/peft/adapter.ts';
+import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
+import { CogVLM2Error } from '../errors.ts';
+import { nearest } from '../messages.ts';
+import { type Adapters, changesEncodedImages } from '../model/lora.ts';
+
+export interface AdapterOptions {
+  /**
+   * LoRA adapters for all answers: folders as PEFT saves them. The changes of several are added. They run beside the weights,
+   * which may be quantized.
+   */
+  adapter?: AdapterSource | readonly AdapterSource[];
+  /** Adapters by name, for answers whose `adapter` is that name; beside those of `adapter`. */
+  adapters?: Readonly<Record<string, AdapterSource | readonly AdapterSource[]>>;
+}
+
+export interface AdapterInfo {
+  /** What an answer's `adapter` is; null for an adapter of all answers. */
+  name: string | null;
+  path: string;
+  scale: number;
+  sizeBytes: number;
+  /** Tells adapters apart by their numbers. */
+  fingerprint: string;
+}
+
+export class LoadedAdapters {
+  /** For the model: '' is used where no adapter is named. */
+  readonly byName: Adapters;
+  readonly info: readonly AdapterInfo[];
+  /** See `imageKeyOf`. */
+  readonly #imageKeys: ReadonlyMap<string, string>;
+
+  /** @throws CogVLM2Error `file_not_found`, `invalid_checkpoint`, `invalid_value` */
+  constructor({ adapter = [], adapters = {} }: AdapterOptions) {
+    const always = openAdapters([adapter].flat());
+    const named = Object.entries(adapters).map(([name, sources]) => {
+      if (name.trim() === '')
+        throw new CogVLM2Error('invalid_value', 'The name of an adapter must not be empty.');
+      return [name, openAdapters([sources].flat())] as const;
+    });
+    this.byName = new Map([
+      ['', always],
+      ...named.map(([name, own]) => [name, [...always, ...own]] as const),
+    ]);
+    this.info = [
+      ...always.map((each) => describe(null, each)),
+      ...named.flatMap(([name, own]) => own.map((each) => describe(name, each))),
+    ];
+    this.#imageKeys = new Map(
+      Array.from(this.byName, ([name, list]) => [
+        name,
+        changesEncodedImages(list) ? adapterFingerprint(list, 'images') : '',
+      ]),
+    );
+  }
+
+  /** @throws CogVLM2Error `invalid_value` for a name that was not loaded */
+  check(name: string | undefined): string {
+    if (name === undefined) return '';
+    if (name !== '' && this.byName.has(name)) return name;
+    const names = [...this.byName.keys()].filter((each) => each !== '');
+    const alike = nearest(name, names);
+    const hint = alike === undefined ? '' : ` Did you mean ${JSON.stringify(alike)}?`;
+    const loaded = names.length === 0 ? 'No adapter was loaded by name' : `Loaded: ${names.join(', ')}`;
+    throw new CogVLM2Error('invalid_value', `There is no adapter ${JSON.stringify(name)}. ${loaded}.${hint}`);
+  }
+
+  /** Adapters with the same key encode an image to the same tokens; '' is the key of the weights alone. */
+  imageKeyOf(name: string): string {
+    return this.#imageKeys.get(name) ?? '';
+  }
+}
+
+function describe(name: string | null, { adapter, scale }: ScaledAdapter): AdapterInfo {
+  const { path, sizeBytes } = adapter;
+  return { name, path, scale, sizeBytes, fingerprint: adapterFingerprint([{ adapter, scale }]) };
+}

@@ -1,0 +1,173 @@
+/**
+ * LoRA adapters beside the weights, which stay as they are: quantized, packed or mapped. `Linear` adds scale * B (A x) to its
+ * product. Several adapters of one weight become one term: their A below each other, their B beside each other.
+ */
+import {
+  changesImages,
+  checkAdapter,
+  type PeftAdapter,
+  type ScaledAdapter,
+} from '../checkpoint/peft/adapter.ts';
+import { readNumbers } from '../checkpoint/read-tensor.ts';
+import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
+import { CogVLM2Error } from '../errors.ts';
+import { Context } from '../ggml/context.ts';
+import type { Engine, Place } from '../ggml/engine.ts';
+import { ggml } from '../ggml/library.ts';
+import type { LowRankTerm, LowRankTerms } from '../ggml/ops.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+
+/** By name; the one named '' is used where none is named. Several for one name are added. */
+export type Adapters = ReadonlyMap<string, readonly ScaledAdapter[]>;
+
+/**
+ * Checks that the adapters fit the checkpoint, and that they can run beside its weights.
+ * @throws CogVLM2Error `invalid_checkpoint` naming the tensor; `invalid_value` for what has to be merged
+ */
+export function checkAdapters(checkpoint: Checkpoint, adapters: Adapters): void {
+  for (const adapter of distinct(adapters)) {
+    checkAdapter(adapter, checkpoint);
+    const merged = mergedOnly(adapter, checkpoint);
+    if (merged === undefined) continue;
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The adapter ${adapter.path} ${merged}, which does not work beside the weights of a loaded model. Merge it: cogvlm2 convert MODEL merged.gguf --adapter ${adapter.path}`,
+    );
+  }
+}
+
+/** Why an adapter cannot run beside the weights; undefined where it can. */
+function mergedOnly({ modules, replaced }: PeftAdapter, { tensors }: Checkpoint): string | undefined {
+  for (const [modulePath, { kind, magnitude }] of modules) {
+    if (magnitude) return `uses DoRA for ${modulePath}`;
+    if (kind === 'convolution') return `changes the convolution ${modulePath}`;
+    if (kind === 'embedding') return `changes the embeddings ${modulePath}`;
+  }
+  const whole = [...replaced.keys()].find((name) => !isLinearBias(name, tensors));
+  return whole === undefined ? undefined : `replaces ${whole} (modules_to_save)`;
+}
+
+function isLinearBias(name: string, tensors: Checkpoint['tensors']): boolean {
+  return name.endsWith('.bias') && tensors.get(name.replace(/bias$/, 'weight'))?.shape.length === 2;
+}
+
+/** The tensors that the adapters become on the device: f32, by the part of the model that they belong to. */
+export function adapterTensors(adapters: Adapters): TensorEntry[] {
+  return [...adapters.values()].flat().flatMap(({ adapter: { modules } }) =>
+    [...modules.values()].flatMap(({ a, b }) =>
+      [a, b].map((entry) => ({
+        ...entry,
+        name: entry.name.replace(/^base_model\.model\./, ''),
+        type: 'f32' as const,
+        sizeBytes: entry.shape.reduce((product, axis) => product * axis, 4),
+      })),
+    ),
+  );
+}
+
+/** Whether any of the adapters of a name changes encoded images. */
+export function changesEncodedImages(adapters: readonly ScaledAdapter[]): boolean {
+  return adapters.some(({ adapter }) => changesImages(adapter));
+}
+
+/**
+ * Copies the adapters to where the weights are that they change.
+ * @param matrices the model's weights by their published names
+ */
+export function loadLowRankTerms(
+  engine: Engine,
+  checkpoint: Checkpoint,
+  matrices: ReadonlyMap<string, Tensor>,
+  placeOf: (name: string) => Place,
+  adapters: Adapters,
+): ReadonlyMap<string, LowRankTerms> {
+  return new Map(
+    Array.from(adapters, ([name, list]) => {
+      const terms = new Map<Tensor, LowRankTerm>();
+      for (const [weightName, numbers] of sumOfTerms(list, checkpoint)) {
+        const weight = matrices.get(weightName);
+        if (!weight) throw new CogVLM2Error('engine_bug', `${weightName} is no matrix of the model.`);
+        terms.set(weight, upload(engine, placeOf(weightName), numbers, weight));
+      }
+      return [name, terms] as const;
+    }),
+  );
+}
+
+interface TermNumbers {
+  rank: number;
+  /** [rank, in] */
+  a: Float32Array;
+  /** [out, rank], scaled */
+  b: Float32Array;
+  /** [out] */
+  bias: Float32Array | null;
+}
+
+/** The sum of all adapters' changes of each weight, by its name. */
+function sumOfTerms(adapters: readonly ScaledAdapter[], { tensors }: Checkpoint): Map<string, TermNumbers> {
+  const sums = new Map<string, TermNumbers>();
+  const add = (weightName: string, term: TermNumbers) => {
+    const other = sums.get(weightName);
+    sums.set(weightName, other ? joined(other, term) : term);
+  };
+  for (const { adapter, scale: factor } of adapters) {
+    for (const [modulePath, { rank, a, b, bias, scale }] of adapter.modules) {
+      const times = (entry: TensorEntry) => finiteNumbers(entry).map((value) => value * scale * factor);
+      add(`${modulePath}.weight`, { rank, a: finiteNumbers(a), b: times(b), bias: bias && times(bias) });
+    }
+    for (const [name, stored] of adapter.replaced) {
+      const own = readNumbers(tensors.get(name)!);
+      const bias = finiteNumbers(stored).map((value, i) => value - (own[i] ?? 0));
+      const none = new Float32Array(0);
+      add(name.replace(/bias$/, 'weight'), { rank: 0, a: none, b: none, bias });
+    }
+  }
+  return sums;
+}
+
+function joined(x: TermNumbers, y: TermNumbers): TermNumbers {
+  const rank = x.rank + y.rank;
+  const a = new Float32Array(x.a.length + y.a.length);
+  a.set(x.a);
+  a.set(y.a, x.a.length);
+  const b = new Float32Array(x.b.length + y.b.length);
+  for (let row = 0; row * rank < b.length; row++) {
+    b.set(x.b.subarray(row * x.rank, (row + 1) * x.rank), row * rank);
+    b.set(y.b.subarray(row * y.rank, (row + 1) * y.rank), row * rank + x.rank);
+  }
+  const bias = x.bias && y.bias ? x.bias.map((value, i) => value + (y.bias?.[i] ?? 0)) : (x.bias ?? y.bias);
+  return { rank, a, b, bias };
+}
+
+function upload(engine: Engine, place: Place, numbers: TermNumbers, weight: Tensor): LowRankTerm {
+  const { rank, a, b, bias } = numbers;
+  const [inputs, outputs] = weight.shape;
+  const context = Context.forTensors(3);
+  const fills: [Tensor, Float32Array][] = [];
+  const tensor = (values: Float32Array, sizes: readonly number[]) => {
+    const made = context.tensor('f32', sizes);
+    fills.push([made, values]);
+    return made;
+  };
+  const product = rank > 0 ? { a: tensor(a, [inputs, rank]), b: tensor(b, [rank, outputs]) } : null;
+  const term = { product, bias: bias && tensor(bias, [outputs]) };
+  engine.allocate(context, engine.bufferType(place));
+  for (const [to, values] of fills)
+    ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
+  return term;
+}
+
+/** @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
+function finiteNumbers(entry: TensorEntry): Float32Array {
+  const numbers = readNumbers(entry);
+  if (numbers.every(Number.isFinite)) return numbers;
+  throw new CogVLM2Error(
+    'invalid_checkpoint',
+    `${entry.file}: ${entry.name} holds a number that is not finite.`,
+  );
+}
+
+function distinct(adapters: Adapters): Set<PeftAdapter> {
+  return new Set([...adapters.values()].flat().map(({ adapter }) => adapter));
+}
