@@ -1,12 +1,12 @@
 /** JSON lines of images and questions: `{"image": "a.png", "question": "…"}` in each line. */
+
 import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { checkInputFile, openInputFile } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
-import { eachLine } from '../files/lines.ts';
-import { textOf } from '../files/utf8.ts';
+import { eachLine, textOf } from '../files/text.ts';
 import type { BrokenSource, Source } from './source.ts';
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');

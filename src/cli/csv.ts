@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { writeFileWhole } from '../files/atomic-file.ts';
 import { openInputFile } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
-import { eachLine } from '../files/lines.ts';
+import { eachLine } from '../files/text.ts';
 
 export interface TableRow {
   /** Columns before the answer, such as id and question. Every row has the same ones. */

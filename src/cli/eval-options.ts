@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { profiles } from '../eval/benchmarks.ts';
-import type { JudgeOptions } from '../eval/score-file.ts';
+import type { JudgeOptions } from '../eval/score/score-file.ts';
 import type { Context } from './command.ts';
 import { flagGroup } from './flags.ts';
 import { createProgress } from './progress.ts';

@@ -11,14 +11,14 @@ import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
 import type { AdapterSource } from '../checkpoint/peft/source.ts';
 import type { PresetName } from '../checkpoint/type-preset.ts';
-import type { Answerer } from '../eval/asker.ts';
-import type { Compared } from '../eval/compare.ts';
-import type { Endpoint, EndpointOptions } from '../eval/endpoint.ts';
-import type { evaluate } from '../eval/evaluate.ts';
-import type { Exported } from '../eval/export.ts';
-import type { mergePredictions } from '../eval/merge.ts';
-import type { QueueOfWorkers } from '../eval/queue-answerer.ts';
-import type { runEvalScore } from '../eval/score-file.ts';
+import type { Exported } from '../eval/predictions/export.ts';
+import type { mergePredictions } from '../eval/predictions/merge.ts';
+import type { Compared } from '../eval/report/measured.ts';
+import type { ReportOptions } from '../eval/report/report.ts';
+import type { Answerer, QueueOfWorkers } from '../eval/run/answerers.ts';
+import type { Endpoint, EndpointOptions } from '../eval/run/endpoint.ts';
+import type { evaluate } from '../eval/run/evaluate.ts';
+import type { runEvalScore } from '../eval/score/score-file.ts';
 import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
 import type { DiskImageCache } from '../generate/disk-image-cache.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -35,7 +35,6 @@ import type { traceCheckpoint } from '../model/trace.ts';
 import type { QueueAddress } from '../queue/address.ts';
 import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
-import type { ReportOptions } from '../report/report.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { imageLabel } from './format.ts';
@@ -198,22 +197,24 @@ export const library: Library = {
     const { QueueBackend } = await import('../batch/queue-backend.ts');
     return batch({ ...options, backend: new QueueBackend(client, answer, run), wantsBytes: !byPath });
   },
-  queueAnswerer: async (queue) => (await import('../eval/queue-answerer.ts')).queueAnswerer(queue),
+  queueAnswerer: async (queue) => (await import('../eval/run/answerers.ts')).queueAnswerer(queue),
   work: async (model, options) => (await import('../batch/queue-backend.ts')).work(model, options),
-  evalRun: async (options) => (await import('../eval/evaluate.ts')).evaluate(options),
-  modelAnswerer: async (model, compute) => (await import('../eval/asker.ts')).modelAnswerer(model, compute),
+  evalRun: async (options) => (await import('../eval/run/evaluate.ts')).evaluate(options),
+  modelAnswerer: async (model, compute) =>
+    (await import('../eval/run/answerers.ts')).modelAnswerer(model, compute),
   endpoint: async (options) => {
-    const { Endpoint } = await import('../eval/endpoint.ts');
-    const { endpointAnswerer } = await import('../eval/asker.ts');
+    const { Endpoint } = await import('../eval/run/endpoint.ts');
+    const { endpointAnswerer } = await import('../eval/run/answerers.ts');
     const endpoint = new Endpoint(options);
     return { endpoint, answerer: endpointAnswerer(endpoint) };
   },
-  evalMerge: async (files, output) => (await import('../eval/merge.ts')).mergePredictions(files, output),
-  evalCompare: async (files) => (await import('../eval/compare.ts')).compareResults(files),
-  evalExport: async (...args) => (await import('../eval/export.ts')).exportAnswers(...args),
-  evalScore: async (options) => (await import('../eval/score-file.ts')).runEvalScore(options),
+  evalMerge: async (files, output) =>
+    (await import('../eval/predictions/merge.ts')).mergePredictions(files, output),
+  evalCompare: async (files) => (await import('../eval/report/measured.ts')).compareResults(files),
+  evalExport: async (...args) => (await import('../eval/predictions/export.ts')).exportAnswers(...args),
+  evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
-  report: async (options) => (await import('../report/report.ts')).writeReport(options),
+  report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
   readPicture: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');
     return readImage(source, { signal }, JSON.stringify(imageLabel(source)));

@@ -1,8 +1,7 @@
-/** One row of a prediction file: its fields by name, under the names that the benchmarks' own files use. */
+/** One row of a data or predictions file: its fields under the names that the benchmarks' files use. */
 import { CogVLM2Error } from '../errors.ts';
-import { PythonFloat } from './python/float.ts';
-import { parseListLiteral } from './python/literal.ts';
-import { PythonTuple, type PythonValue, str } from './python/str.ts';
+import { parseListLiteral } from './python/parse.ts';
+import { PythonFloat, PythonTuple, type PythonValue, str } from './python/values.ts';
 import { strip } from './python/whitespace.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -13,12 +12,12 @@ export function isRow(value: unknown): value is Row {
   );
 }
 
-/** Null, a missing field and NaN are the empty cells of a sheet. */
+/** Null, a missing field and NaN are the empty cells of a table. */
 export function isMissing(value: unknown): boolean {
   return value === undefined || value === null || (value instanceof PythonFloat && Number.isNaN(value.value));
 }
 
-/** The first of the fields that is there, as text. */
+/** The first of the fields that exists, as text. */
 export function optionalText(row: Row, ...names: string[]): string | undefined {
   const name = names.find((name) => !isMissing(row[name]));
   return name === undefined ? undefined : asText(row[name], name);
@@ -30,7 +29,7 @@ export function text(row: Row, ...names: string[]): string {
   return value;
 }
 
-/** What the files call a row by. */
+/** The id of a row, under any of the names that the files use. */
 export function idOf(row: Row): string | number | undefined {
   const ids = ['id', 'question_id', 'questionId', 'index'].map((name) => row[name]);
   const id = ids.find(
@@ -43,13 +42,13 @@ export function idOf(row: Row): string | number | undefined {
 
 const predictionNames = ['prediction', 'response', 'predict'];
 
-/** What the model said. A field that is there but empty is the empty answer. */
+/** The model's answer. An empty field is the empty answer. */
 export function prediction(row: Row): string {
   if (!predictionNames.some((name) => name in row)) throw invalid('has no prediction');
   return optionalText(row, ...predictionNames) ?? '';
 }
 
-/** A row that was asked, and got no character for an answer. */
+/** Whether the model gave an empty answer. */
 export function isUnanswered(row: Row): boolean {
   const name = predictionNames.find((name) => name in row);
   return name !== undefined && (isMissing(row[name]) || strip(asText(row[name], name)) === '');
@@ -67,7 +66,7 @@ function answerField(row: Row): { name: string; value: unknown } {
   return { name, value: row[name] };
 }
 
-/** The same, where one text that is a Python list literal stands for its elements, as in the TSV files. */
+/** Like `answers`; a text that is a Python list literal gives its elements, as in the TSV files. */
 export function listedAnswers(row: Row): string[] {
   const { value } = answerField(row);
   return (typeof value === 'string' ? parseListLiteral(value)?.map(str) : undefined) ?? answers(row);
@@ -83,7 +82,10 @@ export function integer(row: Row, name: string): number | undefined {
 
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
-/** `choices` (or `index2ans`) by letter, `options` or `choices` in a list or the text of one, or the columns A to Z. Missing ones are none. */
+/**
+ * The options of a question by letter: from `choices` (or `index2ans`) by letter, from `options` or `choices` as a list or as
+ * the literal of a list, or from the columns A to Z. Missing cells are left out.
+ */
 export function choices(row: Row): Map<string, string> {
   const byLetter = [row.choices, row.index2ans].find(isRow);
   const found = byLetter ?? optionList(row.options) ?? optionList(row.choices) ?? row;
@@ -100,7 +102,7 @@ function optionList(options: unknown): Row | undefined {
   return Object.fromEntries(list.map((option, i) => [letters[i]!, option]));
 }
 
-/** A cell as Python writes it. */
+/** The text of a cell as Python's `str` writes it. */
 export function asText(value: unknown, name: string): string {
   if (!isCell(value)) throw invalid(`has ${JSON.stringify(name)} that is neither text nor a number`);
   return str(value);
@@ -118,4 +120,17 @@ export function isCell(value: unknown): value is PythonValue {
 
 function invalid(message: string): CogVLM2Error {
   return new CogVLM2Error('invalid_value', message);
+}
+
+/** A row, or a text that says why it cannot be read. */
+export type SourceRow = Row | string;
+
+/** An open data file, in any format. */
+export interface RowSource extends AsyncDisposable {
+  /** All rows in order. Images are left out if that saves reading them. */
+  scan(): AsyncIterable<SourceRow>;
+  /** The complete rows with these numbers (from 0, ascending), one at a time. */
+  read(places: readonly number[]): AsyncIterable<SourceRow>;
+  /** The image cell of the row with this index. Cells of other rows may refer to it. */
+  imageOf?(index: string): Promise<unknown>;
 }

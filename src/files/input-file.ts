@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { lfsPointerIn } from './lfs-pointer.ts';
-import { textOf } from './utf8.ts';
+import { textOf } from './text.ts';
 
 /** Without O_NONBLOCK, opening a named pipe waits until somebody writes to it. Windows has no such flag. */
 export const readFlags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);

@@ -7,8 +7,8 @@ import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } fr
 import { CogVLM2Error } from '../errors.ts';
 import { writeProblem, writeWhole } from './atomic-file.ts';
 import { parseJson } from './json.ts';
-import { eachLine } from './lines.ts';
 import { lockFile } from './lock.ts';
+import { eachLine } from './text.ts';
 
 /** Gets the JSON value of each line, and its text. The reader checks the shape. */
 export type OnValue = (value: unknown, lineNumber: number, text: string) => void;

@@ -1,13 +1,13 @@
 /** The recorded case files: predictions, and what the reference scorers gave for them. */
 import { readFileSync } from 'node:fs';
 import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
-import { parseJsonAsPython } from '../../src/eval/python/json.ts';
+import { parseJsonAsPython } from '../../src/eval/python/parse.ts';
 import { choices, idOf, isRow, prediction, type Row, text } from '../../src/eval/row.ts';
 import { optionPrompt } from '../../src/eval/score/judge-prompts.ts';
 import { meanHits, scoreCircular, scoreRotations } from '../../src/eval/score/mmbench.ts';
 import { judgeRow, readJudge, sumCapabilities } from '../../src/eval/score/mmvet.ts';
-import { graded, mmbenchRow, mmbenchTableRow } from '../../src/eval/score-row.ts';
-import { scoreRows } from '../../src/eval/score-rows.ts';
+import { graded, mmbenchRow, mmbenchTableRow } from '../../src/eval/score/score-row.ts';
+import { scoreRows } from '../../src/eval/score/summary.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the case files differ from benchmark to benchmark
 export type Case = Record<string, any>;

@@ -1,4 +1,4 @@
-/** The files that the benchmarks come in, each made here in its own layout, with the same picture in all of them. */
+/** The files that the benchmarks come in, each made here in its own layout, with the same image in all of them. */
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +18,7 @@ function folderOf(files: Record<string, string | Buffer>): string {
   return folder;
 }
 
-/** All questions, with what their pictures are: "the picture", or why not. */
+/** All questions, with what their images are: "the image", or why not. */
 async function read(benchmark: Benchmark, data: string | string[], subset?: string) {
   await using set = await DataSet.open(benchmark, [data].flat(), subset);
   const found = [];
@@ -27,13 +27,13 @@ async function read(benchmark: Benchmark, data: string | string[], subset?: stri
       found.push(question);
       continue;
     }
-    const { id, row, pictureCount } = question;
-    const pictures = [];
-    for (let i = 0; i < pictureCount; i++) {
-      const bytes = await question.picture(i).catch((error: Error) => error.message);
-      pictures.push(bytes instanceof Uint8Array ? (png.equals(bytes) ? 'the picture' : 'another') : bytes);
+    const { id, row, imageCount } = question;
+    const images = [];
+    for (let i = 0; i < imageCount; i++) {
+      const bytes = await question.image(i).catch((error: Error) => error.message);
+      images.push(bytes instanceof Uint8Array ? (png.equals(bytes) ? 'the image' : 'another') : bytes);
     }
-    found.push({ id, row, pictures });
+    found.push({ id, row, images });
   }
   return { found, broken: set.plan.broken };
 }
@@ -58,10 +58,10 @@ test("VLMEvalKit's TSV: base64, a list of it, the index of another row, missing 
     'MMBench.tsv',
   );
   const { found, broken } = await read('mmbench', file);
-  expect(found.map((one) => ('pictures' in one ? [one.id, ...one.pictures] : one))).toEqual([
-    ['1', 'the picture'],
-    ['2', 'the picture', 'the picture'],
-    ['1000001', 'the picture'],
+  expect(found.map((one) => ('images' in one ? [one.id, ...one.images] : one))).toEqual([
+    ['1', 'the image'],
+    ['2', 'the image', 'the image'],
+    ['1000001', 'the image'],
     ['1000002', expect.stringContaining('no row with the index 77')],
     ['5', expect.stringContaining('not base64')],
     ['7'],
@@ -82,7 +82,7 @@ test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by i
     }),
     'train_images/0a.jpg': png,
   });
-  expect((await read('textvqa', textvqa)).found).toMatchObject([{ id: '34602', pictures: ['the picture'] }]);
+  expect((await read('textvqa', textvqa)).found).toMatchObject([{ id: '34602', images: ['the image'] }]);
   const chartqa = folderOf({
     'test/test_human.json': JSON.stringify([{ imgname: 'a.png', query: 'how many?', label: '3' }]),
     'test/test_augmented.json': JSON.stringify([{ imgname: 'b.png', query: 'what?', label: '4' }]),
@@ -93,9 +93,9 @@ test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by i
     {
       id: 'row 1',
       row: { question: 'what?', split: 'test_augmented' },
-      pictures: [expect.stringContaining('no picture b.png')],
+      images: [expect.stringContaining('no image b.png')],
     },
-    { id: 'row 2', row: { question: 'how many?', split: 'test_human' }, pictures: ['the picture'] },
+    { id: 'row 2', row: { question: 'how many?', split: 'test_human' }, images: ['the image'] },
   ]);
   const mmvet = folderOf({
     'mm-vet.json': JSON.stringify({
@@ -104,9 +104,7 @@ test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by i
     'bard_set.json': '["v1_0"]',
     'images/v1_0.png': png,
   });
-  expect((await read('mmvet', mmvet, 'ocr')).found).toMatchObject([
-    { id: 'v1_0', pictures: ['the picture'] },
-  ]);
+  expect((await read('mmvet', mmvet, 'ocr')).found).toMatchObject([{ id: 'v1_0', images: ['the image'] }]);
   const ocrbench = folderOf({
     'OCRBench.json': JSON.stringify([
       {
@@ -120,7 +118,7 @@ test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by i
     ]),
     'OCRBench_Images/IIIT5K/1.png': png,
   });
-  expect((await read('ocrbench', ocrbench)).found).toMatchObject([{ id: '0', pictures: ['the picture'] }]);
+  expect((await read('ocrbench', ocrbench)).found).toMatchObject([{ id: '0', images: ['the image'] }]);
 });
 
 test('JSON lines: a path, base64, a data URL; bad lines named; an id that comes twice', async () => {
@@ -139,10 +137,10 @@ test('JSON lines: a path, base64, a data URL; bad lines named; an id that comes 
     'mine.jsonl',
   );
   const { found, broken } = await read('docvqa', file);
-  expect(found.map((one) => ('pictures' in one ? [one.id, ...one.pictures] : one))).toEqual([
-    ['a', 'the picture'],
-    ['b', 'the picture'],
-    ['b#2', 'the picture'],
+  expect(found.map((one) => ('images' in one ? [one.id, ...one.images] : one))).toEqual([
+    ['a', 'the image'],
+    ['b', 'the image'],
+    ['b#2', 'the image'],
   ]);
   expect(broken.map(({ id, error }) => [id, error])).toEqual([
     ['row 3', 'is not JSON'],
@@ -155,18 +153,18 @@ const parquet = new URL('../fixtures/eval/data/', import.meta.url).pathname;
 
 test("Hugging Face's parquet: a struct of bytes, lists, numbers, several row groups, several files", async () => {
   const { found } = await read('docvqa', path.join(parquet, 'docvqa'));
-  expect(found.map((one) => ('pictures' in one ? [one.id, one.row.answers, ...one.pictures] : one))).toEqual([
-    ['1', ['a', 'b'], 'the picture'],
-    ['2', ['c'], 'the picture'],
-    ['3', [], 'the picture'],
-    ['4', ['d'], 'the picture'],
+  expect(found.map((one) => ('images' in one ? [one.id, one.row.answers, ...one.images] : one))).toEqual([
+    ['1', ['a', 'b'], 'the image'],
+    ['2', ['c'], 'the image'],
+    ['3', [], 'the image'],
+    ['4', ['d'], 'the image'],
   ]);
   const mmmu = await read('mmmu', path.join(parquet, 'mmmu.parquet'), 'Art_Theory');
   expect(mmmu.found).toMatchObject([
     {
       id: 'validation_Art_Theory_12',
       row: { options: "['1', '2']", category: 'Art_Theory', split: 'validation' },
-      pictures: ['the picture', 'the picture'],
+      images: ['the image', 'the image'],
     },
   ]);
   const m4 = await read('chartqa', path.join(parquet, 'chartqa.parquet'));
@@ -204,9 +202,9 @@ test('what is no data, and a folder that holds several kinds, are refused with w
   });
   await expect(read('docvqa', '/nowhere')).rejects.toMatchObject({ code: 'file_not_found' });
   await expect(read('docvqa', folder)).rejects.toThrow(/several kinds: .*train.tsv, val.tsv/);
-  await expect(read('docvqa', path.join(folder, 'notes.txt'))).rejects.toThrow(/none of the files/);
-  await expect(read('docvqa', path.join(folder, 'whole.json'))).rejects.toThrow(/holds no rows/);
-  await expect(read('docvqa', path.join(folder, 'half.parquet'))).rejects.toThrow(/not a whole parquet file/);
+  await expect(read('docvqa', path.join(folder, 'notes.txt'))).rejects.toThrow(/is not a data file: TSV/);
+  await expect(read('docvqa', path.join(folder, 'whole.json'))).rejects.toThrow(/has no rows/);
+  await expect(read('docvqa', path.join(folder, 'half.parquet'))).rejects.toThrow(/not a valid parquet file/);
   const open = folderOf({ 'open.tsv': 'index\tquestion\n1\tx\n' });
   await expect(read('docvqa', path.join(open, 'open.tsv'), 'valid')).rejects.toThrow(
     /No question belongs to "valid"/,

@@ -6,21 +6,21 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { library } from '../../src/cli/library-calls.ts';
 import { DataSet } from '../../src/eval/data/data-set.ts';
-import { type Results, resultsSchema } from '../../src/eval/prediction.ts';
-import { demoGroups, scoreDemo } from '../../src/eval/score/demo.ts';
+import { type Results, resultsSchema } from '../../src/eval/predictions/schema.ts';
+import { demoGroups, scoreDemo } from '../../src/eval/score/score-row.ts';
 import { cli } from '../cli/memory-terminal.ts';
 import { demoFloorPercent } from './demo-floor.ts';
 
 const data = fileURLToPath(new URL('../fixtures/eval/demo/demo.tsv', import.meta.url));
 const demoModel = fileURLToPath(new URL('../../models/demo', import.meta.url));
 
-test('the frozen questions: every group in both languages, each with its picture', async () => {
+test('the frozen questions: every group in both languages, each with its image', async () => {
   await using set = await DataSet.open('demo', [data]);
   expect([set.plan.questions.length, set.plan.broken]).toEqual([204, []]);
   const groups = new Map<string, number>();
   for await (const question of set.questions(set.plan.questions)) {
     if ('error' in question) throw new Error(question.error);
-    const bytes = await question.picture(0);
+    const bytes = await question.image(0);
     expect(Buffer.from(bytes.subarray(8, 12)).toString()).toBe('WEBP');
     const [group] = demoGroups(question.row);
     groups.set(group!, (groups.get(group!) ?? 0) + 1);

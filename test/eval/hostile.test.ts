@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type Benchmark, type Profile, profiles } from '../../src/eval/benchmarks.ts';
-import { scoreRows } from '../../src/eval/score-rows.ts';
+import { scoreRows } from '../../src/eval/score/summary.ts';
 
 type Expected = number | { error: true } | { score: number | null; parsed?: string | null };
 interface Hostile {

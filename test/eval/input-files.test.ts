@@ -1,13 +1,13 @@
 /** Data and predictions that are pipes or Git LFS pointers are refused by name; a byte order mark is accepted. */
+
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { compareResults } from '../../src/eval/compare.ts';
 import { dataFiles } from '../../src/eval/data/files.ts';
-import { readRows } from '../../src/eval/read-rows.ts';
-import { readResults } from '../../src/report/measured.ts';
+import { readRows } from '../../src/eval/predictions/file.ts';
+import { compareResults, readResults } from '../../src/eval/report/measured.ts';
 
 const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`;
 let folder: string;

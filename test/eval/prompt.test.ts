@@ -1,7 +1,7 @@
 /** The recorded prompts, and the one difference of the older toolkit. */
 import { expect, test } from 'vitest';
 import { benchmarks } from '../../src/eval/benchmarks.ts';
-import { promptOf } from '../../src/eval/prompt.ts';
+import { promptOf } from '../../src/eval/run/prompt.ts';
 import { readCases } from './cases.ts';
 
 const benchmarkOf = (dataset: string) => benchmarks.find((name) => dataset.toLowerCase().startsWith(name))!;

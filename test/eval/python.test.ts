@@ -1,11 +1,16 @@
 /** The Python rules against what Python 3.11.7 itself gave: python-rules.json holds its answers, input by input. */
+
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { floatRepr, PythonFloat, parseFloatAsPython } from '../../src/eval/python/float.ts';
-import { parseJsonAsPython } from '../../src/eval/python/json.ts';
-import { parseListLiteral, parseLiteral } from '../../src/eval/python/literal.ts';
-import { roundToHundredths } from '../../src/eval/python/round.ts';
-import { repr, str } from '../../src/eval/python/str.ts';
+import { parseJsonAsPython, parseListLiteral, parseLiteral } from '../../src/eval/python/parse.ts';
+import {
+  floatRepr,
+  PythonFloat,
+  parseFloatAsPython,
+  repr,
+  roundToHundredths,
+  str,
+} from '../../src/eval/python/values.ts';
 import { strip, words } from '../../src/eval/python/whitespace.ts';
 
 interface Recorded {
@@ -82,12 +87,12 @@ test.each(['[1.]', '[01]', '[01.5]', '{"a" 1}', '[+1]', '[.5]'])('%s is not JSON
   expect(() => parseJsonAsPython(text)).toThrow(SyntaxError);
 });
 
-test('a text of JSON may be as long as a picture', () => {
-  const picture = 'A'.repeat(16 * 2 ** 20);
-  const row = parseJsonAsPython(`{"image": "${picture}", "answer": "\\"4\\"", "n": 1.0}`) as Record<
+test('a text of JSON may be as long as an image', () => {
+  const image = 'A'.repeat(16 * 2 ** 20);
+  const row = parseJsonAsPython(`{"image": "${image}", "answer": "\\"4\\"", "n": 1.0}`) as Record<
     string,
     unknown
   >;
-  expect(row.image === picture).toBe(true);
+  expect(row.image === image).toBe(true);
   expect([row.answer, row.n]).toEqual(['"4"', new PythonFloat(1)]);
 });

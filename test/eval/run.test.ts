@@ -99,7 +99,7 @@ test('a question that the server refuses fails alone, and is asked again', async
   const { data, output } = makeData(3, [['3', '', 'question 3', 'x']]);
   const { err, out } = await run(data, output, server.url);
   expect(err).toContain('1: http');
-  expect(err).toContain('3: The row has no picture.');
+  expect(err).toContain('3: The row has no image.');
   expect(err).toContain('2 of 4 questions have an answer');
   expect(out).toContain('2 questions, 0 undecided, 0 empty, 2 broken');
   refuses = false;
@@ -112,7 +112,7 @@ test('a server that answers nobody ends the run, and what it answered is kept', 
   await using server = await chatServer((_, __, asked) => (asked > 2 ? 401 : 'x'));
   const { data, output } = makeData(5);
   const { exitCode, err } = await run(data, output, server.url);
-  expect([exitCode, err]).toEqual([3, expect.stringMatching(/gives no answers: status 401/)]);
+  expect([exitCode, err]).toEqual([3, expect.stringMatching(/does not answer: status 401/)]);
   expect(linesOf(output).length).toBe(3);
 });
 

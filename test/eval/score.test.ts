@@ -1,14 +1,14 @@
 /** Every case of the case files, for every profile that the files give a value for. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
-import { contractions } from '../../src/eval/score/contractions.ts';
 import { scoreDocVqa } from '../../src/eval/score/docvqa.ts';
-import { parseOpenAnswer } from '../../src/eval/score/mmmu-open.ts';
+import { parseOpenAnswer } from '../../src/eval/score/mmmu.ts';
 import { judgeRow, readJudge, sumCombinations } from '../../src/eval/score/mmvet.ts';
 import { sumOcrBench } from '../../src/eval/score/ocrbench.ts';
-import { normalizeAnswer } from '../../src/eval/score/vqa-normalize.ts';
-import { ocrCategory } from '../../src/eval/score-row.ts';
+import { ocrCategory } from '../../src/eval/score/score-row.ts';
+import { contractions, normalizeAnswer } from '../../src/eval/score/textvqa.ts';
 import { type Case, readCases, scoreCases } from './cases.ts';
 
 /** Which recorded implementation a profile must equal. */

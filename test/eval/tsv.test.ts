@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { TsvTable } from '../../src/eval/tsv/table.ts';
+import { TsvTable } from '../../src/eval/data/tsv.ts';
 import { readCases } from './cases.ts';
 
 const file = path.join(mkdtempSync(path.join(tmpdir(), 'tsv-')), 'table.tsv');
@@ -117,9 +117,9 @@ test('a table may have more columns than a function takes arguments', async () =
   expect(table.names.at(-2)).toBe('a.299999');
 });
 
-test('a quoted cell may be as long as a picture', async () => {
-  const picture = 'A'.repeat(16 * 2 ** 20);
-  const { image, answer } = await columnsOf(`image\tanswer\n"${picture}"\t"a ""b"""\n`);
-  expect(image?.[0] === picture).toBe(true);
+test('a quoted cell may be as long as an image', async () => {
+  const long = 'A'.repeat(16 * 2 ** 20);
+  const { image, answer } = await columnsOf(`image\tanswer\n"${long}"\t"a ""b"""\n`);
+  expect(image?.[0] === long).toBe(true);
   expect(answer).toEqual(['a "b"']);
 });

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CogVLM2Error } from '../../src/errors.ts';
-import type { SourceRow } from '../../src/eval/data/row-source.ts';
-import { openSource } from '../../src/eval/data/source.ts';
-import { runEvalScore } from '../../src/eval/score-file.ts';
+import { openSource } from '../../src/eval/data/files.ts';
+import type { SourceRow } from '../../src/eval/row.ts';
+import { runEvalScore } from '../../src/eval/score/score-file.ts';
 import { sheetOf, workbookOf, type ZipPart, zipOf } from './workbook.ts';
 
 const fixtures = 'test/fixtures/eval/xlsx';
@@ -123,12 +123,12 @@ describe('what cannot be read is said', () => {
     [
       'a password',
       good.map((part) => ({ ...part, encrypted: part.name === 'xl/sheet.xml' })),
-      /: xl\/sheet\.xml asks for a password; save it without one\.$/,
+      /: xl\/sheet\.xml needs a password; save the workbook without one\.$/,
     ],
     [
       'a text that is not there',
       workbookOf('<row><c t="s"><v>2</v></c></row>', '<sst><si><t>a</t></si></sst>'),
-      /: a cell asks for text number 2; it has 1, from 0\.$/,
+      /: a cell refers to text 2; there are 1, from 0\.$/,
     ],
     ['not XML', workbookOf('<row>'), /unexpected close tag/],
     [

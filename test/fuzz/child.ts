@@ -1,7 +1,7 @@
 /** The process in which one mutated file after the other is used. It may die: the runner starts another one. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { openSource } from '../../src/eval/data/source.ts';
+import { openSource } from '../../src/eval/data/files.ts';
 import { readPage } from '../../src/image/page.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { CogVLM2 } from '../../src/index.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
-import type { Shard } from '../../eval/selection.ts';
+import type { Shard } from '../../eval/run/evaluate.ts';
 import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { judgeFor, judgeOptions, keyFor, profileOption } from '../eval-options.ts';
@@ -51,7 +51,7 @@ const runOptions = z.object({
   ),
   ...parallelOption(1, 256),
   ...queueOption,
-  pictures: inQuestions(
+  images: inQuestions(
     z.enum(['first', 'all']).default('first'),
     'Images of a question to use: CogVLM2 takes one, servers may take all.',
     { value: 'WHICH' },
@@ -243,7 +243,7 @@ function tell(
     earlier,
     failed,
     broken,
-    morePictures,
+    moreImages,
   }: Awaited<ReturnType<Context['library']['evalRun']>>,
   { terminal }: Context,
   quiet: boolean,
@@ -254,7 +254,7 @@ function tell(
     ...(earlier > 0 ? [`${formatCount(earlier)} from before`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} failed; run the same command to ask them again`] : []),
     ...(broken > 0 ? [`${formatCount(broken)} rows of the data are broken`] : []),
-    ...(morePictures > 0 ? [`${formatCount(morePictures)} have more images than were used`] : []),
+    ...(moreImages > 0 ? [`${formatCount(moreImages)} have more images than were used`] : []),
   ];
   terminal.stderr.write(`${parts.join('; ')}.\n`);
 }

@@ -1,23 +1,21 @@
 /**
- * The questions of a benchmark in one or several data files, without their answers' having to fit in memory: first
- * a plan of which rows there are, then the rows of the plan one by one.
+ * The questions of a benchmark in one or more data files. Images need not fit in memory: opening makes a plan of all rows,
+ * then the rows of the plan are read one by one.
  */
+
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import { nearest } from '../../messages.ts';
 import type { Benchmark } from '../benchmarks.ts';
-import { isMissing, type Row } from '../row.ts';
-import { dataFiles } from './files.ts';
-import { pictureCells, readPictureCell, withoutPictures } from './picture-cell.ts';
-import { groupOf, Ids, normalized, subsetsOf } from './question.ts';
-import type { RowSource } from './row-source.ts';
-import { openSource } from './source.ts';
+import { idOf, integer, isMissing, optionalText, type Row, type RowSource } from '../row.ts';
+import { dataFiles, openSource } from './files.ts';
+import { imageCells, readImageCell, withoutImages } from './image-cell.ts';
 
 export interface PlannedQuestion {
   readonly id: string;
-  /** Its place in the data, from 0, over all files. */
+  /** Its row number, from 0, over all files. */
   readonly place: number;
-  /** Questions that count only together have the same. */
+  /** Questions that count only together have the same group. */
   readonly group: string;
 }
 
@@ -35,11 +33,11 @@ export interface Plan {
 export interface Question {
   readonly id: string;
   readonly place: number;
-  /** Its fields, without pictures. */
+  /** Its fields without images. */
   readonly row: Row;
-  readonly pictureCount: number;
-  /** The bytes of a picture, encoded as they were in the data. @throws CogVLM2Error. */
-  picture(number: number): Promise<Uint8Array>;
+  readonly imageCount: number;
+  /** The bytes of an image file. @throws CogVLM2Error. */
+  image(number: number): Promise<Uint8Array>;
 }
 
 interface Part {
@@ -64,7 +62,8 @@ export class DataSet implements AsyncDisposable {
   }
 
   /**
-   * Goes over all rows once. `paths` are data files, or folders that hold one kind of them.
+   * Scans all rows once.
+   * @param paths data files, or folders with data files of one kind
    * @throws CogVLM2Error `file_not_found`, `invalid_value`.
    */
   static async open(benchmark: Benchmark, paths: readonly string[], subset?: string): Promise<DataSet> {
@@ -106,24 +105,24 @@ export class DataSet implements AsyncDisposable {
     return new DataSet(benchmark, files, { questions, broken }, parts);
   }
 
-  /** Whole, one at a time, in rising order of their places. A row that turns out broken is given as such. */
+  /** Complete questions, one at a time, in the order of the data. */
   async *questions(planned: readonly PlannedQuestion[]): AsyncGenerator<Question | BrokenRow> {
     const sorted = [...planned].sort((left, right) => left.place - right.place);
     for (const { source, folder, firstPlace, rowCount } of this.#parts) {
-      const mine = sorted.filter(({ place }) => place >= firstPlace && place < firstPlace + rowCount);
-      const context = { folder, pictureOf: async (index: string) => source.pictureOf?.(index) };
+      const inPart = sorted.filter(({ place }) => place >= firstPlace && place < firstPlace + rowCount);
+      const context = { folder, imageOf: async (index: string) => source.imageOf?.(index) };
       let next = 0;
-      for await (const found of source.read(mine.map(({ place }) => place - firstPlace))) {
-        const { id, place } = mine[next]!;
+      for await (const found of source.read(inPart.map(({ place }) => place - firstPlace))) {
+        const { id, place } = inPart[next]!;
         next += 1;
         if (typeof found === 'string') {
           yield { id, place, error: found };
           continue;
         }
-        const cells = pictureCells(found);
-        const row = withoutPictures(normalized(this.benchmark, found));
-        const picture = (number: number) => readPictureCell(cells[number], context);
-        yield { id, place, row, pictureCount: cells.length, picture };
+        const cells = imageCells(found);
+        const row = withoutImages(normalized(this.benchmark, found));
+        const image = (number: number) => readImageCell(cells[number], context);
+        yield { id, place, row, imageCount: cells.length, image };
       }
     }
   }
@@ -148,6 +147,76 @@ function noSubset(subset: string, subsets: ReadonlySet<string>): CogVLM2Error {
   const names = [...subsets].slice(0, 20).join(', ');
   return new CogVLM2Error(
     'invalid_value',
-    `No question belongs to ${JSON.stringify(subset)}${near === undefined ? '' : ` (did you mean ${near}?)`}; there are ${names || 'no subsets'}.`,
+    `No question belongs to ${JSON.stringify(subset)}${near === undefined ? '' : ` (did you mean ${near}?)`}; the subsets are ${names || 'none'}.`,
   );
+}
+
+/** The rotations of a question of MMBench are one group; other rows are groups of one. */
+export function groupOf(benchmark: Benchmark, row: Row, id: string): string {
+  if (benchmark !== 'mmbench') return id;
+  const index = integer(row, 'g_index') ?? integer(row, 'index');
+  return index === undefined ? id : String(index % 1_000_000);
+}
+
+/** Unique ids, because answers are stored by id: the second row with an id gets "#2". */
+export class Ids {
+  readonly #seen = new Map<string, number>();
+
+  next(row: Row, place: number): string {
+    const id = String(idOf(row) ?? `row ${place + 1}`);
+    const count = (this.#seen.get(id) ?? 0) + 1;
+    this.#seen.set(id, count);
+    return count === 1 ? id : `${id}#${count}`;
+  }
+}
+
+/** Gives fields one name that the benchmark's files have under several names, so that all files are scored alike. */
+export function normalized(benchmark: Benchmark, row: Row): Row {
+  if (benchmark === 'mmmu') return withSubject(row);
+  if (benchmark === 'mmbench') return withoutNan(row);
+  if (benchmark !== 'chartqa') return row;
+  const query = optionalText(row, 'question', 'query');
+  const half = optionalText(row, 'human_or_machine');
+  return {
+    ...row,
+    ...(query !== undefined && { question: query }),
+    ...(half !== undefined && { split: half === '0' ? 'human' : 'augmented' }),
+  };
+}
+
+/** Hugging Face's copy of MMBench has the text "nan" for a missing hint or option. */
+function withoutNan(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).filter(([name, value]) => value !== 'nan' || !/^(?:hint|[A-Z])$/.test(name)),
+  );
+}
+
+/** Hugging Face's rows of MMMU have split and subject only in the id: validation_Art_Theory_12. */
+function withSubject(row: Row): Row {
+  const [, split, subject] = /^(dev|validation|test)_(.+)_\d+$/.exec(optionalText(row, 'id') ?? '') ?? [];
+  return { ...(split && { split }), ...(subject && { category: subject }), ...row };
+}
+
+const subsetFields = [
+  'split',
+  'category',
+  'l2-category',
+  'L2-category',
+  'type',
+  'question_type',
+  'dataset_name',
+  'dataset',
+  'language',
+  'task',
+  'imitates',
+  'capability',
+] as const;
+
+/** The names by which `--subset` selects a row. */
+export function subsetsOf(row: Row): string[] {
+  return subsetFields.flatMap((field) => {
+    const value = row[field];
+    if (Array.isArray(value)) return value.filter((item) => typeof item === 'string');
+    return typeof value === 'string' ? [value] : [];
+  });
 }

@@ -1,14 +1,12 @@
 /**
- * ChartQA: relaxed accuracy, 5% of the target for numbers and equality of the lower-cased texts for the rest.
- * `official` (the function of pix2struct) compares the plain texts. VLMEvalKit strips the prediction and takes a
- * list literal as several answers. Until September 2025 it passed the two arguments the wrong way round, so the
- * tolerance was 5% of the PREDICTION: `vlmevalkit-2024`.
+ * ChartQA: relaxed accuracy. Numbers may differ by 5% of the target; other texts must be equal in lower case. `official` (the
+ * function of pix2struct) compares the texts as they are. VLMEvalKit strips the prediction, and a list literal is several
+ * answers. Until September 2025 it swapped the two arguments, so the tolerance was 5% of the prediction: `vlmevalkit-2024`.
  */
 import { CogVLM2Error } from '../../errors.ts';
 import type { Profile } from '../benchmarks.ts';
-import { parseFloatAsPython } from '../python/float.ts';
-import { parseListLiteral } from '../python/literal.ts';
-import { str } from '../python/str.ts';
+import { parseListLiteral } from '../python/parse.ts';
+import { parseFloatAsPython, str } from '../python/values.ts';
 import { strip } from '../python/whitespace.ts';
 
 export function scoreChartQa(prediction: string, answers: readonly string[], profile: Profile): number {
@@ -22,7 +20,7 @@ export function scoreChartQa(prediction: string, answers: readonly string[], pro
   return targets.some((target) => (swapped ? isClose(target, said) : isClose(said, target))) ? 1 : 0;
 }
 
-/** In doubles, with no allowance: 1.05 is wrong for 1. A target of 0 has no 5%, so it is compared as text. */
+/** Computed in doubles without an allowance: 1.05 is wrong for 1. A target of 0 is compared as text. */
 function isClose(prediction: string, target: string): boolean {
   const predicted = toNumber(prediction);
   const wanted = toNumber(target);

@@ -1,7 +1,7 @@
 /**
- * DocVQA: average normalised Levenshtein similarity, as the script of the RRC server has it and VLMEvalKit too.
- * The distance is taken over the folded texts, the length over the RAW ones after `upper()`: padding pays, so
- * give it stripped predictions. Exactly 0.5 is kept.
+ * DocVQA: average normalized Levenshtein similarity, as in the script of the RRC server and in VLMEvalKit. The distance is that
+ * of the folded texts, but the length is that of the raw texts after `upper()`. So padding raises the score: pass stripped
+ * predictions. A score of exactly 0.5 counts.
  */
 import { CogVLM2Error } from '../../errors.ts';
 import { words } from '../python/whitespace.ts';
@@ -18,9 +18,9 @@ export function scoreDocVqa(prediction: string, answers: readonly string[]): num
 }
 
 interface Measured {
-  /** Of the raw text. */
+  /** Length of the raw text. */
   readonly length: number;
-  /** The folded text. */
+  /** Characters of the folded text. */
   readonly characters: readonly string[];
 }
 
@@ -28,7 +28,7 @@ function measured(text: string): Measured {
   return { length: Array.from(text.toUpperCase()).length, characters: Array.from(fold(text)) };
 }
 
-/** Infinity where the characters that one text has more than the other are already too many to score. */
+/** Infinity if the difference in length alone makes the score 0. */
 function normalizedDistance(answer: Measured, said: Measured): number {
   const length = Math.max(answer.length, said.length);
   if (length === 0) return 0;
@@ -42,7 +42,7 @@ function fold(text: string): string {
   return words(text.toLowerCase()).join(' ');
 }
 
-/** Over code points: an emoji is one edit. */
+/** Compares code points: an emoji is one edit. */
 function levenshtein(left: readonly string[], right: readonly string[]): number {
   let row = Array.from({ length: right.length + 1 }, (_, i) => i);
   for (const [i, character] of left.entries()) {

@@ -1,5 +1,5 @@
 /**
- * The texts that a judge is shown, to the letter, because scores depend on them: MM-Vet's table of examples
+ * The exact prompts of a judge, because scores depend on them: MM-Vet's table of examples
  * (https://github.com/yuweihao/MM-Vet) and VLMEvalKit's request to match an answer with an option.
  */
 import type { Profile } from '../benchmarks.ts';
@@ -10,7 +10,7 @@ Iceland and Greenland are misleading. Despite its name, Iceland is known for its
 while Greenland is mostly covered in ice and snow. The meme is saying that the person has trust issues
 because the names of these countries do not accurately represent their landscapes.`;
 
-/** As VLMEvalKit wraps it. */
+/** With the line breaks of VLMEvalKit. */
 const mmvetTable = `
 Compare the ground truth and prediction from AI models, to give a correctness score for the prediction.
 <AND> in the ground truth means it is totally right
@@ -38,20 +38,20 @@ The humor in this meme is derived from the unexpected contrast between the names
 and their actual physical characteristics. | 1.0
 `;
 
-/** The official script has the same on one line a row. */
+/** In the official script each row is one line. */
 const mmvetTableUnwrapped = mmvetTable
   .slice(1)
   .replace(/(?<!\n)\n(?!\n|Question \||---|What is x|Can you|$)/g, ' ');
 
-/** `row` is what `judgeRow` gives. */
+/** @param row from `judgeRow` */
 export function mmvetPrompt(row: string, profile: Profile): string {
   return `${profile === 'official' ? mmvetTableUnwrapped : mmvetTable}\n${row}`;
 }
 
-/** What the official script adds from the second call on. */
+/** The official script adds this from the second call on. */
 export const mmvetRetry = '\nPredict the correctness of the answer (digit): ';
 
-/** In Chinese where the question has a Chinese character. */
+/** In Chinese if the question has a Chinese character. */
 export function optionPrompt(question: string, choices: Choices, prediction: string): string {
   const options = [...choices].map(([letter, option]) => `${letter}. ${option}\n`).join('');
   const listed = `There are several options: \n${options}`;

@@ -1,7 +1,7 @@
 /**
- * MMBench: option letters found by VLMEvalKit's matching, and circular evaluation, where the rotations of a
- * question are rows of the file and count only together. Exact matching: what stays undecided is wrong, and counted.
- * The benchmark's own evaluation is VLMEvalKit's, so `official` is `vlmevalkit`.
+ * MMBench: VLMEvalKit's matching of option letters, and circular evaluation: the rotations of a question are rows of the file
+ * and count only together. Undecided answers are wrong and are counted. The official evaluation is VLMEvalKit's, so `official`
+ * is `vlmevalkit`.
  */
 import type { Profile } from '../benchmarks.ts';
 import { groupBy } from '../group-by.ts';
@@ -12,13 +12,13 @@ export interface MmBenchRow {
   /** The gold letter. */
   readonly answer: string;
   readonly choices: Choices;
-  /** The letter that a judge read where matching found none. */
+  /** The letter that a judge found when matching found none. */
   readonly judged?: string | undefined;
 }
 
 export interface MmBenchScore {
   readonly score: number;
-  /** "Z" is a decision as well: none of the options. */
+  /** "Z": none of the options. Null: undecided. */
   readonly parsed: string | null;
 }
 
@@ -31,7 +31,7 @@ export function scoreMmBench(row: MmBenchRow, profile: Profile): MmBenchScore {
 export interface CircularScore {
   readonly score: number;
   readonly parsed: readonly (string | null)[];
-  /** No pass is known to be wrong, but a judge would have to read at least one. */
+  /** No pass is wrong, and at least one needs a judge. */
   readonly undecided: boolean;
 }
 
@@ -48,7 +48,7 @@ export function scoreCircular(rows: readonly MmBenchRow[], profile: Profile): Ci
 
 export interface MmBenchTableRow extends MmBenchRow {
   readonly index: number;
-  /** The question's own index, where the file has the column. */
+  /** Index of the question, if the file has this column. */
   readonly group?: number | undefined;
   readonly category?: string | undefined;
   readonly ability?: string | undefined;
@@ -62,7 +62,7 @@ export interface CircularQuestion extends CircularScore {
   readonly split?: string | undefined;
 }
 
-/** Rows by question, in the order of the file; the first pass of a question names its category. */
+/** Groups rows by question, in the order of the file. The first pass of a question gives the category. */
 export function scoreRotations(rows: readonly MmBenchTableRow[], profile: Profile): CircularQuestion[] {
   const groups = groupBy(rows, ({ index, group }) => group ?? index % 1_000_000);
   return [...groups].map(([index, passes]) => {
@@ -81,7 +81,7 @@ const abbreviations: Readonly<Record<string, string>> = {
   attribute_reasoning: 'AR',
 };
 
-/** Mean hit over the QUESTIONS, for all, for each ability (by its short name) and for each category. */
+/** Mean score over questions: of all, of each ability (by its short name) and of each category. */
 export function meanHits(questions: readonly CircularQuestion[]): Record<string, number> {
   return {
     Overall: mean(questions),

@@ -1,35 +1,35 @@
 /**
- * MM-Vet: a judge model gives 0.0 to 1.0. Here is all of it that needs no judge: the row a judge is shown, how its
- * replies are read and when it is asked again, the sums, and exact matching, which decides what it can.
+ * MM-Vet: a judge model scores answers from 0.0 to 1.0. This file has what needs no judge: the row of the judge's table, how
+ * replies are parsed and when the judge is asked again, the sums, and exact matching.
  */
 import type { Profile } from '../benchmarks.ts';
 import { groupBy } from '../group-by.ts';
-import { parseFloatAsPython } from '../python/float.ts';
+import { parseFloatAsPython } from '../python/values.ts';
 import { strip } from '../python/whitespace.ts';
 
-/** The last row of the judge's table; nothing is escaped, and `<AND>` that has spaces already gets two. */
+/** The last row of the judge's table. Nothing is escaped; `<AND>` gets spaces even if it has some. */
 export function judgeRow(question: string, answer: string, prediction: string): string {
   const padded = answer.replaceAll('<AND>', ' <AND> ').replaceAll('<OR>', ' <OR> ');
   return `${question} | ${padded} | ${prediction} | `;
 }
 
 export interface Judgement {
-  /** Null where the replies ended before one could be read and before the last try. */
+  /** Null if no reply could be parsed and attempts are left. */
   readonly score: number | null;
   readonly calls: number;
   readonly temperatures: readonly number[];
-  /** The official script asks more clearly from the second call on. */
+  /** The official script adds a sentence from the second call on. */
   readonly retrySuffix: boolean;
 }
 
 const schedules = { official: [0, 0, 0.5, 1, 1.5, 2], vlmevalkit: [0, 0.5, 1, 1.5, 2] } as const;
 
-/** Temperatures of the calls that the profile makes at most. */
+/** The temperatures of all calls that the profile allows. */
 export function judgeSchedule(profile: Profile): readonly number[] {
   return schedules[profile === 'official' ? 'official' : 'vlmevalkit'];
 }
 
-/** Reads replies in the order of the calls; 0 when none of as many as the profile asks for is a score. */
+/** Parses replies in the order of the calls. The score is 0 if all calls of the profile gave none. */
 export function readJudge(replies: readonly string[], profile: Profile): Judgement {
   const schedule = judgeSchedule(profile);
   let score: number | undefined;
@@ -46,13 +46,13 @@ export function readJudge(replies: readonly string[], profile: Profile): Judgeme
   };
 }
 
-/** The official script takes the first word, VLMEvalKit the whole reply. NaN passes both of their checks, not ours. */
+/** The official script parses the first word, VLMEvalKit the whole reply. Both accept NaN; this function does not. */
 function readReply(reply: string, profile: Profile): number | undefined {
   const value = parseFloatAsPython(profile === 'official' ? strip(reply.split(' ')[0]!) : reply);
   return value !== undefined && value >= 0 && value <= 1 ? value : undefined;
 }
 
-/** 1 where the prediction is one of the `<OR>` answers but for case, outer space and a final period; else undecided. */
+/** 1 if the prediction equals an `<OR>` answer, apart from case, outer space and a final period; otherwise undecided. */
 export function matchExactly(prediction: string, answer: string): number | null {
   const alternatives = answer.includes('<AND>') ? [] : answer.split('<OR>');
   return alternatives.some((alternative) => fold(alternative) === fold(prediction)) ? 1 : null;
@@ -65,12 +65,12 @@ function fold(text: string): string {
 export interface CapabilityScore {
   readonly Category: string;
   readonly tot: number;
-  /** Per cent; null where no question has the capability. */
+  /** Percentage; null if no question has the capability. */
   readonly acc: number | null;
 }
 
 export interface Graded {
-  /** Capabilities, with commas between. */
+  /** Capabilities, separated by commas. */
   readonly category: string;
   readonly score: number;
 }
@@ -78,8 +78,8 @@ export interface Graded {
 const capabilities = ['rec', 'ocr', 'know', 'gen', 'spat', 'math'];
 
 /**
- * Per capability over the questions that have it, and over all. VLMEvalKit keeps capabilities and combinations in
- * one table, so a question with a single capability counts twice in the row of that capability.
+ * The score of each capability over the questions that have it, and of all questions. VLMEvalKit has capabilities and
+ * combinations in one table, so a question with a single capability counts twice for that capability.
  */
 export function sumCapabilities(graded: readonly Graded[], profile: Profile): CapabilityScore[] {
   const rows = capabilities.map((name) => row(name, havingCapability(graded, name, profile)));
@@ -92,7 +92,7 @@ function havingCapability(graded: readonly Graded[], name: string, profile: Prof
   return [...having, ...having.filter(({ category }) => category === name)];
 }
 
-/** Per combination of capabilities: as a set in the official script, as it is written in VLMEvalKit. */
+/** The score of each combination of capabilities. The official script compares sets, VLMEvalKit the text. */
 export function sumCombinations(graded: readonly Graded[], profile: Profile): CapabilityScore[] {
   const key = ({ category }: Graded) => {
     if (profile !== 'official') return category.replaceAll(',', '_');

@@ -1,16 +1,15 @@
 /**
- * OCRBench: one point where an answer is part of the prediction. Handwritten formulas are compared without
- * spaces and with their case. What is a formula: the official script asks the data set's name, VLMEvalKit the
- * category.
+ * OCRBench: one point if an answer is part of the prediction. Handwritten formulas are compared without spaces and with case.
+ * The official script recognizes formulas by the name of the data set, VLMEvalKit by the category.
  */
 import type { Profile } from '../benchmarks.ts';
 import { strip } from '../python/whitespace.ts';
 
 export interface OcrBenchQuestion {
   readonly answers: readonly string[];
-  /** `type`, `question_type` or `category` of the files. */
+  /** The field `type`, `question_type` or `category`. */
   readonly category?: string | undefined;
-  /** `dataset_name` or `dataset` of the files. */
+  /** The field `dataset_name` or `dataset`. */
   readonly dataset?: string | undefined;
 }
 
@@ -22,7 +21,7 @@ export function scoreOcrBench(prediction: string, question: OcrBenchQuestion, pr
   return question.answers.some((answer) => folded.includes(fold(answer))) ? 1 : 0;
 }
 
-/** A file that has only one of the two fields is scored by the one it has. */
+/** If a file has only one of the two fields, it decides. */
 function isFormula({ category, dataset }: OcrBenchQuestion, profile: Profile): boolean {
   const byName = dataset === undefined ? undefined : dataset === 'HME100k';
   const byCategory = category === undefined ? undefined : category === formulas;
@@ -38,7 +37,7 @@ function foldText(text: string): string {
 }
 
 const recognition = 'Text Recognition';
-/** The five groups of the report, and the sub-categories that count into the first of them. */
+/** The five groups of the report. The first one has sub-categories. */
 const groups = [
   recognition,
   'Scene Text-centric VQA',
@@ -55,7 +54,7 @@ function groupOf(category: string | undefined): string | undefined {
     : groups.find((group) => group === category);
 }
 
-/** Points per group, their sum (out of 1000 on the whole benchmark), and that sum out of 100. */
+/** Points of each group, their sum (of 1000 in the whole benchmark), and the sum scaled to 100. */
 export function sumOcrBench(
   scored: readonly { category?: string | undefined; score: number }[],
 ): Record<string, number> {

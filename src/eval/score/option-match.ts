@@ -1,8 +1,8 @@
 /**
- * How VLMEvalKit finds the option letter in an answer (MMBench, and MMMU in its profiles), now and in 2024. Its
- * rules in order: a few refusals are "Z" (none of the options); a letter that stands alone; since June 2026
- * "answer is **B**"; the text of exactly one option. Since August 2025 the letter must be near the end and the
- * answer must not be much longer than the options. `undefined`: undecided, a judge's work.
+ * VLMEvalKit's search for the option letter in an answer (MMBench, and MMMU in its profiles), now and in 2024. The rules in
+ * order: some refusals are "Z" (none of the options); a single letter; since June 2026 "answer is **B**"; the text of exactly
+ * one option. Since August 2025 the letter must be near the end, and the answer must not be much longer than the options.
+ * `undefined` is undecided: a judge would decide.
  */
 import type { Profile } from '../benchmarks.ts';
 import { whitespaceClass, words } from '../python/whitespace.ts';
@@ -34,7 +34,7 @@ function matchLetter(answer: string, choices: Choices, profile: Profile): string
   if (profile === 'vlmevalkit-2024') {
     return only ?? (letters.length === 0 && tokens.includes(noneOfThem) ? noneOfThem : undefined);
   }
-  // The comparison of the reference leaves the last FOUR tokens, though five were meant.
+  // The comparison of the reference accepts the last four tokens, although five were intended.
   if (only !== undefined && tokens.indexOf(only) > tokens.length - 5) return only;
   if (letters.length === 0 && tokens.includes(noneOfThem)) return noneOfThem;
   const said = answerIs.exec(answer)?.[1]?.toUpperCase();

@@ -1,0 +1,170 @@
+/** The report as one HTML file without scripts, fonts or links to other files. */
+import { type Benchmark, benchmarkNames, shownScore } from '../benchmarks.ts';
+import {
+  type Bar,
+  type Contents,
+  type PartsTable,
+  publishedScore,
+  type Said,
+  type WrongAnswer,
+  type WrongPage,
+} from './contents.ts';
+import { escapeHtml } from './escape.ts';
+import { countsOf, type MeasuredRow, notes } from './measured.ts';
+import { published } from './published.ts';
+import { style } from './style.ts';
+
+/** A data URL for each wrong answer whose image is shown. */
+export type Images = ReadonlyMap<WrongAnswer, string>;
+
+const answersOnAPage = 20;
+
+export function renderHtml(contents: Contents, images: Images): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>CogVLM2: measured and published</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>CogVLM2: measured and published</h1>
+${notes(contents.rows)
+  .map((note) => `<p>${escapeHtml(note)}</p>`)
+  .join('\n')}
+<h2>The table</h2>
+${renderTable(contents)}
+<h2>Benchmark by benchmark</h2>
+<div class="charts">
+${contents.charts.map(({ benchmark, bars }) => `<section class="card"><h3>${heading(benchmark)}</h3>${renderChart(benchmark, bars)}</section>`).join('\n')}
+</div>
+${contents.parts.length === 0 ? '' : `<h2>Part by part</h2>\n${contents.parts.map(renderParts).join('\n')}`}
+<h2>Wrong answers</h2>
+<p class="soft">Less than half of a point, undecided or broken; what most of the measured models got wrong comes first.</p>
+${contents.wrong.map((page) => renderWrong(page, contents.rows, images)).join('\n')}
+</body>
+</html>
+`;
+}
+
+function heading(benchmark: Benchmark): string {
+  const { title, full } = benchmarkNames[benchmark];
+  return `${title} <span class="kind">${full === 1000 ? 'points of 1,000' : 'per cent'}</span>`;
+}
+
+function renderTable({ rows, columns }: Contents): string {
+  const heads = columns.map((benchmark) => `<th scope="col">${benchmarkNames[benchmark].title}</th>`);
+  const ours = rows.map(({ name, profile, results }) => {
+    const cells = columns.map((benchmark) => {
+      const found = results.get(benchmark)?.results;
+      if (found === undefined) return '<td>–</td>';
+      return `<td>${shownScore(benchmark, found.score)}<span class="counts">${countsOf(found).map(escapeHtml).join('<br>')}</span></td>`;
+    });
+    return `<tr class="ours"><th scope="row">${escapeHtml(name)}<span class="kind">measured, profile ${profile}</span></th>${cells.join('')}</tr>`;
+  });
+  const theirs = published.map((row) => {
+    const cells = columns.map((name) => `<td>${shownScore(name, publishedScore(row, name))}</td>`);
+    return `<tr><th scope="row">${escapeHtml(row.name)}<span class="kind">published</span></th>${cells.join('')}</tr>`;
+  });
+  return `<div class="scroll"><table><thead><tr><th scope="col">Model</th>${heads.join('')}</tr></thead><tbody>
+${[...ours, ...theirs].join('\n')}
+</tbody></table></div>`;
+}
+
+function renderParts({ benchmark, models, parts }: PartsTable): string {
+  const heads = models.map((model) => `<th scope="col">${escapeHtml(model)}</th>`);
+  const lines = parts.map(({ name, scores }) => {
+    const cells = scores.map((score) => `<td>${shownScore(benchmark, score)}</td>`);
+    return `<tr><th scope="row">${escapeHtml(name)}</th>${cells.join('')}</tr>`;
+  });
+  return `<details open><summary>${heading(benchmark)}</summary><div class="scroll parts"><table><thead><tr><th scope="col">Part</th>${heads.join('')}</tr></thead><tbody>
+${lines.join('\n')}
+</tbody></table></div></details>`;
+}
+
+function renderWrong(
+  { benchmark, total, shown }: WrongPage,
+  rows: readonly MeasuredRow[],
+  images: Images,
+): string {
+  const { title } = benchmarkNames[benchmark];
+  if (total === 0) return `<h3>${title}</h3>\n<p class="soft">None.</p>`;
+  const pages = Array.from({ length: Math.ceil(shown.length / answersOnAPage) }, (_, i) => {
+    const from = i * answersOnAPage;
+    const cards = shown.slice(from, from + answersOnAPage);
+    const range = `${from + 1} to ${from + cards.length}`;
+    const html = cards.map((card) => renderCard(card, rows, images.get(card)));
+    return `<details${i === 0 ? ' open' : ''}><summary>${title}, ${range}</summary><div class="answers">
+${html.join('\n')}
+</div></details>`;
+  });
+  const rest = shown.length < total ? `; the first ${shown.length} are shown` : '';
+  return `<h3>${title} <span class="kind">${total.toLocaleString('en-US')} wrong${rest}</span></h3>\n${pages.join('\n')}`;
+}
+
+function renderCard(
+  { id, question, answers, said }: WrongAnswer,
+  rows: readonly MeasuredRow[],
+  url: string | undefined,
+): string {
+  const image = url === undefined ? '' : `<img src="${escapeHtml(url)}" alt="the image of the question">`;
+  const right =
+    answers.length === 0 ? '<span class="empty">not known</span>' : escapeHtml(distinct(answers).join(' | '));
+  const lines = said.map(
+    (one) => `<dt>${escapeHtml(rows[one.by]!.name)}</dt><dd class="${verdict(one)}">${spoken(one)}</dd>`,
+  );
+  return `<article class="card">${image}<div class="id">${escapeHtml(id)}</div><div class="question">${escapeHtml(question ?? '')}</div><dl><dt>right</dt><dd>${right}</dd>${lines.join('')}</dl></article>`;
+}
+
+function verdict({ score }: Said): string {
+  if (score === null) return 'undecided';
+  return score < 0.5 ? 'wrong' : 'right';
+}
+
+function spoken({ prediction, score, error }: Said): string {
+  if (error !== undefined) return `<span class="empty">${escapeHtml(error)}</span>`;
+  const share =
+    score === null || score === 0 || score === 1 ? '' : ` <span class="kind">${score.toFixed(2)}</span>`;
+  if (prediction === null || prediction.trim() === '') return `<span class="empty">no answer</span>${share}`;
+  return `${escapeHtml(prediction)}${share}`;
+}
+
+export function distinct(answers: readonly string[]): string[] {
+  return [...new Set(answers)];
+}
+
+const rowHeight = 34;
+/** Height of the line that names the profile of a measured score. */
+const kindHeight = 15;
+const longestName = 34;
+
+/** A bar chart, best score first. Widths are percentages and text is not scaled, so that it is readable on phones and paper. */
+export function renderChart(benchmark: Benchmark, bars: readonly Bar[]): string {
+  const { title, full } = benchmarkNames[benchmark];
+  const sorted = [...bars].sort((a, b) => b.score - a.score);
+  let top = 0;
+  const rows = sorted.map((bar) => {
+    const row = renderBar(bar, top, benchmark, full);
+    top += rowHeight + (bar.profile === undefined ? 0 : kindHeight);
+    return row;
+  });
+  const label = sorted.map(({ name, score }) => `${name} ${shownScore(benchmark, score)}`).join(', ');
+  return `<svg role="img" aria-label="${escapeHtml(`${title}: ${label}`)}" width="100%" height="${top}">${rows.join('')}</svg>`;
+}
+
+function renderBar({ name, score, profile }: Bar, top: number, benchmark: Benchmark, full: number): string {
+  const short = name.length > longestName ? `${name.slice(0, longestName - 1)}…` : name;
+  const published = profile === undefined ? '<tspan class="kind"> · published</tspan>' : '';
+  const measured =
+    profile === undefined
+      ? ''
+      : `<text class="kind" x="0" y="${top + 28}">measured, profile ${escapeHtml(profile)}</text>`;
+  const y = top + 19 + (profile === undefined ? 0 : kindHeight);
+  return `<g class="${profile === undefined ? 'published' : 'ours'}"><title>${escapeHtml(name)}</title><text x="0" y="${top + 13}">${escapeHtml(short)}${published}</text>${measured}<text x="100%" y="${top + 13}" text-anchor="end" class="value">${shownScore(benchmark, score)}</text><rect class="track" x="0" y="${y}" width="100%" height="8" rx="4"/><rect class="bar" x="0" y="${y}" width="${share(score, full)}%" height="8" rx="4"/></g>`;
+}
+
+function share(score: number, full: number): string {
+  return ((Math.max(0, Math.min(full, score)) / full) * 100).toFixed(2);
+}

@@ -1,0 +1,174 @@
+/** The systems that a run can ask: a local model, workers behind a queue, an OpenAI-compatible server. All get the same input. */
+
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { CogVLM2Error } from '../../errors.ts';
+import type { CogVLM2 } from '../../generate/cogvlm2.ts';
+import type { GenerateOptions, Progress } from '../../generate/types.ts';
+import { decodeImage } from '../../image/decode.ts';
+import { encodePng } from '../../image/encode.ts';
+import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
+import type { QueueClient } from '../../queue/client.ts';
+import { answerIn } from '../../queue/job.ts';
+import { inlineImage } from '../../queue/job-image.ts';
+import type { Stage } from '../../run/run-progress.ts';
+import type { Settings } from '../predictions/schema.ts';
+import { strip } from '../python/whitespace.ts';
+import type { Endpoint, Reply } from './endpoint.ts';
+import { fingerprintOf } from './fingerprint.ts';
+
+export interface Asked {
+  readonly id: string;
+  readonly prompt: string;
+  readonly images: readonly Uint8Array[];
+}
+
+/** Only a model in this process calls `onStage`. */
+export type Ask = (asked: Asked, signal: AbortSignal, onStage?: (stage: Stage) => void) => Promise<Reply>;
+
+/** A system that answers, with its description for the header of a predictions file. */
+export interface Answerer {
+  readonly model: Settings['model'];
+  readonly device: string | null;
+  /** The chat template that the answerer uses when this one is requested. */
+  templateOf(requested: 'chat' | 'vqa' | 'base'): Settings['template'];
+  asker(settings: Settings): Ask;
+}
+
+export async function modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer> {
+  const { name, types, path: location, device } = model.info;
+  const adapters = model.info.adapters.map((adapter) => ({
+    name: path.basename(path.resolve(adapter.path)),
+    scale: adapter.scale,
+    fingerprint: adapter.fingerprint,
+  }));
+  const described = {
+    kind: 'checkpoint' as const,
+    name,
+    types,
+    ...(await fingerprintOf([location])),
+    compute,
+    ...(adapters.length > 0 && { adapters }),
+  };
+  return {
+    model: described,
+    device,
+    templateOf: (requested) => requested,
+    asker: (settings) => modelAsker(model, settings),
+  };
+}
+
+export function endpointAnswerer(endpoint: Endpoint): Answerer {
+  const { model: name, url } = endpoint;
+  return {
+    model: { kind: 'endpoint', name, url },
+    device: null,
+    templateOf: () => null,
+    asker: (settings) => endpointAsker(endpoint, settings),
+  };
+}
+
+function modelAsker(model: CogVLM2, settings: Settings): Ask {
+  return async ({ id, prompt, images }, signal, onStage = () => {}) => {
+    const options: GenerateOptions = {
+      signal,
+      temperature: settings.temperature,
+      template: settings.template ?? 'chat',
+      ...(settings.maxTokens !== null && { maxTokens: settings.maxTokens }),
+      ...(settings.topK !== null && { topK: settings.topK }),
+      ...(settings.topP !== null && { topP: settings.topP }),
+      ...(settings.seed !== null && { seed: seedOf(settings.seed, id) }),
+    };
+    const onProgress = ({ stage, done, total }: Progress) => {
+      if (stage === 'vision' || stage === 'prefill') onStage({ stage, done, total });
+    };
+    for await (const event of model.ask(images[0]!, prompt, options)) {
+      if (event.type === 'progress') onProgress(event.progress);
+      if (event.type !== 'done') continue;
+      const { text, finishReason, usage } = event.answer;
+      if (finishReason === 'aborted') break;
+      return { text: answerOf(text), finishReason, completionTokens: usage.completionTokens };
+    }
+    throw new CogVLM2Error('aborted', 'Stopped.');
+  };
+}
+
+function endpointAsker(endpoint: Endpoint, settings: Settings): Ask {
+  return async ({ id, prompt, images }, signal) => {
+    const seed = settings.seed === null ? null : seedOf(settings.seed, id);
+    const parts = await Promise.all(
+      images.map(async (bytes) => ({
+        type: 'image_url' as const,
+        image_url: { url: await dataUrl(bytes) },
+      })),
+    );
+    const reply = await endpoint.chat(
+      [...parts, { type: 'text', text: prompt }],
+      { ...settings, seed },
+      signal,
+    );
+    return { ...reply, text: answerOf(reply.text) };
+  };
+}
+
+/** The answer in a generated text, as VLMEvalKit extracts it for CogVLM2. */
+export function answerOf(text: string): string {
+  return strip(text.split('<|end_of_text|>')[0]!);
+}
+
+/** A seed of the question alone, so that an answer does not depend on the other questions of the run. */
+export function seedOf(seed: number, id: string): number {
+  return createHash('sha256').update(`${seed} ${id}`).digest().readUIntBE(0, 4);
+}
+
+/** Servers read PNG, JPEG and WebP. Other formats are converted to PNG. */
+async function dataUrl(bytes: Uint8Array): Promise<string> {
+  const format = sniffFormat(bytes);
+  if (format === null) throw unreadableImage(bytes, 'The image');
+  if (format === 'png' || format === 'jpeg' || format === 'webp') return urlOf(format, bytes);
+  const { data, width, height } = await decodeImage(bytes);
+  return urlOf('png', await encodePng(data, width, height, 3));
+}
+
+function urlOf(format: string, bytes: Uint8Array): string {
+  return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`;
+}
+
+export interface QueueOfWorkers {
+  readonly client: QueueClient;
+  readonly model: string;
+  /** The address without a password. */
+  readonly shownAddress: string;
+}
+
+export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): Answerer {
+  return {
+    model: { kind: 'endpoint', name: model, url: shownAddress },
+    device: null,
+    templateOf: (requested) => requested,
+    asker:
+      (settings) =>
+      async ({ id, prompt, images }, signal) => {
+        const { template, temperature, maxTokens, topK, topP, seed } = settings;
+        const job = {
+          picture: images[0] === undefined ? null : inlineImage(images[0]),
+          question: prompt,
+          options: {
+            temperature,
+            ...(template !== null && { template }),
+            ...(maxTokens !== null && { maxTokens }),
+            ...(topK !== null && { topK }),
+            ...(topP !== null && { topP }),
+            ...(seed !== null && { seed: seedOf(seed, id) }),
+          },
+        };
+        const jobId = createHash('sha256')
+          .update(JSON.stringify([settings, id, job]))
+          .digest('hex');
+        const reply = await client.ask(jobId, job, signal);
+        await client.forget(jobId);
+        const { answer, finishReason, usage } = answerIn(reply);
+        return { text: answerOf(answer), finishReason, completionTokens: usage.completionTokens };
+      },
+  };
+}
