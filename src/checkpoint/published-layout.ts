@@ -3,9 +3,8 @@
  * a published model is known before its download.
  */
 import { isPublished, type PublishedName } from '../hub/cache.ts';
-import type { ModelFamily } from '../model/architecture.ts';
 import { type PresetName, planTypes } from './type-preset.ts';
-import type { Checkpoint, TensorEntry } from './types.ts';
+import type { Checkpoint, ModelFamily, TensorEntry } from './types.ts';
 
 export interface PublishedConfig {
   hidden_size: number;

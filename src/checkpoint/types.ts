@@ -51,3 +51,6 @@ export const textNames = [
   'tokenizer.json',
   'tokenizer_config.json',
 ] as const;
+
+/** Members of the model family; `src/model/architecture.ts` has their differences. */
+export type ModelFamily = 'CogVLM 1' | 'CogVLM2' | 'CogVLM2-Video';

@@ -1,3 +1,4 @@
+import type { ModelFamily } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 
 /** What the members of the model family compute differently. */
@@ -14,8 +15,6 @@ export interface Architecture {
   /** Base of the rotary embedding's frequencies, where the checkpoint does not store them. No config.json has it. */
   ropeBase: number;
 }
-
-export type ModelFamily = 'CogVLM 1' | 'CogVLM2' | 'CogVLM2-Video';
 
 /** Shapes by name, in PyTorch's order. */
 export type TensorShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
