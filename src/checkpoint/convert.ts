@@ -27,6 +27,8 @@ export interface Conversion {
   misfits: { name: string; columns: number; wanted: TargetType; type: DType }[];
   /** Tensors that bitsandbytes had packed into 4 bits, and how many of them did not keep the values that they had. */
   unpacked: { tensors: number; changed: number };
+  /** Tensors that merged adapters changed. */
+  adapted: number;
 }
 
 /** Pieces on their way at once: libuv's pool runs four, and one more is being read or written. */
@@ -180,7 +182,9 @@ function checkSpace(outPath: string, neededBytes: number): void {
   );
 }
 
-function report(plan: readonly PlannedTensor[]): Pick<Conversion, 'types' | 'misfits' | 'unpacked'> {
+function report(
+  plan: readonly PlannedTensor[],
+): Pick<Conversion, 'types' | 'misfits' | 'unpacked' | 'adapted'> {
   const types: Partial<Record<DType, number>> = {};
   for (const { type, sizeBytes } of plan) types[type] = (types[type] ?? 0) + sizeBytes;
   const misfits = plan.flatMap(({ entry, type, insteadOf }) =>
@@ -188,5 +192,6 @@ function report(plan: readonly PlannedTensor[]): Pick<Conversion, 'types' | 'mis
   );
   const packed = plan.filter(({ entry }) => entry.packed);
   const changed = packed.filter(({ entry, type }) => type !== entry.type);
-  return { types, misfits, unpacked: { tensors: packed.length, changed: changed.length } };
+  const adapted = plan.filter(({ entry }) => entry.computed).length;
+  return { types, misfits, unpacked: { tensors: packed.length, changed: changed.length }, adapted };
 }

@@ -11,7 +11,10 @@ import { unpack } from './unpack.ts';
  * @throws CogVLM2Error `invalid_checkpoint` when the file has become shorter.
  */
 export function readTensorBytes(entry: TensorEntry, startBytes: number, into: Uint8Array<ArrayBuffer>): void {
-  if (!entry.packed) readFileBytes(entry, startBytes, into);
+  if (entry.computed) {
+    const { buffer, byteOffset, byteLength } = entry.computed(startBytes / 4, into.byteLength / 4);
+    into.set(new Uint8Array(buffer, byteOffset, byteLength));
+  } else if (!entry.packed) readFileBytes(entry, startBytes, into);
   else unpack(entry.packed, startBytes / dtypes[entry.type].bytes, into);
 }
 

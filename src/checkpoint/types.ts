@@ -14,6 +14,8 @@ export interface TensorEntry {
   sizeBytes: number;
   /** How it is stored, where that is not its type: see `readTensorBytes`. */
   packed?: Packed;
+  /** The f32 numbers of a run of elements, where they are computed and not stored. */
+  computed?: (start: number, count: number) => Float32Array;
 }
 
 /** The type that a tensor is stored in, such as "bf16" or "nf4", and its bytes on disk. */

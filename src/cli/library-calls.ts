@@ -72,8 +72,12 @@ export interface Library {
   /** The types of weights that the CPU has a faster layout for. */
   packedTypes(): Promise<ReturnType<typeof packedTypes>>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
-  /** The checkpoint at `path` into one GGUF file. */
-  convert(path: string, outPath: string, options: ConvertOptions): ReturnType<typeof convertToGguf>;
+  /** The checkpoint at `path`, with adapters merged, into one GGUF file. */
+  convert(
+    path: string,
+    outPath: string,
+    options: ConvertOptions & { adapter: readonly AdapterSource[] },
+  ): ReturnType<typeof convertToGguf>;
   /** Times each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
   /** What a model needs of the memory of this machine; the demonstration model when none is named. */
@@ -150,13 +154,15 @@ export const library: Library = {
     await nameBusErrors();
     return (await import('../model/trace.ts')).traceCheckpoint(options);
   },
-  convert: async (path, outPath, options) => {
+  convert: async (path, outPath, { adapter, ...options }) => {
+    const { mergeAdapters } = await import('../checkpoint/peft/merge.ts');
+    const { openAdapters } = await import('../checkpoint/peft/source.ts');
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     const { checkModel } = await import('../generate/check-model.ts');
     const checkpoint = openCheckpoint(path);
     checkModel(checkpoint);
-    return convertToGguf(checkpoint, outPath, options);
+    return convertToGguf(mergeAdapters(checkpoint, openAdapters(adapter)), outPath, options);
   },
   bench: async (path, options) => {
     await nameBusErrors();

@@ -158,16 +158,6 @@ function upload(engine: Engine, place: Place, numbers: TermNumbers, weight: Tens
   return term;
 }
 
-/** @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
-function finiteNumbers(entry: TensorEntry): Float32Array {
-  const numbers = readNumbers(entry);
-  if (numbers.every(Number.isFinite)) return numbers;
-  throw new CogVLM2Error(
-    'invalid_checkpoint',
-    `${entry.file}: ${entry.name} holds a number that is not finite.`,
-  );
-}
-
 function distinct(adapters: Adapters): Set<PeftAdapter> {
   return new Set([...adapters.values()].flat().map(({ adapter }) => adapter));
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import { isFloat } from '../../ggml/dtype.ts';
 import { readCheckpointText } from '../read-file.ts';
-import { readElements } from '../read-tensor.ts';
+import { readElements, readNumbers } from '../read-tensor.ts';
 import { readSafetensors } from '../safetensors.ts';
 import type { Checkpoint, TensorEntry } from '../types.ts';
 import { type PeftConfig, parsePeftConfig } from './config.ts';
@@ -239,6 +239,16 @@ export function adapterFingerprint(
 function hashEntry(hash: ReturnType<typeof createHash>, entry: TensorEntry): void {
   hash.update(`${entry.name} ${entry.type} ${entry.shape.join()}\n`);
   hash.update(new Uint8Array(readElements(entry)));
+}
+
+/** @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
+export function finiteNumbers(entry: TensorEntry): Float32Array {
+  const numbers = readNumbers(entry);
+  if (numbers.every(Number.isFinite)) return numbers;
+  throw new CogVLM2Error(
+    'invalid_checkpoint',
+    `${entry.file}: ${entry.name} holds a number that is not finite.`,
+  );
 }
 
 function invalid(place: string, why: string): CogVLM2Error {

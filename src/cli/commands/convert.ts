@@ -1,14 +1,16 @@
 /** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one GGUF file. */
 import { z } from 'zod';
 import type { Conversion } from '../../checkpoint/convert.ts';
+import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
-import { debugOption, outputOptions, typeOption } from '../options.ts';
+import { debugOption, modelOptions, outputOptions, typeOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 
 const { quiet } = outputOptions;
-const convertOptions = z.object({ ...typeOption, quiet, ...debugOption });
+const { adapter } = modelOptions;
+const convertOptions = z.object({ ...typeOption, adapter, quiet, ...debugOption });
 
 export const convert = defineCommand({
   name: 'convert',
@@ -21,10 +23,15 @@ export const convert = defineCommand({
   examples: [
     { about: 'The demonstration model in one file', line: 'cogvlm2 convert demo demo.gguf' },
     { about: 'In four bits', line: 'cogvlm2 convert demo demo-int4.gguf --type int4' },
+    {
+      about: 'With a LoRA adapter merged before the weights are rounded',
+      line: 'cogvlm2 convert cogvlm2-llama3-chat-19B receipts.gguf --type int4 --adapter ./receipts',
+    },
   ],
   notes: `The file holds the tensors, the config and the tokenizer. Every command takes it as a model. First, the tensors are
 checked: each one of the config exactly once. An existing file stays until the new one is complete and replaces it.
-[quantisation](quantisation.md) describes the types.`,
+[quantisation](quantisation.md) describes the types. \`--adapter\` merges adapters into the weights; DoRA and adapters with
+convolutions, embeddings or \`modules_to_save\` work only this way ([adapters](adapters.md)).`,
 
   async run(args, options, { terminal, library }) {
     const [model, out] = args as [string, string];
@@ -33,7 +40,8 @@ checked: each one of the config exactly once. An existing file stays until the n
     const startedAt = terminal.now();
     const { path } = await library.findModel(model);
     const onProgress = (done: number, total: number) => progress.report({ stage: 'convert', done, total });
-    const job = { type: options.type, onProgress, signal: stop.signal };
+    const adapter = options.adapter.map(parseAdapter);
+    const job = { type: options.type, adapter, onProgress, signal: stop.signal };
     const conversion = await library.convert(path, out, job).finally(progress.clear);
     const { tensors, sizeBytes } = conversion;
     const took = formatDuration(terminal.now() - startedAt);
@@ -42,6 +50,7 @@ checked: each one of the config exactly once. An existing file stays until the n
         `${formatCount(tensors)} tensors, ${formatBytes(sizeBytes)}, written to ${out} in ${took}.\n`,
       );
       terminal.stdout.write(describeTypes(conversion));
+      if (conversion.adapted > 0) terminal.stdout.write(describeAdapted(conversion, options.type));
     }
     return 0;
   },
@@ -60,6 +69,11 @@ function describeTypes({ types, misfits, unpacked }: Conversion): string {
   const lines = Array.from(kinds, ([kind, count]) => `${formatCount(count)} tensors: ${kind} instead.`);
   if (unpacked.tensors > 0) lines.push(describeUnpacked(unpacked));
   return [`${sizes.join(', ')}.`, ...lines, ''].join('\n');
+}
+
+function describeAdapted({ adapted }: Conversion, type: string | undefined): string {
+  const types = type === undefined ? '; they are f32, and --type makes them smaller' : '';
+  return `${formatCount(adapted)} tensors were changed by the adapters${types}.\n`;
 }
 
 function describeUnpacked({ tensors, changed }: Conversion['unpacked']): string {
