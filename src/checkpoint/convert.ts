@@ -29,6 +29,8 @@ export interface Conversion {
   unpacked: { tensors: number; changed: number };
   /** Tensors that merged adapters changed. */
   adapted: number;
+  /** Without one, the file can be traced, but not asked. */
+  hasTokenizer: boolean;
 }
 
 /** Pieces on their way at once: libuv's pool runs four, and one more is being read or written. */
@@ -89,7 +91,8 @@ export async function convertToGguf(
     await Promise.allSettled(waiting.map(({ bytes }) => bytes));
   }
   out.commit();
-  return { tensors: plan.length, sizeBytes, ...report(plan) };
+  const hasTokenizer = checkpoint.texts['tokenizer.json'] !== undefined;
+  return { tensors: plan.length, sizeBytes, ...report(plan), hasTokenizer };
 }
 
 /** A run of one tensor's elements. */

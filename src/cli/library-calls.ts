@@ -161,7 +161,7 @@ export const library: Library = {
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     const { checkModel } = await import('../generate/check-model.ts');
     const checkpoint = openCheckpoint(path);
-    checkModel(checkpoint);
+    checkModel(checkpoint, { needsTokenizer: false });
     return convertToGguf(mergeAdapters(checkpoint, openAdapters(adapter)), outPath, options);
   },
   bench: async (path, options) => {

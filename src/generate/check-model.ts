@@ -5,9 +5,13 @@ import { Model } from '../model/cogvlm2.ts';
 import { parseConfig } from '../model/config.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 
-/** For commands that work on a checkpoint without asking it anything. @throws CogVLM2Error `invalid_checkpoint` */
-export function checkModel(checkpoint: Checkpoint): void {
-  tokenizerOf(checkpoint);
+/**
+ * For commands that work on a checkpoint without asking it anything.
+ * @param options.needsTokenizer whether a checkpoint without a tokenizer, which can only be traced, is refused
+ * @throws CogVLM2Error `invalid_checkpoint`
+ */
+export function checkModel(checkpoint: Checkpoint, { needsTokenizer } = { needsTokenizer: true }): void {
+  if (needsTokenizer || checkpoint.texts['tokenizer.json'] !== undefined) tokenizerOf(checkpoint);
   Model.check(checkpoint);
 }
 

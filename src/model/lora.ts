@@ -5,6 +5,7 @@
 import {
   changesImages,
   checkAdapter,
+  finiteNumbers,
   type PeftAdapter,
   type ScaledAdapter,
 } from '../checkpoint/peft/adapter.ts';

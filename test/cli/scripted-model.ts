@@ -81,6 +81,8 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       types: { bf16: 5_200_000 },
       misfits: [],
       unpacked: { tensors: 0, changed: 0 },
+      adapted: 0,
+      hasTokenizer: true,
     }),
     async pull(name, { onProgress, onFile }) {
       const file = { name: 'config.json', done: 5, total: 10 };

@@ -4,9 +4,13 @@ import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
+import { mergeAdapters } from '../../src/checkpoint/peft/merge.ts';
 import { type AdapterSource, openAdapters } from '../../src/checkpoint/peft/source.ts';
 import { tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import type { NamedArray } from '../../src/checkpoint/safetensors-writer.ts';
+import { WeightLoader } from '../../src/checkpoint/weights.ts';
+import { Engine } from '../../src/ggml/engine.ts';
+import { ggml } from '../../src/ggml/library.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
 import type { Adapters } from '../../src/model/lora.ts';
 import { traceCheckpoint } from '../../src/model/trace.ts';
@@ -285,3 +289,40 @@ test('numbers that are not finite are refused', async () => {
   expect(code).toBe('invalid_checkpoint');
   expect(message).toContain('lm_head.lora_B.weight holds a number that is not finite');
 });
+
+test('the golden adapter beside int4 weights gives what it gives merged into the values that they stand for', async () => {
+  const int4 = path.join(folder, 'small-int4.gguf');
+  await convertToGguf(openCheckpoint(goldenFolder('small')), int4, { type: 'int4' });
+  const values = await dequantized(int4, path.join(folder, 'dequantized'));
+  const mergedFile = path.join(folder, 'dequantized.gguf');
+  const source = goldenFolder('lora/official');
+  await convertToGguf(mergeAdapters(openCheckpoint(values), openAdapters([source])), mergedFile);
+  const input = path.join(goldenFolder('small'), 'golden.safetensors');
+  const [beside, merged] = [path.join(folder, 'beside'), path.join(folder, 'merged-trace')];
+  await traceCheckpoint({ checkpoint: int4, input, output: beside, compute: 'f32', adapter: [source] });
+  await traceCheckpoint({ checkpoint: mergedFile, input, output: merged, compute: 'f32' });
+  const actual = readTensors(beside);
+  for (const [key, wanted] of readTensors(merged)) {
+    if (Array.isArray(wanted.values)) expect(integers(actual, key), key).toEqual(wanted.values);
+    else expect(difference(floats(actual, key), wanted.values).max, key).toBeLessThanOrEqual(2e-4);
+  }
+});
+
+/** A checkpoint of the float32 values of quantized weights. @returns its folder */
+async function dequantized(file: string, to: string): Promise<string> {
+  const checkpoint = openCheckpoint(file);
+  using engine = new Engine({ device: 'cpu', threads: 1 });
+  const loader = new WeightLoader(engine, checkpoint, { isFloat32: true, placeOf: () => 'cpu' });
+  const loaded = [...checkpoint.tensors.values()].map(({ name, shape }) => ({
+    name,
+    shape,
+    tensor: loader.converted(name, shape),
+  }));
+  await loader.finish(() => {});
+  const arrays = loaded.map(({ name, shape, tensor }) => {
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    ggml().run('ggml_backend_tensor_get', tensor.pointer, data, 0, data.byteLength);
+    return { name, shape, data };
+  });
+  return writeTinyCheckpoint(to, { config: JSON.parse(checkpoint.texts['config.json']), arrays });
+}

@@ -40,8 +40,11 @@ export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledA
       tensors.set(bias.name, sumOf(bias, module.bias, scale));
     }
     for (const [name, stored] of adapter.replaced) {
-      floatOf(name, adapter.path);
-      tensors.set(name, { ...stored, name });
+      const own = floatOf(name, adapter.path);
+      tensors.set(
+        name,
+        computedEntry(own, stored, (start, count) => numbersAt(stored, start, count)),
+      );
     }
   }
   return { ...checkpoint, tensors };

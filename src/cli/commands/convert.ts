@@ -52,6 +52,11 @@ convolutions, embeddings or \`modules_to_save\` work only this way ([adapters](a
       terminal.stdout.write(describeTypes(conversion));
       if (conversion.adapted > 0) terminal.stdout.write(describeAdapted(conversion, options.type));
     }
+    if (!conversion.hasTokenizer) {
+      terminal.stderr.write(
+        `cogvlm2: ${path} has no tokenizer.json. ${out} works with \`cogvlm2 trace\`, but it cannot answer questions.\n`,
+      );
+    }
     return 0;
   },
 });
