@@ -6,7 +6,8 @@ import { joinPacked } from './bitsandbytes.ts';
 import { readGguf } from './gguf.ts';
 import { readCheckpointText } from './read-file.ts';
 import { asTensor, readStored, type StoredTensor } from './safetensors.ts';
-import { type Checkpoint, type CheckpointTexts, textNames } from './types.ts';
+import { readTokenizerJson } from './tokenizer-file.ts';
+import type { Checkpoint, CheckpointTexts } from './types.ts';
 
 /**
  * Opens a folder in the published layout (config.json and safetensors, sharded or not, packed by
@@ -24,7 +25,10 @@ export function openCheckpoint(location: string): Checkpoint {
     );
   }
   const texts: CheckpointTexts = { 'config.json': readCheckpointText(file('config.json')) };
-  for (const name of textNames) if (existsSync(file(name))) texts[name] = readCheckpointText(file(name));
+  for (const name of ['generation_config.json', 'tokenizer_config.json'] as const)
+    if (existsSync(file(name))) texts[name] = readCheckpointText(file(name));
+  const tokenizer = readTokenizerJson(location);
+  if (tokenizer !== undefined) texts['tokenizer.json'] = tokenizer;
   const stored = new Map<string, StoredTensor>();
   const wanted = readIndex(location);
   for (const shard of wanted.shards) {

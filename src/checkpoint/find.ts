@@ -3,7 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
-import { cachedModels, lackingFiles, PUBLISHED_MODELS, remedyFor } from '../hub/cache.ts';
+import { cachedModels, PUBLISHED_MODELS, remedyFor } from '../hub/cache.ts';
+import { lackingFiles } from '../hub/lacking-files.ts';
 import { nearest } from '../messages.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { type Checkpoint, onDisk } from './types.ts';
@@ -54,7 +55,8 @@ export async function findModel(nameOrPath?: string): Promise<{ name: string; pa
   const location = known.get(nameOrPath);
   const isPublished = PUBLISHED_MODELS.includes(nameOrPath);
   if (location) {
-    const lacking = isPublished && statSync(location).isDirectory() ? lackingFiles(location) : [];
+    const lacking =
+      isPublished && statSync(location).isDirectory() ? lackingFiles(location, process.env) : [];
     if (lacking.length === 0) return { name: nameOrPath, path: location };
     throw new CogVLM2Error(
       'invalid_checkpoint',

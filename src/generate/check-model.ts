@@ -1,4 +1,5 @@
 /** What a load refuses about a checkpoint's files, without loading it. */
+import { tokenizerMissing } from '../checkpoint/tokenizer-file.ts';
 import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Model } from '../model/cogvlm2.ts';
@@ -18,14 +19,9 @@ export function checkModel(checkpoint: Checkpoint, { needsTokenizer } = { needsT
 /** The checkpoint's tokenizer. @throws CogVLM2Error `invalid_checkpoint` also when it does not fit the config */
 export function tokenizerOf({ path, texts, tensors }: Checkpoint): Tokenizer {
   const text = texts['tokenizer.json'];
-  if (text === undefined) {
-    throw new CogVLM2Error(
-      'invalid_checkpoint',
-      `${path} has no tokenizer.json, so it can neither read nor write text.`,
-    );
-  }
-  const tokenizer = new Tokenizer(text, texts['tokenizer_config.json'] ?? {});
+  if (text === undefined) throw tokenizerMissing(path);
   const { vocabSize } = parseConfig(texts['config.json'], path, tensors);
+  const tokenizer = new Tokenizer(text, texts['tokenizer_config.json'] ?? {}, vocabSize);
   if (tokenizer.vocabSize > vocabSize) {
     throw new CogVLM2Error(
       'invalid_checkpoint',

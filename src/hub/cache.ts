@@ -90,23 +90,6 @@ export function remedyFor(name: string, env: Env): string {
   return isOffline(env) ? `Without HF_HUB_OFFLINE, ${remedy}.` : `${remedy}.`;
 }
 
-/** The files that a folder would need to be a model, and has not, or only as links that lead nowhere. */
-export function lackingFiles(folder: string): string[] {
-  const index = path.join(folder, 'model.safetensors.index.json');
-  const weights = existsSync(index) ? shardsIn(index) : ['model.safetensors'];
-  return ['config.json', 'tokenizer.json', ...weights].filter((name) => !existsSync(path.join(folder, name)));
-}
-
-/** The files of weights that an index names; one that cannot be read names none, and is told of where it is used. */
-function shardsIn(index: string): string[] {
-  try {
-    const { weight_map: shards }: { weight_map?: unknown } = JSON.parse(readFileSync(index, 'utf8'));
-    return [...new Set(Object.values(Object(shards)).map(String))].sort();
-  } catch {
-    return [];
-  }
-}
-
 /** The snapshot that a branch or tag points to; a commit is one itself. */
 export function snapshotOf(repoFolder: string, revision = 'main'): string | undefined {
   const reference = path.join(repoFolder, 'refs', revision);

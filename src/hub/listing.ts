@@ -1,6 +1,7 @@
 /** What a source says that a repository holds, and which of it a model needs. */
 import { CogVLM2Error } from '../errors.ts';
 import { type RepoName, titleOf } from './names.ts';
+import { needsVicuna, tokenizerFiles } from './vicuna.ts';
 
 /** `git-sha1` is the hash of a small file as git keeps it: over a header with the size, and the bytes. */
 export interface Digest {
@@ -33,11 +34,23 @@ export function isNeeded(name: string): boolean {
 /** The needed files, small ones first, so that what is wrong with a repository shows early. */
 export function neededFiles(listing: Listing): Listing {
   const files = listing.files.filter(({ name }) => isNeeded(name));
-  for (const name of ['config.json', 'tokenizer.json']) {
-    if (!files.some((file) => file.name === name)) throw lacks(listing.repo, name);
-  }
+  if (!files.some(({ name }) => name === 'config.json')) throw lacks(listing.repo, 'config.json');
+  if (!listsTokenizer(files) && !needsVicuna(listing.repo)) throw lacks(listing.repo, 'tokenizer.json');
   if (!files.some(({ name }) => name.endsWith('.safetensors'))) throw lacks(listing.repo, '*.safetensors');
   files.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+  return { ...listing, files };
+}
+
+export function listsTokenizer(files: readonly Pick<RemoteFile, 'name'>[]): boolean {
+  return files.some(({ name }) => tokenizerFiles.includes(name));
+}
+
+/** The files of a repository that are its tokenizer. */
+export function tokenizerListing(listing: Listing): Listing {
+  const files = listing.files.filter(({ name }) =>
+    [...tokenizerFiles, 'tokenizer_config.json', 'special_tokens_map.json'].includes(name),
+  );
+  if (!listsTokenizer(files)) throw lacks(listing.repo, 'tokenizer.model');
   return { ...listing, files };
 }
 

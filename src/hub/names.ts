@@ -38,7 +38,7 @@ export function repositoriesOf(name: string, source: SourceName | 'auto'): RepoN
   if (owner === undefined || repo === undefined || at?.includes('..')) {
     throw new CogVLM2Error(
       'invalid_value',
-      `There is nothing to pull under "${name}": write ${PUBLISHED_MODELS.join(' or ')}, hf:OWNER/REPO or ms:OWNER/REPO, with @REVISION if you like.`,
+      `There is nothing to pull under "${name}": write hf:OWNER/REPO, ms:OWNER/REPO or the name of a published model (${PUBLISHED_MODELS.join(', ')}), with @REVISION if you like.`,
     );
   }
   const where = prefix === 'hf' ? 'huggingface' : 'modelscope';

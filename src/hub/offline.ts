@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { lackingFiles, snapshotOf } from './cache.ts';
+import { snapshotOf } from './cache.ts';
+import { lackingFiles } from './lacking-files.ts';
 import { placeOf } from './layout.ts';
 import { type Digest, isNeeded } from './listing.ts';
 import { type RepoName, titleOf } from './names.ts';
@@ -18,7 +19,7 @@ export async function findCached(name: string, repos: RepoName[], options: PullO
   const inPart: string[] = [];
   for (const repo of repos) {
     for (const folder of foldersOf(repo, options.env)) {
-      const lacking = lackingFiles(folder);
+      const lacking = lackingFiles(folder, options.env);
       if (lacking.length === 0) return await verified(name, repo, folder, options);
       inPart.push(`${folder} lacks ${lacking.join(', ')}`);
     }

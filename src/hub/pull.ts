@@ -11,12 +11,13 @@ import { cacheFailure, Interrupted, Refused } from './failure.ts';
 import { pause } from './fetch-part.ts';
 import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
 import { type Layout, layoutOf } from './layout.ts';
-import { type Listing, neededFiles, type RemoteFile } from './listing.ts';
+import { type Listing, listsTokenizer, neededFiles, type RemoteFile, tokenizerListing } from './listing.ts';
 import { listModelScope, modelScopeEndpoint } from './model-scope.ts';
 import { type RepoName, repositoriesOf, titleOf } from './names.ts';
 import { findCached } from './offline.ts';
 import type { Pulled, PullOptions, PullProgress } from './pull-options.ts';
 import { draftSize, isIntact } from './sink.ts';
+import { cachedVicuna, vicuna } from './vicuna.ts';
 import { Web } from './web.ts';
 
 const PART_BYTES = 16 * 2 ** 20;
@@ -44,22 +45,49 @@ export async function pull(name: string, options: PullOptions): Promise<Pulled> 
 async function pullFirst(repos: RepoName[], name: string, options: PullOptions): Promise<Pulled> {
   const reasons: string[] = [];
   for (const repo of repos) {
-    const endpoint =
-      repo.source === 'huggingface' ? huggingFaceEndpoint(options.env) : modelScopeEndpoint(options.env);
-    const token = repo.source === 'huggingface' ? huggingFaceToken(options.env) : undefined;
-    const failure = new AbortController(); // The first file that fails stops the others.
-    const job = { ...options, signal: AbortSignal.any([options.signal, failure.signal]) };
-    await using web = new Web({ ...job, endpoint, token });
     try {
-      const ask = repo.source === 'huggingface' ? listHuggingFace : listModelScope;
-      const listing = neededFiles(await patiently(job, () => ask(repo, endpoint, web)));
-      return await pullListing(listing, web, job, failure);
+      const { pulled, hasTokenizer } = await pullFrom(repo, options, neededFiles);
+      if (!hasTokenizer) await pullVicuna(pulled.modelPath, options);
+      return pulled;
     } catch (cause) {
       if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
       reasons.push(`${titleOf(repo)}: ${cause.message}`);
     }
   }
   throw new CogVLM2Error('download_failed', `${name} could not be had. ${reasons.join('. ')}.`);
+}
+
+/** The tokenizer of a CogVLM 1 that is here; its repository has none. */
+async function pullVicuna(modelPath: string, options: PullOptions): Promise<void> {
+  if (cachedVicuna(options.env) !== undefined) return;
+  try {
+    await pullFrom(vicuna, options, tokenizerListing);
+  } catch (cause) {
+    if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
+    throw new CogVLM2Error(
+      'download_failed',
+      `The model is in ${modelPath}, but its tokenizer is not here. ${titleOf(vicuna)}: ${cause.message}. Try again, with a mirror in HF_ENDPOINT if there is one, or copy tokenizer.model of lmsys/vicuna-7b-v1.5 into that folder.`,
+      { cause },
+    );
+  }
+}
+
+/** Pulls the files that `choose` takes of what the repository lists. */
+async function pullFrom(
+  repo: RepoName,
+  options: PullOptions,
+  choose: (listing: Listing) => Listing,
+): Promise<{ pulled: Pulled; hasTokenizer: boolean }> {
+  const isHuggingFace = repo.source === 'huggingface';
+  const endpoint = isHuggingFace ? huggingFaceEndpoint(options.env) : modelScopeEndpoint(options.env);
+  const token = isHuggingFace ? huggingFaceToken(options.env) : undefined;
+  const failure = new AbortController(); // The first file that fails stops the others.
+  const job = { ...options, signal: AbortSignal.any([options.signal, failure.signal]) };
+  await using web = new Web({ ...job, endpoint, token });
+  const ask = isHuggingFace ? listHuggingFace : listModelScope;
+  const listing = choose(await patiently(job, () => ask(repo, endpoint, web)));
+  const pulled = await pullListing(listing, web, job, failure);
+  return { pulled, hasTokenizer: listsTokenizer(listing.files) };
 }
 
 async function patiently<T>(options: PullOptions, work: () => Promise<T>): Promise<T> {

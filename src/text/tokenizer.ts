@@ -1,14 +1,15 @@
 /**
- * The checkpoint's tokenizer (tokenizer.json, byte-level BPE), as a text-to-ids function and back. Encoding is done by
- * the package @huggingface/tokenizers; decoding is a table of bytes, so that it can be streamed.
+ * The checkpoint's tokenizer (tokenizer.json), as a text-to-ids function and back: byte-level BPE as in Llama 3, or the BPE of
+ * SentencePiece with entries for single bytes as in Vicuna. Encoding is done by the package @huggingface/tokenizers; decoding is a
+ * table of bytes, so that it can be streamed.
  *
  * A deliberate difference from the published code: a special token's name in a text is plain text. There, a question
  * that holds the characters `<|end_of_text|>` becomes the special token and can end or forge a turn.
  */
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { CogVLM2Error } from '../errors.ts';
-import { bytesOfToken } from './byte-level.ts';
 import { cleanSpaces } from './clean-spaces.ts';
+import { byteEntry, byteLevelBytes, sentencePieceBytes } from './token-bytes.ts';
 
 export interface DecodeOptions {
   /** Show special tokens by their names; by default they are left out. */
@@ -22,8 +23,13 @@ const NO_BYTES = new Uint8Array(0);
 export class Tokenizer {
   /** Highest id + 1. The model's logits may be longer: its rows are padded. */
   readonly vocabSize: number;
-  /** tokenizer_config.json's `clean_up_tokenization_spaces`; true when it says nothing, as in the reference. */
+  /**
+   * tokenizer_config.json's `clean_up_tokenization_spaces`. Where it says nothing, as in the reference: true for byte-level
+   * tokenizers, false for those of SentencePiece.
+   */
   readonly cleansSpaces: boolean;
+  /** Of SentencePiece: a text gets a space in front when it is encoded, and loses it when it is decoded. */
+  readonly #isSentencePiece: boolean;
   readonly #encoder: BpeTokenizer;
   readonly #ids = new Map<string, number>();
   readonly #tokens: string[] = [];
@@ -33,25 +39,32 @@ export class Tokenizer {
   /**
    * @param tokenizer the text of tokenizer.json, or its parsed JSON
    * @param config the same of tokenizer_config.json, where there is one
+   * @param modelVocabSize entries of the model's vocabulary. Copies of Vicuna's tokenizer in the repositories of other models have
+   * added tokens beyond it, which are left out.
    * @throws CogVLM2Error invalid_checkpoint
    */
-  constructor(tokenizer: unknown, config: unknown = {}) {
+  constructor(tokenizer: unknown, config: unknown = {}, modelVocabSize = MAX_ID) {
     const json = checkedTokenizer(parsed(tokenizer, 'tokenizer.json'));
     const settings = parsed(config, 'tokenizer_config.json');
-    this.cleansSpaces = settings.clean_up_tokenization_spaces !== false;
-    const vocab = { ...json.model.vocab };
-    for (const [token, id] of Object.entries(vocab)) this.#add(token, id);
-    for (const { content, id, special } of json.added_tokens) {
+    this.#isSentencePiece = json.model.byte_fallback === true;
+    const cleans = settings.clean_up_tokenization_spaces;
+    this.cleansSpaces = this.#isSentencePiece ? cleans === true : cleans !== false;
+    const added = this.#isSentencePiece
+      ? json.added_tokens.filter(({ id }) => id < modelVocabSize)
+      : json.added_tokens;
+    for (const [token, id] of Object.entries(json.model.vocab)) this.#add(token, id);
+    for (const { content, id, special } of added) {
       this.#add(content, id);
-      if (!special) continue;
-      this.#special.add(id);
-      delete vocab[content]; // with ignore_merges a word that is all of a special token's name would become it
+      if (special) this.#special.add(id);
     }
     this.vocabSize = this.#tokens.length;
     this.#encoder = encoderOf({
       ...json,
-      model: { ...json.model, vocab },
-      added_tokens: json.added_tokens.filter((token) => !token.special),
+      model: withoutSpecial(
+        json.model,
+        new Set(added.flatMap(({ special, content }) => (special ? [content] : []))),
+      ),
+      added_tokens: added.filter((token) => !token.special),
     });
   }
 
@@ -65,7 +78,10 @@ export class Tokenizer {
     }
   }
 
-  /** The text of `ids`. Ids without a token are skipped; bytes that are not UTF-8 become U+FFFD, as in the reference. */
+  /**
+   * The text of `ids`. Ids without a token are skipped; bytes that are not UTF-8 become U+FFFD, as in the reference. Of
+   * SentencePiece's text, one space at the beginning is left out.
+   */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let text = '';
@@ -74,6 +90,7 @@ export class Tokenizer {
         text += decoder.decode(this.bytesOf(id), { stream: true });
     }
     text += decoder.decode();
+    if (this.#isSentencePiece && text.startsWith(' ')) text = text.slice(1);
     return (options.cleanSpaces ?? this.cleansSpaces) ? cleanSpaces(text) : text;
   }
 
@@ -81,7 +98,7 @@ export class Tokenizer {
   bytesOf(id: number): Uint8Array {
     const token = this.#tokens[id];
     if (token === undefined) return NO_BYTES;
-    this.#bytes[id] ??= bytesOfToken(token);
+    this.#bytes[id] ??= this.#isSentencePiece ? sentencePieceBytes(token) : byteLevelBytes(token);
     return this.#bytes[id];
   }
 
@@ -106,10 +123,35 @@ interface AddedToken {
   readonly special: boolean;
 }
 
+interface BpeModel {
+  readonly vocab: Record<string, number>;
+  /** "a b" or ["a", "b"] */
+  readonly merges: readonly unknown[];
+  readonly byte_fallback?: unknown;
+  readonly unk_token?: unknown;
+  readonly [key: string]: unknown;
+}
+
 interface TokenizerJson {
-  readonly model: { readonly vocab: Record<string, number>; readonly [key: string]: unknown };
+  readonly model: BpeModel;
   readonly added_tokens: readonly AddedToken[];
   readonly [key: string]: unknown;
+}
+
+/**
+ * The model without special tokens, so that no text can become one: not by merges, and not as a whole word with `ignore_merges`. The
+ * entry for unknown characters stays, because the package looks it up.
+ */
+function withoutSpecial(model: BpeModel, special: ReadonlySet<string>): BpeModel {
+  const inVocab = [...special].filter((name) => name in model.vocab);
+  if (inVocab.length === 0) return model;
+  const vocab = { ...model.vocab };
+  for (const name of inVocab) if (name !== model.unk_token) delete vocab[name];
+  const merges = model.merges.filter((merge) => {
+    const joined = Array.isArray(merge) ? merge.join('') : String(merge).replace(' ', '');
+    return !special.has(joined);
+  });
+  return { ...model, vocab, merges };
 }
 
 function encoderOf(json: TokenizerJson): BpeTokenizer {
@@ -144,7 +186,19 @@ function checkedTokenizer(json: Record<string, unknown>): TokenizerJson {
   if (!isRecord(model) || model.type !== 'BPE' || !isRecord(model.vocab) || !Array.isArray(model.merges)) {
     throw invalid('tokenizer.json has no "model" of type "BPE" with "vocab" and "merges".');
   }
-  if (!isByteLevel(decoder)) throw invalid('tokenizer.json has no "decoder" of type "ByteLevel".');
+  const { vocab } = model;
+  if (model.byte_fallback === true) {
+    const lacking = Array.from({ length: 256 }, (_, byte) => byteEntry(byte)).find(
+      (name) => !(name in vocab),
+    );
+    if (lacking !== undefined) throw invalid(`tokenizer.json has "byte_fallback", but no entry ${lacking}.`);
+    if (!decodesSpaceMarks(decoder))
+      throw invalid(
+        'tokenizer.json has "byte_fallback", but no "decoder" of the types "Replace" or "Metaspace".',
+      );
+  } else if (!isByteLevel(decoder)) {
+    throw invalid('tokenizer.json has no "decoder" of type "ByteLevel".');
+  }
   for (const [token, id] of Object.entries(model.vocab)) checkId(token, id);
   if (!Array.isArray(added_tokens)) throw invalid('"added_tokens" in tokenizer.json is no list.');
   for (const token of added_tokens) {
@@ -171,6 +225,14 @@ function isByteLevel(decoder: unknown): boolean {
   if (decoder.type === 'ByteLevel') return true;
   const { decoders } = decoder;
   return Array.isArray(decoders) && decoders.length === 1 && isByteLevel(decoders[0]);
+}
+
+/** SentencePiece's decoder: "Metaspace", or a sequence that replaces the mark of a space. */
+function decodesSpaceMarks(decoder: unknown): boolean {
+  if (!isRecord(decoder)) return false;
+  if (decoder.type === 'Metaspace') return true;
+  if (decoder.type === 'Replace') return decoder.content === ' ';
+  return Array.isArray(decoder.decoders) && decoder.decoders.some(decodesSpaceMarks);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

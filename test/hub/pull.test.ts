@@ -10,6 +10,7 @@ import {
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockSystemFile } from '../../src/files/system-lock.ts';
+import { lackingFiles } from '../../src/hub/lacking-files.ts';
 import { pull } from '../../src/hub/pull.ts';
 import type { PullOptions, PullProgress } from '../../src/hub/pull-options.ts';
 import { BIG, FILES, pullOptions, Source, sha256 } from './source.ts';
@@ -51,6 +52,26 @@ describe('a pull', () => {
     expect(readFileSync(path.join(repo(), 'refs', 'main'), 'utf8')).toBe('abc123');
     expect(reports.at(-1)).toMatchObject({ done: pulled.sizeBytes, total: pulled.sizeBytes });
     expect(verified).toHaveLength(5);
+  });
+
+  it('fetches the tokenizer of Vicuna for a CogVLM 1, once', async () => {
+    const { 'tokenizer.json': _, ...files } = FILES;
+    files['config.json'] = Buffer.from('{"architectures":["CogVLMForCausalLM"],"vocab_size":32000}');
+    await using own = await Source.open(files);
+    const pulled = await pull('cogvlm-chat-hf', pullOptions(own));
+    const snapshot = path.join(own.folder, 'hub', 'models--lmsys--vicuna-7b-v1.5', 'snapshots', 'abc123');
+    expect(readdirSync(snapshot).sort()).toEqual(['tokenizer.model', 'tokenizer_config.json']);
+    expect(lackingFiles(pulled.modelPath, { HF_HOME: own.folder })).toEqual([]);
+    expect(lackingFiles(pulled.modelPath, { HF_HOME: source.folder })).toEqual(["tokenizer.model (Vicuna's)"]);
+    const before = own.asked.length;
+    await pull('cogvlm-chat-hf', pullOptions(own));
+    expect(own.asked).toHaveLength(before);
+  });
+
+  it('refuses a model without a tokenizer that is no CogVLM 1', async () => {
+    const { 'tokenizer.json': _, ...files } = FILES;
+    await using own = await Source.open(files);
+    await expect(pull(NAME, pullOptions(own))).rejects.toThrow('has no tokenizer.json');
   });
 
   it('fetches nothing again', async () => {

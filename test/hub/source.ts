@@ -23,6 +23,13 @@ export const FILES: Record<string, Buffer> = {
   'model-00002-of-00002.safetensors': bytes(200_000, 2),
   'modeling_cogvlm.py': Buffer.from('print()'),
 };
+/** The repository of Vicuna, as far as a pull needs it. */
+const VICUNA: Record<string, Buffer> = {
+  'tokenizer.model': Buffer.from('a tokenizer'),
+  'tokenizer_config.json': Buffer.from('{}'),
+  'config.json': Buffer.from('{}'),
+  'pytorch_model-00001-of-00002.bin': bytes(1_000, 3),
+};
 export const BIG = 'model-00001-of-00002.safetensors';
 
 export interface Asked {
@@ -77,13 +84,15 @@ export class Source implements AsyncDisposable {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url);
+    if (url.pathname.startsWith('/api/models/lmsys/vicuna-7b-v1.5/'))
+      return void response.end(JSON.stringify(listing(VICUNA)));
     if (url.pathname.startsWith('/api/models/THUDM/'))
       return void response.end(JSON.stringify(this.changeListing(listing(this.#files))));
     if (/^\/api\/v1\/models\/ZhipuAI\/[^/]+\/repo\/files$/.test(url.pathname))
       return void response.end(JSON.stringify(modelScopeListing(this.#files)));
     const file = url.searchParams.get('FilePath') ?? url.pathname.split('/').at(-1) ?? '';
-    const content = this.#files[file];
-    if (content === undefined || !/^\/(THUDM|elsewhere|api\/v1\/models\/ZhipuAI)\//.test(url.pathname)) {
+    const content = url.pathname.startsWith('/lmsys/') ? VICUNA[file] : this.#files[file];
+    if (content === undefined || !/^\/(THUDM|lmsys|elsewhere|api\/v1\/models\/ZhipuAI)\//.test(url.pathname)) {
       response.statusCode = 404;
       return void response.end();
     }

@@ -16,7 +16,11 @@ export const pull = defineCommand({
   name: 'pull',
   summary: 'Download a published checkpoint, or resume a download',
   arguments: [
-    { name: 'NAME', about: `${PUBLISHED_MODELS.join(', ')}, hf:OWNER/REPO or ms:OWNER/REPO`, required: true },
+    {
+      name: 'NAME',
+      about: 'name of a published model (see below), hf:OWNER/REPO or ms:OWNER/REPO',
+      required: true,
+    },
   ],
   options: z.object({
     source: from(
@@ -43,8 +47,12 @@ export const pull = defineCommand({
       about: 'The Chinese model, from ModelScope',
       line: 'cogvlm2 pull cogvlm2-llama3-chinese-chat-19B --source modelscope',
     },
+    { about: 'CogVLM 1.1, with the tokenizer of Vicuna', line: 'cogvlm2 pull cogvlm-chat-hf' },
   ],
-  notes: `\`--parallel\` counts requests: small files, or parts of 16 MiB of a large file. Files are stored in the caches of the
+  notes: `Published models: ${PUBLISHED_MODELS.map((name) => `\`${name}\``).join(', ')}. The models of CogVLM 1
+have no tokenizer of their own; that of \`lmsys/vicuna-7b-v1.5\` is downloaded with them, from Hugging Face.
+
+\`--parallel\` counts requests: small files, or parts of 16 MiB of a large file. Files are stored in the caches of the
 source's own tools (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and files that those tools downloaded are used. Every
 file is checked against the hash that the source lists. A pull that was stopped or killed resumes; at most one part for each
 request is downloaded again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,

@@ -14,8 +14,8 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
 
 const utf8 = new TextEncoder();
 
-/** The bytes that a vocabulary entry stands for. An entry with any other character is taken as ordinary text. */
-export function bytesOfToken(token: string): Uint8Array {
+/** The bytes that an entry of a byte-level vocabulary stands for. An entry with any other character is ordinary text. */
+export function byteLevelBytes(token: string): Uint8Array {
   const bytes = new Uint8Array(token.length);
   let length = 0;
   for (const character of token) {
@@ -24,4 +24,19 @@ export function bytesOfToken(token: string): Uint8Array {
     bytes[length++] = byte;
   }
   return bytes;
+}
+
+/** How SentencePiece writes a space. */
+export const spaceMark = '\u2581';
+
+/** The name of the entry for one byte. */
+export function byteEntry(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+}
+
+/** The bytes that an entry of a SentencePiece vocabulary stands for: one byte by its number, or text. */
+export function sentencePieceBytes(token: string): Uint8Array {
+  const [, byte] = /^<0x([0-9A-F]{2})>$/.exec(token) ?? [];
+  if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));
+  return utf8.encode(token.replaceAll(spaceMark, ' '));
 }
