@@ -2,8 +2,8 @@ import { closeSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { cachedVicuna, hasVicunaVocabulary } from '../hub/vicuna.ts';
-import { tokenizerJsonOf } from '../text/sentencepiece.ts';
 import { openWeights, readCheckpointText } from './read-file.ts';
+import { tokenizerJsonOf } from './sentencepiece.ts';
 
 /**
  * The tokenizer.json of a checkpoint's folder: the file itself, or made from tokenizer.model. For a CogVLM 1 without either, that of

@@ -35,8 +35,8 @@ export interface LoadOptions extends KvOptions, AdapterOptions {
   /** Default: the physical cores. */
   threads?: number;
   /**
-   * Side in pixels that images are resized to: a multiple of 28 below the model's own (for 14-pixel patches). The position
-   * table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
+   * Side in pixels that images are resized to: a multiple of 28 below the model's own (of 14 for CogVLM 1, which has no
+   * convolution). The position table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
    */
   imageSize?: number;
   /** Most tokens of prompt and answer together. Default: the model's own context. */

@@ -1,5 +1,5 @@
 import { demoModelPath } from '../checkpoint/find.ts';
-import { type Checkpoint, onDisk } from '../checkpoint/types.ts';
+import { type Checkpoint, type ModelFamily, onDisk } from '../checkpoint/types.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { checkContext } from '../model/plan-model.ts';
 import type { AdapterInfo } from './adapters.ts';
@@ -12,6 +12,7 @@ export interface ModelInfo {
   /** Bytes of each stored type. */
   types: Record<string, number>;
   parameters: number;
+  family: ModelFamily;
   imageSize: number;
   /** Tokens that an image takes of the context. */
   imageTokens: number;
@@ -49,6 +50,7 @@ export function describeModel(
     sizeBytes,
     types,
     parameters,
+    family: config.family,
     contextSize,
     imageSize: config.vision.imageSize,
     imageTokens: config.vision.imageTokens,

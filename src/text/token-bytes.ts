@@ -27,7 +27,7 @@ export function byteLevelBytes(token: string): Uint8Array {
 }
 
 /** How SentencePiece writes a space. */
-export const spaceMark = '\u2581';
+const spaceMark = '\u2581';
 
 /** The name of the entry for one byte. */
 export function byteEntry(byte: number): string {

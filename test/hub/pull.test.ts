@@ -62,7 +62,9 @@ describe('a pull', () => {
     const snapshot = path.join(own.folder, 'hub', 'models--lmsys--vicuna-7b-v1.5', 'snapshots', 'abc123');
     expect(readdirSync(snapshot).sort()).toEqual(['tokenizer.model', 'tokenizer_config.json']);
     expect(lackingFiles(pulled.modelPath, { HF_HOME: own.folder })).toEqual([]);
-    expect(lackingFiles(pulled.modelPath, { HF_HOME: source.folder })).toEqual(["tokenizer.model (Vicuna's)"]);
+    expect(lackingFiles(pulled.modelPath, { HF_HOME: source.folder })).toEqual([
+      "tokenizer.model (Vicuna's)",
+    ]);
     const before = own.asked.length;
     await pull('cogvlm-chat-hf', pullOptions(own));
     expect(own.asked).toHaveLength(before);

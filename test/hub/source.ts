@@ -92,7 +92,10 @@ export class Source implements AsyncDisposable {
       return void response.end(JSON.stringify(modelScopeListing(this.#files)));
     const file = url.searchParams.get('FilePath') ?? url.pathname.split('/').at(-1) ?? '';
     const content = url.pathname.startsWith('/lmsys/') ? VICUNA[file] : this.#files[file];
-    if (content === undefined || !/^\/(THUDM|lmsys|elsewhere|api\/v1\/models\/ZhipuAI)\//.test(url.pathname)) {
+    if (
+      content === undefined ||
+      !/^\/(THUDM|lmsys|elsewhere|api\/v1\/models\/ZhipuAI)\//.test(url.pathname)
+    ) {
       response.statusCode = 404;
       return void response.end();
     }

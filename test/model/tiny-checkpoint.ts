@@ -46,9 +46,9 @@ export function configOf(config: PublishedConfig, family?: ModelFamily): ModelCo
   return parseConfig(JSON.stringify(config), 'a test', shapesOf(config, family));
 }
 
-export function randomArrays(config: TinyConfig, seed = 1): NamedArray[] {
+export function randomArrays(config: TinyConfig, seed = 1, family?: ModelFamily): NamedArray[] {
   const random = randomFrom(seed);
-  const shapes = [...tensorShapes(config)].filter(([name]) => !name.endsWith('inv_freq'));
+  const shapes = [...tensorShapes(config, family)].filter(([name]) => !name.endsWith('inv_freq'));
   return shapes.map(([name, shape]) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const isNorm = /norm\d?\.weight$/.test(name);
@@ -63,6 +63,7 @@ export function randomArrays(config: TinyConfig, seed = 1): NamedArray[] {
 export interface TinyOptions {
   config?: TinyConfig;
   arrays?: readonly NamedArray[];
+  family?: ModelFamily;
   /** Further files of the folder by name. */
   texts?: Record<string, string>;
 }
@@ -74,7 +75,10 @@ export function writeTinyCheckpoint(folder: string, options: TinyOptions = {}): 
   writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config));
   for (const [name, text] of Object.entries(options.texts ?? {}))
     writeFileSync(path.join(folder, name), text);
-  writeSafetensors(path.join(folder, 'model.safetensors'), options.arrays ?? randomArrays(config));
+  writeSafetensors(
+    path.join(folder, 'model.safetensors'),
+    options.arrays ?? randomArrays(config, 1, options.family),
+  );
   return folder;
 }
 

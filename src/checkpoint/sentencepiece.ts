@@ -3,8 +3,9 @@
  * ids. Only BPE with entries for single bytes, as LLaMA and Vicuna have it.
  */
 import { CogVLM2Error } from '../errors.ts';
-import { spaceMark } from './token-bytes.ts';
 
+/** How SentencePiece writes a space. */
+const spaceMark = '\u2581';
 /** Types of entries in `ModelProto.SentencePiece`. */
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 };
 /** `TrainerSpec.ModelType` */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { tokenizerJsonOf } from '../../src/checkpoint/sentencepiece.ts';
 import { Detokenizer } from '../../src/text/detokenizer.ts';
-import { tokenizerJsonOf } from '../../src/text/sentencepiece.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
-import { caught } from '../checkpoint/caught.ts';
-import { readFixture } from './fixtures.ts';
+import { readFixture } from '../text/fixtures.ts';
+import { caught } from './caught.ts';
 
 interface Case {
   text: string;
