@@ -6,8 +6,8 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export const readmes = ['README.md', 'README_zh.md'];
 
-/** Every page of the repository's root and of docs/. */
-export const pages = ['.', 'docs'].flatMap((folder) =>
+/** Every page of the repository's root, of docs/ and of its tutorials. */
+export const pages = ['.', 'docs', 'docs/tutorials'].flatMap((folder) =>
   readdirSync(`${root}/${folder}`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => (folder === '.' ? name : `${folder}/${name}`)),

@@ -5,7 +5,8 @@
  * page, is compiled. Any other block (`text`) is only shown.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -53,6 +54,32 @@ describe('commands of the READMEs', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     expect(run.status, run.stderr).toBe(0);
+  });
+});
+
+const tutorials = pages.filter((page) => page.startsWith('docs/tutorials/'));
+
+describe('tutorials', () => {
+  it('exist in English and Chinese, with the same parts', () => {
+    const english = tutorials.filter((page) => !page.endsWith('_zh.md'));
+    expect(english.length).toBe(4);
+    const shape = (page: string) => read(page).match(/^#+ |^```\w*$|^\|/gm);
+    for (const page of english) expect(shape(page.replace('.md', '_zh.md')), page).toEqual(shape(page));
+  });
+
+  it.skipIf(!ready).each(tutorials)('run as written (skipped without models/demo and dist/): %s', (page) => {
+    // In a folder of its own, so that the files of a tutorial do not stay in the project.
+    const folder = mkdtempSync(path.join(tmpdir(), 'tutorial-'));
+    try {
+      mkdirSync(`${folder}/node_modules/.bin`, { recursive: true });
+      symlinkSync(`${root}/dist/cli/main.js`, `${folder}/node_modules/.bin/cogvlm2`);
+      symlinkSync(`${root}/examples`, `${folder}/examples`);
+      const script = codeBlocks(page, 'sh').join('\n');
+      const run = spawnSync('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder, encoding: 'utf8' });
+      expect(run.status, run.stderr).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
