@@ -40,6 +40,6 @@ describe('docs/errors.md', () => {
 describe('CHANGELOG.md', () => {
   it('begins with the version of the package', () => {
     const { version } = JSON.parse(read('package.json')) as { version: string };
-    expect(/^## (\S+)/m.exec(read('CHANGELOG.md'))?.[1]).toBe(version);
+    expect(/^## (\d\S+)/m.exec(read('CHANGELOG.md'))?.[1]).toBe(version);
   });
 });
