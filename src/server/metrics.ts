@@ -16,7 +16,10 @@ export interface Live {
   /** The model's name and device; null until it is loaded. */
   model(): { name: string; device: string } | null;
   /** Asked once for all that it says; null while there is no engine. */
-  engine(): Promise<Pick<EngineStats, 'kvTokens' | 'kvTokensUsed' | 'kvTokensRunning' | 'gpuMemory'> | null>;
+  engine(): Promise<Pick<
+    EngineStats,
+    'kvTokens' | 'kvTokensUsed' | 'kvTokensRunning' | 'gpuMemory' | 'eventLoopMs'
+  > | null>;
 }
 
 /** What does not change. */
@@ -31,6 +34,7 @@ export class Metrics {
   readonly #kvCacheUsage: Gauge;
   readonly #kvCacheRunning: Gauge;
   readonly #gpuMemory: Gauge<'kind'>;
+  readonly #engineLag: Gauge;
   readonly #requests: Counter<'endpoint' | 'code'>;
   readonly #promptTokens: Counter;
   readonly #generatedTokens: Counter;
@@ -74,11 +78,15 @@ export class Metrics {
       live.waiting,
     );
     gauge('model_loaded', '1 when the model can answer', () => (live.loaded() ? 1 : 0));
-    const ratio = (name: string, help: string) => new Gauge({ name: `cogvlm2_${name}`, help, registers });
-    this.#kvCacheUsage = ratio('kv_cache_usage_ratio', 'Share of the KV memory that is allocated, 0 to 1');
-    this.#kvCacheRunning = ratio(
+    const number = (name: string, help: string) => new Gauge({ name: `cogvlm2_${name}`, help, registers });
+    this.#kvCacheUsage = number('kv_cache_usage_ratio', 'Share of the KV memory that is allocated, 0 to 1');
+    this.#kvCacheRunning = number(
       'kv_cache_running_ratio',
       'Share of the KV memory that running sequences use, 0 to 1; the rest of what is allocated is the prefix cache',
+    );
+    this.#engineLag = number(
+      'engine_eventloop_lag_max_seconds',
+      "Longest block of the event loop of the engine's process since it was last asked",
     );
     this.#gpuMemory = new Gauge({
       name: 'cogvlm2_gpu_memory_bytes',
@@ -137,6 +145,7 @@ export class Metrics {
     const stats = await this.#live.engine();
     this.#kvCacheUsage.set(stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens);
     this.#kvCacheRunning.set(stats === null ? 0 : stats.kvTokensRunning / stats.kvTokens);
+    this.#engineLag.set((stats?.eventLoopMs ?? 0) / 1000);
     this.#gpuMemory.reset();
     if (stats?.gpuMemory) {
       this.#gpuMemory.set({ kind: 'used' }, stats.gpuMemory.usedBytes);

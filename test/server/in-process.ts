@@ -89,6 +89,7 @@ export async function testApp({
         kvTokensUsed: 50,
         kvTokensRunning: 25,
         gpuMemory: { usedBytes: 3e9, totalBytes: 24e9 },
+        eventLoopMs: 12,
       }),
     },
     { version: '1.2.3', limits: { slots: 2, max_per_client: Number.POSITIVE_INFINITY } },

@@ -114,6 +114,7 @@ it('the metrics ask the engine once', async () => {
             kvTokensUsed: 1,
             kvTokensRunning: 1,
             gpuMemory: { usedBytes: 1, totalBytes: 2 },
+            eventLoopMs: 1,
           };
         },
       },

@@ -28,8 +28,8 @@ export class JsonScanner {
   readonly #maxTextBytes: number;
   /** The JSON without its long strings. */
   readonly #text = new Bytes();
-  /** The long string that is arriving, unescaped: whole pieces as text, and the bytes of the next piece. */
-  #longPieces: string[] = [];
+  /** The long string that is arriving, unescaped: whole pieces, and the bytes of the next piece. */
+  #longPieces: Buffer[] = [];
   readonly #long = new Bytes();
   /** Whether each open list or object is an object. */
   readonly #containers: boolean[] = [];
@@ -120,7 +120,7 @@ export class JsonScanner {
     this.#stringStart = -1;
     const text = unescaped(raw);
     if (text === undefined) return;
-    this.#longPieces = [text];
+    this.#longPieces = [Buffer.from(text, 'latin1')];
     this.#long.size = 0;
     this.#text.size = start;
     this.#state = 'long';
@@ -136,10 +136,7 @@ export class JsonScanner {
     const byte = chunk[end]!;
     if (byte === QUOTE) {
       const name = `${this.#mark} ${this.#longStrings.size}`;
-      this.#endPiece();
-      // Once at the end: a buffer that grows would be copied again and again.
-      this.#longStrings.set(name, this.#longPieces.join(''));
-      this.#longPieces = [];
+      this.#longStrings.set(name, this.#takeLong());
       this.#appendText(Buffer.from(name));
       this.#state = 'string';
       this.#stringStart = -1;
@@ -178,16 +175,26 @@ export class JsonScanner {
   #isText(rest = ''): void {
     this.#stringStart = -1;
     this.#state = 'string';
-    this.#endPiece();
-    const sizeBytes = this.#longPieces.reduce((sum, piece) => sum + piece.length, 0);
+    const sizeBytes = this.#longPieces.reduce((sum, piece) => sum + piece.length, this.#long.size);
     if (this.#text.size + sizeBytes > this.#maxTextBytes) throw this.#tooLarge();
-    const text = this.#longPieces.join('').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+    const text = this.#takeLong().replaceAll('\n', '\\n').replaceAll('\r', '\\r');
     this.#appendText(Buffer.from(text + rest, 'latin1'));
   }
 
   #endPiece(): void {
-    this.#longPieces.push(this.#long.all().toString('latin1'));
+    this.#longPieces.push(Buffer.from(this.#long.all()));
     this.#long.size = 0;
+  }
+
+  /**
+   * The long string. Its bytes are joined once, since a buffer that grows would be copied again and again; and as bytes,
+   * since Node.js makes a large string of one buffer without copying it into the heap: 31 MB take a quarter of the time.
+   */
+  #takeLong(): string {
+    this.#endPiece();
+    const text = Buffer.concat(this.#longPieces).toString('latin1');
+    this.#longPieces = [];
+    return text;
   }
 
   #appendText(bytes: Uint8Array): void {

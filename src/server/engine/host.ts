@@ -1,4 +1,5 @@
 /** The engine's side of the channel: one model, and the answers that it is making. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CogVLM2Error } from '../../errors.ts';
 import type { LoadOptions, SequenceState } from '../../index.ts';
 import type {
@@ -32,15 +33,33 @@ class Host {
   readonly #port: Port<FromEngine, ToEngine>;
   readonly #model: HostedModel;
   readonly #running = new Map<number, AbortController>();
+  /** Pieces of images whose request has not arrived yet. */
+  readonly #images = new Map<number, Uint8Array[]>();
+  readonly #delay = monitorEventLoopDelay({ resolution: 5 });
 
   constructor(port: Port<FromEngine, ToEngine>, model: HostedModel) {
     this.#port = port;
     this.#model = model;
+    this.#delay.enable();
     port.onMessage((message) => {
-      if (message.type === 'ask') void this.#answer(message.id, message.request);
+      if (message.type === 'image') this.#addPiece(message.id, message.bytes);
+      else if (message.type === 'ask') void this.#answer(message.id, this.#withImage(message));
       else if (message.type === 'stop') this.#running.get(message.id)?.abort();
       else if (message.type === 'call') this.#call(message.id, message.name, message.args);
     });
+  }
+
+  #addPiece(id: number, bytes: Uint8Array): void {
+    const pieces = this.#images.get(id) ?? [];
+    this.#images.set(id, pieces);
+    pieces.push(bytes);
+  }
+
+  #withImage({ id, request }: { id: number; request: AskRequest }): AskRequest {
+    const pieces = this.#images.get(id);
+    if (pieces === undefined) return request;
+    this.#images.delete(id);
+    return { ...request, image: Buffer.concat(pieces) };
   }
 
   async #answer(id: number, { image, question, history, options }: AskRequest): Promise<void> {
@@ -73,11 +92,12 @@ class Host {
       this.#model.check(hasImage, question, { ...options, history }),
     tokenize: (text) => this.#model.tokenize(text),
     detokenize: (ids) => this.#model.detokenize(ids),
-    stats: () => ({
-      ...this.#model.stats(),
-      processId: process.pid,
-      residentBytes: process.memoryUsage.rss(),
-    }),
+    stats: () => {
+      const eventLoopMs = this.#delay.max / 1e6;
+      this.#delay.reset();
+      const residentBytes = process.memoryUsage.rss();
+      return { ...this.#model.stats(), processId: process.pid, residentBytes, eventLoopMs };
+    },
   };
 }
 

@@ -1,8 +1,11 @@
 /** The server's side of the channel to one engine process. */
-
+import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../../errors.ts';
 import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
 import type { AskRequest, EngineCalls, Failure, FromEngine, Port, ToEngine } from './protocol.ts';
+
+/** An image is sent in messages of this size: one of 30 MB would block the event loop of either process for too long. */
+const PIECE_BYTES = 2 ** 20;
 
 interface Pending {
   onState(state: SequenceState): void;
@@ -35,7 +38,7 @@ export class EngineLink {
     { onState, onEvent }: Pick<Pending, 'onState' | 'onEvent'>,
   ): Promise<Answer> {
     return this.#exchange<Answer>(
-      (id) => ({ type: 'ask', id, request }),
+      (id) => this.#sendAsk(id, request),
       signal,
       (resolve, reject) => ({
         onState,
@@ -51,7 +54,7 @@ export class EngineLink {
     ...args: Parameters<EngineCalls[K]>
   ): Promise<ReturnType<EngineCalls[K]>> {
     return this.#exchange<ReturnType<EngineCalls[K]>>(
-      (id) => ({ type: 'call', id, name, args }),
+      (id) => this.#port.send({ type: 'call', id, name, args }),
       undefined,
       (resolve, reject) => ({
         onState: () => {},
@@ -68,18 +71,38 @@ export class EngineLink {
     for (const pending of [...this.#pending.values()]) pending.onFailure(error);
   }
 
+  /** @returns a promise where the image is sent in pieces */
+  #sendAsk(id: number, request: AskRequest): Promise<void> | void {
+    const { image } = request;
+    if (image === null || image.byteLength <= PIECE_BYTES) this.#port.send({ type: 'ask', id, request });
+    else return this.#sendInPieces(id, request, image);
+  }
+
+  async #sendInPieces(id: number, request: AskRequest, image: Uint8Array): Promise<void> {
+    for (let at = 0; at < image.byteLength; at += PIECE_BYTES) {
+      this.#port.send({ type: 'image', id, bytes: image.subarray(at, at + PIECE_BYTES) });
+      await setImmediate();
+    }
+    this.#port.send({ type: 'ask', id, request: { ...request, image: new Uint8Array() } });
+  }
+
+  /** @param send sends what begins the exchange; a stop is sent behind it */
   #exchange<T>(
-    message: (id: number) => ToEngine,
+    send: (id: number) => Promise<void> | void,
     signal: AbortSignal | undefined,
     listen: (resolve: (value: T) => void, reject: (error: Error) => void) => Pending,
   ): Promise<T> {
     const id = ++this.#lastId;
     const stop = () => this.#port.send({ type: 'stop', id });
-    return new Promise<T>((resolve, reject) => {
-      this.#pending.set(id, listen(resolve, reject));
-      this.#port.send(message(id));
+    const begin = async () => {
+      await send(id);
+      if (!this.#pending.has(id)) return;
       if (signal?.aborted) stop();
       signal?.addEventListener('abort', stop, { once: true });
+    };
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.set(id, listen(resolve, reject));
+      begin().catch(reject);
     }).finally(() => {
       this.#pending.delete(id);
       signal?.removeEventListener('abort', stop);

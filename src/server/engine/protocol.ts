@@ -19,7 +19,7 @@ import type {
 export type EngineLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal'>;
 
 export interface AskRequest {
-  /** The image file, or null. */
+  /** The image file, or null. A large one is sent before in pieces, as messages `image`, and is empty here. */
   image: Uint8Array | null;
   question: string;
   history: readonly Turn[];
@@ -38,10 +38,13 @@ export interface EngineStats extends Stats {
   processId: number;
   /** Resident memory of the engine's process. */
   residentBytes: number;
+  /** Longest block of its event loop since the last call. */
+  eventLoopMs: number;
 }
 
 export type ToEngine =
   | { type: 'load'; options: EngineLoadOptions }
+  | { type: 'image'; id: number; bytes: Uint8Array }
   | { type: 'ask'; id: number; request: AskRequest }
   | { type: 'stop'; id: number }
   | { type: 'call'; id: number; name: keyof EngineCalls; args: unknown[] };
