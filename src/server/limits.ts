@@ -7,11 +7,15 @@ export const REQUEST_LIMITS = {
   depth: 100,
   /** Values of a body: texts, numbers, lists and objects. */
   values: 100_000,
+  /** Fields of one object. */
+  fields: 5_000,
   messages: 2_048,
   /** Content parts of all messages together. */
   parts: 4_096,
   tools: 128,
   stopStrings: 16,
+  /** Fields that no reader knows, in the whole body. */
+  unknownFields: 1_000,
   /** Characters of one tool, a JSON schema, or any other field besides messages, as JSON. */
   fieldCharacters: 131_072,
 } as const;
@@ -26,7 +30,13 @@ export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as co
 export const DISCARD_LIMITS = { timeoutMs: 5_000, extraBytes: 32 * 2 ** 20 } as const;
 
 /** An image that is fetched by its address. */
-export const IMAGE_FETCH_LIMITS = { timeoutMs: 10_000, maxBytes: 20_000_000, maxRedirects: 3 } as const;
+export const IMAGE_FETCH_LIMITS = {
+  timeoutMs: 10_000,
+  maxBytes: 20_000_000,
+  maxRedirects: 3,
+  /** Of the address. */
+  maxCharacters: 8_192,
+} as const;
 
 /** Pages of a PDF that are drawn for a client. One that reads no page for this time is disconnected. */
 export const PAGES_LIMITS = { pages: 500, slowReaderMs: 30_000 } as const;

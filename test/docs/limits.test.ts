@@ -29,6 +29,8 @@ function rows(): [string, string, string][] {
     byFlag('body without its images', '--max-json-bytes', ' bytes'),
     fixed('nesting of a body', `${number(REQUEST_LIMITS.depth)} levels`),
     fixed('values of a body', number(REQUEST_LIMITS.values)),
+    fixed('fields of an object', number(REQUEST_LIMITS.fields)),
+    fixed('unknown fields of a body', number(REQUEST_LIMITS.unknownFields)),
     fixed('messages', number(REQUEST_LIMITS.messages)),
     fixed('content parts', number(REQUEST_LIMITS.parts)),
     fixed('tools', number(REQUEST_LIMITS.tools)),
@@ -40,7 +42,7 @@ function rows(): [string, string, string][] {
     byFlag('pixels of an image', '--max-image-pixels'),
     fixed(
       'an image by its address',
-      `${number(IMAGE_FETCH_LIMITS.maxBytes)} bytes, ${seconds(IMAGE_FETCH_LIMITS.timeoutMs)}, ${IMAGE_FETCH_LIMITS.maxRedirects} redirects`,
+      `${number(IMAGE_FETCH_LIMITS.maxBytes)} bytes, ${seconds(IMAGE_FETCH_LIMITS.timeoutMs)}, ${IMAGE_FETCH_LIMITS.maxRedirects} redirects, ${number(IMAGE_FETCH_LIMITS.maxCharacters)} characters of the address`,
     ),
     fixed(
       'a PDF whose pages are drawn (`/v1/pages`)',

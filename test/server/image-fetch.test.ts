@@ -154,6 +154,12 @@ it('fetches nothing unless it was asked to, and only from the hosts that were na
   );
 });
 
+it('refuses an address of megabytes without reading it', async () => {
+  await expect(fetcher()(`http://pictures.example/${'a'.repeat(30_000_000)}`, signal)).rejects.toThrow(
+    'has 30000024 characters; the limit is 8192',
+  );
+});
+
 it('does not repeat the query of an address, which may hold a secret', async () => {
   await expect(fetcher()(at('/none?token=hush'), signal)).rejects.toThrow(/^(?!.*hush)/);
 });

@@ -11,6 +11,7 @@ import { REQUEST_LIMITS } from '../limits.ts';
 
 const LONG_STRING = 2_048;
 const PIECE_BYTES = 65_536;
+const LIST = -1;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -31,8 +32,8 @@ export class JsonScanner {
   /** The long string that is arriving, unescaped: whole pieces, and the bytes of the next piece. */
   #longPieces: Buffer[] = [];
   readonly #long = new Bytes();
-  /** Whether each open list or object is an object. */
-  readonly #containers: boolean[] = [];
+  /** Of each open object, its fields so far; `LIST` for a list. */
+  readonly #containers: number[] = [];
   #values = 0;
   #state: 'outside' | 'string' | 'escape' | 'long' | 'long-escape' | 'long-unicode' = 'outside';
   /** Where the current string begins in the text, behind its quote; -1 if it cannot be kept apart. */
@@ -49,7 +50,7 @@ export class JsonScanner {
 
   /**
    * Takes the next bytes. The work is proportional to their number.
-   * @throws ApiError request_too_large, invalid_value (nesting, number of values), invalid_json
+   * @throws ApiError request_too_large, invalid_value (nesting, number of values or fields), invalid_json
    */
   push(chunk: Uint8Array): void {
     let i = 0;
@@ -74,11 +75,11 @@ export class JsonScanner {
     if (this.#state === 'escape') this.#escape(byte);
     else if (this.#state === 'string') this.#stringByte(byte);
     else if (byte === QUOTE) {
-      const isKey = this.#isKeyNext && this.#containers.at(-1) === true;
+      const isKey = this.#isKeyNext && this.#containers.at(-1)! >= 0;
       this.#stringStart = isKey ? -1 : this.#text.size;
       this.#state = 'string';
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      this.#containers.push(byte === OPEN_OBJECT);
+      this.#containers.push(byte === OPEN_OBJECT ? 1 : LIST);
       this.#isKeyNext = true;
       this.#countValue();
       if (this.#containers.length > REQUEST_LIMITS.depth) {
@@ -91,6 +92,7 @@ export class JsonScanner {
     else if (byte === COMMA) {
       this.#isKeyNext = true;
       this.#countValue();
+      this.#countField();
     } else if (byte > 0x20) this.#isKeyNext = false;
   }
 
@@ -214,6 +216,17 @@ export class JsonScanner {
     throw new ApiError(
       'invalid_value',
       `The body has more than ${REQUEST_LIMITS.values} values; that is the limit.`,
+    );
+  }
+
+  #countField(): void {
+    const fields = this.#containers.at(-1) ?? LIST;
+    if (fields === LIST) return;
+    this.#containers[this.#containers.length - 1] = fields + 1;
+    if (fields < REQUEST_LIMITS.fields) return;
+    throw new ApiError(
+      'invalid_value',
+      `The body has an object with more than ${REQUEST_LIMITS.fields} fields; that is the limit.`,
     );
   }
 

@@ -1,5 +1,8 @@
 /** The format that a request asks for, in whichever field of OpenAI, llama-server, vLLM, SGLang or Ollama it does so. */
 import type { AnswerFormat } from '../../index.ts';
+import { ApiError } from '../api-error.ts';
+import { JsonScanner } from '../body/json-scanner.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
 /** Fields of a request that ask for a format. */
@@ -118,17 +121,21 @@ function structuredOutputs(value: unknown, fields: FieldCheck): AnswerFormat | u
   return formats[0];
 }
 
-/** An object, or its JSON as a string, as vLLM and SGLang take it. */
+/** An object, or its JSON as a string, as vLLM and SGLang take it. @throws ApiError */
 function jsonSchema(at: string, value: unknown): AnswerFormat {
-  const schema = typeof value === 'string' ? parsed(value) : value;
+  const schema = typeof value === 'string' ? parsed(at, value) : value;
   if (isJsonObject(schema)) return { type: 'json_schema', schema };
   throw fieldError(at, `${at} must be a JSON Schema as an object; got ${shown(value)}.`);
 }
 
-function parsed(text: string): unknown {
+/** JSON within a string has the limits of a body: the scanner of the body has not seen its nesting. */
+function parsed(at: string, text: string): unknown {
+  const scanner = new JsonScanner(REQUEST_LIMITS.fieldCharacters * 4);
   try {
-    return JSON.parse(text);
-  } catch {
+    scanner.push(Buffer.from(text));
+    return scanner.parse();
+  } catch (error) {
+    if (error instanceof ApiError) throw fieldError(at, error.message.replace(/^The body/, at));
     return undefined;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { nearest } from '../../messages.ts';
 import { ApiError } from '../api-error.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -11,10 +12,26 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value in an error message: as JSON, and never much of it. */
+/** A value in an error message: as JSON, and never much of it, however large it is. */
 export function shown(value: unknown): string {
-  const text = (typeof value === 'bigint' ? String(value) : JSON.stringify(value)) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  const text = (typeof value === 'bigint' ? String(value) : JSON.stringify(beginningOf(value))) ?? 'nothing';
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS - 3)}...` : text;
+}
+
+const SHOWN_CHARACTERS = 60;
+
+/** At least as much of a value as is shown. Turning all of a megabyte into JSON would block other requests. */
+function beginningOf(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return value.slice(0, SHOWN_CHARACTERS + 1);
+  if (typeof value !== 'object' || value === null || depth > SHOWN_CHARACTERS) return value;
+  const next = (child: unknown) => beginningOf(child, depth + 1);
+  if (Array.isArray(value)) return value.slice(0, SHOWN_CHARACTERS).map(next);
+  const entries: [string, unknown][] = [];
+  for (const key in value) {
+    if (entries.length === SHOWN_CHARACTERS) break;
+    entries.push([key.slice(0, SHOWN_CHARACTERS + 1), next(Reflect.get(value, key))]);
+  }
+  return Object.fromEntries(entries);
 }
 
 export function fieldError(
@@ -118,6 +135,7 @@ const MAX_WARNINGS = 20;
 
 export class FieldCheck {
   readonly warnings: string[] = [];
+  #unknown = 0;
 
   warn(message: string): void {
     if (!this.warnings.includes(message) && this.warnings.length < MAX_WARNINGS) this.warnings.push(message);
@@ -126,7 +144,7 @@ export class FieldCheck {
   /**
    * @param at the object's place in the request; '' for the request itself
    * @param known the fields that a reader uses
-   * @throws ApiError unsupported
+   * @throws ApiError unsupported; invalid_value for too many unknown fields
    */
   check(object: JsonObject, at: string, known: Iterable<string>): void {
     const used = new Set(known);
@@ -134,10 +152,16 @@ export class FieldCheck {
       if (used.has(name) || WITHOUT_EFFECT.has(name) || asksNothing(value)) continue;
       const short = name.length > 60 ? `${name.slice(0, 57)}...` : name;
       const param = at === '' ? short : `${at}.${short}`;
-      const remedy = remedyFor(name);
+      if (++this.#unknown > REQUEST_LIMITS.unknownFields) {
+        const message = `The body has more than ${REQUEST_LIMITS.unknownFields} unknown fields; that is the limit. The last is ${param}.`;
+        throw fieldError(param, message);
+      }
+      const remedy = remedyFor(short);
       if (remedy !== undefined) {
         throw fieldError(param, `${param} is not supported here. ${remedy}`.trimEnd(), 'unsupported');
       }
+      // Comparing names takes time.
+      if (this.warnings.length === MAX_WARNINGS) continue;
       const meant = nearest(short, used);
       this.warn(
         `${param} was ignored: ${meant === undefined ? 'it is not supported here' : `did you mean ${meant}?`}`,

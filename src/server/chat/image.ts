@@ -47,9 +47,10 @@ export async function readRequestImage(
 
 /** A data URL as it is, and base64 without its beginning, which some clients leave out; null for anything else. */
 function asDataUrl(url: string): string | null {
-  if (/^data:/i.test(url)) return url;
-  const isBase64 =
-    !/^[a-z][\w+.-]*:/i.test(url) && sniffFormat(Buffer.from(url.slice(0, 64), 'base64')) !== null;
+  // Only the beginning: the whole may be megabytes, through which an expression would run.
+  const head = url.slice(0, 64);
+  if (/^data:/i.test(head)) return url;
+  const isBase64 = !/^[a-z][\w+.-]*:/i.test(head) && sniffFormat(Buffer.from(head, 'base64')) !== null;
   return isBase64 ? `data:;base64,${url}` : null;
 }
 

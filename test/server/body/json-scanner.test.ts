@@ -117,6 +117,13 @@ describe('JsonScanner', () => {
     expect(() => scan(`[${part.repeat(150_000)}`)).toThrow(word);
   });
 
+  it('stops at an object of too many fields, and counts those of each object', () => {
+    const object = (count: number) => `{${Array.from({ length: count }, (_, i) => `"f${i}":1`).join(',')}}`;
+    expect(() => scan(object(REQUEST_LIMITS.fields + 1))).toThrow('more than 5000 fields');
+    const several = `[${Array(3).fill(object(REQUEST_LIMITS.fields)).join(',')},{},[${'1,'.repeat(9_000)}1]]`;
+    expect(scan(several)).toEqual(JSON.parse(several));
+  });
+
   it('counts no brackets and commas of strings', () => {
     const text = JSON.stringify(['[{,"'.repeat(REQUEST_LIMITS.values)]);
     expect(scan(text)).toEqual(JSON.parse(text));

@@ -94,3 +94,9 @@ describe('what is wrong with them', () => {
     expect(attempt).toThrow(expect.objectContaining({ param, message }));
   });
 });
+
+it('a schema in a string has the nesting of a body', () => {
+  const text = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
+  for (const name of ['guided_json', 'json_schema', 'format'])
+    expect(() => read({ [name]: text })).toThrow(`${name} is nested more than 100 levels deep`);
+});

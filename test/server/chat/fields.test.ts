@@ -111,6 +111,20 @@ describe('what an answer can do without is named in a warning', () => {
   });
 });
 
+it('unknown fields are bounded in the whole body, since each is compared with the known ones', () => {
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`x${i.toString(36)}`, 1]));
+  const parts = Array.from({ length: 200 }, () => ({ type: 'text', text: 'a', ...many(10) }));
+  expect(refused(many(1_001)).message).toMatch(/more than 1000 unknown fields/);
+  expect(refused({ messages: [{ role: 'user', content: parts }] }).message).toMatch(/unknown fields/);
+});
+
+it('a value in a message is short, however large it is', () => {
+  const message = refused({ tool_choice: { list: Array(50_000).fill('x'.repeat(100)) } }).message;
+  expect(message.length).toBeLessThan(300);
+  expect(refused({ n: 'x'.repeat(1_000_000) }).message.length).toBeLessThan(200);
+});
+
 it('what cannot change an answer is accepted without a word', () => {
   const fields = {
     user: 'me',
