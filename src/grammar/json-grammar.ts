@@ -22,7 +22,7 @@ import { limitedAutomaton } from './limited-pattern.ts';
 import { Machine } from './machine.ts';
 import { anyNumber, limitedNumber } from './number-range.ts';
 import { formatPatterns, insideJsonString, mostStates, patternLanguage } from './pattern.ts';
-import { resolve } from './pointer.ts';
+import { References } from './pointer.ts';
 import { anyString, limitedString } from './strings.ts';
 import { disjoint, literals, typesOf } from './types.ts';
 
@@ -35,8 +35,10 @@ const quote = literal('"');
 const deepest = 64;
 /** Limit of `oneOf`: each pair of schemas is compared. */
 const mostOneOf = 64;
-/** Limit of schemas within one, counted each time that they are used. */
+/** Limit of schemas and of values of `enum` within one schema, counted each time that they are used. */
 const mostSchemas = 5_000;
+/** Ignored keys that are described. */
+const mostIgnored = 20;
 /** Budget for the automata of one schema: some tens of milliseconds. */
 const mostEffort = 150_000;
 
@@ -59,12 +61,13 @@ export const objectGrammar = anyObject;
 export function schemaGrammar(schema: unknown): { expression: Expression; ignored: string[] } {
   const grammar = new SchemaGrammar(schema);
   const expression = grammar.value(schema, '#', 0);
-  return { expression, ignored: [...grammar.ignored] };
+  return { expression, ignored: grammar.ignored };
 }
 
 class SchemaGrammar {
-  readonly ignored = new Set<string>();
-  readonly #root: unknown;
+  readonly #ignored = new Set<string>();
+  #moreIgnored = 0;
+  readonly #targets: References;
   readonly #effort: Effort = { steps: mostEffort };
   #schemas = 0;
   /** Caches by content: many fields of a form have equal schemas. */
@@ -73,7 +76,12 @@ class SchemaGrammar {
   readonly #references = new Map<string, Expression>();
 
   constructor(root: unknown) {
-    this.#root = root;
+    this.#targets = new References(root);
+  }
+
+  /** What was ignored, described; of many, the first and how many more there are. */
+  get ignored(): string[] {
+    return [...this.#ignored, ...(this.#moreIgnored > 0 ? [`the rest (${this.#moreIgnored} keys)`] : [])];
   }
 
   value(given: unknown, at: string, depth: number): Expression {
@@ -91,6 +99,7 @@ class SchemaGrammar {
     }
     const types = typesOf(schema);
     if (schema.const !== undefined || schema.enum !== undefined) {
+      this.#count(schema.enum?.length ?? 0, at);
       const values = literals(schema, types);
       if (values.length === 0) refuse(at, 'allows no value');
       return oneOf(values);
@@ -102,16 +111,24 @@ class SchemaGrammar {
   /** The keywords of a schema, or true for a schema that allows everything. */
   #read(schema: unknown, at: string, depth: number): Schema | true {
     if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
-    if (++this.#schemas > mostSchemas)
-      refuse(at, `is one of more than ${mostSchemas} schemas, which is the limit`);
+    this.#count(1, at);
     if (schema === true) return true;
     if (schema === false) refuse(at, 'is false, which no answer can satisfy');
     if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
     return this.#keywords(schema, at);
   }
 
+  #count(schemas: number, at: string): void {
+    this.#schemas += schemas;
+    if (this.#schemas <= mostSchemas) return;
+    refuse(at, `is one of more than ${mostSchemas} schemas and values, which is the limit`);
+  }
+
   #keywords(schema: Record<string, unknown>, at: string): Schema {
-    return readKeywords(schema, at, (what) => this.ignored.add(what));
+    return readKeywords(schema, at, (describe) => {
+      if (this.#ignored.size < mostIgnored) this.#ignored.add(describe());
+      else this.#moreIgnored++;
+    });
   }
 
   /** An answer that matches two schemas of `oneOf` is invalid. A grammar cannot check that, so the schemas must be disjoint. */
@@ -130,7 +147,7 @@ class SchemaGrammar {
   }
 
   #target(reference: string, at: string): unknown {
-    return resolve(this.#root, reference, at);
+    return this.#targets.target(reference, at);
   }
 
   #ofType(type: string, schema: Schema, at: string, depth: number): Expression {
@@ -202,6 +219,7 @@ class SchemaGrammar {
   #object(schema: Schema, at: string, depth: number): Expression {
     const { properties = {}, required = [], additionalProperties = true, propertyNames } = schema;
     const names = this.#namesOf(schema, at, depth);
+    const requiredNames = new Set(required);
     if (names.length === 0) {
       if (additionalProperties === false) return literal('{}');
       const key =
@@ -223,7 +241,7 @@ class SchemaGrammar {
       const written = member(name);
       const first = sequence(written, following);
       const further = sequence(comma, written, following);
-      const isRequired = required.includes(name);
+      const isRequired = requiredNames.has(name);
       beginning = isRequired ? first : choice(first, beginning);
       following = isRequired ? further : choice(further, following);
     }

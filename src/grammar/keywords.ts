@@ -71,22 +71,24 @@ export function isSchemaObject(schema: unknown): schema is Record<string, unknow
 
 /**
  * The keywords of a schema that an answer is held to, without annotations.
- * @param onIgnored is told of each key that is no keyword of JSON Schema and of each unknown format: by the
+ * @param onIgnored is told, by a function that describes it, of each key that is no keyword of JSON Schema and of each unknown format: by the
  * specification they decide nothing.
  * @throws CogVLM2Error `invalid_json_schema` for a keyword that cannot be enforced or has a value of another shape.
  */
 export function readKeywords(
   schema: Record<string, unknown>,
   at: string,
-  onIgnored: (what: string) => void,
+  onIgnored: (describe: () => string) => void,
 ): Schema {
   const read: Record<string, unknown> = {};
   for (const [keyword, value] of Object.entries(schema)) {
     if (annotations.has(keyword) || keyword.startsWith('x-')) continue;
     if (unsupported.has(keyword)) refuse(at, `has ${JSON.stringify(keyword)}, which cannot be enforced`);
     if (!isEnforced(keyword)) {
-      const meant = nearest(keyword, Object.keys(enforced));
-      onIgnored(`${JSON.stringify(keyword)} at ${at}${meant ? ` (did you mean ${meant}?)` : ''}`);
+      onIgnored(() => {
+        const meant = nearest(keyword.slice(0, 60), Object.keys(enforced));
+        return `${JSON.stringify(keyword)} at ${at}${meant ? ` (did you mean ${meant}?)` : ''}`;
+      });
       continue;
     }
     const checked = enforced[keyword].safeParse(value);
@@ -95,7 +97,7 @@ export function readKeywords(
       refuse(at, `has a wrong ${[keyword, ...issue!.path].join('/')}: ${issue!.message}`);
     }
     if (keyword === 'format' && typeof value === 'string' && !formatPatterns.has(value))
-      onIgnored(`format ${JSON.stringify(value)} at ${at}`);
+      onIgnored(() => `format ${JSON.stringify(value)} at ${at}`);
     else read[keyword] = value;
   }
   const present = Object.keys(read);

@@ -258,6 +258,7 @@ describe('a schema that cannot be enforced is refused with the place and the rea
     [{ allOf: [{ type: 'string' }, { maxLength: 1 }] }, '#/allOf', '2 schemas'],
     [{ $ref: 'https://example.com/a.json' }, 'only references within the schema'],
     [{ $ref: '#/$defs/none' }, 'is not there'],
+    [{ $ref: '#/%' }, 'is not percent-encoded'],
     [{ $ref: '#' }, 'refers to itself'],
     [{ properties: { a: false }, required: ['a'] }, '#/properties/a is false'],
     [[] as object, '# is neither an object nor true'],
@@ -355,6 +356,21 @@ describe('what decides nothing is no reason to refuse', () => {
 
 describe('what a schema may cost is counted', () => {
   const many = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
+
+  it('a chain of references is followed once', async () => {
+    const last = 2_000;
+    const properties = Object.fromEntries(
+      many(last + 1, (i) => [`p${i}`, i === last ? { type: 'null' } : { $ref: `#/properties/p${i + 1}` }]),
+    );
+    expect(await accepts({ type: 'object', properties }, '{"p0":null,"p7":null}')).toBe(true);
+  });
+
+  it('of many ignored keys, the first are named', () => {
+    const schema = { type: 'null', ...Object.fromEntries(many(3_000, (i) => [`key${i}`, 1])) };
+    const { ignored } = answerGrammar({ type: 'json_schema', schema });
+    expect(ignored).toHaveLength(21);
+    expect(ignored.at(-1)).toBe('the rest (2980 keys)');
+  });
   const propertiesOf = (schemas: object[]) => ({
     type: 'object',
     properties: Object.fromEntries(schemas.map((schema, i) => [`p${i}`, schema])),
@@ -389,6 +405,7 @@ describe('what a schema may cost is counted', () => {
     ],
     ['many schemas', { anyOf: many(5_001, () => ({})) }, 'more than 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
+    ['many values', { enum: many(5_001, (i) => i) }, 'more than 5000 schemas'],
     ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
     [
       'a chain of references',
