@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
 import { caught } from '../checkpoint/caught.ts';
