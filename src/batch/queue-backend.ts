@@ -7,7 +7,7 @@ import type { GenerateOptions } from '../generate/types.ts';
 import { ImageFile } from '../image/image-file.ts';
 import { imageFile } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { answerIn, type Job, type Reply } from '../queue/job.ts';
+import { adaptedName, answerIn, type Job, type Reply } from '../queue/job.ts';
 import { imageOf, inlineImage } from '../queue/job-image.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
@@ -68,5 +68,6 @@ export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promi
     const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };
     return image.ask(item, signal);
   };
-  return workOnQueue({ ...options, model: model.info.name, answer });
+  const { name, adapters } = model.info;
+  return workOnQueue({ ...options, model: adaptedName(name, adapters), answer });
 }

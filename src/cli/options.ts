@@ -10,17 +10,23 @@ const inModel = flagGroup('Model');
 const inAnswer = flagGroup('Answer');
 const inOutput = flagGroup('Output');
 
+function adapterOption(value: string) {
+  return inModel(
+    z.array(z.string().min(1)).default([]),
+    'LoRA adapter to use: a folder as PEFT saves it, and a factor of its change; may be repeated.',
+    { value },
+  );
+}
+
+export const servedAdapterOption = adapterOption('[NAME=]FOLDER[:SCALE]');
+
 export const modelOptions = {
   model: inModel(
     z.string().min(1).optional(),
     'Name, folder or .gguf file of the model; the demonstration model by default.',
     { short: 'm', value: 'NAME' },
   ),
-  adapter: inModel(
-    z.array(z.string().min(1)).default([]),
-    'LoRA adapter beside the weights: a folder as PEFT saves it, with a factor if wanted; may be repeated.',
-    { value: 'FOLDER[:SCALE]' },
-  ),
+  adapter: adapterOption('FOLDER[:SCALE]'),
   device: inModel(
     z.string().min(1).optional(),
     'auto, cpu, gpu, vulkan, cuda, metal, or the start of a name that `cogvlm2 doctor` lists.',

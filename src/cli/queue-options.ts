@@ -1,8 +1,11 @@
 /** The queue that a command uses: the flag, the address, and a warning if others can read it. */
+
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
+import { adaptedName } from '../queue/job.ts';
+import { parseAdapter } from './adapter-argument.ts';
 import { flagGroup } from './flags.ts';
 import type { Library } from './library-calls.ts';
 import type { Terminal } from './terminal.ts';
@@ -35,8 +38,15 @@ export function queueAddress(written: string | undefined, quiet: boolean, termin
   return address;
 }
 
-/** The name of the model at the workers. This machine need not have the model. */
-export async function queueModelName(written: string | undefined, library: Library): Promise<string> {
+/** The name of the model and its adapters at the workers. This machine need not have them. */
+export async function queueModelName(
+  { model, adapter }: { model?: string | undefined; adapter: readonly string[] },
+  library: Library,
+): Promise<string> {
+  return adaptedName(await baseName(model, library), adapter.map(parseAdapter));
+}
+
+async function baseName(written: string | undefined, library: Library): Promise<string> {
   try {
     return (await library.findModel(written ?? 'demo')).name;
   } catch (error) {

@@ -1,4 +1,5 @@
 /** The messages of the queue: JSON of these shapes, validated on both sides. */
+import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { itemErrorCodes } from '../run/item-errors.ts';
@@ -64,6 +65,15 @@ export type Reply = z.infer<typeof replySchema>;
 export function answerIn(reply: Reply): Exclude<Reply, { error: unknown }> {
   if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
   return reply;
+}
+
+/** What workers and clients call a model with LoRA adapters: demo+receipts, or demo+receipts:0.5 with a factor. */
+export function adaptedName(model: string, adapters: readonly { path: string; scale: number }[]): string {
+  const names = adapters.map(({ path: folder, scale }) => {
+    const name = path.basename(path.resolve(folder));
+    return scale === 1 ? name : `${name}:${scale}`;
+  });
+  return [model, ...names].join('+');
 }
 
 /** Each model has its own queue, so that no question gets to another model. */

@@ -15,6 +15,7 @@ import { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 export function createParts(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
+  const adapters = Object.keys(options.load.adapters ?? {});
   const log = pino({ level: options.logLevel, base: null }, options.logTo);
   const engine = new Engine(
     startProcess,
@@ -77,8 +78,9 @@ export function createParts(options: ServeOptions, startProcess: () => EnginePro
     rules: {
       /** The model's own name is known when it is loaded. @throws ApiError model_loading */
       get names() {
-        return [engine.info.name, ...options.aliases];
+        return [engine.info.name, ...options.aliases, ...adapters];
       },
+      adapters,
       maxAnswers: options.parallel,
       imagePrompt: options.imagePrompt ?? null,
       maxPixels: options.maxImagePixels,

@@ -20,6 +20,16 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** A request's `model` must mean one thing. @throws CogVLM2Error invalid_value */
+function checkAdapterNames({ load, aliases }: ServeOptions, { name }: ModelInfo): void {
+  const taken = Object.keys(load.adapters ?? {}).find((each) => ['default', name, ...aliases].includes(each));
+  if (taken === undefined) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `--adapter ${taken}=… has a name that the model has already; give the adapter another name.`,
+  );
+}
+
 /**
  * Listens at once, so that probes see the model load, and resolves when it can answer.
  * @throws CogVLM2Error invalid_value, and those of `CogVLM2.load`
@@ -48,6 +58,7 @@ export async function serve(
   try {
     signal.addEventListener('abort', stopLoading);
     const model = await engine.start();
+    checkAdapterNames(options, model);
     parts.log.debug({ imageCache: model.imageCache }, 'the image cache on disk');
     signal.throwIfAborted();
     return {

@@ -117,6 +117,7 @@ export async function testApp({
     rules: {
       names,
       maxAnswers: 2,
+      adapters: [],
       imagePrompt: null,
       maxPixels: 1_000_000,
       maxBytes: 2 ** 22,

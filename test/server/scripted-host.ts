@@ -13,6 +13,7 @@ export interface ScriptedHost {
   histories: (readonly Turn[])[];
   formats: GenerateOptions['format'][];
   seeds: GenerateOptions['seed'][];
+  adapters: GenerateOptions['adapter'][];
   /** While set, steps wait for it. */
   gate: Promise<void> | null;
 }
@@ -25,6 +26,7 @@ export function scriptedHost(): ScriptedHost {
     histories: [],
     formats: [],
     seeds: [],
+    adapters: [],
     gate: null,
     load: async () => model as unknown as HostedModel,
   };
@@ -32,7 +34,7 @@ export function scriptedHost(): ScriptedHost {
   const ask = (
     _image: unknown,
     question: string,
-    { maxTokens = 100, signal, format, seed, history = [], onState }: GenerateOptions,
+    { maxTokens = 100, signal, format, seed, adapter, history = [], onState }: GenerateOptions,
   ) =>
     new AnswerStream(async (emit, left) => {
       const stop = signal ? AbortSignal.any([signal, left]) : left;
@@ -42,6 +44,7 @@ export function scriptedHost(): ScriptedHost {
       onState?.('decoding');
       host.formats.push(format);
       host.seeds.push(seed);
+      host.adapters.push(adapter);
       let made = 0;
       while (made < maxTokens && !stop.aborted) {
         host.steps++;
@@ -62,6 +65,9 @@ export function scriptedHost(): ScriptedHost {
       device: 'CPU',
       imageSize: 8,
       imageTokens: 6,
+      adapters: [
+        { name: 'receipts', path: '/secret/receipts', scale: 0.5, sizeBytes: 1000, fingerprint: 'abc' },
+      ],
     },
     ask,
     check: (hasImage: boolean, question: string, { maxTokens = 100 }: GenerateOptions) => ({

@@ -181,7 +181,7 @@ async function answerAll(sources: Sources, options: BatchFlags, context: Context
     return await library.batch(model, answer, { ...run, settings });
   };
   const onQueue = async (url: string) => {
-    const name = await queueModelName(options.model, library);
+    const name = await queueModelName(options, library);
     const settings = settingsOf({ name, answers: 'through a queue' }, options, format);
     await using client = await library.queue(queueAddress(url, options.quiet, terminal), name);
     const { signal: _, ...sent } = generateOptions(options, stop.signal);

@@ -173,7 +173,7 @@ class Opened implements AsyncDisposable {
     if (queue !== undefined) {
       if (url !== undefined) throw invalid('Either --queue or --endpoint answers, not both.');
       const address = queueAddress(queue, options.quiet, terminal);
-      const name = await queueModelName(options.model, library);
+      const name = await queueModelName(options, library);
       const client = await library.queue(address, name);
       this.#opened = client;
       return library.queueAnswerer({ client, model: name, shownAddress: address.shown });

@@ -4,11 +4,12 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { reportListening } from '../../server/supervise.ts';
+import { parseServedAdapters } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { DEMO_NOTICE, loadOptions } from '../open-model.ts';
-import { debugOption, modelOptions, outputOptions } from '../options.ts';
+import { debugOption, modelOptions, outputOptions, servedAdapterOption } from '../options.ts';
 import { packageVersion } from '../package-info.ts';
 import { createProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -133,6 +134,7 @@ const serveOptions = z.object({
     { value: 'N' },
   ),
   ...modelOptions,
+  adapter: servedAdapterOption,
   quiet,
   ...debugOption,
 });
@@ -153,12 +155,19 @@ export const serve = defineCommand({
       about: 'Another model, eight answers at a time',
       line: 'cogvlm2 serve -m cogvlm2-llama3-chat-19B --slots 8',
     },
+    {
+      about: 'One base model and two fine-tuned ones, which requests choose by name',
+      line: 'cogvlm2 serve -m cogvlm2-llama3-chat-19B --adapter receipts=./receipts --adapter cards=./cards',
+    },
   ],
   notes: `When the server is ready, it prints one line with its address and model. [server.md](server.md) describes endpoints,
 limits, metrics and security. Ctrl-C or SIGTERM stops it: running requests get up to \`--drain-seconds\` to finish, and the exit
 status is 0. A second signal ends it at once. The server does not start, with exit status 2, if it cannot listen, 4 if the model
 cannot be loaded, and 6 if the engine does not run on this machine. Server and engine are separate processes; one that crashes
 is restarted.
+
+With \`--adapter NAME=FOLDER\`, requests whose \`model\` is NAME use the adapter; without a name, all requests do
+([adapters](adapters.md)).
 
 \`COGVLM2_API_KEY\` and the other lists take one value in each line.`,
 
@@ -183,7 +192,11 @@ is restarted.
           parallel: slots,
           logTo: terminal.stderr,
           version: packageVersion(),
-          load: { ...loadOptions(options), parallel: slots },
+          load: {
+            ...loadOptions({ ...options, adapter: [] }),
+            ...parseServedAdapters(options.adapter),
+            parallel: slots,
+          },
           onLoading: progress.report,
         },
         stop.signal,

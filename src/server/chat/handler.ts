@@ -78,7 +78,7 @@ export class ChatHandler {
       );
       running.promptTokens = size.promptTokens;
       while (admitted.length < request.n) admitted.push(admission.enter(incoming.client));
-      const head = this.#headOf(running);
+      const head = this.#headOf(running, request);
       const writer = api.writer(head, request);
       const job: Job = { request, image, ask, running, writer };
       if (!request.stream) return Response.json(writer.whole(await this.#makeAll(job, () => {})));
@@ -96,13 +96,13 @@ export class ChatHandler {
     return { object: 'response.input_tokens', input_tokens: promptTokens, image_tokens: imageTokens };
   }
 
-  #headOf({ id }: ActiveRequest): AnswerHead {
+  #headOf({ id }: ActiveRequest, { options: { adapter } }: ChatRequest): AnswerHead {
     const { rules, engine } = this.#context;
     return {
       id,
       created: Math.floor(Date.now() / 1000),
-      model: rules.names[0]!,
-      fingerprint: fingerprintOf(engine),
+      model: adapter ?? rules.names[0]!,
+      fingerprint: fingerprintOf(engine, adapter),
     };
   }
 
@@ -241,9 +241,11 @@ function withSeedOf(index: number, ask: AskRequest): AskRequest {
   return { ...ask, options: { ...ask.options, seed: next } };
 }
 
-/** Changes when the same request could be answered otherwise: another model, other types, another device. */
-function fingerprintOf({ info }: Engine): string {
-  return `${info.name}-${Object.keys(info.types).join('-')}-${info.device}`
+/** Changes when the same request could be answered otherwise: another model, other types, another device, other adapters. */
+function fingerprintOf({ info }: Engine, adapter: string | undefined): string {
+  const used = info.adapters.filter(({ name }) => name === null || name === adapter);
+  return [info.name, ...Object.keys(info.types), info.device, ...used.map((each) => each.fingerprint)]
+    .join('-')
     .toLowerCase()
     .replaceAll(/[^a-z0-9_.-]+/g, '-');
 }

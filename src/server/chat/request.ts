@@ -30,8 +30,10 @@ export interface ChatRequest {
 
 /** What a request may ask for. */
 export interface RequestRules {
-  /** The names that `model` may have. */
+  /** The names that `model` may have: the model's, aliases, then adapters. */
   names: readonly string[];
+  /** Those of them that are adapters. */
+  adapters: readonly string[];
   /** Most answers to one request. */
   maxAnswers: number;
   /** The question about an image that comes without one; null for the default in the request's language. */
@@ -158,7 +160,7 @@ export interface RequestParts {
 export function readRequest(
   body: JsonObject,
   { messages, format }: RequestParts,
-  { names, maxAnswers, imagePrompt }: RequestRules,
+  { names, adapters, maxAnswers, imagePrompt }: RequestRules,
   fields: FieldCheck,
   acceptLanguage?: string,
 ): ChatRequest {
@@ -216,6 +218,7 @@ export function readRequest(
       logprobs: options.logprobs ? (options.top_logprobs ?? 0) : undefined,
       format: call?.format ?? format,
       answerStart: prompt.answerStart === '' ? undefined : prompt.answerStart,
+      adapter: adapters.find((name) => name === options.model),
     }),
     maxTokens: maxTokens === -1 ? Number.POSITIVE_INFINITY : maxTokens,
     call,

@@ -49,12 +49,18 @@ export function modelRoutes(app: App, parts: AppParts): void {
 }
 
 function models({ engine, rules, facts }: AppParts) {
+  const adaptersOf = (id: string) =>
+    engine.info.adapters
+      .filter(({ name }) => name === id)
+      .map(({ scale, sizeBytes, fingerprint }) => ({ scale, size: sizeBytes, fingerprint }));
   const { path, contextSize, parameters, sizeBytes, imageSize, imageTokens, types, isDemo } = engine.info;
+  const parent = rules.names[0]!;
   return rules.names.map((id) => ({
     id,
     object: 'model',
     created: modifiedAt(path) ?? facts.startedAt,
     owned_by: 'cogvlm2',
+    ...(rules.adapters.includes(id) && { parent, adapters: adaptersOf(id) }),
     architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
     meta: {
       n_ctx: contextSize,
@@ -79,7 +85,8 @@ function props({ engine, rules, admission, facts, bodyLimits }: AppParts) {
   const { info } = engine;
   return {
     model: rules.names[0],
-    aliases: rules.names.slice(1),
+    aliases: rules.names.slice(1).filter((name) => !rules.adapters.includes(name)),
+    adapters: rules.adapters,
     version: facts.version,
     device: info.device,
     is_demo: info.isDemo,

@@ -4,7 +4,7 @@ import { ApiError } from '../../../src/server/api-error.ts';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
 
 const messages = [{ role: 'user', content: 'What is a receipt?' }];
-const rules = { names: ['demo'], maxAnswers: 1, imagePrompt: null };
+const rules = { names: ['demo'], adapters: [], maxAnswers: 1, imagePrompt: null };
 const read = (fields: object) => readChatRequest({ messages, ...fields }, rules).options.format;
 const schema = { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] };
 

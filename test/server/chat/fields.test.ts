@@ -4,7 +4,7 @@ import { ApiError } from '../../../src/server/api-error.ts';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
 
 const messages = [{ role: 'user', content: 'What is the total?' }];
-const rules = { names: ['demo'], maxAnswers: 2, imagePrompt: null };
+const rules = { names: ['demo'], adapters: [], maxAnswers: 2, imagePrompt: null };
 const read = (fields: object) => readChatRequest({ messages, ...fields }, rules);
 
 function refused(fields: object): Pick<ApiError, 'code' | 'param' | 'message'> {

@@ -3,7 +3,7 @@ import { ApiError } from '../../../src/server/api-error.ts';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
 
 const messages = [{ role: 'user', content: 'Why?' }];
-const rules = { names: ['demo', 'also'], maxAnswers: 2, imagePrompt: null };
+const rules = { names: ['demo', 'also'], adapters: [], maxAnswers: 2, imagePrompt: null };
 const read = (fields: object, language?: string) => readChatRequest({ messages, ...fields }, rules, language);
 
 function refused(body: unknown): ApiError {

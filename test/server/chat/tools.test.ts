@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
 
 const messages = [{ role: 'user', content: 'Weather in Oslo?' }];
-const rules = { names: ['demo'], maxAnswers: 1, imagePrompt: null };
+const rules = { names: ['demo'], adapters: [], maxAnswers: 1, imagePrompt: null };
 const read = (fields: object) => readChatRequest({ messages, ...fields }, rules);
 
 const city = {
