@@ -1,7 +1,7 @@
 /** Formulas of an answer in a real browser: drawn, read out, copied, and harmless. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
+import { answered, answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
 import { useScriptedPage } from './scripted-page.ts';
 import type { ScriptedServer } from './scripted-server.ts';
 
@@ -38,7 +38,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
   });
   const asked = async (page: Page) => {
     await ask(page, 'Formulas?');
-    await page.locator('.speed').waitFor();
+    await answered(page);
   };
   const unread = (page: Page) => answers(page).locator('.formula:not(:has(math))').allTextContents();
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
+import { answered, answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
 import { useScriptedPage } from './scripted-page.ts';
 import type { ScriptedServer } from './scripted-server.ts';
 
@@ -18,13 +18,13 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     server = opened;
   });
 
-  it('keeps question, picture and half of an answer when the server fails, and when the page is closed', async () => {
+  it('keeps question, image and half of an answer when the server fails, and when the page is closed', async () => {
     let asked = 0;
     server.script.steps = () =>
       [
         // A connection that is torn down at once takes along what the browser has not read yet.
         ['Half of it', { pauseMs: 1000 } as const, { breakOff: true } as const],
-        [{ error: { code: 'out_of_memory', message: 'There is no room for the picture.' } } as const],
+        [{ error: { code: 'out_of_memory', message: 'There is no room for the image.' } } as const],
         ['Written so far', { wait: true } as const],
         ['All of it'],
       ][Math.min(asked++, 3)]!;
@@ -40,7 +40,9 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await answers(page).getByText('Half of it').waitFor();
       await shoot(page, 'broken-off');
       await page.getByRole('button', { name: 'Try again' }).click();
-      await answers(page).getByText('There is no room for the picture.').waitFor();
+      await answers(page).getByText('The server has not enough memory for this.').waitFor();
+      await answers(page).getByText('Details from the server').click();
+      await answers(page).getByText('There is no room for the image.').waitFor();
       await page.getByText('2 / 2').waitFor();
       await page.getByRole('button', { name: 'Try again' }).click();
       await answers(page).getByText('Written so far').waitFor();
@@ -53,7 +55,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await page.getByRole('button', { name: 'Ask again' }).click();
       await answers(page).getByText('All of it').waitFor();
       await page.getByText('3 / 3').waitFor();
-      expect(await page.locator('.question img').count()).toBe(1);
+      expect(await page.locator('.canvas img').count()).toBe(1);
     });
     expect(server.asked.map(({ messages }) => JSON.stringify(messages).includes('image_url'))).toEqual(
       Array(4).fill(true),
@@ -96,7 +98,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await page.getByRole('button', { name: 'Use this key' }).click();
       await page.getByText('cogvlm2-llama3-chat-19b').waitFor();
       await ask(page, 'Open?');
-      await page.locator('.speed').waitFor();
+      await answered(page);
     });
   });
 
@@ -109,14 +111,18 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await page.locator('input[type=file]').nth(0).setInputFiles(receipt);
       await page.getByText('sent as').waitFor();
       await ask(page, 'First <b>bold</b> question');
-      await page.locator('.speed').waitFor();
+      await answered(page);
       await page.getByRole('button', { name: 'New conversation' }).click();
       await ask(page, 'Second question');
-      await page.locator('.speed').waitFor();
+      await answered(page);
       const search = page.getByRole('searchbox');
       await search.fill('bold');
-      expect(await entries.allInnerTexts()).toEqual(['First <b>bold</b> question']);
+      expect(await entries.locator('.entry-title').allInnerTexts()).toEqual(['receipt.png']);
+      expect(await entries.locator('.entry-subtitle').allInnerTexts()).toEqual([
+        'First <b>bold</b> question',
+      ]);
       await search.fill('');
+      await entries.nth(0).hover();
       await page.getByRole('button', { name: 'Delete “Second question”' }).click();
       await page.getByText('Conversation deleted.').waitFor();
       expect(await entries.count()).toBe(1);
@@ -145,8 +151,8 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await give(exported);
       await page.getByText('Imported 2 conversations.').waitFor();
       await page.reload();
-      await page.getByRole('button', { name: 'First <b>bold</b> question', exact: true }).click();
-      await page.locator('.question img').waitFor();
+      await page.getByRole('button', { name: /First <b>bold<.b> question/ }).click();
+      await page.locator('.canvas img').waitFor();
       await answers(page).getByText('总计').waitFor();
     });
   });
@@ -168,7 +174,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     server.script.steps = () => attacks.flatMap((attack) => [...`${attack}\n\n`.match(/.{1,9}/gs)!]);
     await onPage(DESKTOP, async (page) => {
       await ask(page, '<img src=x onerror="window.harmed = 1">');
-      await page.locator('.speed').waitFor();
+      await answered(page);
       await shoot(page, 'attacks');
       const answer = answers(page).locator('.markdown');
       const text = await answer.textContent();
@@ -211,18 +217,21 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await expect.poll(focused).toBe('Your question');
       await page.locator('.skip').focus();
       const order: string[] = [];
-      for (let i = 0; i < 8; i++) {
+      for (let i = 0; i < 11; i++) {
         await page.keyboard.press('Tab');
         order.push(await focused());
       }
       expect(order).toEqual([
         'New conversation',
+        'New table',
         'Search conversations',
+        'Hide conversations',
         'Settings',
-        'Choose a picture',
-        'Ask the example picture: What is the total?',
-        'Ask the example picture: What is in the picture?',
-        'Ask the example picture: What is the date?',
+        'Choose images or PDFs',
+        'Choose a folder',
+        'Ask the example image: What is the total?',
+        'Ask the example image: What is the date?',
+        '3 receipts as a table',
         'Your question',
       ]);
       await page.keyboard.press('Shift+Tab');
@@ -250,7 +259,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       expect(await search.evaluate((field: HTMLInputElement) => field.selectionStart)).toBe(0);
       await search.fill('');
       await page.keyboard.press('Control+Shift+O');
-      await page.getByRole('heading', { name: 'Ask a picture anything' }).waitFor();
+      await page.getByRole('heading', { name: 'Ask your documents' }).waitFor();
       await page.getByRole('button', { name: 'Settings' }).press('Enter');
       await page.getByRole('dialog').waitFor();
       await page.keyboard.press('Escape');
@@ -268,15 +277,15 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await shoot(page, 'settings-phone');
       await page.getByRole('button', { name: 'Close' }).click();
       await page.reload();
-      await page.getByRole('heading', { name: 'Ask a picture anything' }).waitFor();
+      await page.getByRole('heading', { name: 'Ask your documents' }).waitFor();
       expect(await root.getAttribute('data-theme')).toBe('light');
       expect(await root.getAttribute('lang')).toBe('en');
       await ask(page, 'A conversation');
-      await page.locator('.speed').waitFor();
+      await answered(page);
       await page.getByRole('button', { name: 'Show conversations' }).click();
       await shoot(page, 'sidebar-phone');
       await page.getByRole('button', { name: 'New conversation' }).click();
-      await page.getByRole('heading', { name: 'Ask a picture anything' }).waitFor();
+      await page.getByRole('heading', { name: 'Ask your documents' }).waitFor();
       const unnamed = page.locator('button:not([aria-label])').filter({ hasNotText: /\S/ });
       expect(await unnamed.count()).toBe(0);
     });
@@ -286,7 +295,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     const test = async (page: Page) => {
       expect(await page.evaluate(() => isSecureContext)).toBe(false);
       await page.getByRole('button', { name: /What is the total/ }).click();
-      await page.locator('.speed').waitFor();
+      await answered(page);
       const copy = page.getByRole('button', { name: 'Copy', exact: true });
       await copy.click();
       await page.getByText('Copied').waitFor();
@@ -306,12 +315,16 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await other.getByText('Your conversations will be kept here').waitFor();
       await page.bringToFront();
       await page.getByRole('button', { name: /What is the total/ }).click();
-      await page.locator('.speed').waitFor();
+      await answered(page);
       await other.bringToFront();
-      await other.getByRole('button', { name: 'What is the total?', exact: true }).click();
-      await other.locator('.question img').waitFor();
+      await other
+        .getByRole('button', { name: /cafe.webp/ })
+        .first()
+        .click();
+      await other.locator('.canvas img').waitFor();
       await answers(other).getByText('21.40').waitFor();
-      await other.getByRole('button', { name: 'Delete “What is the total?”' }).click();
+      await other.locator('.entry').hover();
+      await other.getByRole('button', { name: 'Delete “cafe.webp”' }).click();
       await other.close();
       await expect.poll(() => page.locator('.entry').count(), PATIENT).toBe(0);
     });
@@ -320,7 +333,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
   it('shows what it has while there is no server at all', async () => {
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Kept?');
-      await page.locator('.speed').waitFor();
+      await answered(page);
       await page.getByRole('button', { name: 'New conversation' }).click();
       await server.close();
       await page.getByRole('button', { name: 'Kept?', exact: true }).click();

@@ -1,24 +1,25 @@
 /** The page on the real server, with the demonstration model: what the scripted one stands for. */
 import { describe, expect, it } from 'vitest';
 import { isBuilt, serve } from '../server/served.ts';
-import { answers, ask, DESKTOP, noBrowser, PATIENT, useBrowser } from './browser.ts';
+import { answered, answers, ask, DESKTOP, noBrowser, PATIENT, useBrowser } from './browser.ts';
 
 const missing = noBrowser ?? (isBuilt ? null : 'there is no dist/ or no models/demo');
 
 describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'Chromium'})`, PATIENT, () => {
   const browser = useBrowser();
 
-  it('asks, counts the picture’s tokens, stops, and keeps to the server’s policy', async () => {
+  it('asks, counts the image’s tokens, stops, and keeps to the server’s policy', async () => {
     await using server = await serve();
     const wrongs = await browser(DESKTOP, `${server.url}/`, async (page) => {
-      await page.getByText('This is the small demonstration model.').waitFor();
+      await page.getByText('This is the small demo model.').waitFor();
       await page.getByRole('button', { name: /What is the total/ }).click();
-      await page.locator('.speed').waitFor();
-      expect(await answers(page).locator('.markdown').textContent()).toContain('21.40');
+      await answered(page);
+      expect(await answers(page).locator('.markdown').textContent()).toContain('9.50');
       expect(await page.getByText(/^sent as/).textContent()).toMatch(/^sent as 224 × 224/);
-      expect(await page.locator('.meter').getAttribute('title')).toMatch(
-        /: 66 tokens of picture, \d+ of text/,
-      );
+      await page.getByRole('button', { name: 'Settings' }).click();
+      await page.getByRole('checkbox', { name: 'Show tokens, speed and context use' }).check();
+      await page.getByRole('button', { name: 'Close' }).click();
+      expect(await page.locator('.meter').getAttribute('title')).toMatch(/: 66 tokens of image, \d+ of text/);
 
       // Drawn at random the model goes on until it is stopped.
       await page.route('**/v1/chat/completions', async (route) => {

@@ -1,6 +1,7 @@
 /** A real Chromium on the built page: Debian's, or the one that CHROMIUM_PATH names. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { type Browser, type BrowserContextOptions, chromium, devices, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import { BUILT_PAGE } from './scripted-server.ts';
@@ -23,7 +24,7 @@ export const PATIENT = { timeout: 240_000 };
 
 export interface Look {
   language: 'en-US' | 'zh-CN';
-  size: 'phone' | 'desktop';
+  size: 'phone' | 'tablet' | 'laptop' | 'desktop';
   colours: 'light' | 'dark';
 }
 
@@ -31,7 +32,9 @@ export const DESKTOP: Look = { language: 'en-US', size: 'desktop', colours: 'lig
 export const PHONE: Look = { language: 'zh-CN', size: 'phone', colours: 'dark' };
 
 const SIZES: Record<Look['size'], BrowserContextOptions> = {
-  desktop: { viewport: { width: 1280, height: 820 } },
+  desktop: { viewport: { width: 1440, height: 900 } },
+  laptop: { viewport: { width: 1280, height: 800 } },
+  tablet: { viewport: { width: 900, height: 1100 } },
   phone: { ...devices['Pixel 7'], viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
 };
 
@@ -126,3 +129,23 @@ export async function ask(page: Page, question: string): Promise<void> {
 
 /** What is on show, without what is read out. */
 export const answers = (page: Page) => page.locator('.answer');
+
+/** The newest answer is complete. */
+export const answered = (page: Page) =>
+  page.locator('.answer').last().and(page.locator('[data-state="done"]')).waitFor();
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe-core finds wrong with the page as it is shown: rules of WCAG 2.2 A and AA, and its best practices. */
+export async function accessibilityFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(
+        ({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary?.slice(0, 200)}`,
+      ),
+    );
+  });
+}

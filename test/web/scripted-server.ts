@@ -34,6 +34,8 @@ export interface Script {
   warnings: string[];
   props: Record<string, unknown>;
   finishReason: 'stop' | 'length';
+  /** The lines of a PDF: an image as base64, or an error. */
+  pages: readonly (string | { code: string; message: string })[];
 }
 
 export class ScriptedServer {
@@ -45,6 +47,7 @@ export class ScriptedServer {
     warnings: [],
     props: {},
     finishReason: 'stop',
+    pages: [],
   };
   readonly asked: ChatBody[] = [];
   readonly cancelled: string[] = [];
@@ -100,6 +103,17 @@ export class ScriptedServer {
     app.get('/health', (c) => c.json(script.health.body, script.health.status));
     app.get('/props', (c) => c.json({ ...PROPS, ...script.props }));
     app.get('/v1/models', (c) => c.json({ object: 'list', data: [{ id: PROPS.model, object: 'model' }] }));
+    app.post('/v1/pages', (c) => {
+      const lines = script.pages.map((page, index) => {
+        const head = { page: index + 1, page_count: script.pages.length };
+        const drawn =
+          typeof page === 'string'
+            ? { image: `data:image/png;base64,${page}`, warnings: [] }
+            : { error: { ...page, type: 'invalid_request_error', param: null } };
+        return `${JSON.stringify({ ...head, ...drawn })}\n`;
+      });
+      return c.body(lines.join(''), 200, { 'content-type': 'application/x-ndjson' });
+    });
     app.post('/v1/cancel/:id', (c) => {
       this.cancelled.push(c.req.param('id'));
       return c.json({ cancelled: true });

@@ -12,15 +12,16 @@ import {
   withAnswer,
   withTurn,
 } from '../../web/conversation/tree.ts';
-import type { Conversation, Turn } from '../../web/conversation/types.ts';
+import type { Conversation, Picture, Turn } from '../../web/conversation/types.ts';
 
-const empty: Conversation = { id: 'c', createdAt: 0, updatedAt: 0, turns: [], chosen: {} };
+const empty: Conversation = { id: 'c', title: null, createdAt: 0, updatedAt: 0, turns: [], chosen: {} };
 const turn = (id: string, parentId: string | null, more: Partial<Turn> = {}): Turn => ({
   id,
   parentId,
   createdAt: 0,
   question: `${id}?`,
   pictureId: null,
+  region: null,
   answer: emptyAnswer,
   ...more,
 });
@@ -95,9 +96,14 @@ describe('search', () => {
     expect(list.map(({ id, updatedAt }) => `${id}${updatedAt}`)).toEqual(['a3', 'b2']);
   });
 
-  it('names a conversation after its first question', () => {
-    expect(titleOf(grown(turn('a', null, { question: '  two\n lines ' })))).toBe('two lines');
-    expect(titleOf(empty)).toBeNull();
+  it('names a conversation by its name, its image, or its first question', () => {
+    const image = { id: 'p', name: 'invoice.png' } as Picture;
+    const about = (pictureId: string | null) =>
+      grown(turn('a', null, { question: '  two\n lines ', pictureId }));
+    expect(titleOf(about(null), {})).toBe('two lines');
+    expect(titleOf(about('p'), { p: image })).toBe('invoice.png');
+    expect(titleOf({ ...about('p'), title: 'March' }, { p: image })).toBe('March');
+    expect(titleOf(empty, {})).toBeNull();
   });
 
   it('groups by the days of the calendar', () => {

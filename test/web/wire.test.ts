@@ -74,6 +74,7 @@ describe('messages', () => {
     createdAt: 0,
     question,
     pictureId: null,
+    region: null,
     answer: { ...emptyAnswer, text: answer },
   });
 
@@ -118,6 +119,8 @@ describe('what the server says of itself', () => {
     expect(info).toEqual({
       model: 'demo',
       isDemo: true,
+      secondsPerImage: null,
+      slots: 1,
       contextTokens: 2048,
       imageSize: 224,
       imageTokens: 66,

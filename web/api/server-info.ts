@@ -17,6 +17,10 @@ export interface ServerInfo {
   pixelLimit: number;
   /** Most tokens of an answer. */
   answerLimitTokens: number | null;
+  /** How long a question about a new image takes there, as measured; null before the first. */
+  secondsPerImage: number | null;
+  /** Answers that it makes at the same time. */
+  slots: number;
   /** What the server takes where a request says nothing. */
   defaults: Sampling;
 }
@@ -45,6 +49,8 @@ export function serverInfo(props: Json, models: Json): ServerInfo {
     bodyLimitBytes: numberAt(limits, 'max_body_bytes') ?? USUAL_LIMITS.bodyLimitBytes,
     pixelLimit: numberAt(image, 'max_pixels') ?? USUAL_LIMITS.pixelLimit,
     answerLimitTokens: numberAt(limits, 'max_answer_tokens'),
+    secondsPerImage: numberAt(recordAt(props, 'measured'), 'seconds_per_image'),
+    slots: numberAt(props, 'total_slots') ?? 1,
     defaults: samplingOf(recordAt(props, 'default_generation_settings')),
   };
 }

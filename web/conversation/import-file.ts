@@ -1,5 +1,6 @@
 /** Reading an exported file, whole or not at all. It may come from anywhere, so every part is checked. */
 import { isRecord, type Json } from '../api/json.ts';
+import { isPlace } from '../document/place.ts';
 import { FORMAT, VERSION } from './export-file.ts';
 import type { Answer, AnswerState, Conversation, Picture, Turn } from './types.ts';
 
@@ -88,6 +89,7 @@ function conversation(value: Json, at: string, pictures: ReadonlySet<string> | n
   const chosen = field(value, 'chosen', at, isRecord);
   return {
     id: field(value, 'id', at, isText),
+    title: optional(value, 'title', at, isText),
     createdAt: field(value, 'createdAt', at, isNumber),
     updatedAt: field(value, 'updatedAt', at, isNumber),
     turns,
@@ -104,6 +106,7 @@ function turn(value: Json, at: string): Turn {
     createdAt: field(value, 'createdAt', at, isNumber),
     question: field(value, 'question', at, isText),
     pictureId: field(value, 'pictureId', at, orNull(isText)),
+    region: optional(value, 'region', at, isPlace),
     answer: answer(field(value, 'answer', at, isRecord), `${at}.answer`),
   };
 }
@@ -174,6 +177,11 @@ function field<T>(value: Json, key: string, at: string, is: (value: unknown) => 
   const found = value[key];
   if (!is(found)) throw new ImportError('broken', at === '' ? key : `${at}.${key}`);
   return found;
+}
+
+/** A field that files of earlier versions lack: null then. */
+function optional<T>(value: Json, key: string, at: string, is: (value: unknown) => value is T): T | null {
+  return value[key] === undefined ? null : field(value, key, at, orNull(is));
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';

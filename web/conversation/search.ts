@@ -13,22 +13,32 @@ export function newestFirst(conversations: readonly Conversation[]): Conversatio
   return [...conversations].sort((a, b) => b.updatedAt - a.updatedAt);
 }
 
-/** The first question stands for the whole; null where it has none. */
-export function titleOf(conversation: Conversation): string | null {
-  const question = conversation.turns[0]?.question.replace(/\s+/g, ' ').trim() ?? '';
+/** The name that a person gave, else the file of its first image, else its first question; null where it has none. */
+export function titleOf(conversation: Conversation, pictures: Record<string, Picture>): string | null {
+  if (conversation.title !== null) return conversation.title;
+  const pictureId = conversation.turns.find((turn) => turn.pictureId !== null)?.pictureId;
+  return pictures[pictureId ?? '']?.name ?? firstQuestionOf(conversation);
+}
+
+export function firstQuestionOf({ turns }: Conversation): string | null {
+  const question = turns[0]?.question.replace(/\s+/g, ' ').trim() ?? '';
   return question === '' ? null : question.slice(0, 80);
 }
 
-/** Those in which every word stands somewhere: in a question, an answer, or a picture's name. */
+/** Those in which every word is somewhere: in the title, a question, an answer, or the name of an image. */
 export function found(
   conversations: readonly Conversation[],
   pictures: Record<string, Picture>,
   search: string,
 ): Conversation[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  return conversations.filter(({ turns }) => {
-    const text = turns
-      .map((turn) => `${turn.question}\n${turn.answer.text}\n${pictures[turn.pictureId ?? '']?.name ?? ''}`)
+  return conversations.filter(({ title, turns }) => {
+    const text = [
+      title ?? '',
+      ...turns.map(
+        (turn) => `${turn.question}\n${turn.answer.text}\n${pictures[turn.pictureId ?? '']?.name ?? ''}`,
+      ),
+    ]
       .join('\n')
       .toLowerCase();
     return words.every((word) => text.includes(word));

@@ -1,6 +1,10 @@
+import type { Place } from '../document/place.ts';
+
 /** What the page keeps. A conversation is a tree of turns: asking again, or editing a question, adds a branch. */
 export interface Conversation {
   id: string;
+  /** The name that a person gave it; null: the page names it by its image. */
+  title: string | null;
   /** Milliseconds since 1970. */
   createdAt: number;
   updatedAt: number;
@@ -16,6 +20,8 @@ export interface Turn {
   question: string;
   /** The picture that was added with this question. */
   pictureId: string | null;
+  /** The part of the image that the question is about; null: all of it. */
+  region: Place | null;
   answer: Answer;
 }
 
@@ -69,4 +75,5 @@ export interface Picture {
 export interface Draft {
   text: string;
   pictureId: string | null;
+  region: Place | null;
 }

@@ -20,34 +20,38 @@ export const en = {
   undo: 'Undo',
   close: 'Close',
   settings: 'Settings',
-  untitled: 'A picture',
+  rename: (title: string) => `Rename “${title}”`,
+  newName: 'New name',
+  untitled: 'An image',
 
   // The beginning
-  welcome: 'Ask a picture anything',
+  welcome: 'Ask your documents',
   welcomeMore:
-    'Drop one here, paste it, or choose it. Everything stays between this browser and your server.',
+    'Drop images, PDFs or a folder here, paste them, or choose them. One image becomes a conversation, more become a table. Everything stays between this browser and your server.',
   tryOne: 'Or try one of these',
-  demo: 'This is the small demonstration model.',
+  demo: 'This is the small demo model.',
   demoMore:
-    'It shows how everything works; do not rely on its answers. For real work, start the server with a published CogVLM2 checkpoint.',
+    'It reads printed text in images like the examples, and guesses elsewhere. For real work, start the server with a published CogVLM2 checkpoint.',
   examples: {
-    receipt: 'What is the total?',
-    chart: 'What is in the picture?',
-    form: 'What is the date?',
+    total: 'What is the total?',
+    date: 'What is the date?',
+    table: (receipts: number) => `${count(receipts)} receipts as a table`,
   },
-  exampleLabel: (question: string) => `Ask the example picture: ${question}`,
+  exampleLabel: (question: string) => `Ask the example image: ${question}`,
 
   // The composer
   question: 'Your question',
   questionHint: 'Ask something…',
-  questionHintPicture: 'Ask about the picture…',
-  choosePicture: 'Choose a picture',
+  questionHintPicture: 'Ask about the image…',
+  chooseFiles: 'Choose images or PDFs',
+  chooseFolder: 'Choose a folder',
   takePhoto: 'Take a photo',
-  removePicture: 'Remove the picture',
-  dropHere: 'Drop the picture here',
+  removePicture: 'Remove the image',
+  dropHere: 'Drop images, PDFs or a folder',
   send: 'Send',
   stop: 'Stop',
-  suggestions: ['Describe this picture.', 'What does the text say?', 'What stands out here?'],
+  suggestions: ['Describe this image.', 'What does the text say?', 'What is the total?'],
+  demoSuggestions: ['What is the total?', 'What is the date?', 'What is in the picture?'],
   sendWaits: {
     connecting: 'Connecting to the server…',
     loading: 'The model is still loading. Your question is kept.',
@@ -55,22 +59,22 @@ export const en = {
     locked: 'The server asks for an API key.',
   },
   sentAs: (width: number, height: number) => `sent as ${width} × ${height}`,
-  seenAs: (width: number, height: number) => `The model sees every picture at ${width} × ${height}.`,
+  seenAs: (width: number, height: number) => `The model sees every image at ${width} × ${height}.`,
   originalSize: (width: number, height: number, bytes: number) =>
     `Original: ${width} × ${height}, ${size(bytes)}`,
   shrunk: (width: number, height: number, bytes: number) =>
     `Made smaller before sending, to ${width} × ${height} (${size(bytes)}): the server takes no larger ones.`,
   converted: 'Converted to JPEG before sending: the server reads PNG, JPEG and WebP.',
-  preparing: 'Preparing the picture…',
+  preparing: 'Preparing the image…',
   notAPicture: (name: string) =>
-    `“${name}” is not a picture that this browser can read. PNG, JPEG and WebP always work.`,
-  onlyOne: (name: string) => `One picture at a time: only “${name}” was taken.`,
-  newPicture: 'From here on the model looks at this picture; it sees one at a time.',
+    `“${name}” is not an image that this browser can read. PNG, JPEG and WebP always work.`,
+  newPicture: 'from here on the model looks at this image; it sees one at a time.',
 
   // The answer
   you: 'You',
   waiting: 'Waiting for the server…',
-  stages: { vision: 'Looking at the picture', prefill: 'Reading the question' },
+  stages: { vision: 'Reading the image', prefill: 'Reading the question' },
+  layer: (done: number, total: number) => `layer ${done} of ${total}`,
   timeLeft: (seconds: number) =>
     seconds < 60 ? `about ${seconds} s left` : `about ${Math.ceil(seconds / 60)} min left`,
   answering: 'Answering…',
@@ -107,22 +111,142 @@ export const en = {
     rate_limited: 'Too many questions in a short time.',
     model_loading: 'The model is still loading.',
     invalid_api_key: 'The server does not accept the API key.',
-    invalid_image: 'The server cannot read this picture.',
-    invalid_image_format: 'The server cannot read this picture.',
-    image_too_large: 'The picture is too large for the server.',
+    invalid_image: 'This image cannot be read.',
+    invalid_image_format: 'The server does not read this kind of file.',
+    image_too_large: 'The image is too large for the server.',
     request_too_large: 'The request is too large for the server.',
     engine_failed: 'The model failed on the server.',
     engine_stopped: 'The model stopped on the server; it is being started again.',
     out_of_memory: 'The server has not enough memory for this.',
     shutting_down: 'The server is shutting down.',
     request_timeout: 'The answer took longer than the server allows.',
+    incomplete: 'The model did not give a complete answer.',
   } as Record<string, string>,
   failed: 'That did not work.',
+  failureDetail: 'Details from the server',
+
+  // The document
+  document: {
+    name: 'Document',
+    tools: 'Tools for the document',
+    pages: 'Pages',
+    zoomIn: 'Zoom in',
+    zoomOut: 'Zoom out',
+    fit: 'Fit the whole image',
+    turn: 'Turn by 90°; it is sent as it is shown',
+    markRegion: 'Mark a region to ask about',
+    cancelRegion: 'Stop marking',
+    regionKeys: 'Region: arrow keys move it, with Shift they change its size, Enter takes it',
+    regionOnly: 'Only the marked region is sent.',
+    regionAsked: 'Only this region was sent',
+    wholeImage: 'Send the whole image',
+  },
+
+  // Tables: many pages
+  batch: {
+    newTable: 'New table',
+    skip: 'Skip to the table',
+    untitled: 'Table',
+    tables: 'Tables',
+    name: 'Name of the table',
+    defaultName: (files: number) => `${count(files)} files`,
+    size: (pages: number, read: number) =>
+      `${count(pages)} ${pages === 1 ? 'page' : 'pages'}${read > 0 ? `, ${count(read)} read` : ''}`,
+    addFiles: 'Add files',
+    reading: (index: number, total: number, name: string) => `Reading file ${index} of ${total}: ${name}`,
+    skipped: (files: number) =>
+      `${count(files)} ${files === 1 ? 'file is' : 'files are'} no image and no PDF and ${files === 1 ? 'was' : 'were'} left out.`,
+    tooMany: (limit: number) =>
+      `A table has at most ${count(limit)} pages. The command line (cogvlm2 batch) takes more.`,
+    notReadPdf: (name: string, pages: number, why: string) =>
+      `“${name}” was not read to its end (${count(pages)} ${pages === 1 ? 'page' : 'pages'}): ${why}`,
+    noImage: 'This page has no image.',
+    plan: 'What is asked of each page',
+    changePlan: 'Change what is asked',
+    kinds: { questions: 'Questions', fields: 'Fields' },
+    presets: 'Presets:',
+    presetNames: { receipt: 'Receipt', invoice: 'Invoice', idCard: 'ID card' },
+    presetFields: {
+      receipt: [
+        ['Shop', 'What is the name of the shop?'],
+        ['Date', 'What is the date?'],
+        ['Total', 'What is the total?'],
+      ],
+      invoice: [
+        ['Company', 'What is the company?'],
+        ['Number', 'What is the invoice number?'],
+        ['Date', 'What is the date?'],
+        ['Tax', 'What is the tax?'],
+        ['Total', 'What is the total?'],
+      ],
+      idCard: [
+        ['Name', 'What is the name?'],
+        ['Number', 'What is the number?'],
+        ['Birthday', 'What is the birthday?'],
+        ['Valid until', 'What is the valid until?'],
+      ],
+    } as Record<'receipt' | 'invoice' | 'idCard', [name: string, hint: string][]>,
+    question: (index: number) => `Question ${index}`,
+    firstQuestion: 'What is the total?',
+    nextQuestion: 'Another question',
+    removeColumn: (name: string) => `Remove “${name}”`,
+    fieldName: 'Name',
+    fieldType: 'Type',
+    fieldHint: 'Hint, or the question that asks for it',
+    required: 'Required',
+    types: { text: 'Text', number: 'Number', boolean: 'Yes or no', list: 'List' },
+    addField: 'Add a field',
+    jsonSchema: 'JSON Schema',
+    pasteSchema: 'The schema as it is sent. Paste another one here.',
+    pasted: (names: string) => `From a pasted JSON Schema: ${names}.`,
+    editFields: 'Edit as fields',
+    schemaProblems: {
+      notJson: 'This is not complete JSON.',
+      notAnObject: 'The schema must describe an object: "type": "object".',
+      noProperties: 'The schema has no "properties", so there is nothing to read.',
+    },
+    separately: 'One question for each field (better for small models)',
+    readDocument: 'Read the document.',
+    questionFor: (name: string) => `What is the ${name.toLowerCase()}?`,
+    cutOff: 'The answer was cut at its longest length. Raise “Longest answer” in the settings.',
+    noJson: 'The answer is not a JSON object.',
+    needsPlan: 'Write a question or choose fields first.',
+    start: (pages: number) => `Read ${count(pages)} ${pages === 1 ? 'page' : 'pages'}`,
+    resume: (pages: number) => (pages === 0 ? 'All pages are read' : `Resume, ${count(pages)} left`),
+    retry: (pages: number) => `Retry ${count(pages)} failed`,
+    askAllAgain: 'Clear the answers',
+    cleared: 'The answers were cleared.',
+    pageRemoved: 'The page was removed.',
+    deleted: 'Table deleted.',
+    finished: (done: number, failed: number) =>
+      `${count(done)} ${done === 1 ? 'page' : 'pages'} read${failed > 0 ? `, ${count(failed)} failed` : ''}.`,
+    progress: (done: number, total: number) => `${count(done)} of ${count(total)} pages`,
+    notMeasured: 'The time is shown once this server has read an image.',
+    estimate: (seconds: number) => `About ${duration(seconds)} on this server.`,
+    perImage: (seconds: number) => `about ${duration(seconds)} per image on this server`,
+    notifyMe: 'Notify me at the end',
+    copyTable: 'Copy',
+    table: 'Table',
+    page: 'Page',
+    state: 'State',
+    actions: 'Actions',
+    head: { file: 'File', page: 'Page', state: 'State' },
+    states: { waiting: 'Waiting', running: 'Reading', done: 'Read', failed: 'Failed' },
+    empty: 'empty',
+    doubtful: 'The answer does not fit the type of the field: please check.',
+    corrected: 'Corrected',
+    modelRead: (value: string) => `The model read: ${value === '' ? '(nothing)' : value}`,
+    notRead: 'Not read yet',
+    removePage: (name: string) => `Remove ${name}`,
+    backToTable: 'Table',
+    previousPage: 'Previous page',
+    nextPage: 'Next page',
+  },
 
   // The context meter
   context: (used: number, total: number) => `${count(used)} of ${count(total)} tokens`,
   contextMore: (picture: number, text: number) =>
-    `What the model keeps in mind: ${count(picture)} tokens of picture, ${count(text)} of text.`,
+    `What the model keeps in mind: ${count(picture)} tokens of image, ${count(text)} of text.`,
   contextFull: 'Nearly full: begin a new conversation soon.',
 
   // The server
@@ -146,6 +270,9 @@ export const en = {
   auto: 'Automatic',
   light: 'Light',
   dark: 'Dark',
+  display: 'Display',
+  showDetails: 'Show tokens, speed and context use',
+  notify: 'Notify me when long work ends',
   sampling: 'How answers are made',
   samplingHint: 'Empty fields follow the server.',
   samplingNames: {
@@ -206,5 +333,12 @@ export const en = {
     edit: 'Edit the last question (in an empty field)',
   },
 };
+
+/** `40 s`, `12 min`, `3 h 20 min` */
+function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
 
 export type Text = typeof en;

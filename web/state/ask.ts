@@ -3,12 +3,15 @@ import { type ChatEvent, cancelChat, streamChat } from '../api/chat.ts';
 import { ApiError } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
 import { messagesOf } from '../api/messages.ts';
+import { withRow } from '../batch/rows.ts';
 import { emptyAnswer, pathOf, pathTo, pictureIdOf, withAnswer, withTurn } from '../conversation/tree.ts';
 import type { Answer, Conversation, Turn } from '../conversation/types.ts';
-import { dataUrlOf } from '../picture/take-picture.ts';
 import { newId } from '../storage/new-id.ts';
+import { changeBatch } from './batches.ts';
+import { imageUrl } from './image-url.ts';
 import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
-import { currentConversation, currentDraft, type Running, state } from './state.ts';
+import { progressed } from './progress.ts';
+import { currentConversation, currentDraft, currentRow, type Running, state } from './state.ts';
 import { checkServer } from './watch.ts';
 
 /** After this the connection is closed, whether the server has heard or not. */
@@ -16,19 +19,27 @@ const LONGEST_CANCEL_MS = 300;
 
 /** Asks what stands in the composer. */
 export function askDraft(): void {
-  const { text, pictureId } = currentDraft(state.value);
+  const { text, pictureId, region } = currentDraft(state.value);
   if (text.trim() === '' || state.value.server.kind !== 'ready') return;
   const conversation = currentConversation(state.value) ?? newConversation();
   const parentId = pathOf(conversation).at(-1)?.id ?? null;
-  changeDraft({ text: '', pictureId: null });
+  const isFirst = conversation.turns.length === 0;
+  const row = currentRow(state.value);
+  changeDraft({ text: '', pictureId: null, region: null });
   state.set({ conversationId: conversation.id });
-  void ask(conversation, newTurn({ parentId, question: text.trim(), pictureId }));
+  const { batchId } = state.value;
+  if (row && batchId !== null && isFirst)
+    changeBatch(batchId, (batch) => withRow(batch, row.id, { conversationId: conversation.id }));
+  // The first question about a page of a batch is about its image.
+  const asked = pictureId ?? (isFirst ? (row?.pictureId ?? null) : null);
+  void ask(conversation, newTurn({ parentId, question: text.trim(), pictureId: asked, region }));
 }
 
 /** A question in the place of another, beside it: the old one stays as a version. */
 export function askVersion(conversation: Conversation, turn: Turn, question = turn.question): void {
   state.set({ editing: null });
-  void ask(conversation, newTurn({ parentId: turn.parentId, question, pictureId: turn.pictureId }));
+  const { parentId, pictureId, region } = turn;
+  void ask(conversation, newTurn({ parentId, question, pictureId, region }));
 }
 
 /** The same question again: in its place where no answer came, else beside what came of it. */
@@ -43,10 +54,10 @@ export function stop(turnId: string): void {
 
 function newConversation(): Conversation {
   const now = Date.now();
-  return { id: newId(), createdAt: now, updatedAt: now, turns: [], chosen: {} };
+  return { id: newId(), title: null, createdAt: now, updatedAt: now, turns: [], chosen: {} };
 }
 
-function newTurn(of: Pick<Turn, 'parentId' | 'question' | 'pictureId'>): Turn {
+function newTurn(of: Pick<Turn, 'parentId' | 'question' | 'pictureId' | 'region'>): Turn {
   return { id: newId(), createdAt: Date.now(), answer: emptyAnswer, ...of };
 }
 
@@ -94,13 +105,13 @@ function sleep(ms: number): Promise<void> {
 }
 
 async function requestBody(conversationId: string, turnId: string): Promise<Json> {
-  const { conversations, pictures, info, settings } = state.value;
+  const { conversations, info, settings } = state.value;
   const conversation = conversations.find(({ id }) => id === conversationId);
   const path = conversation ? pathTo(conversation, turnId) : [];
-  const picture = pictures[pictureIdOf(path) ?? ''];
+  const url = await imageUrl(pictureIdOf(path), path.at(-1)?.region ?? null);
   return {
     model: info?.model ?? 'default',
-    messages: messagesOf(path, picture ? await dataUrlOf(picture.blob) : null),
+    messages: messagesOf(path, url),
     ...settings.sampling,
   };
 }
@@ -128,7 +139,7 @@ class AnswerSoFar {
       this.id = event.id;
       this.#change.model = event.model;
     } else if (event.type === 'progress') {
-      progressed(this.#turnId, event);
+      showProgress(this.#turnId, event);
     } else if (event.type === 'text') {
       this.#lastTokenMs = performance.now() - this.#sinceMs;
       this.#firstTokenMs ??= this.#lastTokenMs;
@@ -166,18 +177,11 @@ class AnswerSoFar {
   }
 }
 
-function progressed(turnId: string, event: ChatEvent & { type: 'progress' }): void {
+function showProgress(turnId: string, event: ChatEvent & { type: 'progress' }): void {
   const running = state.value.running[turnId];
   if (!running) return;
-  const isNewStage = running.stage !== event.stage;
-  setRunning(turnId, {
-    ...running,
-    stage: event.stage,
-    done: event.done,
-    total: event.total,
-    stageSinceMs: isNewStage ? performance.now() : running.stageSinceMs,
-  });
-  if (isNewStage) state.set({ announcement: state.value.text.stages[event.stage] });
+  setRunning(turnId, progressed(running, event, running.stop));
+  if (running.stage !== event.stage) state.set({ announcement: state.value.text.stages[event.stage] });
 }
 
 function setRunning(turnId: string, running: Running | null): void {

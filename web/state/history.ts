@@ -7,10 +7,24 @@ import { newId } from '../storage/new-id.ts';
 import { stop } from './ask.ts';
 import { keepConversation, keepPicture, removeConversation } from './keeping.ts';
 import { notify } from './notices.ts';
+import { saveFile } from './save-file.ts';
 import { state } from './state.ts';
 
 export function openConversation(id: string | null): void {
-  state.set({ conversationId: id, isSidebarOpen: false, editing: null });
+  state.set({
+    conversationId: id,
+    batchId: null,
+    rowId: null,
+    isSidebarOpen: false,
+    editing: null,
+    marked: [],
+  });
+}
+
+/** @param title empty: the page names it again */
+export function renameConversation(id: string, title: string): void {
+  const conversation = state.value.conversations.find((each) => each.id === id);
+  if (conversation) keepConversation({ ...conversation, title: title.trim() === '' ? null : title.trim() });
 }
 
 export function showVersion(conversation: Conversation, turn: Turn): void {
@@ -36,11 +50,7 @@ export function deleteAllConversations(): void {
 export async function exportConversations(): Promise<void> {
   const { conversations, pictures, text } = state.value;
   const file = await exportFile(conversations, pictures);
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(file);
-  link.download = `cogvlm2-${new Date().toISOString().slice(0, 10)}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  saveFile(file, `cogvlm2-${new Date().toISOString().slice(0, 10)}.json`);
   notify('info', text.exported(conversations.length));
 }
 

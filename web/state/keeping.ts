@@ -68,7 +68,7 @@ export async function keepPicture(picture: Picture): Promise<void> {
 export function changeDraft(change: Partial<Draft>): void {
   const { [draftKey(state.value)]: _, ...others } = state.value.drafts;
   const draft = { ...currentDraft(state.value), ...change };
-  const isEmpty = draft.text === '' && draft.pictureId === null;
+  const isEmpty = draft.text === '' && draft.pictureId === null && draft.region === null;
   const drafts = isEmpty ? others : { ...others, [draftKey(state.value)]: draft };
   state.set({ drafts });
   writeItem(DRAFTS, drafts);
@@ -91,7 +91,7 @@ function save(id: string): void {
 }
 
 /** False where there was no room, which the person is told. */
-function put(store: StoreName, key: string, value: unknown): Promise<boolean> {
+export function put(store: StoreName, key: string, value: unknown): Promise<boolean> {
   return state.value.database.put(store, key, value).then(
     () => true,
     () => {

@@ -1,42 +1,13 @@
-/** Pictures that a person drops, pastes or picks. */
-import { USUAL_LIMITS } from '../api/server-info.ts';
-import { fileLimitBytes } from '../picture/shrink-plan.ts';
-import { NotAPictureError, takePicture } from '../picture/take-picture.ts';
-import { changeDraft, keepPicture } from './keeping.ts';
-import { notify } from './notices.ts';
-import { state } from './state.ts';
-
-/** Puts the first of the files into the composer; says so when there were more. */
-export async function addPictures(files: readonly File[]): Promise<void> {
-  const [file] = files;
-  if (!file) return;
-  const { text } = state.value;
-  const picture = await addPicture(file, file.name);
-  if (picture && files.length > 1) notify('info', text.onlyOne(file.name));
-}
-
-export async function addPicture(file: Blob, name: string): Promise<boolean> {
-  const { info, text } = state.value;
-  const { bodyLimitBytes, pixelLimit } = info ?? USUAL_LIMITS;
-  state.set({ isPreparing: true });
-  try {
-    const limits = { fileLimitBytes: fileLimitBytes(bodyLimitBytes), pixelLimit };
-    const picture = await takePicture(file, name, limits);
-    await keepPicture(picture);
-    changeDraft({ pictureId: picture.id });
-    return true;
-  } catch (error) {
-    if (!(error instanceof NotAPictureError)) throw error;
-    notify('error', text.notAPicture(name));
-    return false;
-  } finally {
-    state.set({ isPreparing: false });
-  }
-}
+/** The images on show: their addresses, and turning one. */
+import { withRow } from '../batch/rows.ts';
+import { turned } from '../picture/crop.ts';
+import { changeBatch } from './batches.ts';
+import { addPicture, prepared } from './intake.ts';
+import { currentDraft, currentRow, shownPictureId, state } from './state.ts';
 
 const urls = new Map<string, string>();
 
-/** A picture for an `img`. Kept until the page is left: a picture is never changed. */
+/** An image for an `img`. Kept until the page is left: an image is never changed. */
 export function pictureUrl(id: string): string {
   const known = urls.get(id);
   const blob = state.value.pictures[id]?.blob;
@@ -44,4 +15,26 @@ export function pictureUrl(id: string): string {
   const url = URL.createObjectURL(blob);
   urls.set(id, url);
   return url;
+}
+
+/**
+ * Turns the image on show by a quarter, as it will be sent. Earlier answers keep the image that they are about: the
+ * turned one is a new image, of the page or in the composer.
+ */
+export async function turnPicture(): Promise<void> {
+  const picture = state.value.pictures[shownPictureId(state.value) ?? ''];
+  const row = currentRow(state.value);
+  const { batchId } = state.value;
+  if (!picture) return;
+  state.set({ isPreparing: true, marked: [] });
+  try {
+    const blob = await turned(picture);
+    const isOfPage = row?.pictureId === picture.id && currentDraft(state.value).pictureId === null;
+    if (isOfPage && row && batchId !== null && row.conversationId === null) {
+      const { id } = await prepared(blob, picture.name);
+      changeBatch(batchId, (batch) => withRow(batch, row.id, { pictureId: id }));
+    } else await addPicture(blob, picture.name);
+  } finally {
+    state.set({ isPreparing: false });
+  }
 }

@@ -1,11 +1,15 @@
 /** What was kept, into the page; what is no longer of use, out of the database. */
+import { isRecord, textAt } from '../api/json.ts';
+import { settledBatch } from '../batch/rows.ts';
+import { isBatch } from '../batch/stored.ts';
 import { isConversation } from '../conversation/import-file.ts';
 import { newestFirst } from '../conversation/search.ts';
 import { settled } from '../conversation/tree.ts';
-import type { Picture } from '../conversation/types.ts';
+import type { Conversation, Picture } from '../conversation/types.ts';
 import { openDatabase } from '../storage/database.ts';
 import { readDrafts } from '../storage/items.ts';
 import { readSettings } from '../storage/settings.ts';
+import { openBatch, saveBatchesNow } from './batches.ts';
 import { keepConversation, saveAllNow, takeUnsaved } from './keeping.ts';
 import { notify } from './notices.ts';
 import { listenToOtherTabs } from './other-tabs.ts';
@@ -18,10 +22,14 @@ export async function start(): Promise<void> {
   darkSystem().addEventListener('change', () => applySettings(state.value.settings));
   addEventListener('languagechange', () => applySettings(state.value.settings));
   addEventListener('online', () => checkServer());
-  addEventListener('pagehide', saveAllNow);
+  const save = () => {
+    saveAllNow();
+    saveBatchesNow();
+  };
+  addEventListener('pagehide', save);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') checkServer();
-    else saveAllNow();
+    else save();
   });
   checkServer();
   listenToOtherTabs();
@@ -36,34 +44,53 @@ export async function start(): Promise<void> {
 
 /** A page that is loaded again shows what it showed: the browser keeps that with the tab's history. */
 function reopen(): void {
-  const id: unknown = history.state;
-  const shown = state.value.conversations.find((conversation) => conversation.id === id);
-  if (shown) state.set({ conversationId: shown.id });
+  const shown: unknown = history.state;
+  if (isRecord(shown)) {
+    const { conversations, batches } = state.value;
+    const batch = batches.find(({ id }) => id === shown.batchId);
+    if (batch) openBatch(batch.id, textAt(shown, 'rowId'));
+    else if (conversations.some(({ id }) => id === shown.conversationId))
+      state.set({ conversationId: textAt(shown, 'conversationId') });
+  }
   state.subscribe(() => {
-    const { conversationId } = state.value;
-    if (history.state !== conversationId) history.replaceState(conversationId, '');
+    const { conversationId, batchId, rowId } = state.value;
+    const now = { conversationId, batchId, rowId };
+    if (JSON.stringify(history.state) !== JSON.stringify(now)) history.replaceState(now, '');
   });
+}
+
+/** With the fields that an earlier version of the page did not write. */
+function upToDate(conversation: Conversation): Conversation {
+  return {
+    ...conversation,
+    title: conversation.title ?? null,
+    turns: conversation.turns.map((turn) => ({ ...turn, region: turn.region ?? null })),
+  };
 }
 
 async function load(): Promise<void> {
   const database = await openDatabase();
-  const [stored, pictures] = (await Promise.all([
+  const [stored, pictures, storedBatches] = (await Promise.all([
     database.all('conversations'),
     database.all('pictures'),
-  ])) as [unknown[], Picture[]];
+    database.all('batches'),
+  ])) as [unknown[], Picture[], unknown[]];
   // What another version of the page, or a damaged database, left stays in the database and is not shown.
   const kept = stored.filter(isConversation);
   const unsaved = takeUnsaved().filter(isConversation);
   const drafts = readDrafts();
+  const batches = storedBatches.filter(isBatch).map(settledBatch);
   const conversations = [...unsaved, ...kept.filter(({ id }) => !unsaved.some((other) => other.id === id))];
   const turns = conversations.flatMap((conversation) => conversation.turns);
-  const used = new Set([...Object.values(drafts), ...turns].map(({ pictureId }) => pictureId));
+  const rows = batches.flatMap((batch) => batch.rows);
+  const used = new Set([...Object.values(drafts), ...turns, ...rows].map(({ pictureId }) => pictureId));
   for (const { id } of pictures) if (!used.has(id)) void database.remove('pictures', id);
   state.set({
     database,
     drafts,
-    conversations: newestFirst(conversations.map(settled)),
+    batches: batches.sort((a, b) => b.createdAt - a.createdAt),
+    conversations: newestFirst(conversations.map(upToDate).map(settled)),
     pictures: Object.fromEntries(pictures.map((picture) => [picture.id, picture])),
   });
-  unsaved.map(settled).forEach(keepConversation);
+  unsaved.map(upToDate).map(settled).forEach(keepConversation);
 }

@@ -2,10 +2,13 @@
 import type { Stage } from '../api/chat.ts';
 import type { ServerInfo } from '../api/server-info.ts';
 import type { ServerStatus } from '../api/server-watch.ts';
+import type { Batch, Row } from '../batch/types.ts';
+import { pathOf, pictureIdOf } from '../conversation/tree.ts';
 import type { Conversation, Draft, Picture } from '../conversation/types.ts';
+import type { Place } from '../document/place.ts';
 import { en, type Text } from '../language/en.ts';
 import { type Database, inMemory } from '../storage/database.ts';
-import type { Settings } from '../storage/settings.ts';
+import { readSettings, type Settings } from '../storage/settings.ts';
 import { Store, useStore } from './store.ts';
 
 /** An answer on its way. */
@@ -15,6 +18,25 @@ export interface Running {
   done: number;
   total: number;
   stageSinceMs: number;
+}
+
+/** A batch that is being read. */
+export interface BatchRun {
+  stop: () => void;
+  startedAtMs: number;
+  /** Rows that waited when it began, and those of them that are over. */
+  total: number;
+  done: number;
+  /** By row: how far its answer is. */
+  rows: Record<string, Running>;
+}
+
+/** Files that are being read into a batch. */
+export interface Intake {
+  stop: () => void;
+  done: number;
+  total: number;
+  name: string;
 }
 
 export interface Notice {
@@ -32,11 +54,17 @@ export interface State {
   info: ServerInfo | null;
   database: Database;
   conversations: Conversation[];
+  batches: Batch[];
   pictures: Record<string, Picture>;
-  /** By conversation; `''` for a new one. */
+  /** By conversation, or by the page of a batch that has none yet; `''` for a new one. */
   drafts: Record<string, Draft>;
   /** Null: a new one. */
   conversationId: string | null;
+  /** The batch on show, and its page that is shown instead of the table. */
+  batchId: string | null;
+  rowId: string | null;
+  batchRuns: Record<string, BatchRun>;
+  intake: Intake | null;
   /** By turn. */
   running: Record<string, Running>;
   /** The turn whose question is being edited. */
@@ -47,21 +75,26 @@ export interface State {
   announcement: string;
   panel: 'settings' | 'shortcuts' | null;
   isSidebarOpen: boolean;
-  /** The picture that is shown large. */
-  viewing: string | null;
+  /** Places on the document that are highlighted, such as where an answer was read. */
+  marked: readonly Place[];
   isDragging: boolean;
 }
 
 export const state = new Store<State>({
   text: en,
-  settings: { language: 'auto', theme: 'auto', apiKey: '', sampling: {} },
+  settings: readSettings(),
   server: { kind: 'connecting' },
   info: null,
   database: inMemory(),
   conversations: [],
+  batches: [],
   pictures: {},
   drafts: {},
   conversationId: null,
+  batchId: null,
+  rowId: null,
+  batchRuns: {},
+  intake: null,
   running: {},
   editing: null,
   isPreparing: false,
@@ -69,7 +102,7 @@ export const state = new Store<State>({
   announcement: '',
   panel: null,
   isSidebarOpen: false,
-  viewing: null,
+  marked: [],
   isDragging: false,
 });
 
@@ -79,8 +112,23 @@ export const useText = (): Text => useApp((value) => value.text);
 export const currentConversation = (value: State): Conversation | null =>
   value.conversations.find(({ id }) => id === value.conversationId) ?? null;
 
-export const draftKey = (value: State): string => value.conversationId ?? '';
+export const currentBatch = (value: State): Batch | null =>
+  value.batches.find(({ id }) => id === value.batchId) ?? null;
 
-const NO_DRAFT: Draft = { text: '', pictureId: null };
+export const currentRow = (value: State): Row | null =>
+  currentBatch(value)?.rows.find(({ id }) => id === value.rowId) ?? null;
+
+export const draftKey = (value: State): string => value.conversationId ?? value.rowId ?? '';
+
+const NO_DRAFT: Draft = { text: '', pictureId: null, region: null };
 
 export const currentDraft = (value: State): Draft => value.drafts[draftKey(value)] ?? NO_DRAFT;
+
+/** The image on show: the one in the composer, else that of the page, else the newest of the conversation. */
+export const shownPictureId = (value: State): string | null => {
+  const draft = currentDraft(value).pictureId;
+  if (draft !== null) return draft;
+  const conversation = currentConversation(value);
+  const asked = conversation ? pictureIdOf(pathOf(conversation)) : null;
+  return asked ?? currentRow(value)?.pictureId ?? null;
+};

@@ -1,6 +1,6 @@
 /** The browser's own database; a map in memory where it is refused, as in some private windows. */
 
-const STORES = ['conversations', 'pictures'] as const;
+const STORES = ['conversations', 'pictures', 'batches'] as const;
 export type StoreName = (typeof STORES)[number];
 
 export interface Database {
@@ -20,9 +20,10 @@ export async function openDatabase(name = 'cogvlm2'): Promise<Database> {
 }
 
 function open(name: string): Promise<IDBDatabase> {
-  const opening = indexedDB.open(name, 1);
+  const opening = indexedDB.open(name, 2);
   opening.onupgradeneeded = () => {
-    for (const store of STORES) opening.result.createObjectStore(store);
+    const { result } = opening;
+    for (const store of STORES) if (!result.objectStoreNames.contains(store)) result.createObjectStore(store);
   };
   return new Promise((resolve, reject) => {
     opening.onsuccess = () => {

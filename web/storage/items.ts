@@ -1,6 +1,7 @@
 /** Small things in the browser's local storage, written at once. Refused or full, they last as long as the page. */
 import { isRecord } from '../api/json.ts';
 import type { Draft } from '../conversation/types.ts';
+import { isPlace } from '../document/place.ts';
 
 export const DRAFTS = 'cogvlm2-drafts';
 
@@ -31,13 +32,20 @@ export function removeItem(key: string): void {
 export function readDrafts(): Record<string, Draft> {
   const stored = readItem(DRAFTS);
   const entries = isRecord(stored) ? Object.entries(stored) : [];
-  return Object.fromEntries(entries.filter((entry): entry is [string, Draft] => isDraft(entry[1])));
+  return Object.fromEntries(
+    entries.flatMap(([key, value]) => {
+      const draft = draftOf(value);
+      return draft ? [[key, draft]] : [];
+    }),
+  );
 }
 
-function isDraft(value: unknown): value is Draft {
-  return (
-    isRecord(value) &&
-    typeof value.text === 'string' &&
-    (value.pictureId === null || typeof value.pictureId === 'string')
-  );
+function draftOf(value: unknown): Draft | null {
+  if (!isRecord(value) || typeof value.text !== 'string') return null;
+  const { text, pictureId, region } = value;
+  return {
+    text,
+    pictureId: typeof pictureId === 'string' ? pictureId : null,
+    region: isPlace(region) ? region : null,
+  };
 }

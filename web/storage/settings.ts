@@ -11,6 +11,12 @@ export interface Settings {
   theme: (typeof THEMES)[number];
   apiKey: string;
   sampling: Sampling;
+  /** Tokens, speeds and the fill of the context, for people who tune the server. */
+  showsDetails: boolean;
+  /** The list of conversations, where there is room for it beside the document. */
+  showsSidebar: boolean;
+  /** Whether the browser tells the end of long work. */
+  notifies: boolean;
 }
 
 const KEY = 'cogvlm2-settings';
@@ -28,6 +34,9 @@ export function readSettings(): Settings {
     theme: THEMES.find((each) => each === stored.theme) ?? 'auto',
     apiKey: textAt(stored, 'apiKey') ?? '',
     sampling: Object.fromEntries(known.filter(([, value]) => typeof value === 'number')),
+    showsDetails: stored.showsDetails === true,
+    showsSidebar: stored.showsSidebar !== false,
+    notifies: stored.notifies === true,
   };
 }
 

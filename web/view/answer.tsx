@@ -14,7 +14,7 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
   const running = useApp((value) => value.running[turn.id]);
   const isRunning = running !== undefined;
   return (
-    <div class="answer" aria-busy={isRunning}>
+    <div class="answer" aria-busy={isRunning} data-state={answer.state}>
       <h3 class="off-screen">CogVLM2</h3>
       {answer.text !== '' && (
         <Boundary fallback={<pre class="plain-text">{answer.text}</pre>}>
@@ -47,7 +47,7 @@ function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn
           <Icon name="warning" />
           <div>
             <p>{text.failures[answer.failure.code] ?? text.failed}</p>
-            <p class="muted">{answer.failure.message}</p>
+            <FailureDetail code={answer.failure.code} message={answer.failure.message} />
           </div>
           {again}
         </div>
@@ -58,6 +58,19 @@ function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn
         </div>
       )}
     </>
+  );
+}
+
+/** The server's own sentence, which is English: at once where the page has none for it, else on demand. */
+function FailureDetail({ code, message }: { code: string; message: string }) {
+  const text = useText();
+  if (code === 'unreachable') return null;
+  if (text.failures[code] === undefined) return <p class="muted">{message}</p>;
+  return (
+    <details class="muted">
+      <summary>{text.failureDetail}</summary>
+      <span lang="en">{message}</span>
+    </details>
   );
 }
 
@@ -73,6 +86,7 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
 function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
   const text = useText();
   const isReady = useApp(({ server }) => server.kind === 'ready');
+  const showsDetails = useApp(({ settings }) => settings.showsDetails);
   const { speed, usage } = turn.answer;
   return (
     <div class="tools">
@@ -83,7 +97,7 @@ function AnswerTools({ conversation, turn }: { conversation: Conversation; turn:
         disabled={!isReady}
         onClick={() => askAgain(conversation, turn)}
       />
-      {speed && usage && (
+      {showsDetails && speed && usage && (
         <span class="speed">
           {text.speed(usage.completionTokens, speed.tokensPerSecond, speed.firstTokenMs / 1000)}
         </span>

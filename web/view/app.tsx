@@ -1,30 +1,43 @@
-import { currentConversation, state, useApp, useText } from '../state/state.ts';
+import type { Conversation } from '../conversation/types.ts';
+import {
+  currentBatch,
+  currentConversation,
+  currentRow,
+  shownPictureId,
+  state,
+  useApp,
+  useText,
+} from '../state/state.ts';
 import { Banner } from './banner.tsx';
+import { TABLE_ID } from './batch/batch-table.tsx';
+import { BatchView } from './batch/batch-view.tsx';
+import { PageForm } from './batch/page-form.tsx';
 import { Composer, QUESTION_ID } from './composer.tsx';
+import { DocumentPane } from './document/document-pane.tsx';
 import { Header } from './header.tsx';
-import { useIncomingPictures } from './incoming.ts';
+import { useIncomingFiles } from './incoming.ts';
+import { IntakeBar } from './intake-bar.tsx';
 import { Notices } from './notices.tsx';
 import { SettingsPanel } from './settings-panel.tsx';
 import { ShortcutsPanel, useShortcuts } from './shortcuts.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { Thread } from './thread.tsx';
-import { Viewer } from './viewer.tsx';
 import { Welcome } from './welcome.tsx';
 
 export function App() {
   const text = useText();
-  const conversation = useApp(currentConversation);
   const panel = useApp((value) => value.panel);
-  const viewing = useApp((value) => value.viewing);
   const isDragging = useApp((value) => value.isDragging);
   const isSidebarOpen = useApp((value) => value.isSidebarOpen);
+  const showsSidebar = useApp(({ settings }) => settings.showsSidebar);
+  const showsTable = useApp(({ batchId, rowId }) => batchId !== null && rowId === null);
   const announcement = useApp((value) => value.announcement);
   useShortcuts();
-  useIncomingPictures();
+  useIncomingFiles();
   return (
-    <div class="app">
-      <a class="skip" href={`#${QUESTION_ID}`}>
-        {text.skip}
+    <div class={`app ${showsSidebar ? 'with-sidebar' : ''}`}>
+      <a class="skip" href={`#${showsTable ? TABLE_ID : QUESTION_ID}`}>
+        {showsTable ? text.batch.skip : text.skip}
       </a>
       <Sidebar />
       {isSidebarOpen && (
@@ -38,20 +51,62 @@ export function App() {
       )}
       <main class="main">
         <Header />
-        {conversation ? <Thread conversation={conversation} /> : <Welcome />}
-        <div class="bottom">
-          <Banner />
-          <Composer />
-        </div>
+        <Workspace />
       </main>
       {isDragging && <div class="drop">{text.dropHere}</div>}
       {panel === 'settings' && <SettingsPanel />}
       {panel === 'shortcuts' && <ShortcutsPanel />}
-      {viewing !== null && <Viewer key={viewing} id={viewing} />}
-      {panel === null && viewing === null && <Notices />}
       <div class="off-screen" role="status" aria-live="polite">
         {announcement}
       </div>
     </div>
+  );
+}
+
+/** The document on the left, as large as possible, and what is said about it on the right; or the table of a batch. */
+function Workspace() {
+  const batch = useApp(currentBatch);
+  const row = useApp(currentRow);
+  const conversation = useApp(currentConversation);
+  const picture = useApp((value) => value.pictures[shownPictureId(value) ?? '']);
+  if (batch && !row) {
+    return (
+      <div class="workspace table-only">
+        <BatchView batch={batch} />
+        <div class="bottom">
+          <Below />
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div class={`workspace ${picture ? 'with-document' : ''}`}>
+      {picture && <DocumentPane key={picture.id} picture={picture} />}
+      <div class="talk">
+        {batch && row && <PageForm key={row.id} batch={batch} row={row} />}
+        <Talk conversation={conversation} isNew={!picture && !batch} />
+        <div class="bottom">
+          <Below />
+          <Composer />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Talk({ conversation, isNew }: { conversation: Conversation | null; isNew: boolean }) {
+  if (conversation) return <Thread conversation={conversation} />;
+  return isNew ? <Welcome /> : <div class="scroller" />;
+}
+
+/** What is told below the content, where it covers nothing. */
+function Below() {
+  const panel = useApp((value) => value.panel);
+  return (
+    <>
+      <IntakeBar />
+      {panel === null && <Notices />}
+      <Banner />
+    </>
   );
 }

@@ -2,13 +2,14 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { pathOf } from '../conversation/tree.ts';
 import { askDraft, stop } from '../state/ask.ts';
 import { changeDraft } from '../state/keeping.ts';
-import { currentConversation, currentDraft, state, useApp, useText } from '../state/state.ts';
+import { currentConversation, currentDraft, shownPictureId, state, useApp, useText } from '../state/state.ts';
 import { ContextMeter } from './context-meter.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 import { isSendKey } from './keys.ts';
-import { PickPicture } from './pick-picture.tsx';
-import { PictureCard } from './picture.tsx';
+import { PickFiles } from './pick-files.tsx';
+
+const LEAST_TOLD_SECONDS = 3;
 
 export const QUESTION_ID = 'question';
 
@@ -16,6 +17,7 @@ export function Composer() {
   const text = useText();
   const draft = useApp(currentDraft);
   const picture = useApp(({ pictures }) => pictures[draft.pictureId ?? '']);
+  const hasImage = useApp((value) => shownPictureId(value) !== null);
   const isPreparing = useApp((value) => value.isPreparing);
   return (
     <form
@@ -27,26 +29,42 @@ export function Composer() {
     >
       <div class="composer-box">
         {(picture || isPreparing) && (
-          <div class="composer-picture">
-            {picture && <PictureCard picture={picture} kind="draft" />}
+          <div class="composer-picture small">
             {picture && (
+              <span class="chip">
+                <span dir="auto">{picture.name}</span>
+                <IconButton
+                  icon="close"
+                  kind="remove"
+                  label={text.removePicture}
+                  onClick={() => {
+                    changeDraft({ pictureId: null, region: null });
+                    focusQuestion();
+                  }}
+                />
+              </span>
+            )}
+            {isPreparing && <span class="muted">{text.preparing}</span>}
+          </div>
+        )}
+        {hasImage && draft.region && (
+          <div class="composer-picture small">
+            <span class="chip">
+              <Icon name="region" /> {text.document.regionOnly}
               <IconButton
                 icon="close"
                 kind="remove"
-                label={text.removePicture}
-                onClick={() => {
-                  changeDraft({ pictureId: null });
-                  focusQuestion();
-                }}
+                label={text.document.wholeImage}
+                onClick={() => changeDraft({ region: null })}
               />
-            )}
-            {isPreparing && <span class="muted small">{text.preparing}</span>}
+            </span>
           </div>
         )}
-        {picture && draft.text === '' && <Suggestions />}
-        <Question value={draft.text} hint={picture ? text.questionHintPicture : text.questionHint} />
+        {hasImage && draft.text === '' && <Suggestions />}
+        <Question value={draft.text} hint={hasImage ? text.questionHintPicture : text.questionHint} />
         <div class="composer-tools">
-          <PickPicture kind="small" />
+          <PickFiles kind="small" />
+          <Expected hasImage={hasImage} />
           <ContextMeter />
           <SendOrStop isEmpty={draft.text.trim() === ''} />
         </div>
@@ -95,11 +113,23 @@ function Question({ value, hint }: { value: string; hint: string }) {
   );
 }
 
+/** How long an answer takes on this server, before it is asked for; nothing where it is a moment. */
+function Expected({ hasImage }: { hasImage: boolean }) {
+  const text = useText();
+  const seconds = useApp(({ info }) => info?.secondsPerImage ?? null);
+  const isRunning = useApp((value) => runningTurn(value) !== undefined);
+  if (isRunning || !hasImage || seconds === null || seconds < LEAST_TOLD_SECONDS) return null;
+  return <span class="muted small expected">{text.batch.perImage(seconds)}</span>;
+}
+
+/** Questions that the loaded model can answer: the demo model reads printed values. */
 function Suggestions() {
   const text = useText();
+  const isDemo = useApp(({ info }) => info?.isDemo === true);
+  const suggestions = isDemo ? text.demoSuggestions : text.suggestions;
   return (
     <div class="suggestions">
-      {text.suggestions.map((suggestion) => (
+      {suggestions.map((suggestion) => (
         <button
           type="button"
           key={suggestion}

@@ -9,6 +9,7 @@ export function ContextMeter() {
   const text = useText();
   const info = useApp((value) => value.info);
   const conversation = useApp(currentConversation);
+  const showsDetails = useApp(({ settings }) => settings.showsDetails);
   const hasPicture = useApp((value) => currentDraft(value).pictureId !== null);
   if (!info?.contextTokens) return <span class="meter" />;
   const path = conversation ? pathOf(conversation) : [];
@@ -16,6 +17,7 @@ export function ContextMeter() {
   const used = imageTokens + textTokens;
   if (used === 0) return <span class="meter" />;
   const isNearlyFull = used > info.contextTokens * NEARLY_FULL;
+  if (!isNearlyFull && !showsDetails) return <span class="meter" />;
   const more = text.contextMore(imageTokens, textTokens);
   return (
     <span class={`meter ${isNearlyFull ? 'full' : ''}`} title={more}>

@@ -1,32 +1,48 @@
-/** The example pictures, and the questions about them, by the keys of the texts. */
-import chart from '../../examples/pictures/bar-chart.png';
-import form from '../../examples/pictures/form.png';
-import receipt from '../../examples/pictures/receipt.png';
-import receiptZh from '../../examples/pictures/receipt-zh.png';
+/** The example images, in the language of the page, and what to do with them. */
+import books from '../../examples/receipts/books.png';
+import booksZh from '../../examples/receipts/books-zh.png';
+import cafe from '../../examples/receipts/cafe.png';
+import cafeZh from '../../examples/receipts/cafe-zh.png';
+import market from '../../examples/receipts/market.png';
+import marketZh from '../../examples/receipts/market-zh.png';
 import type { Text } from '../language/en.ts';
 
-export interface Example {
+export interface ExampleImage {
   name: string;
-  question: string;
   /** WebP, as a data URL for an `img`. */
   url: string;
-  blob: () => Blob;
+  file: () => File;
 }
 
-export function examplesIn(text: Text): Example[] {
-  return [
-    example('receipt', text.examples.receipt, text.code === 'en' ? receipt : receiptZh),
-    example('bar-chart', text.examples.chart, chart),
-    example('form', text.examples.form, form),
-  ];
+export interface Examples {
+  /** One question about one image each. */
+  questions: { question: string; image: ExampleImage }[];
+  /** The images of the table. */
+  table: ExampleImage[];
 }
 
-function example(name: string, question: string, base64: string): Example {
+export function examplesIn(text: Text): Examples {
+  const isEnglish = text.code === 'en';
+  const [first, second, third] = isEnglish ? [cafe, market, books] : [cafeZh, marketZh, booksZh];
+  const images = {
+    cafe: image('cafe', first),
+    market: image('market', second),
+    books: image('books', third),
+  };
+  return {
+    questions: [
+      { question: text.examples.total, image: images.cafe },
+      { question: text.examples.date, image: images.market },
+    ],
+    table: Object.values(images),
+  };
+}
+
+function image(name: string, base64: string): ExampleImage {
+  const bytes = () => Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
   return {
     name: `${name}.webp`,
-    question,
     url: `data:image/webp;base64,${base64}`,
-    blob: () =>
-      new Blob([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], { type: 'image/webp' }),
+    file: () => new File([bytes()], `${name}.webp`, { type: 'image/webp' }),
   };
 }

@@ -8,6 +8,8 @@ export function IconButton(props: {
   kind?: string;
   disabled?: boolean;
   expanded?: boolean;
+  /** For a button that switches something on and off. */
+  pressed?: boolean;
 }) {
   return (
     <button
@@ -16,6 +18,7 @@ export function IconButton(props: {
       aria-label={props.label}
       title={props.label}
       aria-expanded={props.expanded}
+      aria-pressed={props.pressed}
       disabled={props.disabled}
       onClick={props.onClick}
     >

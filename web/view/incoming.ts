@@ -1,16 +1,15 @@
-/** Pictures that are dropped on the page or pasted into it. */
+/** Files that are dropped on the page or pasted into it. */
 import { useEffect } from 'preact/hooks';
-import { addPictures } from '../state/pictures.ts';
+import { addFiles } from '../state/intake.ts';
 import { state } from '../state/state.ts';
-import { focusQuestion } from './composer.tsx';
 
-export function useIncomingPictures(): void {
+export function useIncomingFiles(): void {
   useEffect(() => {
     const drop = (event: DragEvent) => {
       state.set({ isDragging: false });
       if (!hasFiles(event.dataTransfer)) return;
       event.preventDefault();
-      take(event.dataTransfer);
+      void take(event.dataTransfer);
     };
     const over = (event: DragEvent) => {
       if (!hasFiles(event.dataTransfer)) return;
@@ -21,10 +20,10 @@ export function useIncomingPictures(): void {
       if (event.relatedTarget === null) state.set({ isDragging: false });
     };
     const paste = (event: ClipboardEvent) => {
-      // Spreadsheets and word processors put a picture of the text beside the text.
+      // Spreadsheets and word processors put an image of the text beside the text.
       if (!hasFiles(event.clipboardData) || event.clipboardData?.getData('text/plain')) return;
       event.preventDefault();
-      take(event.clipboardData);
+      void take(event.clipboardData);
     };
     document.addEventListener('drop', drop);
     document.addEventListener('dragover', over);
@@ -43,7 +42,34 @@ function hasFiles(transfer: DataTransfer | null): transfer is DataTransfer {
   return transfer?.types.includes('Files') ?? false;
 }
 
-function take(transfer: DataTransfer | null): void {
-  void addPictures([...(transfer?.files ?? [])]);
-  focusQuestion();
+async function take(transfer: DataTransfer | null): Promise<void> {
+  // A browser has them only while it handles the event, so they are asked for before anything is awaited.
+  const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.() ?? null);
+  const files = [...(transfer?.files ?? [])];
+  const hasFolder = entries.some((entry) => entry?.isDirectory);
+  await addFiles(hasFolder ? (await Promise.all(entries.map(filesOf))).flat() : files);
+}
+
+/** The files of a folder that was dropped, and of the folders in it. */
+async function filesOf(entry: FileSystemEntry | null): Promise<File[]> {
+  if (entry instanceof FileSystemFileEntry || (entry?.isFile && 'file' in entry)) {
+    const file = entry as FileSystemFileEntry;
+    return new Promise((resolve) =>
+      file.file(
+        (found) => resolve([found]),
+        () => resolve([]),
+      ),
+    );
+  }
+  if (!entry?.isDirectory) return [];
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const found: File[] = [];
+  for (;;) {
+    // A browser lists a hundred at a time.
+    const some = await new Promise<FileSystemEntry[]>((resolve) =>
+      reader.readEntries(resolve, () => resolve([])),
+    );
+    if (some.length === 0) return found;
+    found.push(...(await Promise.all(some.map(filesOf))).flat());
+  }
 }

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { secondsLeft } from '../conversation/time-left.ts';
+import type { Text } from '../language/en.ts';
 import { type Running, useText } from '../state/state.ts';
 
 /** What happens before the first word: a bar for the stage, and the time it still takes. */
 export function Progress({ running }: { running: Running }) {
   const text = useText();
   useTick();
-  const { stage, done, total, stageSinceMs } = running;
+  const { stage, done, total } = running;
   if (stage === null) {
     return (
       <div class="progress">
@@ -15,23 +16,35 @@ export function Progress({ running }: { running: Running }) {
       </div>
     );
   }
-  const left = secondsLeft(done, total, performance.now() - stageSinceMs);
   return (
     <div class="progress">
       <div class="progress-words">
         <span>{text.stages[stage]}</span>
-        <span class="muted">{left !== null && text.timeLeft(left)}</span>
+        <span class="muted">{detailOf(running, text)}</span>
       </div>
       <progress max={total} value={done} aria-label={text.stages[stage]} />
     </div>
   );
 }
 
+/** `Reading the image, layer 12 of 63, about 3 min left` */
+export function stageText(running: Running, text: Text): string {
+  if (running.stage === null) return text.waiting;
+  return [text.stages[running.stage], detailOf(running, text)].filter((part) => part !== '').join(', ');
+}
+
+function detailOf({ stage, done, total, stageSinceMs }: Running, text: Text): string {
+  const left = secondsLeft(done, total, performance.now() - stageSinceMs);
+  const layer = stage === 'vision' ? text.layer(Math.floor(done), total) : '';
+  return [layer, left === null ? '' : text.timeLeft(left)].filter((part) => part !== '').join(', ');
+}
+
 /** Draws again each second, so that the time goes on between two events. */
-function useTick(): void {
+export function useTick(isOn = true): void {
   const [, tick] = useState(0);
   useEffect(() => {
+    if (!isOn) return;
     const timer = setInterval(() => tick((count) => count + 1), 1000);
     return () => clearInterval(timer);
-  }, []);
+  }, [isOn]);
 }

@@ -1,3 +1,4 @@
+import { allowNotifications, canNotify } from '../state/notify-at-end.ts';
 import { changeSettings } from '../state/settings.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { LANGUAGES, THEMES } from '../storage/settings.ts';
@@ -26,6 +27,30 @@ export function SettingsPanel() {
         chosen={settings.theme}
         onChoose={(theme) => changeSettings({ theme })}
       />
+      <section>
+        <h3>{text.display}</h3>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={settings.showsDetails}
+            onChange={({ currentTarget: { checked } }) => changeSettings({ showsDetails: checked })}
+          />
+          <span>{text.showDetails}</span>
+        </label>
+        {'Notification' in window && (
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={settings.notifies && canNotify()}
+              onChange={({ currentTarget: { checked } }) => {
+                if (!checked) changeSettings({ notifies: false });
+                else void allowNotifications().then((notifies) => changeSettings({ notifies }));
+              }}
+            />
+            <span>{text.notify}</span>
+          </label>
+        )}
+      </section>
       <SamplingSettings />
       <section>
         <h3>{text.serverAndModel}</h3>

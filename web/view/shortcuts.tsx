@@ -45,7 +45,7 @@ export function useShortcuts(): void {
 }
 
 function onKeyDown(event: KeyboardEvent): void {
-  if (event.isComposing || state.value.panel !== null || state.value.viewing !== null) return;
+  if (event.isComposing || state.value.panel !== null) return;
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();

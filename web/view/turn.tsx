@@ -6,8 +6,8 @@ import { showVersion } from '../state/history.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { Answer } from './answer.tsx';
 import { IconButton } from './icon-button.tsx';
+import { Icon } from './icons.tsx';
 import { isSendKey } from './keys.ts';
-import { PictureCard } from './picture.tsx';
 
 /** A question and its answer. */
 export function TurnView({
@@ -26,8 +26,23 @@ export function TurnView({
     <article class="turn">
       <div class="question">
         <h3 class="off-screen">{text.you}</h3>
-        {picture && <PictureCard picture={picture} kind="asked" />}
-        {picture && !isFirst && <p class="note">{text.newPicture}</p>}
+        {picture && !isFirst && (
+          <p class="note">
+            <strong dir="auto">{picture.name}</strong>: {text.newPicture}
+          </p>
+        )}
+        {turn.region && (
+          <button
+            type="button"
+            class="chip"
+            onPointerEnter={() => turn.region && state.set({ marked: [turn.region] })}
+            onPointerLeave={() => state.set({ marked: [] })}
+            onFocus={() => turn.region && state.set({ marked: [turn.region] })}
+            onBlur={() => state.set({ marked: [] })}
+          >
+            <Icon name="region" /> {text.document.regionAsked}
+          </button>
+        )}
         {isEditing ? (
           <QuestionEditor conversation={conversation} turn={turn} />
         ) : (

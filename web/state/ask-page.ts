@@ -1,0 +1,85 @@
+/** The requests about one page of a batch. */
+import { type ChatEvent, streamChat } from '../api/chat.ts';
+import { ApiError } from '../api/connection.ts';
+import { cellOfText, cellsOfJson } from '../batch/cells.ts';
+import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
+import type { Cell, Plan, Row } from '../batch/types.ts';
+import { imageUrl } from './image-url.ts';
+import { progressed } from './progress.ts';
+import { type Running, state } from './state.ts';
+
+export interface PageListener {
+  signal: AbortSignal;
+  onRunning(running: Running): void;
+  /** Answers as they come. */
+  onCells(cells: Record<string, Cell>): void;
+}
+
+/** Asks what a row has no answer for. @throws ApiError; what the signal throws */
+export async function askPage(plan: Plan, row: Row, listener: PageListener): Promise<void> {
+  const url = await imageUrl(row.pictureId, null);
+  if (url === null) throw new ApiError('page', state.value.text.batch.noImage);
+  if (plan.kind === 'fields' && plan.asks === 'together') {
+    if (missingColumns(plan, row).length > 0) await askTogether(plan, url, listener);
+    return;
+  }
+  for (const column of missingColumns(plan, row)) {
+    const question = questionOf(plan, column, state.value.text.batch.questionFor);
+    const { text } = await answerTo(question, url, {}, listener);
+    listener.onCells({ [column.id]: cellOfText(column, text, []) });
+  }
+}
+
+async function askTogether(plan: Plan, url: string, listener: PageListener): Promise<void> {
+  const schema = schemaOf(plan);
+  // The mask of the server enforces the form; only the prompt tells the model what the fields mean.
+  const question = `${state.value.text.batch.readDocument}\nAnswer with JSON for this schema: ${JSON.stringify(schema)}`;
+  const format = { type: 'json_schema', json_schema: { name: 'fields', schema, strict: true } };
+  const { text, finishReason } = await answerTo(question, url, { response_format: format }, listener);
+  const cells = cellsOfJson(usableColumns(plan), text, () => []);
+  if (cells === null) {
+    const { cutOff, noJson } = state.value.text.batch;
+    throw new ApiError('incomplete', finishReason === 'length' ? cutOff : noJson);
+  }
+  listener.onCells(cells);
+}
+
+interface PageAnswer {
+  text: string;
+  finishReason: string | null;
+}
+
+async function answerTo(
+  question: string,
+  url: string,
+  more: object,
+  { signal, onRunning }: PageListener,
+): Promise<PageAnswer> {
+  const { info, settings } = state.value;
+  const body = {
+    model: info?.model ?? 'default',
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'image_url', image_url: { url } },
+          { type: 'text', text: question },
+        ],
+      },
+    ],
+    ...settings.sampling,
+    ...more,
+  };
+  const answer: PageAnswer = { text: '', finishReason: null };
+  let running: Running | null = null;
+  const take = (event: ChatEvent) => {
+    if (event.type === 'text') answer.text += event.text;
+    else if (event.type === 'finished') answer.finishReason = event.reason;
+    else if (event.type === 'progress') {
+      running = progressed(running, event, () => {});
+      onRunning(running);
+    }
+  };
+  for await (const event of streamChat(settings, body, signal)) take(event);
+  return answer;
+}

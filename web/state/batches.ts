@@ -1,0 +1,111 @@
+/** What a person does with batches, and keeping them in the browser's database. */
+import { withCorrection, withoutAnswers } from '../batch/rows.ts';
+import type { Batch, Plan, Row } from '../batch/types.ts';
+import { newId } from '../storage/new-id.ts';
+import { put } from './keeping.ts';
+import { notify } from './notices.ts';
+import { tellOtherTabs } from './other-tabs.ts';
+import { stopBatch } from './run-batch.ts';
+import { state } from './state.ts';
+
+/** Changes come with each letter and each answer; they are written together. */
+const SAVE_MS = 300;
+const timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+/** Shows a batch as it now is, and stores it soon. */
+export function keepBatch(batch: Batch): void {
+  const others = state.value.batches.filter(({ id }) => id !== batch.id);
+  const batches = [batch, ...others].sort((a, b) => b.createdAt - a.createdAt);
+  state.set({ batches });
+  if (!timers.has(batch.id))
+    timers.set(
+      batch.id,
+      setTimeout(() => save(batch.id), SAVE_MS),
+    );
+}
+
+/** The page may be left. */
+export function saveBatchesNow(): void {
+  for (const id of [...timers.keys()]) save(id);
+}
+
+function save(id: string): void {
+  clearTimeout(timers.get(id));
+  timers.delete(id);
+  const batch = batchById(id);
+  if (batch) void put('batches', id, batch).then(() => tellOtherTabs({ batch }));
+}
+
+/** Changes a batch as it is now: other rows may have got answers meanwhile. */
+export function changeBatch(id: string, change: (batch: Batch) => Batch): void {
+  const batch = batchById(id);
+  if (batch) keepBatch({ ...change(batch), updatedAt: Date.now() });
+}
+
+export function batchById(id: string | null): Batch | undefined {
+  return state.value.batches.find((batch) => batch.id === id);
+}
+
+export function newBatch(name: string, rows: Row[] = []): Batch {
+  const now = Date.now();
+  const plan: Plan = { kind: 'questions', columns: [], schema: null, asks: asksByDefault() };
+  return { id: newId(), name, createdAt: now, updatedAt: now, plan, rows };
+}
+
+/** A small model answers one question well and writes poor JSON. */
+export function asksByDefault(): Plan['asks'] {
+  return state.value.info?.isDemo ? 'separately' : 'together';
+}
+
+/** @param rowId a page of it, which is shown instead of the table */
+export function openBatch(id: string, rowId: string | null = null): void {
+  const row = batchById(id)?.rows.find((each) => each.id === rowId);
+  state.set({
+    batchId: id,
+    rowId: row?.id ?? null,
+    conversationId: row?.conversationId ?? null,
+    isSidebarOpen: false,
+    editing: null,
+    marked: [],
+  });
+}
+
+export function changePlan(id: string, change: Partial<Plan>): void {
+  changeBatch(id, (batch) => ({ ...batch, plan: { ...batch.plan, ...change } }));
+}
+
+export function correct(batchId: string, rowId: string, columnId: string, text: string | null): void {
+  changeBatch(batchId, (batch) => withCorrection(batch, rowId, columnId, text));
+}
+
+export function clearAnswers(id: string): void {
+  const before = batchById(id);
+  if (!before) return;
+  const { text } = state.value;
+  changeBatch(id, withoutAnswers);
+  notify('info', text.batch.cleared, { label: text.undo, run: () => keepBatch(before) });
+}
+
+export function removeRow(batchId: string, rowId: string): void {
+  const before = batchById(batchId);
+  if (!before) return;
+  const { text } = state.value;
+  changeBatch(batchId, (batch) => ({ ...batch, rows: batch.rows.filter(({ id }) => id !== rowId) }));
+  if (state.value.rowId === rowId) openBatch(batchId);
+  notify('info', text.batch.pageRemoved, { label: text.undo, run: () => keepBatch(before) });
+}
+
+/** Deletes, and offers to take it back. */
+export function deleteBatch(id: string): void {
+  const { text, batches, batchId } = state.value;
+  stopBatch(id);
+  const removed = batchById(id);
+  if (!removed) return;
+  state.set({
+    batches: batches.filter((batch) => batch.id !== id),
+    ...(batchId === id && { batchId: null, rowId: null, conversationId: null }),
+  });
+  void state.value.database.remove('batches', id);
+  tellOtherTabs({ removedBatchId: id });
+  notify('info', text.batch.deleted, { label: text.undo, run: () => keepBatch(removed) });
+}

@@ -1,0 +1,47 @@
+import { countStates } from '../../batch/rows.ts';
+import type { Batch } from '../../batch/types.ts';
+import { allowNotifications, canNotify, LONG_MS } from '../../state/notify-at-end.ts';
+import { changeSettings } from '../../state/settings.ts';
+import { useApp, useText } from '../../state/state.ts';
+import { useTick } from '../progress.tsx';
+
+/** How many pages are over, and the time: measured by the server before the start, by this run afterwards. */
+export function BatchProgress({ batch }: { batch: Batch }) {
+  const text = useText();
+  const run = useApp(({ batchRuns }) => batchRuns[batch.id]);
+  const notifies = useApp(({ settings }) => settings.notifies);
+  const secondsPerImage = useApp(({ info }) => info?.secondsPerImage ?? null);
+  const slots = useApp(({ info }) => info?.slots ?? 1);
+  useTick(run !== undefined);
+  const { waiting, done, failed } = countStates(batch);
+  if (!run) {
+    const seconds = secondsPerImage === null ? null : (secondsPerImage * waiting) / slots;
+    return (
+      <span class="muted small batch-status" role="status">
+        {done + failed > 0 && `${text.batch.finished(done, failed)} `}
+        {waiting > 0 && (seconds === null ? text.batch.notMeasured : text.batch.estimate(seconds))}
+      </span>
+    );
+  }
+  const elapsedMs = performance.now() - run.startedAtMs;
+  const left = run.done > 0 ? ((run.total - run.done) * elapsedMs) / run.done / 1000 : null;
+  const isLong = elapsedMs > LONG_MS || (left ?? 0) * 1000 > LONG_MS;
+  return (
+    <span class="batch-status">
+      <progress max={run.total} value={run.done} aria-label={text.batch.progress(run.done, run.total)} />
+      <span class="small">
+        {text.batch.progress(run.done, run.total)}
+        {left !== null && run.done < run.total && ` · ${text.timeLeft(Math.max(1, Math.round(left)))}`}
+      </span>
+      {isLong && !(notifies && canNotify()) && 'Notification' in window && (
+        <button
+          type="button"
+          class="link small"
+          onClick={() => void allowNotifications().then((notifies) => changeSettings({ notifies }))}
+        >
+          {text.batch.notifyMe}
+        </button>
+      )}
+    </span>
+  );
+}

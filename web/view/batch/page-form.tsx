@@ -1,0 +1,95 @@
+import { usableColumns } from '../../batch/plan.ts';
+import { neighbour } from '../../batch/rows.ts';
+import { type Batch, type Cell, type Column, type Row, rowName } from '../../batch/types.ts';
+import { correct, openBatch } from '../../state/batches.ts';
+import { state, useApp, useText } from '../../state/state.ts';
+import { IconButton } from '../icon-button.tsx';
+import { Icon } from '../icons.tsx';
+import { stageText } from '../progress.tsx';
+
+/** What was read from one page, to check and to correct beside its image. */
+export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
+  const text = useText();
+  const running = useApp(({ batchRuns }) => batchRuns[batch.id]?.rows[row.id]);
+  const [before, after] = [neighbour(batch, row.id, -1), neighbour(batch, row.id, 1)];
+  const columns = usableColumns(batch.plan);
+  return (
+    <div class="page-form">
+      <div class="page-form-top">
+        <button type="button" class="plain" onClick={() => openBatch(batch.id)}>
+          <Icon name="table" /> {text.batch.backToTable}
+        </button>
+        <span class="page-form-name small muted" dir="auto">
+          {rowName(row)}
+        </span>
+        <IconButton
+          icon="left"
+          label={text.batch.previousPage}
+          disabled={!before}
+          onClick={() => before && openBatch(batch.id, before.id)}
+        />
+        <IconButton
+          icon="right"
+          label={text.batch.nextPage}
+          disabled={!after}
+          onClick={() => after && openBatch(batch.id, after.id)}
+        />
+      </div>
+      {row.failure && (
+        <p class="small wrong" role="alert">
+          {text.failures[row.failure.code] ?? row.failure.message}
+        </p>
+      )}
+      {running && <p class="small muted">{stageText(running, text)}</p>}
+      {columns.map((column) => (
+        <CellField
+          key={column.id}
+          batchId={batch.id}
+          rowId={row.id}
+          column={column}
+          cell={row.cells[column.id]}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** Shows where its value was read while it has the pointer or the focus. */
+function CellField(props: { batchId: string; rowId: string; column: Column; cell: Cell | undefined }) {
+  const { batchId, rowId, column, cell } = props;
+  const text = useText();
+  const read = cell?.text ?? '';
+  const mark = () => state.set({ marked: cell?.evidence ?? [] });
+  const isCorrected = cell?.correction != null;
+  const noteId = `note-${column.id}`;
+  return (
+    <label class="cell-field" onPointerEnter={mark} onPointerLeave={() => state.set({ marked: [] })}>
+      <span class="cell-label" dir="auto">
+        {column.name}
+      </span>
+      <textarea
+        dir="auto"
+        rows={1}
+        value={cell?.correction ?? read}
+        placeholder={cell ? '' : text.batch.notRead}
+        aria-describedby={noteId}
+        onFocus={mark}
+        onBlur={() => state.set({ marked: [] })}
+        onChange={({ currentTarget: { value } }) =>
+          correct(batchId, rowId, column.id, value === read ? null : value)
+        }
+      />
+      <span class="small muted" id={noteId}>
+        {isCorrected && (
+          <>
+            {text.batch.modelRead(read)}{' '}
+            <button type="button" class="link" onClick={() => correct(batchId, rowId, column.id, null)}>
+              {text.undo}
+            </button>
+          </>
+        )}
+        {!isCorrected && cell?.isDoubtful && text.batch.doubtful}
+      </span>
+    </label>
+  );
+}

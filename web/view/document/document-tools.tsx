@@ -1,0 +1,47 @@
+import type { Picture } from '../../conversation/types.ts';
+import { turnPicture } from '../../state/pictures.ts';
+import { useApp, useText } from '../../state/state.ts';
+import { IconButton } from '../icon-button.tsx';
+import { FIT } from './zoom.ts';
+
+export function DocumentTools(props: {
+  picture: Picture;
+  zoom: number;
+  onZoom: (zoom: number) => void;
+  isMarking: boolean;
+  onMarking: (isMarking: boolean) => void;
+}) {
+  const { picture, zoom, onZoom, isMarking, onMarking } = props;
+  const text = useText();
+  const isPreparing = useApp((value) => value.isPreparing);
+  return (
+    <div class="document-tools" role="toolbar" aria-label={text.document.tools}>
+      <span class="document-name" title={picture.name} dir="auto">
+        {picture.name}
+      </span>
+      <IconButton
+        icon="minus"
+        label={text.document.zoomOut}
+        disabled={zoom <= FIT}
+        onClick={() => onZoom(zoom / 1.5)}
+      />
+      <button type="button" class="zoom" title={text.document.fit} onClick={() => onZoom(FIT)}>
+        <span class="off-screen">{text.document.fit}, </span>
+        {Math.round(zoom * 100)}%
+      </button>
+      <IconButton icon="plus" label={text.document.zoomIn} onClick={() => onZoom(zoom * 1.5)} />
+      <IconButton
+        icon="turn"
+        label={text.document.turn}
+        disabled={isPreparing}
+        onClick={() => void turnPicture()}
+      />
+      <IconButton
+        icon="region"
+        label={isMarking ? text.document.cancelRegion : text.document.markRegion}
+        pressed={isMarking}
+        onClick={() => onMarking(!isMarking)}
+      />
+    </div>
+  );
+}

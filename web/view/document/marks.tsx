@@ -1,0 +1,21 @@
+import type { Place } from '../../document/place.ts';
+import { useApp } from '../../state/state.ts';
+
+/** What is drawn over the image: the region to ask about, and the places that are highlighted. */
+export function Marks({ region }: { region: Place | null }) {
+  const marked = useApp((value) => value.marked);
+  if (!region && marked.length === 0) return null;
+  return (
+    <svg class="marks" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
+      {region && <path class="dimmed" fill-rule="evenodd" d={`M0 0H1V1H0Z${pathOf(region)}`} />}
+      {region && <path class="region" d={pathOf(region)} />}
+      {marked.map((place, index) => (
+        <path key={index} class="mark" d={pathOf(place)} />
+      ))}
+    </svg>
+  );
+}
+
+function pathOf({ x, y, width, height }: Place): string {
+  return `M${x} ${y}h${width}v${height}h${-width}Z`;
+}

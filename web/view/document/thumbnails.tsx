@@ -1,0 +1,34 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { rowName } from '../../batch/types.ts';
+import { openBatch } from '../../state/batches.ts';
+import { currentBatch, useApp, useText } from '../../state/state.ts';
+
+/** The pages of the batch, as small images. Nothing for a single image. */
+export function Thumbnails() {
+  const text = useText();
+  const batch = useApp(currentBatch);
+  const rowId = useApp((value) => value.rowId);
+  const pictures = useApp((value) => value.pictures);
+  const current = useRef<HTMLLIElement>(null);
+  useEffect(() => current.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [rowId]);
+  if (!batch || batch.rows.length < 2) return null;
+  return (
+    <ul class="thumbnails" aria-label={text.document.pages}>
+      {batch.rows.map((row, index) => (
+        <li key={row.id} ref={row.id === rowId ? current : null}>
+          <button
+            type="button"
+            aria-label={rowName(row)}
+            aria-current={row.id === rowId ? 'page' : undefined}
+            onClick={() => openBatch(batch.id, row.id)}
+          >
+            {row.pictureId !== null && pictures[row.pictureId] && (
+              <img src={pictures[row.pictureId]?.thumbnail} alt="" loading="lazy" />
+            )}
+            <span aria-hidden="true">{index + 1}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
