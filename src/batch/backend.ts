@@ -5,8 +5,8 @@ import type { GenerateOptions } from '../generate/types.ts';
 import { ImageFile } from '../image/image-file.ts';
 import { readPage } from '../image/page.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
-import type { Stage } from '../run/run-progress.ts';
-import { type Answered, type Item, withWarnings } from './line.ts';
+import type { Stage } from '../run/progress.ts';
+import { type Answered, type Item, withWarnings } from './output.ts';
 
 /** An image that was read; or the file of an image or a PDF, with the page from 1. */
 export type ImageInput = ImageFile | { readonly path: string; readonly page: number | null };

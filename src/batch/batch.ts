@@ -1,13 +1,11 @@
 /** A whole batch: sources in, a file of answers out. It resumes where an earlier run stopped. */
 import { CogVLM2Error } from '../errors.ts';
-import { inParallel } from '../run/in-parallel.ts';
-import { isItemError } from '../run/item-errors.ts';
-import { RunProgress, type RunState } from '../run/run-progress.ts';
+import { inParallel, isItemError } from '../run/items.ts';
+import { RunProgress, type RunState } from '../run/progress.ts';
 import type { Backend } from './backend.ts';
 import { type ImageTask, imageTasks, parsePages } from './image-tasks.ts';
-import type { Answered, AnswerLine, Item } from './line.ts';
-import { BatchOutput, type OutputOptions } from './output.ts';
-import type { BrokenSource, Source } from './source.ts';
+import { type Answered, type AnswerLine, BatchOutput, type Item, type OutputOptions } from './output.ts';
+import type { BrokenSource, Source } from './sources.ts';
 
 export interface BatchOptions extends OutputOptions {
   readonly sources: readonly (Source | BrokenSource)[];

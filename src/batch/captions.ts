@@ -4,8 +4,8 @@ import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { writeFileWhole } from '../files/atomic-file.ts';
 import { fsPath } from '../files/input-file.ts';
-import type { AnswerLine, Item } from './line.ts';
-import type { BrokenSource, Source } from './source.ts';
+import type { AnswerLine, Item } from './output.ts';
+import type { BrokenSource, Source } from './sources.ts';
 
 export interface CaptionOptions {
   readonly prefix: string;

@@ -3,10 +3,10 @@ import { CogVLM2Error } from '../errors.ts';
 import { ImageFile } from '../image/image-file.ts';
 import { readImageOrPdf } from '../image/page.ts';
 import { PdfDocument } from '../image/pdf.ts';
-import { isItemError } from '../run/item-errors.ts';
+import { isItemError } from '../run/items.ts';
 import type { ImageInput } from './backend.ts';
-import type { Item } from './line.ts';
-import type { BrokenSource, Source } from './source.ts';
+import type { Item } from './output.ts';
+import type { BrokenSource, Source } from './sources.ts';
 
 /** An image or a page, and the questions about it that have no line. */
 export interface ImageTask {

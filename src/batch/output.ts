@@ -2,14 +2,15 @@
  * The answers of a batch: JSON lines that only grow, and beside them FILE.settings.json with what the answers depend on.
  * An item with a line is done, so a resumed run skips it. Lines can also go to a stream, which no run can resume.
  */
+
 import { existsSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { CogVLM2Error } from '../errors.ts';
+import { CogVLM2Error, type ErrorCode } from '../errors.ts';
 import { writeFileWhole } from '../files/atomic-file.ts';
 import { Journal } from '../files/journal.ts';
 import { numberText, readJsonFile } from '../files/json.ts';
+import type { FinishReason, Timings, Usage } from '../generate/types.ts';
 import { checkSameSettings } from '../run/same-settings.ts';
-import { type AnswerLine, type ErrorLine, type Item, keyOf, lineText } from './line.ts';
 
 const lineSchema = z.looseObject({
   id: z.union([z.string(), z.number()]),
@@ -126,4 +127,49 @@ function checkSettings(file: string, settings: object): void {
     );
   }
   checkSameSettings(file, readJsonFile(settingsPath(file)), JSON.parse(JSON.stringify(settings)));
+}
+
+// The lines of a batch's output. docs/batch.md promises their shape.
+
+/** One question about one image, or about one page of a PDF. */
+export interface Item {
+  /** The line's `id` as JSON text: a path in quotes, or the row's id with every digit. */
+  readonly idJson: string;
+  readonly input: string;
+  /** Of a PDF, from 1. */
+  readonly page: number | null;
+  readonly pageCount: number | null;
+  /** Null where the input could not be read at all. */
+  readonly question: string | null;
+}
+
+export interface Answered {
+  readonly answer: string;
+  readonly finishReason: Exclude<FinishReason, 'aborted'>;
+  readonly seed: number;
+  readonly usage: Usage;
+  readonly timings: Omit<Timings, 'perTokenMs'>;
+  readonly model: string;
+  /** What of the request or the image was ignored or changed. */
+  readonly warnings?: readonly string[] | undefined;
+}
+
+export function withWarnings(answered: Answered, warnings: readonly string[]): Answered {
+  const all = [...new Set([...warnings, ...(answered.warnings ?? [])])];
+  return all.length === 0 ? answered : { ...answered, warnings: all };
+}
+
+/** With a schema, `data` is the answer's JSON; null when the answer was cut. */
+export type AnswerLine = Item & Answered & { readonly data?: unknown };
+
+export type ErrorLine = Item & { readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+/** The line as JSON text. The id stays as it was written: `JSON.stringify` would round a number beyond 2^53. */
+export function lineText({ idJson, ...rest }: AnswerLine | ErrorLine): string {
+  return `{"id":${idJson},${JSON.stringify(rest).slice(1)}`;
+}
+
+/** Equal for the same question about the same input in the same file. */
+export function keyOf({ idJson, input, page, question }: Item): string {
+  return JSON.stringify([idJson, input, page, question]);
 }

@@ -1,4 +1,5 @@
 /** A batch through a queue: the side that asks, and the worker that answers. */
+
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
@@ -7,11 +8,10 @@ import type { GenerateOptions } from '../generate/types.ts';
 import { ImageFile } from '../image/image-file.ts';
 import { imageFile } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { adaptedName, answerIn, type Job, type Reply } from '../queue/job.ts';
-import { imageOf, inlineImage } from '../queue/job-image.ts';
+import { adaptedName, answerIn, imageOf, inlineImage, type Job, type Reply } from '../queue/job.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
-import { keyOf, withWarnings } from './line.ts';
+import { keyOf, withWarnings } from './output.ts';
 
 /** Has the workers answer. A job leaves the queue when its answer is kept. */
 export class QueueBackend implements Backend {

@@ -3,7 +3,7 @@ import type { PromptRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { adapterCost, type Cost, decoderCost, type PartBytes, sum, towerCost } from '../model/cost.ts';
 import { State } from '../model/state.ts';
-import { positionsOf, visionExpertRows } from '../text/positions.ts';
+import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { Stage } from './timing.ts';
 
 /** Text rows of the prefill stage, and the tokens that are in the cache when decoding begins. */

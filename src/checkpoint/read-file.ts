@@ -1,7 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
-import { openInputFile, readTextFile } from '../files/input-file.ts';
-import { lfsPointerIn } from '../files/lfs-pointer.ts';
+import { lfsPointerIn, openInputFile, readTextFile } from '../files/input-file.ts';
 
 /** A run of bytes of a file, and the tensor that it is. */
 export interface Located {

@@ -3,8 +3,8 @@ import { CogVLM2Error } from '../errors.ts';
 import type { AnswerStream } from '../generate/answer-stream.ts';
 import type { Answer } from '../generate/types.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
+import type { AskedImage } from './ask-arguments.ts';
 import { formatCount, formatDuration, formatRate, printable, renderTable } from './format.ts';
-import type { AskedImage } from './image-argument.ts';
 import type { ProgressReport } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,7 +1,11 @@
 /** The arguments of `ask`: which one is the image, which are questions, and what was probably meant otherwise. */
+
 import { statSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath } from '../files/input-file.ts';
+import type { ImageFile } from '../image/image-file.ts';
+import type { Context } from './command.ts';
+import { imageLabel } from './format.ts';
 
 export interface AskArguments {
   /** Null with `--text`. */
@@ -127,4 +131,53 @@ function shown(argument: string): string {
 
 function invalid(message: string): CogVLM2Error {
   return new CogVLM2Error('invalid_value', message);
+}
+
+// The IMAGE argument: a path or a data URL; for `ask` also `-` for standard input, and a page of a PDF.
+
+export interface NamedImage {
+  /** Its name in messages and JSON. */
+  label: string;
+  image: ImageFile;
+}
+
+export interface AskedImage extends NamedImage {
+  /** Of a PDF, from 1. */
+  page: number | null;
+}
+
+export async function readPicture(
+  argument: string,
+  context: Context,
+  signal: AbortSignal,
+): Promise<NamedImage> {
+  return { label: imageLabel(argument), image: await context.library.readPicture(argument, signal) };
+}
+
+export interface PageOptions {
+  page?: number | undefined;
+  quiet: boolean;
+}
+
+/** Prints a notice if a PDF has more than one page and none was chosen. */
+export async function readAskedImage(
+  argument: string,
+  { page: wanted, quiet }: PageOptions,
+  { library, terminal }: Context,
+  signal: AbortSignal,
+): Promise<AskedImage> {
+  if (argument === '-' && terminal.stdin.isTTY === true) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      'The image - is standard input, which is this terminal: redirect a file, as in `cogvlm2 ask - "…" < image.png`.',
+    );
+  }
+  const source = argument === '-' ? terminal.stdin : argument;
+  const { image, page, pageCount } = await library.readPage(source, wanted, signal);
+  if (!quiet && wanted === undefined && pageCount !== null && pageCount > 1) {
+    terminal.stderr.write(
+      `cogvlm2: this is page 1 of ${pageCount}; --page N selects another, and \`cogvlm2 batch\` asks about all.\n`,
+    );
+  }
+  return { label: imageLabel(argument), image, page };
 }

@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { abandonedPartials } from '../files/partial-files.ts';
+import { abandonedPartials } from '../files/atomic-file.ts';
 import { stateDirectory } from '../files/user-folders.ts';
 import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
 import { variantNames } from '../kernels/variants.ts';

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program `cogvlm2`: the streams and the exit status of this process around one run. Nothing else ends the process. */
 import { readFileSync } from 'node:fs';
-import { writeProblem } from '../files/atomic-file.ts';
 import { nameOf } from '../files/input-file.ts';
+import { writeProblem } from '../files/writing.ts';
 import { endWithSupervisor, isSupervised, supervise } from '../server/supervise.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library-calls.ts';

@@ -1,10 +1,21 @@
 /** Groups of options that several commands share. The schema of a command spreads the groups that it takes. */
+
+import path from 'node:path';
 import { z } from 'zod';
 import { presetNames } from '../checkpoint/type-preset.ts';
 import { CogVLM2Error } from '../errors.ts';
+import { profiles } from '../eval/benchmarks.ts';
+import type { JudgeOptions } from '../eval/score/score-file.ts';
 import { readJsonFile } from '../files/json.ts';
 import type { GenerateOptions } from '../generate/types.ts';
+import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
+import { adaptedName } from '../queue/job.ts';
+import { parseAdapter } from './adapter-argument.ts';
+import type { Context } from './command.ts';
 import { flagGroup } from './flags.ts';
+import type { Library } from './library-calls.ts';
+import { createProgress } from './progress.ts';
+import type { Terminal } from './terminal.ts';
 
 const inModel = flagGroup('Model');
 const inAnswer = flagGroup('Answer');
@@ -203,4 +214,109 @@ export function generateOptions(
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
     ...(seed !== undefined && { seed }),
   };
+}
+
+// The queue that a command uses: the flag, the address, and a warning if others can read it.
+
+export const queueOption = {
+  queue: flagGroup('Run')(
+    z.string().min(1).optional(),
+    'Redis whose `cogvlm2 worker`s answer instead of a model on this machine: redis:// or rediss://.',
+    { value: 'URL' },
+  ),
+};
+
+/** The queue holds at least this many questions, so that no worker is idle. */
+export const queueDepth = 32;
+
+/** @throws CogVLM2Error invalid_value */
+export function queueAddress(written: string | undefined, quiet: boolean, terminal: Terminal): QueueAddress {
+  if (written === undefined) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      'The address of the queue is needed, as in `cogvlm2 worker redis://127.0.0.1:6379`.',
+    );
+  }
+  const address = parseQueueAddress(written);
+  if (address.isOpen && !quiet) {
+    terminal.stderr.write(
+      `cogvlm2: ${address.shown} has no TLS or no password: others on that network can read the images and answers.\n`,
+    );
+  }
+  return address;
+}
+
+/** The name of the model and its adapters at the workers. This machine need not have them. */
+export async function queueModelName(
+  { model, adapter }: { model?: string | undefined; adapter: readonly string[] },
+  library: Library,
+): Promise<string> {
+  return adaptedName(await baseName(model, library), adapter.map(parseAdapter));
+}
+
+async function baseName(written: string | undefined, library: Library): Promise<string> {
+  try {
+    return (await library.findModel(written ?? 'demo')).name;
+  } catch (error) {
+    if (written === undefined || !(error instanceof CogVLM2Error) || error.code !== 'model_not_found')
+      throw error;
+    return path.basename(written, '.gguf');
+  }
+}
+
+// Options that the `eval` commands share: the profile and the judge.
+
+const inScoring = flagGroup('Scoring');
+
+export const profileOption = {
+  profile: inScoring(
+    z.enum(profiles).default('official'),
+    'Whose rules to use where the reference scorers disagree.',
+    { value: 'NAME' },
+  ),
+};
+
+export const judgeOptions = {
+  judge: inScoring(
+    z.string().min(1).optional(),
+    'OpenAI-compatible server that judges answers which matching cannot decide; by default these are wrong.',
+    { value: 'URL' },
+  ),
+  judgeModel: inScoring(z.string().min(1).optional(), 'Name of the model at the judge.', { value: 'NAME' }),
+};
+
+interface JudgeChoice {
+  readonly judge?: string | undefined;
+  readonly judgeModel?: string | undefined;
+  readonly quiet: boolean;
+}
+
+/** @throws CogVLM2Error `invalid_value` if only one of the two flags is given */
+export async function judgeFor(
+  { judge: url, judgeModel: model, quiet }: JudgeChoice,
+  { terminal, library }: Context,
+  signal: AbortSignal,
+): Promise<({ options: JudgeOptions } & AsyncDisposable) | undefined> {
+  if (url === undefined && model === undefined) return undefined;
+  if (url === undefined || model === undefined) {
+    throw new CogVLM2Error('invalid_value', 'A judge needs both --judge URL and --judge-model NAME.');
+  }
+  const key = keyFor(url, 'COGVLM2_JUDGE_KEY', terminal.env);
+  const { endpoint } = await library.endpoint({ url, model, key, env: process.env });
+  const progress = createProgress(terminal, quiet);
+  const onProgress = (done: number, total: number) => progress.report({ stage: 'answer', done, total });
+  return {
+    options: { endpoint, signal, onProgress },
+    [Symbol.asyncDispose]: () => endpoint[Symbol.asyncDispose](),
+  };
+}
+
+/** The variable OPENAI_API_KEY is used for OpenAI only. */
+export function keyFor(
+  url: string,
+  variable: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const isOpenAi = URL.canParse(url) && new URL(url).hostname === 'api.openai.com';
+  return env[variable] || (isOpenAi ? env.OPENAI_API_KEY : undefined) || undefined;
 }

@@ -3,12 +3,12 @@
  * failure ends here as one sentence.
  */
 import { Command as Commander, CommanderError, Option } from 'commander';
-import { colorsFor } from './colors.ts';
 import type { Command, Context } from './command.ts';
 import { commands } from './commands.ts';
 import { EXIT_CODE_MEANINGS, EXIT_CODES, failureOf, failureText } from './exit-codes.ts';
 import { type Flag, flagsOf, resolveOptions } from './flags.ts';
 import { packageVersion } from './package-info.ts';
+import { colorsFor } from './terminal.ts';
 
 /** Runs `cogvlm2 ...argv`; resolves to the exit status and never rejects. */
 export async function runProgram(argv: readonly string[], context: Context): Promise<number> {

@@ -1,5 +1,6 @@
 /** What a command sees of its process: streams, environment, signals and clock. Tests pass streams in memory. */
 import type { Readable, Writable } from 'node:stream';
+import * as yoctocolors from 'yoctocolors';
 
 export type OutputStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 export type InputStream = Readable & { isTTY?: boolean };
@@ -49,4 +50,20 @@ export function stopOnInterrupt(terminal: Terminal): { signal: AbortSignal } & D
     signal: AbortSignal.any([interrupted.signal, terminal.outputClosed]),
     [Symbol.dispose]: forget,
   };
+}
+
+// Colours for a stream: only on a terminal, and never when NO_COLOR is set (https://no-color.org).
+
+export interface Colors {
+  bold(text: string): string;
+  dim(text: string): string;
+  cyan(text: string): string;
+  red(text: string): string;
+}
+
+const plain = (text: string) => text;
+
+export function colorsFor(stream: OutputStream, env: Terminal['env']): Colors {
+  if (stream.isTTY !== true || env.NO_COLOR) return { bold: plain, dim: plain, cyan: plain, red: plain };
+  return yoctocolors;
 }

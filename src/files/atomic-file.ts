@@ -1,17 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
+  readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { CogVLM2Error } from '../errors.ts';
-import { openPartial, removeAbandonedPartials } from './partial-files.ts';
+import { isLocked, tryFlock } from './lock.ts';
+import { descriptorOf, orWriteFailed, writeWhole } from './writing.ts';
 
 /**
  * A file that appears under its name only when it is whole: it is written beside it, then renamed. What was there before
@@ -81,20 +83,15 @@ export class AtomicFile {
   }
 
   #open(): number {
-    if (this.#descriptor === undefined)
-      throw new CogVLM2Error('disposed', `${this.#path} is already closed.`);
-    return this.#descriptor;
+    return descriptorOf(this.#path, this.#descriptor);
   }
 
   #try<T>(work: () => T): T {
     try {
-      return work();
-    } catch (cause) {
-      if (cause instanceof CogVLM2Error) throw cause;
+      return orWriteFailed(this.#path, work);
+    } catch (error) {
       this[Symbol.dispose]();
-      throw new CogVLM2Error('write_failed', `${this.#path} cannot be written: ${writeProblem(cause)}.`, {
-        cause,
-      });
+      throw error;
     }
   }
 }
@@ -111,11 +108,6 @@ function targetOf(file: string): string {
   throw Object.assign(new Error('too many links'), { code: 'ELOOP' });
 }
 
-/** All of the bytes, where the descriptor stands: one write may take only the first of them. @throws the system's error. */
-export function writeWhole(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
-}
-
 /** @throws CogVLM2Error `write_failed`; what was at `path` before is then still there. */
 export function writeFileWhole(path: string, text: string): void {
   using file = new AtomicFile(path);
@@ -123,24 +115,62 @@ export function writeFileWhole(path: string, text: string): void {
   file.commit();
 }
 
-const problems: Record<string, string> = {
-  ENOSPC: 'no space is left on the disk',
-  EDQUOT: 'no space is left on the disk',
-  EFBIG: 'a file may not become so large here (ulimit -f, or the kind of disk)',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the disk is read-only',
-  ENOENT: 'there is no such folder',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of its path is a file',
-  ELOOP: 'its symbolic links form a circle',
-  ENOLCK: 'the disk has no locks; write to another one',
-  ENOTSUP: 'the disk has no locks; write to another one',
-};
+// Files that are being written beside the name that they will get: `NAME.PROCESS-RANDOM.partial`.
 
-/** What the system's code means, in words. */
-export function writeProblem(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return (code && problems[code]) ?? code ?? error.message;
+const PATTERN = /^(.+)\.(\d+)(?:-[0-9a-f]+)?\.partial$/;
+
+/** A new partial file for `target`, locked until it is closed. @throws the system's error */
+export function openPartial(target: string): { file: string; descriptor: number } {
+  for (;;) {
+    const file = `${target}.${process.pid}-${randomBytes(3).toString('hex')}.partial`;
+    const descriptor = openSync(file, 'wx');
+    try {
+      if (process.platform !== 'win32') tryFlock(descriptor);
+    } catch {
+      // The disk has no locks. Then `abandonedPartials` does not find it either.
+    }
+    // Another process may have deleted it before it was locked.
+    if (fstatSync(descriptor).ino === statSync(file, { throwIfNoEntry: false })?.ino)
+      return { file, descriptor };
+    closeSync(descriptor);
+  }
+}
+
+/** Partial files of a directory that no process writes any more: of one target, or of all. Never throws. */
+export function abandonedPartials(directory: string, target?: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => {
+      const [, of, processId] = PATTERN.exec(name) ?? [];
+      if (of === undefined || (target !== undefined && of !== path.basename(target))) return false;
+      return isAbandoned(path.join(directory, name), Number(processId));
+    })
+    .map((name) => path.join(directory, name));
+}
+
+/** Deletes what earlier runs with the same output left behind. */
+export function removeAbandonedPartials(target: string): void {
+  for (const file of abandonedPartials(path.dirname(target), target)) rmSync(file, { force: true });
+}
+
+function isAbandoned(file: string, processId: number): boolean {
+  try {
+    return process.platform === 'win32' ? !isAlive(processId) : !isLocked(file);
+  } catch {
+    return false;
+  }
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }

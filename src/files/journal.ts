@@ -5,10 +5,10 @@
  */
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
-import { writeProblem, writeWhole } from './atomic-file.ts';
 import { parseJson } from './json.ts';
 import { lockFile } from './lock.ts';
 import { eachLine } from './text.ts';
+import { descriptorOf, orWriteFailed, writeWhole } from './writing.ts';
 
 /** Gets the JSON value of each line, and its text. The reader checks the shape. */
 export type OnValue = (value: unknown, lineNumber: number, text: string) => void;
@@ -97,18 +97,10 @@ export class Journal implements Disposable {
   }
 
   #open(): number {
-    if (this.#descriptor === undefined)
-      throw new CogVLM2Error('disposed', `${this.#path} is already closed.`);
-    return this.#descriptor;
+    return descriptorOf(this.#path, this.#descriptor);
   }
 
   #try<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (cause) {
-      if (cause instanceof CogVLM2Error) throw cause;
-      const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
-      throw new CogVLM2Error('write_failed', `${why}; the lines written so far are kept.`, { cause });
-    }
+    return orWriteFailed(this.#path, work, '; the lines written so far are kept');
   }
 }

@@ -1,7 +1,113 @@
-/** One process at a time: a file that is locked by the process that uses what it stands for. */
-import { readFileSync } from 'node:fs';
+/**
+ * Locks of the operating system. They end with the process that holds them, however it ends, so that no lock is ever
+ * stale. Locks count in every container and process that sees the file.
+ */
+
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import koffi from 'koffi';
 import type { CogVLM2Error } from '../errors.ts';
-import { lockSystemFile } from './system-lock.ts';
+
+/** An open lock file. */
+export interface SystemLock {
+  /** Ends the lock and deletes its file. */
+  release(): void;
+}
+
+/**
+ * Locks a file, which is created if it is absent and holds `text` from then on.
+ * @returns undefined when another process, or this one, has the lock
+ * @throws the system's error when the file cannot be opened, or the disk has no locks (ENOLCK, ENOTSUP)
+ */
+export function lockSystemFile(file: string, text: string): SystemLock | undefined {
+  return process.platform === 'win32' ? lockOnWindows(file, text) : lockOnPosix(file, text);
+}
+
+/** Whether a process writes a file: it is locked. POSIX only. @throws the system's error */
+export function isLocked(file: string): boolean {
+  const descriptor = openSync(file, 'r');
+  try {
+    return !tryFlock(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function lockOnPosix(file: string, text: string): SystemLock | undefined {
+  for (;;) {
+    const descriptor = openSync(file, 'a+');
+    let isOurs = false;
+    try {
+      if (!tryFlock(descriptor)) return undefined;
+      // The holder before may have deleted the file after it was opened here: then the next process would lock a new one.
+      isOurs = fstatSync(descriptor).ino === statSync(file, { throwIfNoEntry: false })?.ino;
+      if (!isOurs) continue;
+      ftruncateSync(descriptor);
+      writeSync(descriptor, text);
+      return {
+        release() {
+          rmSync(file, { force: true });
+          closeSync(descriptor);
+        },
+      };
+    } finally {
+      if (!isOurs) closeSync(descriptor);
+    }
+  }
+}
+
+const EXCLUSIVE = 2;
+const NON_BLOCKING = 4;
+let flock: ((descriptor: number, operation: number) => number) | undefined;
+
+/** Takes the lock of an open file, without waiting, until the descriptor is closed. @throws the system's error */
+export function tryFlock(descriptor: number): boolean {
+  flock ??= koffi
+    .load(process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6')
+    .func('int flock(int descriptor, int operation)');
+  if (flock(descriptor, EXCLUSIVE | NON_BLOCKING) === 0) return true;
+  const number = koffi.errno();
+  const { EWOULDBLOCK, EAGAIN, EINTR } = koffi.os.errno;
+  if (number === EWOULDBLOCK || number === EAGAIN) return false;
+  if (number === EINTR) return tryFlock(descriptor);
+  const code = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+  throw Object.assign(new Error(`flock: ${code}`), { code, syscall: 'flock' });
+}
+
+/** A file that is opened without sharing writes cannot be opened so a second time. */
+function lockOnWindows(file: string, text: string): SystemLock | undefined {
+  const kernel = koffi.load('kernel32.dll');
+  const createFile = kernel.func(
+    'void *__stdcall CreateFileW(str16 name, uint32_t access, uint32_t share, void *security, uint32_t creation, uint32_t flags, void *template)',
+  );
+  const writeFile = kernel.func(
+    'int __stdcall WriteFile(void *file, str text, uint32_t length, void *written, void *overlapped)',
+  );
+  const closeHandle = kernel.func('int __stdcall CloseHandle(void *handle)');
+  const getLastError = kernel.func('uint32_t __stdcall GetLastError()');
+  const [readWrite, shareRead, createAlways, deleteOnClose] = [0xc000_0000, 1, 2, 0x0400_0000];
+  const handle: unknown = createFile(file, readWrite, shareRead, null, createAlways, deleteOnClose, null);
+  if (typeof handle !== 'bigint' || BigInt.asIntN(64, handle) === -1n) {
+    const number: unknown = getLastError();
+    const [sharingViolation, accessDenied] = [32, 5];
+    // Access is denied while the holder's file is being deleted.
+    if (number === sharingViolation || number === accessDenied) return undefined;
+    throw Object.assign(new Error(`CreateFile: error ${number}`), { code: `Windows error ${number}` });
+  }
+  const written = Buffer.alloc(4);
+  writeFile(handle, text, Buffer.byteLength(text), written, null);
+  return { release: () => void closeHandle(handle) };
+}
+
+// One process at a time: a file that is locked by the process that uses what it stands for.
 
 /**
  * Held until disposed, or until the process ends. The file holds the process's number for the message of another one.

@@ -8,7 +8,7 @@ import { mostChunkRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import type { State } from '../model/state.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
-import { visionExpertRows } from '../text/positions.ts';
+import { visionExpertRows } from '../text/prompt.ts';
 import { chunkRows, leadAfter, nextWork } from './device-policy.ts';
 import { isWorthWaiting, type KvLimits } from './kv-policy.ts';
 import { KvPool } from './kv-pool.ts';

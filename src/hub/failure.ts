@@ -1,7 +1,6 @@
 /** How a request can fail: worth another attempt, or not. */
-
 import { CogVLM2Error } from '../errors.ts';
-import { writeProblem } from '../files/atomic-file.ts';
+import { writeProblem } from '../files/writing.ts';
 
 /** Ends the pull: asking again would be answered the same. */
 export class Refused extends Error {

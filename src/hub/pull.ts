@@ -4,7 +4,7 @@ import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { gigabytes } from '../messages.ts';
-import { inParallel } from '../run/in-parallel.ts';
+import { inParallel } from '../run/items.ts';
 import { isOffline } from './cache.ts';
 import { download } from './download.ts';
 import { cacheFailure, Interrupted, Refused } from './failure.ts';

@@ -10,8 +10,7 @@ import {
   statSync,
 } from 'node:fs';
 import path from 'node:path';
-import { CogVLM2Error } from '../errors.ts';
-import { writeProblem, writeWhole } from '../files/atomic-file.ts';
+import { descriptorOf, orWriteFailed, writeWhole } from '../files/writing.ts';
 import type { RemoteFile } from './listing.ts';
 
 export class Sink implements Disposable {
@@ -77,19 +76,11 @@ export class Sink implements Disposable {
   }
 
   #open(): number {
-    if (this.#descriptor === undefined)
-      throw new CogVLM2Error('disposed', `${this.#path} is already closed.`);
-    return this.#descriptor;
+    return descriptorOf(this.#path, this.#descriptor);
   }
 
   #try<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (cause) {
-      if (cause instanceof CogVLM2Error) throw cause;
-      const why = `${this.#path} cannot be written: ${writeProblem(cause)}`;
-      throw new CogVLM2Error('write_failed', `${why}; what came so far is kept.`, { cause });
-    }
+    return orWriteFailed(this.#path, work, '; the bytes received so far are kept');
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a file is, by its first bytes: names and media types are not believed. */
 import { CogVLM2Error } from '../errors.ts';
-import { lfsPointerIn } from '../files/lfs-pointer.ts';
+import { lfsPointerIn } from '../files/input-file.ts';
 
 /** The formats that are decoded. */
 export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'bmp' | 'tiff' | 'avif' | 'heic';

@@ -5,7 +5,7 @@ import { readSafetensors } from '../checkpoint/safetensors.ts';
 import { type NamedArray, writeSafetensors } from '../checkpoint/safetensors-writer.ts';
 import type { TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { positionsOf, visionExpertRows } from '../text/positions.ts';
+import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';

@@ -1,7 +1,7 @@
 /** The worker side: takes jobs of one model from the queue until it is stopped. */
 import { Worker } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
-import { isItemError } from '../run/item-errors.ts';
+import { isItemError } from '../run/items.ts';
 import type { QueueAddress } from './address.ts';
 import { checkQueue } from './connect.ts';
 import { type Job, jobSchema, queueName, type Reply } from './job.ts';

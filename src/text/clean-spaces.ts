@@ -5,7 +5,7 @@
  *
  * Source: transformers, PreTrainedTokenizerBase.clean_up_tokenization. The published tokenizers switch it on.
  */
-import { heldBack } from './hold-back.ts';
+import { heldBack } from './stop-strings.ts';
 
 const RULES: readonly (readonly [from: string, to: string])[] = [
   [' .', '.'],

@@ -6,7 +6,6 @@
  * longer one), so the result does not depend on how the text is split into pieces.
  */
 import { CogVLM2Error } from '../errors.ts';
-import { heldBack } from './hold-back.ts';
 
 export interface StopResult {
   /** Text that is final. Never holds a stop string, nor the beginning of the one that was found. */
@@ -68,4 +67,15 @@ export class StopStrings {
     }
     return best;
   }
+}
+
+/**
+ * How many characters at the end of `text` may be the start of `pattern`: the length of the longest proper prefix of
+ * `pattern` that `text` ends with. These are held back until the next characters decide.
+ */
+export function heldBack(text: string, pattern: string): number {
+  for (let length = Math.min(text.length, pattern.length - 1); length > 0; length--) {
+    if (text.endsWith(pattern.slice(0, length))) return length;
+  }
+  return 0;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createProgress } from '../../src/cli/progress.ts';
-import { progressLine } from '../../src/cli/progress-line.ts';
+import { createProgress, progressLine } from '../../src/cli/progress.ts';
 import { memoryTerminal } from './memory-terminal.ts';
 import { screenAfter } from './screen.ts';
 

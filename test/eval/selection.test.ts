@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { failureOf } from '../../src/eval/run/endpoint.ts';
 import { select } from '../../src/eval/run/evaluate.ts';
-import { inParallel } from '../../src/run/in-parallel.ts';
+import { inParallel } from '../../src/run/items.ts';
 
 const questions = Array.from({ length: 40 }, (_, place) => ({
   id: String(place),

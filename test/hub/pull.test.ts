@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockSystemFile } from '../../src/files/system-lock.ts';
+import { lockSystemFile } from '../../src/files/lock.ts';
 import { lackingFiles } from '../../src/hub/lacking-files.ts';
 import { pull } from '../../src/hub/pull.ts';
 import type { PullOptions, PullProgress } from '../../src/hub/pull-options.ts';

@@ -13,7 +13,7 @@ import {
   referenceVision,
 } from '../../src/model/reference.ts';
 import { matrix } from '../../src/model/reference-layers.ts';
-import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
+import { positionsOf, visionExpertRows } from '../../src/text/prompt.ts';
 import { firstDifference, floats, goldenFolder, integers, readGolden, type Tapped } from './tensors.ts';
 import {
   promptRows,

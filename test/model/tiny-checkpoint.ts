@@ -6,7 +6,7 @@ import type { ModelFamily } from '../../src/checkpoint/types.ts';
 import { randomFrom } from '../../src/generate/random.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import { type ModelConfig, parseConfig } from '../../src/model/config.ts';
-import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
+import { positionsOf, visionExpertRows } from '../../src/text/prompt.ts';
 
 /** A checkpoint of random float32 weights for tests: odd grid, grouped heads, no inv_freq. */
 

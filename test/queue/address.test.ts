@@ -4,8 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseQueueAddress } from '../../src/queue/address.ts';
 import { QueueClient } from '../../src/queue/client.ts';
-import { jobSchema, MAX_INLINE_BYTES, queueName } from '../../src/queue/job.ts';
-import { imageOf, inlineImage } from '../../src/queue/job-image.ts';
+import { imageOf, inlineImage, jobSchema, MAX_INLINE_BYTES, queueName } from '../../src/queue/job.ts';
 import { hasRedis, startRedis, withoutRedis } from './redis.ts';
 
 describe('an address', () => {

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { CogVLM2Error } from '../../src/errors.ts';
-import { positionsOf, visionExpertRows } from '../../src/text/positions.ts';
-import { buildPrompt, promptText } from '../../src/text/prompt.ts';
+import { buildPrompt, positionsOf, promptText, visionExpertRows } from '../../src/text/prompt.ts';
 import { readFixture, tokenizer } from './fixtures.ts';
 
 const { prompts } = JSON.parse(readFixture('prompts.json')) as {

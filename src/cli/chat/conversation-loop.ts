@@ -1,13 +1,10 @@
 /** The loop of `chat`: reads a message, then writes an answer or the output of a command, until the user leaves. */
 import { answerWarnings, renderTimings, showAnswer } from '../answer-output.ts';
-import { colorsFor } from '../colors.ts';
 import { EXIT_CODES, failureOf, failureText } from '../exit-codes.ts';
 import { printable } from '../format.ts';
 import type { ProgressReport } from '../progress.ts';
-import type { Terminal } from '../terminal.ts';
-import type { HistoryFile } from './history-file.ts';
-import { LineReader } from './line-reader.ts';
-import { type Message, MessageReader } from './message-reader.ts';
+import { colorsFor, type Terminal } from '../terminal.ts';
+import { type HistoryFile, LineReader, type Message, MessageReader } from './line-reader.ts';
 import type { Attempt, ChatSession } from './session.ts';
 import { completeSlashCommand, isSlashCommand, runSlashCommand } from './slash-commands.ts';
 

@@ -2,8 +2,13 @@
  * Reads lines from a terminal or a script. On a terminal, readline edits and remembers them. While an answer is written, the echo
  * is off, so that typed text does not mix with the answer.
  */
+
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { writeFileWhole } from '../../files/atomic-file.ts';
+import { stateDirectory } from '../../files/user-folders.ts';
 import type { OutputStream, Terminal } from '../terminal.ts';
 
 export interface LineReaderOptions {
@@ -108,5 +113,110 @@ export class LineReader implements Disposable {
     Object.defineProperties(echo, { isTTY: { value: true }, columns: { get: () => screen.columns ?? 80 } });
     screen.on('resize', () => echo.emit('resize'));
     return echo;
+  }
+}
+
+// Builds messages from lines: a line is a message, and so is the text between triple quotes.
+
+const QUOTES = '"""';
+
+export interface Message {
+  text: string;
+  /** From triple quotes: a question, even if it begins like a command. */
+  isQuoted: boolean;
+}
+
+export interface Lines {
+  next(prompt: string): Promise<string | null>;
+}
+
+export class MessageReader {
+  readonly #lines: Lines;
+  /** The lines of an open triple quote. */
+  #open: string[] | null = null;
+
+  constructor(lines: Lines) {
+    this.#lines = lines;
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== null;
+  }
+
+  /** Forgets a triple quote that is open. */
+  discard(): void {
+    this.#open = null;
+  }
+
+  /** The next message; null at the end. The end of the input closes an open quote. */
+  async next(): Promise<Message | null> {
+    for (;;) {
+      const line = await this.#lines.next(this.#open === null ? '>>> ' : '... ');
+      if (line === null) return this.#close();
+      if (this.#open !== null) {
+        if (!line.trimEnd().endsWith(QUOTES)) {
+          this.#open.push(line);
+          continue;
+        }
+        this.#open.push(line.trimEnd().slice(0, -QUOTES.length));
+        return this.#close();
+      }
+      const text = line.trim();
+      if (!text.startsWith(QUOTES)) return { text, isQuoted: false };
+      const rest = text.slice(QUOTES.length);
+      if (rest.endsWith(QUOTES)) {
+        return { text: rest.slice(0, -QUOTES.length).trim(), isQuoted: true };
+      }
+      this.#open = [rest];
+    }
+  }
+
+  #close(): Message | null {
+    const lines = this.#open;
+    this.#open = null;
+    return lines === null ? null : { text: lines.join('\n').trim(), isQuoted: true };
+  }
+}
+
+// The lines typed into `chat`, kept between runs for the arrow keys. A file that cannot be read or written is no error.
+
+const KEPT = 1_000;
+
+export class HistoryFile {
+  /** Null for a user without a home: then nothing is kept. */
+  readonly path: string | null;
+  #last = '';
+
+  constructor(env: Terminal['env']) {
+    const folder = stateDirectory(env);
+    this.path = folder && join(folder, 'history');
+  }
+
+  /** The last lines, oldest first. A file of twice as many lines is cut to them. */
+  async read(): Promise<string[]> {
+    if (this.path === null) return [];
+    const lines = (await readFile(this.path, 'utf8').catch(() => ''))
+      .split('\n')
+      .filter((line) => line !== '');
+    const kept = lines.slice(-KEPT);
+    try {
+      if (lines.length > 2 * KEPT) writeFileWhole(this.path, `${kept.join('\n')}\n`);
+    } catch {
+      // The next run cuts it.
+    }
+    this.#last = kept.at(-1) ?? '';
+    return kept;
+  }
+
+  /** Only the user may read the file. */
+  async add(line: string): Promise<void> {
+    if (this.path === null || line.trim() === '' || line === this.#last) return;
+    this.#last = line;
+    try {
+      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      await appendFile(this.path, `${line}\n`, { mode: 0o600 });
+    } catch {
+      // The conversation continues without a history.
+    }
   }
 }

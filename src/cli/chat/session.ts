@@ -1,17 +1,22 @@
 /** The state of one `chat`: conversation, image, settings. A change that fails leaves the state as it was. */
+
 import { resolve } from 'node:path';
+import { z } from 'zod';
+import { CogVLM2Error } from '../../errors.ts';
+import { writeFileWhole } from '../../files/atomic-file.ts';
+import { readJsonFile } from '../../files/json.ts';
 import type { AnswerStream } from '../../generate/answer-stream.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Conversation } from '../../generate/conversation.ts';
 import type { Answer, Turn } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/image-file.ts';
+import { nearest } from '../../messages.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
+import type { NamedImage } from '../ask-arguments.ts';
+import { type Flag, flagsOf, parseValue } from '../flags.ts';
 import { imageLabel } from '../format.ts';
-import type { NamedImage } from '../image-argument.ts';
-import { generateOptions } from '../options.ts';
+import { type AnswerOptions, answerOptions, generateOptions, outputOptions } from '../options.ts';
 import type { ProgressReport } from '../progress.ts';
-import { readConversation, saveConversation } from './saved-conversation.ts';
-import type { ChatSettings } from './settings.ts';
 
 /** Work with progress that Ctrl-C can stop. */
 export interface Attempt {
@@ -117,4 +122,71 @@ export class ChatSession implements Disposable {
     this.#conversation = conversation;
     this.lastAnswer = null;
   }
+}
+
+// The settings of `/set`: the same options as the flags, checked by the same schema.
+
+const settingsSchema = z.object({ ...answerOptions, verbose: outputOptions.verbose });
+const flags = flagsOf(settingsSchema);
+
+export type ChatSettings = AnswerOptions & { verbose: boolean };
+
+/** The names of the flags without dashes: `temperature`, `max-tokens`. */
+const settingNames: readonly string[] = flags.map(settingName);
+
+/** The settings with one value changed. `default` resets it. */
+export function changeSetting(settings: ChatSettings, name: string, text: string): ChatSettings {
+  const flag = flags.find((candidate) => settingName(candidate) === name.replace(/^--/, ''));
+  if (flag === undefined) {
+    const near = nearest(name, settingNames);
+    const hint = near === undefined ? `there are ${settingNames.join(', ')}` : `did you mean ${near}?`;
+    throw new CogVLM2Error('invalid_value', `There is no setting ${name} (${hint}).`);
+  }
+  const value = text === 'default' ? flag.defaultValue : parseValue(settingsSchema, flag, text, name);
+  return { ...settings, [flag.key]: value };
+}
+
+/** Name and value of each setting. */
+export function listSettings(settings: ChatSettings): string[][] {
+  return flags.map((flag) => [settingName(flag), valueText(settings[flag.key as keyof ChatSettings])]);
+}
+
+function settingName(flag: Flag): string {
+  return flag.name.replace(/^--/, '');
+}
+
+function valueText(value: unknown): string {
+  if (value === undefined) return 'default';
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+// The file that `/save` writes and `/load` reads.
+
+const savedConversation = z.object({
+  format: z.literal('cogvlm2-conversation'),
+  version: z.literal(1),
+  /** For information: a conversation may continue with another model. */
+  model: z.string(),
+  /** Absolute path or data URL; null without an image. */
+  picture: z.string().nullable(),
+  turns: z.array(z.object({ question: z.string(), answer: z.string() })),
+});
+
+export type SavedConversation = z.output<typeof savedConversation>;
+
+/** @throws CogVLM2Error write_failed */
+export async function saveConversation(
+  path: string,
+  conversation: Omit<SavedConversation, 'format' | 'version'>,
+): Promise<void> {
+  const saved: SavedConversation = { format: 'cogvlm2-conversation', version: 1, ...conversation };
+  writeFileWhole(path, `${JSON.stringify(saved, null, 2)}\n`);
+}
+
+/** @throws CogVLM2Error file_not_found, invalid_value */
+export async function readConversation(path: string): Promise<SavedConversation> {
+  const { data, error } = savedConversation.safeParse(readJsonFile(path));
+  if (data !== undefined) return data;
+  throw new CogVLM2Error('invalid_value', `${path} was not written by /save.`, { cause: error });
 }

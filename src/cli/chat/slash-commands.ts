@@ -4,8 +4,7 @@ import { homeFolder } from '../../files/user-folders.ts';
 import { nearest } from '../../messages.ts';
 import { renderTimings } from '../answer-output.ts';
 import { formatCount, renderTable } from '../format.ts';
-import type { Attempt, ChatSession } from './session.ts';
-import { changeSetting, listSettings } from './settings.ts';
+import { type Attempt, type ChatSession, changeSetting, listSettings } from './session.ts';
 
 interface SlashCommand {
   usage: string;

@@ -1,4 +1,5 @@
 /** `cogvlm2 ask IMAGE QUESTION...`: answers on standard output, messages on standard error. */
+
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
@@ -14,11 +15,10 @@ import {
   renderTimings,
   showAnswer,
 } from '../answer-output.ts';
-import { readAskArguments } from '../ask-arguments.ts';
+import { type NamedImage, readAskArguments, readAskedImage } from '../ask-arguments.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvTable } from '../csv.ts';
 import { flagGroup } from '../flags.ts';
-import { type NamedImage, readAskedImage } from '../image-argument.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,

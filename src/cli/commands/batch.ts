@@ -1,10 +1,11 @@
 /** `cogvlm2 batch INPUT...`: many images and PDF pages in, one JSON line for each answer out. */
+
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { BatchCounts } from '../../batch/batch.ts';
 import { Captions } from '../../batch/captions.ts';
-import type { AnswerLine, Item } from '../../batch/line.ts';
+import type { AnswerLine, Item } from '../../batch/output.ts';
 import { CogVLM2Error } from '../../errors.ts';
 import type { GenerateOptions } from '../../generate/types.ts';
 import { answerWarnings } from '../answer-output.ts';
@@ -23,10 +24,13 @@ import {
   outputFileOption,
   outputOptions,
   parallelOption,
+  queueAddress,
+  queueDepth,
+  queueModelName,
+  queueOption,
   readSchema,
 } from '../options.ts';
 import { createProgress } from '../progress.ts';
-import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 
 const inInput = flagGroup('Input');

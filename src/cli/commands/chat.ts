@@ -1,17 +1,17 @@
 /** `cogvlm2 chat [IMAGE]`: a conversation in the terminal, or from a script on standard input. */
+
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { readableFormats } from '../../image/sniff.ts';
+import { type NamedImage, readPicture } from '../ask-arguments.ts';
 import type { ChatSession } from '../chat/session.ts';
-import { colorsFor } from '../colors.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
-import { type NamedImage, readPicture } from '../image-argument.ts';
 import { openModel } from '../open-model.ts';
 import { answerOptions, debugOption, modelOptions, outputOptions } from '../options.ts';
 import { createProgress } from '../progress.ts';
-import { stopOnInterrupt, type Terminal } from '../terminal.ts';
+import { colorsFor, stopOnInterrupt, type Terminal } from '../terminal.ts';
 
 const chatOptions = z.object({
   ...answerOptions,
@@ -54,7 +54,7 @@ exit status is that of the first failed message.`,
     // Imported here, so that the help does not wait for them.
     const { ChatSession } = await import('../chat/session.ts');
     const { ConversationLoop } = await import('../chat/conversation-loop.ts');
-    const { HistoryFile } = await import('../chat/history-file.ts');
+    const { HistoryFile } = await import('../chat/line-reader.ts');
     const progress = createProgress(terminal, options.quiet);
     const open = async (source: string, signal: AbortSignal): Promise<NamedImage> =>
       readPicture(source, context, signal);

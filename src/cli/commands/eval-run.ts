@@ -1,4 +1,5 @@
 /** `cogvlm2 eval run BENCHMARK DATA...`: asks a model or a server, and keeps each answer as soon as it is complete. */
+
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -7,7 +8,6 @@ import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
 import type { Shard } from '../../eval/run/evaluate.ts';
 import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
-import { judgeFor, judgeOptions, keyFor, profileOption } from '../eval-options.ts';
 import { flagGroup } from '../flags.ts';
 import { formatCount } from '../format.ts';
 import { openModel } from '../open-model.ts';
@@ -15,14 +15,21 @@ import {
   answerOptions,
   debugOption,
   jsonOption,
+  judgeFor,
+  judgeOptions,
+  keyFor,
   modelOptions,
   outputFileOption,
   outputOptions,
   parallelOption,
+  profileOption,
+  queueAddress,
+  queueDepth,
+  queueModelName,
+  queueOption,
 } from '../options.ts';
 import { packageDirectory, packageVersion } from '../package-info.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
-import { queueAddress, queueDepth, queueModelName, queueOption } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 
 const inQuestions = flagGroup('Questions');

@@ -1,12 +1,12 @@
 /** `cogvlm2 worker URL`: answers questions of a batch or an evaluation on another machine. */
+
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatCount } from '../format.ts';
 import { openModel } from '../open-model.ts';
-import { debugOption, modelOptions, outputOptions, parallelOption } from '../options.ts';
+import { debugOption, modelOptions, outputOptions, parallelOption, queueAddress } from '../options.ts';
 import { createProgress } from '../progress.ts';
-import { queueAddress } from '../queue-options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 
 const inWork = flagGroup('Run');

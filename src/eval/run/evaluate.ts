@@ -6,9 +6,8 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
-import { inParallel } from '../../run/in-parallel.ts';
-import { isItemError } from '../../run/item-errors.ts';
-import { RunProgress, type RunState, type Stage } from '../../run/run-progress.ts';
+import { inParallel, isItemError } from '../../run/items.ts';
+import { RunProgress, type RunState, type Stage } from '../../run/progress.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
 import { type BrokenRow, DataSet, type PlannedQuestion, type Question } from '../data/data-set.ts';
 import { groupBy } from '../group-by.ts';

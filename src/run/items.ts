@@ -1,3 +1,5 @@
+import { CogVLM2Error } from '../errors.ts';
+
 /**
  * Processes items with bounded concurrency. The next item is taken when one is done. After a failure no item is started; the
  * running ones finish, then the failure is thrown.
@@ -21,4 +23,20 @@ export async function inParallel<Item>(
   }
   await Promise.all(running);
   if (failure !== undefined) throw failure.error;
+}
+
+// Errors that belong to one input of a run over many. The run continues with the other inputs.
+
+export const itemErrorCodes = [
+  'invalid_value',
+  'invalid_image',
+  'image_too_large',
+  'file_not_found',
+  'context_length_exceeded',
+  'endpoint_refused',
+] as const;
+export type ItemErrorCode = (typeof itemErrorCodes)[number];
+
+export function isItemError(error: unknown): error is CogVLM2Error & { readonly code: ItemErrorCode } {
+  return error instanceof CogVLM2Error && itemErrorCodes.some((code) => code === error.code);
 }
