@@ -271,7 +271,7 @@ export class CogVLM2 {
   check(hasImage: boolean, question: string, options: GenerateOptions = {}): PromptSize {
     this.#adapters.check(options.adapter);
     const { prompt, maxTokens, grammar } = this.#prompts.prepare(hasImage, question, options);
-    const imageTokens = prompt.image === null ? 0 : prompt.image.end - prompt.image.start;
+    const { imageTokens } = prompt;
     return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
   }
 

@@ -52,7 +52,7 @@ export async function generate(sequence: RunningSequence, generation: Generation
   const { text, tokenIds, logprobs } = output;
   const usage = {
     promptTokens: prompt.ids.length,
-    imageTokens: prompt.image ? prompt.image.end - prompt.image.start : 0,
+    imageTokens: prompt.imageTokens,
     cachedTokens,
     completionTokens: tokenIds.length,
   };

@@ -9,15 +9,16 @@ export function normalizePixels(image: RgbImage): Float32Array<ArrayBuffer> {
   const area = image.width * image.height;
   const pixels = new Float32Array(3 * area);
   for (let channel = 0; channel < 3; channel++) {
-    const table = normalizedLevels(MEAN[channel]!, STD[channel]!);
+    const table = normalizedLevels(channel);
     const base = channel * area;
     for (let i = 0, at = channel; i < area; i++, at += 3) pixels[base + i] = table[image.data[at]!]!;
   }
   return pixels;
 }
 
-/** [256]: what each 8-bit level becomes, with torchvision's float32 steps (ToTensor, then Normalize). */
-function normalizedLevels(mean: number, std: number): Float32Array {
+/** [256]: what each 8-bit level of a channel becomes, with torchvision's float32 steps (ToTensor, then Normalize). */
+export function normalizedLevels(channel: number): Float32Array {
+  const [mean, std] = [MEAN[channel]!, STD[channel]!];
   return Float32Array.from({ length: 256 }, (_, level) => {
     const centered = Math.fround(Math.fround(level / 255) - Math.fround(mean));
     return centered / Math.fround(std);

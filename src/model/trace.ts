@@ -9,11 +9,12 @@ import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';
+import { joinImageTokens } from './join-image-tokens.ts';
 import type { State } from './state.ts';
 
 export interface TraceOptions {
   checkpoint: string;
-  /** safetensors with `image` [3, S, S] and, for each NAME, `NAME.input_ids` and `NAME.token_type_ids` [L]. */
+  /** safetensors with `image` [3, S, S] or `video` [frames, 3, S, S] and, for each NAME, `NAME.input_ids` and `NAME.token_type_ids` [L]. */
   input: string;
   output: string;
   compute: 'auto' | 'stored' | 'f32';
@@ -44,20 +45,8 @@ export async function traceCheckpoint(
     ...(signal && { signal }),
   });
   const trace = new Trace(model.config);
-  const image = inputs.get('image');
-  let state: State<'imageTokens'> | undefined;
-  if (image) {
-    const { imageSize } = model.config.vision;
-    checkShape(image, [3, imageSize, imageSize]);
-    const pixels = readNumbers(image);
-    trace.add('image', pixels, image.shape);
-    const onLayer = (done: number, total: number) => onProgress?.({ stage: 'vision', done, total });
-    state = await model.encodeImage(pixels, {
-      signal,
-      onLayer,
-      tap: (name, data) => trace.vision(name, data),
-    });
-  }
+  const frames = inputs.get('video') ?? inputs.get('image');
+  using state = frames ? await traceFrames(model, trace, frames, options) : null;
   for (const name of promptNames(inputs)) {
     await tracePrompt(model, trace, name, readPrompt(inputs, name, model.config), state, options);
   }
@@ -65,17 +54,52 @@ export async function traceCheckpoint(
   return { tensors: arrays.length, outputBytes: writeSafetensors(options.output, arrays) };
 }
 
+/** Encodes the image, or each frame of the video. @returns the image tokens of all, one frame after the other */
+async function traceFrames(
+  model: Model,
+  trace: Trace,
+  input: TensorEntry,
+  { signal, onProgress }: TraceOptions,
+): Promise<State<'imageTokens'>> {
+  const { imageSize } = model.config.vision;
+  const one = [3, imageSize, imageSize];
+  const count = input.name === 'video' ? (input.shape[0] ?? 0) : 1;
+  checkShape(input, input.name === 'video' ? [count, ...one] : one);
+  const pixels = readNumbers(input);
+  trace.add(input.name, pixels, input.shape);
+  const encoded: State<'imageTokens'>[] = [];
+  try {
+    for (let frame = 0; frame < count; frame++) {
+      const size = 3 * imageSize ** 2;
+      encoded.push(
+        await model.encodeImage(pixels.subarray(frame * size, (frame + 1) * size), {
+          signal,
+          onLayer: (done, total) =>
+            onProgress?.({ stage: 'vision', done: frame * total + done, total: count * total }),
+          tap: (name, data) => trace.vision(name, data, input.name === 'video' ? count : null),
+        }),
+      );
+    }
+    return await joinImageTokens(model.engine, encoded, model.imageTokenPlace);
+  } finally {
+    for (const state of encoded) state[Symbol.dispose]();
+  }
+}
+
 async function tracePrompt(
   model: Model,
   trace: Trace,
   name: string,
   prompt: PromptRows,
-  image: State<'imageTokens'> | undefined,
+  image: State<'imageTokens'> | null,
   { signal, onProgress }: TraceOptions,
 ): Promise<void> {
   const length = prompt.ids.length;
-  if (prompt.tokenTypes.includes(1) && !image) {
-    throw new CogVLM2Error('invalid_value', `${name} has image tokens, but the input has no tensor "image".`);
+  const imageRows = image?.get('imageTokens').shape[1] ?? 0;
+  const asked = prompt.tokenTypes.filter((type) => type === 1).length;
+  if (asked > imageRows) {
+    const has = imageRows === 0 ? 'no tensor "image" or "video"' : `${imageRows} of them`;
+    throw new CogVLM2Error('invalid_value', `${name} has ${asked} image tokens, but the input has ${has}.`);
   }
   using cache = model.newCache(length + greedyTokens);
   trace.integers(`${name}.input_ids`, prompt.ids);
@@ -83,7 +107,7 @@ async function tracePrompt(
   trace.integers(`${name}.position_ids`, prompt.positions);
   const rows = (tensor: string, data: Float32Array) => trace.rows(`${name}.${tensor}`, data);
   await model.prefill(prompt, cache, {
-    image: image ?? null,
+    image,
     logits: 'all',
     tap: rows,
     signal,
@@ -105,7 +129,7 @@ async function tracePrompt(
 /** Collects tensors. Chunks of rows with the same name become one tensor. */
 class Trace {
   readonly #config: ModelConfig;
-  readonly #parts = new Map<string, { parts: Float32Array[]; width: number }>();
+  readonly #parts = new Map<string, { parts: Float32Array[]; shape: readonly number[] }>();
   readonly #others: NamedArray[] = [];
 
   constructor(config: ModelConfig) {
@@ -121,25 +145,32 @@ class Trace {
     this.#others.push({ name, data, shape: [data.length] });
   }
 
-  vision(name: string, data: Float32Array): void {
+  /** @param frames how many frames a video has; null for an image, whose tensors have no axis for it */
+  vision(name: string, data: Float32Array, frames: number | null): void {
     const width = name === 'vision.output' ? this.#config.hiddenSize : this.#config.vision.hiddenSize;
-    this.add(name, data, [data.length / width, width]);
+    const rows = data.length / width;
+    this.#append(name, data, frames === null ? [rows, width] : [frames, rows, width]);
   }
 
   rows(name: string, data: Float32Array): void {
     const width = name.endsWith('logits') ? this.#config.vocabSize : this.#config.hiddenSize;
+    this.#append(name, data, [-1, width]);
+  }
+
+  /** @param shape of the whole tensor; -1 for an axis that the data decides */
+  #append(name: string, data: Float32Array, shape: readonly number[]): void {
     const known = this.#parts.get(name);
     if (known) known.parts.push(data);
-    else this.#parts.set(name, { parts: [data], width });
+    else this.#parts.set(name, { parts: [data], shape });
   }
 
   lastRow(name: string): Float32Array {
     const part = this.#parts.get(name);
-    return part?.parts.at(-1)?.slice(-part.width) ?? new Float32Array(0);
+    return part?.parts.at(-1)?.slice(-(part.shape.at(-1) ?? 0)) ?? new Float32Array(0);
   }
 
   arrays(): NamedArray[] {
-    const joined = [...this.#parts].map(([name, { parts, width }]) => {
+    const joined = [...this.#parts].map(([name, { parts, shape }]) => {
       const length = parts.reduce((sum, part) => sum + part.length, 0);
       const data = new Float32Array(length);
       let at = 0;
@@ -147,7 +178,8 @@ class Trace {
         data.set(part, at);
         at += part.length;
       }
-      return { name, data, shape: [length / width, width] };
+      const rows = length / (shape.at(-1) ?? 1);
+      return { name, data, shape: shape.map((size) => (size < 0 ? rows : size)) };
     });
     return [...this.#others, ...joined];
   }
@@ -177,7 +209,7 @@ function readPrompt(inputs: ReadonlyMap<string, TensorEntry>, name: string, conf
       ? `${ids.length} ids and ${types.length} token types`
       : wrong !== undefined
         ? `the id ${wrong}; the vocabulary has ${config.vocabSize}`
-        : images !== 0 && images !== config.vision.imageTokens
+        : images % config.vision.imageTokens !== 0
           ? `${images} image tokens; this model's images are ${config.vision.imageTokens}`
           : ids.length === 0 || ids.length > limit
             ? `${ids.length} tokens; 1 to ${limit} can be traced`

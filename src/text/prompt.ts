@@ -23,6 +23,10 @@ export interface PromptInput {
   readonly answerStart?: string;
   /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;
+  /**
+   * Of a video, the text behind each frame; '' is none. Each frame has `imageTokenCount` rows. Default: one image without text.
+   */
+  readonly frameTexts?: readonly string[];
   readonly bosId: number;
   readonly padId: number;
 }
@@ -34,8 +38,10 @@ export interface Prompt {
   readonly tokenTypes: Uint8Array;
   /** [length] */
   readonly positions: Int32Array;
-  /** Rows of all image tokens, boi to eoi; null without an image. */
+  /** Rows from the first image token to the last one, of all frames; null without an image. */
   readonly image: Span | null;
+  /** How many of them are image tokens; the others are the texts of frames. */
+  readonly imageTokens: number;
   /** The text after the image. */
   readonly text: string;
 }
@@ -73,7 +79,8 @@ export function promptText(
 }
 
 /**
- * ids = [bos, image tokens, text]: the image comes right after bos, in whichever turn it was given.
+ * ids = [bos, image tokens, text]: the image comes right after bos, in whichever turn it was given. Of a video, each frame's
+ * image tokens and its text, one frame after the other.
  * @throws CogVLM2Error invalid_value
  */
 export function buildPrompt(tokenizer: { encode(text: string): number[] }, input: PromptInput): Prompt {
@@ -85,18 +92,33 @@ export function buildPrompt(tokenizer: { encode(text: string): number[] }, input
       `imageTokenCount is ${imageTokenCount}; it must be 0, or 3 and more.`,
     );
   }
+  const frames = imageTokenCount === 0 ? [] : (input.frameTexts ?? ['']);
   const text = promptText(template, query, history, answerStart);
-  const textIds = tokenizer.encode(text);
-  const textStart = 1 + imageTokenCount;
-  const ids = new Int32Array(textStart + textIds.length).fill(padId);
-  ids[0] = bosId;
-  ids.set(textIds, textStart);
-  const tokenTypes = new Uint8Array(ids.length).fill(VISION_TOKEN, 1, textStart);
+  const ids = [bosId];
+  const types = [0];
+  let imageEnd = 1;
+  const addText = (added: string) => {
+    for (const id of tokenizer.encode(added)) {
+      ids.push(id);
+      types.push(0);
+    }
+  };
+  for (const frameText of frames) {
+    for (let i = 0; i < imageTokenCount; i++) {
+      ids.push(padId);
+      types.push(VISION_TOKEN);
+    }
+    imageEnd = ids.length;
+    if (frameText !== '') addText(frameText);
+  }
+  addText(text);
+  const tokenTypes = Uint8Array.from(types);
   return {
-    ids,
+    ids: Int32Array.from(ids),
     tokenTypes,
     positions: positionsOf(tokenTypes),
-    image: imageTokenCount === 0 ? null : { start: 1, end: textStart },
+    image: frames.length === 0 ? null : { start: 1, end: imageEnd },
+    imageTokens: frames.length * imageTokenCount,
     text,
   };
 }

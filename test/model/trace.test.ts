@@ -17,8 +17,6 @@ import {
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-trace-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const prompts = ['image_chat', 'image_long', 'text_only'];
-
 async function trace(name: string, compute: 'auto' | 'stored' | 'f32') {
   const output = path.join(folder, `${name}.${compute}.safetensors`);
   const input = path.join(goldenFolder(name), 'golden.safetensors');
@@ -38,8 +36,9 @@ function greedyLogits(tensors: ReadonlyMap<string, NumberTensor>, prompt: string
   ];
 }
 
-describe.each(['small', 'odd', 'v1small'])('%s', (name) => {
+describe.each(['small', 'odd', 'v1small', 'video'])('%s', (name) => {
   const golden = readGolden(name);
+  const prompts = [...golden.keys()].flatMap((key) => /(.*)\.greedy_ids$/.exec(key)?.[1] ?? []);
 
   describe.each([
     ['f32', 2e-4],

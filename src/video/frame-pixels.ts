@@ -1,0 +1,54 @@
+import type { RgbImage } from '../image/decode.ts';
+import { normalizedLevels } from '../image/normalize.ts';
+import { roundHalfToEven } from './sampling.ts';
+
+/**
+ * A frame as the vision tower reads it, which is not how an image is read: normalised first; then resized so that its shorter side is
+ * `size`, bilinear between two neighbours on each axis however much smaller it becomes; then the middle of it is cut out.
+ * Source: the published transform (pytorchvideo's ShortSideScale on normalised floats, torchvision's CenterCrop).
+ * @returns [3, size, size]
+ */
+export function framePixels(frame: RgbImage, size: number): Float32Array<ArrayBuffer> {
+  const { width, height, data } = frame;
+  const isWide = width >= height;
+  const longer = Math.floor((Math.max(width, height) / Math.min(width, height)) * size);
+  const columns = taps(width, isWide ? longer : size, size);
+  const rows = taps(height, isWide ? size : longer, size);
+  const pixels = new Float32Array(3 * size * size);
+  for (let channel = 0; channel < 3; channel++) {
+    const levels = normalizedLevels(channel);
+    const at = (x: number, y: number) => levels[data[3 * (y * width + x) + channel] ?? 0] ?? 0;
+    for (const [y, row] of rows.entries()) {
+      for (const [x, column] of columns.entries()) {
+        const above = mix(at(column.first, row.first), at(column.second, row.first), column.share);
+        const below = mix(at(column.first, row.second), at(column.second, row.second), column.share);
+        pixels[(channel * size + y) * size + x] = mix(above, below, row.share);
+      }
+    }
+  }
+  return pixels;
+}
+
+interface Tap {
+  first: number;
+  second: number;
+  /** Weight of `second`; that of `first` is the rest. */
+  share: number;
+}
+
+/**
+ * Neighbours and weights of the middle `size` samples of an axis that is resized from `from` to `to` samples. Half-pixel centres, clamped
+ * at the edges: PyTorch's `interpolate` with `align_corners=False`.
+ */
+function taps(from: number, to: number, size: number): Tap[] {
+  const offset = roundHalfToEven((to - size) / 2);
+  return Array.from({ length: size }, (_, i) => {
+    const source = Math.max(0, ((offset + i + 0.5) * from) / to - 0.5);
+    const first = Math.min(from - 1, Math.floor(source));
+    return { first, second: Math.min(from - 1, first + 1), share: source - first };
+  });
+}
+
+function mix(first: number, second: number, share: number): number {
+  return first * (1 - share) + second * share;
+}
