@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { kernels } from '../kernels/library.ts';
 import type { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { type Device, findDevice, readDevice } from './devices.ts';
@@ -33,6 +35,8 @@ export class Engine {
   readonly threads: number;
   /** The CPU's own layouts of weights; null on another device. */
   readonly packing: Packing | null;
+  /** Our kernels. Beside a GPU they were never run, so ggml computes the CPU's part, too. */
+  readonly kernels: Kernels | null;
   /** The graph whose tensors the scratch memory holds. */
   inScratch: object | null = null;
   /** Ends the graph that is running. */
@@ -62,6 +66,7 @@ export class Engine {
     this.device = device;
     this.#devicePointer = pointer;
     this.packing = device.kind === 'cpu' ? new Packing(cpu) : null;
+    this.kernels = device.kind === 'cpu' ? kernels() : null;
     this.#bufferTypes = {
       gpu: lib.pointer('ggml_backend_dev_buffer_type', pointer),
       cpu: lib.pointer('ggml_backend_dev_buffer_type', cpu),

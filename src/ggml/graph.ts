@@ -27,11 +27,8 @@ export class Graph extends Ops {
     engine.checkAlive();
     const lib = ggml();
     const nodes = lib.number('ggml_tensor_overhead') * maxGraphNodes;
-    super(
-      new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false)),
-      packed,
-      lowRank,
-    );
+    const context = new Context(nodes + lib.number('ggml_graph_overhead_custom', maxGraphNodes, false));
+    super(context, engine.kernels, packed, lowRank);
     this.#engine = engine;
     this.#graph = lib.pointer('ggml_new_graph_custom', this.context.pointer, maxGraphNodes, false);
   }

@@ -1,10 +1,10 @@
 import { CogVLM2Error } from '../errors.ts';
+import { floatProduct, multipliesStored, words } from '../kernels/float-matmul.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { kernels } from '../kernels/library.ts';
 import { product, quantize } from '../kernels/matmul.ts';
 import type { Context } from './context.ts';
 import type { FunctionName, Pointer } from './declarations.ts';
-import { type DType, dtypes } from './dtype.ts';
+import { type DType, dtypes, isFloat } from './dtype.ts';
 import { ggml, type NativeValue } from './library.ts';
 import type { PackedWeights } from './packed-weights.ts';
 import {
@@ -34,16 +34,21 @@ export type LowRankTerms = ReadonlyMap<Tensor, LowRankTerm>;
  */
 export class Ops {
   protected readonly context: Context;
+  /** Our kernels; null: ggml's. */
+  readonly #kernels: Kernels | null;
   readonly #packed: PackedWeights | undefined;
   readonly #lowRank: LowRankTerms | undefined;
+  /** What the products of a tensor read instead of it. */
   readonly #quantizedBy = new Map<Tensor, Tensor>();
+  readonly #wordsOf = new Map<Tensor, Tensor>();
 
   /**
    * @param packed weights to multiply with instead of those that they are copies of
    * @param lowRank what `linear` adds to its products
    */
-  constructor(context: Context, packed?: PackedWeights, lowRank?: LowRankTerms) {
+  constructor(context: Context, kernels: Kernels | null, packed?: PackedWeights, lowRank?: LowRankTerms) {
     this.context = context;
+    this.#kernels = kernels;
     this.#packed = packed;
     this.#lowRank = lowRank;
   }
@@ -76,8 +81,24 @@ export class Ops {
       x,
     );
     const packed = this.#packed?.get(weight) ?? weight;
-    const ours = packed.type === 'i8' ? kernels() : null;
-    if (ours) return product(this, ours, weight, packed, x, this.#quantized(x, ours));
+    const ours = this.#kernels;
+    if (ours && packed.type === 'i8')
+      return product(
+        this,
+        ours,
+        weight,
+        packed,
+        x,
+        once(this.#quantizedBy, x, () => quantize(this, ours, x)),
+      );
+    if (ours && multipliesStored(weight))
+      return floatProduct(
+        this,
+        ours,
+        weight,
+        x,
+        once(this.#wordsOf, x, () => words(this, ours, x)),
+      );
     return this.#node('ggml_mul_mat', 'f32', [m, n, x2, x3], packed.pointer, x.pointer);
   }
 
@@ -91,15 +112,6 @@ export class Ops {
       y = this.add(y, this.rows(low, 0, x.shape[1]));
     }
     return bias ? this.add(y, bias) : y;
-  }
-
-  /** x as bytes, for our kernels; one node for all products of the same x. */
-  #quantized(x: Tensor, ours: Kernels): Tensor {
-    const known = this.#quantizedBy.get(x);
-    if (known) return known;
-    const made = quantize(this, ours, x);
-    this.#quantizedBy.set(x, made);
-    return made;
   }
 
   /** (x - mean) / sqrt(variance + eps) over each row. */
@@ -120,10 +132,16 @@ export class Ops {
     return this.#node('ggml_gelu_erf', 'f32', x.shape, x.pointer);
   }
 
-  /** GELU's tanh form from a table of float16 values: within 1e-3 of the exact one, and five times as fast on a CPU. */
-  geluTanh(x: Tensor): Tensor {
-    check(x.type === 'f32' && isContiguous(x), 'geluTanh', x);
-    return this.#node('ggml_gelu', 'f32', x.shape, x.pointer);
+  /**
+   * GELU of what a product with weights of this type reads, as exact as that product: for float32 the error function; else our
+   * kernel, within 1e-6 of it. Without our kernels ggml's tanh form for quantized weights, from a table of float16 values
+   * (within 1e-3): its error function would take a tenth of the tower's time.
+   */
+  geluBefore(type: DType, x: Tensor): Tensor {
+    check(x.type === 'f32' && isContiguous(x), 'geluBefore', x);
+    if (this.#kernels && type !== 'f32')
+      return this.custom(this.#kernels.address('gelu'), 'f32', x.shape, [x]);
+    return isFloat(type) ? this.gelu(x) : this.#node('ggml_gelu', 'f32', x.shape, x.pointer);
   }
 
   /** silu(gate) * up. */
@@ -372,6 +390,13 @@ export class Ops {
     const pointer = ggml().pointer(name, this.context.pointer, ...args);
     return { pointer, type, shape, strides: contiguousStrides(type, shape) };
   }
+}
+
+/** What `made` returned for a tensor, which is made once. */
+function once(known: Map<Tensor, Tensor>, x: Tensor, make: () => Tensor): Tensor {
+  const made = known.get(x) ?? make();
+  known.set(x, made);
+  return made;
 }
 
 function check(right: boolean, op: string, ...tensors: Tensor[]): asserts right {

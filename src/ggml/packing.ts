@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { multipliesStored } from '../kernels/float-matmul.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { kernels } from '../kernels/library.ts';
 import { type Format, formatOf, packedBytes, packWeight, type Use } from '../kernels/matmul.ts';
@@ -41,8 +42,9 @@ export function packedTypes(): DType[] {
 const batchInvariantInGgml: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
 
 /** Of weights as they are stored: whether ggml multiplies one row with another kernel than two and more rows. */
-export function oneRowDiffers(type: DType): boolean {
-  return isFloat(type) || type === 'iq4_nl';
+export function oneRowDiffers(weight: Weight): boolean {
+  if (kernels() && multipliesStored(weight)) return false;
+  return isFloat(weight.type) || weight.type === 'iq4_nl';
 }
 
 /**

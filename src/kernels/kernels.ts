@@ -4,7 +4,15 @@ import type { Tensor } from '../ggml/tensor.ts';
 import type { Variant } from './variants.ts';
 
 /** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
-type KernelName = 'quantize' | 'matmul' | 'attention' | 'attention_append' | 'attention_scratch';
+type KernelName =
+  | 'quantize'
+  | 'matmul'
+  | 'words'
+  | 'matmul_words'
+  | 'gelu'
+  | 'attention'
+  | 'attention_append'
+  | 'attention_scratch';
 
 /** The compiled kernels of one instruction set. */
 export interface Kernels {

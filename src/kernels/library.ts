@@ -10,7 +10,7 @@ import { platformHere, platforms, type Variant, variants } from './variants.ts';
 /** What is used, for `doctor` and `bench`. */
 export interface KernelsInfo {
   variant: Variant | 'ggml';
-  /** Those that this processor can run, the fastest last. */
+  /** Those that this processor can run, the fastest last (but see `fastestOf`). */
   supported: Variant[];
   /** Why ggml's kernels are used; null where ours are. */
   reason: string | null;
@@ -47,7 +47,7 @@ function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
     const supported = supportedVariants(file);
     checkWanted(wanted, supported);
     if (wanted === 'ggml') return without('COGVLM2_KERNELS=ggml', supported);
-    const variant = variants.find((name) => name === wanted) ?? supported.at(-1);
+    const variant = variants.find((name) => name === wanted) ?? fastestOf(file, supported);
     if (!variant) return without('this processor has none of their instruction sets');
     const found = openVariant(file, variant);
     const problem = selfTest(found);
@@ -72,6 +72,11 @@ export function prebuiltFolder(): string {
 export function supportedVariants(file: string): Variant[] {
   const bits = Number(koffi.load(file).func('int cogvlm2_supported_variants()')());
   return variants.filter((_, i) => (bits >> i) & 1);
+}
+
+function fastestOf(file: string, supported: readonly Variant[]): Variant | undefined {
+  const isSlow = koffi.load(file).func('int cogvlm2_bf16_is_slow()')() !== 0;
+  return supported.filter((name) => name !== 'avx512bf16' || !isSlow).at(-1);
 }
 
 /** One variant of a library, whether or not it is the one in use. */

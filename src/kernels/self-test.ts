@@ -2,6 +2,7 @@ import koffi from 'koffi';
 import { dtypes, rowBytes } from '../ggml/dtype.ts';
 import { AttentionKernel } from './attention.ts';
 import { addressOf, callKernel, type PlainTensor } from './direct-call.ts';
+import { wordsBytes } from './float-matmul.ts';
 import type { Kernels } from './kernels.ts';
 import { type Format, packedBytes, quantizedBytes } from './matmul.ts';
 
@@ -17,7 +18,23 @@ const packNibblesType = koffi.proto(
 
 /** Runs every kernel on a few numbers. Takes some milliseconds. @returns what is wrong, or null */
 export function selfTest(kernels: Kernels): string | null {
-  return productProblem(kernels) ?? attentionProblem(kernels);
+  return productProblem(kernels) ?? floatProductProblem(kernels) ?? attentionProblem(kernels);
+}
+
+/** Multiplies whole numbers that bf16 holds exactly. */
+function floatProductProblem(kernels: Kernels): string | null {
+  const x = Float32Array.from({ length: k * rows }, (_, i) => ((i * 37) % 25) - 12);
+  const whole = Float32Array.from({ length: k * columns }, (_, i) => ((i * 29) % 41) - 20);
+  // The upper half of a float is the bf16 number.
+  const upper = Uint16Array.from(new Uint32Array(whole.buffer), (bits) => bits >>> 16);
+  const weight: PlainTensor = { type: 'bf16', shape: [k, columns, 1, 1], data: bytesOf(upper) };
+  const size = wordsBytes(kernels, k, rows);
+  const words: PlainTensor = { type: 'i8', shape: [size, 1, 1, 1], data: new Uint8Array(size) };
+  callKernel(kernels.address('words'), words, [{ type: 'f32', shape: [k, rows, 1, 1], data: bytesOf(x) }]);
+  const y = new Float32Array(columns * rows);
+  const dst: PlainTensor = { type: 'f32', shape: [columns, rows, 1, 1], data: bytesOf(y) };
+  callKernel(kernels.address('matmul_words'), dst, [weight, words]);
+  return hasProducts(y, x, whole) ? null : 'a product of 16-bit weights has another result';
 }
 
 /** Multiplies whole numbers, whose products come out exactly, in both formats of weights. */
@@ -76,6 +93,11 @@ function isProduct(kernels: Kernels, packed: PlainTensor, x: Float32Array, weigh
   const y = new Float32Array(columns * rows);
   const dst = { type: 'f32' as const, shape: [columns, rows, 1, 1] as const, data: bytesOf(y) };
   callKernel(kernels.address('matmul'), dst, [packed, quantized], { user: BigInt(k) });
+  return hasProducts(y, x, weights);
+}
+
+/** Whether y is x [k, rows] times weights [k, columns], to the last bit. */
+function hasProducts(y: Float32Array, x: Float32Array, weights: Float32Array): boolean {
   return y.every((value, i) => {
     const [row, column] = [Math.floor(i / columns) * k, (i % columns) * k];
     let sum = 0;
@@ -140,7 +162,7 @@ function attentionProblem(kernels: Kernels): string | null {
   return null;
 }
 
-function bytesOf(numbers: Float32Array | BigInt64Array): Uint8Array<ArrayBuffer> {
+function bytesOf(numbers: Float32Array | BigInt64Array | Uint16Array): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = numbers;
   if (buffer instanceof SharedArrayBuffer) throw new TypeError('shared memory');
   return new Uint8Array(buffer, byteOffset, byteLength);

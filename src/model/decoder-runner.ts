@@ -65,7 +65,7 @@ export class DecoderRunner {
       batchInvariantOnly: batchInvariant,
     });
     const isSplit = language.some(
-      (weight) => oneRowDiffers(weight.type) && !this.#languageWeights.layoutOf(weight),
+      (weight) => oneRowDiffers(weight) && !this.#languageWeights.layoutOf(weight),
     );
     this.#leastRows = isSplit ? 2 : 1;
     const vision = matrices['vision experts'];

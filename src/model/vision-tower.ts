@@ -1,5 +1,4 @@
 import type { Weights } from '../checkpoint/weights.ts';
-import { isFloat } from '../ggml/dtype.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms, Ops } from '../ggml/ops.ts';
@@ -260,7 +259,6 @@ class TowerMlp {
 
   forward(ops: Ops, x: Tensor): Tensor {
     const y = this.#fc1.forward(ops, x); // [intermediate, m]
-    // The second product rounds to 8 bits, so the tanh form is exact enough. The error function would take a tenth of the tower's time.
-    return this.#fc2.forward(ops, isFloat(this.#fc2.weight.type) ? ops.gelu(y) : ops.geluTanh(y));
+    return this.#fc2.forward(ops, ops.geluBefore(this.#fc2.weight.type, y));
   }
 }

@@ -10,9 +10,10 @@
  * blocks from the first on, and every sum adds its terms in their order.
  */
 #include <math.h>
-#include "attention-product.h"
+#include "float-product.h"
 
-#define TILE 96                       /* rows that read a block of keys together */
+/* Rows that read a block of keys together. Where keys are widened first, twice as many share that; caches are larger there. */
+#define TILE (LANES == 16 && PAIR == 1 ? 192 : 96)
 #define BLOCK (PAIR == 2 ? 256 : 128) /* keys of a step of the online softmax: a block stays in the L2 cache */
 
 /* A row of the table (i64) that both nodes read: a sequence, or a batch item of full attention. */
@@ -25,7 +26,6 @@ struct sequence {
   int64_t keys; /* that each row attends to; 0: the row whose key is at i attends to the first i + 1 */
 };
 
-INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t padded_size(int64_t d) { return (d + 31) / 32 * 32; }
 
 INLINE uint16_t *keys_at(const struct sequence *s, const void *layer, int64_t head, int64_t d) {
@@ -106,24 +106,35 @@ INLINE const uint32_t *words_of(const uint16_t *elements, int64_t count, uint32_
 #endif
 }
 
+/*
+ * PAIR vectors of scores become probabilities relative to the largest score; those behind the first `left` become 0.
+ * @returns their sums, added to `sum`
+ */
+INLINE floats to_probabilities(const float *scores, int64_t left, floats top, uint32_t *probabilities, floats sum) {
+  floats p[PAIR];
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    const int64_t valid = left - j * LANES;
+    p[j] = floats_exp2(floats_sub(floats_load(scores + j * LANES), top));
+    if (valid < LANES) p[j] = floats_first(p[j], valid > 0 ? valid : 0, floats_zero());
+    sum = floats_add(sum, p[j]);
+  }
+  words_store(probabilities, p);
+  return sum;
+}
+
 /* A row's first `count` scores become probabilities relative to the new top; zeros follow to a whole step. */
 static void softmax_step(const struct scratch *t, int64_t row, int64_t count) {
   const float *scores = t->scores + row * BLOCK;
   uint32_t *probabilities = t->probabilities + row * (BLOCK / PAIR);
   floats most = floats_set(t->top[row]), sum = floats_zero();
-  for (int64_t i = 0; i < count; i += LANES)
-    most = floats_max(floats_first(floats_load(scores + i), count - i, floats_set(-INFINITY)), most);
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) most = floats_max(floats_load(scores + i), most);
+  if (i < count) most = floats_max(floats_first(floats_load(scores + i), count - i, floats_set(-INFINITY)), most);
   const float top = floats_largest(most);
-  for (int64_t i = 0; i < count; i += PAIR * LANES) {
-    floats p[PAIR];
-    for (int j = 0; j < PAIR; j++) {
-      const int64_t left = count - i - j * LANES;
-      p[j] = floats_exp2(floats_sub(floats_load(scores + i + j * LANES), floats_set(top)));
-      p[j] = floats_first(p[j], left > 0 ? left : 0, floats_zero());
-      sum = floats_add(sum, p[j]);
-    }
-    words_store(probabilities + i / PAIR, p);
-  }
+  const floats tops = floats_set(top);
+  for (i = 0; i + PAIR * LANES <= count; i += PAIR * LANES)
+    sum = to_probabilities(scores + i, PAIR * LANES, tops, probabilities + i / PAIR, sum);
+  if (i < count) sum = to_probabilities(scores + i, count - i, tops, probabilities + i / PAIR, sum);
   float factors[LANES];
   floats_store(factors, floats_exp2(floats_set(t->top[row] - top)));
   t->factors[row] = factors[0];

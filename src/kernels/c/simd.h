@@ -35,6 +35,8 @@ INLINE floats floats_add(floats a, floats b) { return _mm512_add_ps(a, b); }
 INLINE floats floats_mul(floats a, floats b) { return _mm512_mul_ps(a, b); }
 /* a * b + c, rounded once */
 INLINE floats floats_fma(floats a, floats b, floats c) { return _mm512_fmadd_ps(a, b, c); }
+/* a - b * c, rounded once */
+INLINE floats floats_minus_product(floats a, floats b, floats c) { return _mm512_fnmadd_ps(b, c, a); }
 INLINE floats floats_from_ints(ints x) { return _mm512_cvtepi32_ps(x); }
 INLINE ints ints_from_floats(floats x) { return _mm512_cvtps_epi32(x); }
 INLINE floats floats_from_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
@@ -78,6 +80,7 @@ INLINE floats floats_zero(void) { return _mm256_setzero_ps(); }
 INLINE floats floats_add(floats a, floats b) { return _mm256_add_ps(a, b); }
 INLINE floats floats_mul(floats a, floats b) { return _mm256_mul_ps(a, b); }
 INLINE floats floats_fma(floats a, floats b, floats c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE floats floats_minus_product(floats a, floats b, floats c) { return _mm256_fnmadd_ps(b, c, a); }
 INLINE floats floats_from_ints(ints x) { return _mm256_cvtepi32_ps(x); }
 INLINE ints ints_from_floats(floats x) { return _mm256_cvtps_epi32(x); }
 INLINE floats floats_from_halves(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }

@@ -50,6 +50,8 @@ _Static_assert(offsetof(struct tensor, data) == 248, "data");
 /* Unrolls the loop that follows. Accumulators only stay in registers when their index is a constant. */
 #define UNROLL _Pragma("clang loop unroll(full)")
 
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* The first of `count` items that belongs to a thread. Its last one is before `share(count, thread + 1, threads)`. */
 INLINE int64_t share(int64_t count, int thread, int threads) { return count * thread / threads; }
 

@@ -78,7 +78,7 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
   const int blocked = kind != WHOLE_BYTES;
   const int8_t *x = r->x.values[first];
   const uint8_t *w = c->bytes + column * 4;
-  const int zero = IS_SIGNED(kind) ? 128 : c->header->zero;
+  const int zero = kind == NIBBLES_MIN ? 0 : IS_SIGNED(kind) ? 128 : c->header->zero;
   floats total[MAX_ROWS][MAX_VECTORS];
   const int blocks = blocked ? c->steps / (BLOCK / 4) : 1;
   for (int b = 0; b < blocks; b++) {
@@ -108,7 +108,7 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
     UNROLL for (int j = 0; j < vectors; j++) {
       floats min = floats_load(c->min[b] + column + j * LANES);
       UNROLL for (int i = 0; i < rows; i++)
-        total[i][j] = floats_fma(floats_set(-r->x.block_sum[first + i][b]), min, total[i][j]);
+        total[i][j] = floats_minus_product(total[i][j], floats_from_ints(ints_set(r->x.block_sum[first + i][b])), min);
     }
   }
   UNROLL for (int i = 0; i < rows; i++) {

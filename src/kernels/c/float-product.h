@@ -1,14 +1,14 @@
 /*
- * The matrix product of attention: c [rows][vectors * LANES] = a b, or c += a b.
+ * The matrix product of attention and of 16-bit weights: c [rows][vectors * LANES] = a b, or c += a b.
  *   a  words [rows][steps]; a_row is the distance of rows
  *   b  words [steps][vectors][LANES]; b_step and b_vector are the distances of steps and vectors
  * All distances are in words. `steps` is a multiple of STEP. An element of c adds its steps in their order, whatever the
  * other rows and vectors are.
  */
-#ifndef COGVLM2_ATTENTION_PRODUCT_H
-#define COGVLM2_ATTENTION_PRODUCT_H
+#ifndef COGVLM2_FLOAT_PRODUCT_H
+#define COGVLM2_FLOAT_PRODUCT_H
 
-#include "attention-math.h"
+#include "float-math.h"
 
 #ifdef __AMX_BF16__
 

@@ -1,6 +1,6 @@
-/* What attention needs of vectors beside simd.h, and the type that keys, values and probabilities are multiplied in. */
-#ifndef COGVLM2_ATTENTION_MATH_H
-#define COGVLM2_ATTENTION_MATH_H
+/* Floats in vectors, beside simd.h: functions, and the type that products of 16-bit numbers are computed in. */
+#ifndef COGVLM2_FLOAT_MATH_H
+#define COGVLM2_FLOAT_MATH_H
 
 #include <string.h>
 #include "simd.h"
@@ -72,7 +72,7 @@ INLINE floats floats_exp2(floats x) {
 
 /*
  * Products read words of 32 bits: PAIR neighbouring bf16 values where the processor multiplies pairs, one float
- * elsewhere. Keys and values are stored with 16 bits: as bf16, or as f16 that is widened before use.
+ * elsewhere. Keys and values of attention are stored with 16 bits: as bf16, or as f16 that is widened before use.
  */
 #ifdef __AVX512BF16__
 
