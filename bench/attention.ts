@@ -6,10 +6,10 @@
  * Prints GFLOP/s, the best of five runs. The variants alternate, so that other load on the machine meets all of them.
  */
 import { parseArgs } from 'node:util';
-import { Context } from '../src/ggml/context.ts';
 import { defaultThreads, Engine } from '../src/ggml/engine.ts';
 import { Graph } from '../src/ggml/graph.ts';
 import { ggml } from '../src/ggml/library.ts';
+import { Context } from '../src/ggml/tensor.ts';
 import { AttentionKernel, packedType } from '../src/kernels/attention.ts';
 import type { Kernels } from '../src/kernels/kernels.ts';
 import { GgmlAttention, GgmlFullAttention } from '../src/model/ggml-attention.ts';

@@ -1,4 +1,4 @@
-import { randomFrom } from '../src/generate/random.ts';
+import { randomFrom } from '../src/generate/sampler.ts';
 import { type DType, isTarget, rowBytes } from '../src/ggml/dtype.ts';
 import { Quantizer } from '../src/ggml/quantize.ts';
 

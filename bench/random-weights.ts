@@ -1,13 +1,13 @@
 /** Random weights in the published layout, of any size. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { padding, writeGgufHeader } from '../src/checkpoint/gguf-writer.ts';
+import { padding, writeGgufHeader } from '../src/checkpoint/gguf.ts';
 import {
   type PublishedConfig,
   type PublishedLayout,
   tensorShapes,
 } from '../src/checkpoint/published-layout.ts';
-import { writeSafetensorsHeader } from '../src/checkpoint/safetensors-writer.ts';
+import { writeSafetensorsHeader } from '../src/checkpoint/safetensors.ts';
 import { type PresetName, planTypes } from '../src/checkpoint/type-preset.ts';
 import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
 import { randomTokenizer } from './random-tokenizer.ts';

@@ -4,10 +4,10 @@ export type { AdapterSource } from './checkpoint/peft/source.ts';
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
 export type { AdapterInfo, AdapterOptions } from './generate/adapters.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
-export { CogVLM2, type LoadOptions, type PromptSize, type Stats } from './generate/cogvlm2.ts';
+export { CogVLM2, type PromptSize, type Stats } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
-export type { Extraction, ExtractOptions } from './generate/extract.ts';
-export type { FieldExtraction, FieldOptions } from './generate/extract-fields.ts';
+export type { Extraction, ExtractOptions, FieldExtraction, FieldOptions } from './generate/extract.ts';
+export type { LoadOptions } from './generate/load-options.ts';
 export type { TokenLogprobs, TokenProbability } from './generate/logprobs.ts';
 export type { ModelInfo } from './generate/model-info.ts';
 export type { SequenceState } from './generate/sequence.ts';
@@ -22,6 +22,6 @@ export type {
   Turn,
   Usage,
 } from './generate/types.ts';
-export type { AnswerFormat } from './grammar/answer-format.ts';
+export type { AnswerFormat } from './grammar/answer-grammar.ts';
 export type { ImageSource } from './image/source.ts';
 export type { EncodedImage } from './model/encoded-image.ts';

@@ -1,7 +1,6 @@
 /** The header of a GGUF file with the kinds of values that llama.cpp wants and our own files do not have. */
 
-import { ggufMagic, ggufVersion } from '../../src/checkpoint/gguf.ts';
-import { padding, type TensorDescription } from '../../src/checkpoint/gguf-writer.ts';
+import { ggufMagic, ggufVersion, padding, type TensorDescription } from '../../src/checkpoint/gguf.ts';
 import type { AtomicFile } from '../../src/files/atomic-file.ts';
 import { dtypes } from '../../src/ggml/dtype.ts';
 

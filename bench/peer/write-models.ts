@@ -1,10 +1,10 @@
 /** Two models of the same random weights: one that this package reads, and one that llama.cpp reads. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf-writer.ts';
+import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf.ts';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { AtomicFile } from '../../src/files/atomic-file.ts';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { type DType, dtypeNames, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { type Value, writeLlamaHeader } from './llama-gguf.ts';

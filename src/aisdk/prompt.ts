@@ -11,7 +11,7 @@ import {
   type SharedV3Warning,
   UnsupportedFunctionalityError,
 } from '@ai-sdk/provider';
-import { imageQuestion } from '../generate/image-question.ts';
+import { imageQuestion } from '../generate/types.ts';
 import type { ImageSource, Turn } from '../index.ts';
 
 export interface ChatPrompt {

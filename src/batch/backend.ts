@@ -2,8 +2,8 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
-import { ImageFile } from '../image/image-file.ts';
-import { readPage } from '../image/page.ts';
+import { readPage } from '../image/pdf.ts';
+import { ImageFile } from '../image/source.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import type { Stage } from '../run/progress.ts';
 import { type Answered, type Item, withWarnings } from './output.ts';

@@ -1,8 +1,7 @@
 /** From the sources of a batch to images with the questions that have no line yet. */
 import { CogVLM2Error } from '../errors.ts';
-import { ImageFile } from '../image/image-file.ts';
-import { readImageOrPdf } from '../image/page.ts';
-import { PdfDocument } from '../image/pdf.ts';
+import { PdfDocument, readImageOrPdf } from '../image/pdf.ts';
+import { ImageFile } from '../image/source.ts';
 import { isItemError } from '../run/items.ts';
 import type { ImageInput } from './backend.ts';
 import type { Item } from './output.ts';

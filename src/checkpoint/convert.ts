@@ -5,7 +5,7 @@ import { AtomicFile } from '../files/atomic-file.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { gigabytes } from '../messages.ts';
-import { padding, writeGgufHeader } from './gguf-writer.ts';
+import { padding, writeGgufHeader } from './gguf.ts';
 import { readTensorBytes } from './read-tensor.ts';
 import { type PlannedTensor, type PresetName, planTypes } from './type-preset.ts';
 import { type Checkpoint, isPacked, textNames } from './types.ts';

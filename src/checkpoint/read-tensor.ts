@@ -1,9 +1,8 @@
 import { CogVLM2Error } from '../errors.ts';
 import { dtypes } from '../ggml/dtype.ts';
-import { fromHalf } from './half.ts';
 import { readFileBytes } from './read-file.ts';
 import type { TensorEntry } from './types.ts';
-import { unpack } from './unpack.ts';
+import { fromHalf, unpack } from './unpack.ts';
 
 /**
  * Fills `into` with a tensor's bytes from `startBytes` on, in the type that its entry says, however it is stored. Of a

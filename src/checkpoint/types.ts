@@ -54,5 +54,5 @@ export const textNames = [
   'tokenizer_config.json',
 ] as const;
 
-/** Members of the model family; `src/model/architecture.ts` has their differences. */
+/** Members of the model family; `src/model/config.ts` has their differences. */
 export type ModelFamily = 'CogVLM 1' | 'CogVLM2' | 'CogVLM2-Video';

@@ -1,5 +1,4 @@
 import { CogVLM2Error } from '../errors.ts';
-import { Context } from '../ggml/context.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
@@ -7,7 +6,7 @@ import { ggml } from '../ggml/library.ts';
 import { MappedFile } from '../ggml/mapped-file.ts';
 import type { Ops } from '../ggml/ops.ts';
 import { pieceElements } from '../ggml/quantize.ts';
-import type { Tensor } from '../ggml/tensor.ts';
+import { Context, type Tensor } from '../ggml/tensor.ts';
 import { readElements, readNumbers } from './read-tensor.ts';
 import type { Checkpoint, TensorEntry } from './types.ts';
 

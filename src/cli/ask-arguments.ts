@@ -1,9 +1,8 @@
 /** The arguments of `ask`: which one is the image, which are questions, and what was probably meant otherwise. */
-
 import { statSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath } from '../files/input-file.ts';
-import type { ImageFile } from '../image/image-file.ts';
+import type { ImageFile } from '../image/source.ts';
 import type { Context } from './command.ts';
 import { imageLabel } from './format.ts';
 

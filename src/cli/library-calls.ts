@@ -2,7 +2,6 @@
  * Everything that the commands call in other folders, behind one interface. Modules are imported when a command calls them, so
  * `--help` loads neither the engine nor native libraries. Tests pass a scripted implementation.
  */
-
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
 import type { WorkOptions } from '../batch/queue-backend.ts';
 import type { FoundSources } from '../batch/sources.ts';
@@ -19,15 +18,16 @@ import type { Answerer, QueueOfWorkers } from '../eval/run/answerers.ts';
 import type { Endpoint, EndpointOptions } from '../eval/run/endpoint.ts';
 import type { evaluate } from '../eval/run/evaluate.ts';
 import type { runEvalScore } from '../eval/score/score-file.ts';
-import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { DiskImageCache } from '../generate/disk-image-cache.ts';
+import type { LoadOptions } from '../generate/load-options.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull-options.ts';
-import type { ImageFile } from '../image/image-file.ts';
-import type { Page } from '../image/page.ts';
+import type { Page } from '../image/pdf.ts';
+import type { ImageFile } from '../image/source.ts';
 import type { kernelsInfo } from '../kernels/library.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
 import type { PlanOptions } from '../model/plan-model.ts';
@@ -159,7 +159,7 @@ export const library: Library = {
     const { openAdapters } = await import('../checkpoint/peft/source.ts');
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
-    const { checkModel } = await import('../generate/check-model.ts');
+    const { checkModel } = await import('../generate/model-info.ts');
     const checkpoint = openCheckpoint(path);
     checkModel(checkpoint, { needsTokenizer: false });
     return convertToGguf(mergeAdapters(checkpoint, openAdapters(adapter)), outPath, options);
@@ -175,7 +175,7 @@ export const library: Library = {
     const { findModel } = await import('../checkpoint/find.ts');
     const { publishedCheckpoint, withTypes } = await import('../checkpoint/published-layout.ts');
     const { planModel } = await import('../model/plan-model.ts');
-    const { checkModel } = await import('../generate/check-model.ts');
+    const { checkModel } = await import('../generate/model-info.ts');
     const found = await findModel(nameOrPath).catch((error: unknown) => {
       const published = nameOrPath === undefined ? undefined : publishedCheckpoint(nameOrPath);
       if (published === undefined) throw error;
@@ -226,7 +226,7 @@ export const library: Library = {
     return readImage(source, { signal }, JSON.stringify(imageLabel(source)));
   },
   readPage: async (source, page, signal) => {
-    const { readPage } = await import('../image/page.ts');
+    const { readPage } = await import('../image/pdf.ts');
     const { startImageThread } = await import('../image/preprocess.ts');
     startImageThread(); // while the model is loaded
     const name = typeof source === 'string' ? JSON.stringify(imageLabel(source)) : 'Standard input';

@@ -1,6 +1,7 @@
 /** Loads the model that the flags name, with progress, and with a notice if it is the demonstration model. */
 
-import type { CogVLM2, LoadOptions } from '../generate/cogvlm2.ts';
+import type { CogVLM2 } from '../generate/cogvlm2.ts';
+import type { LoadOptions } from '../generate/load-options.ts';
 import { parseAdapter } from './adapter-argument.ts';
 import type { Context } from './command.ts';
 import type { ProgressReport } from './progress.ts';

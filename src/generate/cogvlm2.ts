@@ -8,57 +8,31 @@ import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
-import { defaultParallel } from '../model/kv-budget.ts';
+import { defaultParallel } from '../model/kv-cache.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { type AdapterOptions, LoadedAdapters } from './adapters.ts';
+import { LoadedAdapters } from './adapters.ts';
 import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
-import { tokenizerOf } from './check-model.ts';
 import { Conversation } from './conversation.ts';
-import { DiskImageCache, type DiskImageCacheOptions } from './disk-image-cache.ts';
-import { askForJson, type Extraction, type ExtractOptions, formatOf, readValue } from './extract.ts';
-import { type FieldExtraction, type FieldOptions, fieldsOf, objectOf } from './extract-fields.ts';
-import { isWorthCaching, visionFingerprint } from './image-cache-key.ts';
+import { DiskImageCache, isWorthCaching, visionFingerprint } from './disk-image-cache.ts';
+import {
+  askForJson,
+  type Extraction,
+  type ExtractOptions,
+  type FieldExtraction,
+  type FieldOptions,
+  fieldsOf,
+  formatOf,
+  objectOf,
+  readValue,
+} from './extract.ts';
 import { asAborted, type DiskCache, ImageEncoder } from './image-encoder.ts';
-import { type KvOptions, kvLimits } from './kv-limits.ts';
-import { describeModel, type ModelInfo } from './model-info.ts';
+import { kvLimits, type LoadOptions } from './load-options.ts';
+import { describeModel, type ModelInfo, tokenizerOf } from './model-info.ts';
 import { PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
 import type { SequenceState } from './sequence.ts';
 import type { GenerateOptions, Progress, Turn } from './types.ts';
-
-export interface LoadOptions extends KvOptions, AdapterOptions {
-  /** A folder in the published layout, a .gguf file, or a name that `listModels` gives. Default: the demo model. */
-  model?: string;
-  /** `auto` (the default), `cpu`, `gpu`, or the beginning of a device's name. */
-  device?: string;
-  /** Default: the physical cores. */
-  threads?: number;
-  /**
-   * Side in pixels that images are resized to: a multiple of 28 below the model's own (of 14 for CogVLM 1, which has no
-   * convolution). The position table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
-   */
-  imageSize?: number;
-  /** Most tokens of prompt and answer together. Default: the model's own context. */
-  contextSize?: number;
-  /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
-  compute?: 'auto' | 'f32';
-  /** Most bytes of encoded images that stay in memory after their last use. Default: 256 MiB. */
-  imageCacheBytes?: number;
-  /**
-   * Image tokens on disk, so that another process does not encode an image again. Default: on where encoding takes longer
-   * than reading (not for the demonstration model, and not with `compute: 'f32'`, since the tokens are kept as f16).
-   * `false` turns it off.
-   */
-  imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
-  /**
-   * One question at a time. Weights of four bits are then faster on a CPU, but an answer need not be equal to the last bit to
-   * that of a model that answers several at the same time.
-   */
-  oneSequence?: boolean;
-  onProgress?: (progress: Progress) => void;
-  signal?: AbortSignal;
-}
 
 /** What the scheduler is doing. */
 export interface Stats {
@@ -127,11 +101,7 @@ export class CogVLM2 {
     this.#tokenizer = tokenizer;
     this.info = info;
     const { config } = model;
-    const limits = kvLimits(
-      options.oneSequence ? { ...options, parallel: 1 } : options,
-      info.contextSize,
-      model,
-    );
+    const limits = kvLimits(options, info.contextSize, model);
     const cacheBytes = options.imageCacheBytes ?? defaultImageCacheBytes;
     this.#adapters = adapters;
     this.#scheduler = new Scheduler(model, limits);

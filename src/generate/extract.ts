@@ -1,7 +1,8 @@
 /** A typed value from an answer: zod schema to JSON Schema, enforced while sampling, parsed and validated. */
+
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import type { AnswerFormat } from '../grammar/answer-format.ts';
+import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import type { Answer, GenerateOptions } from './types.ts';
 
 export interface ExtractOptions extends Omit<GenerateOptions, 'format' | 'stop' | 'answerStart'> {
@@ -58,4 +59,95 @@ export function readValue<S extends z.ZodType>(schema: S, answer: Answer): Extra
 
 function shortened(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
+}
+
+// A typed object from an image, with one question per field. The questions share the image's KV cache.
+
+export type FieldOptions = Omit<GenerateOptions, 'format' | 'stop' | 'answerStart' | 'logprobs'>;
+
+export interface FieldExtraction<T> {
+  value: T;
+  /** The answer to each field's question, by field name. */
+  answers: Record<string, Answer>;
+}
+
+interface Field {
+  name: string;
+  question: string;
+  /** Undefined for free text. */
+  format: AnswerFormat | undefined;
+  /** True where the answer is JSON; false where the answer's text is the value. */
+  isJson: boolean;
+}
+
+/**
+ * The question and the answer format of each field. A field's description is its question; without one the question is
+ * made from the name: `unitPrice` gives "What is the unit price?".
+ * @throws CogVLM2Error `invalid_json_schema` for a type that JSON does not have.
+ */
+export function fieldsOf(schema: z.ZodObject): Field[] {
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const format = formatOf(z.object({ field }));
+    const { properties } = z
+      .looseObject({ properties: z.object({ field: jsonSchema }) })
+      .parse(format.schema);
+    const { description, type, pattern, enum: choices } = properties.field;
+    const question = description ?? `What is the ${asWords(name)}?`;
+    if (type !== 'string')
+      return { name, question, isJson: true, format: { type: 'json_schema', schema: properties.field } };
+    // A bare text instead of a JSON string: a small model reads worse when its answer starts with a quotation mark.
+    if (choices) return { name, question, isJson: false, format: { type: 'choice', choices } };
+    if (pattern?.startsWith('^') && pattern.endsWith('$'))
+      return { name, question, isJson: false, format: { type: 'regex', pattern } };
+    return { name, question, isJson: false, format: undefined };
+  });
+}
+
+/** What of a field's JSON Schema decides how the field is asked. */
+const jsonSchema = z.looseObject({
+  description: z.string().optional(),
+  type: z.unknown(),
+  pattern: z.string().optional(),
+  enum: z.array(z.string()).optional().catch(undefined),
+});
+
+function asWords(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replaceAll('_', ' ')
+    .toLowerCase();
+}
+
+/**
+ * The object that the answers give.
+ * @throws CogVLM2Error `answer_incomplete` when an answer was cut, `answer_rejected` when the schema refuses a value,
+ * `aborted`.
+ */
+export function objectOf<S extends z.ZodObject>(
+  schema: S,
+  fields: readonly Field[],
+  answers: Record<string, Answer>,
+): z.output<S> {
+  const read = fields.flatMap(({ name, isJson }) => {
+    const answer = answers[name];
+    return answer
+      ? [[name, isJson ? JSON.parse(completeText(name, answer)) : completeText(name, answer)]]
+      : [];
+  });
+  const parsed = schema.safeParse(Object.fromEntries(read));
+  if (parsed.success) return parsed.data;
+  throw new CogVLM2Error(
+    'answer_rejected',
+    `The answers do not pass the checks of the schema: ${z.prettifyError(parsed.error)}`,
+    { cause: parsed.error },
+  );
+}
+
+function completeText(name: string, { finishReason, text, usage }: Answer): string {
+  if (finishReason === 'aborted') throw new CogVLM2Error('aborted', `Stopped before "${name}" was read.`);
+  if (finishReason === 'stop') return text;
+  throw new CogVLM2Error(
+    'answer_incomplete',
+    `The answer for "${name}" was cut after ${usage.completionTokens} tokens; raise maxTokens. It began: ${text.slice(0, 200)}`,
+  );
 }

@@ -1,13 +1,12 @@
 /** One answer: prefill, then token after token until the model, a stop string, the limit or the signal ends it. */
 import { CogVLM2Error } from '../errors.ts';
-import type { TokenMask } from '../grammar/token-mask.ts';
+import type { TokenMask } from '../grammar/masks.ts';
 import type { State } from '../model/state.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import { OutputFilter } from './output-filter.ts';
 import type { PreparedRequest } from './prepare-request.ts';
-import { randomFrom } from './random.ts';
-import { sample, TokenCounts } from './sampler.ts';
+import { randomFrom, sample, TokenCounts } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
 import type { Answer, FinishReason, Timings } from './types.ts';
 

@@ -1,14 +1,11 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { ImageFile } from '../image/image-file.ts';
 import { preprocessImage } from '../image/preprocess.ts';
-import { type ImageSource, readImage } from '../image/source.ts';
+import { type ImageFile, type ImageSource, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
-import { EncodedImage } from '../model/encoded-image.ts';
-import { fromHalves, roundToHalves } from '../model/stored-image-tokens.ts';
+import { EncodedImage, fromHalves, roundToHalves } from '../model/encoded-image.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import type { LoadedAdapters } from './adapters.ts';
-import type { DiskImageCache } from './disk-image-cache.ts';
-import { imageCacheKey } from './image-cache-key.ts';
+import { type DiskImageCache, imageCacheKey } from './disk-image-cache.ts';
 import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Progress } from './types.ts';

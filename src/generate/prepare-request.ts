@@ -5,8 +5,7 @@ import { buildPrompt, type Prompt } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkLogprobs } from './logprobs.ts';
-import { checkSeed, freshSeed } from './random.ts';
-import { checkSampling, type Sampling } from './sampler.ts';
+import { checkSampling, checkSeed, freshSeed, type Sampling } from './sampler.ts';
 import type { GenerateOptions } from './types.ts';
 
 /** A question whose options are checked and whose prompt is built. */

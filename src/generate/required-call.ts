@@ -1,5 +1,5 @@
 /** An answer that must be a call of a tool: its grammar is the schema of the tool's arguments. */
-import type { AnswerFormat } from '../grammar/answer-format.ts';
+import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import { askForJson } from './extract.ts';
 
 export interface FunctionTool {

@@ -1,7 +1,7 @@
 /**
  * The one scheduler of a model. It decides which sequence gets KV memory next, and what the device does next: a decode
  * step for all sequences that wait for a token, or a piece of one prompt or one image. The decisions are pure functions:
- * queue-policy, kv-policy and device-policy. docs/architecture.md has the states of a sequence.
+ * of policies.ts. docs/architecture.md has the states of a sequence.
  */
 import { CogVLM2Error } from '../errors.ts';
 import { mostChunkRows } from '../model/chunks.ts';
@@ -9,11 +9,8 @@ import type { Model } from '../model/cogvlm2.ts';
 import type { State } from '../model/state.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { visionExpertRows } from '../text/prompt.ts';
-import { chunkRows, leadAfter, nextWork } from './device-policy.ts';
-import { isWorthWaiting, type KvLimits } from './kv-policy.ts';
-import { KvPool } from './kv-pool.ts';
-import { commonPrefix, rowsOf } from './prefix-cache.ts';
-import { nextQueued } from './queue-policy.ts';
+import { commonPrefix, KvPool, rowsOf } from './kv-pool.ts';
+import { chunkRows, isWorthWaiting, type KvLimits, leadAfter, nextQueued, nextWork } from './policies.ts';
 import { type PrefillRequest, Sequence, type SequenceRequest, type SequenceState } from './sequence.ts';
 
 export interface SchedulerLimits extends KvLimits {

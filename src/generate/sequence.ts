@@ -1,7 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { State } from '../model/state.ts';
-import type { SequenceCache } from './kv-pool.ts';
-import { type CachePrompt, commonPrefix } from './prefix-cache.ts';
+import { type CachePrompt, commonPrefix, type SequenceCache } from './kv-pool.ts';
 
 /**
  * - `queued`: waits for KV memory and its client's turn.

@@ -1,4 +1,4 @@
-import type { AnswerFormat } from '../grammar/answer-format.ts';
+import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 import type { SequenceState } from './sequence.ts';
@@ -127,4 +127,14 @@ export type AnswerEvent =
 export interface Turn {
   question: string;
   answer: string;
+}
+
+/**
+ * The question about an image that comes without one, in Chinese or in English.
+ * @param texts of the conversation
+ * @param language as in the header `accept-language`, such as `zh-CN,zh;q=0.9`
+ */
+export function imageQuestion(texts: readonly string[], language = ''): string {
+  const isChinese = /^zh\b/i.test(language) || texts.some((text) => /\p{Script=Han}/u.test(text));
+  return isChinese ? '描述这张图片。' : 'Describe this image.';
 }

@@ -3,15 +3,13 @@ import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { kernels } from '../kernels/library.ts';
-import type { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { type Device, findDevice, readDevice } from './devices.ts';
 import { ggml } from './library.ts';
 import { availableThreads } from './machine.ts';
-import type { MappedFile } from './mapped-file.ts';
+import { type MappedFile, systemLibrary } from './mapped-file.ts';
 import { Packing } from './packing.ts';
-import { StopFlag } from './stop-flag.ts';
-import { byteSize, type Tensor } from './tensor.ts';
+import { byteSize, type Context, type Tensor } from './tensor.ts';
 
 /** Where tensors live: on the chosen GPU, or in the machine's memory, where the CPU computes with them. */
 export type Place = 'gpu' | 'cpu';
@@ -236,5 +234,30 @@ export function defaultThreads(): number {
     return cores.size > 0 ? Math.min(cores.size, allowed) : allowed;
   } catch {
     return allowed;
+  }
+}
+
+/**
+ * What ggml asks after each operation of a graph: whether to give up. It asks on a thread where no JavaScript may run,
+ * so the answer is a native function's, `strlen` of memory of ours: nothing until a byte is written there.
+ */
+export class StopFlag {
+  /** `bool (*)(void *memory)` */
+  readonly predicate: Pointer = koffi.address(systemLibrary().symbol('strlen'));
+  /** Its own ArrayBuffer, which the garbage collector does not move. */
+  readonly memory = new Uint8Array(new ArrayBuffer(64));
+
+  /** Raised as soon as `signal` is aborted, until the scope's end. */
+  follow(signal: AbortSignal | undefined): Disposable {
+    const raise = () => {
+      this.memory[0] = 1;
+    };
+    signal?.addEventListener('abort', raise);
+    return {
+      [Symbol.dispose]: () => {
+        signal?.removeEventListener('abort', raise);
+        this.memory[0] = 0;
+      },
+    };
   }
 }

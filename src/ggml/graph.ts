@@ -1,12 +1,11 @@
 import { CogVLM2Error } from '../errors.ts';
-import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import type { DType } from './dtype.ts';
 import { type Engine, maxGraphNodes } from './engine.ts';
 import { ggml } from './library.ts';
 import { type LowRankTerms, Ops } from './ops.ts';
 import type { PackedWeights } from './packed-weights.ts';
-import { byteSize, describe, type Tensor } from './tensor.ts';
+import { byteSize, Context, describe, type Tensor } from './tensor.ts';
 
 /** What a graph input may be filled from; f16 travels as its bits. */
 export type InputData = Float32Array | Int32Array | BigInt64Array | Uint16Array;

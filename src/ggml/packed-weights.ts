@@ -1,10 +1,9 @@
 import type { Use } from '../kernels/matmul.ts';
-import { Context } from './context.ts';
 import type { Engine } from './engine.ts';
 import { ggml } from './library.ts';
+import { advise } from './mapped-file.ts';
 import type { Layout } from './packing.ts';
-import { advise } from './page-advice.ts';
-import type { Tensor } from './tensor.ts';
+import { Context, type Tensor } from './tensor.ts';
 
 /** Packed copies by the weight that they are of; a graph that is given them multiplies with those. */
 export type PackedWeights = ReadonlyMap<Tensor, Tensor>;

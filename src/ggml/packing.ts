@@ -3,12 +3,11 @@ import { multipliesStored } from '../kernels/float-matmul.ts';
 import type { Kernels } from '../kernels/kernels.ts';
 import { kernels } from '../kernels/library.ts';
 import { type Format, formatOf, packedBytes, packWeight, type Use } from '../kernels/matmul.ts';
-import { Context } from './context.ts';
 import type { Pointer } from './declarations.ts';
 import { findDevice } from './devices.ts';
 import { type DType, dtypeNames, isFloat, isTarget } from './dtype.ts';
 import { ggml } from './library.ts';
-import { byteSize, type Tensor } from './tensor.ts';
+import { byteSize, Context, type Tensor } from './tensor.ts';
 
 /** What decides how a weight can be packed. */
 export type Weight = Pick<Tensor, 'type' | 'shape'>;

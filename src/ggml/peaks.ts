@@ -1,11 +1,10 @@
-import { Context } from './context.ts';
 import { type DType, dtypes, rowBytes } from './dtype.ts';
 import type { Engine } from './engine.ts';
 import { Graph } from './graph.ts';
 import { ggml } from './library.ts';
 import { availableMemoryBytes } from './machine.ts';
 import { KeptWeights, PackedPass, type PackedWeights } from './packed-weights.ts';
-import type { Tensor } from './tensor.ts';
+import { Context, type Tensor } from './tensor.ts';
 
 /** What this machine and this ggml reach with weights of one type. */
 export interface TypeRate {

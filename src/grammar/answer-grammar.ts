@@ -1,6 +1,5 @@
 /** The grammar of an answer's format. A format that is met again, as in each request of a client, has its grammar again. */
 import { CogVLM2Error } from '../errors.ts';
-import type { AnswerFormat } from './answer-format.ts';
 import { type Expression, sequence } from './expression.ts';
 import { leadingSpace, objectGrammar, schemaGrammar } from './json-grammar.ts';
 import { refuse } from './keywords.ts';
@@ -83,3 +82,14 @@ function keyOf(format: AnswerFormat): string {
     refuse('#', `has ${schema.length} characters as JSON; schemas of up to ${longest} can be enforced`);
   return schema;
 }
+
+/** What an answer is held to, token by token. */
+export type AnswerFormat =
+  /** A JSON object, whatever is in it. */
+  | { type: 'json_object' }
+  /** JSON that validates against `schema`, a JSON Schema (draft 2020-12). docs/library.md lists what is enforced. */
+  | { type: 'json_schema'; schema: object; name?: string }
+  /** A text that the regular expression matches from its start to its end. No look-around and no back references. */
+  | { type: 'regex'; pattern: string }
+  /** One of these texts. */
+  | { type: 'choice'; choices: readonly string[] };

@@ -2,7 +2,6 @@ import { CogVLM2Error } from '../errors.ts';
 import type { AnswerGrammar } from './answer-grammar.ts';
 import type { Expression } from './expression.ts';
 import { Machine, type State } from './machine.ts';
-import type { TokenMask } from './token-mask.ts';
 import { type TokenTrie, tokenTrie, type Vocabulary } from './token-trie.ts';
 
 /** Makes masks for the vocabulary of one model. The trie of the vocabulary is built for the first mask. */
@@ -160,4 +159,16 @@ function* walk(
     }
     node++;
   }
+}
+
+/** Holds one answer to a format while it is sampled. Each sequence has its own. */
+export interface TokenMask {
+  /** Computes which tokens may come next, in slices between which other work goes on. @throws the signal's reason */
+  prepare(signal?: AbortSignal): Promise<void>;
+  /** Sets the logits of all tokens that may not come next to -Infinity, in place. Needs a `prepare` before it. */
+  apply(logits: Float32Array): void;
+  /** Moves on by the token that was drawn. */
+  accept(id: number): void;
+  /** The answer is complete: nothing but its end may follow. */
+  readonly done: boolean;
 }

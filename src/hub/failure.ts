@@ -92,3 +92,8 @@ export function downloadFailed(file: string, why: string, url: string, target: s
     `${file} could not be downloaded: ${why}. What came so far is kept; to do it by hand, save ${url} as ${target}.`,
   );
 }
+
+/** Milliseconds before the n-th attempt in a row that brought nothing: 1, 2, 4 … 30 seconds. */
+export function patience(attempt: number): number {
+  return Math.min(1000 * 2 ** (attempt - 1), 30_000);
+}

@@ -1,4 +1,5 @@
 /** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
+
 import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -6,17 +7,21 @@ import { lockFile } from '../files/lock.ts';
 import { gigabytes } from '../messages.ts';
 import { inParallel } from '../run/items.ts';
 import { isOffline } from './cache.ts';
-import { download } from './download.ts';
+import { download, pause } from './download.ts';
 import { cacheFailure, Interrupted, Refused } from './failure.ts';
-import { pause } from './fetch-part.ts';
-import { huggingFaceEndpoint, huggingFaceToken, listHuggingFace } from './hugging-face.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type Listing, listsTokenizer, neededFiles, type RemoteFile, tokenizerListing } from './listing.ts';
-import { listModelScope, modelScopeEndpoint } from './model-scope.ts';
 import { type RepoName, repositoriesOf, titleOf } from './names.ts';
 import { findCached } from './offline.ts';
 import type { Pulled, PullOptions, PullProgress } from './pull-options.ts';
 import { draftSize, isIntact } from './sink.ts';
+import {
+  huggingFaceEndpoint,
+  huggingFaceToken,
+  listHuggingFace,
+  listModelScope,
+  modelScopeEndpoint,
+} from './sources.ts';
 import { cachedVicuna, vicuna } from './vicuna.ts';
 import { Web } from './web.ts';
 

@@ -2,10 +2,10 @@
  * Requests to a source. Redirects are followed here, with their queries as they come, because signed addresses live in
  * them; the token goes to the source itself and to no other host.
  */
+
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
-import { certificateAuthorities, certificateProblem } from './certificates.ts';
+import { certificateAuthorities, certificateProblem, proxyFor } from './connection.ts';
 import { Interrupted, networkProblem, Refused, statusFailure } from './failure.ts';
-import { proxyFor } from './proxy.ts';
 
 export interface WebOptions {
   /** Where the token may go. */

@@ -1,9 +1,8 @@
 /** Decodes and resizes images away from the event loop. */
 import { decodeImage, loadSharp } from './decode.ts';
 import type { ImageLimits } from './limits.ts';
-import { normalizePixels } from './normalize.ts';
-import { resizeBicubic } from './resize.ts';
-import { answerRequests, limitWasmMemory } from './thread-side.ts';
+import { normalizePixels, resizeBicubic } from './resize.ts';
+import { answerRequests, limitWasmMemory } from './thread.ts';
 
 export interface ImageRequest {
   readonly bytes: Uint8Array;

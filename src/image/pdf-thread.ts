@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { init, type WrappedPdfiumModule } from '@embedpdf/pdfium';
 import { CogVLM2Error } from '../errors.ts';
-import { encodePng } from './encode.ts';
-import { codePagesFor, PdfFonts } from './pdf-fonts.ts';
-import { type Answered, answerRequests, limitWasmMemory } from './thread-side.ts';
+import { encodePng } from './decode.ts';
+import { codePagesFor, PdfFonts } from './fonts.ts';
+import { type Answered, answerRequests, limitWasmMemory } from './thread.ts';
 
 export type PdfRequest =
   | { readonly open: Uint8Array }

@@ -4,13 +4,13 @@
  *
  * A server must not pass strings of its clients to `readImageSource`, which opens files: `readDataUrl` opens none.
  */
+
 import { open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
-import { ImageFile } from './image-file.ts';
 import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
-import { sniffFormat, unreadableImage } from './sniff.ts';
+import { type ImageFormat, sniffFormat, unreadableImage } from './sniff.ts';
 import { throwIfAborted } from './thread.ts';
 
 /** A path, a `data:image/...;base64,` URL, the encoded bytes themselves, or an image that was read before. */
@@ -209,4 +209,28 @@ function checkSize(sizeBytes: number, maxBytes: number): void {
 /** User's text in a message: quoted, and never megabytes of it. */
 function shorten(text: string): string {
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
+}
+
+/** An image file in memory that was read and recognized. What takes an image source also takes this, without reading again. */
+export class ImageFile {
+  /** As encoded. */
+  readonly bytes: Uint8Array;
+  readonly format: ImageFormat;
+  /** What answers about it should say, such as text of a PDF page that could not be drawn. One sentence each. */
+  readonly warnings: readonly string[];
+  #sha256: Promise<string> | undefined;
+
+  constructor(bytes: Uint8Array, format: ImageFormat, warnings: readonly string[] = []) {
+    this.bytes = bytes;
+    this.format = format;
+    this.warnings = warnings;
+  }
+
+  /** Of the bytes, in hexadecimal; computed once, off the event loop. */
+  sha256(): Promise<string> {
+    this.#sha256 ??= crypto.subtle
+      .digest('SHA-256', this.bytes as Uint8Array<ArrayBuffer>)
+      .then((digest) => Buffer.from(digest).toString('hex'));
+    return this.#sha256;
+  }
 }

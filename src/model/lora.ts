@@ -12,11 +12,10 @@ import {
 import { readNumbers } from '../checkpoint/read-tensor.ts';
 import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { Context } from '../ggml/context.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
 import { ggml } from '../ggml/library.ts';
 import type { LowRankTerm, LowRankTerms } from '../ggml/ops.ts';
-import type { Tensor } from '../ggml/tensor.ts';
+import { Context, type Tensor } from '../ggml/tensor.ts';
 
 /** By name; the one named '' is used where none is named. Several for one name are added. */
 export type Adapters = ReadonlyMap<string, readonly ScaledAdapter[]>;

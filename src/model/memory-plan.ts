@@ -9,8 +9,15 @@ import { gigabytes } from '../messages.ts';
 import { mostChunkRows } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
 import { layerTokenBytes } from './kv-cache.ts';
-import { type PartName, type PartSizes, partNames, sumOf } from './parts.ts';
-import { nothingOnGpu, type Placement, placeParts } from './placement.ts';
+import {
+  nothingOnGpu,
+  type PartName,
+  type PartSizes,
+  type Placement,
+  partNames,
+  placeParts,
+  sumOf,
+} from './parts.ts';
 import { towerTileRows } from './vision-tower.ts';
 
 export interface MemoryDemand {

@@ -1,8 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
-import { Context } from '../ggml/context.ts';
 import type { DType } from '../ggml/dtype.ts';
 import type { Engine, Place } from '../ggml/engine.ts';
-import type { Tensor } from '../ggml/tensor.ts';
+import { Context, type Tensor } from '../ggml/tensor.ts';
 
 /** Tensors that outlive a graph. The engine frees them at its end at the latest. */
 export class State<Name extends string = string> {

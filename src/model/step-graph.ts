@@ -4,8 +4,7 @@ import type { LowRankTerms } from '../ggml/ops.ts';
 import type { PackedWeights } from '../ggml/packed-weights.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
-import type { Decoder, DecoderPass } from './decoder.ts';
-import type { Rows } from './decoder-layer.ts';
+import type { Decoder, DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
 
 /** A token that is run behind what its sequence's cache holds. */

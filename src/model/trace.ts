@@ -1,8 +1,7 @@
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
 import { readIntegers, readNumbers } from '../checkpoint/read-tensor.ts';
-import { readSafetensors } from '../checkpoint/safetensors.ts';
-import { type NamedArray, writeSafetensors } from '../checkpoint/safetensors-writer.ts';
+import { type NamedArray, readSafetensors, writeSafetensors } from '../checkpoint/safetensors.ts';
 import type { TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';

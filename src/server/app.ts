@@ -1,16 +1,13 @@
 /** The HTTP side put together: what every request passes through, then the routes. */
+
 import { Hono } from 'hono';
 import { apiErrorOf } from './api-error.ts';
 import type { App, AppParts, Env } from './app-parts.ts';
-import { nameClient } from './middleware/client.ts';
-import { discardUnreadBodies } from './middleware/discard-body.ts';
-import { checkHostAndOrigin } from './middleware/host-and-origin.ts';
-import { logRequests } from './middleware/request-log.ts';
+import { checkHostAndOrigin, discardUnreadBodies, logRequests, nameClient } from './middleware.ts';
 import { chatRoutes } from './routes/chat.ts';
 import { modelRoutes } from './routes/models.ts';
-import { notFoundRoute } from './routes/not-found.ts';
 import { pageRoutes } from './routes/pages.ts';
-import { statusRoutes } from './routes/status.ts';
+import { notFoundRoute, statusRoutes } from './routes/status.ts';
 
 export function createApp(parts: AppParts): App {
   // Not strict: a slash at the end of a path changes nothing.

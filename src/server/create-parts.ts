@@ -9,7 +9,7 @@ import type { EngineProcess } from './engine/process.ts';
 import { imageFetcher } from './image-fetch.ts';
 import { IMAGE_FETCH_LIMITS } from './limits.ts';
 import { Metrics } from './metrics.ts';
-import { trustedProxies } from './middleware/client.ts';
+import { trustedProxies } from './middleware.ts';
 import { readPage } from './page.ts';
 import { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';

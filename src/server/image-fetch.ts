@@ -3,11 +3,12 @@
  * The name is resolved once, every address it has must be a public one, and the connection goes to the address that
  * was checked. Redirects are followed here, each checked again. No proxy is used: behind one, the check means nothing.
  */
+
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { Agent, type Dispatcher, request } from 'undici';
 import { ApiError } from './api-error.ts';
-import { isGlobalAddress } from './global-address.ts';
 import { IMAGE_FETCH_LIMITS } from './limits.ts';
 
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<Uint8Array>;
@@ -229,4 +230,19 @@ function failed(url: string, why: string): ApiError {
   return new ApiError('image_fetch_failed', `${named(url)} could not be fetched: ${why}.`, {
     param: 'messages',
   });
+}
+
+/** Public by its range, but the host of every virtual machine in Azure: it answers what no other may ask. */
+const AZURE_HOST = '168.63.129.16';
+
+/**
+ * Whether an IP address is one of the public internet's. Ranges of special use (RFC 6890) are not, nor is an IPv4
+ * address in the clothes of an IPv6 one: those reach what the IPv4 one reaches.
+ */
+export function isGlobalAddress(text: string): boolean {
+  if (!ipaddr.isValid(text)) return false;
+  const address = ipaddr.parse(text);
+  if (address.range() !== 'unicast' || address.toString() === AZURE_HOST) return false;
+  // 2000::/3 is all of IPv6 that has been given out for unicast.
+  return address.kind() === 'ipv4' || address.match(ipaddr.parse('2000::'), 3);
 }

@@ -1,14 +1,17 @@
 /** The server from its beginning to its end: it listens, loads the model, answers, and ends in order. */
-import { createServer } from 'node:http';
+
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CogVLM2Error } from '../errors.ts';
 import type { ModelInfo } from '../index.ts';
+import { isLoopback } from './access.ts';
+import { ApiError } from './api-error.ts';
 import { createApp } from './app.ts';
 import { createParts } from './create-parts.ts';
-import { drain } from './drain.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS } from './limits.ts';
-import { checkReach, listen } from './listen.ts';
+import type { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 export type { ServeOptions } from './serve-options.ts';
@@ -81,4 +84,46 @@ export async function serve(
     // From here on an abort begins the end, in which requests under way are still answered.
     signal.removeEventListener('abort', stopLoading);
   }
+}
+
+// The socket: where the server listens, and how it stops to.
+
+/** @throws CogVLM2Error invalid_value when others could ask, and without a key. */
+export function checkReach({ host, apiKeys, insecure }: ServeOptions): void {
+  if (isLoopback(host) || apiKeys.length > 0 || insecure) return;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `--host is ${host}, which others can reach, but there is no API key: set COGVLM2_API_KEY or --api-key-file, or say --insecure to serve everybody.`,
+  );
+}
+
+/** @returns the address. @throws CogVLM2Error invalid_value when it cannot be listened on. */
+export async function listen(server: Server, { host, port }: ServeOptions): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const why =
+      cause.code === 'EADDRINUSE'
+        ? 'another program listens there; choose another --port'
+        : (cause.code ?? cause.message);
+    throw new CogVLM2Error('invalid_value', `${host}:${port} cannot be listened on: ${why}.`, { cause });
+  });
+  const address = server.address() as AddressInfo;
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+// The end: no new connections, what is under way ends by itself or is stopped after a while.
+
+export async function drain(server: Server, requests: ActiveRequests, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection that has become idle meanwhile is not closed by itself.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const limit = setTimeout(() => {
+    requests.stopAll(new ApiError('shutting_down', 'The server is shutting down.'));
+    setTimeout(() => server.closeAllConnections(), 1_000).unref();
+  }, limitMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(limit);
 }

@@ -1,5 +1,5 @@
 import type { RgbImage } from '../image/decode.ts';
-import { normalizedLevels } from '../image/normalize.ts';
+import { normalizedLevels } from '../image/resize.ts';
 import { roundHalfToEven } from './sampling.ts';
 
 /**

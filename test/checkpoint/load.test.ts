@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import type { NamedArray } from '../../src/checkpoint/safetensors-writer.ts';
+import type { NamedArray } from '../../src/checkpoint/safetensors.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
 import { promptRows, randomArrays, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { rejected } from './caught.ts';

@@ -4,8 +4,7 @@ import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { readIntegers, readNumbers } from '../../src/checkpoint/read-tensor.ts';
-import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
+import { readSafetensors, writeSafetensors } from '../../src/checkpoint/safetensors.ts';
 import { caught } from './caught.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-safetensors-'));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
-import type { ImageFile } from '../../src/image/image-file.ts';
+import type { ImageFile } from '../../src/image/source.ts';
 import { cli, memoryTerminal, until } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 

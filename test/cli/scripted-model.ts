@@ -9,9 +9,10 @@ import { endpointAnswerer, modelAnswerer } from '../../src/eval/run/answerers.ts
 import { Endpoint } from '../../src/eval/run/endpoint.ts';
 import { evaluate } from '../../src/eval/run/evaluate.ts';
 import { runEvalScore } from '../../src/eval/score/score-file.ts';
-import type { CogVLM2, LoadOptions } from '../../src/generate/cogvlm2.ts';
+import type { CogVLM2 } from '../../src/generate/cogvlm2.ts';
+import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Progress, Turn } from '../../src/generate/types.ts';
-import { ImageFile } from '../../src/image/image-file.ts';
+import { ImageFile } from '../../src/image/source.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 
 export interface Script {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chunkRows, leadAfter, nextWork } from '../../src/generate/device-policy.ts';
+import { chunkRows, leadAfter, nextWork } from '../../src/generate/policies.ts';
 
 const served = (...times: number[]) => times.map((servedMs) => ({ servedMs }));
 

@@ -1,7 +1,7 @@
 /** One of several processes that use one image cache: `node disk-image-cache-process.ts DIRECTORY SEED`. */
 import { createHash } from 'node:crypto';
 import { DiskImageCache } from '../../src/generate/disk-image-cache.ts';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 
 const [directory = '', seed = '1'] = process.argv.slice(2);
 const cache = DiskImageCache.open({ directory, limitBytes: 10 * 1048 });

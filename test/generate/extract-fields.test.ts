@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { fieldsOf, objectOf } from '../../src/generate/extract-fields.ts';
+import { fieldsOf, objectOf } from '../../src/generate/extract.ts';
 import { CogVLM2 } from '../../src/index.ts';
 import { rejected } from '../checkpoint/caught.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { newCache, run, scriptedModel } from './scripted.ts';
 

@@ -6,13 +6,14 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { demoModelPath } from '../../src/checkpoint/find.ts';
 import { config19B } from '../../src/checkpoint/published-layout.ts';
-import { CogVLM2, type LoadOptions } from '../../src/generate/cogvlm2.ts';
+import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import {
   entryBytes,
   imageCacheKey,
   isWorthCaching,
   visionFingerprint,
-} from '../../src/generate/image-cache-key.ts';
+} from '../../src/generate/disk-image-cache.ts';
+import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Progress } from '../../src/generate/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { configOf, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';

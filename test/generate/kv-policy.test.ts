@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type CacheFacts, chooseCache, isWorthWaiting } from '../../src/generate/kv-policy.ts';
+import { type CacheFacts, chooseCache, isWorthWaiting } from '../../src/generate/policies.ts';
 
 const limits = { sequences: 3, kvTokens: 3000 };
 const cache = (facts: Partial<CacheFacts>): CacheFacts => ({

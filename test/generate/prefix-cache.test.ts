@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commonPrefix } from '../../src/generate/prefix-cache.ts';
+import { commonPrefix } from '../../src/generate/kv-pool.ts';
 import { buildPrompt } from '../../src/text/prompt.ts';
 import { byteTokenizer } from './scripted.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nextQueued } from '../../src/generate/queue-policy.ts';
+import { nextQueued } from '../../src/generate/policies.ts';
 
 const client = (running: number, lastAdmission: number) => ({ running, lastAdmission });
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { checkSeed, freshSeed, randomFrom } from '../../src/generate/random.ts';
-import { argmax, checkSampling, type Sampling, sample, TokenCounts } from '../../src/generate/sampler.ts';
+import {
+  argmax,
+  checkSampling,
+  checkSeed,
+  freshSeed,
+  randomFrom,
+  type Sampling,
+  sample,
+  TokenCounts,
+} from '../../src/generate/sampler.ts';
 import type { SamplingOptions } from '../../src/generate/types.ts';
 import { caught } from '../checkpoint/caught.ts';
 

@@ -1,5 +1,5 @@
 import { generate, type RunningSequence } from '../../src/generate/generate.ts';
-import { type CachedRows, commonPrefix, noRows, rowsOf } from '../../src/generate/prefix-cache.ts';
+import { type CachedRows, commonPrefix, noRows, rowsOf } from '../../src/generate/kv-pool.ts';
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
 import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';

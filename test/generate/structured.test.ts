@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
-import type { AnswerFormat } from '../../src/grammar/answer-format.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
+import type { AnswerFormat } from '../../src/grammar/answer-grammar.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { run, scriptedModel } from './scripted.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { Context } from '../../src/ggml/context.ts';
 import { findDevice, listDevices } from '../../src/ggml/devices.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
+import { Context } from '../../src/ggml/tensor.ts';
 import { State } from '../../src/model/state.ts';
 import { caught, rejected } from '../checkpoint/caught.ts';
 

@@ -1,12 +1,11 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
-import { Context } from '../../src/ggml/context.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { KeptWeights, leavesRoom, PackedPass, type PackedWeights } from '../../src/ggml/packed-weights.ts';
-import type { Tensor } from '../../src/ggml/tensor.ts';
+import { Context, type Tensor } from '../../src/ggml/tensor.ts';
 
 // ggml's own layouts; test/kernels/packed-weights.test.ts is for those of our kernels.
 process.env.COGVLM2_KERNELS = 'ggml';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { expect, test } from 'vitest';
-import { advise } from '../../src/ggml/page-advice.ts';
+import { advise } from '../../src/ggml/mapped-file.ts';
 
 /** The kernel's flags of the mapping that holds this address, as in `proc_pid_smaps(5)`. */
 function flagsAt(address: bigint): string[] {

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
 import { Machine, type State } from '../../src/grammar/machine.ts';
-import { GrammarMasks } from '../../src/grammar/masks.ts';
-import type { TokenMask } from '../../src/grammar/token-mask.ts';
+import { GrammarMasks, type TokenMask } from '../../src/grammar/masks.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 
 /** Masks over vocabularies whose tokens are longer than a byte. */

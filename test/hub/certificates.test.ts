@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { certificateAuthorities } from '../../src/hub/certificates.ts';
+import { certificateAuthorities } from '../../src/hub/connection.ts';
 import { pull } from '../../src/hub/pull.ts';
 import { FILES, pullOptions, Source } from './source.ts';
 

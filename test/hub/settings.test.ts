@@ -1,11 +1,11 @@
 /** What the environment says of sources, tokens and proxies. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { huggingFaceEndpoint, huggingFaceToken } from '../../src/hub/hugging-face.ts';
-import { modelScopeEndpoint } from '../../src/hub/model-scope.ts';
-import { proxyFor } from '../../src/hub/proxy.ts';
+import { proxyFor } from '../../src/hub/connection.ts';
+import { huggingFaceEndpoint, huggingFaceToken, modelScopeEndpoint } from '../../src/hub/sources.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));

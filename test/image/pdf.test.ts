@@ -2,9 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
-import type { ImageFile } from '../../src/image/image-file.ts';
-import { readPage } from '../../src/image/page.ts';
-import { PdfDocument } from '../../src/image/pdf.ts';
+import { PdfDocument, readPage } from '../../src/image/pdf.ts';
+import type { ImageFile } from '../../src/image/source.ts';
 import { failure } from './failure.ts';
 import { bombPdf, pdfOf } from './pdf-file.ts';
 

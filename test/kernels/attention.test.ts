@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
-import { Context } from '../../src/ggml/context.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
-import type { Tensor } from '../../src/ggml/tensor.ts';
+import { Context, type Tensor } from '../../src/ggml/tensor.ts';
 import { AttentionKernel, type HeadShape, packedType } from '../../src/kernels/attention.ts';
 import { difference } from '../model/tensors.ts';
 import { eachVariant } from './each-variant.ts';

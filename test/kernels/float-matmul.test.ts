@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { dtypes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { callKernel, type PlainTensor } from '../../src/kernels/direct-call.ts';

@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import { describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { type DType, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { addressOf, callKernel, type PlainTensor } from '../../src/kernels/direct-call.ts';

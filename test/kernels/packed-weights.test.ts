@@ -1,12 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { randomFrom } from '../../src/generate/random.ts';
-import { Context } from '../../src/ggml/context.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { type DType, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { KeptWeights, PackedPass, type PackedWeights } from '../../src/ggml/packed-weights.ts';
-import type { Tensor } from '../../src/ggml/tensor.ts';
+import { Context, type Tensor } from '../../src/ggml/tensor.ts';
 import { kernels } from '../../src/kernels/library.ts';
 
 const engine = new Engine({ device: 'cpu', threads: 1 });

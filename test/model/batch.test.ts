@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import type { PresetName } from '../../src/checkpoint/type-preset.ts';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { Model } from '../../src/model/cogvlm2.ts';

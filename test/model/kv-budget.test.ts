@@ -7,7 +7,7 @@ import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import type { Checkpoint } from '../../src/checkpoint/types.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
-import { defaultKvTokens } from '../../src/model/kv-budget.ts';
+import { defaultKvTokens } from '../../src/model/kv-cache.ts';
 import { planModel } from '../../src/model/plan-model.ts';
 import { tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
 

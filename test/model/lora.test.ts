@@ -7,7 +7,7 @@ import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import { mergeAdapters } from '../../src/checkpoint/peft/merge.ts';
 import { type AdapterSource, openAdapters } from '../../src/checkpoint/peft/source.ts';
 import { tensorShapes } from '../../src/checkpoint/published-layout.ts';
-import type { NamedArray } from '../../src/checkpoint/safetensors-writer.ts';
+import type { NamedArray } from '../../src/checkpoint/safetensors.ts';
 import { WeightLoader } from '../../src/checkpoint/weights.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { ggml } from '../../src/ggml/library.ts';

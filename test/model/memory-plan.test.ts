@@ -3,8 +3,7 @@ import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.t
 import { planTypes } from '../../src/checkpoint/type-preset.ts';
 import type { TensorEntry } from '../../src/checkpoint/types.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
-import { measureParts, partOf } from '../../src/model/parts.ts';
-import { placeOf } from '../../src/model/placement.ts';
+import { measureParts, partOf, placeOf } from '../../src/model/parts.ts';
 import { configOf } from './tiny-checkpoint.ts';
 
 const config = configOf(config19B);

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type PublishedConfig, tensorShapes } from '../../src/checkpoint/published-layout.ts';
-import { type NamedArray, writeSafetensors } from '../../src/checkpoint/safetensors-writer.ts';
+import { type NamedArray, writeSafetensors } from '../../src/checkpoint/safetensors.ts';
 import type { ModelFamily } from '../../src/checkpoint/types.ts';
-import { randomFrom } from '../../src/generate/random.ts';
+import { randomFrom } from '../../src/generate/sampler.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import { type ModelConfig, parseConfig } from '../../src/model/config.ts';
 import { positionsOf, visionExpertRows } from '../../src/text/prompt.ts';

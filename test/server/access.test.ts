@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiKeys, isAllowedHost, isAllowedOrigin, isLoopback } from '../../src/server/access.ts';
-import { isGlobalAddress } from '../../src/server/global-address.ts';
+import { isGlobalAddress } from '../../src/server/image-fetch.ts';
 
 describe('API keys', () => {
   const keys = new ApiKeys(['first-key', 'second-key']);

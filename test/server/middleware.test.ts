@@ -1,7 +1,7 @@
 /** What every request passes through, on a server with its socket. */
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { clientAddress, trustedProxies } from '../../src/server/middleware/client.ts';
+import { clientAddress, trustedProxies } from '../../src/server/middleware.ts';
 import { listening } from './in-process.ts';
 import { scriptedHost } from './scripted-host.ts';
 

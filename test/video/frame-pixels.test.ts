@@ -3,8 +3,7 @@ import { expect, test } from 'vitest';
 import { readFileBytes } from '../../src/checkpoint/read-file.ts';
 import { readNumbers } from '../../src/checkpoint/read-tensor.ts';
 import { asTensor, readStored } from '../../src/checkpoint/safetensors.ts';
-import { positionsOf } from '../../src/text/positions.ts';
-import { buildPrompt } from '../../src/text/prompt.ts';
+import { buildPrompt, positionsOf } from '../../src/text/prompt.ts';
 import { framePixels } from '../../src/video/frame-pixels.ts';
 import { goldenFolder } from '../model/tensors.ts';
 

@@ -1,5 +1,4 @@
 /** The state of one `chat`: conversation, image, settings. A change that fails leaves the state as it was. */
-
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
@@ -9,7 +8,7 @@ import type { AnswerStream } from '../../generate/answer-stream.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Conversation } from '../../generate/conversation.ts';
 import type { Answer, Turn } from '../../generate/types.ts';
-import type { ImageFile } from '../../image/image-file.ts';
+import type { ImageFile } from '../../image/source.ts';
 import { nearest } from '../../messages.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
 import type { NamedImage } from '../ask-arguments.ts';

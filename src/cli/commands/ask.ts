@@ -1,10 +1,9 @@
 /** `cogvlm2 ask IMAGE QUESTION...`: answers on standard output, messages on standard error. */
-
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer, GenerateOptions } from '../../generate/types.ts';
-import type { ImageFile } from '../../image/image-file.ts';
+import type { ImageFile } from '../../image/source.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
 import {
   answerJson,

@@ -1,7 +1,7 @@
 /** `cogvlm2 pull NAME`: downloads a published checkpoint. */
 import { z } from 'zod';
 import { PUBLISHED_MODELS } from '../../hub/cache.ts';
-import { patience } from '../../hub/patience.ts';
+import { patience } from '../../hub/failure.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';

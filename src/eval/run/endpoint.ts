@@ -1,11 +1,11 @@
 /** A client for an OpenAI-compatible server: one request for each question, with retries. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { networkProblem } from '../../hub/failure.ts';
-import { patience } from '../../hub/patience.ts';
-import { proxyFor } from '../../hub/proxy.ts';
+import { proxyFor } from '../../hub/connection.ts';
+import { networkProblem, patience } from '../../hub/failure.ts';
 
 export interface EndpointOptions {
   /** Base URL, such as http://127.0.0.1:8000/v1. */

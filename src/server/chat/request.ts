@@ -1,7 +1,7 @@
 /** The body of a chat request, checked: each wrong field is refused with one sentence that names it and its limits. */
 import { z } from 'zod';
-import { imageQuestion } from '../../generate/image-question.ts';
 import type { RequiredCall } from '../../generate/required-call.ts';
+import { imageQuestion } from '../../generate/types.ts';
 import type { AnswerFormat, GenerateOptions } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { FORMAT_FIELDS, readAnswerFormat } from './answer-format.ts';

@@ -7,7 +7,7 @@ import { convertToGguf } from '../../../src/checkpoint/convert.ts';
 import { mergeAdapters } from '../../../src/checkpoint/peft/merge.ts';
 import { type AdapterSource, openAdapters } from '../../../src/checkpoint/peft/source.ts';
 import { readNumbers } from '../../../src/checkpoint/read-tensor.ts';
-import type { NamedArray } from '../../../src/checkpoint/safetensors-writer.ts';
+import type { NamedArray } from '../../../src/checkpoint/safetensors.ts';
 import { traceCheckpoint } from '../../../src/model/trace.ts';
 import { difference, floats, goldenFolder, integers, readGolden, readTensors } from '../../model/tensors.ts';
 import { randomArrays, tinyConfig, writeTinyCheckpoint } from '../../model/tiny-checkpoint.ts';

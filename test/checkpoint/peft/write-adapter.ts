@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type NamedArray, writeSafetensors } from '../../../src/checkpoint/safetensors-writer.ts';
-import { randomFrom } from '../../../src/generate/random.ts';
+import { type NamedArray, writeSafetensors } from '../../../src/checkpoint/safetensors.ts';
+import { randomFrom } from '../../../src/generate/sampler.ts';
 
 export const peftPrefix = 'base_model.model.';
 

@@ -1,4 +1,5 @@
 /** Hugging Face, or a mirror of it: one request tells the commit and every file with its size and hash. */
+
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -15,7 +16,7 @@ const hash = (length: number) =>
     .toLowerCase()
     .regex(new RegExp(`^[0-9a-f]{${length}}$`));
 
-const answer = z.object({
+const huggingFaceAnswer = z.object({
   sha: z.string().regex(/^\w+$/),
   siblings: z.array(
     z.object({
@@ -64,7 +65,7 @@ function readIfThere(file: () => string): string | undefined {
 export async function listHuggingFace(repo: RepoName, endpoint: string, web: Web): Promise<Listing> {
   const id = `${repo.owner}/${repo.repo}`;
   const url = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(repo.revision ?? 'main')}?blobs=true`;
-  const parsed = answer.safeParse(await web.json(url));
+  const parsed = huggingFaceAnswer.safeParse(await web.json(url));
   if (!parsed.success) throw badAnswer(url, 'is no list of files');
   const { sha, siblings } = parsed.data;
   const withoutHash = siblings.find(
@@ -87,4 +88,47 @@ export async function listHuggingFace(repo: RepoName, endpoint: string, web: Web
     return [{ name, sizeBytes, digest, url: `${endpoint}/${id}/resolve/${sha}/${path}` }];
   });
   return { repo, commit: sha, files };
+}
+
+// ModelScope: one request tells every file with its size and sha256.
+
+const modelScopeAnswer = z.object({
+  Data: z.object({
+    Files: z.array(
+      z.object({
+        Path: z.string(),
+        Type: z.string(),
+        Size: z.int().min(0),
+        Sha256: z.string().optional(),
+      }),
+    ),
+  }),
+});
+
+/** @throws CogVLM2Error `invalid_value` */
+export function modelScopeEndpoint(env: NodeJS.ProcessEnv): string {
+  const domain = (env.MODELSCOPE_DOMAIN || 'www.modelscope.cn').replace(/\/+$/, '');
+  const endpoint = /^https?:\/\//i.test(domain) ? domain : `https://${domain}`;
+  if (URL.canParse(endpoint)) return endpoint;
+  throw new CogVLM2Error(
+    'invalid_value',
+    `MODELSCOPE_DOMAIN is "${domain}", but the name of a host is needed, such as www.modelscope.cn.`,
+  );
+}
+
+export async function listModelScope(repo: RepoName, endpoint: string, web: Web): Promise<Listing> {
+  const commit = repo.revision ?? 'master';
+  const base = `${endpoint}/api/v1/models/${repo.owner}/${repo.repo}/repo`;
+  const revision = encodeURIComponent(commit);
+  const url = `${base}/files?Revision=${revision}&Recursive=true`;
+  const parsed = modelScopeAnswer.safeParse(await web.json(url));
+  if (!parsed.success) throw badAnswer(url, 'is no list of files');
+  const files = parsed.data.Data.Files.filter(({ Type }) => Type === 'blob').flatMap(
+    ({ Path: name, Size: sizeBytes, Sha256: hex }) => {
+      if (hex === undefined || !/^[0-9a-f]{64}$/.test(hex)) return [];
+      const from = `${base}?Revision=${revision}&FilePath=${encodeURIComponent(name)}`;
+      return [{ name, sizeBytes, digest: { algorithm: 'sha256' as const, hex }, url: from }];
+    },
+  );
+  return { repo, commit, files };
 }

@@ -1,0 +1,71 @@
+import { CogVLM2Error } from '../errors.ts';
+import type { Model } from '../model/cogvlm2.ts';
+import { defaultParallel } from '../model/kv-cache.ts';
+import type { AdapterOptions } from './adapters.ts';
+import type { DiskImageCacheOptions } from './disk-image-cache.ts';
+import type { SchedulerLimits } from './scheduler.ts';
+import type { Progress } from './types.ts';
+
+export interface LoadOptions extends KvOptions, AdapterOptions {
+  /** A folder in the published layout, a .gguf file, or a name that `listModels` gives. Default: the demo model. */
+  model?: string;
+  /** `auto` (the default), `cpu`, `gpu`, or the beginning of a device's name. */
+  device?: string;
+  /** Default: the physical cores. */
+  threads?: number;
+  /**
+   * Side in pixels that images are resized to: a multiple of 28 below the model's own (of 14 for CogVLM 1, which has no
+   * convolution). The position table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
+   */
+  imageSize?: number;
+  /** Most tokens of prompt and answer together. Default: the model's own context. */
+  contextSize?: number;
+  /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
+  compute?: 'auto' | 'f32';
+  /** Most bytes of encoded images that stay in memory after their last use. Default: 256 MiB. */
+  imageCacheBytes?: number;
+  /**
+   * Image tokens on disk, so that another process does not encode an image again. Default: on where encoding takes longer
+   * than reading (not for the demonstration model, and not with `compute: 'f32'`, since the tokens are kept as f16).
+   * `false` turns it off.
+   */
+  imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
+  /**
+   * One question at a time. Weights of four bits are then faster on a CPU, but an answer need not be equal to the last bit to
+   * that of a model that answers several at the same time.
+   */
+  oneSequence?: boolean;
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+}
+
+/** How many answers run at the same time, and the memory for them. */
+interface KvOptions {
+  /** Most questions that are answered at the same time; further ones are queued. Default: 8. */
+  parallel?: number;
+  /**
+   * Most tokens, of prompts and answers, that all KV caches together have room for; 128 KiB each for the 19 B model.
+   * Default: what fits into 2 GiB, at least one context and at most `parallel` of them; one context where memory is short.
+   */
+  kvTokens?: number;
+  /** Most questions in the queue; one more ends with `queue_full`. Default: 256. */
+  maxWaiting?: number;
+}
+
+/** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
+export function kvLimits(options: LoadOptions, contextSize: number, model: Model): SchedulerLimits {
+  const { oneSequence, maxWaiting = 256 } = options;
+  const parallel = oneSequence ? 1 : (options.parallel ?? defaultParallel);
+  checkWhole('parallel', parallel, 1, model.mostSequences);
+  checkWhole('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER);
+  const { kvTokens = model.kvTokens } = options;
+  checkWhole('kvTokens', kvTokens, contextSize, Number.MAX_SAFE_INTEGER);
+  return { sequences: parallel, kvTokens, queued: maxWaiting };
+}
+
+function checkWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  const limits = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`;
+  const why = name === 'kvTokens' ? ', so that one whole context fits; a smaller contextSize needs less' : '';
+  throw new CogVLM2Error('invalid_value', `${name} must be a whole number, ${limits}${why}; got ${value}.`);
+}

@@ -1,0 +1,152 @@
+/** Which queued sequence is admitted next: the policy, and nothing else. */
+
+/** What is known of the client of a queued sequence. */
+export interface ClientLoad {
+  /** Sequences of the client that are running. */
+  running: number;
+  /** When one of its sequences was admitted last: larger is later, 0 is never. */
+  lastAdmission: number;
+}
+
+/**
+ * Round-robin over the clients: of those with the fewest running sequences, the client that was admitted longest ago;
+ * of its sequences the first. So a client that sends a hundred requests does not keep the others waiting.
+ * @param queued the client of each queued sequence, in the order of arrival
+ * @returns an index into `queued`, or -1 when nothing is queued
+ */
+export function nextQueued(queued: readonly ClientLoad[]): number {
+  let best = -1;
+  for (const [i, { running, lastAdmission }] of queued.entries()) {
+    const chosen = queued[best];
+    const isBetter =
+      chosen === undefined ||
+      running < chosen.running ||
+      (running === chosen.running && lastAdmission < chosen.lastAdmission);
+    if (isBetter) best = i;
+  }
+  return best;
+}
+
+// Which KV memory a sequence gets: the policy, and nothing else.
+
+/** What is known of one KV cache. */
+export interface CacheFacts {
+  isInUse: boolean;
+  /** Tokens that it has room for. */
+  capacity: number;
+  /** Tokens that are in it. */
+  rows: number;
+  /** How many of them the sequence's prompt begins with. */
+  prefix: number;
+  /** Larger is later. */
+  lastUsed: number;
+}
+
+export interface KvLimits {
+  /** Most sequences that run at the same time. */
+  sequences: number;
+  /** Sum of all capacities. */
+  kvTokens: number;
+}
+
+/** An idle cache to use as it is, or a new one after some idle ones are freed. */
+export type CacheChoice = { use: number } | { capacity: number; evict: number[] };
+
+/** Capacities are multiples of this, so that the next turn of a conversation often fits into the same cache. */
+const capacityStep = 256;
+
+/**
+ * An idle cache is used when at least half of its content is a prefix of the prompt, the longest prefix first: then
+ * little is lost. Otherwise a new cache is made while there is room, so that other conversations keep theirs, and
+ * finally the least recently used cache is evicted.
+ * @param tokens of prompt and answer, at most `limits.kvTokens`
+ * @returns null when the sequence must wait for a cache that is in use.
+ */
+export function chooseCache(
+  caches: readonly CacheFacts[],
+  tokens: number,
+  { sequences, kvTokens }: KvLimits,
+): CacheChoice | null {
+  const idle = caches.map((cache, index) => ({ ...cache, index })).filter(({ isInUse }) => !isInUse);
+  const own = idle
+    .filter(({ capacity, prefix, rows }) => capacity >= tokens && prefix > 1 && prefix * 2 >= rows)
+    .sort((a, b) => b.prefix - a.prefix)[0];
+  if (own) return { use: own.index };
+  const capacity = Math.min(kvTokens, Math.ceil(tokens / capacityStep) * capacityStep);
+  let free = kvTokens - caches.reduce((sum, cache) => sum + cache.capacity, 0);
+  if (caches.length < sequences && free >= capacity) return { capacity, evict: [] };
+  // Caches with the longest common prefix go last.
+  const oldest = idle.sort((a, b) => a.prefix - b.prefix || a.lastUsed - b.lastUsed);
+  const large = oldest.find((cache) => cache.capacity >= tokens);
+  if (large) return { use: large.index };
+  const evict: number[] = [];
+  for (const { index, capacity: freed } of oldest) {
+    evict.push(index);
+    free += freed;
+    if (caches.length - evict.length < sequences && free >= capacity) return { capacity, evict };
+  }
+  return null;
+}
+
+/**
+ * Whether a sequence waits for another one that came earlier, instead of running the same rows: when more than half of
+ * the rows that it needs are coming.
+ * @param length rows of the prompt
+ * @param have rows of it that some cache has already
+ * @param coming rows of it that the other sequence is about to run
+ */
+export function isWorthWaiting(length: number, have: number, coming: number): boolean {
+  return (coming - have) * 2 > length - have;
+}
+
+// Which work the device does next, and how much of it: the policy, and nothing else.
+
+/** Work of many pieces, between which others may run: an image in the vision tower, or a prompt. */
+export interface LongWork {
+  /** Device time that it has had. */
+  servedMs: number;
+}
+
+/**
+ * Decode steps and long work get equal time while both wait, so the others' text goes on at half its speed while a large
+ * image is encoded. Of several long works, the one that has had the least time is next: a short prompt does not wait for
+ * a whole image.
+ * @param decoding sequences that wait for their next token; one decode step serves all of them
+ * @param leadMs how much more time long work has had than decode steps since both have been waiting
+ * @returns `decode`, the index of the work whose next piece is run, or null when nothing waits
+ */
+export function nextWork(
+  decoding: number,
+  works: readonly LongWork[],
+  leadMs: number,
+): 'decode' | number | null {
+  if (decoding > 0 && (works.length === 0 || leadMs > 0)) return 'decode';
+  if (works.length === 0) return null;
+  let next = 0;
+  for (const [i, { servedMs }] of works.entries()) if (servedMs < (works[next]?.servedMs ?? 0)) next = i;
+  return next;
+}
+
+/** The lead after `done` took `tookMs`. It counts only while both kinds of work wait. */
+export function leadAfter(leadMs: number, done: 'decode' | number, tookMs: number, both: boolean): number {
+  if (!both) return 0;
+  return done === 'decode' ? leadMs - tookMs : leadMs + tookMs;
+}
+
+/** Fewest rows of a chunk: fewer are not worth reading the weights. */
+const leastRows = 16;
+/** A delay that nobody notices. */
+const unnoticedMs = 50;
+const stepsToWait = 4;
+
+/**
+ * About how many rows of a prompt are run at once: as many as allowed when nothing else waits; otherwise as many as take
+ * no longer than a few decode steps.
+ * @param rowMs recent time of one row of a prompt; 0 when unknown
+ */
+export function chunkRows(othersWait: boolean, stepMs: number, rowMs: number, mostRows: number): number {
+  if (!othersWait) return mostRows;
+  if (rowMs === 0) return leastRows;
+  const waitMs = Math.max(unnoticedMs, stepsToWait * stepMs);
+  return Math.max(leastRows, Math.min(mostRows, Math.floor(waitMs / rowMs)));
+}
