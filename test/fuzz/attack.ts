@@ -1,69 +1,35 @@
 /**
- * Hostile requests to a running server, by hand: `npx tsx test/fuzz/attack.ts [--url URL]`. Without an address the built
- * server is started (`npm run build` first). It reports, for each attack, what was answered, the longest time that
- * /livez took meanwhile, and the longest block of the server's event loop.
+ * Hostile requests to a running server, by hand: `npx tsx test/fuzz/attack.ts [--url URL] [--only WORD]`. Without an
+ * address the built server is started (`npm run build` first). It reports, for each attack, what was answered, the longest
+ * time that /livez took meanwhile, the longest block of the event loops of the server and of its engine, and (on Linux,
+ * without --url) the peak of resident memory of the three processes.
  */
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { serve } from '../server/served.ts';
+import { hostileBodies } from './hostile-bodies.ts';
+import { PeakMemory } from './peak-memory.ts';
 
-const { values } = parseArgs({ options: { url: { type: 'string' } } });
+const { values } = parseArgs({ options: { url: { type: 'string' }, only: { type: 'string', default: '' } } });
 const server =
   values.url === undefined ? await serve(['--log-level', 'error', '--time-limit-seconds', '30']) : null;
 const url = values.url ?? server?.url ?? '';
-const chat = `${url}/v1/chat/completions`;
-const MIB = 2 ** 20;
-
+const { hostname, port } = new URL(url);
+const memory = server === null ? null : new PeakMemory(server.child.pid ?? 0);
 const question = '"messages":[{"role":"user","content":"hi"}],"max_tokens":2';
-const filled = (head: string, part: string, sizeBytes: number, tail: string) =>
-  head + part.repeat(Math.floor(sizeBytes / part.length)) + tail;
-const base64 = (sizeBytes: number) => 'QUJD'.repeat(sizeBytes / 4);
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Bodies of about 32 MB and others. */
-const bodies: Record<string, () => string> = {
-  'empty messages': () => filled('{"messages":[', '{},', 24 * MIB, '{}]}'),
-  'a large schema': () =>
-    filled(
-      `{${question},"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"enum":[`,
-      '[],',
-      30 * MIB,
-      '1]}}}}',
-    ),
-  'a large schema as one text': () =>
-    `{${question},"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"const":"${base64(30 * MIB)}"}}}}`,
-  'many tools': () =>
-    filled(`{${question},"tools":[`, '{"type":"function","function":{"name":"a"}},', 30 * MIB, '{}]}'),
-  'many parts': () =>
-    filled('{"messages":[{"role":"user","content":[', '{"type":"text","text":"a"},', 30 * MIB, '{}]}]}'),
-  'deep lists': () => `{${question},"model":${'['.repeat(15 * MIB)}${']'.repeat(15 * MIB)}}`,
-  'one long text with spaces': () =>
-    filled('{"messages":[{"role":"user","content":"', 'ab cd ', 31 * MIB, '"}]}'),
-  'one long text without': () => `{"messages":[{"role":"user","content":"${base64(31 * MIB)}"}]}`,
-  'one long text of escapes': () =>
-    filled('{"messages":[{"role":"user","content":"', '\\u0041', 31 * MIB, '"}]}'),
-  'one long key': () => `{"${base64(31 * MIB)}":1}`,
-  'an image of noise': () =>
-    `{"messages":[{"role":"user","content":[{"type":"text","text":"?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,${base64(31 * MIB)}"}}]}]}`,
-  'an image with escaped slashes': () =>
-    `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\\/png;base64,${'QUJDRA\\/\\/'.repeat(3 * MIB)}"}}]}]}`,
-  'an image in lines': () =>
-    `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,${`${base64(76)}\\r\\n`.repeat(390_000)}"}}]}]}`,
-  'a JSON text just below its limit': () =>
-    filled('{"messages":[{"role":"user","content":"hi"}],"metadata":[', '{"a":[1,2]},', MIB - 100, '0]}'),
-  'many numbers for /detokenize': () => filled('{"tokens":[', '-1,', MIB - 100, '1]}'),
-  'not JSON': () => '['.repeat(50) + ' '.repeat(31 * MIB),
-};
-
-/** Asks for /livez every 10 ms, in a thread: this one is busy with the attacks. */
+/** Asks for /livez every 10 ms, in a thread: this one is busy with the attacks. The first connection does not count. */
 class Probe {
   readonly #worker = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads');
      let longestMs = 0, stopped = false;
      parentPort.on('message', () => { stopped = true; });
      (async () => {
+       await (await fetch(workerData + '/livez')).text();
        while (!stopped) {
          const startedAt = performance.now();
          await (await fetch(workerData + '/livez')).text();
@@ -84,32 +50,87 @@ class Probe {
   }
 }
 
-/** Longest block since the last call, as the server measures it. */
-async function eventLoopMs(): Promise<number> {
+/** Longest blocks since the last call, as the server and its engine measure them. */
+async function eventLoopsMs(): Promise<{ server: number; engine: number }> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return Math.round(Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(text)?.[1] ?? 0) * 1_000);
+  const ms = (name: string) =>
+    Math.round(Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1] ?? 0) * 1_000);
+  return {
+    server: ms('nodejs_eventloop_lag_max_seconds'),
+    engine: ms('cogvlm2_engine_eventloop_lag_max_seconds'),
+  };
 }
 
+const longest = { livezMs: 0, server: 0, engine: 0, peakMB: 0 };
+let attacks = 0;
+
 async function attack(name: string, run: () => Promise<string>): Promise<void> {
-  await eventLoopMs();
+  if (!name.includes(values.only)) return;
+  await eventLoopsMs();
+  memory?.reset();
   const probe = new Probe();
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await sleep(300);
   const startedAt = performance.now();
   const answer = await run().catch((error: Error) => `failed: ${error.cause ?? error.message}`);
   const ms = Math.round(performance.now() - startedAt);
-  const report = { name, answer, ms, livezMs: await probe.end(), eventLoopMs: await eventLoopMs() };
-  process.stdout.write(`${JSON.stringify(report)}\n`);
+  await sleep(50);
+  const livezMs = await probe.end();
+  const loopsMs = await eventLoopsMs();
+  const peaksMB = memory?.read();
+  attacks++;
+  longest.livezMs = Math.max(longest.livezMs, livezMs);
+  longest.server = Math.max(longest.server, loopsMs.server);
+  longest.engine = Math.max(longest.engine, loopsMs.engine);
+  longest.peakMB = Math.max(longest.peakMB, ...(peaksMB ?? []));
+  process.stdout.write(`${JSON.stringify({ name, answer, ms, livezMs, loopsMs, peaksMB })}\n`);
 }
 
-async function send(body: string, path = chat): Promise<string> {
-  const response = await fetch(path, { method: 'POST', body });
+async function send(body: string, path = '/v1/chat/completions'): Promise<string> {
+  const response = await fetch(url + path, { method: 'POST', body });
   const text = await response.text();
-  return `${response.status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ''}`;
+  return `${response.status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ''}`.trim();
 }
 
-for (const [name, body] of Object.entries(bodies)) {
-  const bytes = body();
-  await attack(name, () => send(bytes, name.includes('/detokenize') ? `${url}/detokenize` : chat));
+const honest = () => send(`{${question}}`);
+
+/** Writes bytes to a connection and gives what comes back within `forMs`. */
+function raw(bytes: string, forMs = 2_000): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(Number(port), hostname);
+    const end = () => {
+      socket.destroy();
+      resolve(text);
+    };
+    socket.on('error', end).on('close', end);
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.write(bytes, 'latin1');
+    setTimeout(end, forMs);
+  });
+}
+
+const statusesIn = (text: string) => {
+  const counts: Record<string, number> = {};
+  for (const [, status] of text.matchAll(/^HTTP\/1\.1 (\d{3})/gm))
+    counts[status!] = (counts[status!] ?? 0) + 1;
+  return JSON.stringify(counts);
+};
+
+function sockets(count: number, head = ''): Socket[] {
+  return Array.from({ length: count }, () => {
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    if (head !== '') socket.write(head);
+    return socket;
+  });
+}
+
+const postHead = (length: string) =>
+  `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`;
+
+for (const [name, { body, path }] of Object.entries(hostileBodies)) {
+  await attack(name, () => send(body(), path));
 }
 
 const noise = await sharp(randomBytes(3_000 * 2_500 * 3), {
@@ -117,38 +138,127 @@ const noise = await sharp(randomBytes(3_000 * 2_500 * 3), {
 })
   .png()
   .toBuffer();
-const whole = `{"messages":[{"role":"user","content":[{"type":"text","text":"?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,${noise.toString('base64')}"}}]}],"max_tokens":2}`;
+const whole = JSON.stringify({
+  messages: [
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: '?' },
+        { type: 'image_url', image_url: { url: `data:image/png;base64,${noise.toString('base64')}` } },
+      ],
+    },
+  ],
+  max_tokens: 2,
+});
 await attack(`a whole PNG of ${Math.round(noise.length / 1e6)} MB`, () => send(whole));
+await attack('three answers about it, with log probabilities', () =>
+  send(`${whole.slice(0, -1)},"n":3,"logprobs":true,"top_logprobs":20,"temperature":2}`),
+);
+await attack('two of them to be counted', async () =>
+  (await Promise.all([1, 2].map(() => send(whole, '/v1/chat/completions/input_tokens')))).join(', '),
+);
 
 await attack('six large schemas at once', async () => {
-  const body = bodies['a large schema']!();
+  const body = hostileBodies['a large schema']!.body();
   return (await Promise.all(Array.from({ length: 6 }, () => send(body)))).join(', ');
 });
 
+await attack('a body in 300,000 chunks of one byte', async () => {
+  const text = await raw(
+    `${postHead('Transfer-Encoding: chunked')}${'1\r\n \r\n'.repeat(300_000)}0\r\n\r\n`,
+    8_000,
+  );
+  return statusesIn(text);
+});
+
+await attack('5,000 requests in one connection, and one honest request', async () => {
+  const [text, answer] = await Promise.all([
+    raw('GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(5_000), 6_000),
+    honest(),
+  ]);
+  return `${statusesIn(text)}, ${answer}`;
+});
+
+await attack('300 answers asked for in one connection', async () => {
+  const body = `{${question}}`;
+  return statusesIn(await raw(`${postHead(`Content-Length: ${body.length}`)}${body}`.repeat(300), 6_000));
+});
+
+await attack('requests that are none', async () => {
+  const host = 'Host: localhost\r\n';
+  const requests = [
+    `CONNECT example.com:443 HTTP/1.1\r\n${host}\r\n`,
+    `TRACE / HTTP/1.1\r\n${host}\r\n`,
+    `GET http://example.com/livez HTTP/1.1\r\n${host}\r\n`,
+    `GET //evil.example/livez HTTP/1.1\r\n${host}\r\n`,
+    `GET /v1/models/%E0%A4%A HTTP/1.1\r\n${host}\r\n`,
+    `GET /v1/models/__proto__ HTTP/1.1\r\n${host}\r\n`,
+    `GET /${'a/'.repeat(6_000)} HTTP/1.1\r\n${host}\r\n`,
+    `GET /livez HTTP/1.1\r\n${host}X: ${'a'.repeat(15_000)}\r\n\r\n`,
+    `GET /livez HTTP/1.1\r\n${host}${'X: a\r\n'.repeat(1_900)}\r\n`,
+    `GET / HTTP/1.1\r\n${host}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${host}Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n`,
+    `POST /v1/chat/completions HTTP/1.1\r\n${host}Expect: something\r\nContent-Length: 2\r\n\r\n{}`,
+    `POST /v1/chat/completions HTTP/1.1\r\n${host}Content-Length: -1\r\n\r\n`,
+    `POST /v1/chat/completions HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    `POST /v1/chat/completions HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n`,
+    `POST /v1/chat/completions HTTP/1.1\r\n${host}Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd`,
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    'GET / HTTP/1.1\r\nHost: \x00\r\n\r\n',
+  ];
+  const answers = await Promise.all(requests.map((request) => raw(request, 1_500)));
+  const statuses = answers.map((text) => /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 'closed');
+  return `${statuses.join(' ')}, ${await honest()}`;
+});
+
 await attack('70 slow uploads, and one honest request', async () => {
-  const { hostname, port } = new URL(url);
-  const sockets = Array.from({ length: 70 }, () => {
-    const socket = connect(Number(port), hostname).on('error', () => {});
-    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{');
-    return socket;
-  });
+  const open = sockets(70, `${postHead('Content-Length: 1000')}{`);
   const drip = setInterval(() => {
-    for (const socket of sockets) if (socket.writable) socket.write(' ');
+    for (const socket of open) if (socket.writable) socket.write(' ');
   }, 500);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  const answer = await send(`{${question}}`);
+  await sleep(2_000);
+  const answer = await honest();
   clearInterval(drip);
-  for (const socket of sockets) socket.destroy();
+  for (const socket of open) socket.destroy();
   return answer;
 });
 
 await attack('2,000 idle connections, and one honest request', async () => {
-  const { hostname, port } = new URL(url);
-  const sockets = Array.from({ length: 2_000 }, () => connect(Number(port), hostname).on('error', () => {}));
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const answer = await send(`{${question}}`);
-  for (const socket of sockets) socket.destroy();
+  const open = sockets(2_000);
+  await sleep(1_000);
+  const answer = await honest();
+  for (const socket of open) socket.destroy();
   return answer;
 });
 
+await attack('20 clients that ask for streams and read nothing', async () => {
+  const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200,"temperature":2,"stream":true,"logprobs":true,"top_logprobs":20}`;
+  const open = sockets(20, `${postHead(`Content-Length: ${body.length}`)}${body}`);
+  for (const socket of open) socket.pause();
+  await sleep(2_000);
+  const answer = await honest();
+  for (const socket of open) socket.destroy();
+  return answer;
+});
+
+await attack('200 clients that leave at once', async () => {
+  const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200}`;
+  for (const socket of sockets(200, `${postHead(`Content-Length: ${body.length}`)}${body}`)) {
+    setTimeout(() => socket.destroy(), 50);
+  }
+  await sleep(500);
+  return honest();
+});
+
+await attack('a PDF that is none, and one of 30 MB', async () =>
+  (
+    await Promise.all([
+      send(`%PDF-1.7\n${'x'.repeat(1_000)}`, '/v1/pages'),
+      send(`%PDF-1.7\n${'1 0 obj<</Type/Catalog>>endobj\n'.repeat(2 ** 20)}`, '/v1/pages'),
+    ])
+  ).join(', '),
+);
+
+process.stdout.write(`${JSON.stringify({ attacks, longest })}\n`);
 await server?.[Symbol.asyncDispose]();

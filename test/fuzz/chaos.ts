@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { demo, program, serve } from '../server/served.ts';
+import { childrenOf } from './peak-memory.ts';
 import { Random } from './random.ts';
 
 const { values } = parseArgs({
@@ -98,18 +99,6 @@ async function killer(): Promise<void> {
     if (victim === undefined) continue;
     count(victim === children[0] ? 'killed the HTTP process' : 'killed the engine');
     process.kill(victim, 'SIGKILL');
-  }
-}
-
-function childrenOf(processId: number | undefined): number[] {
-  try {
-    return readFileSync(`/proc/${processId}/task/${processId}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .filter(Boolean)
-      .map(Number);
-  } catch {
-    return [];
   }
 }
 

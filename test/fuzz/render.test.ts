@@ -1,0 +1,15 @@
+/** A few hundred hostile answers in the chat page; test/fuzz/render.ts draws as many as wanted. */
+import { expect, it } from 'vitest';
+import { chromiumPath, fuzzRendering } from './render.ts';
+
+const seed = Number(process.env.COGVLM2_FUZZ_SEED ?? Date.now() % 2 ** 31);
+
+it.skipIf(chromiumPath === null)(
+  `answers with the seed ${seed}: no code runs, nothing is loaded, and only what is allowed is drawn`,
+  { timeout: 240_000 },
+  async () => {
+    const { renders, findings } = await fuzzRendering(seed, 300, 30);
+    expect(findings).toEqual([]);
+    expect(renders).toBeGreaterThan(0);
+  },
+);
