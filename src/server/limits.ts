@@ -23,6 +23,9 @@ export const REQUEST_LIMITS = {
 /** Time for the headers of a request. */
 export const HEADERS_TIMEOUT_MS = 15_000;
 
+/** Of one connection: requests that are sent before the one before is answered. */
+export const CONNECTION_LIMITS = { pipelined: 8 } as const;
+
 /** A body must arrive at this rate on average, once its first seconds have passed. */
 export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;
 

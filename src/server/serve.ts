@@ -11,6 +11,7 @@ import { createApp } from './app.ts';
 import { createParts } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS } from './limits.ts';
+import { limitPipelining } from './pipelining.ts';
 import type { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
@@ -46,13 +47,12 @@ export async function serve(
   const parts = createParts(options, startProcess);
   const { engine, facts, requests } = parts;
   const app = createApp(parts);
-  const server = createServer(
-    getRequestListener(app.fetch, {
-      overrideGlobalObjects: false,
-      // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
-      hostname: 'localhost',
-    }),
-  );
+  const answer = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
+    hostname: 'localhost',
+  });
+  const server = createServer(limitPipelining(answer));
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Uploads have a time limit and a minimum rate of their own.
   server.requestTimeout = 0;

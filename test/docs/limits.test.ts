@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { serve } from '../../src/cli/commands/serve.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
 import {
+  CONNECTION_LIMITS,
   DISCARD_LIMITS,
   HEADERS_TIMEOUT_MS,
   IMAGE_FETCH_LIMITS,
@@ -53,6 +54,7 @@ function rows(): [string, string, string][] {
     byFlag('requests that wait', '--max-queue'),
     byFlag('requests of one client', '--max-per-client'),
     byFlag('time without progress', '--time-limit-seconds', ' s'),
+    fixed('requests of one connection without an answer', number(CONNECTION_LIMITS.pipelined)),
     fixed('time for the headers', seconds(HEADERS_TIMEOUT_MS)),
     fixed(
       'rate of an upload',

@@ -113,7 +113,7 @@ function raw(bytes: string, forMs = 2_000): Promise<string> {
 
 const statusesIn = (text: string) => {
   const counts: Record<string, number> = {};
-  for (const [, status] of text.matchAll(/^HTTP\/1\.1 (\d{3})/gm))
+  for (const [, status] of text.matchAll(/HTTP\/1\.1 (\d{3}) /g))
     counts[status!] = (counts[status!] ?? 0) + 1;
   return JSON.stringify(counts);
 };

@@ -1,20 +1,19 @@
 /**
- * Ten minutes of failures, by hand: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--seed N]`, after `npm run build`. A
- * server answers while its engine and its HTTP process are killed and clients leave in the middle of answers; conversions
- * are killed at any moment; one writes to a full disk (/dev/full). Every answer must be whole and right, or a named error.
+ * Ten minutes of failures, by hand: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--clients 6] [--seed N]`, after
+ * `npm run build`. A server answers while its engine and its HTTP process are killed and clients leave in the middle of
+ * answers; batches, conversions, workers and their Redis are killed at any moment; disks are full. Every answer must be
+ * whole and right, or a named error, and every batch that ends has one answer for each input.
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { demo, program, serve } from '../server/served.ts';
+import { serve } from '../server/served.ts';
+import { type Chaos, fullDisks, killedBatches, killedConversions, killedQueue } from './chaos-runs.ts';
 import { childrenOf } from './peak-memory.ts';
 import { Random } from './random.ts';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
+    clients: { type: 'string', default: '6' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
   },
 });
@@ -102,45 +101,15 @@ async function killer(): Promise<void> {
   }
 }
 
-/** Conversions that are killed at any moment leave the old file or the new one, and the next one cleans up. */
-async function converter(): Promise<void> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-chaos-'));
-  const out = path.join(folder, 'out.gguf');
-  const convert = () =>
-    spawn(process.execPath, [program, 'convert', demo, out, '--type', 'int4', '-q'], { stdio: 'ignore' });
-  while (performance.now() < deadline - 20_000) {
-    const child = convert();
-    const exited = new Promise((resolve) => child.on('exit', resolve));
-    await Promise.race([exited, sleep(100 + random.below(3_000))]);
-    child.kill('SIGKILL');
-    await exited;
-    count('conversions');
-    if (existsSync(out) && readFileSync(out).subarray(0, 4).toString() !== 'GGUF')
-      wrong.push('a conversion that is not whole');
-  }
-  const last = convert();
-  await new Promise((resolve) => last.on('exit', resolve));
-  const left = readdirSync(folder);
-  if (left.length !== 1 || left[0] !== 'out.gguf') wrong.push(`left behind: ${left.join(', ')}`);
-  rmSync(folder, { recursive: true });
-}
-
-/** A full disk is named, and leaves nothing. */
-async function fullDisk(): Promise<void> {
-  if (!existsSync('/dev/full')) return;
-  const child = spawn(process.execPath, [program, 'convert', demo, '/dev/full', '-q'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let err = '';
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const code = await new Promise((resolve) => child.on('exit', resolve));
-  if (code === 7 && /no space is left/.test(err)) count('full disk named');
-  else wrong.push(`full disk: exit status ${code}, ${err.slice(0, 200)}`);
-}
-
-await Promise.all([...Array.from({ length: 6 }, client), killer(), converter(), fullDisk()]);
+const chaos: Chaos = { random, deadline, count, wrong };
+await Promise.all([
+  ...Array.from({ length: Number(values.clients) }, client),
+  killer(),
+  killedConversions(chaos),
+  killedBatches(chaos),
+  killedQueue(chaos),
+  fullDisks(chaos),
+]);
 const { status } = await post(ask).catch(() => ({ status: 0 }));
 if (status !== 200) wrong.push(`in the end the server answers with ${status}`);
 process.stdout.write(
