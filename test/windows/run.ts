@@ -14,6 +14,7 @@ const kept = process.argv[2];
 const folder = kept ? path.resolve(kept) : mkdtempSync(path.join(tmpdir(), 'cogvlm2-windows-'));
 const windows = new WindowsInstallation(folder);
 const pictures = path.join(project, 'examples', 'pictures');
+const receipt = 'My Pictures\\收据\\receipt.png';
 
 let failed = 0;
 async function step(name: string, body: () => Promise<void> | void): Promise<void> {
@@ -59,7 +60,6 @@ await step('doctor names the libraries and the kernels', async () => {
 });
 
 await step('ask: several questions, two languages, backslashes, spaces and Chinese in the path', async () => {
-  const receipt = 'My Pictures\\收据\\receipt.png';
   const out = succeeded(
     await windows.cogvlm2(['ask', '-q', receipt, 'What is the total?', 'What is the date?']),
   );
@@ -150,6 +150,140 @@ await step('chat reads its lines from a file', async () => {
     'What is the total?\r\nWhat is the date?\r\n/exit\r\n',
   );
   match(succeeded(out), /21\.40/);
+});
+
+await step('doctor: the caches are in %LOCALAPPDATA%', async () => {
+  match(succeeded(await windows.cogvlm2(['doctor'])), /image cache +.*\\AppData\\Local\\/);
+});
+
+await step('ask: a path of more than 260 characters, and a name with an emoji', async () => {
+  const parts = Array.from({ length: 6 }, (_, i) => `a long folder name ${i} ${'x'.repeat(40)}`);
+  const long = path.join(folder, 'long', ...parts);
+  mkdirSync(long, { recursive: true });
+  cpSync(path.join(pictures, 'receipt.png'), path.join(long, 'receipt 😀 é.png'));
+  const file = ['long', ...parts, 'receipt 😀 é.png'].join('\\');
+  ok(folder.length + file.length > 260);
+  match(succeeded(await windows.cogvlm2(['ask', '-q', file, 'What is the total?'])), /21\.40/);
+});
+
+await step('ask: names of devices are refused, and nothing waits for them', async () => {
+  for (const name of ['NUL', 'CON', 'COM1', '\\\\.\\pipe\\x']) {
+    const { status, stderr } = await windows.cogvlm2(['ask', '-q', name, 'What is it?']);
+    ok(status === 2 || status === 3, `${name}: exit status ${status}`);
+    match(stderr, /^cogvlm2: /);
+  }
+});
+
+await step(
+  'convert: a target that another program has open stays as it was, and the error names it',
+  async () => {
+    const model = path.join('node_modules', 'cogvlm2', 'models', 'demo');
+    const target = path.join(folder, 'held.gguf');
+    writeFileSync(target, 'before');
+    // Opened without sharing: no other program may write, delete or rename it.
+    const holder = windows.startScript(`
+    const koffi = require('koffi');
+    const createFile = koffi.load('kernel32.dll').func('void *__stdcall CreateFileW(str16 name, uint32_t access, uint32_t share, void *security, uint32_t creation, uint32_t flags, void *template)');
+    createFile('held.gguf', 0x80000000, 0, null, 3, 0, null);
+    require('fs').writeFileSync('held.ready', '');
+    setTimeout(() => {}, 600000);`);
+    try {
+      await until(() => existsSync(path.join(folder, 'held.ready')), 'The file being held');
+      const { status, stderr } = await windows.cogvlm2([
+        'convert',
+        '-q',
+        model,
+        'held.gguf',
+        '--type',
+        'int4',
+      ]);
+      equal(status, 7, stderr);
+      match(stderr, /held\.gguf/);
+      equal(readFileSync(target, 'utf8'), 'before');
+    } finally {
+      windows.killAll();
+      holder.process.kill();
+      rmSync(path.join(folder, 'held.ready'), { force: true });
+    }
+  },
+);
+
+await step('batch: a second one with the same output is refused while the first one runs', async () => {
+  const args = ['batch', '-q', 'rows.jsonl', '--output', 'locked.jsonl'];
+  const output = path.join(folder, 'locked.jsonl');
+  rmSync(output, { force: true });
+  const first = windows.start(args);
+  try {
+    await until(() => existsSync(output) && readFileSync(output, 'utf8') !== '', 'The first answer');
+    const { status, stderr } = await windows.cogvlm2(args);
+    ok(status !== 0, 'the second batch ran');
+    match(stderr, /locked\.jsonl/);
+  } finally {
+    windows.killAll();
+    first.process.kill();
+  }
+});
+
+await step(
+  'serve: a mapped model cannot be replaced, and the server goes on; a key file with CRLF',
+  async () => {
+    const model = path.join('node_modules', 'cogvlm2', 'models', 'demo');
+    writeFileSync(path.join(folder, 'keys.txt'), 'a-long-secret-key-of-windows\r\n');
+    const server = windows.start([
+      'serve',
+      '--port',
+      '18438',
+      '--model',
+      'demo.gguf',
+      '--api-key-file',
+      'keys.txt',
+    ]);
+    const ask = async (key: string) => {
+      const response = await fetch('http://127.0.0.1:18438/v1/chat/completions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+        body: JSON.stringify({ messages: [{ role: 'user', content: 'Why?' }], max_tokens: 4 }),
+      });
+      return response.status;
+    };
+    try {
+      await until(async () => {
+        const response = await fetch('http://127.0.0.1:18438/health').catch(() => undefined);
+        return response?.status === 200;
+      }, 'The start of the server');
+      equal(await ask('a-long-secret-key-of-windows'), 200);
+      equal(await ask('another-secret-key-of-windows'), 401);
+      const before = readFileSync(path.join(folder, 'demo.gguf'));
+      const { status, stderr } = await windows.cogvlm2([
+        'convert',
+        '-q',
+        model,
+        'demo.gguf',
+        '--type',
+        'int8',
+      ]);
+      // Windows refuses; a system that does not must have replaced the file whole.
+      ok(status === 7 || status === 0, stderr);
+      if (status === 7)
+        ok(readFileSync(path.join(folder, 'demo.gguf')).equals(before), 'the model has changed');
+      console.log(`        replacing the mapped file: exit status ${status}`);
+      equal(await ask('a-long-secret-key-of-windows'), 200);
+    } finally {
+      windows.killAll();
+      server.process.kill();
+    }
+  },
+);
+
+await step('npx: the shim of the command prompt', async () => {
+  await windows.makeShim();
+  const { status, stdout, stderr } = await windows.prompt('node_modules\\.bin\\cogvlm2.cmd --version');
+  equal(status, 0, stderr);
+  match(stdout, /^\d+\.\d+\.\d+/m);
+  const asked = await windows.prompt(
+    `node_modules\\.bin\\cogvlm2.cmd ask -q "${receipt}" "What is the total?"`,
+  );
+  match(succeeded(asked), /21\.40/);
 });
 
 await step('errors are one sentence', async () => {

@@ -10,6 +10,8 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -67,21 +69,49 @@ export class WindowsInstallation {
 
   /** Starts `cogvlm2 …args` and returns at once. */
   start(args: readonly string[], stdin = ''): Started {
+    return this.#start(['node.exe', 'node_modules\\cogvlm2\\dist\\cli\\main.js', ...args], stdin);
+  }
+
+  /** Starts a script in the Windows Node. */
+  startScript(script: string): Started {
+    const file = `script-${++this.#runs}.cjs`;
+    writeFileSync(this.#file(file), script);
+    return this.#start(['node.exe', file], '');
+  }
+
+  /** Runs a line in the command prompt (cmd.exe). */
+  async prompt(line: string): Promise<Finished> {
+    const { process: child, output } = this.#start(['cmd', '/c', line], '');
+    const [status] = await once(child, 'exit');
+    return { status: Number(status), ...output() };
+  }
+
+  #start(command: readonly string[], stdin: string): Started {
     const name = this.#file(`run-${++this.#runs}`);
     writeFileSync(`${name}.in`, stdin);
     const stdio = [openSync(`${name}.in`, 'r'), openSync(`${name}.out`, 'w'), openSync(`${name}.err`, 'w')];
-    const child = spawn(this.#wine, this.#command(args), { cwd: this.folder, env: this.#env(), stdio });
+    const child = spawn(this.#wine, command, { cwd: this.folder, env: this.#env(), stdio });
     for (const descriptor of stdio) closeSync(descriptor);
     return { process: child, output: () => readOutput(name) };
+  }
+
+  /** Makes the shims that npm makes on Windows; on Linux it makes links. */
+  async makeShim(): Promise<void> {
+    const npm = path.dirname(realpathSync(run('which', ['npm'], this.folder).trim()));
+    const cmdShim = path.join(npm, '..', 'node_modules', 'cmd-shim', 'lib', 'index.js');
+    const { default: shim } = (await import(cmdShim)) as {
+      default: (from: string, to: string) => Promise<void>;
+    };
+    rmSync(this.#file('node_modules', '.bin', 'cogvlm2'), { force: true });
+    await shim(
+      this.#file('node_modules', 'cogvlm2', 'dist', 'cli', 'main.js'),
+      this.#file('node_modules', '.bin', 'cogvlm2'),
+    );
   }
 
   /** Ends every Windows process of this prefix, as a power cut would. */
   killAll(): void {
     spawnSync('/usr/lib/wine/wineserver64', ['-k'], { env: this.#env() });
-  }
-
-  #command(args: readonly string[]): string[] {
-    return ['node.exe', 'node_modules\\cogvlm2\\dist\\cli\\main.js', ...args];
   }
 
   #env(): NodeJS.ProcessEnv {
