@@ -6,6 +6,7 @@ export type { AdapterInfo, AdapterOptions } from './generate/adapters.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
 export { CogVLM2, type PromptSize, type Stats } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
+export type { Evidence, EvidenceCell, TokenEvidence } from './generate/evidence.ts';
 export type { Extraction, ExtractOptions, FieldExtraction, FieldOptions } from './generate/extract.ts';
 export type { LoadOptions } from './generate/load-options.ts';
 export type { TokenLogprobs, TokenProbability } from './generate/logprobs.ts';

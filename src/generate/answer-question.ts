@@ -3,9 +3,11 @@ import { CogVLM2Error } from '../errors.ts';
 import type { GrammarMasks } from '../grammar/masks.ts';
 import type { ImageSource } from '../image/source.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
+import type { Prompt } from '../text/prompt.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { LoadedAdapters } from './adapters.ts';
 import type { Emit } from './answer-stream.ts';
+import type { EvidenceCollector } from './evidence.ts';
 import { generate } from './generate.ts';
 import { asAborted, type ImageEncoder } from './image-encoder.ts';
 import type { PromptBuilder } from './prepare-request.ts';
@@ -21,6 +23,8 @@ export interface Answering {
   adapters: LoadedAdapters;
   tokenizer: Tokenizer;
   eosIds: readonly number[];
+  /** Undefined for a prompt without an image, and for a video. */
+  newEvidence: (prompt: Prompt) => EvidenceCollector | undefined;
   /** @throws CogVLM2Error `disposed`. */
   checkAlive: () => void;
 }
@@ -35,7 +39,7 @@ export interface Question {
 
 /** @throws CogVLM2Error those of `CogVLM2.ask`. */
 export async function answerQuestion(
-  { scheduler, prompts, masks, images, adapters, tokenizer, eosIds, checkAlive }: Answering,
+  { scheduler, prompts, masks, images, adapters, tokenizer, eosIds, newEvidence, checkAlive }: Answering,
   { image: source, question, options, keepImage }: Question,
   emit: Emit,
   signal: AbortSignal,
@@ -73,7 +77,9 @@ export async function answerQuestion(
   if (encoded) keepImage?.(encoded);
   try {
     const image = holdsImage ? null : (givenTokens ?? encoded?.state ?? null);
-    const answer = await generate(sequence, { request, mask, image, tokenizer, eosIds, emit, startedAt });
+    const evidence = options.evidence ? newEvidence(prompt) : undefined;
+    const generation = { request, mask, image, tokenizer, eosIds, emit, startedAt, evidence };
+    const answer = await generate(sequence, generation);
     if (file) answer.timings.imageMs = encoded?.imageMs ?? file.readMs;
     answer.timings.visionMs = encoded?.visionMs ?? 0;
     const asked = given ?? file;

@@ -15,6 +15,8 @@ import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { Conversation } from './conversation.ts';
 import { DiskImageCache, isWorthCaching, visionFingerprint } from './disk-image-cache.ts';
+import { EvidenceCollector } from './evidence.ts';
+import { evidenceHeads } from './evidence-heads.ts';
 import {
   askForJson,
   type Extraction,
@@ -115,6 +117,10 @@ export class CogVLM2 {
       adapters,
       tokenizer,
       eosIds: config.eosIds,
+      newEvidence: ({ imageTokens }) =>
+        imageTokens === config.vision.imageTokens
+          ? new EvidenceCollector(evidenceHeads(config, info.isDemo), config)
+          : undefined,
       checkAlive: () => this.#checkAlive(),
     };
   }

@@ -1,9 +1,11 @@
 /** One answer: prefill, then token after token until the model, a stop string, the limit or the signal ends it. */
 import { CogVLM2Error } from '../errors.ts';
 import type { TokenMask } from '../grammar/masks.ts';
+import type { QueryTap } from '../model/query-tap.ts';
 import type { State } from '../model/state.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
+import type { EvidenceCollector } from './evidence.ts';
 import { OutputFilter } from './output-filter.ts';
 import type { PreparedRequest } from './prepare-request.ts';
 import { randomFrom, sample, TokenCounts } from './sampler.ts';
@@ -11,7 +13,7 @@ import type { Sequence } from './sequence.ts';
 import type { Answer, FinishReason, Timings } from './types.ts';
 
 /** What an answer needs of its sequence. */
-export type RunningSequence = Pick<Sequence, 'prefill' | 'step' | 'cachedTokens' | 'queueMs'> & {
+export type RunningSequence = Pick<Sequence, 'prefill' | 'step' | 'readKeys' | 'cachedTokens' | 'queueMs'> & {
   request: Pick<Sequence['request'], 'prompt' | 'signal'>;
 };
 
@@ -26,6 +28,8 @@ export interface Generation {
   emit: Emit;
   /** When the question was asked. */
   startedAt: number;
+  /** Gathers where in the image the answer is read; undefined where nobody asked for it. */
+  evidence?: EvidenceCollector | undefined;
 }
 
 /** @throws CogVLM2Error `invalid_checkpoint` for weights that give no finite logits, `out_of_memory`, `disposed`. */
@@ -39,8 +43,11 @@ export async function generate(sequence: RunningSequence, generation: Generation
   const prefillStart = performance.now();
   const onTokens = (done: number, total: number) =>
     emit({ type: 'progress', progress: { stage: 'prefill', done, total } });
-  const logits = await unlessAborted(signal, sequence.prefill({ image, onTokens }));
+  const { evidence } = generation;
+  const queryTap = evidence?.promptTap;
+  const logits = await unlessAborted(signal, sequence.prefill({ image, onTokens, queryTap }));
   if (logits) {
+    if (evidence && prompt.image) await evidence.begin(sequence, prompt.image);
     const decodeStart = performance.now();
     timings.prefillMs = decodeStart - prefillStart;
     finishReason = await decode(sequence, logits, generation, output, timings);
@@ -61,6 +68,7 @@ export async function generate(sequence: RunningSequence, generation: Generation
     finishReason,
     stopString: request.stops.found,
     ...(logprobs && { logprobs }),
+    ...(evidence && { evidence: evidence.evidence(tokenizer, tokenIds, text) }),
     imageOrigin: null,
     seed: request.seed,
     usage,
@@ -73,7 +81,7 @@ export async function generate(sequence: RunningSequence, generation: Generation
 async function decode(
   sequence: RunningSequence,
   first: Float32Array,
-  { request, mask, eosIds, startedAt }: Generation,
+  { request, mask, eosIds, startedAt, evidence }: Generation,
   output: OutputFilter,
   timings: Timings,
 ): Promise<FinishReason> {
@@ -101,7 +109,10 @@ async function decode(
     const count = output.tokenIds.length;
     if (count === request.maxTokens) return 'length';
     const stepStart = performance.now();
-    const next = await unlessAborted(signal, stepAndMask(sequence, id, position + count - 1, mask));
+    const next = await unlessAborted(
+      signal,
+      stepAndMask(sequence, { id, position: position + count - 1, tap: evidence?.tap(count) }, mask),
+    );
     if (!next) return 'aborted';
     logits = next;
     timings.perTokenMs.push(performance.now() - stepStart);
@@ -111,13 +122,12 @@ async function decode(
 /** The next mask is computed while the model runs. Of two failures the step's counts, and the step is always awaited. */
 async function stepAndMask(
   sequence: RunningSequence,
-  id: number,
-  position: number,
+  { id, position, tap }: { id: number; position: number; tap: QueryTap | undefined },
   mask: TokenMask | null,
 ): Promise<Float32Array> {
   const masking = mask?.prepare(sequence.request.signal);
   masking?.catch(() => {});
-  const logits = await sequence.step(id, position);
+  const logits = await sequence.step(id, position, tap);
   await masking;
   return logits;
 }

@@ -6,6 +6,8 @@
 import { CogVLM2Error } from '../errors.ts';
 import { mostChunkRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
+import type { QueryTap } from '../model/query-tap.ts';
+import type { KeyRange } from '../model/read-keys.ts';
 import type { State } from '../model/state.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { visionExpertRows } from '../text/prompt.ts';
@@ -19,7 +21,10 @@ export interface SchedulerLimits extends KvLimits {
 }
 
 /** What the scheduler runs. */
-export type ScheduledModel = Pick<Model, 'decode' | 'prefillInChunks' | 'encodeInBlocks' | 'newCache'>;
+export type ScheduledModel = Pick<
+  Model,
+  'decode' | 'prefillInChunks' | 'encodeInBlocks' | 'newCache' | 'readKeys'
+>;
 
 interface Queued {
   sequence: Sequence;
@@ -31,6 +36,7 @@ interface Step {
   sequence: Sequence;
   id: number;
   position: number;
+  tap: QueryTap | undefined;
   resolve: (logits: Float32Array) => void;
   reject: (reason: unknown) => void;
 }
@@ -117,7 +123,7 @@ export class Scheduler {
   }
 
   /** See `Sequence.prefill`. */
-  async prefill(sequence: Sequence, { image, onTokens }: PrefillRequest): Promise<Float32Array> {
+  async prefill(sequence: Sequence, { image, onTokens, queryTap }: PrefillRequest): Promise<Float32Array> {
     const { prompt, adapter, signal } = sequence.request;
     const { cache } = sequence;
     sequence.enter('prefilling');
@@ -131,6 +137,7 @@ export class Scheduler {
       adapter,
       start,
       signal,
+      queryTap,
       chunkRows: () => {
         [rows, startedAt] = [cache.cache.length, performance.now()];
         const othersWait = this.#steps.length > 0 || this.#works.length > 1;
@@ -148,13 +155,18 @@ export class Scheduler {
   }
 
   /** See `Sequence.step`. Whatever else runs, the logits are the same. */
-  async step(sequence: Sequence, id: number, position: number): Promise<Float32Array> {
+  async step(sequence: Sequence, id: number, position: number, tap?: QueryTap): Promise<Float32Array> {
     const logits = await new Promise<Float32Array>((resolve, reject) => {
-      this.#steps.push({ sequence, id, position, resolve, reject });
+      this.#steps.push({ sequence, id, position, tap, resolve, reject });
       this.#start();
     });
     sequence.cache.rows.ids.push(id);
     return logits;
+  }
+
+  /** See `Sequence.readKeys`. */
+  readKeys(sequence: Sequence, range: KeyRange): Promise<Float32Array> {
+    return this.#model.readKeys(sequence.cache.cache, range);
   }
 
   /** Runs one image through the vision tower, block by block. */
@@ -310,9 +322,9 @@ export class Scheduler {
     this.#steps = [];
     try {
       const logits = await this.#model.decode(
-        steps.map(({ sequence, id, position }) => {
+        steps.map(({ sequence, id, position, tap }) => {
           const { cache, request } = sequence;
-          return { id, position, cache: cache.cache, adapter: request.adapter };
+          return { id, position, cache: cache.cache, adapter: request.adapter, tap };
         }),
       );
       this.decodeSteps++;

@@ -1,4 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
+import type { QueryTap } from '../model/query-tap.ts';
+import type { KeyRange } from '../model/read-keys.ts';
 import type { State } from '../model/state.ts';
 import { type CachePrompt, commonPrefix, type SequenceCache } from './kv-pool.ts';
 
@@ -23,12 +25,15 @@ export interface PrefillRequest {
   /** The image's tokens, unless the cache holds the image already. */
   image: State<'imageTokens'> | null;
   onTokens: (done: number, total: number) => void;
+  /** Of the last row. */
+  queryTap?: QueryTap | undefined;
 }
 
 /** What a sequence asks of its scheduler. */
 export interface SequenceScheduler {
   prefill(sequence: Sequence, request: PrefillRequest): Promise<Float32Array>;
-  step(sequence: Sequence, id: number, position: number): Promise<Float32Array>;
+  step(sequence: Sequence, id: number, position: number, tap?: QueryTap): Promise<Float32Array>;
+  readKeys(sequence: Sequence, range: KeyRange): Promise<Float32Array>;
   finish(sequence: Sequence): void;
 }
 
@@ -106,8 +111,13 @@ export class Sequence {
   }
 
   /** Runs one token at the end of the cache. @returns its logits. @throws the signal's reason */
-  step(id: number, position: number): Promise<Float32Array> {
-    return this.#scheduler.step(this, id, position);
+  step(id: number, position: number, tap?: QueryTap): Promise<Float32Array> {
+    return this.#scheduler.step(this, id, position, tap);
+  }
+
+  /** Keys that are in its cache: f32 [end - start, headSize]. */
+  readKeys(range: KeyRange): Promise<Float32Array> {
+    return this.#scheduler.readKeys(this, range);
   }
 
   [Symbol.dispose](): void {

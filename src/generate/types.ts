@@ -1,5 +1,6 @@
 import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
+import type { Evidence } from './evidence.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 import type { SequenceState } from './sequence.ts';
 
@@ -40,6 +41,11 @@ export interface GenerateOptions extends SamplingOptions {
   answerStart?: string;
   /** Report the log-probability of each token, and of so many (0 to 20) of the most likely tokens at its place. */
   logprobs?: number;
+  /**
+   * Report where in the image the answer was read; see `Answer.evidence`. Experimental: the heads were chosen on the demo model,
+   * and no published weights were tried. Without an image there is none.
+   */
+  evidence?: boolean;
   /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
   template?: 'chat' | 'vqa' | 'base';
   /** Name of one of the `adapters` that the model was loaded with. Default: none but the one of all answers. */
@@ -101,6 +107,8 @@ export interface Answer {
   stopString: string | null;
   /** For each of `tokenIds`, when `logprobs` asked for it. */
   logprobs?: TokenLogprobs[];
+  /** Where in the image it was read, when `evidence` asked for it and there is an image. */
+  evidence?: Evidence;
   /**
    * Where the image's tokens come from: the vision tower, the memory of this process, the image cache on disk, or a KV
    * cache that holds the image already (`prefix`). Null without an image.

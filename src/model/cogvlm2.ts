@@ -17,6 +17,8 @@ import { loadLowRankTerms } from './lora.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { matricesByPart, nothingOnGpu, type PartMatrices, type Placement, placeOf } from './parts.ts';
 import { type PlannedModel, type PlanOptions, planModel } from './plan-model.ts';
+import type { QueryTap } from './query-tap.ts';
+import type { KeyRange } from './read-keys.ts';
 import { State } from './state.ts';
 import type { DecodeStep } from './step-graph.ts';
 import type { Tap } from './trace-tap.ts';
@@ -39,6 +41,8 @@ export interface PrefillOptions {
   /** Name of the adapter that the prompt is run with; see `Model.load`. */
   adapter?: string | undefined;
   tap?: Tap | undefined;
+  /** Of the last row. */
+  queryTap?: QueryTap | undefined;
 }
 
 interface ModelParts extends Pick<PlannedModel, 'isFloat32' | 'attention'> {
@@ -216,7 +220,7 @@ export class Model {
     cache: KvCache,
     options: PrefillOptions,
   ): AsyncGenerator<void, Float32Array> {
-    const { image, tap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
+    const { image, tap, queryTap, signal, onTokens, chunkRows = () => mostChunkRows } = options;
     const lowRank = this.#lowRankOf(options.adapter);
     const total = prompt.ids.length;
     const rowsOfPrompt = this.config.hasVisionExperts
@@ -234,7 +238,7 @@ export class Model {
         const logits = options.logits === 'all' ? 'all' : isLast ? 'last' : 'none';
         const computed = await this.#decoder.prefill(
           { chunk, cache, image },
-          { logits, lowRank, tap, signal },
+          { logits, lowRank, tap, queryTap: isLast ? queryTap : undefined, signal },
         );
         onTokens?.(cache.length, total);
         if (isLast) return computed;
@@ -259,6 +263,11 @@ export class Model {
         results.set(step, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
     }
     return steps.map((step) => results.get(step) ?? new Float32Array(0));
+  }
+
+  /** Keys [start, end) of one key/value head in one layer of a cache: f32 [end - start, headSize]. */
+  async readKeys(cache: KvCache, range: KeyRange): Promise<Float32Array> {
+    return this.engine.exclusively(async () => cache.readKeys(range));
   }
 
   /** Runs one token of one sequence. @returns logits [vocab] */

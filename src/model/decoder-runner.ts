@@ -10,6 +10,7 @@ import type { ModelConfig } from './config.ts';
 import type { Decoder } from './decoder.ts';
 import type { PartMatrices } from './parts.ts';
 import { type LayerWeights, type PromptChunk, PromptPass } from './prompt-pass.ts';
+import type { QueryTap } from './query-tap.ts';
 import { type DecodeStep, StepGraph } from './step-graph.ts';
 import type { Tap } from './trace-tap.ts';
 
@@ -18,6 +19,8 @@ export interface PrefillChunkOptions {
   logits: 'none' | 'last' | 'all';
   lowRank: LowRankTerms;
   tap?: Tap | undefined;
+  /** Of the last row. */
+  queryTap?: QueryTap | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -80,7 +83,7 @@ export class DecoderRunner {
    */
   async prefill(
     chunk: PromptChunk,
-    { logits, lowRank, tap, signal }: PrefillChunkOptions,
+    { logits, lowRank, tap, queryTap, signal }: PrefillChunkOptions,
   ): Promise<Float32Array> {
     const rows = chunk.chunk.positions.length;
     const logitRows = { none: 0, last: 1, all: rows }[logits];
@@ -98,6 +101,7 @@ export class DecoderRunner {
         attention: this.#attention,
         lowRank,
         tap,
+        queryTap,
         signal,
       };
       using pass = await PromptPass.begin(this.#engine, chunk, weights, options);

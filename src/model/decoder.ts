@@ -6,6 +6,7 @@ import type { BatchAttention } from './batch-attention.ts';
 import type { Expert } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
 import { Linear, RmsNorm } from './layers.ts';
+import { queriesName, type TappedRows } from './query-tap.ts';
 
 /** How some rows go through the decoder: which rows, in which graphs. See prompt-pass.ts and step-graph.ts. */
 export interface DecoderPass {
@@ -63,6 +64,8 @@ export interface Rows {
   /** i32 [n] */
   positions: Tensor;
   attention: BatchAttention;
+  /** Rows whose queries are outputs of the graph. */
+  tapped?: TappedRows | undefined;
 }
 
 /** Some of the rows of x [width, n]. */
@@ -133,7 +136,11 @@ class Attention {
     const qkv = this.#queryKeyValue[rows.expert].forward(graph, x); // [(heads + 2 kvHeads) headSize, n]
     const [q, k, v] = graph.splitHeads(qkv, headSize, [heads, kvHeads, kvHeads]);
     const rotated = (part: Tensor) => graph.rope(part, rows.positions, this.#ropeFactors, ropeBase);
-    const o = rows.attention.attend(graph, this.#layer, rotated(q), rotated(k), v); // [H, n]
+    const queries = rotated(q); // [headSize, heads, n]
+    const { tapped } = rows;
+    if (tapped?.layers.includes(this.#layer))
+      graph.output(queriesName(this.#layer), graph.slices(queries, tapped.first, tapped.count));
+    const o = rows.attention.attend(graph, this.#layer, queries, rotated(k), v); // [H, n]
     return this.#dense[rows.expert].forward(graph, select(graph, o));
   }
 }

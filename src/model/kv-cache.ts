@@ -6,6 +6,7 @@ import type { AttentionKernel } from '../kernels/attention.ts';
 import type { ModelConfig } from './config.ts';
 import type { KeysValues } from './ggml-attention.ts';
 import { PackedKeysValues } from './packed-attention.ts';
+import { type KeyRange, readPlainKeys } from './read-keys.ts';
 import { State } from './state.ts';
 
 export interface KvCacheOptions {
@@ -30,6 +31,7 @@ export class KvCache {
   /** Keys and values of all layers for the attention kernel; null where ggml computes the attention. */
   readonly packed: PackedKeysValues | null;
   readonly #engine: Engine;
+  readonly #headSize: number;
   /** Of each layer for ggml's attention. */
   readonly #states: readonly State[];
 
@@ -41,6 +43,7 @@ export class KvCache {
   ) {
     this.capacity = capacity;
     this.#engine = engine;
+    this.#headSize = config.headSize;
     this.packed = kernel && new PackedKeysValues(engine, kernel, { layers: config.layers, capacity });
     const sizes = [config.headSize * config.kvHeads, capacity];
     const type = isFloat32 ? 'f32' : 'f16';
@@ -65,6 +68,12 @@ export class KvCache {
     if (!state) throw new CogVLM2Error('engine_bug', `Layer ${index} has no cache in ggml's layout.`);
     return { keys: state.get(`k.${index}`), values: state.get(`v.${index}`) };
   };
+
+  /** f32 [end - start, headSize]. No graph may run meanwhile. @throws CogVLM2Error `disposed` */
+  readKeys(range: KeyRange): Float32Array {
+    if (this.packed) return this.packed.readKeys(range);
+    return readPlainKeys(this.layer(range.layer).keys, this.#headSize, range);
+  }
 
   /** @throws CogVLM2Error `disposed`. */
   checkAlive(): void {

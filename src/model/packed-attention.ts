@@ -3,6 +3,7 @@ import type { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionKernel, packedType, type SequenceRows } from '../kernels/attention.ts';
+import { type KeyRange, readPackedKeys } from './read-keys.ts';
 import { State } from './state.ts';
 
 /** Keys and values in the layout of the attention kernel: of some layers, for one sequence. */
@@ -23,6 +24,11 @@ export class PackedKeysValues {
   rows(rows: number, at: number, keys: number | null): SequenceRows {
     const address = BigInt(ggml().number('ggml_get_data', this.#state.get('keysValues').pointer));
     return { address, capacity: this.#capacity, rows, at, keys };
+  }
+
+  /** f32 [end - start, headSize]. @throws CogVLM2Error `disposed`. */
+  readKeys(range: KeyRange): Float32Array {
+    return readPackedKeys(this.#state.get('keysValues'), this.#kernel, range);
   }
 
   /** @throws CogVLM2Error `disposed`. */

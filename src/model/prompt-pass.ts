@@ -8,6 +8,7 @@ import { type AttentionOptions, BatchAttention } from './batch-attention.ts';
 import type { Chunk } from './chunks.ts';
 import type { DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
+import { type QueryTap, queriesName } from './query-tap.ts';
 import { State } from './state.ts';
 import { paddedInput } from './step-graph.ts';
 import type { Tap } from './trace-tap.ts';
@@ -28,6 +29,8 @@ export interface PromptPassOptions {
   attention: AttentionOptions;
   lowRank: LowRankTerms;
   tap?: Tap | undefined;
+  /** Of the last row. */
+  queryTap?: QueryTap | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -122,19 +125,25 @@ export class PromptPass implements DecoderPass {
 
   async #run(): Promise<Map<string, Float32Array>> {
     const outputs = await this.graph.run(this.#options.signal);
-    for (const [name, data] of outputs) this.#options.tap?.(name, data);
+    const { tap, queryTap } = this.#options;
+    for (const [name, data] of outputs) tap?.(name, data);
+    for (const layer of queryTap?.layers ?? []) {
+      const queries = outputs.get(queriesName(layer));
+      if (queries) queryTap?.onQueries(layer, queries);
+    }
     return outputs;
   }
 
   /** What every layer needs to know of the rows, as inputs of the graph. */
   #inputs(): Rows {
     const { chunk, cache } = this.#chunk;
-    const { leastRows, attention } = this.#options;
+    const { leastRows, attention, queryTap } = this.#options;
     const { positions, expert } = chunk;
     return {
       expert,
       positions: paddedInput(this.graph, positions, Math.max(positions.length, leastRows)),
       attention: new BatchAttention(this.graph, attention, [{ cache, rows: positions.length }]),
+      tapped: queryTap && { layers: queryTap.layers, first: positions.length - 1, count: 1 },
     };
   }
 }

@@ -6,6 +6,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
 import type { Decoder, DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
+import { type QueryTap, queriesName, type TappedRows } from './query-tap.ts';
 
 /** A token that is run behind what its sequence's cache holds. */
 export interface DecodeStep {
@@ -14,6 +15,7 @@ export interface DecodeStep {
   cache: KvCache;
   /** Name of the adapter that it is run with. */
   adapter?: string | undefined;
+  tap?: QueryTap | undefined;
 }
 
 export interface StepGraphOptions {
@@ -51,6 +53,7 @@ export class StepGraph implements DecoderPass {
       expert: 'language',
       positions: paddedInput(graph, positionsOf(steps), n),
       attention: new BatchAttention(graph, attention, partsOf(steps)),
+      tapped: tappedRows(steps),
     };
   }
 
@@ -88,6 +91,7 @@ export class StepGraph implements DecoderPass {
     try {
       if (!this.#refill(steps)) return null;
       outputs = await this.graph.repeat();
+      if (outputs) this.#handOut(steps, outputs);
       return outputs?.get('logits') ?? null;
     } finally {
       if (!outputs) this[Symbol.dispose]();
@@ -96,16 +100,33 @@ export class StepGraph implements DecoderPass {
 
   /** @returns false where the graph has to be built anew */
   #refill(steps: readonly DecodeStep[]): boolean {
-    const { positions, attention } = this.rows;
+    const { positions, attention, tapped } = this.rows;
+    if (String(tapped?.layers) !== String(tappedRows(steps)?.layers)) return false;
     if (!attention.refill(this.graph, partsOf(steps))) return false;
     this.graph.refill(this.#ids, padded(idsOf(steps), this.#ids.shape[0]));
     this.graph.refill(positions, padded(positionsOf(steps), positions.shape[0]));
     return true;
   }
 
+  #handOut(steps: readonly DecodeStep[], outputs: ReadonlyMap<string, Float32Array>): void {
+    for (const layer of this.rows.tapped?.layers ?? []) {
+      const queries = outputs.get(queriesName(layer));
+      if (!queries) continue;
+      const size = queries.length / steps.length;
+      for (const [i, { tap }] of steps.entries())
+        if (tap?.layers.includes(layer)) tap.onQueries(layer, queries.slice(i * size, (i + 1) * size));
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#free();
   }
+}
+
+/** All rows, in the layers that any of them has its queries handed out in. */
+function tappedRows(steps: readonly DecodeStep[]): TappedRows | undefined {
+  const layers = [...new Set(steps.flatMap(({ tap }) => tap?.layers ?? []))].sort((a, b) => a - b);
+  return layers.length === 0 ? undefined : { layers, first: 0, count: steps.length };
 }
 
 const idsOf = (steps: readonly DecodeStep[]) => steps.map(({ id }) => id);

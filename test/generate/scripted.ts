@@ -104,6 +104,7 @@ export async function run(model: ScriptedModel, options: RunOptions = {}) {
       cache.rows.ids.push(id);
       return logits;
     },
+    readKeys: async () => new Float32Array(0),
   };
   const mask = grammar && (await masks.start(grammar, answerStart));
   const answer = await generate(sequence, {

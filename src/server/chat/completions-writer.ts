@@ -42,6 +42,7 @@ export class CompletionsWriter implements AnswerWriter {
         logprobs: logprobsOf(answer.logprobs),
         finish_reason: this.#finishReasonOf(answer),
         stop_reason: answer.stopString,
+        ...(answer.evidence && { evidence: answer.evidence }),
       })),
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
@@ -83,7 +84,11 @@ export class CompletionsWriter implements AnswerWriter {
     // Tokens without text of their own, such as those of a stop string, have not been sent.
     const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
     const { choices, ...last } = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
-    const choice = { ...choices[0], stop_reason: answer.stopString };
+    const choice = {
+      ...choices[0],
+      stop_reason: answer.stopString,
+      ...(answer.evidence && { evidence: answer.evidence }),
+    };
     const warnings = index === 0 ? answer.warnings : [];
     events.push({
       data: {

@@ -102,6 +102,7 @@ const optionsSchema = z.looseObject({
   logprobs: flag,
   top_logprobs: number((v) => Number.isInteger(v) && v >= 0 && v <= 20, 'a whole number from 0 to 20'),
   continue_final_message: flag,
+  return_evidence: flag,
 });
 type Options = z.output<typeof optionsSchema>;
 
@@ -215,6 +216,7 @@ export function readRequest(
       seed: seedOf(options.seed),
       stop: options.stop,
       template: options.template,
+      evidence: options.return_evidence || undefined,
       logprobs: options.logprobs ? (options.top_logprobs ?? 0) : undefined,
       format: call?.format ?? format,
       answerStart: prompt.answerStart === '' ? undefined : prompt.answerStart,

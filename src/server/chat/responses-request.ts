@@ -5,7 +5,7 @@ import type { Message } from './messages.ts';
 import { type ChatRequest, checkBody, OPTION_FIELDS, type RequestRules, readRequest } from './request.ts';
 
 const RESPONSES_FIELDS = [
-  ...OPTION_FIELDS.filter((name) => name !== 'n' && name !== 'logprobs'),
+  ...OPTION_FIELDS.filter((name) => !['n', 'logprobs', 'return_evidence'].includes(name)),
   'input',
   'instructions',
   'text',

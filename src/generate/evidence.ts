@@ -1,0 +1,198 @@
+/**
+ * Where in the image an answer was read: the attention of its tokens to the image's cells. The keys of the cells are in the KV
+ * cache, so a token costs one row of scores in each chosen head. An image token stands for one cell, of 28 x 28 pixels
+ * of the resized image in the published models.
+ */
+import type { QueryTap } from '../model/query-tap.ts';
+import type { KeyRange } from '../model/read-keys.ts';
+import { Detokenizer } from '../text/detokenizer.ts';
+import type { Span } from '../text/prompt.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { EvidenceHead } from './evidence-heads.ts';
+
+/** A cell of the image, as shares (0 to 1) of the width and height of the original image. */
+export interface EvidenceCell {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  /** Share of the attention to the image, 0 to 1. */
+  score: number;
+}
+
+export interface TokenEvidence {
+  /** Characters [start, end) of the answer's text. */
+  start: number;
+  end: number;
+  /** The cells with the highest scores, highest first. */
+  cells: EvidenceCell[];
+}
+
+export interface Evidence {
+  /** Cells that the image has across and down. */
+  columns: number;
+  rows: number;
+  /** Of the whole answer, highest score first. */
+  cells: EvidenceCell[];
+  tokens: TokenEvidence[];
+}
+
+/** What evidence needs of its sequence. */
+export interface EvidenceSequence {
+  readKeys(range: KeyRange): Promise<Float32Array>;
+}
+
+const MOST_TOKEN_CELLS = 3;
+const MOST_CELLS = 8;
+/** Cells with less than this share of the highest score are noise. */
+const LEAST_SHARE = 0.35;
+
+export interface HeadCounts {
+  headSize: number;
+  /** Of the queries. */
+  heads: number;
+  kvHeads: number;
+}
+
+/** Gathers the attention while an answer is generated. */
+export class EvidenceCollector {
+  readonly #heads: readonly EvidenceHead[];
+  readonly #counts: HeadCounts;
+  readonly #layers: readonly number[];
+  /** Of each head: f32 [cells, headSize]. */
+  #keys: Float32Array[] = [];
+  #cells = 0;
+  #side = 0;
+  /** The queries of the prompt's last row, until there are keys. */
+  readonly #first: (readonly [layer: number, queries: Float32Array])[] = [];
+  /** The attention to the cells, of each token of the answer. */
+  readonly #tokens: Float32Array[] = [];
+
+  constructor(heads: readonly EvidenceHead[], counts: HeadCounts) {
+    this.#heads = heads;
+    this.#counts = counts;
+    this.#layers = [...new Set(heads.map(({ layer }) => layer))];
+  }
+
+  /** For the prompt, whose last row predicts the first token. */
+  get promptTap(): QueryTap {
+    return { layers: this.#layers, onQueries: (layer, queries) => this.#first.push([layer, queries]) };
+  }
+
+  /** For the row that predicts a token of the answer. */
+  tap(token: number): QueryTap {
+    return { layers: this.#layers, onQueries: (layer, queries) => this.#take(token, layer, queries) };
+  }
+
+  /**
+   * Reads the keys of the image's cells: all image tokens but the first and the last, which mark its beginning and end.
+   * Call it when the prompt is in the cache.
+   */
+  async begin(sequence: EvidenceSequence, image: Span): Promise<void> {
+    const { heads, kvHeads } = this.#counts;
+    const range = { start: image.start + 1, end: image.end - 1 };
+    const read = new Map<string, Float32Array>();
+    for (const { layer, head } of this.#heads) {
+      const kvHead = Math.floor(head / (heads / kvHeads));
+      const name = `${layer} ${kvHead}`;
+      const keys = read.get(name) ?? (await sequence.readKeys({ layer, head: kvHead, ...range }));
+      read.set(name, keys);
+      this.#keys.push(keys);
+    }
+    this.#cells = range.end - range.start;
+    this.#side = Math.round(Math.sqrt(this.#cells));
+    for (const [layer, queries] of this.#first.splice(0)) this.#take(0, layer, queries);
+  }
+
+  #take(token: number, layer: number, queries: Float32Array): void {
+    for (const [i, each] of this.#heads.entries()) {
+      // The row that predicts a token has the token before as its input.
+      const about = each.reads === 'next' ? token : token - 1;
+      if (each.layer !== layer || about < 0) continue;
+      const size = this.#counts.headSize;
+      const query = queries.subarray(each.head * size, (each.head + 1) * size);
+      const sum = this.#tokens[about] ?? new Float32Array(this.#cells);
+      this.#tokens[about] = sum;
+      for (const [cell, share] of attention(query, this.#keys[i] ?? new Float32Array(0)).entries())
+        sum[cell] = (sum[cell] ?? 0) + share;
+    }
+  }
+
+  /** @param text of the answer, which is the text of its tokens but for white space and a stop string */
+  evidence(tokenizer: Tokenizer, tokenIds: readonly number[], text: string): Evidence {
+    const spans = spansOf(tokenizer, tokenIds, text);
+    const whole = new Float32Array(this.#cells);
+    const tokens: TokenEvidence[] = [];
+    for (const [i, span] of spans.entries()) {
+      const attended = this.#tokens[i];
+      if (!span || !attended) continue;
+      const shares = normalised(attended);
+      for (const [cell, share] of shares.entries()) whole[cell] = (whole[cell] ?? 0) + share;
+      tokens.push({ ...span, cells: this.#highest(shares, MOST_TOKEN_CELLS) });
+    }
+    const cells = this.#highest(normalised(whole), MOST_CELLS);
+    return { columns: this.#side, rows: this.#side, cells, tokens };
+  }
+
+  #highest(shares: Float32Array, most: number): EvidenceCell[] {
+    const side = this.#side;
+    const order = [...shares.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0));
+    const top = shares[order[0] ?? 0] ?? 0;
+    return order
+      .slice(0, most)
+      .filter((cell) => (shares[cell] ?? 0) >= top * LEAST_SHARE && top > 0)
+      .map((cell) => ({
+        x: (cell % side) / side,
+        y: Math.floor(cell / side) / side,
+        width: 1 / side,
+        height: 1 / side,
+        score: Math.round((shares[cell] ?? 0) * 10_000) / 10_000,
+      }));
+  }
+}
+
+/** softmax(q k^T / sqrt(headSize)) over the cells alone. */
+function attention(query: Float32Array, keys: Float32Array): Float32Array {
+  const size = query.length;
+  const scores = new Float32Array(keys.length / size);
+  let top = Number.NEGATIVE_INFINITY;
+  for (let cell = 0; cell < scores.length; cell++) {
+    let sum = 0;
+    for (let i = 0; i < size; i++) sum += (query[i] ?? 0) * (keys[cell * size + i] ?? 0);
+    scores[cell] = sum / Math.sqrt(size);
+    top = Math.max(top, scores[cell] ?? 0);
+  }
+  return normalised(scores.map((score) => Math.exp(score - top)));
+}
+
+function normalised(values: Float32Array): Float32Array {
+  const sum = values.reduce((total, value) => total + value, 0);
+  return sum > 0 ? values.map((value) => value / sum) : values;
+}
+
+/** Where each token is in the text; null for one that is white space, special, or not in it. */
+function spansOf(
+  tokenizer: Tokenizer,
+  tokenIds: readonly number[],
+  text: string,
+): ({ start: number; end: number } | null)[] {
+  const detokenizer = new Detokenizer(tokenizer);
+  let raw = '';
+  const pieces = tokenIds.map((id) => {
+    const start = raw.length;
+    raw += detokenizer.push(id);
+    return { start, end: raw.length };
+  });
+  raw += detokenizer.flush();
+  // What was trimmed at the beginning.
+  const shift = Math.max(0, raw.indexOf(text));
+  return pieces.map(({ start, end }, i) => {
+    // A character in several tokens ends with the last of them: the others belong to it.
+    const last = pieces.slice(i).find((piece) => piece.end > start);
+    const span = {
+      start: Math.max(0, start - shift),
+      end: Math.min(text.length, (last?.end ?? end) - shift),
+    };
+    return span.end > span.start && text.slice(span.start, span.end).trim() !== '' ? span : null;
+  });
+}

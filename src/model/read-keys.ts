@@ -1,0 +1,54 @@
+/** Cached keys as numbers, from either layout. */
+import { fromHalf } from '../checkpoint/unpack.ts';
+import { ggml } from '../ggml/library.ts';
+import type { Tensor } from '../ggml/tensor.ts';
+import type { AttentionKernel } from '../kernels/attention.ts';
+
+/** Some keys of one key/value head in one layer. */
+export interface KeyRange {
+  layer: number;
+  head: number;
+  start: number;
+  end: number;
+}
+
+/** From rows for ggml, f32 or f16 [headSize * kvHeads, capacity]. @returns f32 [end - start, headSize] */
+export function readPlainKeys(keys: Tensor, headSize: number, { head, start, end }: KeyRange): Float32Array {
+  const width = keys.shape[0];
+  const numbers = readNumbers(keys, start * width, (end - start) * width);
+  return Float32Array.from({ length: (end - start) * headSize }, (_, i) =>
+    numbers(Math.floor(i / headSize) * width + head * headSize + (i % headSize)),
+  );
+}
+
+/** From the layout of the attention kernel. @returns f32 [end - start, headSize] */
+export function readPackedKeys(
+  keysValues: Tensor,
+  kernel: AttentionKernel,
+  { layer, head, start, end }: KeyRange,
+): Float32Array {
+  const { headSize, kvHeads } = kernel.shape;
+  const [elements, blocks] = keysValues.shape;
+  const ofHead = elements * blocks;
+  const from = (2 * layer * kvHeads + head) * ofHead;
+  const numbers = readNumbers(keysValues, from, ofHead, kernel.isBfloat16);
+  return Float32Array.from({ length: (end - start) * headSize }, (_, i) =>
+    numbers(kernel.keyIndex(start + Math.floor(i / headSize), i % headSize)),
+  );
+}
+
+/** @returns the number at an index of the part that begins at element `first` */
+function readNumbers(
+  tensor: Tensor,
+  first: number,
+  count: number,
+  isBfloat16 = false,
+): (index: number) => number {
+  const bytes = tensor.type === 'f32' ? 4 : 2;
+  const data = tensor.type === 'f32' ? new Float32Array(count) : new Uint16Array(count);
+  ggml().run('ggml_backend_tensor_get', tensor.pointer, data, first * bytes, count * bytes);
+  if (data instanceof Float32Array) return (index) => data[index] ?? 0;
+  if (!isBfloat16) return (index) => fromHalf(data[index] ?? 0);
+  const widened = new Float32Array(Uint32Array.from(data, (half) => half << 16).buffer);
+  return (index) => widened[index] ?? 0;
+}
