@@ -41,5 +41,8 @@ export const IMAGE_FETCH_LIMITS = {
   maxCharacters: 8_192,
 } as const;
 
-/** Pages of a PDF that are drawn for a client. One that reads no page for this time is disconnected. */
-export const PAGES_LIMITS = { pages: 500, slowReaderMs: 30_000 } as const;
+/**
+ * Pages of a PDF that are drawn for a client. One that reads no page for `slowReaderMs` is disconnected. While another client
+ * waits, so is one that was waited for `idleMs` in all.
+ */
+export const PAGES_LIMITS = { pages: 500, slowReaderMs: 30_000, idleMs: 5_000 } as const;

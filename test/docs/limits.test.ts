@@ -47,7 +47,7 @@ function rows(): [string, string, string][] {
     ),
     fixed(
       'a PDF whose pages are drawn (`/v1/pages`)',
-      `${PAGES_LIMITS.pages} pages, one document at a time, ${seconds(PAGES_LIMITS.slowReaderMs)} between two pages`,
+      `${PAGES_LIMITS.pages} pages, one document at a time, ${seconds(PAGES_LIMITS.slowReaderMs)} between two pages, ${seconds(PAGES_LIMITS.idleMs)} in all while others wait`,
     ),
     byFlag('tokens of an answer', '--max-answer-tokens'),
     byFlag('answers at the same time', '--slots'),

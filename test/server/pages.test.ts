@@ -61,6 +61,13 @@ describe('POST /v1/pages', () => {
     expect((await post(pdf('three-pages.pdf'), {})).status).toBe(401);
   });
 
+  it('draws the next document when a client does not read its pages', { timeout: 120_000 }, async () => {
+    const unread = await post(pdf('three-pages.pdf'));
+    expect(await linesOf(await post(pdf('three-pages.pdf')))).toHaveLength(3);
+    await expect(unread.text()).rejects.toThrow('while other clients wait');
+    expect(server.admission.total).toBe(0);
+  });
+
   it('draws the next document when a client leaves one half read', async () => {
     const left = await post(pdf('three-pages.pdf'));
     const next = post(pdf('three-pages.pdf'));

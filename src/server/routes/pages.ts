@@ -33,7 +33,8 @@ export function pageRoutes(app: App, parts: AppParts): void {
       }
       endTurn = await turns.take(stop.signal);
       pdf = await PdfDocument.open(bytes, { signal: stop.signal, maxPages: PAGES_LIMITS.pages });
-      const body = pageLines(pdf, { id: c.get('id'), stop, end });
+      const isNeeded = () => turns.waiting > 0;
+      const body = pageLines(pdf, { id: c.get('id'), stop, end, isNeeded });
       return new Response(body, {
         headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' },
       });
@@ -51,33 +52,50 @@ interface Lines {
   stop: AbortController;
   /** Called once, when no further line is sent. */
   end(): void;
+  /** Whether another client waits for its turn. */
+  isNeeded(): boolean;
 }
 
+/** How often it is checked whether a client reads. */
+const CHECK_MS = 500;
+
 /** `{"page":1,"page_count":3,"image":"data:image/png;base64,...","warnings":[]}` for each page, with `error` instead of the image of one that failed. */
-function pageLines(pdf: PdfDocument, { id, stop, end }: Lines): ReadableStream<Uint8Array> {
+function pageLines(pdf: PdfDocument, { id, stop, end, isNeeded }: Lines): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let page = 0;
-  let patience: NodeJS.Timeout | undefined;
+  /** Since when the client has not asked for the next page; null while one is drawn. */
+  let idleSince: number | null = null;
+  /** The waiting for this client before that, in all. */
+  let idleMs = 0;
+  let check: NodeJS.Timeout | undefined;
   const finish = () => {
-    clearTimeout(patience);
+    clearInterval(check);
     end();
   };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        patience = setTimeout(() => {
-          const seconds = PAGES_LIMITS.slowReaderMs / 1000;
-          stop.abort(new ApiError('slow_reader', `No page was read for ${seconds} s.`));
+        check = setInterval(() => {
+          if (idleSince === null) return;
+          const now = performance.now() - idleSince;
+          const isSlow = now >= PAGES_LIMITS.slowReaderMs;
+          if (!isSlow && !(isNeeded() && idleMs + now >= PAGES_LIMITS.idleMs)) return;
+          const message = isSlow
+            ? `No page was read for ${PAGES_LIMITS.slowReaderMs / 1000} s.`
+            : `The pages were read too slowly while other clients wait: ${PAGES_LIMITS.idleMs / 1000} s without a read.`;
+          stop.abort(new ApiError('slow_reader', message));
           controller.error(stop.signal.reason);
           finish();
-        }, PAGES_LIMITS.slowReaderMs);
+        }, CHECK_MS);
       },
       async pull(controller) {
-        patience?.refresh();
+        if (idleSince !== null) idleMs += performance.now() - idleSince;
+        idleSince = null;
         const line = await lineOf(pdf, ++page, id);
         // The client left meanwhile.
         if (stop.signal.aborted) return;
         controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+        idleSince = performance.now();
         if (page < pdf.pageCount) return;
         finish();
         controller.close();
@@ -104,6 +122,11 @@ async function lineOf(pdf: PdfDocument, page: number, id: string): Promise<objec
 /** One document at a time: each takes up to half a gigabyte while it is open. */
 class Turns {
   #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  get waiting(): number {
+    return this.#waiting;
+  }
 
   /** Waits for the turn. @returns what ends it. @throws the signal's reason */
   async take(signal: AbortSignal): Promise<() => void> {
@@ -115,7 +138,9 @@ class Turns {
     const aborted = new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+    this.#waiting++;
     await Promise.race([before, aborted]);
+    this.#waiting--;
     if (!signal.aborted) return end;
     void before.then(end);
     throw signal.reason;
