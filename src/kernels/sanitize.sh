@@ -18,6 +18,6 @@ for variant in "${!sets[@]}"; do
 done
 gcc $flags -c src/kernels/c/cpu.c -o "$out/cpu.o"
 gcc -shared -fsanitize=address,undefined -o "$out/linux-x64.so" "$out"/*.o
-# Node's own memory is not checked for leaks: it is not freed at exit.
+# Node's own memory is not checked for leaks: it is not freed at exit. The sanitizer handles SIGBUS itself, so that test is left out.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0:intercept_tls_get_addr=0 \
-  COGVLM2_KERNELS_DIR="$out" node node_modules/vitest/vitest.mjs run "${@:-test/kernels}"
+  COGVLM2_KERNELS_DIR="$out" node node_modules/vitest/vitest.mjs run --exclude test/kernels/bus-error.test.ts "${@:-test/kernels}"
