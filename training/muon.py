@@ -30,7 +30,12 @@ class Muon:
         self.weights, self.grads, self.momentum, self.decay, self.keep = weights, grads, momentum, decay, keep
 
     def step(self, flat_weights, flat_grads, rate):
-        """One update in place; flat_grads holds the update before it is made orthogonal afterwards."""
+        """One update in place; flat_grads holds the update before it is made orthogonal afterwards.
+
+        A matrix without a gradient (the decoder's, while the tower learns characters) keeps its values: made orthogonal,
+        even a fading momentum is a step of full size.
+        """
+        unused = [(weight, weight.clone()) for weight, grad in zip(self.weights, self.grads) if not grad.any()]
         self.momentum.lerp_(flat_grads, 1 - self.keep)
         flat_grads.lerp_(self.momentum, self.keep)
         flat_weights.mul_(1 - rate * self.decay)
@@ -44,3 +49,5 @@ class Muon:
         for same in shapes.values():
             for (part, _, scale), change in zip(same, orthogonal(torch.stack([change for _, change, _ in same]))):
                 part.add_(change, alpha=-rate * scale)
+        for weight, kept in unused:
+            weight.copy_(kept)
