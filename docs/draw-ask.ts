@@ -1,63 +1,85 @@
 /**
- * Draws docs/ask.png, the picture of the READMEs: a picture, and what a terminal shows when it is asked about. What
- * stands in the terminal is what the built program wrote just then: npx tsx docs/draw-ask.ts
+ * Draws docs/ask.gif, the animation of the READMEs: an image, and a terminal in which it is asked about. The answers and
+ * the waiting times are those of the built program, which runs here: npx tsx docs/draw-ask.ts
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const picture = 'examples/pictures/receipt.png';
-const questions = ['What is the total?', 'What is the date?', 'What is the name of the shop?'];
+const runs = [
+  ['examples/images/cafe-receipt.png', 'What is the total?'],
+  ['examples/images/delivery-note.png', 'What is the date?'],
+  ['examples/images/cafe-receipt-zh.png', '总计多少钱？'],
+] as const;
 
-/** Pixels: around everything, from line to line, and one character of 13 pixels' height. */
-const [margin, line, character] = [32, 23, 7.83];
-const columns = 104;
+/** Pixels: the whole drawing, the column of the image, from line to line. */
+const [width, height, imageWidth, margin, line] = [1100, 420, 300, 28, 26];
+const left = imageWidth + 2 * margin;
+const typed = 6; // frames in which a command is typed
+const [typingMs, readingMs] = [110, 2200];
 
-/** A terminal's lines, wrapped at its width, each with its colour. */
-const shown: { text: string; colour: string }[] = [];
-const write = (text: string, colour: string) => {
-  for (const row of text.trimEnd().split('\n')) {
-    for (let i = 0; i < Math.max(1, row.length); i += columns)
-      shown.push({ text: row.slice(i, i + columns), colour });
-  }
+interface Line {
+  text: string;
+  colour: string;
+}
+
+const escapeXml = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** One frame: the image on the left, the terminal with its lines on the right. */
+async function frame(image: string, lines: readonly Line[]): Promise<Buffer> {
+  const texts = lines.map(
+    ({ text, colour }, i) =>
+      `<text x="${left + 20}" y="${margin + 66 + i * line}" fill="${colour}" xml:space="preserve">${escapeXml(text)}</text>`,
+  );
+  const dots = ['#ff5f57', '#febc2e', '#28c840'].map(
+    (colour, i) => `<circle cx="${left + 24 + i * 20}" cy="${margin + 22}" r="6" fill="${colour}"/>`,
+  );
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans Mono, Noto Sans CJK SC, monospace" font-size="15">
+    <rect width="100%" height="100%" fill="#e9ecef"/>
+    <rect x="${left}" y="${margin}" width="${width - left - margin}" height="${height - 2 * margin}" rx="10" fill="#0d1117"/>
+    ${dots.join('')}${texts.join('')}</svg>`;
+  const input = await sharp(root + image)
+    .resize(imageWidth, height - 2 * margin, { fit: 'inside' })
+    .toBuffer({ resolveWithObject: true });
+  const at = {
+    left: margin + Math.round((imageWidth - input.info.width) / 2),
+    top: Math.round((height - input.info.height) / 2),
+  };
+  return sharp(Buffer.from(svg))
+    .composite([{ input: input.data, ...at }])
+    .png()
+    .toBuffer();
+}
+
+const frames: Buffer[] = [];
+const delay: number[] = [];
+const show = async (image: string, lines: readonly Line[], ms: number) => {
+  frames.push(await frame(image, lines));
+  delay.push(Math.round(ms));
 };
 
-for (const question of questions) {
-  const run = spawnSync(process.execPath, ['dist/cli/main.js', 'ask', picture, question], {
+const earlier: Line[] = [];
+for (const [image, question] of runs) {
+  const command = `npx cogvlm2 ask ${image.replace('examples/images/', '')} "${question}"`;
+  for (let i = 1; i <= typed; i++) {
+    const text = `$ ${command.slice(0, Math.ceil((command.length * i) / typed))}`;
+    await show(image, [...earlier, { text, colour: '#7ee787' }], typingMs);
+  }
+  const start = performance.now();
+  const run = spawnSync(process.execPath, ['dist/cli/main.js', 'ask', '--quiet', image, question], {
     cwd: root,
     encoding: 'utf8',
   });
   if (run.status !== 0) throw new Error(run.stderr);
-  if (shown.length > 0) write('', '');
-  write(`$ npx cogvlm2 ask ${picture} "${question}"`, '#7ee787');
-  write(run.stderr, '#8b949e');
-  write(run.stdout, '#f0f6fc');
+  earlier.push({ text: `$ ${command}`, colour: '#7ee787' });
+  await show(image, [...earlier, { text: '▌', colour: '#8b949e' }], performance.now() - start);
+  earlier.push({ text: run.stdout.trimEnd(), colour: '#f0f6fc' }, { text: '', colour: '' });
+  await show(image, earlier, readingMs);
 }
 
-const receipt = await sharp(root + picture).metadata();
-const left = margin * 2 + (receipt.width ?? 0);
-const height = Math.max(receipt.height ?? 0, (shown.length + 3) * line) + margin * 2;
-const escapeXml = (text: string) =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-const rows = shown.map(
-  ({ text, colour }, i) =>
-    `<text x="${left + 20}" y="${margin + 64 + i * line}" fill="${colour}" xml:space="preserve">${escapeXml(text)}</text>`,
-);
-const dots = ['#ff5f57', '#febc2e', '#28c840'].map(
-  (colour, i) => `<circle cx="${left + 24 + i * 20}" cy="${margin + 22}" r="6" fill="${colour}"/>`,
-);
-const panel = Math.ceil(columns * character) + 40;
-const width = left + panel + margin;
-const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
-  font-family="DejaVu Sans Mono, monospace" font-size="13">
-  <rect width="100%" height="100%" fill="#ffffff"/>
-  <rect x="${left}" y="${margin}" width="${panel}" height="${height - margin * 2}" rx="10" fill="#0d1117"/>
-  ${dots.join('')}${rows.join('\n')}
-</svg>`;
-const top = Math.round((height - (receipt.height ?? 0)) / 2);
-await sharp(Buffer.from(svg))
-  .composite([{ input: readFileSync(root + picture), left: margin, top }])
-  .png({ palette: true, effort: 10 })
-  .toFile(`${root}docs/ask.png`);
+const animation = await sharp(frames, { join: { animated: true } })
+  .gif({ delay, loop: 0, colours: 64, effort: 10 })
+  .toFile(`${root}docs/ask.gif`);
+console.log(`docs/ask.gif: ${frames.length} frames, ${Math.round(animation.size / 1000)} kB`);

@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The library's public face. */
 
 export type { AdapterSource } from './checkpoint/peft/source.ts';
