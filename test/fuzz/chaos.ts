@@ -110,8 +110,14 @@ await Promise.all([
   killedQueue(chaos),
   fullDisks(chaos),
 ]);
+// After many kills the supervisor waits up to 30 s before it starts the server again.
+for (let tries = 0; tries < 120; tries++) {
+  const health = await fetch(`${server.url}/health`).catch(() => undefined);
+  if (health?.status === 200) break;
+  await sleep(1_000);
+}
 const { status } = await post(ask).catch(() => ({ status: 0 }));
-if (status !== 200) wrong.push(`in the end the server answers with ${status}`);
+if (status !== 200) wrong.push(`in the end the server answers with ${status}: ${server.log().slice(-500)}`);
 process.stdout.write(
   `${JSON.stringify({ counts, wrong: wrong.length, examples: wrong.slice(0, 5) }, null, 1)}\n`,
 );
