@@ -7,6 +7,9 @@ import type { EngineStats } from './engine/protocol.ts';
 const QUICK = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const SLOW = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
+/** How many of the last answers the time of an image is measured from. */
+const MEASURED_ANSWERS = 15;
+
 /** What is read at the moment of asking. */
 export interface Live {
   running(): number;
@@ -43,6 +46,7 @@ export class Metrics {
   readonly #failures: Counter<'error'>;
   readonly #cacheHits: Counter;
   readonly #seconds: Record<Stage, Histogram>;
+  readonly #imageSeconds: number[] = [];
 
   constructor(live: Live, { version, limits }: Fixed) {
     this.#live = live;
@@ -171,7 +175,17 @@ export class Metrics {
     this.#seconds[stage].observe(ms / 1000);
   }
 
+  /** How long an answer about a new image took, without its time in the queue: the median of the last ones; null before the first. */
+  get secondsPerImage(): number | null {
+    const sorted = [...this.#imageSeconds].sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? null;
+  }
+
   answer({ finishReason, usage, timings }: Answer): void {
+    if (timings.visionMs > 0 && finishReason !== 'aborted') {
+      this.#imageSeconds.push((timings.totalMs - timings.queueMs) / 1000);
+      if (this.#imageSeconds.length > MEASURED_ANSWERS) this.#imageSeconds.shift();
+    }
     this.#promptTokens.inc(usage.promptTokens);
     this.#generatedTokens.inc(usage.completionTokens);
     this.#successes.inc({ finish_reason: finishReason });

@@ -147,6 +147,40 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(server.asked).toHaveLength(4);
   });
 
+  it('marks on the image where a field was read, while it has the pointer or the focus', async () => {
+    const cell = { x: 0.75, y: 0.75, width: 0.125, height: 0.125, score: 0.9 };
+    server.script.evidence = {
+      columns: 8,
+      rows: 8,
+      cells: [cell],
+      tokens: [{ start: 0, end: 5, cells: [cell] }],
+    };
+    server.script.steps = answer;
+    await onPage(DESKTOP, async (page) => {
+      await addPdf(page);
+      await page.getByLabel('Question 1').fill('What is the total?');
+      await page.getByRole('button', { name: 'Read 3 pages' }).click();
+      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await page.locator('.batch-table tbody .cell').first().click();
+      const mark = page.locator('.marks .mark');
+      await mark.waitFor();
+      expect(await mark.getAttribute('d')).toBe('M0.75 0.75h0.125v0.125h-0.125Z');
+      await page.locator('#question').focus();
+      await page.mouse.move(5, 5);
+      await page.getByRole('textbox', { name: 'What is the total?' }).focus();
+      await shoot(page, 'evidence');
+      expect(await mark.count()).toBe(1);
+      await page.locator('#question').focus();
+      await expect.poll(() => mark.count()).toBe(0);
+      await page.locator('#question').fill('And?');
+      await page.locator('#question').press('Enter');
+      await answered(page);
+      await page.locator('.answer').hover();
+      await mark.waitFor();
+    });
+    expect(server.asked.every(({ return_evidence: wanted }) => wanted === true)).toBe(true);
+  });
+
   it('keeps corrections apart, and exports CSV, JSON lines and a table for the clipboard', async () => {
     server.script.steps = answer;
     await onPage(DESKTOP, async (page) => {

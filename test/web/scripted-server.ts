@@ -34,6 +34,8 @@ export interface Script {
   warnings: string[];
   props: Record<string, unknown>;
   finishReason: 'stop' | 'length';
+  /** Where answers were read, for requests that ask for it. */
+  evidence: object | null;
   /** The lines of a PDF: an image as base64, or an error. */
   pages: readonly (string | { code: string; message: string })[];
 }
@@ -47,6 +49,7 @@ export class ScriptedServer {
     warnings: [],
     props: {},
     finishReason: 'stop',
+    evidence: null,
     pages: [],
   };
   readonly asked: ChatBody[] = [];
@@ -173,7 +176,10 @@ export class ScriptedServer {
           return;
         }
       }
-      send({ ...choice({}, script.finishReason), timings: { predicted_per_second: 12.34 } });
+      const last = choice({}, script.finishReason);
+      if (script.evidence && body.return_evidence === true)
+        Object.assign(last.choices[0] ?? {}, { evidence: script.evidence });
+      send({ ...last, timings: { predicted_per_second: 12.34 } });
       const hasPicture = JSON.stringify(body.messages).includes('image_url');
       const prompt_tokens = (hasPicture ? PROPS.image.tokens : 0) + 12;
       const prompt_tokens_details = { image_tokens: hasPicture ? PROPS.image.tokens : 0 };

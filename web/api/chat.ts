@@ -1,5 +1,6 @@
 /** One question over the API, as events. */
 import type { Usage } from '../conversation/types.ts';
+import { type Evidence, evidenceOf } from '../document/evidence.ts';
 import { ApiError, apiErrorOf, type Connection, request } from './connection.ts';
 import { isRecord, type Json, listAt, numberAt, recordAt, textAt } from './json.ts';
 import { eventData } from './sse.ts';
@@ -12,6 +13,7 @@ export type ChatEvent =
   | { type: 'text'; text: string }
   | { type: 'finished'; reason: string }
   | { type: 'warning'; message: string }
+  | { type: 'evidence'; evidence: Evidence }
   | { type: 'usage'; usage: Usage }
   | { type: 'timings'; tokensPerSecond: number };
 
@@ -72,6 +74,8 @@ export function* eventsOf(chunk: Json): Generator<ChatEvent> {
   const choice = listAt(chunk, 'choices')[0];
   const text = textAt(recordAt(choice, 'delta'), 'content');
   if (text) yield { type: 'text', text };
+  const evidence = isRecord(choice) ? evidenceOf(choice.evidence) : null;
+  if (evidence) yield { type: 'evidence', evidence };
   const reason = isRecord(choice) ? textAt(choice, 'finish_reason') : null;
   if (reason) yield { type: 'finished', reason };
   const warnings = listAt(chunk, 'warnings').filter((each) => typeof each === 'string');

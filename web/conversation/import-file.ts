@@ -1,5 +1,6 @@
 /** Reading an exported file, whole or not at all. It may come from anywhere, so every part is checked. */
 import { isRecord, type Json } from '../api/json.ts';
+import { evidenceOf } from '../document/evidence.ts';
 import { isPlace } from '../document/place.ts';
 import { FORMAT, VERSION } from './export-file.ts';
 import type { Answer, AnswerState, Conversation, Picture, Turn } from './types.ts';
@@ -136,6 +137,7 @@ function answer(value: Json, at: string): Answer {
       message: field(failure, 'message', `${at}.failure`, isText),
     },
     warning: field(value, 'warning', at, orNull(isText)),
+    evidence: evidenceOf(value.evidence),
   };
 }
 

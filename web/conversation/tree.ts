@@ -10,6 +10,7 @@ export const emptyAnswer: Answer = {
   speed: null,
   failure: null,
   warning: null,
+  evidence: null,
 };
 
 /** The turns from the first to the last that is on show. */

@@ -1,3 +1,4 @@
+import type { Evidence } from '../document/evidence.ts';
 import type { Place } from '../document/place.ts';
 
 /** What the page keeps. A conversation is a tree of turns: asking again, or editing a question, adds a branch. */
@@ -37,6 +38,8 @@ export interface Answer {
   failure: Failure | null;
   /** What the server wants the person to know. */
   warning: string | null;
+  /** Where in the image it was read, if the server said so. */
+  evidence: Evidence | null;
 }
 
 export interface Usage {

@@ -272,6 +272,8 @@ export const en = {
   dark: 'Dark',
   display: 'Display',
   showDetails: 'Show tokens, speed and context use',
+  showEvidence: 'Mark where answers were read (experimental)',
+  whereRead: 'Show where this was read',
   notify: 'Notify me when long work ends',
   sampling: 'How answers are made',
   samplingHint: 'Empty fields follow the server.',

@@ -253,6 +253,8 @@ export const zh: Text = {
   dark: '深色',
   display: '显示',
   showDetails: '显示词元、速度和上下文用量',
+  showEvidence: '标出回答读自图片何处（实验性）',
+  whereRead: '显示读自何处',
   notify: '耗时较长的任务结束时通知我',
   sampling: '回答方式',
   samplingHint: '留空则使用服务器的默认值。',

@@ -4,8 +4,10 @@ import { ApiError } from '../api/connection.ts';
 import { cellOfText, cellsOfJson } from '../batch/cells.ts';
 import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
 import type { Cell, Plan, Row } from '../batch/types.ts';
+import { type Evidence, placesOf, valueSpan } from '../document/evidence.ts';
 import { imageUrl } from './image-url.ts';
 import { progressed } from './progress.ts';
+import { wantsEvidence } from './settings.ts';
 import { type Running, state } from './state.ts';
 
 export interface PageListener {
@@ -25,8 +27,8 @@ export async function askPage(plan: Plan, row: Row, listener: PageListener): Pro
   }
   for (const column of missingColumns(plan, row)) {
     const question = questionOf(plan, column, state.value.text.batch.questionFor);
-    const { text } = await answerTo(question, url, {}, listener);
-    listener.onCells({ [column.id]: cellOfText(column, text, []) });
+    const { text, evidence } = await answerTo(question, url, {}, listener);
+    listener.onCells({ [column.id]: cellOfText(column, text, evidence?.cells ?? []) });
   }
 }
 
@@ -35,8 +37,16 @@ async function askTogether(plan: Plan, url: string, listener: PageListener): Pro
   // The mask of the server enforces the form; only the prompt tells the model what the fields mean.
   const question = `${state.value.text.batch.readDocument}\nAnswer with JSON for this schema: ${JSON.stringify(schema)}`;
   const format = { type: 'json_schema', json_schema: { name: 'fields', schema, strict: true } };
-  const { text, finishReason } = await answerTo(question, url, { response_format: format }, listener);
-  const cells = cellsOfJson(usableColumns(plan), text, () => []);
+  const { text, finishReason, evidence } = await answerTo(
+    question,
+    url,
+    { response_format: format },
+    listener,
+  );
+  const cells = cellsOfJson(usableColumns(plan), text, (name) => {
+    const span = valueSpan(text, name);
+    return evidence && span ? placesOf(evidence, span.start, span.end) : [];
+  });
   if (cells === null) {
     const { cutOff, noJson } = state.value.text.batch;
     throw new ApiError('incomplete', finishReason === 'length' ? cutOff : noJson);
@@ -47,6 +57,7 @@ async function askTogether(plan: Plan, url: string, listener: PageListener): Pro
 interface PageAnswer {
   text: string;
   finishReason: string | null;
+  evidence: Evidence | null;
 }
 
 async function answerTo(
@@ -67,14 +78,16 @@ async function answerTo(
         ],
       },
     ],
+    ...(wantsEvidence() && { return_evidence: true }),
     ...settings.sampling,
     ...more,
   };
-  const answer: PageAnswer = { text: '', finishReason: null };
+  const answer: PageAnswer = { text: '', finishReason: null, evidence: null };
   let running: Running | null = null;
   const take = (event: ChatEvent) => {
     if (event.type === 'text') answer.text += event.text;
     else if (event.type === 'finished') answer.finishReason = event.reason;
+    else if (event.type === 'evidence') answer.evidence = event.evidence;
     else if (event.type === 'progress') {
       running = progressed(running, event, () => {});
       onRunning(running);

@@ -10,7 +10,9 @@ import { newId } from '../storage/new-id.ts';
 import { changeBatch } from './batches.ts';
 import { imageUrl } from './image-url.ts';
 import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
+import { LONG_MS, notifyAtEnd } from './notify-at-end.ts';
 import { progressed } from './progress.ts';
+import { wantsEvidence } from './settings.ts';
 import { currentConversation, currentDraft, currentRow, type Running, state } from './state.ts';
 import { checkServer } from './watch.ts';
 
@@ -66,6 +68,7 @@ async function ask(conversation: Conversation, turn: Turn): Promise<void> {
   const { text: words, settings } = state.value;
   const abort = new AbortController();
   const answer = new AnswerSoFar(conversation.id, turn.id);
+  const sinceMs = performance.now();
   let isStopped = false;
   setRunning(turn.id, {
     stop: () => {
@@ -84,6 +87,9 @@ async function ask(conversation: Conversation, turn: Turn): Promise<void> {
     for await (const event of streamChat(settings, body, abort.signal)) answer.take(event);
     answer.end({ state: 'done' });
     state.set({ announcement: answer.text });
+    if (performance.now() - sinceMs > LONG_MS) notifyAtEnd(turn.question, answer.text);
+    // What the server has measured meanwhile.
+    if (state.value.info?.secondsPerImage == null) checkServer(true);
   } catch (error) {
     if (isStopped) {
       answer.end({ state: 'stopped' });
@@ -112,6 +118,7 @@ async function requestBody(conversationId: string, turnId: string): Promise<Json
   return {
     model: info?.model ?? 'default',
     messages: messagesOf(path, url),
+    ...(url !== null && wantsEvidence() && { return_evidence: true }),
     ...settings.sampling,
   };
 }
@@ -147,6 +154,7 @@ class AnswerSoFar {
       this.#change.text = this.text;
     } else if (event.type === 'finished') this.#change.finishReason = event.reason;
     else if (event.type === 'warning') this.#change.warning = event.message;
+    else if (event.type === 'evidence') this.#change.evidence = event.evidence;
     else if (event.type === 'usage') this.#change.usage = event.usage;
     else this.#rate = event.tokensPerSecond;
     this.#frame ||= requestAnimationFrame(() => {

@@ -35,6 +35,8 @@ export async function runBatch(id: string): Promise<void> {
   const workers = Math.max(1, Math.min(MOST_WORKERS, state.value.info?.slots ?? 1));
   await Promise.all(Array.from({ length: workers }, () => work(id, abort.signal)));
   setRun(id, null);
+  // What the server has measured meanwhile.
+  checkServer(true);
   const ended = batchById(id);
   if (!abort.signal.aborted && ended) {
     const { done, failed } = countStates(ended);

@@ -10,6 +10,11 @@ export function changeSettings(change: Partial<Settings>): void {
   if (change.apiKey !== undefined) checkServer(true);
 }
 
+/** With the published models it costs time and is untested, so a person asks for it. */
+export function wantsEvidence({ settings, info } = state.value): boolean {
+  return settings.showsEvidence ?? info?.isDemo === true;
+}
+
 /** The language and the colours, of the system where nothing was chosen. */
 export function applySettings(settings: Settings): void {
   const text = textFor(settings.language, navigator.languages);

@@ -15,6 +15,7 @@ import { notify } from './notices.ts';
 import { listenToOtherTabs } from './other-tabs.ts';
 import { applySettings, darkSystem } from './settings.ts';
 import { state } from './state.ts';
+import { followTitle } from './tab-title.ts';
 import { checkServer } from './watch.ts';
 
 export async function start(): Promise<void> {
@@ -33,6 +34,7 @@ export async function start(): Promise<void> {
   });
   checkServer();
   listenToOtherTabs();
+  followTitle();
   try {
     await load();
     reopen();
@@ -64,7 +66,11 @@ function upToDate(conversation: Conversation): Conversation {
   return {
     ...conversation,
     title: conversation.title ?? null,
-    turns: conversation.turns.map((turn) => ({ ...turn, region: turn.region ?? null })),
+    turns: conversation.turns.map((turn) => ({
+      ...turn,
+      region: turn.region ?? null,
+      answer: { ...turn.answer, evidence: turn.answer.evidence ?? null },
+    })),
   };
 }
 

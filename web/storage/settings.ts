@@ -15,6 +15,8 @@ export interface Settings {
   showsDetails: boolean;
   /** The list of conversations, where there is room for it beside the document. */
   showsSidebar: boolean;
+  /** Whether answers are marked on the image; null: with the demo model only. */
+  showsEvidence: boolean | null;
   /** Whether the browser tells the end of long work. */
   notifies: boolean;
 }
@@ -36,6 +38,7 @@ export function readSettings(): Settings {
     sampling: Object.fromEntries(known.filter(([, value]) => typeof value === 'number')),
     showsDetails: stored.showsDetails === true,
     showsSidebar: stored.showsSidebar !== false,
+    showsEvidence: typeof stored.showsEvidence === 'boolean' ? stored.showsEvidence : null,
     notifies: stored.notifies === true,
   };
 }

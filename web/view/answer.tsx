@@ -1,8 +1,10 @@
+import { pathTo, pictureIdOf } from '../conversation/tree.ts';
 import type { Answer as AnswerOf, Conversation, Turn } from '../conversation/types.ts';
+import { onWholeImage } from '../document/evidence.ts';
 import type { Text } from '../language/en.ts';
 import { askAgain } from '../state/ask.ts';
 import { copyText } from '../state/clipboard.ts';
-import { useApp, useText } from '../state/state.ts';
+import { shownPictureId, state, useApp, useText } from '../state/state.ts';
 import { Boundary } from './boundary.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
@@ -14,7 +16,13 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
   const running = useApp((value) => value.running[turn.id]);
   const isRunning = running !== undefined;
   return (
-    <div class="answer" aria-busy={isRunning} data-state={answer.state}>
+    <div
+      class="answer"
+      aria-busy={isRunning}
+      data-state={answer.state}
+      onPointerEnter={() => markAnswer(conversation, turn)}
+      onPointerLeave={unmark}
+    >
       <h3 class="off-screen">CogVLM2</h3>
       {answer.text !== '' && (
         <Boundary fallback={<pre class="plain-text">{answer.text}</pre>}>
@@ -83,6 +91,18 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
   return answer.state === 'done' && answer.text === '' ? text.empty : null;
 }
 
+/** Marks where an answer was read, if its image is on show. */
+function markAnswer(conversation: Conversation, turn: Turn): void {
+  const { evidence } = turn.answer;
+  const pictureId = pictureIdOf(pathTo(conversation, turn.id));
+  if (evidence && pictureId === shownPictureId(state.value))
+    state.set({ marked: onWholeImage(evidence.cells, turn.region) });
+}
+
+function unmark(): void {
+  if (state.value.marked.length > 0) state.set({ marked: [] });
+}
+
 function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
   const text = useText();
   const isReady = useApp(({ server }) => server.kind === 'ready');
@@ -90,6 +110,9 @@ function AnswerTools({ conversation, turn }: { conversation: Conversation; turn:
   const { speed, usage } = turn.answer;
   return (
     <div class="tools">
+      {turn.answer.evidence && (
+        <IconButton icon="eye" label={text.whereRead} onClick={() => markAnswer(conversation, turn)} />
+      )}
       <IconButton icon="copy" label={text.copy} onClick={() => copyText(turn.answer.text)} />
       <IconButton
         icon="again"

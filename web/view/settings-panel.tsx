@@ -1,5 +1,5 @@
 import { allowNotifications, canNotify } from '../state/notify-at-end.ts';
-import { changeSettings } from '../state/settings.ts';
+import { changeSettings, wantsEvidence as evidenceIsWanted } from '../state/settings.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { LANGUAGES, THEMES } from '../storage/settings.ts';
 import { DataSettings } from './data-settings.tsx';
@@ -9,6 +9,7 @@ import { SamplingSettings } from './sampling-settings.tsx';
 export function SettingsPanel() {
   const text = useText();
   const settings = useApp((value) => value.settings);
+  const wantsEvidence = useApp(evidenceIsWanted);
   const model = useApp(({ info }) => info?.model);
   const names = { auto: text.auto, en: 'English', zh: '中文', light: text.light, dark: text.dark };
   return (
@@ -36,6 +37,14 @@ export function SettingsPanel() {
             onChange={({ currentTarget: { checked } }) => changeSettings({ showsDetails: checked })}
           />
           <span>{text.showDetails}</span>
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={wantsEvidence}
+            onChange={({ currentTarget: { checked } }) => changeSettings({ showsEvidence: checked })}
+          />
+          <span>{text.showEvidence}</span>
         </label>
         {'Notification' in window && (
           <label class="check">

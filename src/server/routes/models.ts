@@ -81,7 +81,7 @@ function modifiedAt(path: string): number | undefined {
 }
 
 /** For clients that show settings and limits, such as the chat page. */
-function props({ engine, rules, admission, facts, bodyLimits }: AppParts) {
+function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppParts) {
   const { info } = engine;
   return {
     model: rules.names[0],
@@ -111,6 +111,7 @@ function props({ engine, rules, admission, facts, bodyLimits }: AppParts) {
       max_per_conversation: 1,
       urls: facts.allowsImageUrls,
     },
+    measured: { seconds_per_image: metrics.secondsPerImage },
     limits: {
       max_body_bytes: bodyLimits.maxBytes,
       max_json_bytes: bodyLimits.maxJsonBytes,
