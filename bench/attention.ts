@@ -13,7 +13,7 @@ import { Context } from '../src/ggml/tensor.ts';
 import { AttentionKernel, packedType } from '../src/kernels/attention.ts';
 import type { Kernels } from '../src/kernels/kernels.ts';
 import { GgmlAttention, GgmlFullAttention } from '../src/model/ggml-attention.ts';
-import { State } from '../src/model/state.ts';
+import { TensorSet } from '../src/model/tensor-set.ts';
 import { eachVariant } from '../test/kernels/each-variant.ts';
 
 const { values: flags } = parseArgs({ options: { threads: { type: 'string' } } });
@@ -100,14 +100,14 @@ function withGgml(shape: Shape): Run {
   const { headSize, heads, kvHeads, sequences, rows, past, isCausal } = shape;
   const capacity = past + rows;
   if (!isCausal) {
-    const options = { rows: capacity, isFloat32: false, place: 'cpu' } as const;
+    const options = { rows: capacity, isFloat32: false, processor: 'cpu' } as const;
     const full = new GgmlFullAttention(engine, shape, options);
     return () => timed((graph) => graph.effect(full.attend(graph, 0, rows)));
   }
   const sizes = [headSize * kvHeads, capacity];
   const states = Array.from(
     { length: sequences },
-    () => new State(engine, [['k', 'f16', sizes] as const, ['v', 'f16', sizes] as const]),
+    () => new TensorSet(engine, [['k', 'f16', sizes] as const, ['v', 'f16', sizes] as const]),
   );
   return () =>
     timed((graph) => {

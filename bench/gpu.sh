@@ -39,12 +39,12 @@ for library in cuda vulkan; do
   export COGVLM2_GGML_DIR="$folder"
   step "$library-doctor" cogvlm2 doctor
   step "$library-goldens" npx vitest run test/model/gpu.test.ts --testTimeout 300000
-  step "$library-demo" cogvlm2 ask --device gpu --json examples/pictures/receipt.png "What is the total?"
+  step "$library-demo" cogvlm2 ask --device gpu --json examples/images/receipt.png "What is the total?"
   step "$library-demo-benchmark" cogvlm2 eval run demo bench/demo/demo.tsv --device gpu --output "$OUT/$library-demo.jsonl"
   step "$library-19B-plan" cogvlm2 plan "$MODEL" --device gpu
   step "$library-19B-bench" cogvlm2 bench "$MODEL" --device gpu --seconds 5 --json
   step "$library-19B-ask" cogvlm2 ask --device gpu --json --no-image-cache --max-tokens 64 --model "$MODEL" \
-    examples/pictures/receipt.png "What is the total?"
+    examples/images/receipt.png "What is the total?"
   if [ -n "${PEER:-}" ]; then
     [ -d "$OUT/peer" ] || step peer-models npx tsx bench/peer/write-models.ts "$OUT/peer" 8 q4_k
     step "$library-llama.cpp" npx tsx bench/peer/compare.ts "$OUT/peer" "$PEER/node_modules/node-llama-cpp" 2 2 "$library"

@@ -14,10 +14,10 @@ import { fileURLToPath } from 'node:url';
 const requests = Number(process.argv[2] ?? 2_000);
 const every = Math.max(1, Math.floor(requests / 10));
 const root = fileURLToPath(new URL('../', import.meta.url));
-const pictures = readdirSync(`${root}examples/pictures`)
+const pictures = readdirSync(`${root}examples/images`)
   .filter((name) => name.endsWith('.png'))
   .map(
-    (name) => `data:image/png;base64,${readFileSync(`${root}examples/pictures/${name}`).toString('base64')}`,
+    (name) => `data:image/png;base64,${readFileSync(`${root}examples/images/${name}`).toString('base64')}`,
   );
 
 const server = spawn(

@@ -5,7 +5,7 @@ import { CogVLM2 } from 'cogvlm2';
 import { cogvlm2 } from 'cogvlm2/ai-sdk';
 import { z } from 'zod';
 
-const [picture = 'examples/pictures/receipt.png'] = process.argv.slice(2);
+const [picture = 'examples/images/receipt.png'] = process.argv.slice(2);
 const image = await readFile(picture);
 const ask = (text: string): UserModelMessage[] => [
   {

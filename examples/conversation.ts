@@ -2,7 +2,7 @@
 import { CogVLM2 } from 'cogvlm2';
 
 using model = await CogVLM2.load();
-const conversation = model.chat('examples/pictures/bar-chart.png');
+const conversation = model.chat('examples/images/bar-chart.png');
 try {
   for (const question of ['What is in the picture?', 'What is the value of DUM?']) {
     console.log(`> ${question}`);

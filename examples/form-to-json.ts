@@ -2,7 +2,7 @@
 import { CogVLM2 } from 'cogvlm2';
 import { z } from 'zod';
 
-const [image = 'examples/pictures/form.png'] = process.argv.slice(2);
+const [image = 'examples/images/form.png'] = process.argv.slice(2);
 const Form = z.object({
   team: z.string().max(24),
   weight: z.int().min(0).max(99_999),

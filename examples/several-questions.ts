@@ -4,7 +4,7 @@ import { CogVLM2 } from 'cogvlm2';
 const questions = ['What is the total?', 'What is the date?', 'What is the tax?'];
 
 using model = await CogVLM2.load();
-using image = await model.encodeImage('examples/pictures/receipt.png');
+using image = await model.encodeImage('examples/images/receipt.png');
 console.error(`${image.width} x ${image.height} pixels are ${image.imageTokens} tokens.`);
 for (const question of questions) {
   const { text, usage } = await model.ask(image, question).result();

@@ -1,8 +1,7 @@
 /** Writes the answer as it comes, and before that how far the work is: npx tsx examples/stream.ts [PICTURE] [QUESTION] */
 import { CogVLM2, type Progress } from 'cogvlm2';
 
-const [picture = 'examples/pictures/receipt.png', question = 'What is in the picture?'] =
-  process.argv.slice(2);
+const [picture = 'examples/images/receipt.png', question = 'What is in the picture?'] = process.argv.slice(2);
 
 const show = ({ stage, done, total }: Progress) =>
   process.stderr.write(`${stage} ${Math.round((100 * done) / total)}%\n`);

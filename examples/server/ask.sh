@@ -2,7 +2,7 @@
 # Asks a running server about a picture: examples/server/ask.sh PICTURE QUESTION
 # COGVLM2_URL and COGVLM2_API_KEY say where, and with which key.
 set -eu
-picture=${1:-examples/pictures/receipt.png}
+picture=${1:-examples/images/receipt.png}
 question=${2:-What is the total?}
 [ -r "$picture" ] || { echo "There is no picture to read at $picture." >&2; exit 2; }
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import OpenAI from 'openai';
 
-const [picture = 'examples/pictures/receipt.png', text = 'What is the total?'] = process.argv.slice(2);
+const [picture = 'examples/images/receipt.png', text = 'What is the total?'] = process.argv.slice(2);
 const { COGVLM2_URL = 'http://127.0.0.1:8000', COGVLM2_API_KEY = 'none' } = process.env;
 
 const client = new OpenAI({ baseURL: `${COGVLM2_URL}/v1`, apiKey: COGVLM2_API_KEY });

@@ -165,7 +165,7 @@ export type AnswerLine = Item & Answered & { readonly data?: unknown };
 export type ErrorLine = Item & { readonly error: { readonly code: ErrorCode; readonly message: string } };
 
 /** The line as JSON text. The id stays as it was written: `JSON.stringify` would round a number beyond 2^53. */
-export function lineText({ idJson, ...rest }: AnswerLine | ErrorLine): string {
+function lineText({ idJson, ...rest }: AnswerLine | ErrorLine): string {
   return `{"id":${idJson},${JSON.stringify(rest).slice(1)}`;
 }
 

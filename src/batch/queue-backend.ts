@@ -25,17 +25,17 @@ export class QueueBackend implements Backend {
     this.#run = run;
   }
 
-  async open(image: ImageInput): Promise<OpenImage> {
-    const picture =
-      image instanceof ImageFile ? inlineImage(image.bytes) : { ...image, path: realpathSync(image.path) };
-    const warnings = image instanceof ImageFile ? image.warnings : [];
+  async open(input: ImageInput): Promise<OpenImage> {
+    const image =
+      input instanceof ImageFile ? inlineImage(input.bytes) : { ...input, path: realpathSync(input.path) };
+    const warnings = input instanceof ImageFile ? input.warnings : [];
     const answered: string[] = [];
     return {
       ask: async (item, signal) => {
         const id = createHash('sha256')
           .update(`${this.#run}\0${keyOf(item)}`)
           .digest('hex');
-        const job = { picture, question: item.question ?? '', options: this.#options };
+        const job = { image, question: item.question ?? '', options: this.#options };
         const reply = await this.#client.ask(id, job, signal);
         answered.push(id);
         return withWarnings(answerIn(reply), warnings);
@@ -55,14 +55,14 @@ export interface WorkOptions extends Omit<WorkerOptions, 'model' | 'answer'> {
 /** Answers jobs with a model in this process until it is stopped. */
 export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promise<void> {
   const answer = async (job: Job, signal: AbortSignal): Promise<Reply> => {
-    if (job.picture === null) throw new CogVLM2Error('invalid_value', 'The job has no image.');
+    if (job.image === null) throw new CogVLM2Error('invalid_value', 'The job has no image.');
     // Undefined fields are left out, so that the library's defaults apply.
     const given: GenerateOptions = Object.fromEntries(
       Object.entries(job.options).filter(([, value]) => value !== undefined),
     );
     const backend = new ModelBackend(model, given);
-    const picture = imageOf(job.picture, shared);
-    const input = picture instanceof Uint8Array ? imageFile(picture, 'The image') : picture;
+    const found = imageOf(job.image, shared);
+    const input = found instanceof Uint8Array ? imageFile(found, 'The image') : found;
     await using image = await backend.open(input, { questions: 1, signal });
     const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };
     return image.ask(item, signal);

@@ -2,7 +2,7 @@ import { ggml } from '../ggml/library.ts';
 import type { PromptRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { adapterCost, type Cost, decoderCost, type PartBytes, sum, towerCost } from '../model/cost.ts';
-import { State } from '../model/state.ts';
+import { TensorSet } from '../model/tensor-set.ts';
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { Stage } from './timing.ts';
 
@@ -10,7 +10,7 @@ import type { Stage } from './timing.ts';
 const promptRows = 512;
 const decodedTokens = 32;
 
-/** A picture through the tower and the adapter; one piece is a layer. The pixels are noise. */
+/** An image through the tower and the adapter, layer by layer. The pixels are noise. */
 export function visionStage(model: Model, bytes: PartBytes): Stage {
   const { config } = model;
   const { imageSize, layers } = config.vision;
@@ -33,10 +33,10 @@ export function visionStage(model: Model, bytes: PartBytes): Stage {
     }
   }
   const whole = sum(towerCost(config, bytes, layers), adapterCost(config, bytes));
-  return { name: 'vision', unit: 'pictures', count: 1, whole, pieces: pieces() };
+  return { name: 'vision', unit: 'images', count: 1, whole, pieces: pieces() };
 }
 
-/** A picture's rows through the vision expert; one piece is a chunk of them. */
+/** The rows of an image through the vision expert, chunk by chunk. */
 export function imageRowsStage(model: Model, bytes: PartBytes): Stage {
   const { config, engine } = model;
   const { imageTokens } = config.vision;
@@ -45,7 +45,7 @@ export function imageRowsStage(model: Model, bytes: PartBytes): Stage {
   const cost = (count: number, past: number) =>
     decoderCost(config, bytes, { expert: 'vision', rows: count, past, logits: 0 });
   async function* pieces(): AsyncGenerator<Cost> {
-    using image = new State(engine, [['imageTokens', 'f32', [config.hiddenSize, imageTokens]] as const]);
+    using image = new TensorSet(engine, [['imageTokens', 'f32', [config.hiddenSize, imageTokens]] as const]);
     const values = Float32Array.from({ length: config.hiddenSize * imageTokens }, (_, i) => Math.sin(i));
     ggml().run('ggml_backend_tensor_set', image.get('imageTokens').pointer, values, 0, values.byteLength);
     using cache = model.newCache(1 + imageTokens);

@@ -5,7 +5,7 @@ import { CpuWatch } from './cpu-watch.ts';
 export interface Stage {
   name: string;
   /** What its rate is counted in, and how many of them the whole stage is. */
-  unit: 'pictures' | 'rows' | 'tokens';
+  unit: 'images' | 'rows' | 'tokens';
   count: number;
   whole: Cost;
   pieces: AsyncIterable<Cost>;

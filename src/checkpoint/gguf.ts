@@ -12,9 +12,9 @@ import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } fr
  */
 export const ggufMagic = 'GGUF';
 export const ggufVersion = 3;
-export const ggufAlignment = 32;
-export const architecture = 'cogvlm2';
-export const ggufTextType = 8;
+const ggufAlignment = 32;
+const architecture = 'cogvlm2';
+const ggufTextType = 8;
 
 /** Bytes of each fixed-size value type of GGUF, by its number. */
 const valueBytes: Record<number, number> = {

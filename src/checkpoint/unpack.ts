@@ -85,7 +85,7 @@ function bitsOf(value: number): number {
 }
 
 /** A float32 as the bits of a bf16. */
-export function toBfloat16(value: number): number {
+function toBfloat16(value: number): number {
   const pattern = bitsOf(value);
   // Rounding could carry a NaN into an infinity.
   if (Number.isNaN(value)) return (pattern >>> 16) | 0x40;
@@ -93,7 +93,7 @@ export function toBfloat16(value: number): number {
 }
 
 /** A float32 as the bits of an f16: 1 sign, 5 exponent and 10 fraction bits. */
-export function toHalf(value: number): number {
+function toHalf(value: number): number {
   const pattern = bitsOf(value);
   const sign = (pattern >>> 16) & 0x8000;
   const size = pattern & 0x7fff_ffff;

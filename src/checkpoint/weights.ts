@@ -1,6 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import { MappedFile } from '../ggml/mapped-file.ts';
@@ -76,12 +76,12 @@ export class WeightLoader {
   /** Descriptions of tensors in mapped files. */
   readonly #mapped: Context;
   /** Tensors that get memory of their own, by where they live. */
-  readonly #own: Readonly<Record<Place, Context>>;
-  readonly #placeOf: (name: string) => Place;
+  readonly #own: Readonly<Record<Processor, Context>>;
+  readonly #processorOf: (name: string) => Processor;
   readonly #files = new Map<string, { file: MappedFile; place: (tensor: Tensor, offset: number) => void }>();
   readonly #used = new Set<string>();
   /** ggml gives no buffer to a context without tensors. */
-  readonly #placesUsed = new Set<Place>();
+  readonly #processorsUsed = new Set<Processor>();
   readonly #copies: { sizeBytes: number; to: Tensor; build: (ops: Ops) => Tensor }[] = [];
   readonly #constants: { values: Float32Array; to: Tensor }[] = [];
   readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
@@ -91,12 +91,12 @@ export class WeightLoader {
   constructor(
     engine: Engine,
     checkpoint: Checkpoint,
-    options: { isFloat32: boolean; placeOf: (name: string) => Place },
+    options: { isFloat32: boolean; processorOf: (name: string) => Processor },
   ) {
     this.#engine = engine;
     this.#checkpoint = checkpoint;
     this.#isFloat32 = options.isFloat32;
-    this.#placeOf = options.placeOf;
+    this.#processorOf = options.processorOf;
     // A tensor is described at most once where it is stored and once where it is converted to.
     this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
     const own = () => Context.forTensors(checkpoint.tensors.size * 2 + 8);
@@ -118,7 +118,7 @@ export class WeightLoader {
     const entry = this.#entry(name, shape);
     if (this.#isFloat32 && entry.type !== 'f32') return this.converted(name, shape);
     if (entry.packed) return this.#unpacked(entry, entry.type);
-    if (this.#placeOf(name) === 'cpu') return this.#inFile(entry);
+    if (this.#processorOf(name) === 'cpu') return this.#inFile(entry);
     const to = this.#ownTensor('gpu', entry.type, [...shape].reverse());
     this.#uploads.push({ entry, to });
     return to;
@@ -132,13 +132,13 @@ export class WeightLoader {
   }
 
   derived(name: string, type: DType, sizes: readonly number[], build: (ops: Ops) => Tensor): Tensor {
-    const to = this.#ownTensor(this.#placeOf(name), type, sizes);
+    const to = this.#ownTensor(this.#processorOf(name), type, sizes);
     this.#copies.push({ sizeBytes: sizes.reduce((a, b) => a * b, dtypes[type].bytes), to, build });
     return to;
   }
 
   constant(name: string, values: Float32Array, sizes: readonly number[]): Tensor {
-    const to = this.#ownTensor(this.#placeOf(name), 'f32', sizes);
+    const to = this.#ownTensor(this.#processorOf(name), 'f32', sizes);
     this.#constants.push({ values, to });
     return to;
   }
@@ -167,8 +167,8 @@ export class WeightLoader {
     signal?: AbortSignal,
   ): Promise<void> {
     this.expectAllUsed();
-    for (const place of this.#placesUsed)
-      this.#engine.allocate(this.#own[place], this.#engine.bufferType(place));
+    for (const processor of this.#processorsUsed)
+      this.#engine.allocate(this.#own[processor], this.#engine.bufferType(processor));
     for (const { values, to } of this.#constants.splice(0)) {
       ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
     }
@@ -232,14 +232,14 @@ export class WeightLoader {
   }
 
   #unpacked(entry: TensorEntry, type: DType): Tensor {
-    const to = this.#ownTensor(this.#placeOf(entry.name), type, [...entry.shape].reverse());
+    const to = this.#ownTensor(this.#processorOf(entry.name), type, [...entry.shape].reverse());
     this.#unpacks.push({ entry, to });
     return to;
   }
 
-  #ownTensor(place: Place, type: DType, sizes: readonly number[]): Tensor {
-    this.#placesUsed.add(place);
-    return this.#own[place].tensor(type, sizes);
+  #ownTensor(processor: Processor, type: DType, sizes: readonly number[]): Tensor {
+    this.#processorsUsed.add(processor);
+    return this.#own[processor].tensor(type, sizes);
   }
 
   #inFile(entry: TensorEntry): Tensor {

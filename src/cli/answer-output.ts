@@ -57,7 +57,7 @@ export function answersJson(
   /** The time of encoding the image, if several questions share it. */
   encoding: Encoding | undefined,
 ): Record<string, unknown> {
-  const head = { model, picture: asked?.label ?? null, page: asked?.page ?? undefined };
+  const head = { model, image: asked?.label ?? null, page: asked?.page ?? undefined };
   return answers.length === 1 ? { ...head, ...answers[0] } : { ...head, encoding, answers };
 }
 

@@ -145,12 +145,12 @@ export interface AskedImage extends NamedImage {
   page: number | null;
 }
 
-export async function readPicture(
+export async function readNamedImage(
   argument: string,
   context: Context,
   signal: AbortSignal,
 ): Promise<NamedImage> {
-  return { label: imageLabel(argument), image: await context.library.readPicture(argument, signal) };
+  return { label: imageLabel(argument), image: await context.library.readNamedImage(argument, signal) };
 }
 
 export interface PageOptions {

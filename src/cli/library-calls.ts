@@ -117,8 +117,8 @@ export interface Library {
   serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer>;
   /** Writes the report of some results files. */
   report(options: ReportOptions): Promise<void>;
-  /** The encoded bytes of a file or data URL, checked to be a picture that we read. */
-  readPicture(source: string, signal: AbortSignal): Promise<ImageFile>;
+  /** The encoded bytes of a file or data URL, checked to be an image that can be read. */
+  readNamedImage(source: string, signal: AbortSignal): Promise<ImageFile>;
   /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
   readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
 }
@@ -221,7 +221,7 @@ export const library: Library = {
   evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
-  readPicture: async (source, signal) => {
+  readNamedImage: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');
     return readImage(source, { signal }, JSON.stringify(imageLabel(source)));
   },

@@ -101,7 +101,7 @@ export function createProgress(terminal: Terminal, quiet: boolean): ProgressRepo
 // The text of progress: one line for the whole work, and one for each part.
 
 /** A file of several, in bytes; or an image of several, in layers or tokens. */
-export interface Part {
+interface Part {
   readonly name: string;
   readonly done: number;
   readonly total: number;
@@ -150,7 +150,7 @@ function countRate(count: number, ms: number): string {
 }
 
 /** "model-0000…8.safetensors   25%  1.2 GB of 4.9 GB"; a long name loses its middle. */
-export function partLine(stage: Progress['stage'], part: Part, columns: number): string {
+function partLine(stage: Progress['stage'], part: Part, columns: number): string {
   const { name, done, total } = part;
   const doing = stage === 'verify' ? ', verifying' : '';
   const count =
@@ -160,7 +160,7 @@ export function partLine(stage: Progress['stage'], part: Part, columns: number):
 }
 
 /** "a.png: vision 12 of 63 layers" */
-export function imageStage(image: Part & { stage: Progress['stage'] }): string {
+function imageStage(image: Part & { stage: Progress['stage'] }): string {
   return `${image.name}: ${stageCount(image.stage, image)}`;
 }
 
@@ -169,7 +169,7 @@ function stageCount(stage: Progress['stage'], { done, total }: Part): string {
 }
 
 /** "model-00001-of-00008.safetensors 25%" */
-export function partShare({ name, done, total }: Part): string {
+function partShare({ name, done, total }: Part): string {
   return `${name} ${percent(done, total)}`;
 }
 

@@ -120,7 +120,7 @@ export function writeFileWhole(path: string, text: string): void {
 const PATTERN = /^(.+)\.(\d+)(?:-[0-9a-f]+)?\.partial$/;
 
 /** A new partial file for `target`, locked until it is closed. @throws the system's error */
-export function openPartial(target: string): { file: string; descriptor: number } {
+function openPartial(target: string): { file: string; descriptor: number } {
   for (;;) {
     const file = `${target}.${process.pid}-${randomBytes(3).toString('hex')}.partial`;
     const descriptor = openSync(file, 'wx');
@@ -154,7 +154,7 @@ export function abandonedPartials(directory: string, target?: string): string[] 
 }
 
 /** Deletes what earlier runs with the same output left behind. */
-export function removeAbandonedPartials(target: string): void {
+function removeAbandonedPartials(target: string): void {
   for (const file of abandonedPartials(path.dirname(target), target)) rmSync(file, { force: true });
 }
 

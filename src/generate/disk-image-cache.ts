@@ -189,7 +189,7 @@ async function readWhole(file: string, sizeBytes: number): Promise<Buffer | 'mis
 }
 
 /** SHA-256, in slices between which other work goes on. */
-export async function checksum(...parts: readonly Uint8Array[]): Promise<Buffer> {
+async function checksum(...parts: readonly Uint8Array[]): Promise<Buffer> {
   const hash = createHash('sha256');
   for (const part of parts) {
     for (let at = 0; at < part.length; at += sliceBytes) {

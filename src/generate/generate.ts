@@ -2,7 +2,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { TokenMask } from '../grammar/masks.ts';
 import type { QueryTap } from '../model/query-tap.ts';
-import type { State } from '../model/state.ts';
+import type { TensorSet } from '../model/tensor-set.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import type { EvidenceCollector } from './evidence.ts';
@@ -22,7 +22,7 @@ export interface Generation {
   /** Holds the answer to `request.grammar`; prepared for the first token. */
   mask: TokenMask | null;
   /** The image's tokens, unless the sequence's cache holds the image already. */
-  image: State<'imageTokens'> | null;
+  image: TensorSet<'imageTokens'> | null;
   tokenizer: Tokenizer;
   eosIds: readonly number[];
   emit: Emit;

@@ -67,7 +67,7 @@ export class ImageEncoder {
       options.signal?.throwIfAborted();
       const sizes = [hiddenSize, vision.imageTokens];
       if (halves) {
-        const state = await fromHalves(engine, halves, sizes, this.#model.imageTokenPlace);
+        const state = await fromHalves(engine, halves, sizes, this.#model.imageTokenProcessor);
         return { state, origin: 'disk', visionMs: 0 };
       }
     }
@@ -75,7 +75,8 @@ export class ImageEncoder {
     const state = await this.#scheduler.encodeImage(pixels, options);
     const visionMs = performance.now() - startedAt;
     try {
-      const halves = key === null ? null : await roundToHalves(engine, state, this.#model.imageTokenPlace);
+      const halves =
+        key === null ? null : await roundToHalves(engine, state, this.#model.imageTokenProcessor);
       // Waited for, since a process that asks once ends soon; it takes far less than the tower.
       if (halves && key !== null) await this.#disk?.files.write(key, halves);
       return { state, origin: 'encoded', visionMs };

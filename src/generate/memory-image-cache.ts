@@ -1,11 +1,11 @@
 import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
-import type { State } from '../model/state.ts';
+import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 
 /** An image's tokens, where they come from, and the time that the tower took. */
 export interface EncodedTokens {
-  state: State<'imageTokens'>;
+  state: TensorSet<'imageTokens'>;
   origin: ImageOrigin;
   visionMs: number;
 }
@@ -24,7 +24,7 @@ export interface ImageLease extends EncodedTokens {
 interface Entry {
   work: Promise<Omit<ImageLease, 'release'>>;
   /** Once it is encoded. */
-  state: State<'imageTokens'> | null;
+  state: TensorSet<'imageTokens'> | null;
   users: number;
   stop: AbortController;
   listeners: Set<(done: number, total: number) => void>;

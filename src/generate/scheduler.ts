@@ -8,7 +8,7 @@ import { mostChunkRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import type { QueryTap } from '../model/query-tap.ts';
 import type { KeyRange } from '../model/read-keys.ts';
-import type { State } from '../model/state.ts';
+import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { visionExpertRows } from '../text/prompt.ts';
 import { commonPrefix, KvPool, rowsOf } from './kv-pool.ts';
@@ -170,7 +170,7 @@ export class Scheduler {
   }
 
   /** Runs one image through the vision tower, block by block. */
-  encodeImage(pixels: Float32Array, options: TowerOptions): Promise<State<'imageTokens'>> {
+  encodeImage(pixels: Float32Array, options: TowerOptions): Promise<TensorSet<'imageTokens'>> {
     let blocks = 0;
     const counted = {
       ...options,

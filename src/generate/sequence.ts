@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { QueryTap } from '../model/query-tap.ts';
 import type { KeyRange } from '../model/read-keys.ts';
-import type { State } from '../model/state.ts';
+import type { TensorSet } from '../model/tensor-set.ts';
 import { type CachePrompt, commonPrefix, type SequenceCache } from './kv-pool.ts';
 
 /**
@@ -23,7 +23,7 @@ export interface SequenceRequest extends CachePrompt {
 
 export interface PrefillRequest {
   /** The image's tokens, unless the cache holds the image already. */
-  image: State<'imageTokens'> | null;
+  image: TensorSet<'imageTokens'> | null;
   onTokens: (done: number, total: number) => void;
   /** Of the last row. */
   queryTap?: QueryTap | undefined;

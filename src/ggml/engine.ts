@@ -12,7 +12,7 @@ import { Packing } from './packing.ts';
 import { byteSize, type Context, type Tensor } from './tensor.ts';
 
 /** Where tensors live: on the chosen GPU, or in the machine's memory, where the CPU computes with them. */
-export type Place = 'gpu' | 'cpu';
+export type Processor = 'gpu' | 'cpu';
 
 export interface EngineOptions {
   /** See `findDevice`; the default is `auto`. */
@@ -41,7 +41,7 @@ export class Engine {
   readonly stopFlag = new StopFlag();
   readonly #devicePointer: Pointer;
   readonly #scheduler: Pointer;
-  readonly #bufferTypes: Readonly<Record<Place, Pointer>>;
+  readonly #bufferTypes: Readonly<Record<Processor, Pointer>>;
   readonly #files: MappedFile[] = [];
   /** What to free, last first. */
   readonly #frees: (() => void)[] = [];
@@ -93,8 +93,8 @@ export class Engine {
   }
 
   /** Plain memory of a place; both are the same where the CPU is all there is. */
-  bufferType(place: Place): Pointer {
-    return this.#bufferTypes[place];
+  bufferType(processor: Processor): Pointer {
+    return this.#bufferTypes[processor];
   }
 
   /**
@@ -241,7 +241,7 @@ export function defaultThreads(): number {
  * What ggml asks after each operation of a graph: whether to give up. It asks on a thread where no JavaScript may run,
  * so the answer is a native function's, `strlen` of memory of ours: nothing until a byte is written there.
  */
-export class StopFlag {
+class StopFlag {
   /** `bool (*)(void *memory)` */
   readonly predicate: Pointer = koffi.address(systemLibrary().symbol('strlen'));
   /** Its own ArrayBuffer, which the garbage collector does not move. */

@@ -9,7 +9,7 @@ import { Context, type Tensor } from './tensor.ts';
 export type PackedWeights = ReadonlyMap<Tensor, Tensor>;
 
 /** Memory for one packed weight. */
-interface Place {
+interface PackedMemory {
   layout: Layout;
   tensor: Tensor;
   free: () => void;
@@ -29,7 +29,7 @@ export class KeptWeights {
   readonly #engine: Engine;
   readonly #packable: readonly Packable[];
   readonly #packed = new Map<Tensor, Tensor>();
-  readonly #places: Place[] = [];
+  readonly #memory: PackedMemory[] = [];
   /** The weights that are being packed now. */
   #packing: Promise<void> | undefined;
 
@@ -77,7 +77,7 @@ export class KeptWeights {
 
   /** Frees the copies once no graph that was begun before reads them. The engine's end does so at the latest. */
   free(): void {
-    for (const { free } of this.#places.splice(0)) free();
+    for (const { free } of this.#memory.splice(0)) free();
     this.#packed.clear();
   }
 
@@ -86,8 +86,8 @@ export class KeptWeights {
     const some = this.#packable.slice(first, first + packedAtOnce);
     const packed = await this.#engine.alongside(() =>
       pack(some, ({ layout }) => {
-        const made = place(this.#engine, layout);
-        this.#places.push(made);
+        const made = allocate(this.#engine, layout);
+        this.#memory.push(made);
         return made;
       }),
     );
@@ -110,7 +110,7 @@ export function leavesRoom(copiesBytes: number, freeBytes: number): boolean {
 export class PackedPass {
   readonly #engine: Engine;
   readonly #layers: readonly (readonly Packable[])[];
-  readonly #places: [Map<number, Place>, Map<number, Place>] = [new Map(), new Map()];
+  readonly #memory: [Map<number, PackedMemory>, Map<number, PackedMemory>] = [new Map(), new Map()];
   #ahead: { layer: number; packed: Promise<PackedWeights> } | undefined;
 
   /** @param layers each layer's weights, in the order in which they will be used */
@@ -133,21 +133,21 @@ export class PackedPass {
   /** Frees the memory when nothing writes to it or reads it any more. */
   async end(): Promise<void> {
     await this.#ahead?.packed.catch(() => {});
-    for (const places of this.#places) {
-      for (const { free } of places.values()) free();
-      places.clear();
+    for (const memory of this.#memory) {
+      for (const { free } of memory.values()) free();
+      memory.clear();
     }
   }
 
   #pack(layer: number): Promise<PackedWeights> {
-    const places = this.#places[layer % 2 === 0 ? 0 : 1];
+    const memory = this.#memory[layer % 2 === 0 ? 0 : 1];
     return this.#engine.alongside(() =>
       pack(this.#layers[layer] ?? [], ({ layout }, i) => {
-        const there = places.get(i);
+        const there = memory.get(i);
         if (there && fits(there.layout, layout)) return there;
         there?.free();
-        const made = place(this.#engine, layout);
-        places.set(i, made);
+        const made = allocate(this.#engine, layout);
+        memory.set(i, made);
         return made;
       }),
     );
@@ -164,14 +164,14 @@ function packableOf(engine: Engine, weights: readonly Tensor[], use: Use): Packa
 /** Each on a thread of libuv's pool. */
 async function pack(
   packable: readonly Packable[],
-  placeOf: (packable: Packable, index: number) => Place,
+  memoryOf: (packable: Packable, index: number) => PackedMemory,
 ): Promise<PackedWeights> {
-  const packed = packable.map((each, i) => [each.weight, placeOf(each, i).tensor] as const);
+  const packed = packable.map((each, i) => [each.weight, memoryOf(each, i).tensor] as const);
   await Promise.all(packed.map(([weight, copy], i) => packable[i]!.layout.pack(weight, copy)));
   return new Map(packed);
 }
 
-function place(engine: Engine, layout: Layout): Place {
+function allocate(engine: Engine, layout: Layout): PackedMemory {
   const context = Context.forTensors(1);
   const tensor = context.tensor(layout.type, layout.sizes);
   const { free } = engine.allocate(context, layout.bufferType ?? engine.bufferType('cpu'));

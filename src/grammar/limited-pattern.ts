@@ -6,7 +6,7 @@ import { choice, Deferred, type Expression, sequence } from './expression.ts';
 const backslash: readonly CharacterRange[] = [[0x5c, 0x5c]];
 const letterU: readonly CharacterRange[] = [[0x75, 0x75]];
 
-interface Place {
+interface PatternState {
   accepts: boolean;
   moves: Move[];
 }
@@ -30,7 +30,7 @@ export function limitedAutomaton(
   end: Expression,
   effort: Effort,
 ): Expression | string {
-  const places = placesOf(states);
+  const places = statesOf(states);
   if (places === null) return 'limits the length of a string whose pattern has control characters';
   // Beyond the minimum plus the number of places, a limit has no effect.
   const longest = most === Number.POSITIVE_INFINITY ? least + places.length : most;
@@ -65,8 +65,8 @@ export function limitedAutomaton(
 }
 
 /** Two places for each state s: 2 s, and 2 s + 1 after a backslash. Null when the automaton has \u escapes. */
-function placesOf(states: readonly State[]): Place[] | null {
-  const places = states.flatMap(({ accepts, moves }): Place[] => {
+function statesOf(states: readonly State[]): PatternState[] | null {
+  const places = states.flatMap(({ accepts, moves }): PatternState[] => {
     const plain = moves.flatMap(({ ranges, to }): Move[] => {
       const others = without(ranges, backslash);
       const escapes = intersection(ranges, backslash).length > 0;
@@ -93,7 +93,7 @@ function placesOf(states: readonly State[]): Place[] | null {
 }
 
 /** For each count up to `longest` and each place: 1 when a text can end after exactly so many more characters. */
-function lengthsOf(places: readonly Place[], longest: number): Uint8Array {
+function lengthsOf(places: readonly PatternState[], longest: number): Uint8Array {
   const ends = new Uint8Array((longest + 1) * places.length);
   // Places after a backslash first: transitions that count nothing lead there.
   const order = places.map((_, i) => i).sort((a, b) => (b % 2) - (a % 2));

@@ -118,7 +118,7 @@ const MAX_FRUITLESS = 6;
  * @throws Undivided, for one part among several; CogVLM2Error `download_failed`, `write_failed`; an abort throws the
  * signal's reason.
  */
-export async function fetchPart(job: PartJob, part: Part): Promise<void> {
+async function fetchPart(job: PartJob, part: Part): Promise<void> {
   for (let fruitless = 0; part.position < part.end; ) {
     const before = part.position;
     try {
@@ -194,13 +194,13 @@ function tooMuch({ url }: WebResponse, { file, version }: PartJob, part: Part): 
   return new Interrupted(`${url} sends more than the ${file.sizeBytes} bytes of the file`);
 }
 
-export function failed({ file, target }: Pick<PartJob, 'file' | 'target'>, why: string): CogVLM2Error {
+function failed({ file, target }: Pick<PartJob, 'file' | 'target'>, why: string): CogVLM2Error {
   return downloadFailed(file.name, why, file.url, target);
 }
 
 // A stretch of a file on its way: what came of it waits in memory until all before it is on the disk.
 
-export class Part {
+class Part {
   /** Where the next byte belongs that the source has to send. */
   position: number;
   /** Behind the last one. */

@@ -244,7 +244,7 @@ const invisibleSpan = 16;
  * @param rgba [pixels, 4]; it is overwritten
  * @returns [pixels, 3], and what the answer should say
  */
-export function compositeAlpha(rgba: Uint8Array): { data: Uint8Array; warnings: string[] } {
+function compositeAlpha(rgba: Uint8Array): { data: Uint8Array; warnings: string[] } {
   const { isOpaque, isInvisible, spanOnWhite, spanOnBlack } = survey(rgba);
   const warnings: string[] = [];
   let ground = 255;

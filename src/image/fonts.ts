@@ -25,7 +25,7 @@ export interface FontFace {
 }
 
 /** Bits of `codePages`. */
-export const codePage = {
+const codePage = {
   latin1: 1 << 0,
   latin2: 1 << 1,
   cyrillic: 1 << 2,
@@ -40,7 +40,7 @@ export const codePage = {
   traditionalChinese: 1 << 20,
 } as const;
 
-export interface FontWish {
+interface FontWish {
   /** As the PDF names it. */
   readonly name: string;
   readonly codePages: number;
@@ -62,14 +62,14 @@ const mostFiles = 5_000;
 const mostNested = 8;
 
 /** The faces of all fonts, those of this machine first. Takes some milliseconds for each hundred. */
-export function findFonts(folders: readonly string[] = systemFolders()): FontFace[] {
+function findFonts(folders: readonly string[] = systemFolders()): FontFace[] {
   const files: string[] = [];
   for (const folder of folders) collect(folder, files, 0);
   return [...files.flatMap((file) => readFaces(file)), ...packageFaces()];
 }
 
 /** The font of that name if it has the code pages, else the best of those that have them, else undefined. */
-export function chooseFont(faces: readonly FontFace[], wish: FontWish): FontFace | undefined {
+function chooseFont(faces: readonly FontFace[], wish: FontWish): FontFace | undefined {
   const able = faces.filter(({ codePages }) => (codePages & wish.codePages) === wish.codePages);
   const name = plainName(wish.name);
   const distance = (face: FontFace) =>
@@ -81,7 +81,7 @@ export function chooseFont(faces: readonly FontFace[], wish: FontWish): FontFace
   return best;
 }
 
-export function hasName(face: FontFace, name: string): boolean {
+function hasName(face: FontFace, name: string): boolean {
   return face.names.includes(plainName(name));
 }
 

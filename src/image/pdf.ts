@@ -21,7 +21,7 @@ export interface PdfOptions {
   readonly maxPages?: number;
 }
 
-export const DEFAULT_PDF_LIMITS = { maxBytes: 256 * 2 ** 20, maxPages: 2_000, timeoutMs: 60_000 };
+const DEFAULT_PDF_LIMITS = { maxBytes: 256 * 2 ** 20, maxPages: 2_000, timeoutMs: 60_000 };
 
 /** An open document. Its thread ends with `dispose`. */
 export class PdfDocument implements Disposable {

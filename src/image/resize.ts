@@ -30,7 +30,7 @@ export function resizeBicubic(image: RgbImage, width: number, height: number): R
   const across = bicubicTaps(image.width, width);
   const down = bicubicTaps(image.height, height);
   const out = new Uint8Array(rowBytes * height);
-  // Horizontally resized rows, kept only while a later output row can read them: a 1 x 1,000,000 picture must not take
+  // Horizontally resized rows, kept only while a later output row can read them: a 1 x 1,000,000 image must not take
   // 1,000,000 wide rows. Windows move down only, so every row is made once.
   const ringRows = Math.min(down.stride, image.height);
   const ring = new Uint8Array(rowBytes * ringRows);

@@ -6,7 +6,7 @@ import { parentPort, type TransferListItem, Worker } from 'node:worker_threads';
 import { CogVLM2Error, type ErrorCode } from '../errors.ts';
 
 /** What a thread answers a request with. */
-export type ThreadReply<Reply> =
+type ThreadReply<Reply> =
   | { readonly reply: Reply }
   | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
 

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/types.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { Engine, type EngineOptions, maxGraphNodes, type Place } from '../ggml/engine.ts';
+import { Engine, type EngineOptions, maxGraphNodes, type Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
@@ -15,12 +15,12 @@ import { mostGgmlTextRows } from './ggml-attention.ts';
 import { KvCache, layerTokenBytes } from './kv-cache.ts';
 import { loadLowRankTerms } from './lora.ts';
 import type { MemoryPlan } from './memory-plan.ts';
-import { matricesByPart, nothingOnGpu, type PartMatrices, type Placement, placeOf } from './parts.ts';
+import { matricesByPart, nothingOnGpu, type PartMatrices, type Placement, processorOf } from './parts.ts';
 import { type PlannedModel, type PlanOptions, planModel } from './plan-model.ts';
 import type { QueryTap } from './query-tap.ts';
 import type { KeyRange } from './read-keys.ts';
-import { State } from './state.ts';
 import type { DecodeStep } from './step-graph.ts';
+import { TensorSet } from './tensor-set.ts';
 import type { Tap } from './trace-tap.ts';
 import { type TowerOptions, VisionTower } from './vision-tower.ts';
 
@@ -30,7 +30,7 @@ export interface ModelOptions extends EngineOptions, PlanOptions {
 }
 
 export interface PrefillOptions {
-  image: State<'imageTokens'> | null;
+  image: TensorSet<'imageTokens'> | null;
   /** Rows of the prompt that the cache already holds. */
   start?: number;
   signal?: AbortSignal | undefined;
@@ -90,7 +90,7 @@ export class Model {
     this.isFloat32 = isFloat32;
     this.#tower = new VisionTower(engine, weights.at('model.vision'), config.vision, {
       isFloat32,
-      place: placement.tower > 0 ? 'gpu' : 'cpu',
+      processor: placement.tower > 0 ? 'gpu' : 'cpu',
       kernel: attention.tower,
     });
     this.#adapter = new Adapter(weights.at('model.vision'), config);
@@ -116,13 +116,13 @@ export class Model {
     if (plan.problem !== null) throw new CogVLM2Error('out_of_memory', plan.problem);
     const engine = new Engine({ ...options, threads });
     try {
-      const place = (name: string) => placeOf(plan.placement, name);
-      const loader = new WeightLoader(engine, checkpoint, { isFloat32, placeOf: place });
+      const processorOfTensor = (name: string) => processorOf(plan.placement, name);
+      const loader = new WeightLoader(engine, checkpoint, { isFloat32, processorOf: processorOfTensor });
       const batchInvariant = options.parallel !== 1;
       const model = new Model(engine, new Weights(loader), config, { ...planned, batchInvariant });
       await loader.finish(options.onLoad ?? (() => {}), options.signal);
       const { adapters = new Map() } = options;
-      model.#lowRank = loadLowRankTerms(engine, checkpoint, loader.matrices, place, adapters);
+      model.#lowRank = loadLowRankTerms(engine, checkpoint, loader.matrices, processorOfTensor, adapters);
       return model;
     } catch (error) {
       engine[Symbol.dispose]();
@@ -137,7 +137,7 @@ export class Model {
   static check(checkpoint: Checkpoint): void {
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
     using engine = new Engine({ device: 'cpu', threads: 1 });
-    const loader = new WeightLoader(engine, checkpoint, { isFloat32: false, placeOf: () => 'cpu' });
+    const loader = new WeightLoader(engine, checkpoint, { isFloat32: false, processorOf: () => 'cpu' });
     new Model(engine, new Weights(loader), config, {
       isFloat32: false,
       attention: { tower: null, decoder: null },
@@ -148,7 +148,7 @@ export class Model {
   }
 
   /** pixels [3, S, S] -> image tokens [H, imageTokens] on the device; the caller disposes them. */
-  encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<State<'imageTokens'>> {
+  encodeImage(pixels: Float32Array, options: TowerOptions = {}): Promise<TensorSet<'imageTokens'>> {
     return runToEnd(this.encodeInBlocks(pixels, options));
   }
 
@@ -156,16 +156,16 @@ export class Model {
   async *encodeInBlocks(
     pixels: Float32Array,
     options: TowerOptions = {},
-  ): AsyncGenerator<void, State<'imageTokens'>> {
+  ): AsyncGenerator<void, TensorSet<'imageTokens'>> {
     const { hiddenSize, vision } = this.config;
-    let state: State<'imageTokens'> | undefined;
+    let state: TensorSet<'imageTokens'> | undefined;
     const adapterPass = new PackedPass(this.engine, [this.#matrices.adapter.flat()]);
     try {
       const lowRank = this.#lowRankOf(options.adapter);
       using features = yield* this.#tower.blocks(pixels, options, lowRank);
-      const place = this.imageTokenPlace;
+      const processor = this.imageTokenProcessor;
       const sizes = [hiddenSize, vision.imageTokens];
-      state = new State(this.engine, [['imageTokens', 'f32', sizes] as const], place);
+      state = new TensorSet(this.engine, [['imageTokens', 'f32', sizes] as const], processor);
       const graph = new Graph(this.engine, await adapterPass.ready(0), lowRank);
       const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
       if (options.tap) {
@@ -185,7 +185,7 @@ export class Model {
   }
 
   /** Where image tokens lie: with the experts that read them. */
-  get imageTokenPlace(): Place {
+  get imageTokenProcessor(): Processor {
     const experts = this.config.hasVisionExperts ? 'vision experts' : 'language experts';
     return this.placement[experts] > 0 ? 'gpu' : 'cpu';
   }

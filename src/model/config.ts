@@ -185,7 +185,7 @@ export function withImageSize(config: ModelConfig, imageSize: number): ModelConf
 }
 
 /** What the members of the model family compute differently. */
-export interface Architecture {
+interface Architecture {
   family: ModelFamily;
   /** The adapter joins 2x2 patches to one image token. Without it, each patch is an image token. */
   hasConvolution: boolean;
@@ -207,7 +207,7 @@ export type TensorShapes = ReadonlyMap<string, { readonly shape: readonly number
  * key and value heads is missing from CogVLM 1, which has 32, and from the English CogVLM2, which has 8.
  * @throws CogVLM2Error `invalid_checkpoint` for a layer whose queries, keys and values are not whole heads
  */
-export function architectureOf(
+function architectureOf(
   tensors: TensorShapes,
   { heads, headSize }: { heads: number; headSize: number },
   where: string,

@@ -1,8 +1,8 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 
 /** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
 export type ImageOrigin = 'encoded' | 'memory' | 'disk';
@@ -23,13 +23,13 @@ export class EncodedImage {
   readonly visionMs: number;
   /** For the `warnings` of answers about this image. */
   readonly warnings: readonly string[];
-  readonly #state: State<'imageTokens'>;
+  readonly #state: TensorSet<'imageTokens'>;
   readonly #release: () => void;
   #isDisposed = false;
 
   /** `release` returns the rows to their owner; others may be using the same rows. */
   constructor(
-    state: State<'imageTokens'>,
+    state: TensorSet<'imageTokens'>,
     facts: Pick<
       EncodedImage,
       | 'width'
@@ -58,9 +58,9 @@ export class EncodedImage {
   }
 
   /** The image tokens [H, imageTokens]. @throws CogVLM2Error `disposed`. */
-  get state(): State<'imageTokens'> {
+  get state(): TensorSet<'imageTokens'> {
     if (this.#isDisposed)
-      throw new CogVLM2Error('disposed', 'The picture that this needs was disposed; encode it again.');
+      throw new CogVLM2Error('disposed', 'The image that this needs was disposed; encode it again.');
     return this.#state;
   }
 
@@ -85,11 +85,11 @@ export class EncodedImage {
  */
 export async function roundToHalves(
   engine: Engine,
-  tokens: State<'imageTokens'>,
-  place: Place,
+  tokens: TensorSet<'imageTokens'>,
+  processor: Processor,
 ): Promise<Uint16Array | null> {
   const exact = tokens.get('imageTokens');
-  using rounded = new State(engine, [['imageTokens', 'f16', exact.shape] as const], place);
+  using rounded = new TensorSet(engine, [['imageTokens', 'f16', exact.shape] as const], processor);
   const half = rounded.get('imageTokens');
   const down = new Graph(engine);
   down.effect(down.copy(exact, half));
@@ -111,9 +111,9 @@ export async function fromHalves(
   engine: Engine,
   halves: Uint16Array,
   sizes: readonly number[],
-  place: Place,
-): Promise<State<'imageTokens'>> {
-  const tokens = new State(engine, [['imageTokens', 'f32', sizes] as const], place);
+  processor: Processor,
+): Promise<TensorSet<'imageTokens'>> {
+  const tokens = new TensorSet(engine, [['imageTokens', 'f32', sizes] as const], processor);
   try {
     const graph = new Graph(engine);
     graph.effect(graph.copy(graph.input('f16', sizes, halves), tokens.get('imageTokens')));

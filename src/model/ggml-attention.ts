@@ -1,8 +1,8 @@
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import type { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { HeadShape } from '../kernels/attention.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 
 /**
  * Attention by ggml, for GPUs, for float32, and for processors without kernels of ours.
@@ -157,19 +157,19 @@ const parts = ['q', 'k', 'v'] as const;
 
 /** Queries, keys and values of all rows of one tower layer, each of which attends to all of them. */
 export class GgmlFullAttention {
-  readonly #state: State<(typeof parts)[number]>;
+  readonly #state: TensorSet<(typeof parts)[number]>;
 
   constructor(
     engine: Engine,
     { headSize, heads }: HeadShape,
-    { rows, isFloat32, place }: { rows: number; isFloat32: boolean; place: Place },
+    { rows, isFloat32, processor }: { rows: number; isFloat32: boolean; processor: Processor },
   ) {
     const sizes = [headSize, rows, heads];
     const keyType = isFloat32 ? 'f32' : 'f16';
-    this.#state = new State(
+    this.#state = new TensorSet(
       engine,
       parts.map((name) => [name, name === 'q' ? 'f32' : keyType, sizes] as const),
-      place,
+      processor,
     );
   }
 

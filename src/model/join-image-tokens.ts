@@ -1,6 +1,6 @@
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 
 /**
  * The image tokens of a video's frames, one frame after the other: [H, frames * imageTokens]. The caller disposes the result; the
@@ -9,12 +9,16 @@ import { State } from './state.ts';
  */
 export async function joinImageTokens(
   engine: Engine,
-  frames: readonly State<'imageTokens'>[],
-  place: Place,
-): Promise<State<'imageTokens'>> {
+  frames: readonly TensorSet<'imageTokens'>[],
+  processor: Processor,
+): Promise<TensorSet<'imageTokens'>> {
   const parts = frames.map((frame) => frame.get('imageTokens'));
   const rows = parts.reduce((sum, { shape }) => sum + shape[1], 0);
-  const joined = new State(engine, [['imageTokens', 'f32', [parts[0]?.shape[0] ?? 0, rows]] as const], place);
+  const joined = new TensorSet(
+    engine,
+    [['imageTokens', 'f32', [parts[0]?.shape[0] ?? 0, rows]] as const],
+    processor,
+  );
   try {
     const graph = new Graph(engine);
     let start = 0;

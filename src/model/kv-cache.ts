@@ -1,5 +1,5 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import type { KeysValues } from './ggml-attention.ts';
 import { PackedKeysValues } from './packed-attention.ts';
 import { type KeyRange, readPlainKeys } from './read-keys.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 
 export interface KvCacheOptions {
   /** Tokens. */
@@ -33,7 +33,7 @@ export class KvCache {
   readonly #engine: Engine;
   readonly #headSize: number;
   /** Of each layer for ggml's attention. */
-  readonly #states: readonly State[];
+  readonly #states: readonly TensorSet[];
 
   /** @throws CogVLM2Error `out_of_memory`. */
   constructor(
@@ -47,13 +47,13 @@ export class KvCache {
     this.packed = kernel && new PackedKeysValues(engine, kernel, { layers: config.layers, capacity });
     const sizes = [config.headSize * config.kvHeads, capacity];
     const type = isFloat32 ? 'f32' : 'f16';
-    const stateOf = (first: number, end: number, place: Place): State[] => {
+    const stateOf = (first: number, end: number, processor: Processor): TensorSet[] => {
       if (first >= end) return [];
       const names = Array.from({ length: end - first }, (_, i) => [`k.${first + i}`, `v.${first + i}`]);
-      const state = new State(
+      const state = new TensorSet(
         engine,
         names.flat().map((name) => [name, type, sizes] as const),
-        place,
+        processor,
       );
       return names.map(() => state);
     };

@@ -12,7 +12,7 @@ import {
 import { readNumbers } from '../checkpoint/read-tensor.ts';
 import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { ggml } from '../ggml/library.ts';
 import type { LowRankTerm, LowRankTerms } from '../ggml/ops.ts';
 import { Context, type Tensor } from '../ggml/tensor.ts';
@@ -78,7 +78,7 @@ export function loadLowRankTerms(
   engine: Engine,
   checkpoint: Checkpoint,
   matrices: ReadonlyMap<string, Tensor>,
-  placeOf: (name: string) => Place,
+  processorOf: (name: string) => Processor,
   adapters: Adapters,
 ): ReadonlyMap<string, LowRankTerms> {
   return new Map(
@@ -87,7 +87,7 @@ export function loadLowRankTerms(
       for (const [weightName, numbers] of sumOfTerms(list, checkpoint)) {
         const weight = matrices.get(weightName);
         if (!weight) throw new CogVLM2Error('engine_bug', `${weightName} is no matrix of the model.`);
-        terms.set(weight, upload(engine, placeOf(weightName), numbers, weight));
+        terms.set(weight, upload(engine, processorOf(weightName), numbers, weight));
       }
       return [name, terms] as const;
     }),
@@ -140,7 +140,7 @@ function joined(x: TermNumbers, y: TermNumbers): TermNumbers {
   return { rank, a, b, bias };
 }
 
-function upload(engine: Engine, place: Place, numbers: TermNumbers, weight: Tensor): LowRankTerm {
+function upload(engine: Engine, processor: Processor, numbers: TermNumbers, weight: Tensor): LowRankTerm {
   const { rank, a, b, bias } = numbers;
   const [inputs, outputs] = weight.shape;
   const context = Context.forTensors(3);
@@ -152,7 +152,7 @@ function upload(engine: Engine, place: Place, numbers: TermNumbers, weight: Tens
   };
   const product = rank > 0 ? { a: tensor(a, [inputs, rank]), b: tensor(b, [rank, outputs]) } : null;
   const term = { product, bias: bias && tensor(bias, [outputs]) };
-  engine.allocate(context, engine.bufferType(place));
+  engine.allocate(context, engine.bufferType(processor));
   for (const [to, values] of fills)
     ggml().run('ggml_backend_tensor_set', to.pointer, values, 0, values.byteLength);
   return term;

@@ -2,7 +2,7 @@
  * The memory that a model needs on each device, before any is allocated. `cogvlm2 plan` and the check before a load use the same
  * numbers. Pure functions: devices are names and free bytes.
  */
-import type { Place } from '../ggml/engine.ts';
+import type { Processor } from '../ggml/engine.ts';
 import { leavesRoom } from '../ggml/packed-weights.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { gigabytes } from '../messages.ts';
@@ -62,7 +62,7 @@ export interface MemoryPlan {
    * so `neededBytes` does not include them.
    */
   packedCopies: { sizeBytes: number; kept: boolean };
-  devices: { name: string; place: Place; neededBytes: number; freeBytes: number }[];
+  devices: { name: string; place: Processor; neededBytes: number; freeBytes: number }[];
   /** A sentence with the numbers, where the model does not fit; null where it does. */
   problem: string | null;
 }
@@ -81,8 +81,8 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
     decoderScratchBytes: decoderScratch,
   };
   const placement = gpu ? placeParts(sizes, companions, gpu.freeBytes * gpuShare) : nothingOnGpu;
-  const bytesOn = (place: Place, part: PartName) =>
-    sumOf(place === 'gpu' ? sizes[part].slice(0, placement[part]) : sizes[part].slice(placement[part]));
+  const bytesOn = (processor: Processor, part: PartName) =>
+    sumOf(processor === 'gpu' ? sizes[part].slice(0, placement[part]) : sizes[part].slice(placement[part]));
   const cachedLayers = {
     gpu: placement['language experts'],
     cpu: config.layers - placement['language experts'],

@@ -4,12 +4,12 @@ import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionKernel, packedType, type SequenceRows } from '../kernels/attention.ts';
 import { type KeyRange, readPackedKeys } from './read-keys.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 
 /** Keys and values in the layout of the attention kernel: of some layers, for one sequence. */
 export class PackedKeysValues {
   readonly #kernel: AttentionKernel;
-  readonly #state: State<'keysValues'>;
+  readonly #state: TensorSet<'keysValues'>;
   readonly #capacity: number;
 
   /** @throws CogVLM2Error `out_of_memory`. */
@@ -17,7 +17,7 @@ export class PackedKeysValues {
     const { layers, capacity } = options;
     this.#kernel = kernel;
     this.#capacity = capacity;
-    this.#state = new State(engine, [['keysValues', packedType, kernel.packedSizes(layers, capacity)]]);
+    this.#state = new TensorSet(engine, [['keysValues', packedType, kernel.packedSizes(layers, capacity)]]);
   }
 
   /** What the kernel's table says of rows of this sequence; see `SequenceRows`. @throws CogVLM2Error `disposed`. */
@@ -90,14 +90,14 @@ function causalRows({ memory, rows, past }: PackedRows): SequenceRows {
 /** Queries, keys and values of all rows of one tower layer, each of which attends to all of them. */
 export class PackedFullAttention {
   readonly #kernel: AttentionKernel;
-  readonly #queries: State<'q'>;
+  readonly #queries: TensorSet<'q'>;
   readonly #memory: PackedKeysValues;
   readonly #rows: number;
 
   constructor(engine: Engine, kernel: AttentionKernel, { rows, width }: { rows: number; width: number }) {
     this.#kernel = kernel;
     this.#rows = rows;
-    this.#queries = new State(engine, [['q', 'f32', [width, rows]]]);
+    this.#queries = new TensorSet(engine, [['q', 'f32', [width, rows]]]);
     this.#memory = new PackedKeysValues(engine, kernel, { layers: 1, capacity: rows });
   }
 

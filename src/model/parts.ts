@@ -1,5 +1,5 @@
 import type { TensorEntry } from '../checkpoint/types.ts';
-import type { Place } from '../ggml/engine.ts';
+import type { Processor } from '../ggml/engine.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
 /** The parts of the model that are placed on a device and leave memory separately, in the order of the data. */
@@ -118,7 +118,7 @@ export const nothingOnGpu: Placement = {
   lm_head: 0,
 };
 
-export function placeOf(placement: Placement, tensorName: string): Place {
+export function processorOf(placement: Placement, tensorName: string): Processor {
   const { part, layer } = partOf(tensorName);
   return layer < placement[part] ? 'gpu' : 'cpu';
 }

@@ -9,8 +9,8 @@ import type { Chunk } from './chunks.ts';
 import type { DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
 import { type QueryTap, queriesName } from './query-tap.ts';
-import { State } from './state.ts';
 import { paddedInput } from './step-graph.ts';
+import { TensorSet } from './tensor-set.ts';
 import type { Tap } from './trace-tap.ts';
 
 /** Rows of one prompt, which are run behind what its cache holds. */
@@ -18,7 +18,7 @@ export interface PromptChunk {
   chunk: Chunk;
   cache: KvCache;
   /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
-  image: State<'imageTokens'> | null;
+  image: TensorSet<'imageTokens'> | null;
 }
 
 export interface PromptPassOptions {
@@ -46,7 +46,7 @@ export class PromptPass implements DecoderPass {
   readonly #options: PromptPassOptions;
   readonly #weights: LayerWeights;
   /** x between two graphs. */
-  readonly #between: State<'x'> | null;
+  readonly #between: TensorSet<'x'> | null;
 
   private constructor(
     engine: Engine,
@@ -61,7 +61,7 @@ export class PromptPass implements DecoderPass {
     this.#options = options;
     const n = Math.max(chunk.chunk.positions.length, options.leastRows);
     this.#between =
-      'perLayer' in weights ? new State(engine, [['x', 'f32', [weights.width, n]] as const]) : null;
+      'perLayer' in weights ? new TensorSet(engine, [['x', 'f32', [weights.width, n]] as const]) : null;
     this.graph = new Graph(engine, first, options.lowRank);
     this.rows = this.#inputs();
   }

@@ -9,7 +9,7 @@ import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';
 import { joinImageTokens } from './join-image-tokens.ts';
-import type { State } from './state.ts';
+import type { TensorSet } from './tensor-set.ts';
 
 export interface TraceOptions {
   checkpoint: string;
@@ -59,14 +59,14 @@ async function traceFrames(
   trace: Trace,
   input: TensorEntry,
   { signal, onProgress }: TraceOptions,
-): Promise<State<'imageTokens'>> {
+): Promise<TensorSet<'imageTokens'>> {
   const { imageSize } = model.config.vision;
   const one = [3, imageSize, imageSize];
   const count = input.name === 'video' ? (input.shape[0] ?? 0) : 1;
   checkShape(input, input.name === 'video' ? [count, ...one] : one);
   const pixels = readNumbers(input);
   trace.add(input.name, pixels, input.shape);
-  const encoded: State<'imageTokens'>[] = [];
+  const encoded: TensorSet<'imageTokens'>[] = [];
   try {
     for (let frame = 0; frame < count; frame++) {
       const size = 3 * imageSize ** 2;
@@ -79,7 +79,7 @@ async function traceFrames(
         }),
       );
     }
-    return await joinImageTokens(model.engine, encoded, model.imageTokenPlace);
+    return await joinImageTokens(model.engine, encoded, model.imageTokenProcessor);
   } finally {
     for (const state of encoded) state[Symbol.dispose]();
   }
@@ -90,7 +90,7 @@ async function tracePrompt(
   trace: Trace,
   name: string,
   prompt: PromptRows,
-  image: State<'imageTokens'> | null,
+  image: TensorSet<'imageTokens'> | null,
   { signal, onProgress }: TraceOptions,
 ): Promise<void> {
   const length = prompt.ids.length;

@@ -1,5 +1,5 @@
 import type { Weights } from '../checkpoint/weights.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms, Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
@@ -11,7 +11,7 @@ import { LayerNorm, Linear } from './layers.ts';
 import { PackedFullAttention } from './packed-attention.ts';
 import { matricesByPart } from './parts.ts';
 import { resizePositions } from './positions-resize.ts';
-import { State } from './state.ts';
+import { TensorSet } from './tensor-set.ts';
 import type { Tap } from './trace-tap.ts';
 
 export interface TowerOptions {
@@ -40,7 +40,7 @@ export class VisionTower {
   /** null: ggml's attention */
   readonly #kernel: AttentionKernel | null;
   /** Where the activations between its layers are. */
-  readonly #place: Place;
+  readonly #processor: Processor;
   readonly #patchEmbedding: PatchEmbedding;
   readonly #layers: TowerLayer[];
   /** Each layer's matrices, packed before the layer runs. */
@@ -50,13 +50,13 @@ export class VisionTower {
     engine: Engine,
     weights: Weights,
     config: VisionConfig,
-    options: { isFloat32: boolean; place: Place; kernel: AttentionKernel | null },
+    options: { isFloat32: boolean; processor: Processor; kernel: AttentionKernel | null },
   ) {
     this.#engine = engine;
     this.#config = config;
-    this.#place = options.place;
+    this.#processor = options.processor;
     this.#isFloat32 = options.isFloat32;
-    this.#kernel = options.place === 'gpu' ? null : options.kernel;
+    this.#kernel = options.processor === 'gpu' ? null : options.kernel;
     this.#patchEmbedding = new PatchEmbedding(weights.at('patch_embedding'), config);
     this.#layers = Array.from(
       { length: config.layers },
@@ -73,10 +73,10 @@ export class VisionTower {
     pixels: Float32Array,
     { signal, onLayer, tap }: TowerOptions,
     lowRank: LowRankTerms,
-  ): AsyncGenerator<void, State<'x'>> {
+  ): AsyncGenerator<void, TensorSet<'x'>> {
     const { hiddenSize, side, layers } = this.#config;
     const n = side * side + 1;
-    const state = new State(this.#engine, [['x', 'f32', [hiddenSize, n]] as const], this.#place);
+    const state = new TensorSet(this.#engine, [['x', 'f32', [hiddenSize, n]] as const], this.#processor);
     const attention = this.#newAttention(n);
     const run = async (graph: Graph) => {
       for (const [name, data] of await graph.run(signal)) tap?.(name, data);
@@ -126,7 +126,7 @@ export class VisionTower {
       : new GgmlFullAttention(
           this.#engine,
           { headSize, heads, kvHeads: heads },
-          { rows, isFloat32: this.#isFloat32, place: this.#place },
+          { rows, isFloat32: this.#isFloat32, processor: this.#processor },
         );
   }
 }

@@ -11,8 +11,8 @@ export const MAX_INLINE_BYTES = 8 * 2 ** 20;
 
 const base64Length = Math.ceil(MAX_INLINE_BYTES / 3) * 4;
 
-export const jobSchema = z.object({
-  picture: z.union([
+const job = z.object({
+  image: z.union([
     z.object({ base64: z.base64().max(base64Length) }),
     z.object({ path: z.string().min(1), page: z.int().min(1).nullable() }),
     z.null(),
@@ -30,6 +30,15 @@ export const jobSchema = z.object({
     stop: z.array(z.string()).optional(),
   }),
 });
+
+/** Version 0.2 wrote `picture` for `image`. */
+export const jobSchema = z.preprocess(
+  (value) =>
+    typeof value === 'object' && value !== null && 'picture' in value
+      ? { ...value, image: value.picture }
+      : value,
+  job,
+);
 export type Job = z.infer<typeof jobSchema>;
 
 const count = z.number();
@@ -87,25 +96,25 @@ export function queueName(model: string): string {
 
 /** @throws CogVLM2Error invalid_value, file_not_found */
 export function imageOf(
-  picture: NonNullable<Job['picture']>,
+  image: NonNullable<Job['image']>,
   folder: string | undefined,
 ): Uint8Array | { path: string; page: number | null } {
-  if ('base64' in picture) return Buffer.from(picture.base64, 'base64');
+  if ('base64' in image) return Buffer.from(image.base64, 'base64');
   if (folder === undefined) {
     throw new CogVLM2Error(
       'invalid_value',
       'The image is sent as a path, but this worker reads no files: start it with --shared FOLDER.',
     );
   }
-  const place = realPath(picture.path);
+  const place = realPath(image.path);
   const inside = path.relative(realPath(folder), place);
   if (inside.startsWith('..') || path.isAbsolute(inside)) {
     throw new CogVLM2Error(
       'invalid_value',
-      `${picture.path} is not in ${folder}, the only folder that this worker reads.`,
+      `${image.path} is not in ${folder}, the only folder that this worker reads.`,
     );
   }
-  return { path: place, page: picture.page };
+  return { path: place, page: image.page };
 }
 
 function realPath(name: string): string {
@@ -119,7 +128,7 @@ function realPath(name: string): string {
 }
 
 /** @throws CogVLM2Error image_too_large */
-export function inlineImage(bytes: Uint8Array): Job['picture'] {
+export function inlineImage(bytes: Uint8Array): Job['image'] {
   if (bytes.byteLength <= MAX_INLINE_BYTES) return { base64: Buffer.from(bytes).toString('base64') };
   throw new CogVLM2Error(
     'image_too_large',

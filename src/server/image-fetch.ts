@@ -1,5 +1,5 @@
 /**
- * Fetching pictures that clients name, without becoming their way into the network that the server stands in (SSRF).
+ * Fetches images whose URLs clients send, and keeps clients out of the network of the server (SSRF).
  * The name is resolved once, every address it has must be a public one, and the connection goes to the address that
  * was checked. Redirects are followed here, each checked again. No proxy is used: behind one, the check means nothing.
  */
@@ -98,8 +98,8 @@ function checkedUrl(text: string, { allowAny, allowHosts }: FetchRules): URL {
   if (allowAny || allowHosts.includes(hostOf(url))) return url;
   throw blocked(
     allowHosts.length === 0
-      ? 'This server fetches no pictures from the network; send a data URL, or start it with --allow-image-urls.'
-      : `${hostOf(url)} is not one of the hosts that pictures are fetched from. Allow it with --allow-image-host ${hostOf(url)} or send a data URL.`,
+      ? 'This server fetches no images from the network; send a data URL, or start it with --allow-image-urls.'
+      : `${hostOf(url)} is not one of the hosts that images are fetched from. Allow it with --allow-image-host ${hostOf(url)} or send a data URL.`,
   );
 }
 

@@ -68,13 +68,13 @@ export class Metrics {
       new Histogram({ name: `cogvlm2_${name}_seconds`, help, buckets, registers });
 
     this.#requests = counter('requests_total', 'Requests, by endpoint and status', ['endpoint', 'code']);
-    this.#promptTokens = counter('prompt_tokens_total', 'Tokens of the prompts, the pictures included');
+    this.#promptTokens = counter('prompt_tokens_total', 'Tokens of the prompts, with image tokens');
     this.#generatedTokens = counter('generation_tokens_total', 'Tokens of the answers');
-    this.#images = counter('images_total', 'Pictures, by where they came from', ['source']);
+    this.#images = counter('images_total', 'Images, by source', ['source']);
     this.#successes = counter('request_success_total', 'Whole answers, by what ended them', [
       'finish_reason',
     ]);
-    this.#cacheHits = counter('image_cache_hits_total', 'Pictures that were still encoded from before');
+    this.#cacheHits = counter('image_cache_hits_total', 'Images that were found encoded in the cache');
     gauge('requests_running', 'Answers that have KV memory: encoding, prefilling or decoding', live.running);
     gauge(
       'requests_waiting',
@@ -135,8 +135,8 @@ export class Metrics {
       request: seconds('e2e_request_latency', 'From the request to the end of its answer', SLOW),
       queue: seconds('request_queue_time', 'In the queue of the scheduler', SLOW),
       prefill: seconds('request_prefill_time', 'Running the prompt', SLOW),
-      imageEncode: seconds('image_encode', 'Encoding a picture', SLOW),
-      imageFetch: seconds('image_fetch', 'Fetching a picture by its address', SLOW),
+      imageEncode: seconds('image_encode', 'Encoding an image', SLOW),
+      imageFetch: seconds('image_fetch', 'Fetching an image by its URL', SLOW),
     };
   }
 

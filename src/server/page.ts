@@ -27,7 +27,7 @@ export function readPage(file: URL = BUILT_PAGE): Page {
   };
 }
 
-/** Scripts and styles by the hashes of those in the page; pictures that the person gave; requests to this server. */
+/** Scripts and styles by the hashes of those in the page; images of the user; requests to this server. */
 function policyOf(html: string): string {
   return [
     "default-src 'none'",

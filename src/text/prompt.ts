@@ -127,7 +127,7 @@ export function buildPrompt(tokenizer: { encode(text: string): number[] }, input
 // (build_position_ids and get_expert_mask in modeling_cogvlm.py). All image tokens have the same type: boi, patches, eoi.
 
 /** The type of image tokens in `token_type_ids`; text has 0. */
-export const VISION_TOKEN = 1;
+const VISION_TOKEN = 1;
 
 /** Rows [start, end) of a prompt. */
 export interface Span {

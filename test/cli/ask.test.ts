@@ -25,7 +25,7 @@ describe('ask', () => {
     expect(memory.out()).toBe('one two\n');
   });
 
-  it('encodes the picture once for several questions, and frees it', async () => {
+  it('encodes the image once for several questions, and frees it', async () => {
     const { library, calls } = scriptedLibrary({ pieces: (q) => [q.toUpperCase()] });
     const { out, err } = await cli(['ask', 'a.png', 'first', 'second'], library);
     expect(out).toBe('FIRST\nSECOND\n');
@@ -47,7 +47,7 @@ describe('ask', () => {
     const { out } = await cli(['ask', 'a.png', 'q', '--json', '--seed', '5'], library);
     expect(JSON.parse(out)).toMatchObject({
       model: 'demo',
-      picture: 'a.png',
+      image: 'a.png',
       question: 'q',
       answer: 'You asked: q',
       finishReason: 'stop',
@@ -61,19 +61,19 @@ describe('ask', () => {
     const { library } = scriptedLibrary();
     const { out } = await cli(['ask', '--json', 'a.png', 'p', 'q'], library);
     expect(JSON.parse(out)).toMatchObject({
-      picture: 'a.png',
+      image: 'a.png',
       encoding: { imageMs: 1, visionMs: 2 },
       answers: [{ question: 'p' }, { question: 'q', answer: 'You asked: q' }],
     });
   });
 
-  it('reads the picture from standard input', async () => {
+  it('reads the image from standard input', async () => {
     const { library, calls } = scriptedLibrary();
     await cli(['ask', '-', 'q'], library, { input: 'bytes' });
     expect(new TextDecoder().decode((calls.asked[0]!.image as ImageFile).bytes)).toBe('bytes');
   });
 
-  it('refuses to read a picture from the keyboard', async () => {
+  it('refuses to read an image from the keyboard', async () => {
     const { exitCode, err } = await cli(['ask', '-', 'q'], scriptedLibrary().library, { isTTY: true });
     expect(exitCode).toBe(2);
     expect(err).toMatch(/redirect a file/);
@@ -89,14 +89,14 @@ describe('ask', () => {
     const { library } = scriptedLibrary();
     const { out, err } = await cli(['ask', '--json', 'a.pdf', 'q'], library);
     expect(err).toMatch(/^cogvlm2: this is page 1 of 3; --page N selects another/);
-    expect(JSON.parse(out)).toMatchObject({ picture: 'a.pdf', page: 1 });
+    expect(JSON.parse(out)).toMatchObject({ image: 'a.pdf', page: 1 });
     expect((await cli(['ask', '--json', 'a.pdf', 'q', '-q'], library)).err).toBe('');
     const third = await cli(['ask', '--json', 'a.pdf', '--page', '3', 'q'], library);
     expect(JSON.parse(third.out)).toMatchObject({ page: 3 });
     expect(third.err).toBe('');
   });
 
-  it('asks without a picture with --text', async () => {
+  it('asks without an image with --text', async () => {
     const { library, calls } = scriptedLibrary();
     await cli(['ask', '--text', 'p'], library);
     expect(calls.asked).toMatchObject([{ question: 'p', image: null }]);
@@ -151,7 +151,7 @@ describe('ask', () => {
     [['ask', 'a.png'], 2, /question is needed/],
     [['ask'], 2, /image and a question are needed/],
     [['ask', 'missing.png', 'q'], 3, /There is no file "missing.png"/],
-    [['ask', 'a.txt', 'q'], 3, /text, not a picture/],
+    [['ask', 'a.txt', 'q'], 3, /text, not an image/],
     [['ask', 'a.png', 'q', '--model', 'dmeo'], 4, /nearest name is demo/],
     [['ask', 'a.png', 'q', '--model', 'broken'], 4, /cut short/],
   ])('refuses %j in one sentence', async (argv, code, sentence) => {
@@ -202,11 +202,11 @@ describe('ask', () => {
 
   it('takes an image that does not come first, and refuses two', async () => {
     const { library, calls } = scriptedLibrary();
-    const receipt = 'examples/pictures/receipt.png';
+    const receipt = 'examples/images/receipt.png';
     const { out, err } = await cli(['ask', 'What is this?', receipt], library);
     expect(out).toBe('You asked: What is this?\n');
     expect(err).toBe(`cogvlm2: ${receipt} is the image; it usually comes first.\n`);
-    const two = await cli(['ask', receipt, 'examples/pictures/form.png', 'q'], library);
+    const two = await cli(['ask', receipt, 'examples/images/form.png', 'q'], library);
     expect(two).toMatchObject({ exitCode: 2, err: expect.stringMatching(/one image at a time/) });
     expect(calls.asked).toHaveLength(1);
   });

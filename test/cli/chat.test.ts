@@ -22,7 +22,7 @@ async function talk(lines: string[], { argv = ['a.png'], ...script }: Script & {
 }
 
 describe('a conversation from a pipe', () => {
-  it('answers every line, in order, about one picture', async () => {
+  it('answers every line, in order, about one image', async () => {
     const { exitCode, out, err, calls } = await talk(['one', '', 'two']);
     expect({ exitCode, out, err }).toEqual({ exitCode: 0, out: 'ONE\nTWO\n', err: '' });
     expect(calls.encoded).toEqual(['a.png']);
@@ -53,7 +53,7 @@ describe('a conversation from a pipe', () => {
     expect((await talk(['/home/me/a.png: what is it?'])).out).toBe('/HOME/ME/A.PNG: WHAT IS IT?\n');
   });
 
-  it('refuses standard input as the picture', async () => {
+  it('refuses standard input as the image', async () => {
     expect(await talk([], { argv: ['-'] })).toMatchObject({ exitCode: 2, err: /must be a file/ });
   });
 
@@ -68,7 +68,7 @@ describe('a conversation from a pipe', () => {
 });
 
 describe('slash commands', () => {
-  it('/image shows another picture and begins anew; a bad one changes nothing', async () => {
+  it('/image shows another image and begins anew; a bad one changes nothing', async () => {
     const lines = ['a', '/image damaged.png', 'b', "/image 'my other.png'", '/history', 'c', '/image'];
     const { out, err, calls } = await talk(lines);
     expect(err).toBe('cogvlm2: The PNG is cut short.\n');
@@ -78,7 +78,7 @@ describe('slash commands', () => {
     expect(calls.disposedImages).toBe(2);
   });
 
-  it('/clear forgets the turns and keeps the picture', async () => {
+  it('/clear forgets the turns and keeps the image', async () => {
     const { out } = await talk(['a', '/clear', '/history', '/image']);
     expect(out).toMatch(/^A\nNew conversation\.\nThere are no questions yet\.\n.*a\.png \(8 x 6/);
   });
@@ -112,13 +112,13 @@ describe('slash commands', () => {
     expect(out).toMatch(/^max-tokens +default$/m);
   });
 
-  it('/save and /load carry the turns and the picture over', async () => {
+  it('/save and /load carry the turns and the image over', async () => {
     const file = join(folder, 'talk.json');
     const saved = await talk(['a', `/save ${file}`]);
     expect(saved.out).toBe(`A\nSaved to ${file}.\n`);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
       model: 'demo',
-      picture: resolve('a.png'),
+      image: resolve('a.png'),
       turns: [{ question: 'a', answer: 'A' }],
     });
     const { out, calls } = await talk([`/load ${file}`, '/history', 'b'], { argv: [] });

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 
 const program = path.resolve('dist/cli/main.js');
 const ready = existsSync(program) && existsSync('models/demo/config.json');
-const receipt = path.resolve('examples/pictures/receipt.png');
+const receipt = path.resolve('examples/images/receipt.png');
 
 function works(command: string, ...words: string[]): boolean {
   return spawnSync(command, words).status === 0;

@@ -132,17 +132,17 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     queueAnswerer: realLibrary.queueAnswerer,
     work: realLibrary.work,
     report: realLibrary.report,
-    async readPicture(source) {
+    async readNamedImage(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);
       if (source.endsWith('.txt'))
-        throw new CogVLM2Error('invalid_image', `"${source}" is text, not a picture.`);
+        throw new CogVLM2Error('invalid_image', `"${source}" is text, not an image.`);
       return new ImageFile(new TextEncoder().encode(source), 'png');
     },
     async readPage(source, page, signal) {
       if (typeof source === 'string') {
         const isPdf = source.endsWith('.pdf');
-        const image = await library.readPicture(source, signal);
+        const image = await library.readNamedImage(source, signal);
         return { image, page: isPdf ? (page ?? 1) : null, pageCount: isPdf ? 3 : null };
       }
       const chunks: Buffer[] = [];

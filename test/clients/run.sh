@@ -5,7 +5,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 base=${1:?the base URL of a server, with /v1}
 shift
-image=$here/../../examples/pictures/receipt.png
+image=$here/../../examples/images/receipt.png
 work=${CLIENTS_FOLDER:-$(mktemp -d)}
 failed=0
 

@@ -32,7 +32,7 @@ sed -n 's/^COPY --from=build \/app\/\(\S*\) \.\/.*/\1/p' "$dockerfile" | while r
   mkdir -p "$root/app/$(dirname "$path")"
   cp -a "$work/app/$path" "$root/app/$path"
 done
-cp "$project/examples/pictures/receipt.png" "$root/app/receipt.png"
+cp "$project/examples/images/receipt.png" "$root/app/receipt.png"
 du -sh "$root/app" | sed 's/\t.*/ in the image beside Debian and Node/'
 
 # inside COMMAND…: runs it in the image as the unprivileged user.
@@ -57,7 +57,7 @@ for _ in $(seq 120); do
   kill -0 "$server" || { cat "$work/server.log"; exit 1; }
   sleep 0.5
 done
-image="$(base64 -w0 examples/pictures/receipt.png)"
+image="$(base64 -w0 examples/images/receipt.png)"
 body='{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'"$image"'"}},{"type":"text","text":"What is the total?"}]}]}'
 response="$(curl -fsS "http://127.0.0.1:$port/v1/chat/completions" -H 'content-type: application/json' -d "$body")"
 echo "serve: $response"

@@ -97,7 +97,7 @@ describe('a text is the same whoever asks beside it', () => {
     'the demonstration model (skipped where models/demo is not there)',
     { timeout: 60_000 },
     async () => {
-      const examples = fileURLToPath(new URL('../../examples/pictures', import.meta.url));
+      const examples = fileURLToPath(new URL('../../examples/images', import.meta.url));
       const all = ['receipt.png', 'bar-chart.png', 'receipt.png', 'form.png'].map((name, i) => ({
         image: path.join(examples, name),
         question: [

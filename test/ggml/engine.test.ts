@@ -3,7 +3,7 @@ import { findDevice, listDevices } from '../../src/ggml/devices.ts';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { Context } from '../../src/ggml/tensor.ts';
-import { State } from '../../src/model/state.ts';
+import { TensorSet } from '../../src/model/tensor-set.ts';
 import { caught, rejected } from '../checkpoint/caught.ts';
 
 const newEngine = () => new Engine({ device: 'cpu', threads: 1 });
@@ -160,7 +160,7 @@ describe('dispose', () => {
   test('a state may be disposed while a graph reads it, and not be read afterwards', async () => {
     using engine = newEngine();
     const n = 256;
-    const state = new State(engine, [['x', 'f32', [n, n]]] as const);
+    const state = new TensorSet(engine, [['x', 'f32', [n, n]]] as const);
     const fill = new Graph(engine);
     fill.effect(fill.copy(fill.input('f32', [n, n], new Float32Array(n * n).fill(2)), state.get('x')));
     await fill.run();

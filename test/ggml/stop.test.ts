@@ -8,7 +8,7 @@ import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { MappedFile } from '../../src/ggml/mapped-file.ts';
 import type { Tensor } from '../../src/ggml/tensor.ts';
-import { State } from '../../src/model/state.ts';
+import { TensorSet } from '../../src/model/tensor-set.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-stop-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -32,7 +32,7 @@ async function read(engine: Engine, tensor: Tensor): Promise<number | undefined>
 
 test('an abort ends the graph that runs before its last operation, and the next one runs whole', async () => {
   using engine = new Engine({ device: 'cpu', threads: 1 });
-  using state = new State(engine, [['kept', 'f32', [128, 1]] as const]);
+  using state = new TensorSet(engine, [['kept', 'f32', [128, 1]] as const]);
   const kept = state.get('kept');
   const seven = new Graph(engine);
   seven.effect(seven.copy(seven.input('f32', [128, 1], new Float32Array(128).fill(7)), kept));
@@ -49,7 +49,7 @@ test('an abort ends the graph that runs before its last operation, and the next 
 
 test('a signal that was aborted before runs nothing', async () => {
   using engine = new Engine({ device: 'cpu', threads: 1 });
-  using state = new State(engine, [['kept', 'f32', [128, 1]] as const]);
+  using state = new TensorSet(engine, [['kept', 'f32', [128, 1]] as const]);
   const reason = new Error('before');
   await expect(longGraph(engine, state.get('kept')).run(AbortSignal.abort(reason))).rejects.toBe(reason);
 });

@@ -312,7 +312,7 @@ test('the golden adapter beside int4 weights gives what it gives merged into the
 async function dequantized(file: string, to: string): Promise<string> {
   const checkpoint = openCheckpoint(file);
   using engine = new Engine({ device: 'cpu', threads: 1 });
-  const loader = new WeightLoader(engine, checkpoint, { isFloat32: true, placeOf: () => 'cpu' });
+  const loader = new WeightLoader(engine, checkpoint, { isFloat32: true, processorOf: () => 'cpu' });
   const loaded = [...checkpoint.tensors.values()].map(({ name, shape }) => ({
     name,
     shape,

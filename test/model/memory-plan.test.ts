@@ -3,7 +3,7 @@ import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.t
 import { planTypes } from '../../src/checkpoint/type-preset.ts';
 import type { TensorEntry } from '../../src/checkpoint/types.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
-import { measureParts, partOf, placeOf } from '../../src/model/parts.ts';
+import { measureParts, partOf, processorOf } from '../../src/model/parts.ts';
 import { configOf } from './tiny-checkpoint.ts';
 
 const config = configOf(config19B);
@@ -93,9 +93,9 @@ describe('a plan', () => {
 
   it('places a tensor where its layer is', () => {
     const { placement } = plan(2e9);
-    expect(placeOf(placement, 'model.vision.transformer.layers.0.mlp.fc1.weight')).toBe('gpu');
-    expect(placeOf(placement, 'model.vision.transformer.layers.62.mlp.fc1.weight')).toBe('cpu');
-    expect(placeOf(placement, 'model.embed_tokens.weight')).toBe('cpu');
+    expect(processorOf(placement, 'model.vision.transformer.layers.0.mlp.fc1.weight')).toBe('gpu');
+    expect(processorOf(placement, 'model.vision.transformer.layers.62.mlp.fc1.weight')).toBe('cpu');
+    expect(processorOf(placement, 'model.embed_tokens.weight')).toBe('cpu');
   });
 
   it('refuses a model that cannot fit, with the numbers', () => {

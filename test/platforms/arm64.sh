@@ -31,7 +31,7 @@ expect() { # expect NAME TEXT COMMAND...
   fi
 }
 
-receipt="$project/examples/pictures/receipt.png"
+receipt="$project/examples/images/receipt.png"
 demo=node_modules/cogvlm2/models/demo
 expect 'doctor names the platform and ggml' 'linux arm64' cogvlm2 doctor
 for type in int8 int4; do

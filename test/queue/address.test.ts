@@ -25,18 +25,18 @@ describe('an address', () => {
 
 describe('a job', () => {
   it('is JSON of one shape', () => {
-    const job = { picture: { base64: 'AAAA' }, question: 'q', options: { temperature: 0 } };
+    const job = { image: { base64: 'AAAA' }, question: 'q', options: { temperature: 0 } };
     expect(jobSchema.safeParse(job).success).toBe(true);
     for (const wrong of [
       { ...job, question: 1 },
       { ...job, options: { signal: {} } },
-      { ...job, picture: { base64: 'A'.repeat(MAX_INLINE_BYTES * 2) } },
-      { ...job, picture: { path: 'a.pdf', page: 0 } },
+      { ...job, image: { base64: 'A'.repeat(MAX_INLINE_BYTES * 2) } },
+      { ...job, image: { path: 'a.pdf', page: 0 } },
     ])
       expect(jobSchema.safeParse(wrong).success).toBe(false);
   });
 
-  it('carries no picture above the limit', () => {
+  it('carries no image above the limit', () => {
     expect(inlineImage(Buffer.from('abc'))).toEqual({ base64: 'YWJj' });
     expect(() => inlineImage(new Uint8Array(MAX_INLINE_BYTES + 1))).toThrow(
       /limit of a job is 8388608.*--by-path/,

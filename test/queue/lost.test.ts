@@ -10,7 +10,7 @@ import { workOnQueue } from '../../src/queue/worker.ts';
 import { until } from '../cli/memory-terminal.ts';
 import { hasRedis, type OwnRedis, startRedis, withoutRedis } from './redis.ts';
 
-const job: Job = { picture: null, question: 'Why?', options: {} };
+const job: Job = { image: null, question: 'Why?', options: {} };
 const reply: Reply = {
   answer: 'So.',
   finishReason: 'stop',

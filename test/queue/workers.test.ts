@@ -9,7 +9,7 @@ import { hasRedis, startRedis, withoutRedis } from './redis.ts';
 
 const program = path.resolve('dist/cli/main.js');
 const ready = hasRedis && existsSync(program) && existsSync('models/demo/config.json');
-const pictures = ['gray.jpg', 'web.webp', 'tiny.png', 'wide.png', 'tall.png'];
+const images = ['gray.jpg', 'web.webp', 'tiny.png', 'wide.png', 'tall.png'];
 const questions = ['What is this?', 'How many?', '这是什么?'];
 
 let folder: string;
@@ -18,7 +18,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   if (!ready) return;
   folder = mkdtempSync(path.join(os.tmpdir(), 'queue-'));
-  for (const name of pictures) copyFileSync(`test/fixtures/images/${name}`, path.join(folder, name));
+  for (const name of images) copyFileSync(`test/fixtures/images/${name}`, path.join(folder, name));
   redis = await startRedis();
 });
 afterAll(async () => {
@@ -74,7 +74,7 @@ describe.skipIf(!ready)(`three workers (${withoutRedis}; or without dist/ or mod
     while (!lines(queued).length) await sleep(5);
     workers[0]!.child.kill('SIGKILL');
     expect(await asking.done, asking.err()).toBe(0);
-    expect(answers(queued)).toHaveLength(pictures.length * questions.length);
+    expect(answers(queued)).toHaveLength(images.length * questions.length);
     expect(await batch(plain, '-t', '1').done).toBe(0);
     expect(answers(queued)).toEqual(answers(plain));
 

@@ -146,7 +146,7 @@ it('gives up after its time, and at once when the client leaves', async () => {
 
 it('fetches nothing unless it was asked to, and only from the hosts that were named', async () => {
   const none = fetcher({ allowAny: false, allowHosts: [] });
-  await expect(none(at('/a.png'), signal)).rejects.toThrow(/fetches no pictures.*--allow-image-urls/);
+  await expect(none(at('/a.png'), signal)).rejects.toThrow(/fetches no images.*--allow-image-urls/);
   const some = fetcher({ allowAny: false });
   expect(Buffer.from(await some(at('/a.png'), signal))).toEqual(png);
   await expect(some('http://other.example/a.png', signal)).rejects.toThrow(

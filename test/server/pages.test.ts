@@ -43,7 +43,7 @@ describe('POST /v1/pages', () => {
   it.each([
     [
       'an image',
-      readFileSync(new URL('../../examples/pictures/form.png', import.meta.url)),
+      readFileSync(new URL('../../examples/images/form.png', import.meta.url)),
       400,
       'invalid_image_format',
     ],

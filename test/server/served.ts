@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 export const program = `${root}/dist/cli/main.js`;
 
 export const demo = `${root}/models/demo`;
-export const pictures = `${root}/examples/pictures`;
+export const pictures = `${root}/examples/images`;
 /** Tests that need them say so when they skip. */
 export const hasDemo = existsSync(`${demo}/config.json`);
 export const isBuilt = hasDemo && existsSync(program);

@@ -7,7 +7,7 @@ import { answered, answers, ask, DESKTOP, type Look, noBrowser, PATIENT, PHONE, 
 import { useScriptedPage } from './scripted-page.ts';
 import type { ScriptedServer } from './scripted-server.ts';
 
-const RECEIPT = new URL('../../examples/pictures/receipt.png', import.meta.url);
+const RECEIPT = new URL('../../examples/images/receipt.png', import.meta.url);
 const receipt = { name: 'receipt.png', mimeType: 'image/png', buffer: readFileSync(RECEIPT) };
 
 describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {

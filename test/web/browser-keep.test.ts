@@ -9,7 +9,7 @@ import type { ScriptedServer } from './scripted-server.ts';
 const receipt = {
   name: 'receipt.png',
   mimeType: 'image/png',
-  buffer: readFileSync(new URL('../../examples/pictures/receipt.png', import.meta.url)),
+  buffer: readFileSync(new URL('../../examples/images/receipt.png', import.meta.url)),
 };
 
 describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`, PATIENT, () => {

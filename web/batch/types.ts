@@ -35,7 +35,7 @@ export interface Column {
   hint: string;
 }
 
-export type RowState = 'waiting' | 'running' | 'done' | 'failed';
+type RowState = 'waiting' | 'running' | 'done' | 'failed';
 
 /** One page. */
 export interface Row {

@@ -53,7 +53,7 @@ export function newBatch(name: string, rows: Row[] = []): Batch {
 }
 
 /** A small model answers one question well and writes poor JSON. */
-export function asksByDefault(): Plan['asks'] {
+function asksByDefault(): Plan['asks'] {
   return state.value.info?.isDemo ? 'separately' : 'together';
 }
 

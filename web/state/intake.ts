@@ -14,7 +14,7 @@ import { notify } from './notices.ts';
 import { state } from './state.ts';
 
 /** More pages than this make the browser slow; the command line has no such limit. */
-export const MOST_ROWS = 1_000;
+const MOST_ROWS = 1_000;
 
 /** Within a batch, its table gets the pages. */
 export async function addFiles(files: readonly File[]): Promise<void> {

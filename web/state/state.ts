@@ -32,7 +32,7 @@ export interface BatchRun {
 }
 
 /** Files that are being read into a batch. */
-export interface Intake {
+interface Intake {
   stop: () => void;
   done: number;
   total: number;

@@ -74,9 +74,9 @@ export class ChatSession implements Disposable {
   }
 
   /** Starts with an image that is already read, or without one. */
-  async begin(picture: { source: string; image: ImageFile } | null, attempt: Attempt): Promise<void> {
-    if (picture === null) return;
-    this.#replace({ source: picture.source, encoded: await this.#encodeFile(picture.image, attempt) }, []);
+  async begin(named: { source: string; image: ImageFile } | null, attempt: Attempt): Promise<void> {
+    if (named === null) return;
+    this.#replace({ source: named.source, encoded: await this.#encodeFile(named.image, attempt) }, []);
   }
 
   /** Starts a new conversation about the same image. */
@@ -88,12 +88,12 @@ export class ChatSession implements Disposable {
   async save(path: string): Promise<void> {
     const { history, model } = this;
     const turns = history.map(({ question, answer }) => ({ question, answer }));
-    await saveConversation(path, { model: model.info.name, picture: this.#image?.source ?? null, turns });
+    await saveConversation(path, { model: model.info.name, image: this.#image?.source ?? null, turns });
   }
 
   async load(path: string, attempt: Attempt): Promise<void> {
     const saved = await readConversation(path);
-    this.#replace(saved.picture === null ? null : await this.#encode(saved.picture, attempt), saved.turns);
+    this.#replace(saved.image === null ? null : await this.#encode(saved.image, attempt), saved.turns);
   }
 
   [Symbol.dispose](): void {
@@ -114,10 +114,10 @@ export class ChatSession implements Disposable {
     }
   }
 
-  #replace(picture: LoadedImage | null, turns: readonly Turn[]): void {
-    const conversation = this.model.chat(picture?.encoded ?? null, [...turns]);
+  #replace(image: LoadedImage | null, turns: readonly Turn[]): void {
+    const conversation = this.model.chat(image?.encoded ?? null, [...turns]);
     this.#image?.encoded.dispose();
-    this.#image = picture;
+    this.#image = image;
     this.#conversation = conversation;
     this.lastAnswer = null;
   }
@@ -162,20 +162,29 @@ function valueText(value: unknown): string {
 
 // The file that `/save` writes and `/load` reads.
 
-const savedConversation = z.object({
+const conversationSchema = z.object({
   format: z.literal('cogvlm2-conversation'),
   version: z.literal(1),
   /** For information: a conversation may continue with another model. */
   model: z.string(),
   /** Absolute path or data URL; null without an image. */
-  picture: z.string().nullable(),
+  image: z.string().nullable(),
   turns: z.array(z.object({ question: z.string(), answer: z.string() })),
 });
 
-export type SavedConversation = z.output<typeof savedConversation>;
+/** Version 0.2 wrote `picture` for `image`. */
+const savedConversation = z.preprocess(
+  (value) =>
+    typeof value === 'object' && value !== null && 'picture' in value
+      ? { ...value, image: value.picture }
+      : value,
+  conversationSchema,
+);
+
+type SavedConversation = z.output<typeof savedConversation>;
 
 /** @throws CogVLM2Error write_failed */
-export async function saveConversation(
+async function saveConversation(
   path: string,
   conversation: Omit<SavedConversation, 'format' | 'version'>,
 ): Promise<void> {
@@ -184,7 +193,7 @@ export async function saveConversation(
 }
 
 /** @throws CogVLM2Error file_not_found, invalid_value */
-export async function readConversation(path: string): Promise<SavedConversation> {
+async function readConversation(path: string): Promise<SavedConversation> {
   const { data, error } = savedConversation.safeParse(readJsonFile(path));
   if (data !== undefined) return data;
   throw new CogVLM2Error('invalid_value', `${path} was not written by /save.`, { cause: error });

@@ -80,8 +80,8 @@ standard error before its answer. An argument that is an existing file is the im
 answer, one column for each field of the schema.
 
 \`--json\` prints one object after the last answer. For one question:
-\`{ model, picture, question, answer, finishReason, imageOrigin, seed, usage, timings }\`. For several:
-\`{ model, picture, encoding: { origin, imageMs, visionMs }, answers: [{ question, answer, finishReason, imageOrigin, seed, usage, timings }, …] }\`.
+\`{ model, image, question, answer, finishReason, imageOrigin, seed, usage, timings }\`. For several:
+\`{ model, image, encoding: { origin, imageMs, visionMs }, answers: [{ question, answer, finishReason, imageOrigin, seed, usage, timings }, …] }\`.
 \`imageOrigin\` is \`encoded\`, or \`disk\` when the image cache had the image and the vision tower was not run (\`visionMs\` is then 0).
 \`usage\` is \`{ promptTokens, imageTokens, cachedTokens, completionTokens }\`; \`timings\` are milliseconds; \`finishReason\`
 is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer. \`warnings\`, if
@@ -96,18 +96,18 @@ present, lists what of the image was ignored or changed.`,
     const format = readSchema(options.schema);
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
-    const picture = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
+    const asked = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
     const startedAt = terminal.now();
     using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
     const generate = { ...generateOptions(options, stop.signal), ...(format && { format }) };
     const round: Round = { context, progress, before, signal: stop.signal, generate };
-    const image = picture === null ? null : await imageFor(model, picture, questions.length, round);
+    const image = asked === null ? null : await imageFor(model, asked, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
       const each = answers.map((answer, i) => answerJson(questions[i]!, answer, format !== undefined));
       if (options.json) {
-        const json = answersJson(model.info.name, picture, each, round.encoding);
+        const json = answersJson(model.info.name, asked, each, round.encoding);
         terminal.stdout.write(`${JSON.stringify(json)}\n`);
       } else if (options.csv) {
         const rows = each.map(({ question, answer, data }) => ({
@@ -135,14 +135,14 @@ interface Round {
 /** Encoded if several questions share it. A single question takes the bytes, and its timings include the encoding. */
 async function imageFor(
   model: CogVLM2,
-  picture: NamedImage,
+  named: NamedImage,
   questions: number,
   round: Round,
 ): Promise<EncodedImage | ImageFile> {
-  if (questions === 1) return picture.image;
+  if (questions === 1) return named.image;
   const { signal, progress, before } = round;
   try {
-    const image = await model.encodeImage(picture.image, { signal, onProgress: progress.report });
+    const image = await model.encodeImage(named.image, { signal, onProgress: progress.report });
     const { origin, imageMs, visionMs } = image;
     round.encoding = { origin, imageMs, visionMs };
     before.encodingMs = imageMs + visionMs;

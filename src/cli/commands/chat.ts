@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { readableFormats } from '../../image/sniff.ts';
-import { type NamedImage, readPicture } from '../ask-arguments.ts';
+import { type NamedImage, readNamedImage } from '../ask-arguments.ts';
 import type { ChatSession } from '../chat/session.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -57,17 +57,17 @@ exit status is that of the first failed message.`,
     const { HistoryFile } = await import('../chat/line-reader.ts');
     const progress = createProgress(terminal, options.quiet);
     const open = async (source: string, signal: AbortSignal): Promise<NamedImage> =>
-      readPicture(source, context, signal);
+      readNamedImage(source, context, signal);
 
     const stop = stopOnInterrupt(terminal);
     const attempt = { signal: stop.signal, progress };
     try {
-      const picture = argument === undefined ? null : await open(argument, stop.signal);
+      const named = argument === undefined ? null : await open(argument, stop.signal);
       using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
       using session = new ChatSession(model, options, open);
-      if (argument !== undefined && picture !== null) {
+      if (argument !== undefined && named !== null) {
         const source = /^data:/i.test(argument) ? argument : resolve(argument);
-        await session.begin({ source, image: picture.image }, attempt);
+        await session.begin({ source, image: named.image }, attempt);
       }
       stop[Symbol.dispose]();
       greet(terminal, session, options.quiet);

@@ -152,14 +152,14 @@ function noSubset(subset: string, subsets: ReadonlySet<string>): CogVLM2Error {
 }
 
 /** The rotations of a question of MMBench are one group; other rows are groups of one. */
-export function groupOf(benchmark: Benchmark, row: Row, id: string): string {
+function groupOf(benchmark: Benchmark, row: Row, id: string): string {
   if (benchmark !== 'mmbench') return id;
   const index = integer(row, 'g_index') ?? integer(row, 'index');
   return index === undefined ? id : String(index % 1_000_000);
 }
 
 /** Unique ids, because answers are stored by id: the second row with an id gets "#2". */
-export class Ids {
+class Ids {
   readonly #seen = new Map<string, number>();
 
   next(row: Row, place: number): string {
@@ -171,7 +171,7 @@ export class Ids {
 }
 
 /** Gives fields one name that the benchmark's files have under several names, so that all files are scored alike. */
-export function normalized(benchmark: Benchmark, row: Row): Row {
+function normalized(benchmark: Benchmark, row: Row): Row {
   if (benchmark === 'mmmu') return withSubject(row);
   if (benchmark === 'mmbench') return withoutNan(row);
   if (benchmark !== 'chartqa') return row;
@@ -213,7 +213,7 @@ const subsetFields = [
 ] as const;
 
 /** The names by which `--subset` selects a row. */
-export function subsetsOf(row: Row): string[] {
+function subsetsOf(row: Row): string[] {
   return subsetFields.flatMap((field) => {
     const value = row[field];
     if (Array.isArray(value)) return value.filter((item) => typeof item === 'string');

@@ -52,7 +52,7 @@ function readColumn(cells: readonly SheetCell[]): (string | null)[] {
 }
 
 /** A number is a text as Python writes it. Undefined: an empty cell or an error. */
-export type SheetCell = string | boolean | undefined;
+type SheetCell = string | boolean | undefined;
 
 /** Limits of the format. */
 const maxRows = 2 ** 20;
@@ -65,7 +65,7 @@ const maxSpan = 2 ** 21;
  * as text, the saved values of formulas. Rows without cells are left out.
  * @throws XlsxError; Error for text that is not XML.
  */
-export async function readSheet(archive: Archive): Promise<SheetCell[][]> {
+async function readSheet(archive: Archive): Promise<SheetCell[][]> {
   const workbook = await readWorkbook(archive);
   const rows: SheetCell[][] = [];
   const inline = new RichText();
@@ -145,7 +145,7 @@ function numberText(digits: string, number: number): string {
 }
 
 /** What is needed to read the first sheet. */
-export interface Workbook {
+interface Workbook {
   /** Name of the part of the archive. */
   readonly sheet: string;
   /** Texts of string cells, which have the number of their text. */
@@ -164,7 +164,7 @@ interface Link {
 }
 
 /** @throws XlsxError if parts are missing. */
-export async function readWorkbook(archive: Archive): Promise<Workbook> {
+async function readWorkbook(archive: Archive): Promise<Workbook> {
   const main = (await linksOf(archive, '')).find(({ type }) => type === 'officeDocument')?.target;
   if (main === undefined) throw new XlsxError('it has no workbook');
   const sheetIds: string[] = [];
@@ -191,7 +191,7 @@ export async function readWorkbook(archive: Archive): Promise<Workbook> {
 }
 
 /** @throws XlsxError if the archive has no such part. */
-export async function read(archive: Archive, part: string, listener: XmlListener): Promise<void> {
+async function read(archive: Archive, part: string, listener: XmlListener): Promise<void> {
   const chunks = await archive.part(part);
   if (chunks === undefined) throw new XlsxError(`it lacks ${part}`);
   await readXml(chunks, listener);
@@ -246,7 +246,7 @@ async function dateStylesIn(archive: Archive, part: string | undefined): Promise
 }
 
 /** Collects the text of a string cell from its runs of different fonts. Phonetic text (`rPh`) is left out. */
-export class RichText {
+class RichText {
   #text = '';
   #inText = false;
   #phoneticDepth = 0;
@@ -279,7 +279,7 @@ function isBuiltIn(id: number): boolean {
 }
 
 /** Whether a format shows a number of days as a date or time. Durations (`[h]:mm`) stay numbers. */
-export function isDateFormat(id: number, code: string | undefined): boolean {
+function isDateFormat(id: number, code: string | undefined): boolean {
   if (code === undefined) return isBuiltIn(id);
   if (/\[(?:h+|m+|s+)\]/i.test(code)) return false;
   const [positive = ''] = code.replace(/"[^"]*"|\\.|[_*].|\[[^\]]*\]/g, '').split(';');
@@ -289,7 +289,7 @@ export function isDateFormat(id: number, code: string | undefined): boolean {
 const dayMs = 86_400_000;
 
 /** "2024-01-02 03:04:05", as Python writes what openpyxl reads; "03:04:05" for a time without a date. */
-export function dateText(days: number, since1904: boolean): string {
+function dateText(days: number, since1904: boolean): string {
   // Excel counts a 29 February 1900, which did not exist.
   const shift = !since1904 && days > 0 && days < 60 ? 1 : 0;
   const start = since1904 ? Date.UTC(1904, 0, 1) : Date.UTC(1899, 11, 30);

@@ -45,7 +45,7 @@ export function isAnswer(line: Prediction | Failure): line is Prediction {
   return 'prediction' in line;
 }
 
-export function asLine(value: unknown): Prediction | Failure | undefined {
+function asLine(value: unknown): Prediction | Failure | undefined {
   const answer = predictionSchema.safeParse(value);
   if (answer.success) return answer.data;
   const failure = failureSchema.safeParse(value);
@@ -53,7 +53,7 @@ export function asLine(value: unknown): Prediction | Failure | undefined {
 }
 
 /** @throws CogVLM2Error `invalid_value` if the first line is not a header. */
-export function asHeader(value: unknown, file: string): Header {
+function asHeader(value: unknown, file: string): Header {
   const found = headerSchema.safeParse(value);
   if (found.success) return found.data;
   throw notPredictions(file);

@@ -74,7 +74,7 @@ export interface PartsTable {
 }
 
 /** One table for each benchmark that has parts. */
-export function partsOf(rows: readonly MeasuredRow[]): PartsTable[] {
+function partsOf(rows: readonly MeasuredRow[]): PartsTable[] {
   return benchmarks.flatMap((benchmark) => {
     const measured = rows.flatMap(({ name, profile, results }) => {
       const found = results.get(benchmark)?.results;
@@ -116,7 +116,7 @@ function isWrong({ score }: Pick<ResultRow, 'score'>): boolean {
 }
 
 /** Questions that most systems got wrong come first; then the order of the data. */
-export function wrongAnswers(benchmark: Benchmark, rows: readonly MeasuredRow[]): WrongAnswer[] {
+function wrongAnswers(benchmark: Benchmark, rows: readonly MeasuredRow[]): WrongAnswer[] {
   const byId = new Map<string, { by: number; row: ResultRow; file: ResultsFile }[]>();
   rows.forEach(({ results }, by) => {
     const file = results.get(benchmark);

@@ -141,7 +141,7 @@ const kindHeight = 15;
 const longestName = 34;
 
 /** A bar chart, best score first. Widths are percentages and text is not scaled, so that it is readable on phones and paper. */
-export function renderChart(benchmark: Benchmark, bars: readonly Bar[]): string {
+function renderChart(benchmark: Benchmark, bars: readonly Bar[]): string {
   const { title, full } = benchmarkNames[benchmark];
   const sorted = [...bars].sort((a, b) => b.score - a.score);
   let top = 0;

@@ -149,7 +149,7 @@ export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): 
       async ({ id, prompt, images }, signal) => {
         const { template, temperature, maxTokens, topK, topP, seed } = settings;
         const job = {
-          picture: images[0] === undefined ? null : inlineImage(images[0]),
+          image: images[0] === undefined ? null : inlineImage(images[0]),
           question: prompt,
           options: {
             temperature,

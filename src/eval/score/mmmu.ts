@@ -119,7 +119,7 @@ export function parseOpenAnswer(prediction: string): Read[] {
   return [...read].sort((left, right) => compareCodePoints(written(left), written(right)));
 }
 
-export function containsGold(read: readonly Read[], golds: readonly string[]): boolean {
+function containsGold(read: readonly Read[], golds: readonly string[]): boolean {
   const wanted = golds.flatMap((gold) => normalize(str(gold)));
   return read.some((value) =>
     wanted.some((gold) =>

@@ -67,7 +67,7 @@ interface Scored extends RowScore {
   readonly error?: string;
 }
 
-export function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profile): Summary {
+function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profile): Summary {
   const asked = rows.filter(({ error }) => error === undefined);
   const circular = benchmark === 'mmbench' ? rotations(asked, profile) : undefined;
   const counts = {

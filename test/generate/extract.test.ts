@@ -53,7 +53,7 @@ describe('extractFields with the demo model', () => {
     date: z.iso.date(),
     order: z.string().regex(/^[A-Z]{1,4}-\d{1,6}$/),
   });
-  const image = 'examples/pictures/form.png';
+  const image = 'examples/images/form.png';
 
   test('gives the object, and each answer by its field', async () => {
     using model = await CogVLM2.load({ device: 'cpu' });

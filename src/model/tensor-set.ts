@@ -1,10 +1,10 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { DType } from '../ggml/dtype.ts';
-import type { Engine, Place } from '../ggml/engine.ts';
+import type { Engine, Processor } from '../ggml/engine.ts';
 import { Context, type Tensor } from '../ggml/tensor.ts';
 
 /** Tensors that outlive a graph. The engine frees them at its end at the latest. */
-export class State<Name extends string = string> {
+export class TensorSet<Name extends string = string> {
   readonly #tensors = new Map<Name, Tensor>();
   #free: (() => void) | undefined;
 
@@ -12,12 +12,12 @@ export class State<Name extends string = string> {
   constructor(
     engine: Engine,
     tensors: Iterable<readonly [Name, DType, readonly number[]]>,
-    place: Place = 'cpu',
+    processor: Processor = 'cpu',
   ) {
     const wanted = [...tensors];
     const context = Context.forTensors(wanted.length);
     for (const [name, type, sizes] of wanted) this.#tensors.set(name, context.tensor(type, sizes));
-    const { free } = engine.allocate(context, engine.bufferType(place));
+    const { free } = engine.allocate(context, engine.bufferType(processor));
     this.#free = free;
   }
 
