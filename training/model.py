@@ -16,6 +16,8 @@ import torch.nn.functional as F
 
 def attend(q, k, v, mask=None, looks=None):
     """softmax(q k^T / sqrt(d)) v; `looks` takes the scores down for whoever teaches where to look. On a CPU in bf16 this trains a third faster than the fused kernel, whose backward is slow."""
+    if q.is_cuda and looks is None:  # the scores of 9,217 patches would take gigabytes
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))

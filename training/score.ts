@@ -1,7 +1,7 @@
 /**
  * Greedy answers of the engine to a drawn folder's questions, counted by language and task:
  *
- *     npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N]
+ *     npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N] [--adapter FOLDER]
  *
  * ANSWERS.jsonl, when given, is what `score.py` wrote for the same checkpoint and folder: the share of answers that
  * PyTorch and the engine give alike is then printed too.
@@ -42,12 +42,14 @@ class Tally {
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'image-size': { type: 'string' } },
+  options: { 'image-size': { type: 'string' }, adapter: { type: 'string' } },
 });
 const [modelPath, folder, answersPath] = positionals;
 const imageSize = flags['image-size'];
 if (modelPath === undefined || folder === undefined) {
-  console.error('usage: npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N]');
+  console.error(
+    'usage: npx tsx training/score.ts MODEL FOLDER [ANSWERS.jsonl] [--image-size N] [--adapter FOLDER]',
+  );
   process.exit(2);
 }
 const items = readItems(path.join(folder, 'questions.jsonl'));
@@ -60,6 +62,7 @@ const alike = new Tally();
 using model = await CogVLM2.load({
   model: modelPath,
   ...(imageSize !== undefined && { imageSize: Number(imageSize) }),
+  ...(flags.adapter !== undefined && { adapter: flags.adapter }),
 });
 let done = 0;
 for (const [picture, questions] of byPicture(items)) {

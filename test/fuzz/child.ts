@@ -1,4 +1,6 @@
 /** The process in which one mutated file after the other is used. It may die: the runner starts another one. */
+
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { openSource } from '../../src/eval/data/files.ts';
@@ -41,6 +43,7 @@ async function run({ kind, path, parallel }: Job): Promise<Outcome> {
 
 function use(kind: Job['kind'], path: string, parallel: boolean): Promise<string> {
   if (kind === 'checkpoint') return ask(path, parallel);
+  if (kind === 'adapter') return ask(join(path, '../base'), parallel, path);
   return kind === 'image' ? readImageOf(path) : readRows(path);
 }
 
@@ -50,8 +53,9 @@ async function readImageOf(path: string): Promise<string> {
   return `${width} x ${height}`;
 }
 
-async function ask(model: string, parallel: boolean): Promise<string> {
-  using loaded = await CogVLM2.load({ model, device: 'cpu', threads: 1, ...(parallel && { parallel: 2 }) });
+async function ask(model: string, parallel: boolean, adapter: string | string[] = []): Promise<string> {
+  const options = { model, adapter, device: 'cpu', threads: 1 };
+  using loaded = await CogVLM2.load({ ...options, ...(parallel && { parallel: 2 }) });
   const { text } = await loaded.ask(image, "What is it? It'll be 12 或者 3", { maxTokens: 2 }).result();
   return text;
 }

@@ -1,6 +1,7 @@
 /** The formats that are fuzzed. Each makes a good file once, and then one mutation of it after the other. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { adapterFormat } from './adapters.ts';
 import { ggufFormat } from './gguf.ts';
 import { imageFormat, pdfFormat } from './images.ts';
 import { configFormat, tokenizerFormat } from './json-files.ts';
@@ -23,6 +24,7 @@ export const FORMATS = {
   parquet: parquetFormat,
   image: imageFormat,
   pdf: pdfFormat,
+  adapter: adapterFormat,
 } satisfies Record<string, (folder: string) => Format | Promise<Format>>;
 
 export type FormatName = keyof typeof FORMATS;

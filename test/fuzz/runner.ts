@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Job {
-  kind: 'checkpoint' | 'rows' | 'image';
+  kind: 'checkpoint' | 'rows' | 'image' | 'adapter';
   path: string;
   /** Whether the model is loaded for several sequences. */
   parallel: boolean;

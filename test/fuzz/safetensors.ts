@@ -16,7 +16,12 @@ const BYTES: Record<string, number> = { F32: 4, F16: 2, BF16: 2, I32: 4, I64: 8,
 
 export function safetensorsFormat(folder: string): Format {
   writeBaseCheckpoint(folder);
-  const file = path.join(folder, 'model.safetensors');
+  const mutate = safetensorsMutator(path.join(folder, 'model.safetensors'));
+  return { kind: 'checkpoint', mutate: (random) => ({ path: folder, change: mutate(random) }) };
+}
+
+/** Mutates a file that is good now. Each call @returns what was changed, in words */
+export function safetensorsMutator(file: string): (random: Random) => string {
   const good = readFileSync(file);
   const headerBytes = Number(good.readBigUInt64LE());
   const headerText = good.toString('utf8', 8, 8 + headerBytes);
@@ -27,41 +32,38 @@ export function safetensorsFormat(folder: string): Format {
     prefix.writeBigUInt64LE(length);
     writeFileSync(file, Buffer.concat([prefix, Buffer.from(header), data]));
   };
-  return {
-    kind: 'checkpoint',
-    mutate(random) {
-      const how = random.below(10);
-      if (how === 0) {
-        writeFileSync(file, mutateBytes(random, good, random.chance(0.2) ? 0 : 8, 8 + headerBytes));
-        return { path: folder, change: 'bytes of the header' };
-      }
-      if (how === 1) {
-        write(strangeJson(random, headerText));
-        return { path: folder, change: 'strange header' };
-      }
-      if (how === 2) {
-        const length = random.pick([
-          0n,
-          1n,
-          2n ** 63n,
-          2n ** 64n - 1n,
-          100_000_001n,
-          BigInt(good.length),
-          BigInt(good.length - 8),
-        ]);
-        write(headerText, length);
-        return { path: folder, change: `header length ${length}` };
-      }
-      const header = JSON.parse(headerText) as Record<string, Tensor>;
-      const name = random.pick(names);
-      const change = mutateTensor(random, header, name, names, data.length);
-      write(JSON.stringify(header));
-      if (random.chance(0.03)) {
-        const whole = readFileSync(file);
-        writeFileSync(file, whole.subarray(0, random.below(whole.length)));
-      }
-      return { path: folder, change: `${name}: ${change}` };
-    },
+  return (random) => {
+    const how = random.below(10);
+    if (how === 0) {
+      writeFileSync(file, mutateBytes(random, good, random.chance(0.2) ? 0 : 8, 8 + headerBytes));
+      return 'bytes of the header';
+    }
+    if (how === 1) {
+      write(strangeJson(random, headerText));
+      return 'strange header';
+    }
+    if (how === 2) {
+      const length = random.pick([
+        0n,
+        1n,
+        2n ** 63n,
+        2n ** 64n - 1n,
+        100_000_001n,
+        BigInt(good.length),
+        BigInt(good.length - 8),
+      ]);
+      write(headerText, length);
+      return `header length ${length}`;
+    }
+    const header = JSON.parse(headerText) as Record<string, Tensor>;
+    const name = random.pick(names);
+    const change = mutateTensor(random, header, name, names, data.length);
+    write(JSON.stringify(header));
+    if (random.chance(0.03)) {
+      const whole = readFileSync(file);
+      writeFileSync(file, whole.subarray(0, random.below(whole.length)));
+    }
+    return `${name}: ${change}`;
   };
 }
 
