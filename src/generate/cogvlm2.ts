@@ -251,6 +251,22 @@ export class CogVLM2 {
     return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
   }
 
+  /** `check`, with the text of a long prompt encoded in a thread: nothing blocks the event loop. @throws as `check` */
+  async checkInBackground(
+    hasImage: boolean,
+    question: string,
+    options: GenerateOptions = {},
+  ): Promise<PromptSize> {
+    await this.#prompts.encodeAhead(question, options);
+    return this.check(hasImage, question, options);
+  }
+
+  /** `tokenize`, with a long text encoded in a thread. */
+  async tokenizeInBackground(text: string): Promise<number[]> {
+    await this.#tokenizer.encodeAhead(text);
+    return this.tokenize(text);
+  }
+
   /** The ids of a text; no special tokens are added. */
   tokenize(text: string): number[] {
     return this.#tokenizer.encode(text);

@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import { type AnswerGrammar, answerGrammar } from '../grammar/answer-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { buildPrompt, type Prompt } from '../text/prompt.ts';
+import { buildPrompt, type Prompt, promptText } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkLogprobs } from './logprobs.ts';
@@ -36,6 +36,12 @@ export class PromptBuilder {
     this.#config = config;
     this.#tokenizer = tokenizer;
     this.#contextSize = contextSize;
+  }
+
+  /** Encodes the text of a long prompt in a thread, so that `prepare` does not block the event loop. @throws as `prepare` */
+  async encodeAhead(question: string, options: GenerateOptions): Promise<void> {
+    const { template = this.#config.template, history = [], answerStart = '' } = options;
+    await this.#tokenizer.encodeAhead(promptText(template, question, history, answerStart));
   }
 
   /**

@@ -9,6 +9,7 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { CogVLM2Error } from '../errors.ts';
 import { cleanSpaces } from './clean-spaces.ts';
+import { LONG_TEXT, LongTexts } from './long-texts.ts';
 import { byteEntry, byteLevelBytes, sentencePieceBytes } from './token-bytes.ts';
 
 export interface DecodeOptions {
@@ -19,6 +20,8 @@ export interface DecodeOptions {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Long texts whose ids are kept. */
+const mostKept = 8;
 
 export class Tokenizer {
   /** Highest id + 1. The model's logits may be longer: its rows are padded. */
@@ -35,6 +38,9 @@ export class Tokenizer {
   readonly #tokens: string[] = [];
   readonly #special = new Set<number>();
   readonly #bytes: (Uint8Array | undefined)[] = [];
+  readonly #long: LongTexts;
+  /** The ids of long texts that were encoded ahead; the least recently used one goes. */
+  readonly #kept = new Map<string, number[]>();
 
   /**
    * @param tokenizer the text of tokenizer.json, or its parsed JSON
@@ -44,6 +50,7 @@ export class Tokenizer {
    * @throws CogVLM2Error invalid_checkpoint
    */
   constructor(tokenizer: unknown, config: unknown = {}, modelVocabSize = MAX_ID) {
+    this.#long = new LongTexts({ tokenizer, config, modelVocabSize });
     const json = checkedTokenizer(parsed(tokenizer, 'tokenizer.json'));
     const settings = parsed(config, 'tokenizer_config.json');
     this.#isSentencePiece = json.model.byte_fallback === true;
@@ -71,11 +78,24 @@ export class Tokenizer {
   /** The ids of `text`. No special tokens are added, and the text cannot contain one. */
   encode(text: string): number[] {
     if (text === '') return [];
+    const kept = this.#kept.get(text);
+    if (kept !== undefined) return [...kept];
     try {
       return this.#encoder.encode(text, { add_special_tokens: false }).ids;
     } catch (error) {
       throw unusable(error);
     }
+  }
+
+  /**
+   * Encodes a long text in a thread, so that `encode` of it soon afterwards does not block the event loop. Does nothing for
+   * a short one. @throws CogVLM2Error invalid_checkpoint, engine_unavailable
+   */
+  async encodeAhead(text: string): Promise<void> {
+    if (text.length < LONG_TEXT || this.#kept.has(text)) return;
+    const ids = await this.#long.encode(text);
+    this.#kept.set(text, ids);
+    if (this.#kept.size > mostKept) this.#kept.delete(this.#kept.keys().next().value ?? '');
   }
 
   /**

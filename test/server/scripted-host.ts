@@ -70,14 +70,14 @@ export function scriptedHost(): ScriptedHost {
       ],
     },
     ask,
-    check: (hasImage: boolean, question: string, { maxTokens = 100 }: GenerateOptions) => ({
+    checkInBackground: async (hasImage: boolean, question: string, { maxTokens = 100 }: GenerateOptions) => ({
       promptTokens: question.length + (hasImage ? 6 : 0),
       imageTokens: hasImage ? 6 : 0,
       ignored: [],
       maxTokens,
     }),
     stats: () => ({ running: atOnce, tokensGenerated: host.steps }),
-    tokenize: (text: string) => [...text].map((char) => char.codePointAt(0)),
+    tokenizeInBackground: async (text: string) => [...text].map((char) => char.codePointAt(0)),
     detokenize: (ids: number[]) => String.fromCodePoint(...ids),
   };
   return host;

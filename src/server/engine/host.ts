@@ -45,7 +45,7 @@ class Host {
       if (message.type === 'image') this.#addPiece(message.id, message.bytes);
       else if (message.type === 'ask') void this.#answer(message.id, this.#withImage(message));
       else if (message.type === 'stop') this.#running.get(message.id)?.abort();
-      else if (message.type === 'call') this.#call(message.id, message.name, message.args);
+      else if (message.type === 'call') void this.#call(message.id, message.name, message.args);
     });
   }
 
@@ -78,19 +78,23 @@ class Host {
     }
   }
 
-  #call(id: number, name: keyof EngineCalls, args: unknown[]): void {
+  async #call(id: number, name: keyof EngineCalls, args: unknown[]): Promise<void> {
     try {
       const call = this.#calls[name] as (...args: unknown[]) => unknown;
-      this.#port.send({ type: 'value', id, value: call(...args) });
+      this.#port.send({ type: 'value', id, value: await call(...args) });
     } catch (error) {
       this.#port.send({ type: 'failed', id, failure: failureOf(error) });
     }
   }
 
-  readonly #calls: EngineCalls = {
+  readonly #calls: {
+    [K in keyof EngineCalls]: (
+      ...args: Parameters<EngineCalls[K]>
+    ) => ReturnType<EngineCalls[K]> | Promise<ReturnType<EngineCalls[K]>>;
+  } = {
     check: (hasImage, { question, history, options }) =>
-      this.#model.check(hasImage, question, { ...options, history }),
-    tokenize: (text) => this.#model.tokenize(text),
+      this.#model.checkInBackground(hasImage, question, { ...options, history }),
+    tokenize: (text) => this.#model.tokenizeInBackground(text),
     detokenize: (ids) => this.#model.detokenize(ids),
     stats: () => {
       const eventLoopMs = this.#delay.max / 1e6;

@@ -76,4 +76,7 @@ export interface Port<Out, In> {
 }
 
 /** The part of the model that the engine's process uses. */
-export type HostedModel = Pick<CogVLM2, 'info' | 'ask' | 'check' | 'tokenize' | 'detokenize' | 'stats'>;
+export type HostedModel = Pick<
+  CogVLM2,
+  'info' | 'ask' | 'checkInBackground' | 'tokenizeInBackground' | 'detokenize' | 'stats'
+>;
