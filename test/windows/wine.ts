@@ -10,8 +10,6 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  realpathSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -79,13 +77,6 @@ export class WindowsInstallation {
     return this.#start(['node.exe', file], '');
   }
 
-  /** Runs a line in the command prompt (cmd.exe). */
-  async prompt(line: string): Promise<Finished> {
-    const { process: child, output } = this.#start(['cmd', '/c', line], '');
-    const [status] = await once(child, 'exit');
-    return { status: Number(status), ...output() };
-  }
-
   #start(command: readonly string[], stdin: string): Started {
     const name = this.#file(`run-${++this.#runs}`);
     writeFileSync(`${name}.in`, stdin);
@@ -93,20 +84,6 @@ export class WindowsInstallation {
     const child = spawn(this.#wine, command, { cwd: this.folder, env: this.#env(), stdio });
     for (const descriptor of stdio) closeSync(descriptor);
     return { process: child, output: () => readOutput(name) };
-  }
-
-  /** Makes the shims that npm makes on Windows; on Linux it makes links. */
-  async makeShim(): Promise<void> {
-    const npm = path.dirname(realpathSync(run('which', ['npm'], this.folder).trim()));
-    const cmdShim = path.join(npm, '..', 'node_modules', 'cmd-shim', 'lib', 'index.js');
-    const { default: shim } = (await import(cmdShim)) as {
-      default: (from: string, to: string) => Promise<void>;
-    };
-    rmSync(this.#file('node_modules', '.bin', 'cogvlm2'), { force: true });
-    await shim(
-      this.#file('node_modules', 'cogvlm2', 'dist', 'cli', 'main.js'),
-      this.#file('node_modules', '.bin', 'cogvlm2'),
-    );
   }
 
   /** Ends every Windows process of this prefix, as a power cut would. */
