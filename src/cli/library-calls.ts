@@ -26,6 +26,7 @@ import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull-options.ts';
+import type { drawBoxes } from '../image/draw-boxes.ts';
 import type { Page } from '../image/pdf.ts';
 import type { ImageFile } from '../image/source.ts';
 import type { kernelsInfo } from '../kernels/library.ts';
@@ -117,6 +118,8 @@ export interface Library {
   serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer>;
   /** Writes the report of some results files. */
   report(options: ReportOptions): Promise<void>;
+  /** The image as an encoded file with boxes on it. */
+  drawBoxes: typeof drawBoxes;
   /** The encoded bytes of a file or data URL, checked to be an image that can be read. */
   readNamedImage(source: string, signal: AbortSignal): Promise<ImageFile>;
   /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
@@ -221,6 +224,7 @@ export const library: Library = {
   evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
+  drawBoxes: async (...args) => (await import('../image/draw-boxes.ts')).drawBoxes(...args),
   readNamedImage: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');
     return readImage(source, { signal }, JSON.stringify(imageLabel(source)));

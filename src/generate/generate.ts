@@ -3,6 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 import type { TokenMask } from '../grammar/masks.ts';
 import type { QueryTap } from '../model/query-tap.ts';
 import type { TensorSet } from '../model/tensor-set.ts';
+import { boxesIn } from '../text/boxes.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';
 import type { EvidenceCollector } from './evidence.ts';
@@ -62,9 +63,11 @@ export async function generate(sequence: RunningSequence, generation: Generation
     cachedTokens,
     completionTokens: tokenIds.length,
   };
+  const boxes = prompt.image === null ? [] : boxesIn(text);
   return {
     text,
     tokenIds,
+    ...(boxes.length > 0 && { boxes }),
     finishReason,
     stopString: request.stops.found,
     ...(logprobs && { logprobs }),

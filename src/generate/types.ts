@@ -1,5 +1,6 @@
 import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
+import type { AnswerBox } from '../text/boxes.ts';
 import type { Evidence } from './evidence.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 import type { SequenceState } from './sequence.ts';
@@ -109,6 +110,8 @@ export interface Answer {
   logprobs?: TokenLogprobs[];
   /** Where in the image it was read, when `evidence` asked for it and there is an image. */
   evidence?: Evidence;
+  /** Boxes in the text, such as `a dog [[086,540,400,760]]` of a grounding model, where it has some. */
+  boxes?: AnswerBox[];
   /**
    * Where the image's tokens come from: the vision tower, the memory of this process, the image cache on disk, or a KV
    * cache that holds the image already (`prefix`). Null without an image.

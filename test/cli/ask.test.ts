@@ -192,6 +192,25 @@ describe('ask', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it.each([
+    ['boxes.gif', 'must end with .png'],
+    ['/', 'must end with .png'],
+  ])('refuses to draw into %s before the model is loaded', async (file, part) => {
+    const { library, calls } = scriptedLibrary();
+    const { exitCode, err } = await cli(['ask', 'a.png', 'q', '--draw', file], library);
+    expect([exitCode, calls.loads]).toEqual([2, []]);
+    expect(err).toContain(part);
+  });
+
+  it('says that there was nothing to draw, and refuses to draw on no image', async () => {
+    const { library } = scriptedLibrary();
+    const { exitCode, err } = await cli(['ask', 'a.png', 'q', '--draw', '/no/such/folder/b.png'], library);
+    expect(exitCode).toBe(0);
+    expect(err).toContain('no answer has a box');
+    const textOnly = await cli(['ask', '--text', 'q', '--draw', 'b.png'], library);
+    expect(textOnly.err).toContain('there is no image to draw on');
+  });
+
   it('says when the answer is empty', async () => {
     const { library } = scriptedLibrary({ pieces: () => [] });
     expect(await cli(['ask', 'a.png', 'q'], library)).toMatchObject({

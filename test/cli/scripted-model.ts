@@ -12,6 +12,7 @@ import { runEvalScore } from '../../src/eval/score/score-file.ts';
 import type { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Progress, Turn } from '../../src/generate/types.ts';
+import { drawBoxes } from '../../src/image/draw-boxes.ts';
 import { ImageFile } from '../../src/image/source.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 
@@ -139,6 +140,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
         throw new CogVLM2Error('invalid_image', `"${source}" is text, not an image.`);
       return new ImageFile(new TextEncoder().encode(source), 'png');
     },
+    drawBoxes,
     async readPage(source, page, signal) {
       if (typeof source === 'string') {
         const isPdf = source.endsWith('.pdf');

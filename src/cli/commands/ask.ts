@@ -15,6 +15,7 @@ import {
   showAnswer,
 } from '../answer-output.ts';
 import { type NamedImage, readAskArguments, readAskedImage } from '../ask-arguments.ts';
+import { checkDrawing, drawAnswers } from '../box-drawing.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvTable } from '../csv.ts';
 import { flagGroup } from '../flags.ts';
@@ -41,6 +42,11 @@ const askOptions = z.object({
     short: 'p',
     value: 'N',
   }),
+  draw: flagGroup('Image')(
+    z.string().optional(),
+    'Draw the boxes of the answers on the image, for grounding models: .png, .jpg or .webp.',
+    { value: 'FILE' },
+  ),
   ...answerOptions,
   ...formOptions,
   ...modelOptions,
@@ -71,6 +77,10 @@ export const ask = defineCommand({
       about: 'Fields of a form, as a table',
       line: 'cogvlm2 ask invoice.png "Read the invoice." --schema invoice.json --csv',
     },
+    {
+      about: 'Where things are, with a grounding model',
+      line: 'cogvlm2 ask street.jpg "Where is the red car? answer in [[x0,y0,x1,y1]] format." --model cogvlm-grounding-generalist-hf --draw boxes.png',
+    },
     { about: 'Without an image', line: 'cogvlm2 ask --text "What is a receipt?"' },
   ],
   notes: `Standard output has the answers only, each followed by a newline. With several questions, each question is written to
@@ -84,7 +94,9 @@ answer, one column for each field of the schema.
 \`{ model, image, encoding: { origin, imageMs, visionMs }, answers: [{ question, answer, finishReason, imageOrigin, seed, usage, timings }, …] }\`.
 \`imageOrigin\` is \`encoded\`, or \`disk\` when the image cache had the image and the vision tower was not run (\`visionMs\` is then 0).
 \`usage\` is \`{ promptTokens, imageTokens, cachedTokens, completionTokens }\`; \`timings\` are milliseconds; \`finishReason\`
-is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer. \`warnings\`, if
+is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer.
+\`boxes\`, if the answer has some, is \`[{ phrase, box: [left, top, right, bottom] }, …]\` in fractions of the image's width and height;
+\`--draw\` draws those of all answers. \`warnings\`, if
 present, lists what of the image was ignored or changed.`,
 
   async run(args, options, context) {
@@ -94,6 +106,7 @@ present, lists what of the image was ignored or changed.`,
     const { terminal } = context;
     if (!options.quiet) for (const notice of notices) terminal.stderr.write(`cogvlm2: ${notice}\n`);
     const format = readSchema(options.schema);
+    if (options.draw !== undefined) checkDrawing(options.draw, argument);
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
     const asked = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
@@ -115,6 +128,10 @@ present, lists what of the image was ignored or changed.`,
           answer: data ?? answer,
         }));
         terminal.stdout.write(csvTable(rows));
+      }
+      if (options.draw !== undefined && picture !== null) {
+        const drawn = await drawAnswers(context, picture.image, answers, options.draw);
+        if (!options.quiet) terminal.stderr.write(`cogvlm2: ${drawn}\n`);
       }
       return 0;
     } finally {

@@ -32,6 +32,11 @@ export function warningsOf(warnings: readonly string[]) {
   return warnings.length > 0 && { warnings };
 }
 
+/** Boxes that a grounding model wrote; absent when there are none. */
+export function boxesOf({ boxes }: Answer) {
+  return boxes && { boxes };
+}
+
 /** Whether the answer has its end: neither a limit nor, where it has a format, a stop string has cut it. */
 export function isComplete({ finishReason, stopString }: Answer, { options }: ChatRequest): boolean {
   return finishReason === 'stop' && (stopString === null || options.format === undefined);

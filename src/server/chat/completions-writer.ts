@@ -6,6 +6,7 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
+  boxesOf,
   isComplete,
   timingsOf,
   totalUsage,
@@ -43,6 +44,7 @@ export class CompletionsWriter implements AnswerWriter {
         finish_reason: this.#finishReasonOf(answer),
         stop_reason: answer.stopString,
         ...(answer.evidence && { evidence: answer.evidence }),
+        ...boxesOf(answer),
       })),
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
@@ -88,6 +90,7 @@ export class CompletionsWriter implements AnswerWriter {
       ...choices[0],
       stop_reason: answer.stopString,
       ...(answer.evidence && { evidence: answer.evidence }),
+      ...boxesOf(answer),
     };
     const warnings = index === 0 ? answer.warnings : [];
     events.push({

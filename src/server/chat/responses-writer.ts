@@ -4,6 +4,7 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
+  boxesOf,
   isComplete,
   timingsOf,
   totalUsage,
@@ -132,7 +133,13 @@ export class ResponsesWriter implements AnswerWriter {
         ? []
         : [{ id, type: 'function_call' as const, status, call_id: this.#callId, ...call }];
     }
-    const part = { type: 'output_text', text, annotations: [], logprobs: wireLogprobs(logprobs) };
+    const part = {
+      type: 'output_text',
+      text,
+      annotations: [],
+      logprobs: wireLogprobs(logprobs),
+      ...boxesOf(answer),
+    };
     const content = [part] as const;
     return [{ id, type: 'message' as const, status, role: 'assistant', content }];
   }
