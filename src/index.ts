@@ -30,3 +30,4 @@ export { type DrawnBox, drawBoxes } from './image/draw-boxes.ts';
 export type { ImageSource } from './image/source.ts';
 export type { EncodedImage } from './model/encoded-image.ts';
 export { type AnswerBox, boxesIn, pixelsOf } from './text/boxes.ts';
+export type { TimedFrame } from './video/video.ts';

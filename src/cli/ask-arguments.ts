@@ -140,7 +140,10 @@ export interface NamedImage {
   image: ImageFile;
 }
 
-export interface AskedImage extends NamedImage {
+/** An image, or the path of a video or of a folder of frames. */
+export interface AskedImage {
+  label: string;
+  image: ImageFile | string;
   /** Of a PDF, from 1. */
   page: number | null;
 }
@@ -171,6 +174,8 @@ export async function readAskedImage(
       'The image - is standard input, which is this terminal: redirect a file, as in `cogvlm2 ask - "…" < image.png`.',
     );
   }
+  if (argument !== '-' && wanted === undefined && (await library.videoKind(argument)) !== undefined)
+    return { label: imageLabel(argument), image: argument, page: null };
   const source = argument === '-' ? terminal.stdin : argument;
   const { image, page, pageCount } = await library.readPage(source, wanted, signal);
   if (!quiet && wanted === undefined && pageCount !== null && pageCount > 1) {

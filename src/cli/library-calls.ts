@@ -2,6 +2,7 @@
  * Everything that the commands call in other folders, behind one interface. Modules are imported when a command calls them, so
  * `--help` loads neither the engine nor native libraries. Tests pass a scripted implementation.
  */
+
 import type { BatchCounts, BatchOptions } from '../batch/batch.ts';
 import type { WorkOptions } from '../batch/queue-backend.ts';
 import type { FoundSources } from '../batch/sources.ts';
@@ -37,6 +38,7 @@ import type { QueueAddress } from '../queue/address.ts';
 import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
 import type { RunningServer, ServeOptions } from '../server/serve.ts';
+import type { kindOf } from '../video/video.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { imageLabel } from './format.ts';
 import type { InputStream, Terminal } from './terminal.ts';
@@ -118,6 +120,8 @@ export interface Library {
   serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer>;
   /** Writes the report of some results files. */
   report(options: ReportOptions): Promise<void>;
+  /** Whether a path leads to a video or a folder. */
+  videoKind: typeof kindOf;
   /** The image as an encoded file with boxes on it. */
   drawBoxes: typeof drawBoxes;
   /** The encoded bytes of a file or data URL, checked to be an image that can be read. */
@@ -224,6 +228,7 @@ export const library: Library = {
   evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
+  videoKind: async (source) => (await import('../video/video.ts')).kindOf(source),
   drawBoxes: async (...args) => (await import('../image/draw-boxes.ts')).drawBoxes(...args),
   readNamedImage: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');

@@ -5,6 +5,7 @@ import type { ImageSource } from '../image/source.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import type { Prompt } from '../text/prompt.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { TimedFrame } from '../video/video.ts';
 import type { LoadedAdapters } from './adapters.ts';
 import type { Emit } from './answer-stream.ts';
 import type { EvidenceCollector } from './evidence.ts';
@@ -30,7 +31,7 @@ export interface Answering {
 }
 
 export interface Question {
-  image: EncodedImage | ImageSource | null;
+  image: EncodedImage | ImageSource | readonly TimedFrame[] | null;
   question: string;
   options: GenerateOptions;
   /** Takes over the image that was encoded for the question, and encodes it even where it is not needed. */
@@ -47,10 +48,15 @@ export async function answerQuestion(
   checkAlive();
   const startedAt = performance.now();
   const adapter = adapters.check(options.adapter);
-  const request = prompts.prepare(source !== null, question, options);
+  const given = source instanceof EncodedImage ? source : null;
+  const unread = source === null || source instanceof EncodedImage ? null : source;
+  const read = () => (unread === null ? null : images.read(unread, options.template, signal));
+  // The prompt of a video has as many frames as were found in it.
+  let file = images.readsVideos ? await read() : null;
+  const frameTexts = given?.frameTexts ?? file?.frameTexts;
+  const request = prompts.prepare(source !== null, question, options, frameTexts);
   const { prompt, grammar, answerStart, maxTokens } = request;
   const mask = grammar && (await asAborted(signal, () => masks.start(grammar, answerStart, signal)));
-  const given = source instanceof EncodedImage ? source : null;
   const givenTokens = given?.state ?? null;
   if (given && given.adapterKey !== adapters.imageKeyOf(adapter)) {
     throw new CogVLM2Error(
@@ -58,7 +64,7 @@ export async function answerQuestion(
       'The image was encoded with another adapter, and one of them changes the vision tower. Encode it with this one: encodeImage(image, { adapter }).',
     );
   }
-  const file = source === null || source instanceof EncodedImage ? null : await images.read(source, signal);
+  file ??= await read();
   checkAlive();
   using sequence = await scheduler.submit({
     client: options.client ?? '',

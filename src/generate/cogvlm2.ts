@@ -10,6 +10,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import { defaultParallel } from '../model/kv-cache.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { TimedFrame } from '../video/video.ts';
 import { LoadedAdapters } from './adapters.ts';
 import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
@@ -70,6 +71,8 @@ export interface PromptSize {
 interface WorkOptions {
   /** Name of one of the `adapters` that the model was loaded with: for images that are encoded for its answers. */
   adapter?: string;
+  /** Of the questions, for a video: it decides which frames the model sees. Default: that of the model. */
+  template?: 'chat' | 'vqa' | 'base';
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
@@ -162,11 +165,17 @@ export class CogVLM2 {
     }
   }
 
-  /** Decodes and encodes an image, to ask several questions about it. @throws CogVLM2Error for an image that cannot be read. */
-  async encodeImage(source: ImageSource, options: WorkOptions = {}): Promise<EncodedImage> {
+  /**
+   * Decodes and encodes an image, or for a video model a video, to ask several questions about it.
+   * @throws CogVLM2Error for an image that cannot be read.
+   */
+  async encodeImage(
+    source: ImageSource | readonly TimedFrame[],
+    options: WorkOptions = {},
+  ): Promise<EncodedImage> {
     this.#checkAlive();
     const adapter = this.#adapters.check(options.adapter);
-    const image = await this.#images.read(source, options.signal);
+    const image = await this.#images.read(source, options.template, options.signal);
     this.#checkAlive();
     return this.#images.encode(image, adapter, options.onProgress ?? (() => {}), options.signal);
   }
@@ -177,7 +186,7 @@ export class CogVLM2 {
    * `encodeImage`.
    */
   ask(
-    image: EncodedImage | ImageSource | null,
+    image: EncodedImage | ImageSource | readonly TimedFrame[] | null,
     question: string,
     options: GenerateOptions = {},
   ): AnswerStream {
@@ -194,7 +203,7 @@ export class CogVLM2 {
    * cut the answer, `answer_rejected` when a refinement refuses it, `aborted`, and those of `ask`.
    */
   async extract<S extends z.ZodType>(
-    image: EncodedImage | ImageSource | null,
+    image: EncodedImage | ImageSource | readonly TimedFrame[] | null,
     schema: S,
     options: ExtractOptions = {},
   ): Promise<Extraction<z.output<S>>> {
@@ -211,7 +220,7 @@ export class CogVLM2 {
    * @throws CogVLM2Error as `extract` does.
    */
   async extractFields<S extends z.ZodObject>(
-    image: EncodedImage | ImageSource,
+    image: EncodedImage | ImageSource | readonly TimedFrame[],
     schema: S,
     options: FieldOptions = {},
   ): Promise<FieldExtraction<z.output<S>>> {
@@ -236,7 +245,10 @@ export class CogVLM2 {
   }
 
   /** A conversation, about an image or (null) without one. */
-  chat(image: EncodedImage | ImageSource | null = null, history: readonly Turn[] = []): Conversation {
+  chat(
+    image: EncodedImage | ImageSource | readonly TimedFrame[] | null = null,
+    history: readonly Turn[] = [],
+  ): Conversation {
     return new Conversation(this.#answering, image, history);
   }
 

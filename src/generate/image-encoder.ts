@@ -1,9 +1,19 @@
 import { CogVLM2Error } from '../errors.ts';
 import { preprocessImage } from '../image/preprocess.ts';
-import { type ImageFile, type ImageSource, readImage } from '../image/source.ts';
+import { ImageFile, type ImageSource, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage, fromHalves, roundToHalves } from '../model/encoded-image.ts';
+import { joinImageTokens } from '../model/join-image-tokens.ts';
+import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
+import {
+  isFrames,
+  kindOf,
+  readVideo,
+  type TimedFrame,
+  type Video,
+  type VideoOptions,
+} from '../video/video.ts';
 import type { LoadedAdapters } from './adapters.ts';
 import { type DiskImageCache, imageCacheKey } from './disk-image-cache.ts';
 import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
@@ -12,8 +22,11 @@ import type { Progress } from './types.ts';
 
 /** An image that was read, and is not decoded yet. */
 export interface ReadImage {
-  file: ImageFile;
-  /** SHA-256 of the bytes, in hexadecimal. */
+  /** The file of an image, or the frames of a video. */
+  content: ImageFile | Video;
+  /** Of a video: see `Video`. */
+  frameTexts: readonly string[] | undefined;
+  /** SHA-256 of the bytes, in hexadecimal; of a video, of its frames. */
   contentKey: string;
   readMs: number;
 }
@@ -44,20 +57,44 @@ export class ImageEncoder {
     adapters: LoadedAdapters,
     { disk, cacheBytes }: { disk: DiskCache | null; cacheBytes: number },
   ) {
-    const { hiddenSize, vision } = model.config;
     this.#scheduler = scheduler;
     this.#model = model;
     this.#adapters = adapters;
     this.#disk = disk;
-    this.#memory = new MemoryImageCache(
-      (pixels, options) => this.#tokensOf(pixels, options),
-      hiddenSize * vision.imageTokens * Float32Array.BYTES_PER_ELEMENT,
-      cacheBytes,
-    );
+    this.#memory = new MemoryImageCache((pixels, options) => this.#tokensOf(pixels, options), cacheBytes);
+  }
+
+  /** Whether the model sees videos: an image is then a video of one frame. */
+  get readsVideos(): boolean {
+    return this.#model.config.family === 'CogVLM2-Video';
+  }
+
+  /** Of an image, or of all frames of a video. @param pixels [frames, 3, S, S] */
+  async #tokensOf(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
+    const size = 3 * this.#model.config.vision.imageSize ** 2;
+    const count = pixels.length / size;
+    if (count === 1) return this.#frameTokens(pixels, options);
+    const states: TensorSet<'imageTokens'>[] = [];
+    let [visionMs, isFromDisk] = [0, true];
+    try {
+      for (let frame = 0; frame < count; frame++) {
+        const encoded = await this.#frameTokens(pixels.subarray(frame * size, (frame + 1) * size), {
+          ...options,
+          onLayer: (done, total) => options.onLayer?.(frame * total + done, count * total),
+        });
+        states.push(encoded.state);
+        visionMs += encoded.visionMs;
+        isFromDisk &&= encoded.origin === 'disk';
+      }
+      const state = await joinImageTokens(this.#model.engine, states, this.#model.imageTokenProcessor);
+      return { state, origin: isFromDisk ? 'disk' : 'encoded', visionMs };
+    } finally {
+      for (const state of states) state[Symbol.dispose]();
+    }
   }
 
   /** From the disk, or through the tower. */
-  async #tokensOf(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
+  async #frameTokens(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
     const { hiddenSize, vision } = this.#model.config;
     const { engine } = this.#model;
     const fingerprint = this.#disk?.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
@@ -90,11 +127,36 @@ export class ImageEncoder {
     return this.#memory.sizeBytes;
   }
 
-  async read(source: ImageSource, signal: AbortSignal | undefined): Promise<ReadImage> {
+  /** @param template of the question, which decides what a video model sees of a video */
+  async read(
+    source: ImageSource | readonly TimedFrame[],
+    template: VideoOptions['template'] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadImage> {
     const startedAt = performance.now();
-    const file = await asAborted(signal, () => readImage(source, signal ? { signal } : {}));
-    const contentKey = await file.sha256();
-    return { file, contentKey, readMs: performance.now() - startedAt };
+    const read = await asAborted(signal, () => this.#read(source, template, signal));
+    return { ...read, readMs: performance.now() - startedAt };
+  }
+
+  async #read(
+    source: ImageSource | readonly TimedFrame[],
+    template: VideoOptions['template'] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Omit<ReadImage, 'readMs'>> {
+    const { config } = this.#model;
+    if (this.readsVideos) {
+      const size = config.vision.imageSize;
+      const content = await readVideo(source, { size, template: template ?? config.template, signal });
+      return { content, frameTexts: content.frameTexts, contentKey: content.contentKey };
+    }
+    if (isFrames(source) || (typeof source === 'string' && (await kindOf(source)) === 'video')) {
+      throw new CogVLM2Error(
+        'invalid_image',
+        `This model sees images, not videos. Ask a video model such as cogvlm2-llama3-caption, or save one frame as PNG or JPEG.`,
+      );
+    }
+    const content = await readImage(source, signal ? { signal } : {});
+    return { content, frameTexts: undefined, contentKey: await content.sha256() };
   }
 
   /** @throws CogVLM2Error for an image that cannot be read, `aborted`. */
@@ -104,12 +166,13 @@ export class ImageEncoder {
     onProgress: (progress: Progress) => void,
     signal: AbortSignal | undefined,
   ): Promise<EncodedImage> {
-    const { file, contentKey, readMs } = image;
+    const { content, frameTexts, contentKey, readMs } = image;
     const { vision } = this.#model.config;
     let imageMs = readMs;
     const decode = async (left: AbortSignal) => {
+      if (!(content instanceof ImageFile)) return content;
       const startedAt = performance.now();
-      const decoded = await preprocessImage(file, vision.imageSize, { signal: left });
+      const decoded = await preprocessImage(content, vision.imageSize, { signal: left });
       imageMs += performance.now() - startedAt;
       return decoded;
     };
@@ -119,15 +182,27 @@ export class ImageEncoder {
     const lease = await asAborted(signal, () => this.#memory.acquire(key, adapter, decode, onLayer, signal));
     this.#keepWarnings(contentKey, lease.warnings);
     const { width, height, origin, visionMs } = lease;
-    const { imageTokens } = vision;
-    const facts = { width, height, imageTokens, contentKey, adapterKey, imageMs, origin, visionMs };
+    const imageTokens = vision.imageTokens * (frameTexts?.length ?? 1);
+    const facts = {
+      width,
+      height,
+      imageTokens,
+      frameTexts,
+      contentKey,
+      adapterKey,
+      imageMs,
+      origin,
+      visionMs,
+    };
     return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(image) }, lease.release);
   }
 
   /** The warnings of reading and decoding an image, for the answers about it. */
   warningsOf(image: ReadImage | EncodedImage): readonly string[] {
     if (image instanceof EncodedImage) return image.warnings;
-    return [...image.file.warnings, ...(this.#warnings.get(image.contentKey) ?? [])];
+    const { content, contentKey } = image;
+    if (!(content instanceof ImageFile)) return content.warnings;
+    return [...content.warnings, ...(this.#warnings.get(contentKey) ?? [])];
   }
 
   #keepWarnings(contentKey: string, warnings: readonly string[]): void {

@@ -36,20 +36,18 @@ interface Entry {
  */
 export class MemoryImageCache {
   readonly #encode: Encode;
-  readonly #entrySizeBytes: number;
   readonly #mostBytes: number;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(encode: Encode, entrySizeBytes: number, mostBytes: number) {
+  constructor(encode: Encode, mostBytes: number) {
     this.#encode = encode;
-    this.#entrySizeBytes = entrySizeBytes;
     this.#mostBytes = mostBytes;
   }
 
   get sizeBytes(): number {
-    return [...this.#entries.values()].filter(({ state }) => state).length * this.#entrySizeBytes;
+    return [...this.#entries.values()].reduce((sum, { state }) => sum + bytesOf(state), 0);
   }
 
   /**
@@ -123,6 +121,12 @@ export class MemoryImageCache {
       if (entry.users === 0 && entry.state) this.#drop(key, entry);
     }
   }
+}
+
+/** Bytes of image tokens in float32. */
+function bytesOf(state: TensorSet<'imageTokens'> | null): number {
+  const shape = state?.get('imageTokens').shape ?? [0];
+  return shape.reduce((product, axis) => product * axis, Float32Array.BYTES_PER_ELEMENT);
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

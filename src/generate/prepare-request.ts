@@ -46,24 +46,35 @@ export class PromptBuilder {
 
   /**
    * Everything that is checked before any work is done.
+   * @param frameTexts of a video, what stands behind each of its frames
    * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
-  prepare(hasImage: boolean, question: string, options: GenerateOptions): PreparedRequest {
+  prepare(
+    hasImage: boolean,
+    question: string,
+    options: GenerateOptions,
+    frameTexts?: readonly string[],
+  ): PreparedRequest {
     if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
     const sampling = checkSampling(options);
     checkLogprobs(options.logprobs);
     const stops = new StopStrings([options.stop ?? []].flat());
     const seed = checkSeed(options.seed ?? freshSeed());
     const grammar = options.format ? answerGrammar(options.format) : null;
-    const prompt = this.#promptOf(hasImage, question, options);
-    const maxTokens = this.#maxTokensOf(hasImage, prompt, options.maxTokens);
+    const prompt = this.#promptOf(hasImage, question, options, frameTexts);
+    const maxTokens = this.#maxTokensOf(prompt, options.maxTokens);
     const { answerStart = '', logprobs } = options;
     return { prompt, sampling, seed, stops, grammar, answerStart, logprobs, maxTokens };
   }
 
-  #promptOf(hasImage: boolean, query: string, options: GenerateOptions): Prompt {
+  #promptOf(
+    hasImage: boolean,
+    query: string,
+    options: GenerateOptions,
+    frameTexts: readonly string[] | undefined,
+  ): Prompt {
     const { template = this.#config.template, history = [], answerStart = '' } = options;
-    const key = JSON.stringify([hasImage, template, query, history, answerStart]);
+    const key = JSON.stringify([hasImage, frameTexts, template, query, history, answerStart]);
     const prompt =
       this.#prompts.get(key) ??
       buildPrompt(this.#tokenizer, {
@@ -71,6 +82,7 @@ export class PromptBuilder {
         query,
         history,
         answerStart,
+        ...(frameTexts && { frameTexts }),
         imageTokenCount: hasImage ? this.#config.vision.imageTokens : 0,
         bosId: this.#config.bosId,
         padId: this.#config.padId,
@@ -81,14 +93,14 @@ export class PromptBuilder {
     return prompt;
   }
 
-  #maxTokensOf(hasImage: boolean, { ids }: Prompt, wanted: number | undefined): number {
+  #maxTokensOf({ ids, imageTokens }: Prompt, wanted: number | undefined): number {
     const room = this.#contextSize - ids.length;
     const maxTokens = wanted ?? Math.min(defaultMaxTokens, Math.max(1, room));
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
       throw new CogVLM2Error('invalid_value', `maxTokens must be a whole number above 0; got ${maxTokens}.`);
     }
     if (maxTokens <= room) return maxTokens;
-    const image = hasImage ? ` (${this.#config.vision.imageTokens} of them for the image)` : '';
+    const image = imageTokens > 0 ? ` (${imageTokens} of them for the image)` : '';
     const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
     // Clients know the error by its words: litellm by "maximum context length", LangChain by "prompt is too long".
     throw new CogVLM2Error(

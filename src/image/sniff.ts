@@ -34,6 +34,19 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   return null;
 }
 
+/** Whether the first bytes (4,096 are enough) announce a video, in a container that is not also one of images. */
+export function isVideo(bytes: Uint8Array): boolean {
+  if (startsWith(bytes, '\x1aE\xdf\xa3') || startsWith(bytes, 'FLV\x01') || startsWith(bytes, 'OggS'))
+    return true;
+  if (startsWith(bytes, 'RIFF') && startsWith(bytes.subarray(8), 'AVI ')) return true;
+  if (startsWith(bytes, '\x30\x26\xb2\x75\x8e\x66\xcf\x11') || startsWith(bytes, '\0\0\x01\xba')) return true;
+  if (bytes[0] === 0x47 && bytes[188] === 0x47 && bytes[376] === 0x47) return true; // packets of an MPEG transport stream
+  const isIsoMedia = ['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip'].some((box) =>
+    startsWith(bytes.subarray(4), box),
+  );
+  return isIsoMedia && sniffFormat(bytes) === null;
+}
+
 /** Whether the bytes announce a PDF. Readers allow up to 1,024 bytes of other things before the mark. */
 export function isPdf(bytes: Uint8Array): boolean {
   return sniffFormat(bytes) === null && Buffer.from(bytes.subarray(0, 1029)).includes('%PDF-');

@@ -120,9 +120,14 @@ export function parseConfig(text: string, where: string, tensors: TensorShapes):
     heads: raw.num_attention_heads,
     headSize,
     normEps: raw.rms_norm_eps,
-    maxPositions: raw.max_position_embeddings,
+    // Frames share positions, so the rows of a video pass the published 2,048 long before the positions do.
+    maxPositions:
+      architecture.family === 'CogVLM2-Video'
+        ? Math.max(raw.max_position_embeddings, 8192)
+        : raw.max_position_embeddings,
     vocabSize: raw.vocab_size,
-    template: raw.template_version,
+    // The files of the video models say "base", but the published demos ask all of them with "chat".
+    template: architecture.family === 'CogVLM2-Video' ? 'chat' : raw.template_version,
     bosId: raw.bos_token_id,
     eosIds,
     padId: raw.pad_token_id,

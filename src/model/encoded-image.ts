@@ -13,6 +13,8 @@ export class EncodedImage {
   readonly width: number;
   readonly height: number;
   readonly imageTokens: number;
+  /** Of a video, what stands behind each frame in the prompt; undefined for an image. */
+  readonly frameTexts: readonly string[] | undefined;
   /** The same content has the same key, by which the KV cache finds an image that it holds already. */
   readonly contentKey: string;
   /** Which adapter changed the vision tower that encoded it; '' for none. */
@@ -35,6 +37,7 @@ export class EncodedImage {
       | 'width'
       | 'height'
       | 'imageTokens'
+      | 'frameTexts'
       | 'contentKey'
       | 'adapterKey'
       | 'origin'
@@ -49,6 +52,7 @@ export class EncodedImage {
     this.width = facts.width;
     this.height = facts.height;
     this.imageTokens = facts.imageTokens;
+    this.frameTexts = facts.frameTexts;
     this.contentKey = facts.contentKey;
     this.adapterKey = facts.adapterKey;
     this.origin = facts.origin;

@@ -3,10 +3,10 @@
  */
 
 /** Most frames of a video. */
-const mostFrames = 24;
+export const mostFrames = 24;
 
 /** The even spacing looks no further than this. */
-const spacedSeconds = 60;
+export const spacedSeconds = 60;
 
 /**
  * One frame a second from the beginning: for each whole second the frame that starts nearest, at most 24 of them. So only the first

@@ -141,6 +141,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       return new ImageFile(new TextEncoder().encode(source), 'png');
     },
     drawBoxes,
+    videoKind: async () => undefined,
     async readPage(source, page, signal) {
       if (typeof source === 'string') {
         const isPdf = source.endsWith('.pdf');

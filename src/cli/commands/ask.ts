@@ -14,7 +14,7 @@ import {
   renderTimings,
   showAnswer,
 } from '../answer-output.ts';
-import { type NamedImage, readAskArguments, readAskedImage } from '../ask-arguments.ts';
+import { type AskedImage, readAskArguments, readAskedImage } from '../ask-arguments.ts';
 import { checkDrawing, drawAnswers } from '../box-drawing.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvTable } from '../csv.ts';
@@ -60,7 +60,11 @@ export const ask = defineCommand({
   name: 'ask',
   summary: 'Ask questions about an image',
   arguments: [
-    { name: 'IMAGE', about: 'an image or a PDF: a path, - for standard input, or a data URL' },
+    {
+      name: 'IMAGE',
+      about:
+        'an image or a PDF: a path, - for standard input, or a data URL; for video models also a video or a folder of frames',
+    },
     { name: 'QUESTION', about: 'each is answered separately; the image is encoded once', variadic: true },
   ],
   options: askOptions,
@@ -80,6 +84,10 @@ export const ask = defineCommand({
     {
       about: 'Where things are, with a grounding model',
       line: 'cogvlm2 ask street.jpg "Where is the red car? answer in [[x0,y0,x1,y1]] format." --model cogvlm-grounding-generalist-hf --draw boxes.png',
+    },
+    {
+      about: 'A video, with a video model',
+      line: 'cogvlm2 ask clip.mp4 "Please describe this video in detail." --model cogvlm2-llama3-caption',
     },
     { about: 'Without an image', line: 'cogvlm2 ask --text "What is a receipt?"' },
   ],
@@ -129,13 +137,13 @@ present, lists what of the image was ignored or changed.`,
         }));
         terminal.stdout.write(csvTable(rows));
       }
-      if (options.draw !== undefined && picture !== null) {
-        const drawn = await drawAnswers(context, picture.image, answers, options.draw);
+      if (options.draw !== undefined && asked !== null) {
+        const drawn = await drawAnswers(context, asked.image, answers, options.draw);
         if (!options.quiet) terminal.stderr.write(`cogvlm2: ${drawn}\n`);
       }
       return 0;
     } finally {
-      if (image !== null && 'dispose' in image) image.dispose();
+      if (image !== null && typeof image !== 'string' && 'dispose' in image) image.dispose();
     }
   },
 });
@@ -152,14 +160,18 @@ interface Round {
 /** Encoded if several questions share it. A single question takes the bytes, and its timings include the encoding. */
 async function imageFor(
   model: CogVLM2,
-  named: NamedImage,
+  named: AskedImage,
   questions: number,
   round: Round,
-): Promise<EncodedImage | ImageFile> {
+): Promise<EncodedImage | ImageFile | string> {
   if (questions === 1) return named.image;
-  const { signal, progress, before } = round;
+  const { signal, progress, before, generate } = round;
   try {
-    const image = await model.encodeImage(named.image, { signal, onProgress: progress.report });
+    const image = await model.encodeImage(named.image, {
+      ...(generate.template && { template: generate.template }),
+      signal,
+      onProgress: progress.report,
+    });
     const { origin, imageMs, visionMs } = image;
     round.encoding = { origin, imageMs, visionMs };
     before.encodingMs = imageMs + visionMs;
@@ -171,7 +183,7 @@ async function imageFor(
 
 async function askAll(
   model: CogVLM2,
-  image: EncodedImage | ImageFile | null,
+  image: EncodedImage | ImageFile | string | null,
   questions: readonly string[],
   options: AskOptions,
   { context: { terminal }, progress, before, signal, generate }: Round,
