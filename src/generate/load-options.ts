@@ -3,7 +3,7 @@ import type { Model } from '../model/cogvlm2.ts';
 import { defaultParallel } from '../model/kv-cache.ts';
 import type { AdapterOptions } from './adapters.ts';
 import type { DiskImageCacheOptions } from './disk-image-cache.ts';
-import type { SchedulerLimits } from './scheduler.ts';
+import type { SchedulerLimits } from './policies.ts';
 import type { Progress } from './types.ts';
 
 export interface LoadOptions extends KvOptions, AdapterOptions {

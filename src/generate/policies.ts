@@ -1,4 +1,4 @@
-/** Which queued sequence is admitted next: the policy, and nothing else. */
+/** The decisions of the scheduler, as pure functions: admission, KV memory, and what the device runs next. */
 
 /** What is known of the client of a queued sequence. */
 export interface ClientLoad {
@@ -47,6 +47,12 @@ export interface KvLimits {
   sequences: number;
   /** Sum of all capacities. */
   kvTokens: number;
+}
+
+/** Limits of the scheduler. */
+export interface SchedulerLimits extends KvLimits {
+  /** Most sequences in the queue. */
+  queued: number;
 }
 
 /** An idle cache to use as it is, or a new one after some idle ones are freed. */

@@ -1,6 +1,6 @@
 /**
  * The one scheduler of a model. It decides which sequence gets KV memory next, and what the device does next: a decode
- * step for all sequences that wait for a token, or a piece of one prompt or one image. The decisions are pure functions:
+ * step for all sequences that wait for a token, or a piece of one prompt or one image. The decisions are the pure functions
  * of policies.ts. docs/architecture.md has the states of a sequence.
  */
 import { CogVLM2Error } from '../errors.ts';
@@ -12,43 +12,29 @@ import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { visionExpertRows } from '../text/prompt.ts';
 import { commonPrefix, KvPool, rowsOf } from './kv-pool.ts';
-import { chunkRows, isWorthWaiting, type KvLimits, leadAfter, nextQueued, nextWork } from './policies.ts';
-import { type PrefillRequest, Sequence, type SequenceRequest, type SequenceState } from './sequence.ts';
-
-export interface SchedulerLimits extends KvLimits {
-  /** Most sequences in the queue. */
-  queued: number;
-}
+import {
+  chunkRows,
+  isWorthWaiting,
+  leadAfter,
+  nextQueued,
+  nextWork,
+  type SchedulerLimits,
+} from './policies.ts';
+import {
+  type PrefillRequest,
+  type Queued,
+  Sequence,
+  type SequenceRequest,
+  type SequenceState,
+  type Step,
+  type Work,
+} from './sequence.ts';
 
 /** What the scheduler runs. */
 export type ScheduledModel = Pick<
   Model,
   'decode' | 'prefillInChunks' | 'encodeInBlocks' | 'newCache' | 'readKeys'
 >;
-
-interface Queued {
-  sequence: Sequence;
-  admit: (sequence: Sequence) => void;
-  reject: (reason: unknown) => void;
-}
-
-interface Step {
-  sequence: Sequence;
-  id: number;
-  position: number;
-  tap: QueryTap | undefined;
-  resolve: (logits: Float32Array) => void;
-  reject: (reason: unknown) => void;
-}
-
-interface Work {
-  servedMs: number;
-  signal: AbortSignal | undefined;
-  /** Runs the next piece; true when it was the last. */
-  next: () => Promise<boolean>;
-  /** Ends the work between two pieces. */
-  stop: (reason: unknown) => Promise<void>;
-}
 
 export class Scheduler {
   readonly limits: SchedulerLimits;

@@ -124,3 +124,30 @@ export class Sequence {
     this.#scheduler.finish(this);
   }
 }
+
+/** A sequence that waits for KV memory. */
+export interface Queued {
+  sequence: Sequence;
+  admit: (sequence: Sequence) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** A sequence that waits for its next token. */
+export interface Step {
+  sequence: Sequence;
+  id: number;
+  position: number;
+  tap: QueryTap | undefined;
+  resolve: (logits: Float32Array) => void;
+  reject: (reason: unknown) => void;
+}
+
+/** Long work: a prompt or an image, in pieces. */
+export interface Work {
+  servedMs: number;
+  signal: AbortSignal | undefined;
+  /** Runs the next piece; true when it was the last. */
+  next: () => Promise<boolean>;
+  /** Ends the work between two pieces. */
+  stop: (reason: unknown) => Promise<void>;
+}

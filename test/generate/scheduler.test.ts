@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type ScheduledModel, Scheduler, type SchedulerLimits } from '../../src/generate/scheduler.ts';
+import type { SchedulerLimits } from '../../src/generate/policies.ts';
+import { type ScheduledModel, Scheduler } from '../../src/generate/scheduler.ts';
 import type { Sequence, SequenceState } from '../../src/generate/sequence.ts';
 import type { PromptRows } from '../../src/model/chunks.ts';
 import type { PrefillOptions } from '../../src/model/cogvlm2.ts';
