@@ -1,5 +1,6 @@
 /**
- * Draws docs/page.png: two questions on the chat page, in a real Chromium, to the built server with the demonstration model:
+ * Draws docs/page.png and docs/page-table.png: two questions about an image and a PDF as a table, in a real Chromium, with the built server
+ * and the demo model:
  * npm run build && npx tsx docs/draw-page.ts
  */
 import { spawn } from 'node:child_process';
@@ -17,13 +18,22 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],
 });
-const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, locale: 'en-US' });
+const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, locale: 'en-US' });
+const page = await context.newPage();
 await page.goto(url);
 await page.locator('.examples button:enabled').first().click();
-await page.getByRole('button', { name: 'Ask again' }).waitFor();
+await page.locator('.answer[data-state="done"]').waitFor();
 await page.locator('#question').fill('What is the date?');
 await page.locator('.send:enabled').click();
-await page.getByRole('button', { name: 'Ask again' }).nth(1).waitFor();
+await page.locator('.answer[data-state="done"]').nth(1).waitFor();
+await page.locator('.answer').nth(1).hover();
 await page.screenshot({ path: `${root}docs/page.png` });
+
+await page.getByRole('button', { name: 'New conversation' }).click();
+await page.locator('input[type=file]').first().setInputFiles(`${root}examples/receipts/receipts.pdf`);
+await page.getByRole('button', { name: 'Receipt', exact: true }).click();
+await page.getByRole('button', { name: 'Read 3 pages' }).click();
+await page.locator('.state-done').nth(2).waitFor();
+await page.screenshot({ path: `${root}docs/page-table.png` });
 await browser.close();
 server.kill();

@@ -21,6 +21,7 @@ import type { evaluate } from '../eval/run/evaluate.ts';
 import type { runEvalScore } from '../eval/score/score-file.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { DiskImageCache } from '../generate/disk-image-cache.ts';
+import type { Evidence } from '../generate/evidence.ts';
 import type { LoadOptions } from '../generate/load-options.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
@@ -128,6 +129,8 @@ export interface Library {
   readNamedImage(source: string, signal: AbortSignal): Promise<ImageFile>;
   /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
   readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
+  /** A PNG of the image on which the evidence of each answer has a colour. */
+  markEvidence(image: ImageFile, evidence: readonly Evidence[]): Promise<Uint8Array>;
 }
 
 /** The files of a model are mapped: one that becomes shorter meanwhile ends this process, with a sentence. */
@@ -240,5 +243,12 @@ export const library: Library = {
     startImageThread(); // while the model is loaded
     const name = typeof source === 'string' ? JSON.stringify(imageLabel(source)) : 'Standard input';
     return readPage(source, name, page, signal);
+  },
+  markEvidence: async (image, evidence) => {
+    const { markedImage } = await import('../image/marked-image.ts');
+    return markedImage(
+      image.bytes,
+      evidence.map(({ cells }) => cells),
+    );
   },
 };

@@ -109,9 +109,9 @@ function targetOf(file: string): string {
 }
 
 /** @throws CogVLM2Error `write_failed`; what was at `path` before is then still there. */
-export function writeFileWhole(path: string, text: string): void {
+export function writeFileWhole(path: string, content: string | Uint8Array): void {
   using file = new AtomicFile(path);
-  file.write(Buffer.from(text));
+  file.write(Buffer.from(content));
   file.commit();
 }
 

@@ -25,6 +25,12 @@ describe('ask', () => {
     expect(memory.out()).toBe('one two\n');
   });
 
+  it('refuses --evidence without an image, which there would be nothing to mark on', async () => {
+    const { library } = scriptedLibrary();
+    const { exitCode, err } = await cli(['ask', '--text', 'q', '--evidence', 'out.png'], library);
+    expect([exitCode, err]).toEqual([2, expect.stringContaining('--evidence marks an image')]);
+  });
+
   it('encodes the image once for several questions, and frees it', async () => {
     const { library, calls } = scriptedLibrary({ pieces: (q) => [q.toUpperCase()] });
     const { out, err } = await cli(['ask', 'a.png', 'first', 'second'], library);

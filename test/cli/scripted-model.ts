@@ -133,6 +133,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     queueAnswerer: realLibrary.queueAnswerer,
     work: realLibrary.work,
     report: realLibrary.report,
+    markEvidence: realLibrary.markEvidence,
     async readNamedImage(source) {
       if (source.includes('missing'))
         throw new CogVLM2Error('file_not_found', `There is no file "${source}".`);

@@ -11,7 +11,7 @@ const store = (page: Page, key: string, value: unknown) =>
   page.evaluate(
     ([key, value]) =>
       new Promise<void>((resolve, reject) => {
-        const opening = indexedDB.open('cogvlm2', 1);
+        const opening = indexedDB.open('cogvlm2');
         opening.onerror = () => reject(opening.error);
         opening.onsuccess = () => {
           const transaction = opening.result.transaction('conversations', 'readwrite');
@@ -81,7 +81,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       const keys = await page.evaluate(
         () =>
           new Promise<number>((resolve) => {
-            indexedDB.open('cogvlm2', 1).onsuccess = ({ target }) => {
+            indexedDB.open('cogvlm2').onsuccess = ({ target }) => {
               const database = (target as IDBOpenDBRequest).result;
               const count = database.transaction('conversations').objectStore('conversations').count();
               count.onsuccess = () => resolve(count.result);

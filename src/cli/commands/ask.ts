@@ -1,6 +1,7 @@
 /** `cogvlm2 ask IMAGE QUESTION...`: answers on standard output, messages on standard error. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
+import { writeFileWhole } from '../../files/atomic-file.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer, GenerateOptions } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/source.ts';
@@ -47,6 +48,11 @@ const askOptions = z.object({
     'Draw the boxes of the answers on the image, for grounding models: .png, .jpg or .webp.',
     { value: 'FILE' },
   ),
+  evidence: flagGroup('Output')(
+    z.string().min(1).optional(),
+    'Write the image with the places where the answers were read to this PNG file. Experimental: chosen on the demo model.',
+    { value: 'FILE' },
+  ),
   ...answerOptions,
   ...formOptions,
   ...modelOptions,
@@ -89,6 +95,10 @@ export const ask = defineCommand({
       about: 'A video, with a video model',
       line: 'cogvlm2 ask clip.mp4 "Please describe this video in detail." --model cogvlm2-llama3-caption',
     },
+    {
+      about: 'Where the answer was read',
+      line: 'cogvlm2 ask receipt.png "What is the total?" --evidence marked.png',
+    },
     { about: 'Without an image', line: 'cogvlm2 ask --text "What is a receipt?"' },
   ],
   notes: `Standard output has the answers only, each followed by a newline. With several questions, each question is written to
@@ -105,13 +115,18 @@ answer, one column for each field of the schema.
 is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer.
 \`boxes\`, if the answer has some, is \`[{ phrase, box: [left, top, right, bottom] }, …]\` in fractions of the image's width and height;
 \`--draw\` draws those of all answers. \`warnings\`, if
-present, lists what of the image was ignored or changed.`,
+present, lists what of the image was ignored or changed. With \`--evidence\`, each answer has \`evidence\` (docs/library.md).
+
+\`--evidence\` writes the image with a mark on each cell that the answer was read from; several questions have a colour each.`,
 
   async run(args, options, context) {
     if (options.json && options.csv)
       throw new CogVLM2Error('invalid_value', 'Either --json or --csv, not both.');
     const { image: argument, questions, notices } = readAskArguments(args, options.text);
     const { terminal } = context;
+    if (options.evidence !== undefined && argument === null) {
+      throw new CogVLM2Error('invalid_value', '--evidence marks an image, but none is asked about.');
+    }
     if (!options.quiet) for (const notice of notices) terminal.stderr.write(`cogvlm2: ${notice}\n`);
     const format = readSchema(options.schema);
     if (options.draw !== undefined) checkDrawing(options.draw, argument);
@@ -121,11 +136,19 @@ present, lists what of the image was ignored or changed.`,
     const startedAt = terminal.now();
     using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
-    const generate = { ...generateOptions(options, stop.signal), ...(format && { format }) };
+    const generate = {
+      ...generateOptions(options, stop.signal),
+      ...(format && { format }),
+      ...(options.evidence !== undefined && { evidence: true }),
+    };
     const round: Round = { context, progress, before, signal: stop.signal, generate };
     const image = asked === null ? null : await imageFor(model, asked, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
+      if (picture !== null && options.evidence !== undefined) {
+        const evidence = answers.flatMap((answer) => answer.evidence ?? []);
+        writeFileWhole(options.evidence, await context.library.markEvidence(picture.image, evidence));
+      }
       const each = answers.map((answer, i) => answerJson(questions[i]!, answer, format !== undefined));
       if (options.json) {
         const json = answersJson(model.info.name, asked, each, round.encoding);
