@@ -145,9 +145,9 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     const image = asked === null ? null : await imageFor(model, asked, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
-      if (picture !== null && options.evidence !== undefined) {
+      if (asked !== null && options.evidence !== undefined) {
         const evidence = answers.flatMap((answer) => answer.evidence ?? []);
-        writeFileWhole(options.evidence, await context.library.markEvidence(picture.image, evidence));
+        writeFileWhole(options.evidence, await context.library.markEvidence(asked.image, evidence));
       }
       const each = answers.map((answer, i) => answerJson(questions[i]!, answer, format !== undefined));
       if (options.json) {
