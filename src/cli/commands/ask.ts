@@ -145,7 +145,7 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     const image = asked === null ? null : await imageFor(model, asked, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
-      if (asked !== null && options.evidence !== undefined) {
+      if (asked !== null && typeof asked.image !== 'string' && options.evidence !== undefined) {
         const evidence = answers.flatMap((answer) => answer.evidence ?? []);
         writeFileWhole(options.evidence, await context.library.markEvidence(asked.image, evidence));
       }
