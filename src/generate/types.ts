@@ -149,3 +149,34 @@ export function imageQuestion(texts: readonly string[], language = ''): string {
   const isChinese = /^zh\b/i.test(language) || texts.some((text) => /\p{Script=Han}/u.test(text));
   return isChinese ? '描述这张图片。' : 'Describe this image.';
 }
+
+/** What the scheduler is doing. */
+export interface Stats {
+  /** Questions that have KV memory, and those in the queue. */
+  running: number;
+  waiting: number;
+  /** How many are in each state. */
+  states: Record<Exclude<SequenceState, 'finished'>, number>;
+  /** Most questions that run at the same time. */
+  slots: number;
+  /** Capacity in tokens: of the KV caches of running questions, of all KV caches, and the limit. */
+  kvTokensRunning: number;
+  kvTokensUsed: number;
+  kvTokens: number;
+  imageCacheBytes: number;
+  /** Of the whole GPU, whichever programs use it; null on a CPU. */
+  gpuMemory: { usedBytes: number; totalBytes: number } | null;
+  /** Counters that only grow; whole blocks only. */
+  visionBlocks: number;
+  decodeSteps: number;
+  tokensGenerated: number;
+}
+
+/** What `check` finds: tokens of the whole prompt, those of them for the image, and the limit of the answer. */
+export interface PromptSize {
+  promptTokens: number;
+  imageTokens: number;
+  maxTokens: number;
+  /** Keys of a JSON Schema that are no keywords and were ignored, each with its place. */
+  ignored: readonly string[];
+}
