@@ -6,7 +6,7 @@ export type { AdapterSource } from './checkpoint/peft/source.ts';
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
 export type { AdapterInfo, AdapterOptions } from './generate/adapters.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';
-export { CogVLM2, type PromptSize, type Stats } from './generate/cogvlm2.ts';
+export { CogVLM2 } from './generate/cogvlm2.ts';
 export type { Conversation } from './generate/conversation.ts';
 export type { Evidence, EvidenceCell, TokenEvidence } from './generate/evidence.ts';
 export type { Extraction, ExtractOptions, FieldExtraction, FieldOptions } from './generate/extract.ts';

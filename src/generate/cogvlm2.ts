@@ -34,7 +34,6 @@ import { kvLimits, type LoadOptions } from './load-options.ts';
 import { describeModel, type ModelInfo, tokenizerOf } from './model-info.ts';
 import { PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
-import type { SequenceState } from './sequence.ts';
 import type { GenerateOptions, Progress, PromptSize, Stats, Turn } from './types.ts';
 
 interface WorkOptions {
