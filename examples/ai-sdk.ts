@@ -1,12 +1,11 @@
-/** The model with the functions of the Vercel AI SDK, in this process: npx tsx examples/ai-sdk.ts [PICTURE] */
+/** The model with the functions of the Vercel AI SDK, in this process: npx tsx examples/ai-sdk.ts [IMAGE] */
 import { readFile } from 'node:fs/promises';
-import { generateObject, streamText, type UserModelMessage } from 'ai';
+import { generateText, streamText, type UserModelMessage } from 'ai';
 import { CogVLM2 } from 'cogvlm2';
 import { cogvlm2 } from 'cogvlm2/ai-sdk';
-import { z } from 'zod';
 
-const [picture = 'examples/images/receipt.png'] = process.argv.slice(2);
-const image = await readFile(picture);
+const [file = 'examples/images/cafe-receipt.png'] = process.argv.slice(2);
+const image = await readFile(file);
 const ask = (text: string): UserModelMessage[] => [
   {
     role: 'user',
@@ -23,7 +22,6 @@ const { textStream } = streamText({ model, messages: ask('What is the total?'), 
 for await (const piece of textStream) process.stdout.write(piece);
 process.stdout.write('\n');
 
-const schema = z.object({ shop: z.string().max(12), total: z.number().min(0) });
-const { object, usage } = await generateObject({ model, schema, messages: ask('What does it say?') });
-console.log(JSON.stringify(object));
+const { text, usage } = await generateText({ model, messages: ask('What is the name of the shop?') });
+console.log(text);
 console.error(`${usage.inputTokens} tokens in, ${usage.outputTokens} out`);

@@ -1,8 +1,8 @@
-/** Asks a picture one question: npx tsx examples/ask.ts [PICTURE] [QUESTION] */
+/** Asks one question about an image: npx tsx examples/ask.ts [IMAGE] [QUESTION] */
 import { CogVLM2 } from 'cogvlm2';
 
-const [picture = 'examples/images/receipt.png', question = 'What is the total?'] = process.argv.slice(2);
+const [image = 'examples/images/cafe-receipt.png', question = 'What is the total?'] = process.argv.slice(2);
 
 using model = await CogVLM2.load();
-const answer = await model.ask(picture, question).result();
+const answer = await model.ask(image, question).result();
 console.log(answer.text);

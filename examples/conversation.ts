@@ -1,10 +1,10 @@
-/** A conversation about one picture, each turn with the turns before it: npx tsx examples/conversation.ts */
+/** A conversation about one image; each turn knows the earlier turns: npx tsx examples/conversation.ts */
 import { CogVLM2 } from 'cogvlm2';
 
 using model = await CogVLM2.load();
-const conversation = model.chat('examples/images/bar-chart.png');
+const conversation = model.chat('examples/images/cafe-receipt.png');
 try {
-  for (const question of ['What is in the picture?', 'What is the value of DUM?']) {
+  for (const question of ['How much is the Croissant?', 'What is the total?']) {
     console.log(`> ${question}`);
     const answer = conversation.ask(question, { maxTokens: 100 });
     for await (const piece of answer.text()) process.stdout.write(piece);

@@ -1,13 +1,14 @@
-/** Writes the answer as it comes, and before that how far the work is: npx tsx examples/stream.ts [PICTURE] [QUESTION] */
+/** Streams the answer, with the progress before it: npx tsx examples/stream.ts [IMAGE] [QUESTION] */
 import { CogVLM2, type Progress } from 'cogvlm2';
 
-const [picture = 'examples/images/receipt.png', question = 'What is in the picture?'] = process.argv.slice(2);
+const [image = 'examples/images/cafe-receipt.png', question = 'What is the name of the shop?'] =
+  process.argv.slice(2);
 
 const show = ({ stage, done, total }: Progress) =>
   process.stderr.write(`${stage} ${Math.round((100 * done) / total)}%\n`);
 
 using model = await CogVLM2.load({ onProgress: show });
-for await (const event of model.ask(picture, question)) {
+for await (const event of model.ask(image, question)) {
   if (event.type === 'progress') show(event.progress);
   else if (event.type === 'text') process.stdout.write(event.text);
   else {

@@ -1,4 +1,4 @@
-/** Draws examples/invoices/ and the café receipts and delivery notes of examples/images/ with Chromium: npx tsx examples/draw.ts [FOLDER] */
+/** Draws examples/invoices/ and the café receipts and delivery notes of examples/images/ with Chromium: npx tsx docs/draw-examples.ts [FOLDER] */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -35,14 +35,13 @@ const invoices: readonly Sheet[] = [
   {
     file: 'invoices/02-green-garden.png',
     head: 'Green Garden',
-    lines: ['Invoice 118', 'Date: 2024-04-02'],
+    lines: ['Invoice 3076', 'Date: 04/15/2024'],
     rows: [
       ['Soil', '12.00'],
       ['Seeds', '7.25'],
-      ['Pot', '5.00'],
     ],
-    total: ['Total', '$24.25'],
-    font: 'DejaVu Serif',
+    total: ['Total', '$19.25'],
+    font: 'DejaVu Sans',
     style: 'boxed',
   },
   {
@@ -74,24 +73,23 @@ const invoices: readonly Sheet[] = [
     head: 'Blue Lake Fish',
     lines: ['Invoice 3312', 'Date: 2024-07-15'],
     rows: [
-      ['Salmon', '27.40'],
+      ['Salmon', '27.30'],
       ['Trout', '18.60'],
     ],
-    total: ['Total', '$46.00'],
-    font: 'Liberation Serif',
-    style: 'letter',
+    total: ['Total', '$45.90'],
+    font: 'DejaVu Sans',
+    style: 'boxed',
   },
   {
     file: 'invoices/06-star-books.png',
     head: 'Star Books',
-    lines: ['Invoice 764', 'Date: 08/09/2024'],
+    lines: ['Invoice 8215', 'Date: 08/14/2024'],
     rows: [
       ['Atlas', '32.00'],
       ['Novel', '14.90'],
-      ['Pencil', '1.10'],
     ],
-    total: ['Total', '$48.00'],
-    font: 'DejaVu Serif',
+    total: ['Total', '$46.90'],
+    font: 'Liberation Sans',
     style: 'boxed',
   },
 ];
@@ -142,7 +140,7 @@ const sheets: readonly Sheet[] = [
   {
     file: 'images/delivery-note-zh.png',
     head: '送货单',
-    lines: ['单号：SH-4821', '日期：2024-10-03', '收货人：王芳'],
+    lines: ['单号：SH-735', '日期：2024-08-16'],
     rows: [
       ['椅子', '4'],
       ['台灯', '2'],
