@@ -94,7 +94,7 @@ describe('the members of the family, by their tensors', () => {
       hasVisionExperts: false,
       kvHeads: 8,
       ropeBase: 500_000,
-      template: 'base',
+      template: 'chat',
       vision: { side: 16, imageTokens: 66 },
     });
   });
