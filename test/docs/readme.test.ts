@@ -74,8 +74,13 @@ describe('tutorials', () => {
       mkdirSync(`${folder}/node_modules/.bin`, { recursive: true });
       symlinkSync(`${root}/dist/cli/main.js`, `${folder}/node_modules/.bin/cogvlm2`);
       symlinkSync(`${root}/examples`, `${folder}/examples`);
+      symlinkSync(`${root}/dist`, `${folder}/dist`);
       const script = codeBlocks(page, 'sh').join('\n');
-      const run = spawnSync('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder, encoding: 'utf8' });
+      const run = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
+        cwd: folder,
+        encoding: 'utf8',
+        timeout: 120_000,
+      });
       expect(run.status, run.stderr).toBe(0);
     } finally {
       rmSync(folder, { recursive: true });

@@ -89,7 +89,7 @@ export const ask = defineCommand({
     },
     {
       about: 'Where things are, with a grounding model',
-      line: 'cogvlm2 ask street.jpg "Where is the car? answer in [[x0,y0,x1,y1]] format." -m grounding.gguf --draw boxes.png',
+      line: 'cogvlm2 ask street.jpg "Where is the car? answer in [[x0,y0,x1,y1]] format." -m v1.gguf --draw boxes.png',
     },
     {
       about: 'A video, with a video model',
