@@ -14,7 +14,7 @@ const project = path.resolve(import.meta.dirname, '..', '..');
 const [, , kept, only = ''] = process.argv;
 const folder = kept ? path.resolve(kept) : mkdtempSync(path.join(tmpdir(), 'cogvlm2-windows-'));
 const windows = new WindowsInstallation(folder);
-const pictures = path.join(project, 'examples', 'pictures');
+const images = path.join(project, 'examples', 'images');
 const receipt = 'My Pictures\\收据\\receipt.png';
 
 let failed = 0;
@@ -51,7 +51,7 @@ const answersOf = (json: string) =>
 
 await step('install', () => {
   windows.install(project);
-  cpSync(pictures, path.join(folder, 'My Pictures', '收据'), { recursive: true });
+  cpSync(images, path.join(folder, 'My Pictures', '收据'), { recursive: true });
 });
 
 await step('doctor names the libraries and the kernels', async () => {
@@ -99,7 +99,7 @@ await step('batch: CRLF rows, killed, and resumed without a lost or doubled answ
   const many = path.join(folder, 'many');
   mkdirSync(many, { recursive: true });
   const rows = Array.from({ length: 40 }, (_, id) => {
-    cpSync(path.join(pictures, 'receipt.png'), path.join(many, `${id}.png`));
+    cpSync(path.join(images, 'receipt.png'), path.join(many, `${id}.png`));
     return JSON.stringify({ id, image: `many\\${id}.png`, question: 'What is the total?' });
   });
   writeFileSync(path.join(folder, 'rows.jsonl'), `\uFEFF${rows.join('\r\n')}\r\n`);
@@ -127,7 +127,7 @@ await step('serve: a request of an OpenAI client', async () => {
       const response = await fetch('http://127.0.0.1:18437/health').catch(() => undefined);
       return response?.status === 200;
     }, 'The start of the server');
-    const image = readFileSync(path.join(pictures, 'receipt.png')).toString('base64');
+    const image = readFileSync(path.join(images, 'receipt.png')).toString('base64');
     const content = [
       { type: 'image_url', image_url: { url: `data:image/png;base64,${image}` } },
       { type: 'text', text: 'What is the total?' },
@@ -162,7 +162,7 @@ await step('ask: a path of more than 260 characters, and a name with an emoji', 
   const parts = Array.from({ length: 6 }, (_, i) => `a long folder name ${i} ${'x'.repeat(40)}`);
   const long = path.join(folder, 'long', ...parts);
   mkdirSync(long, { recursive: true });
-  cpSync(path.join(pictures, 'receipt.png'), path.join(long, 'receipt 😀 é.png'));
+  cpSync(path.join(images, 'receipt.png'), path.join(long, 'receipt 😀 é.png'));
   const file = ['long', ...parts, 'receipt 😀 é.png'].join('\\');
   ok(folder.length + file.length > 260);
   match(succeeded(await windows.cogvlm2(['ask', '-q', file, 'What is the total?'])), /21\.40/);
