@@ -53,12 +53,12 @@ def dense_picture(seed):
 
 
 def training_example(index, rng, characters_only):
-    """One in five from the plain kinds; of the varied ones a third dense pages, or nearly all for characters. -> image, marks, questions."""
+    """A third plain images, a sixth dense pages, half varied images; for characters nearly all dense pages. -> image, marks, questions."""
     r = rng.random()
-    if r < (0.04 if characters_only else 0.17):
+    if r < (0.04 if characters_only else 0.32):
         image, marks, _, _, questions = picture(index)
-    elif r < (0.06 if characters_only else 0.19):
+    elif r < (0.06 if characters_only else 0.34):
         image, marks, questions = dense_picture(index)
     else:
-        image, marks, _, _, questions = varied(index, only_dense=r < (0.85 if characters_only else 0.4))
+        image, marks, _, _, questions = varied(index, only_dense=r < (0.85 if characters_only else 0.5))
     return image, marks, questions
