@@ -2,7 +2,7 @@
 # Teaches the demo model the layout of loyalty cards from 60 images, and scores it before and after: on 40 cards that it did not
 # see, and on questions of its own benchmark. From the project's root:
 #
-#     bash training/prove_finetune.sh /tmp/cards [QUESTIONS]
+#     bash training/prove_finetune.sh FOLDER [QUESTIONS]
 #
 # QUESTIONS is how many of the 1,200 questions of bench/demo are asked (300). Needs training/requirements.txt,
 # requirements-finetune.txt and the fonts of training/fonts.sh.
