@@ -8,8 +8,7 @@ import { z } from 'zod';
 import { cogvlm2 } from '../../src/aisdk/index.ts';
 import { CogVLM2 } from '../../src/index.ts';
 import { rejected } from '../checkpoint/caught.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { writeTinyModel } from '../model/tiny-model.ts';
 
 /** The real functions of `ai`, and extract, on random weights: the content is noise, but its form, counts and ends are right. */
 
@@ -21,13 +20,7 @@ let loaded: CogVLM2;
 let model: ReturnType<typeof cogvlm2>;
 
 beforeAll(async () => {
-  const texts = {
-    'tokenizer.json': readFixture('tokenizer.json'),
-    'tokenizer_config.json': readFixture('tokenizer_config.json'),
-  };
-  const ids = { vocab_size: 465, bos_token_id: 461, eos_token_id: [462, 464], pad_token_id: 463 };
-  const config = { ...tinyConfig, ...ids, max_position_embeddings: 1024 };
-  const location = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+  const location = writeTinyModel(path.join(folder, 'tiny'), { max_position_embeddings: 1024 });
   loaded = await CogVLM2.load({ model: location, device: 'cpu', threads: 1 });
   model = cogvlm2(loaded);
 });

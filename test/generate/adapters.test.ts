@@ -6,22 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { randomPair, writeAdapter } from '../checkpoint/peft/write-adapter.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { writeTinyModel } from '../model/tiny-model.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-adapters-'));
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
-};
-const config = {
-  ...tinyConfig,
-  vocab_size: 465, // the tokenizer's
-  max_position_embeddings: 256,
-  bos_token_id: 461,
-  eos_token_id: [462, 464],
-  pad_token_id: 463,
-};
 const image = fileURLToPath(new URL('../fixtures/images/exact.png', import.meta.url));
 const language = 'model.layers.0.self_attn.language_expert_dense';
 const projection = 'model.vision.linear_proj.linear_proj';
@@ -30,7 +17,7 @@ const options = { device: 'cpu', threads: 1, model: '' };
 let model: CogVLM2;
 
 beforeAll(async () => {
-  options.model = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+  options.model = writeTinyModel(path.join(folder, 'tiny'));
   adapters.text = writeAdapter(path.join(folder, 'text'), randomPair(language, [64, 64], 2, 1));
   adapters.image = writeAdapter(path.join(folder, 'image'), randomPair(projection, [64, 32], 2, 3));
   model = await CogVLM2.load({ ...options, adapters });

@@ -9,28 +9,14 @@ import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Answer, GenerateOptions, Progress } from '../../src/generate/types.ts';
 import { rejected } from '../checkpoint/caught.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
 /** Several questions at once, on random weights and on the demonstration model. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-batching-'));
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
-};
-const config = {
-  ...tinyConfig,
-  hidden_size: 256,
-  intermediate_size: 256,
-  vocab_size: 465, // the tokenizer's
-  max_position_embeddings: 700,
-  bos_token_id: 461,
-  eos_token_id: [462, 464],
-  pad_token_id: 463,
-};
+const config = { ...tinyModelConfig, hidden_size: 256, intermediate_size: 256, max_position_embeddings: 700 };
 const layers = config.vision_config.num_hidden_layers;
-const tiny = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+const tiny = writeTinyModel(path.join(folder, 'tiny'), config);
 const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
 const pictures = ['exact.png', 'gray.png', 'alpha.png'].map(imageFile);
 const options: LoadOptions = { device: 'cpu', threads: 1, model: tiny };
@@ -258,7 +244,7 @@ describe('the queue', () => {
       },
     };
     using model = await load({
-      model: writeTinyCheckpoint(path.join(folder, 'large'), { config: large, texts }),
+      model: writeTinyModel(path.join(folder, 'large'), large),
     });
     const controller = new AbortController();
     const told: number[] = [];

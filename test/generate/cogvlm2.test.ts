@@ -6,31 +6,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { Progress } from '../../src/generate/types.ts';
 import { caught, rejected } from '../checkpoint/caught.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
+import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
 /** The whole library on random weights: what it says is noise, but the same noise whenever it should be. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-library-'));
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
-};
-const config = {
-  ...tinyConfig,
-  vocab_size: 465, // the tokenizer's
-  max_position_embeddings: 256,
-  bos_token_id: 461,
-  eos_token_id: [462, 464],
-  pad_token_id: 463,
-};
 const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
 const [exact, gray] = [imageFile('exact.png'), imageFile('gray.png')];
 const options = { device: 'cpu', threads: 1, model: '' };
 let model: CogVLM2;
 
 beforeAll(async () => {
-  options.model = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+  options.model = writeTinyModel(path.join(folder, 'tiny'));
   model = await CogVLM2.load(options);
 });
 
@@ -185,7 +173,7 @@ describe('what is refused', () => {
   });
 
   test('a checkpoint without a tokenizer, and an aborted load', async () => {
-    const bare = writeTinyCheckpoint(path.join(folder, 'bare'), { config });
+    const bare = writeTinyCheckpoint(path.join(folder, 'bare'), { config: tinyModelConfig });
     const error = await rejected(CogVLM2.load({ ...options, model: bare }));
     expect(error.code).toBe('invalid_checkpoint');
     expect(error.message).toContain(`${bare} has no tokenizer.json`);
@@ -194,8 +182,7 @@ describe('what is refused', () => {
   });
 
   test('a tokenizer of another model: its ids would lie outside the embeddings', async () => {
-    const other = { ...config, vocab_size: 464, eos_token_id: [462] };
-    const location = writeTinyCheckpoint(path.join(folder, 'other'), { config: other, texts });
+    const location = writeTinyModel(path.join(folder, 'other'), { vocab_size: 464, eos_token_id: [462] });
     const error = await rejected(CogVLM2.load({ ...options, model: location }));
     expect(error.code).toBe('invalid_checkpoint');
     for (const part of [location, '465 tokens', 'vocabulary is 464']) expect(error.message).toContain(part);

@@ -16,26 +16,14 @@ import {
 import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Progress } from '../../src/generate/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
-import { configOf, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { configOf } from '../model/tiny-checkpoint.ts';
+import { writeTinyModel } from '../model/tiny-model.ts';
 
 /** Image tokens that another process encoded: a second model in this process stands for it. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-image-cache-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
-};
-const config = {
-  ...tinyConfig,
-  vocab_size: 465, // the tokenizer's
-  max_position_embeddings: 256,
-  bos_token_id: 461,
-  eos_token_id: [462, 464],
-  pad_token_id: 463,
-};
-const tiny = writeTinyCheckpoint(path.join(folder, 'tiny'), { config, texts });
+const tiny = writeTinyModel(path.join(folder, 'tiny'));
 const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
 const [exact, gray] = [imageFile('exact.png'), imageFile('gray.png')];
 let directories = 0;
@@ -117,8 +105,8 @@ describe('weights are told apart', () => {
   const fingerprint = (location: string, adapter?: string) =>
     visionFingerprint(openCheckpoint(location), adapter);
   const when = new Date('2026-01-02T03:04:05Z');
-  const touched = (name: string, seed?: number) => {
-    const location = writeTinyCheckpoint(path.join(folder, name), { config, texts, ...(seed && { seed }) });
+  const touched = (name: string) => {
+    const location = writeTinyModel(path.join(folder, name));
     utimesSync(path.join(location, 'model.safetensors'), when, when);
     return location;
   };

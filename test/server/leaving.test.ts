@@ -8,24 +8,16 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { Stats } from '../../src/index.ts';
 import { until } from '../cli/memory-terminal.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { tinyConfig } from '../model/tiny-checkpoint.ts';
+import { writeTinyModel } from '../model/tiny-model.ts';
 import { type Listening, listening } from './in-process.ts';
 
 const towerLayers = 100;
 const config = {
-  ...tinyConfig,
-  vocab_size: 465, // the tokenizer's
   max_position_embeddings: 2000,
-  bos_token_id: 461,
   // No token ends an answer before its time.
   eos_token_id: [462],
-  pad_token_id: 463,
   vision_config: { ...tinyConfig.vision_config, num_hidden_layers: towerLayers },
-};
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
 };
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-leaving-'));
 const file = new URL('../fixtures/images/exact.png', import.meta.url);
@@ -40,7 +32,7 @@ let told: Stats | null = null;
 
 beforeAll(async () => {
   model = await CogVLM2.load({
-    model: writeTinyCheckpoint(folder, { config, texts }),
+    model: writeTinyModel(folder, config),
     device: 'cpu',
     threads: 1,
     imageCacheBytes: 0,

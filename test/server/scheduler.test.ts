@@ -5,23 +5,11 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { until } from '../cli/memory-terminal.ts';
-import { tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
-import { readFixture } from '../text/fixtures.ts';
+import { writeTinyModel } from '../model/tiny-model.ts';
 import { type Listening, listening } from './in-process.ts';
 
-const config = {
-  ...tinyConfig,
-  vocab_size: 465, // the tokenizer's
-  max_position_embeddings: 1000,
-  bos_token_id: 461,
-  // No token ends an answer before its time.
-  eos_token_id: [462],
-  pad_token_id: 463,
-};
-const texts = {
-  'tokenizer.json': readFixture('tokenizer.json'),
-  'tokenizer_config.json': readFixture('tokenizer_config.json'),
-};
+// No token ends an answer before its time.
+const config = { max_position_embeddings: 1000, eos_token_id: [462] };
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-scheduler-'));
 /** Milliseconds. */
 interface Timings {
@@ -34,7 +22,7 @@ let model: CogVLM2;
 let server: Listening;
 
 beforeAll(async () => {
-  const files = writeTinyCheckpoint(folder, { config, texts });
+  const files = writeTinyModel(folder, config);
   model = await CogVLM2.load({ model: files, device: 'cpu', threads: 1, parallel: 4, kvTokens: 1000 });
   server = await listening({ parallel: 4, maxQueue: 8 }, async () => model);
 }, 60_000);

@@ -1,0 +1,23 @@
+import { readFixture } from '../text/fixtures.ts';
+import { type TinyConfig, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
+
+/** The tiny checkpoint with the tokenizer of the text fixtures: a folder that `CogVLM2.load` opens. */
+
+export const tinyModelConfig: TinyConfig = {
+  ...tinyConfig,
+  vocab_size: 465, // the tokenizer's
+  max_position_embeddings: 256,
+  bos_token_id: 461,
+  eos_token_id: [462, 464],
+  pad_token_id: 463,
+};
+
+const texts = {
+  'tokenizer.json': readFixture('tokenizer.json'),
+  'tokenizer_config.json': readFixture('tokenizer_config.json'),
+};
+
+/** @param changes the values of config.json that differ from `tinyModelConfig`. @returns the folder. */
+export function writeTinyModel(folder: string, changes: Partial<TinyConfig> = {}): string {
+  return writeTinyCheckpoint(folder, { config: { ...tinyModelConfig, ...changes }, texts });
+}
