@@ -1,8 +1,7 @@
 /** The header of a GGUF file with the kinds of values that llama.cpp wants and our own files do not have. */
 
-import { ggufMagic, ggufVersion, padding, type TensorDescription } from '../../src/checkpoint/gguf.ts';
+import { type TensorDescription, text, u32, u64, writeHeader } from '../../src/checkpoint/gguf.ts';
 import type { AtomicFile } from '../../src/files/atomic-file.ts';
-import { dtypes } from '../../src/ggml/dtype.ts';
 
 export type Value =
   | { text: string }
@@ -17,22 +16,11 @@ export function writeLlamaHeader(
   values: readonly (readonly [string, Value])[],
   tensors: readonly TensorDescription[],
 ): void {
-  const parts = [Buffer.from(ggufMagic, 'latin1'), u32(ggufVersion), u64(tensors.length), u64(values.length)];
-  for (const [key, value] of values) parts.push(text(key), ...encode(value));
-  let offset = 0;
-  for (const { name, shape, type, sizeBytes } of tensors) {
-    parts.push(
-      text(name),
-      u32(shape.length),
-      ...[...shape].reverse().map(u64),
-      u32(dtypes[type].id),
-      u64(offset),
-    );
-    offset += sizeBytes + padding(sizeBytes);
-  }
-  const header = Buffer.concat(parts);
-  out.write(header);
-  out.write(Buffer.alloc(padding(header.length)));
+  writeHeader(
+    out,
+    values.map(([key, value]) => [key, encode(value)]),
+    tensors,
+  );
 }
 
 /** The number of the type, then the value. */
@@ -45,21 +33,4 @@ function encode(value: Value): Buffer[] {
   if ('f32s' in value)
     return [...array(6, value.f32s.length), Buffer.from(Float32Array.from(value.f32s).buffer)];
   return [...array(5, value.i32s.length), Buffer.from(Int32Array.from(value.i32s).buffer)];
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function u64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value, 'utf8');
-  return Buffer.concat([u64(bytes.length), bytes]);
 }

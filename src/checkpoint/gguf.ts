@@ -10,8 +10,8 @@ import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } fr
  * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours
  * holds the published JSON files as text values under `cogvlm2.` and the tensors under the published names.
  */
-export const ggufMagic = 'GGUF';
-export const ggufVersion = 3;
+const ggufMagic = 'GGUF';
+const ggufVersion = 3;
 const ggufAlignment = 32;
 const architecture = 'cogvlm2';
 const ggufTextType = 8;
@@ -195,6 +195,7 @@ export type TensorDescription = Pick<TensorEntry, 'name' | 'type' | 'shape' | 's
  * Writes the header of one of our GGUF files. The tensors follow in the order described, each padded with
  * `padding(sizeBytes)` zeros.
  * @param texts the published JSON files by name, and `general.name`.
+ * @returns bytes of the whole file
  */
 export function writeGgufHeader(
   out: AtomicFile,
@@ -207,12 +208,29 @@ export function writeGgufHeader(
     ['general.name', name],
     ...Array.from(texts, ([file, text]): [string, string] => [`cogvlm2.${file}`, text]),
   ];
+  return writeHeader(
+    out,
+    pairs.map(([key, value]) => [key, [u32(ggufTextType), text(value)]]),
+    tensors,
+  );
+}
+
+/**
+ * Writes the header of any GGUF file.
+ * @param pairs each key, and the bytes of its value, which begin with the number of its type
+ * @returns bytes of the whole file
+ */
+export function writeHeader(
+  out: AtomicFile,
+  pairs: readonly (readonly [key: string, value: readonly Buffer[]])[],
+  tensors: readonly TensorDescription[],
+): number {
   const parts = [Buffer.from(ggufMagic, 'latin1'), u32(ggufVersion), u64(tensors.length), u64(pairs.length)];
-  for (const [key, value] of pairs) parts.push(text(key), u32(ggufTextType), text(value));
+  for (const [key, value] of pairs) parts.push(text(key), ...value);
   let offset = 0;
-  for (const { name: tensor, type, shape, sizeBytes } of tensors) {
+  for (const { name, type, shape, sizeBytes } of tensors) {
     parts.push(
-      text(tensor),
+      text(name),
       u32(shape.length),
       ...[...shape].reverse().map(u64),
       u32(dtypes[type].id),
@@ -231,19 +249,19 @@ export function padding(sizeBytes: number): number {
   return (ggufAlignment - (sizeBytes % ggufAlignment)) % ggufAlignment;
 }
 
-function u32(value: number): Buffer {
+export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
 }
 
-function u64(value: number): Buffer {
+export function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(value));
   return bytes;
 }
 
-function text(value: string): Buffer {
+export function text(value: string): Buffer {
   const bytes = Buffer.from(value, 'utf8');
   return Buffer.concat([u64(bytes.length), bytes]);
 }
