@@ -1,21 +1,16 @@
 /** From a file that a person chose to a picture that can be sent. */
 import type { Picture } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
+import { bitmapOf, drawn, encoded } from './canvas.ts';
 import { formatOf } from './format.ts';
 import { type PictureLimits, scaled, shrinkPlan } from './shrink-plan.ts';
 
 const THUMBNAIL_SIDE = 96;
-const JPEG_QUALITY = 0.92;
-
-/** The browser cannot read the file as a picture. */
-export class NotAPictureError extends Error {}
 
 /** @throws NotAPictureError */
 export async function takePicture(file: Blob, name: string, limits: PictureLimits): Promise<Picture> {
   const format = await formatOf(file);
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new NotAPictureError(name);
-  });
+  const bitmap = await bitmapOf(file, name);
   try {
     const { width, height } = bitmap;
     const plan = shrinkPlan({ width, height, sizeBytes: file.size, isSentFormat: format !== null }, limits);
@@ -55,10 +50,7 @@ async function smaller(
   limits: PictureLimits,
 ): Promise<{ width: number; height: number; blob: Blob }> {
   for (let size = plan; ; size = scaled(size, 0.75)) {
-    const blob = await new Promise<Blob | null>((resolve) =>
-      drawn(bitmap, size).toBlob(resolve, 'image/jpeg', JPEG_QUALITY),
-    );
-    if (!blob) throw new NotAPictureError();
+    const blob = await encoded(resized(bitmap, size), 'image/jpeg');
     if (blob.size <= limits.fileLimitBytes || Math.max(size.width, size.height) < 16)
       return { ...size, blob };
   }
@@ -66,18 +58,12 @@ async function smaller(
 
 function thumbnailOf(bitmap: ImageBitmap): string {
   const factor = Math.min(1, THUMBNAIL_SIDE / Math.min(bitmap.width, bitmap.height));
-  return drawn(bitmap, scaled(bitmap, factor)).toDataURL('image/jpeg', 0.8);
+  return resized(bitmap, scaled(bitmap, factor)).toDataURL('image/jpeg', 0.8);
 }
 
-function drawn(bitmap: ImageBitmap, { width, height }: { width: number; height: number }): HTMLCanvasElement {
-  const canvas = document.createElement('canvas');
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext('2d');
-  if (!context) throw new NotAPictureError();
-  context.fillStyle = '#fff';
-  context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, width, height);
-  return canvas;
+function resized(bitmap: ImageBitmap, size: { width: number; height: number }): HTMLCanvasElement {
+  return drawn(size, (context) => {
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(bitmap, 0, 0, size.width, size.height);
+  });
 }

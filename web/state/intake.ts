@@ -1,12 +1,12 @@
 /** Files that a person drops, pastes or picks: one image goes to the conversation, more make a batch. */
-
 import { ApiError } from '../api/connection.ts';
 import { drawPages } from '../api/pages.ts';
 import { USUAL_LIMITS } from '../api/server-info.ts';
 import type { Row } from '../batch/types.ts';
 import type { Picture } from '../conversation/types.ts';
+import { NotAPictureError } from '../picture/canvas.ts';
 import { fileLimitBytes } from '../picture/shrink-plan.ts';
-import { NotAPictureError, takePicture } from '../picture/take-picture.ts';
+import { takePicture } from '../picture/take-picture.ts';
 import { newId } from '../storage/new-id.ts';
 import { changeBatch, keepBatch, newBatch, openBatch } from './batches.ts';
 import { changeDraft, keepPicture } from './keeping.ts';

@@ -1,0 +1,35 @@
+/** Reading an image and drawing it anew. */
+const JPEG_QUALITY = 0.92;
+
+/** The browser cannot read the file as an image. */
+export class NotAPictureError extends Error {}
+
+/** @throws NotAPictureError */
+export async function bitmapOf(file: Blob, name: string): Promise<ImageBitmap> {
+  return createImageBitmap(file).catch(() => {
+    throw new NotAPictureError(name);
+  });
+}
+
+/** A canvas that `draw` has drawn on. It is white before, as JPEG has no transparency. @throws NotAPictureError */
+export function drawn(
+  { width, height }: { width: number; height: number },
+  draw: (context: CanvasRenderingContext2D) => void,
+): HTMLCanvasElement {
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext('2d');
+  if (!context) throw new NotAPictureError();
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, width, height);
+  draw(context);
+  return canvas;
+}
+
+/** @throws NotAPictureError */
+export async function encoded(canvas: HTMLCanvasElement, type: 'image/png' | 'image/jpeg'): Promise<Blob> {
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, type, JPEG_QUALITY));
+  if (!blob) throw new NotAPictureError();
+  return blob;
+}
