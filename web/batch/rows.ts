@@ -2,7 +2,7 @@
 import type { Batch, Cell, Row } from './types.ts';
 
 export function withRow(batch: Batch, rowId: string, change: Partial<Row>): Batch {
-  return { ...batch, rows: batch.rows.map((row) => (row.id === rowId ? { ...row, ...change } : row)) };
+  return withRows(batch, (row) => (row.id === rowId ? { ...row, ...change } : row));
 }
 
 export function withCells(batch: Batch, rowId: string, cells: Record<string, Cell>): Batch {
@@ -24,27 +24,21 @@ export function withCorrection(batch: Batch, rowId: string, columnId: string, te
 
 /** What was running when the page was left waits again. */
 export function settledBatch(batch: Batch): Batch {
-  return withStates(batch, 'running', 'waiting');
+  return withRows(batch, (row) => (row.state === 'running' ? { ...row, state: 'waiting' } : row));
 }
 
 /** Failed rows wait again; rows without an image cannot be tried again. */
 export function withRetries(batch: Batch): Batch {
-  return {
-    ...batch,
-    rows: batch.rows.map((row) =>
-      row.state === 'failed' && row.pictureId !== null ? { ...row, state: 'waiting', failure: null } : row,
-    ),
-  };
+  return withRows(batch, (row) =>
+    row.state === 'failed' && row.pictureId !== null ? { ...row, state: 'waiting', failure: null } : row,
+  );
 }
 
 /** All rows are asked again, as after a change of the questions. Corrections go. */
 export function withoutAnswers(batch: Batch): Batch {
-  return {
-    ...batch,
-    rows: batch.rows.map((row) =>
-      row.pictureId === null ? row : { ...row, state: 'waiting', failure: null, cells: {} },
-    ),
-  };
+  return withRows(batch, (row) =>
+    row.pictureId === null ? row : { ...row, state: 'waiting', failure: null, cells: {} },
+  );
 }
 
 export function countStates({ rows }: Batch): Record<Row['state'], number> {
@@ -59,6 +53,6 @@ export function neighbour({ rows }: Batch, rowId: string, step: 1 | -1): Row | u
   return index < 0 ? undefined : rows[index + step];
 }
 
-function withStates(batch: Batch, from: Row['state'], to: Row['state']): Batch {
-  return { ...batch, rows: batch.rows.map((row) => (row.state === from ? { ...row, state: to } : row)) };
+function withRows(batch: Batch, change: (row: Row) => Row): Batch {
+  return { ...batch, rows: batch.rows.map(change) };
 }
