@@ -30,6 +30,13 @@ describe('server-sent events', () => {
   it.each([1, 2, 3, 7, 1000])('are the same in pieces of %i bytes', async (pieceBytes) => {
     expect(await dataOf(stream, pieceBytes)).toEqual(['{"a":"总计"}', 'one\ntwo', '[DONE]']);
   });
+
+  it.each([1, 2, 3, 7, 1000])('may end their lines with \\r: pieces of %i bytes', async (pieceBytes) => {
+    expect(await dataOf('data: one\rdata:\rdata:two\r\rdata: end\r', pieceBytes)).toEqual([
+      'one\n\ntwo',
+      'end',
+    ]);
+  });
 });
 
 describe('a chunk', () => {
