@@ -1,4 +1,5 @@
 /** The pages of a PDF, drawn by the server. */
+import { blobOf } from './base64.ts';
 import { ApiError, apiErrorOf, type Connection, request } from './connection.ts';
 import { isRecord, listAt, numberAt, textAt } from './json.ts';
 import { linesOf } from './lines.ts';
@@ -52,13 +53,13 @@ function pageOf(line: string): PdfPage {
   return {
     page,
     pageCount,
-    image: image === null ? apiErrorOf(value) : blobOf(image),
+    image: image === null ? apiErrorOf(value) : blobOfUrl(image),
     warnings: listAt(value, 'warnings').map(String),
   };
 }
 
-function blobOf(dataUrl: string): Blob {
+function blobOfUrl(dataUrl: string): Blob {
   const [head = '', base64 = ''] = dataUrl.split(',');
   const type = /^data:([^;]*)/.exec(head)?.[1] ?? 'image/png';
-  return new Blob([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], { type });
+  return blobOf(base64, type);
 }

@@ -1,4 +1,5 @@
 /** Reading an exported file, whole or not at all. It may come from anywhere, so every part is checked. */
+import { blobOf } from '../api/base64.ts';
 import { isRecord, type Json } from '../api/json.ts';
 import { evidenceOf } from '../document/evidence.ts';
 import { isPlace } from '../document/place.ts';
@@ -164,7 +165,7 @@ function blob(dataUrl: string, at: string): Blob {
     /^data:(image\/(?:png|jpeg|webp));base64,([A-Za-z0-9+/]+={0,2})$/.exec(dataUrl) ?? [];
   if (type === undefined || base64 === undefined || base64.length % 4 !== 0)
     throw new ImportError('broken', at);
-  return new Blob([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], { type });
+  return blobOf(base64, type);
 }
 
 function list<T>(value: Json, key: string, at: string, read: (value: Json, at: string) => T): T[] {

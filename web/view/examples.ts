@@ -5,6 +5,7 @@ import cafe from '../../examples/receipts/cafe.png';
 import cafeZh from '../../examples/receipts/cafe-zh.png';
 import market from '../../examples/receipts/market.png';
 import marketZh from '../../examples/receipts/market-zh.png';
+import { blobOf } from '../api/base64.ts';
 import type { Text } from '../language/en.ts';
 
 export interface ExampleImage {
@@ -39,10 +40,10 @@ export function examplesIn(text: Text): Examples {
 }
 
 function image(name: string, base64: string): ExampleImage {
-  const bytes = () => Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+  const type = 'image/webp';
   return {
     name: `${name}.webp`,
-    url: `data:image/webp;base64,${base64}`,
-    file: () => new File([bytes()], `${name}.webp`, { type: 'image/webp' }),
+    url: `data:${type};base64,${base64}`,
+    file: () => new File([blobOf(base64, type)], `${name}.webp`, { type }),
   };
 }
