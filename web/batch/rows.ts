@@ -1,5 +1,14 @@
-/** Changes of a batch and its rows. Pure. */
+/** Changes of the list of batches, of a batch and of its rows. Pure. */
 import type { Batch, Cell, Row } from './types.ts';
+
+export function newestFirst(batches: readonly Batch[]): Batch[] {
+  return [...batches].sort((a, b) => b.createdAt - a.createdAt);
+}
+
+/** The list with a batch as it now is. */
+export function withBatch(batches: readonly Batch[], batch: Batch): Batch[] {
+  return newestFirst([batch, ...batches.filter(({ id }) => id !== batch.id)]);
+}
 
 export function withRow(batch: Batch, rowId: string, change: Partial<Row>): Batch {
   return withRows(batch, (row) => (row.id === rowId ? { ...row, ...change } : row));

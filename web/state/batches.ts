@@ -1,12 +1,12 @@
 /** What a person does with batches, and keeping them in the browser's database. */
-import { withCorrection, withoutAnswers } from '../batch/rows.ts';
+import { withBatch, withCorrection, withoutAnswers } from '../batch/rows.ts';
 import type { Batch, Plan, Row } from '../batch/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { put } from './keeping.ts';
 import { notify } from './notices.ts';
 import { tellOtherTabs } from './other-tabs.ts';
 import { stopBatch } from './run-batch.ts';
-import { state } from './state.ts';
+import { state, withoutBatch } from './state.ts';
 
 /** Changes come with each letter and each answer; they are written together. */
 const SAVE_MS = 300;
@@ -14,9 +14,7 @@ const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
 /** Shows a batch as it now is, and stores it soon. */
 export function keepBatch(batch: Batch): void {
-  const others = state.value.batches.filter(({ id }) => id !== batch.id);
-  const batches = [batch, ...others].sort((a, b) => b.createdAt - a.createdAt);
-  state.set({ batches });
+  state.set({ batches: withBatch(state.value.batches, batch) });
   if (!timers.has(batch.id))
     timers.set(
       batch.id,
@@ -97,14 +95,11 @@ export function removeRow(batchId: string, rowId: string): void {
 
 /** Deletes, and offers to take it back. */
 export function deleteBatch(id: string): void {
-  const { text, batches, batchId } = state.value;
+  const { text } = state.value;
   stopBatch(id);
   const removed = batchById(id);
   if (!removed) return;
-  state.set({
-    batches: batches.filter((batch) => batch.id !== id),
-    ...(batchId === id && { batchId: null, rowId: null, conversationId: null }),
-  });
+  state.set(withoutBatch(state.value, id));
   void state.value.database.remove('batches', id);
   tellOtherTabs({ removedBatchId: id });
   notify('info', text.batch.deleted, { label: text.undo, run: () => keepBatch(removed) });

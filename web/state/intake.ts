@@ -8,7 +8,7 @@ import { NotAPictureError } from '../picture/canvas.ts';
 import { fileLimitBytes } from '../picture/shrink-plan.ts';
 import { takePicture } from '../picture/take-picture.ts';
 import { newId } from '../storage/new-id.ts';
-import { changeBatch, keepBatch, newBatch, openBatch } from './batches.ts';
+import { batchById, changeBatch, keepBatch, newBatch, openBatch } from './batches.ts';
 import { changeDraft, keepPicture } from './keeping.ts';
 import { notify } from './notices.ts';
 import { state } from './state.ts';
@@ -75,8 +75,7 @@ class Target {
   }
 
   get isFull(): boolean {
-    const batch = state.value.batches.find(({ id }) => id === this.#id);
-    return (batch?.rows.length ?? 0) >= MOST_ROWS;
+    return (batchById(this.#id)?.rows.length ?? 0) >= MOST_ROWS;
   }
 
   add(row: Row): void {

@@ -1,8 +1,9 @@
 /** Tells the page's other tabs what was kept here, and takes over what they keep: one of them must not undo another. */
+import { withBatch } from '../batch/rows.ts';
 import type { Batch } from '../batch/types.ts';
 import { withConversation } from '../conversation/search.ts';
 import type { Conversation, Picture } from '../conversation/types.ts';
-import { state } from './state.ts';
+import { state, withoutBatch } from './state.ts';
 
 type News =
   | { conversation: Conversation }
@@ -22,19 +23,15 @@ export function listenToOtherTabs(): void {
 }
 
 function take(news: News): void {
-  const { conversations, pictures, conversationId, batches, batchId } = state.value;
+  const { conversations, pictures, conversationId, batches } = state.value;
   if ('picture' in news) {
     state.set({ pictures: { ...pictures, [news.picture.id]: news.picture } });
   } else if ('conversation' in news) {
     state.set({ conversations: withConversation(conversations, news.conversation) });
   } else if ('batch' in news) {
-    const others = batches.filter(({ id }) => id !== news.batch.id);
-    state.set({ batches: [news.batch, ...others].sort((a, b) => b.createdAt - a.createdAt) });
+    state.set({ batches: withBatch(batches, news.batch) });
   } else if ('removedBatchId' in news) {
-    state.set({
-      batches: batches.filter(({ id }) => id !== news.removedBatchId),
-      ...(batchId === news.removedBatchId && { batchId: null, rowId: null, conversationId: null }),
-    });
+    state.set(withoutBatch(state.value, news.removedBatchId));
   } else {
     state.set({
       conversations: conversations.filter(({ id }) => id !== news.removedId),

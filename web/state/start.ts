@@ -1,6 +1,6 @@
 /** What was kept, into the page; what is no longer of use, out of the database. */
 import { isRecord, textAt } from '../api/json.ts';
-import { settledBatch } from '../batch/rows.ts';
+import { newestFirst as newestBatchesFirst, settledBatch } from '../batch/rows.ts';
 import { isBatch } from '../batch/stored.ts';
 import { isConversation } from '../conversation/import-file.ts';
 import { newestFirst } from '../conversation/search.ts';
@@ -94,7 +94,7 @@ async function load(): Promise<void> {
   state.set({
     database,
     drafts,
-    batches: batches.sort((a, b) => b.createdAt - a.createdAt),
+    batches: newestBatchesFirst(batches),
     conversations: newestFirst(conversations.map(upToDate).map(settled)),
     pictures: Object.fromEntries(pictures.map((picture) => [picture.id, picture])),
   });

@@ -118,6 +118,12 @@ export const currentBatch = (value: State): Batch | null =>
 export const currentRow = (value: State): Row | null =>
   currentBatch(value)?.rows.find(({ id }) => id === value.rowId) ?? null;
 
+/** The change that removes a batch, and closes it if it is on show. */
+export const withoutBatch = ({ batches, batchId }: State, id: string): Partial<State> => ({
+  batches: batches.filter((batch) => batch.id !== id),
+  ...(batchId === id && { batchId: null, rowId: null, conversationId: null }),
+});
+
 export const draftKey = (value: State): string => value.conversationId ?? value.rowId ?? '';
 
 const NO_DRAFT: Draft = { text: '', pictureId: null, region: null };
