@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Kernels } from '../kernels/kernels.ts';
-import { kernels } from '../kernels/library.ts';
+import { kernelsFor } from '../kernels/library.ts';
 import type { Pointer } from './declarations.ts';
 import { type Device, findDevice, readDevice } from './devices.ts';
 import { ggml } from './library.ts';
@@ -33,7 +33,7 @@ export class Engine {
   readonly threads: number;
   /** The CPU's own layouts of weights; null on another device. */
   readonly packing: Packing | null;
-  /** Our kernels. Beside a GPU they were never run, so ggml computes the CPU's part, too. */
+  /** Our kernels; null where ggml's are used. */
   readonly kernels: Kernels | null;
   /** The graph whose tensors the scratch memory holds. */
   inScratch: object | null = null;
@@ -64,7 +64,7 @@ export class Engine {
     this.device = device;
     this.#devicePointer = pointer;
     this.packing = device.kind === 'cpu' ? new Packing(cpu) : null;
-    this.kernels = device.kind === 'cpu' ? kernels() : null;
+    this.kernels = kernelsFor(device);
     this.#bufferTypes = {
       gpu: lib.pointer('ggml_backend_dev_buffer_type', pointer),
       cpu: lib.pointer('ggml_backend_dev_buffer_type', cpu),
@@ -92,7 +92,7 @@ export class Engine {
     return { usedBytes: memoryTotalBytes - memoryFreeBytes, totalBytes: memoryTotalBytes };
   }
 
-  /** Plain memory of a place; both are the same where the CPU is all there is. */
+  /** Plain memory of a processor; both are the same where the CPU is all there is. */
   bufferType(processor: Processor): Pointer {
     return this.#bufferTypes[processor];
   }

@@ -40,9 +40,12 @@ export function packedTypes(): DType[] {
  */
 const batchInvariantInGgml: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
 
-/** Of weights as they are stored: whether ggml multiplies one row with another kernel than two and more rows. */
-export function oneRowDiffers(weight: Weight): boolean {
-  if (kernels() && multipliesStored(weight)) return false;
+/**
+ * Of weights as they are stored: whether ggml multiplies one row with another kernel than two and more rows.
+ * @param kernels the engine's; null: ggml's
+ */
+export function oneRowDiffers(weight: Weight, kernels: Kernels | null): boolean {
+  if (kernels && multipliesStored(weight)) return false;
   return isFloat(weight.type) || weight.type === 'iq4_nl';
 }
 

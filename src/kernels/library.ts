@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from '../ggml/declarations.ts';
+import type { Device } from '../ggml/devices.ts';
 import type { Kernels } from './kernels.ts';
 import { selfTest } from './self-test.ts';
 import { platformHere, platforms, type Variant, variants } from './variants.ts';
@@ -26,6 +27,14 @@ let loaded: { kernels: Kernels | null; info: KernelsInfo } | undefined;
 export function kernels(): Kernels | null {
   loaded ??= load(process.env.COGVLM2_KERNELS ?? '');
   return loaded.kernels;
+}
+
+/**
+ * The kernels of an engine on this device. Ours were never run beside a GPU, so there ggml computes the CPU's part, too.
+ * @throws CogVLM2Error `invalid_value` as `kernels`.
+ */
+export function kernelsFor({ kind }: Pick<Device, 'kind'>): Kernels | null {
+  return kind === 'cpu' ? kernels() : null;
 }
 
 /** @throws CogVLM2Error `invalid_value` as `kernels`. */

@@ -68,7 +68,7 @@ export class DecoderRunner {
       batchInvariantOnly: batchInvariant,
     });
     const isSplit = language.some(
-      (weight) => oneRowDiffers(weight) && !this.#languageWeights.layoutOf(weight),
+      (weight) => oneRowDiffers(weight, engine.kernels) && !this.#languageWeights.layoutOf(weight),
     );
     this.#leastRows = isSplit ? 2 : 1;
     const vision = matrices['vision experts'];

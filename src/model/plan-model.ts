@@ -6,7 +6,7 @@ import { defaultThreads } from '../ggml/engine.ts';
 import { Packing } from '../ggml/packing.ts';
 import { toShape } from '../ggml/tensor.ts';
 import { AttentionKernel } from '../kernels/attention.ts';
-import { kernels } from '../kernels/library.ts';
+import { kernelsFor } from '../kernels/library.ts';
 import { type ModelConfig, parseConfig, withImageSize } from './config.ts';
 import { defaultKvTokens, defaultParallel, layerTokenBytes } from './kv-cache.ts';
 import { type Adapters, adapterTensors, checkAdapters } from './lora.ts';
@@ -64,8 +64,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   const parallel = options.parallel ?? defaultParallel;
   const threads = options.threads ?? (isSmall(checkpoint) ? 1 : defaultThreads());
   const { vision } = config;
-  // Beside a GPU our kernels were never run, so ggml computes the layers on the CPU, too.
-  const found = isFloat32 || device.kind !== 'cpu' ? null : kernels();
+  const found = isFloat32 ? null : kernelsFor(device);
   const attention: AttentionKernels = {
     tower: AttentionKernel.for(found, { ...vision, kvHeads: vision.heads }, threads),
     decoder: AttentionKernel.for(found, config, threads),
