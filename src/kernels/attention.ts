@@ -4,7 +4,7 @@ import type { Pointer } from '../ggml/declarations.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { describe, isContiguous, type Tensor } from '../ggml/tensor.ts';
 import type { GraphBuilder, Kernels } from './kernels.ts';
-import type { Variant } from './variants.ts';
+import { vectorLayouts } from './variants.ts';
 
 export interface HeadShape {
   headSize: number;
@@ -32,15 +32,6 @@ const packedBytes = 2;
 /** Keys are packed in groups whose size divides this number. */
 const blockKeys = 64;
 const tableColumns = 6;
-
-/** `LANES` and `PAIR` of c/simd.h and c/attention-math.h. */
-const packedLayouts: Readonly<Record<Variant, { lanes: number; pair: number }>> = {
-  avx2: { lanes: 8, pair: 1 },
-  avxvnni: { lanes: 8, pair: 1 },
-  avx512: { lanes: 16, pair: 1 },
-  avx512bf16: { lanes: 16, pair: 2 },
-  amx: { lanes: 16, pair: 2 },
-};
 
 /**
  * Attention over packed keys and values, as c/attention.c computes it. Both nodes, `append` and `attend`, read a table of
@@ -80,12 +71,12 @@ export class AttentionKernel {
 
   /** Whether packed elements are bf16; f16 otherwise. */
   get isBfloat16(): boolean {
-    return packedLayouts[this.#kernels.variant].pair === 2;
+    return vectorLayouts[this.#kernels.variant].pair === 2;
   }
 
   /** Where element `i` of a key is among the packed keys of its head, as c/attention.c writes it. */
   keyIndex(key: number, i: number): number {
-    const { lanes, pair } = packedLayouts[this.#kernels.variant];
+    const { lanes, pair } = vectorLayouts[this.#kernels.variant];
     const group = Math.floor(key / lanes) * lanes * this.#paddedSize;
     return group + (i - (i % pair)) * lanes + (key % lanes) * pair + (i % pair);
   }

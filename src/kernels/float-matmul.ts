@@ -1,7 +1,8 @@
 import { CogVLM2Error } from '../errors.ts';
 import { describe, type Tensor } from '../ggml/tensor.ts';
 import type { GraphBuilder, Kernels } from './kernels.ts';
-import type { Matrix } from './matmul.ts';
+import { hasFloatRows, type Matrix } from './matmul.ts';
+import { vectorLayouts } from './variants.ts';
 
 /** Rows that tiles may read behind the last one. */
 const rowsBehind = 32;
@@ -14,7 +15,7 @@ export function multipliesStored({ type, shape }: Matrix): boolean {
 
 /** Bytes of `rows` rows of k activations (c/float-words.h): pairs of bf16 where the processor multiplies those, else f32. */
 export function wordsBytes({ variant }: Kernels, k: number, rows: number): number {
-  const pair = variant === 'avx512bf16' || variant === 'amx' ? 2 : 1;
+  const { pair } = vectorLayouts[variant];
   const words = 64 * pair;
   const parts = Math.ceil(k / (words * pair));
   return 64 + (parts * rows + rowsBehind) * words * 4;
@@ -23,8 +24,8 @@ export function wordsBytes({ variant }: Kernels, k: number, rows: number): numbe
 /** The node that turns f32 x [k, ...] to words, for all products of x with weights of 16 bits. */
 export function words(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Tensor): Tensor {
   const [k, ...axes] = x.shape;
-  const whole = x.type === 'f32' && x.strides[0] === 4 && x.strides.every((stride) => stride % 4 === 0);
-  if (!whole || k % 32 !== 0) throw new CogVLM2Error('engine_bug', `words does not fit ${describe(x)}.`);
+  if (!hasFloatRows(x) || k % 32 !== 0)
+    throw new CogVLM2Error('engine_bug', `words does not fit ${describe(x)}.`);
   const rows = axes.reduce((a, b) => a * b);
   return ops.custom(kernels.address('words'), 'i8', [wordsBytes(kernels, k, rows)], [x]);
 }

@@ -79,11 +79,15 @@ export function quantizedBytes(k: number, rows: number): number {
   return 64 + groupsOf(k) * rows * perGroup;
 }
 
+/** Whether x is f32 and its rows can be read as arrays of floats. */
+export function hasFloatRows({ type, strides }: Tensor): boolean {
+  return type === 'f32' && strides[0] === 4 && strides.every((stride) => stride % 4 === 0);
+}
+
 /** The node that turns f32 x [k, ...] to bytes, for all products of x with packed weights. */
 export function quantize(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Tensor): Tensor {
   const [k, ...axes] = x.shape;
-  const whole = x.type === 'f32' && x.strides[0] === 4 && x.strides.every((stride) => stride % 4 === 0);
-  if (!whole) throw new CogVLM2Error('engine_bug', `quantize does not fit ${describe(x)}.`);
+  if (!hasFloatRows(x)) throw new CogVLM2Error('engine_bug', `quantize does not fit ${describe(x)}.`);
   const rows = axes.reduce((a, b) => a * b);
   return ops.custom(kernels.address('quantize'), 'i8', [quantizedBytes(k, rows)], [x]);
 }

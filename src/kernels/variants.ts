@@ -28,6 +28,15 @@ export const platforms = {
 } as const;
 export type Platform = keyof typeof platforms;
 
+/** `LANES` and `PAIR` of c/simd.h and c/float-math.h: floats of a vector, and neighbouring bf16 values of a word (1: one float). */
+export const vectorLayouts: Readonly<Record<Variant, { lanes: number; pair: number }>> = {
+  avx2: { lanes: 8, pair: 1 },
+  avxvnni: { lanes: 8, pair: 1 },
+  avx512: { lanes: 16, pair: 1 },
+  avx512bf16: { lanes: 16, pair: 2 },
+  amx: { lanes: 16, pair: 2 },
+};
+
 /** Libraries of `system/bus-error.c`, which depends on the operating system and not on the instruction set. */
 export const busErrorLibraries = {
   'linux-x64': { file: 'bus-error-linux-x64.so', target: 'x86_64-linux-gnu.2.28' },
