@@ -15,6 +15,7 @@ import {
 } from '../../src/kernels/matmul.ts';
 import { selfTest } from '../../src/kernels/self-test.ts';
 import { eachVariant } from './each-variant.ts';
+import { product, relativeError } from './products.ts';
 import { sameBits } from './same-bits.ts';
 
 const dequantizer = koffi.proto('void cogvlm2_dequantizer(void *from, void *to, int64_t count)');
@@ -84,26 +85,6 @@ function multiply(
   callKernel(kernels.address('matmul'), dst, [packed, quantized], { threads, user: BigInt(k) });
   expect(y.subarray(columns * rows).every((value) => value === -77)).toBe(true);
   return y.slice(0, columns * rows);
-}
-
-/** Sums in double precision. */
-function product(w: Float32Array, x: Float32Array, k: number): Float64Array {
-  const [columns, rows] = [w.length / k, x.length / k];
-  return Float64Array.from({ length: columns * rows }, (_, i) => {
-    const [column, row] = [i % columns, Math.floor(i / columns)];
-    let sum = 0;
-    for (let j = 0; j < k; j++) sum += w[column * k + j]! * x[row * k + j]!;
-    return sum;
-  });
-}
-
-function relativeError(actual: Float32Array, wanted: Float64Array): number {
-  let [error, size] = [0, 0];
-  for (const [i, value] of wanted.entries()) {
-    error += (actual[i]! - value) ** 2;
-    size += value ** 2;
-  }
-  return Math.sqrt(error / size);
 }
 
 const formats: readonly Format[] = ['nibbles', 'bytes'];

@@ -16,7 +16,7 @@ import type { Adapters } from '../../src/model/lora.ts';
 import { traceCheckpoint } from '../../src/model/trace.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { peftConfig, randomPair, randomTensor, writeAdapter } from '../checkpoint/peft/write-adapter.ts';
-import { difference, floats, goldenFolder, integers, readGolden, readTensors } from './tensors.ts';
+import { difference, expectTensors, floats, goldenFolder, readGolden, readTensors } from './tensors.ts';
 import {
   promptRows,
   randomArrays,
@@ -36,10 +36,7 @@ test('the golden of the official script: every tensor, beside the float32 weight
   await traceCheckpoint({ checkpoint: goldenFolder('small'), input, output, compute: 'f32', adapter });
   const traced = readTensors(output);
   const base = readGolden('small');
-  for (const [key, wanted] of readGolden('lora/official')) {
-    if (Array.isArray(wanted.values)) expect(integers(traced, key), key).toEqual(wanted.values);
-    else expect(difference(floats(traced, key), wanted.values).max, key).toBeLessThanOrEqual(2e-4);
-  }
+  expectTensors(traced, readGolden('lora/official'), 2e-4);
   // The adapter changes image rows only.
   expect(
     difference(floats(traced, 'image_chat.logits'), floats(base, 'image_chat.logits')).max,
@@ -301,11 +298,7 @@ test('the golden adapter beside int4 weights gives what it gives merged into the
   const [beside, merged] = [path.join(folder, 'beside'), path.join(folder, 'merged-trace')];
   await traceCheckpoint({ checkpoint: int4, input, output: beside, compute: 'f32', adapter: [source] });
   await traceCheckpoint({ checkpoint: mergedFile, input, output: merged, compute: 'f32' });
-  const actual = readTensors(beside);
-  for (const [key, wanted] of readTensors(merged)) {
-    if (Array.isArray(wanted.values)) expect(integers(actual, key), key).toEqual(wanted.values);
-    else expect(difference(floats(actual, key), wanted.values).max, key).toBeLessThanOrEqual(2e-4);
-  }
+  expectTensors(readTensors(beside), readTensors(merged), 2e-4);
 });
 
 /** A checkpoint of the float32 values of quantized weights. @returns its folder */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import { readIntegers, readNumbers } from '../../src/checkpoint/read-tensor.ts';
 import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
 
@@ -36,6 +37,18 @@ export function integers(tensors: ReadonlyMap<string, NumberTensor>, name: strin
   const tensor = tensors.get(name);
   if (Array.isArray(tensor?.values)) return tensor.values;
   throw new Error(`There are no integers ${name}.`);
+}
+
+/** Expects every wanted tensor: equal integers, and floats within `limit` of their standard deviation. */
+export function expectTensors(
+  actual: ReadonlyMap<string, NumberTensor>,
+  wanted: ReadonlyMap<string, NumberTensor>,
+  limit: number,
+): void {
+  for (const [name, { values }] of wanted) {
+    if (Array.isArray(values)) expect(integers(actual, name), name).toEqual(values);
+    else expect(difference(floats(actual, name), values).max, name).toBeLessThanOrEqual(limit);
+  }
 }
 
 export interface Difference {
