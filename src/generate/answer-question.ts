@@ -1,16 +1,15 @@
 /** One question from its options to its answer: checked, queued, its image encoded where needed, generated. */
 import { CogVLM2Error } from '../errors.ts';
 import type { GrammarMasks } from '../grammar/masks.ts';
-import type { ImageSource } from '../image/source.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
 import type { Prompt } from '../text/prompt.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import type { TimedFrame } from '../video/video.ts';
+import type { VisualSource } from '../video/video.ts';
 import type { LoadedAdapters } from './adapters.ts';
 import type { Emit } from './answer-stream.ts';
 import type { EvidenceCollector } from './evidence.ts';
 import { generate } from './generate.ts';
-import { asAborted, type ImageEncoder } from './image-encoder.ts';
+import { asAborted, type ImageEncoder, type ReadImage } from './image-encoder.ts';
 import type { PromptBuilder } from './prepare-request.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Answer, GenerateOptions, Progress } from './types.ts';
@@ -31,7 +30,7 @@ export interface Answering {
 }
 
 export interface Question {
-  image: EncodedImage | ImageSource | readonly TimedFrame[] | null;
+  image: EncodedImage | ReadImage | VisualSource | null;
   question: string;
   options: GenerateOptions;
   /** Takes over the image that was encoded for the question, and encodes it even where it is not needed. */

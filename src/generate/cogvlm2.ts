@@ -4,15 +4,14 @@ import { findModel } from '../checkpoint/find.ts';
 import type { Checkpoint } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { GrammarMasks } from '../grammar/masks.ts';
-import type { ImageSource } from '../image/source.ts';
 import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
-import type { EncodedImage } from '../model/encoded-image.ts';
+import { EncodedImage } from '../model/encoded-image.ts';
 import { defaultParallel } from '../model/kv-cache.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import type { TimedFrame } from '../video/video.ts';
+import type { VisualSource } from '../video/video.ts';
 import { LoadedAdapters } from './adapters.ts';
-import { type Answering, answerQuestion } from './answer-question.ts';
+import { type Answering, answerQuestion, type Question } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { Conversation } from './conversation.ts';
 import { DiskImageCache, isWorthCaching, visionFingerprint } from './disk-image-cache.ts';
@@ -137,10 +136,7 @@ export class CogVLM2 {
    * Decodes and encodes an image, or for a video model a video, to ask several questions about it.
    * @throws CogVLM2Error for an image that cannot be read.
    */
-  async encodeImage(
-    source: ImageSource | readonly TimedFrame[],
-    options: WorkOptions = {},
-  ): Promise<EncodedImage> {
+  async encodeImage(source: VisualSource, options: WorkOptions = {}): Promise<EncodedImage> {
     this.#checkAlive();
     const adapter = this.#adapters.check(options.adapter);
     const image = await this.#images.read(source, options.template, options.signal);
@@ -154,14 +150,18 @@ export class CogVLM2 {
    * `encodeImage`.
    */
   ask(
-    image: EncodedImage | ImageSource | readonly TimedFrame[] | null,
+    image: EncodedImage | VisualSource | null,
     question: string,
     options: GenerateOptions = {},
   ): AnswerStream {
+    return this.#answer({ image, question, options });
+  }
+
+  #answer(question: Question): AnswerStream {
     return new AnswerStream((emit, left) => {
-      const { signal } = options;
+      const { signal } = question.options;
       const stopped = signal ? AbortSignal.any([signal, left]) : left;
-      return answerQuestion(this.#answering, { image, question, options }, emit, stopped);
+      return answerQuestion(this.#answering, question, emit, stopped);
     });
   }
 
@@ -171,7 +171,7 @@ export class CogVLM2 {
    * cut the answer, `answer_rejected` when a refinement refuses it, `aborted`, and those of `ask`.
    */
   async extract<S extends z.ZodType>(
-    image: EncodedImage | ImageSource | readonly TimedFrame[] | null,
+    image: EncodedImage | VisualSource | null,
     schema: S,
     options: ExtractOptions = {},
   ): Promise<Extraction<z.output<S>>> {
@@ -183,25 +183,26 @@ export class CogVLM2 {
 
   /**
    * Reads an object from an image with one question per field: the field's description, or "What is the NAME?". The
-   * image is encoded once, and the questions run in one batch. Prefer this to `extract` for small models and for values
-   * that are to be checked one by one.
+   * image is read and encoded once, and the questions run in one batch. Prefer this to `extract` for small models and for
+   * values that are to be checked one by one.
    * @throws CogVLM2Error as `extract` does.
    */
   async extractFields<S extends z.ZodObject>(
-    image: EncodedImage | ImageSource | readonly TimedFrame[],
+    image: EncodedImage | VisualSource,
     schema: S,
     options: FieldOptions = {},
   ): Promise<FieldExtraction<z.output<S>>> {
     const fields = fieldsOf(schema);
+    this.#checkAlive();
+    const read =
+      image instanceof EncodedImage
+        ? image
+        : await this.#images.read(image, options.template, options.signal);
     const failed = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
     const ask = async ({ name, question, format }: (typeof fields)[number]) => {
-      const answer = await this.ask(image, question, {
-        ...options,
-        signal,
-        ...(format && { format }),
-      }).result();
-      return [name, answer] as const;
+      const asked = { ...options, signal, ...(format && { format }) };
+      return [name, await this.#answer({ image: read, question, options: asked }).result()] as const;
     };
     try {
       const answers = Object.fromEntries(await Promise.all(fields.map(ask)));
@@ -213,10 +214,7 @@ export class CogVLM2 {
   }
 
   /** A conversation, about an image or (null) without one. */
-  chat(
-    image: EncodedImage | ImageSource | readonly TimedFrame[] | null = null,
-    history: readonly Turn[] = [],
-  ): Conversation {
+  chat(image: EncodedImage | VisualSource | null = null, history: readonly Turn[] = []): Conversation {
     return new Conversation(this.#answering, image, history);
   }
 

@@ -1,6 +1,5 @@
-import type { ImageSource } from '../image/source.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
-import type { TimedFrame } from '../video/video.ts';
+import type { VisualSource } from '../video/video.ts';
 import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
 import type { GenerateOptions, Turn } from './types.ts';
@@ -10,14 +9,10 @@ export class Conversation {
   /** The image, once the first question has encoded it. */
   image: EncodedImage | null = null;
   readonly #answering: Answering;
-  readonly #source: EncodedImage | ImageSource | readonly TimedFrame[] | null;
+  readonly #source: EncodedImage | VisualSource | null;
   #history: Turn[];
 
-  constructor(
-    answering: Answering,
-    source: EncodedImage | ImageSource | readonly TimedFrame[] | null,
-    history: readonly Turn[],
-  ) {
+  constructor(answering: Answering, source: EncodedImage | VisualSource | null, history: readonly Turn[]) {
     this.#answering = answering;
     this.#source = source;
     this.#history = [...history];

@@ -1,6 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
 import { preprocessImage } from '../image/preprocess.ts';
-import { ImageFile, type ImageSource, readImage } from '../image/source.ts';
+import { ImageFile, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage, fromHalves, roundToHalves } from '../model/encoded-image.ts';
 import { joinImageTokens } from '../model/join-image-tokens.ts';
@@ -10,9 +10,9 @@ import {
   isFrames,
   kindOf,
   readVideo,
-  type TimedFrame,
   type Video,
   type VideoOptions,
+  type VisualSource,
 } from '../video/video.ts';
 import type { LoadedAdapters } from './adapters.ts';
 import { type DiskImageCache, imageCacheKey } from './disk-image-cache.ts';
@@ -20,15 +20,23 @@ import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Progress } from './types.ts';
 
-/** An image that was read, and is not decoded yet. */
-export interface ReadImage {
-  /** The file of an image, or the frames of a video. */
-  content: ImageFile | Video;
-  /** Of a video: see `Video`. */
-  frameTexts: readonly string[] | undefined;
+/** An image that was read and is not decoded yet, or the frames of a video. */
+export class ReadImage {
+  readonly content: ImageFile | Video;
   /** SHA-256 of the bytes, in hexadecimal; of a video, of its frames. */
-  contentKey: string;
-  readMs: number;
+  readonly contentKey: string;
+  readonly readMs: number;
+
+  constructor(content: ImageFile | Video, contentKey: string, readMs: number) {
+    this.content = content;
+    this.contentKey = contentKey;
+    this.readMs = readMs;
+  }
+
+  /** Of a video: see `Video`. */
+  get frameTexts(): readonly string[] | undefined {
+    return this.content instanceof ImageFile ? undefined : this.content.frameTexts;
+  }
 }
 
 /** The image cache on disk, and what tells the model's weights apart in it, with the adapter of an image key. */
@@ -127,27 +135,31 @@ export class ImageEncoder {
     return this.#memory.sizeBytes;
   }
 
-  /** @param template of the question, which decides what a video model sees of a video */
+  /**
+   * An image that was read before is returned as it is.
+   * @param template of the question, which decides what a video model sees of a video
+   */
   async read(
-    source: ImageSource | readonly TimedFrame[],
+    source: ReadImage | VisualSource,
     template: VideoOptions['template'] | undefined,
     signal: AbortSignal | undefined,
   ): Promise<ReadImage> {
+    if (source instanceof ReadImage) return source;
     const startedAt = performance.now();
-    const read = await asAborted(signal, () => this.#read(source, template, signal));
-    return { ...read, readMs: performance.now() - startedAt };
+    const content = await asAborted(signal, () => this.#contentOf(source, template, signal));
+    const contentKey = content instanceof ImageFile ? await content.sha256() : content.contentKey;
+    return new ReadImage(content, contentKey, performance.now() - startedAt);
   }
 
-  async #read(
-    source: ImageSource | readonly TimedFrame[],
+  async #contentOf(
+    source: VisualSource,
     template: VideoOptions['template'] | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Omit<ReadImage, 'readMs'>> {
+  ): Promise<ImageFile | Video> {
     const { config } = this.#model;
     if (this.readsVideos) {
       const size = config.vision.imageSize;
-      const content = await readVideo(source, { size, template: template ?? config.template, signal });
-      return { content, frameTexts: content.frameTexts, contentKey: content.contentKey };
+      return readVideo(source, { size, template: template ?? config.template, signal });
     }
     if (isFrames(source) || (typeof source === 'string' && (await kindOf(source)) === 'video')) {
       throw new CogVLM2Error(
@@ -155,8 +167,7 @@ export class ImageEncoder {
         `This model sees images, not videos. Ask a video model such as cogvlm2-llama3-caption, or save one frame as PNG or JPEG.`,
       );
     }
-    const content = await readImage(source, signal ? { signal } : {});
-    return { content, frameTexts: undefined, contentKey: await content.sha256() };
+    return readImage(source, signal ? { signal } : {});
   }
 
   /** @throws CogVLM2Error for an image that cannot be read, `aborted`. */

@@ -17,6 +17,9 @@ export interface TimedFrame {
   second: number;
 }
 
+/** An image, the path or the bytes of a video, a folder of frames, or frames with their seconds. */
+export type VisualSource = ImageSource | readonly TimedFrame[];
+
 export interface Video {
   /** Of the frames, [frames, 3, size, size]. */
   pixels: Float32Array<ArrayBuffer>;
@@ -42,10 +45,7 @@ export interface VideoOptions {
  * From a video file, a folder of frames (one a second, in the order of their names), frames with their seconds, or one image.
  * @throws CogVLM2Error `file_not_found`, `invalid_image`, `image_too_large`, `invalid_value`, `engine_unavailable`, `aborted`
  */
-export async function readVideo(
-  source: ImageSource | readonly TimedFrame[],
-  options: VideoOptions,
-): Promise<Video> {
+export async function readVideo(source: VisualSource, options: VideoOptions): Promise<Video> {
   if (isFrames(source)) return fromImages(source, options, []);
   if (typeof source === 'string' && !/^data:/i.test(source)) {
     const kind = await kindOf(source);
@@ -79,7 +79,7 @@ async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Vide
   }
 }
 
-export function isFrames(source: ImageSource | readonly TimedFrame[]): source is readonly TimedFrame[] {
+export function isFrames(source: VisualSource): source is readonly TimedFrame[] {
   return Array.isArray(source);
 }
 

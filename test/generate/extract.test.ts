@@ -1,8 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { fieldsOf, objectOf } from '../../src/generate/extract.ts';
+import { imageFile } from '../../src/image/source.ts';
 import { CogVLM2 } from '../../src/index.ts';
 import { rejected } from '../checkpoint/caught.ts';
+import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
 describe('fieldsOf', () => {
   test('the description is the question, else the name in words', () => {
@@ -79,4 +84,16 @@ describe('extractFields with the demo model', () => {
 test('objectOf leaves out a field without an answer, so that the schema reports it', () => {
   const schema = z.object({ a: z.string() });
   expect(() => objectOf(schema, fieldsOf(schema), {})).toThrow('do not pass the checks');
+});
+
+test('extractFields reads and encodes the image once for all fields', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-extract-'));
+  using model = await CogVLM2.load({ model: writeTinyModel(folder), device: 'cpu', imageCacheBytes: 0 });
+  const image = imageFile(readFileSync('test/fixtures/images/exact.png'), 'a test');
+  const reads = vi.spyOn(image, 'sha256');
+  const Fields = z.object({ a: z.boolean(), b: z.boolean(), c: z.boolean(), d: z.boolean() });
+  await model.extractFields(image, Fields);
+  expect(reads).toHaveBeenCalledTimes(1);
+  expect(model.stats().visionBlocks).toBe(tinyModelConfig.vision_config.num_hidden_layers);
+  rmSync(folder, { recursive: true });
 });
