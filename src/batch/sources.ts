@@ -8,6 +8,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { checkInputFile, fsPath, nameOf, openInputFile, readProblem } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
 import { eachLine, textOf } from '../files/text.ts';
+import { imageFileName } from '../image/sniff.ts';
 
 export interface FoundSources {
   readonly sources: readonly (Source | BrokenSource)[];
@@ -16,7 +17,7 @@ export interface FoundSources {
 }
 
 /** Files of a folder are chosen by their names. A file that is named itself is judged by its bytes. */
-const imageFile = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif|pdf)$/i;
+const isReadable = (file: string) => imageFileName.test(file) || /\.pdf$/i.test(file);
 const rowFile = /\.(?:jsonl|ndjson)$/i;
 
 /**
@@ -33,7 +34,7 @@ export function findSources(inputs: readonly string[], questions: readonly strin
     const stat = statSync(fsPath(input), { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
       for (const file of filesMatching('**/*', input)) {
-        if (imageFile.test(file)) add(path.join(input, file));
+        if (isReadable(file)) add(path.join(input, file));
         else otherFiles++;
       }
     } else if (stat !== undefined && rowFile.test(input)) {

@@ -20,6 +20,9 @@ export const readableTypes: readonly string[] = [
   'heic',
 ].map((format) => `image/${format}`);
 
+/** Their file names. Only the files of a folder are chosen by their names; what a file is, its bytes decide. */
+export const imageFileName = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
+
 /** The format that the first bytes announce, or null. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   if (startsWith(bytes, '\x89PNG\r\n\x1a\n')) return 'png';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { decodeImage, type RgbImage } from '../image/decode.ts';
-import { isVideo } from '../image/sniff.ts';
+import { imageFileName, isVideo } from '../image/sniff.ts';
 import { type ImageSource, readDataUrl, readImage } from '../image/source.ts';
 import { decodeFrames, probeVideo } from './ffmpeg.ts';
 import { framePixels } from './frame-pixels.ts';
@@ -133,9 +133,7 @@ async function fromFile(
 }
 
 async function fromFolder(folder: string, options: VideoOptions): Promise<Video> {
-  const names = (await readdir(folder)).filter((name) =>
-    /\.(png|jpe?g|webp|bmp|gif|tiff?|avif|heic)$/i.test(name),
-  );
+  const names = (await readdir(folder)).filter((name) => imageFileName.test(name));
   names.sort(new Intl.Collator('en', { numeric: true }).compare);
   if (names.length === 0) throw new CogVLM2Error('invalid_image', `The folder ${folder} has no images.`);
   const warnings =

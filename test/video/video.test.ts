@@ -61,6 +61,14 @@ test('a folder of frames is a frame a second, in the order of the numbers in the
   expect(third).not.toEqual(first);
 });
 
+test('the frames of a folder may have any name of an image file', async () => {
+  const frames = path.join(folder, 'heif');
+  mkdirSync(frames);
+  copyFileSync('test/fixtures/images/exact.png', path.join(frames, '1.HEIF'));
+  writeFileSync(path.join(frames, 'notes.txt'), 'not a frame');
+  expect((await readVideo(frames, { size, template: 'chat' })).frameTexts).toEqual(['0']);
+});
+
 test('frames have their own seconds, and one image is a video of one frame', async () => {
   const image = 'test/fixtures/images/exact.png';
   const timed = [0, 7].map((second) => ({ image, second }));

@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
+import { imageFileName } from '../../image/sniff.ts';
 import { readDataUrl, readImageSource } from '../../image/source.ts';
 import { parseListLiteral } from '../python/parse.ts';
 import { asText, isMissing, isRow, type Row } from '../row.ts';
@@ -45,7 +46,6 @@ export function imageCells(row: Row): unknown[] {
 
 /** As in VLMEvalKit, a cell of up to 64 characters is the index of another row. */
 const maxIndexLength = 64;
-const imageFile = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_image`, `invalid_value`, `image_too_large`. */
 export async function readImageCell(cell: unknown, context: ImageContext): Promise<Uint8Array> {
@@ -57,7 +57,7 @@ export async function readImageCell(cell: unknown, context: ImageContext): Promi
   }
   const text = asText(cell, 'image');
   if (/^data:/i.test(text)) return readDataUrl(text);
-  if (imageFile.test(text)) return readImageSource(await findFile(text, context.folder));
+  if (imageFileName.test(text)) return readImageSource(await findFile(text, context.folder));
   if (text.length > maxIndexLength) return fromBase64(text);
   const referred = await context.imageOf(text);
   if (isMissing(referred))
@@ -65,7 +65,7 @@ export async function readImageCell(cell: unknown, context: ImageContext): Promi
       'invalid_value',
       `The image refers to row ${text}, but there is no row with the index ${text}.`,
     );
-  if (typeof referred === 'string' && referred.length <= maxIndexLength && !imageFile.test(referred)) {
+  if (typeof referred === 'string' && referred.length <= maxIndexLength && !imageFileName.test(referred)) {
     throw new CogVLM2Error('invalid_value', `The image refers to row ${text}, which has no image.`);
   }
   return readImageCell(referred, context);
