@@ -5,8 +5,7 @@
 import { CogVLM2Error } from '../errors.ts';
 
 /** The values of `template_version` in config.json. */
-const PROMPT_TEMPLATES = ['chat', 'vqa', 'base'] as const;
-export type PromptTemplate = (typeof PROMPT_TEMPLATES)[number];
+export type PromptTemplate = 'chat' | 'vqa' | 'base';
 
 /** A past exchange. */
 export interface Turn {

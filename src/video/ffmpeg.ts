@@ -13,7 +13,7 @@ import { DEFAULT_IMAGE_LIMITS } from '../image/limits.ts';
 const formats =
   'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,apng,ivf,wtv,mxf,h264,hevc,av1,obu,m4v';
 const inputOptions = ['-v', 'error', '-protocol_whitelist', 'file,pipe', '-format_whitelist', formats];
-/** For all of one video. */
+/** Longest run of each program. */
 const timeoutMs = 300_000;
 /** A minute of 1,000 frames a second. */
 const mostPackets = 60_000;
@@ -31,7 +31,7 @@ export interface VideoFacts {
 }
 
 interface ReadOptions {
-  /** How messages call the video. */
+  /** The video's name in messages. */
   name: string;
   signal?: AbortSignal | undefined;
 }
@@ -45,8 +45,7 @@ export async function probeVideo(
   seconds: number,
   { name, signal }: ReadOptions,
 ): Promise<VideoFacts> {
-  const json = await textOf(
-    'ffprobe',
+  const json = await textOfProbe(
     [
       ...inputOptions,
       '-show_entries',
@@ -111,8 +110,7 @@ async function startsOf(
   seconds: number,
   options: ReadOptions,
 ): Promise<number[]> {
-  const csv = await textOf(
-    'ffprobe',
+  const json = await textOfProbe(
     [
       ...inputOptions,
       ...['-select_streams', String(stream), '-read_intervals', `%+${seconds}`],
@@ -120,7 +118,7 @@ async function startsOf(
     ],
     options,
   );
-  const { packets } = packetsSchema.parse(JSON.parse(csv));
+  const { packets } = packetsSchema.parse(JSON.parse(json));
   if (packets.length > mostPackets) {
     throw new CogVLM2Error(
       'image_too_large',
@@ -268,12 +266,9 @@ function start(
   return { stdout: child.stdout, kill, ended };
 }
 
-async function textOf(
-  program: 'ffprobe',
-  args: readonly string[],
-  { name, signal }: ReadOptions,
-): Promise<string> {
-  const child = start(program, args, signal);
+/** Runs ffprobe. @returns what it writes */
+async function textOfProbe(args: readonly string[], { name, signal }: ReadOptions): Promise<string> {
+  const child = start('ffprobe', args, signal);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of child.stdout) {
@@ -289,7 +284,7 @@ async function textOf(
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** What ffmpeg says about a file, without the file's path and its own addresses. */
+/** The error with the first line that ffmpeg wrote, without the file's path and ffmpeg's memory addresses. */
 function unreadable(name: string, complaint: string): CogVLM2Error {
   if (/whitelist/i.test(complaint)) {
     return new CogVLM2Error(

@@ -7,6 +7,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { decodeImage, type RgbImage } from '../image/decode.ts';
 import { imageFileName, isVideo } from '../image/sniff.ts';
 import { type ImageSource, readDataUrl, readImage } from '../image/source.ts';
+import type { PromptTemplate } from '../text/prompt.ts';
 import { decodeFrames, probeVideo } from './ffmpeg.ts';
 import { framePixels } from './frame-pixels.ts';
 import { framesBySecond, framesBySpacing, mostFrames, spacedSeconds } from './sampling.ts';
@@ -23,7 +24,7 @@ export type VisualSource = ImageSource | readonly TimedFrame[];
 export interface Video {
   /** Of the frames, [frames, 3, size, size]. */
   pixels: Float32Array<ArrayBuffer>;
-  /** What stands behind each frame in the prompt: its second, or ''. */
+  /** The text after each frame in the prompt: its second, or ''. */
   frameTexts: readonly string[];
   /** Of the first frame, upright, before it was resized. */
   width: number;
@@ -36,8 +37,8 @@ export interface Video {
 export interface VideoOptions {
   /** Side of the square that the model reads, in pixels. */
   size: number;
-  /** One frame a second with its number (`chat`), or 24 evenly spaced ones of the first minute without (`base`, `vqa`). */
-  template: 'chat' | 'vqa' | 'base';
+  /** `chat`: one frame a second, with its number. `base` and `vqa`: 24 evenly spaced frames of the first minute, without numbers. */
+  template: PromptTemplate;
   signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +51,7 @@ export async function readVideo(source: VisualSource, options: VideoOptions): Pr
   if (typeof source === 'string' && !/^data:/i.test(source)) {
     const kind = await kindOf(source);
     if (kind === 'folder') return fromFolder(source, options);
-    if (kind === 'video') return fromFile(source, path.basename(source), options);
+    if (kind === 'video') return fromFile(source, JSON.stringify(path.basename(source)), options);
     return fromImages([{ image: source, second: 0 }], options, []);
   }
   const bytes = typeof source === 'string' ? readDataUrl(source, mostBytes) : source;
@@ -58,10 +59,12 @@ export async function readVideo(source: VisualSource, options: VideoOptions): Pr
   return fromImages([{ image: bytes, second: 0 }], options, []);
 }
 
+type Size = Pick<RgbImage, 'width' | 'height'>;
+
 /** Largest video in memory; a file may be larger. */
 const mostBytes = 2 ** 28;
 
-/** ffmpeg seeks in a video, so its bytes become a file of this user's own for as long as they are read. */
+/** ffmpeg seeks in a video, so its bytes are written to a temporary file that only this user can read. */
 async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Video> {
   if (bytes.byteLength > mostBytes) {
     throw new CogVLM2Error(
@@ -98,10 +101,9 @@ export async function kindOf(source: string): Promise<'folder' | 'video' | undef
 
 async function fromFile(
   file: string,
-  label: string,
+  name: string,
   { size, template, signal }: VideoOptions,
 ): Promise<Video> {
-  const name = file.endsWith(label) ? JSON.stringify(label) : label;
   const bySecond = template === 'chat';
   const seconds = bySecond ? mostFrames + 2 : spacedSeconds + 2;
   const facts = await probeVideo(file, seconds, { name, signal });
@@ -109,11 +111,11 @@ async function fromFile(
   const numbers = bySecond ? framesBySecond(starts) : framesBySpacing(starts.length, framesPerSecond);
   const wanted = [...new Set(numbers)].sort((a, b) => a - b);
   const pixels = new Map<number, Float32Array>();
-  let first: RgbImage | undefined;
+  let first: Size | undefined;
   for await (const frame of decodeFrames(file, facts.stream, wanted, { name, signal })) {
     const number = wanted[pixels.size];
     if (number === undefined) break;
-    first ??= { ...frame, data: new Uint8Array(0) };
+    first ??= { width: frame.width, height: frame.height };
     pixels.set(number, framePixels(frame, size));
     await new Promise(setImmediate);
   }
@@ -122,12 +124,12 @@ async function fromFile(
     return data ? [{ data, text: bySecond ? String(i) : '' }] : [];
   });
   const limit = bySecond ? mostFrames : spacedSeconds;
-  const seen = durationSeconds !== null && durationSeconds > limit + 1;
+  const isLonger = durationSeconds !== null && durationSeconds > limit + 1;
   const warnings = [
     ...(frames.length < numbers.length
       ? [`${name} is damaged: ${frames.length} of ${numbers.length} frames could be decoded.`]
       : []),
-    ...(seen ? [`The model sees the first ${limit} of ${Math.round(durationSeconds)} seconds.`] : []),
+    ...(isLonger ? [`The model sees the first ${limit} of ${Math.round(durationSeconds)} seconds.`] : []),
   ];
   return join(frames, first, warnings);
 }
@@ -156,13 +158,13 @@ async function fromImages(
   }
   const read: { data: Float32Array; text: string }[] = [];
   const more: string[] = [];
-  let first: RgbImage | undefined;
+  let first: Size | undefined;
   for (const { image, second } of frames) {
     if (!(Number.isFinite(second) && second >= 0 && second < 1000))
       throw new CogVLM2Error('invalid_value', `The second of a frame is ${second}; it must be 0 to 999.`);
     const file = await readImage(image, signal ? { signal } : {});
     const decoded = await decodeImage(file.bytes);
-    first ??= { width: decoded.width, height: decoded.height, data: new Uint8Array(0) };
+    first ??= { width: decoded.width, height: decoded.height };
     more.push(...file.warnings, ...decoded.warnings);
     read.push({
       data: framePixels(decoded, size),
@@ -174,7 +176,7 @@ async function fromImages(
 
 function join(
   frames: readonly { data: Float32Array; text: string }[],
-  first: RgbImage | undefined,
+  first: Size | undefined,
   warnings: readonly string[],
 ): Video {
   const size = frames[0]?.data.length ?? 0;
