@@ -2,6 +2,7 @@ import { CogVLM2Error } from '../errors.ts';
 import type { Engine, Processor } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
+import type { Tensor } from '../ggml/tensor.ts';
 import { TensorSet } from './tensor-set.ts';
 
 /** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
@@ -13,7 +14,7 @@ export class EncodedImage {
   readonly width: number;
   readonly height: number;
   readonly imageTokens: number;
-  /** Of a video, what stands behind each frame in the prompt; undefined for an image. */
+  /** Of a video, the text after each frame in the prompt; undefined for an image. */
   readonly frameTexts: readonly string[] | undefined;
   /** The same content has the same key, by which the KV cache finds an image that it holds already. */
   readonly contentKey: string;
@@ -80,7 +81,7 @@ export class EncodedImage {
   }
 }
 
-// Image tokens as f16 numbers in memory of ours: to keep them on disk, and to have them back on the device.
+// Image tokens as f16 numbers in the memory of JavaScript, for the image cache on disk, and back on the device.
 
 /**
  * The bits of the tokens, rounded to f16. The tokens on the device are rounded too, so that an answer is the same
@@ -111,16 +112,49 @@ export async function roundToHalves(
 }
 
 /** Tokens [hiddenSize, imageTokens] on the device again. @throws CogVLM2Error `out_of_memory`. */
-export async function fromHalves(
+export function fromHalves(
   engine: Engine,
   halves: Uint16Array,
   sizes: readonly number[],
   processor: Processor,
 ): Promise<TensorSet<'imageTokens'>> {
+  return newImageTokens(engine, sizes, processor, (graph, tokens) =>
+    graph.effect(graph.copy(graph.input('f16', sizes, halves), tokens)),
+  );
+}
+
+/**
+ * The image tokens of a video's frames, one frame after the other: [H, frames * imageTokens]. The caller disposes the result; the
+ * frames stay as they are.
+ * @throws CogVLM2Error `out_of_memory`
+ */
+export async function joinImageTokens(
+  engine: Engine,
+  frames: readonly TensorSet<'imageTokens'>[],
+  processor: Processor,
+): Promise<TensorSet<'imageTokens'>> {
+  const parts = frames.map((frame) => frame.get('imageTokens'));
+  const rows = parts.reduce((sum, { shape }) => sum + shape[1], 0);
+  return newImageTokens(engine, [parts[0]?.shape[0] ?? 0, rows], processor, (graph, tokens) => {
+    let start = 0;
+    for (const part of parts) {
+      graph.effect(graph.copy(part, graph.rows(tokens, start, part.shape[1])));
+      start += part.shape[1];
+    }
+  });
+}
+
+/** @param fill builds the graph that writes the tokens */
+async function newImageTokens(
+  engine: Engine,
+  sizes: readonly number[],
+  processor: Processor,
+  fill: (graph: Graph, tokens: Tensor) => void,
+): Promise<TensorSet<'imageTokens'>> {
   const tokens = new TensorSet(engine, [['imageTokens', 'f32', sizes] as const], processor);
   try {
     const graph = new Graph(engine);
-    graph.effect(graph.copy(graph.input('f16', sizes, halves), tokens.get('imageTokens')));
+    fill(graph, tokens.get('imageTokens'));
     await graph.run();
     return tokens;
   } catch (error) {

@@ -8,7 +8,7 @@ import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';
-import { joinImageTokens } from './join-image-tokens.ts';
+import { joinImageTokens } from './encoded-image.ts';
 import type { TensorSet } from './tensor-set.ts';
 
 export interface TraceOptions {
