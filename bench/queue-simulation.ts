@@ -6,6 +6,7 @@
  *   npx tsx bench/queue-simulation.ts [--seed N]
  */
 import { parseArgs } from 'node:util';
+import { randomFrom } from '../src/generate/sampler.ts';
 
 interface Load {
   name: string;
@@ -32,18 +33,7 @@ interface Result {
 const lostSeconds = 30;
 const restartSeconds = 60;
 
-/** A generator of uniform numbers (mulberry32), so that a seed gives the same run. */
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/** A queue of events in the order of their time: a binary heap. */
+/** A queue of events by time: a binary heap. */
 class Events<T> {
   readonly #heap: { at: number; what: T }[] = [];
 
@@ -80,9 +70,9 @@ type Event =
   | { type: 'returned'; arrived: number }
   | { type: 'started' };
 
-/** One day. Pages arrive at random (Poisson); times of pages are exponential around a fixed half. */
+/** One day. Pages arrive at random (Poisson); the time of a page is half fixed, half exponential. */
 function simulate(load: Load, seed: number): Result {
-  const random = uniform(seed);
+  const random = randomFrom(seed);
   const exponential = (mean: number) => -mean * Math.log(1 - random());
   const daySeconds = load.hours * 3600;
   const interval = daySeconds / load.pagesPerDay;
