@@ -39,21 +39,24 @@ export function askForJson(question: string, schema: object): string {
  * JSON Schema cannot express (a refinement) refuses it, `aborted`.
  */
 export function readValue<S extends z.ZodType>(schema: S, answer: Answer): Extraction<z.output<S>> {
-  const { finishReason, text, usage } = answer;
-  if (finishReason === 'aborted')
-    throw new CogVLM2Error('aborted', 'Stopped before the answer was complete.');
-  if (finishReason === 'length') {
-    throw new CogVLM2Error(
-      'answer_incomplete',
-      `The answer was cut after ${usage.completionTokens} tokens, before its JSON was complete; raise maxTokens. It began: ${shortened(text)}`,
-    );
-  }
+  const text = completeText(answer, 'answer');
   const parsed = schema.safeParse(JSON.parse(text));
   if (parsed.success) return { ...answer, value: parsed.data };
   throw new CogVLM2Error(
     'answer_rejected',
     `The answer has the form of the schema, but does not pass its checks: ${z.prettifyError(parsed.error)}\nIt was: ${shortened(text)}`,
     { cause: parsed.error },
+  );
+}
+
+/** @param subject names the answer in a message, as in `answer for "total"` */
+function completeText({ finishReason, text, usage }: Answer, subject: string): string {
+  if (finishReason === 'stop') return text;
+  if (finishReason === 'aborted')
+    throw new CogVLM2Error('aborted', `Stopped before the ${subject} was complete.`);
+  throw new CogVLM2Error(
+    'answer_incomplete',
+    `The ${subject} was cut after ${usage.completionTokens} tokens, before it was complete; raise maxTokens. It began: ${shortened(text)}`,
   );
 }
 
@@ -130,9 +133,9 @@ export function objectOf<S extends z.ZodObject>(
 ): z.output<S> {
   const read = fields.flatMap(({ name, isJson }) => {
     const answer = answers[name];
-    return answer
-      ? [[name, isJson ? JSON.parse(completeText(name, answer)) : completeText(name, answer)]]
-      : [];
+    if (answer === undefined) return [];
+    const text = completeText(answer, `answer for "${name}"`);
+    return [[name, isJson ? JSON.parse(text) : text]];
   });
   const parsed = schema.safeParse(Object.fromEntries(read));
   if (parsed.success) return parsed.data;
@@ -140,14 +143,5 @@ export function objectOf<S extends z.ZodObject>(
     'answer_rejected',
     `The answers do not pass the checks of the schema: ${z.prettifyError(parsed.error)}`,
     { cause: parsed.error },
-  );
-}
-
-function completeText(name: string, { finishReason, text, usage }: Answer): string {
-  if (finishReason === 'aborted') throw new CogVLM2Error('aborted', `Stopped before "${name}" was read.`);
-  if (finishReason === 'stop') return text;
-  throw new CogVLM2Error(
-    'answer_incomplete',
-    `The answer for "${name}" was cut after ${usage.completionTokens} tokens; raise maxTokens. It began: ${text.slice(0, 200)}`,
   );
 }
