@@ -7,7 +7,6 @@ import { GrammarMasks } from '../grammar/masks.ts';
 import { Model } from '../model/cogvlm2.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
-import { defaultParallel } from '../model/kv-cache.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { VisualSource } from '../video/video.ts';
 import { LoadedAdapters } from './adapters.ts';
@@ -29,7 +28,7 @@ import {
   readValue,
 } from './extract.ts';
 import { asAborted, type DiskCache, ImageEncoder } from './image-encoder.ts';
-import { kvLimits, type LoadOptions } from './load-options.ts';
+import { kvLimits, type LoadOptions, parallelOf } from './load-options.ts';
 import { describeModel, type ModelInfo, tokenizerOf } from './model-info.ts';
 import { PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
@@ -109,7 +108,7 @@ export class CogVLM2 {
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
         adapters: adapters.byName,
-        parallel: options.oneSequence ? 1 : (options.parallel ?? defaultParallel),
+        parallel: parallelOf(options),
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),

@@ -52,10 +52,15 @@ interface KvOptions {
   maxWaiting?: number;
 }
 
+/** Most answers that run at the same time. */
+export function parallelOf({ oneSequence, parallel = defaultParallel }: LoadOptions): number {
+  return oneSequence ? 1 : parallel;
+}
+
 /** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
 export function kvLimits(options: LoadOptions, contextSize: number, model: Model): SchedulerLimits {
-  const { oneSequence, maxWaiting = 256 } = options;
-  const parallel = oneSequence ? 1 : (options.parallel ?? defaultParallel);
+  const parallel = parallelOf(options);
+  const { maxWaiting = 256 } = options;
   checkWhole('parallel', parallel, 1, model.mostSequences);
   checkWhole('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER);
   const { kvTokens = model.kvTokens } = options;
