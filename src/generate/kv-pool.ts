@@ -54,7 +54,7 @@ export class KvPool {
     for (const index of choice.evict) this.#entries[index]?.cache[Symbol.dispose]();
     this.#entries = this.#entries.filter((_, index) => !choice.evict.includes(index));
     const cache = this.#newCache(choice.capacity);
-    this.#entries.push({ cache, rows: noRows(), isInUse: false, lastUsed: 0 });
+    this.#entries.push({ cache, rows: rowsOf(prompt, 0), isInUse: false, lastUsed: 0 });
     return this.#use(this.#entries.at(-1));
   }
 
@@ -111,8 +111,6 @@ export interface CachePrompt {
   /** Name of the adapter; '' where none is named. */
   adapter: string;
 }
-
-export const noRows = (): CachedRows => ({ ids: [], imageKey: null, adapter: '' });
 
 /**
  * How many rows of the prompt the cache already holds. The last row of a prompt is always run again, because the answer

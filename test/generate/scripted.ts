@@ -1,5 +1,5 @@
 import { generate, type RunningSequence } from '../../src/generate/generate.ts';
-import { type CachedRows, commonPrefix, noRows, rowsOf } from '../../src/generate/kv-pool.ts';
+import { type CachedRows, commonPrefix, rowsOf } from '../../src/generate/kv-pool.ts';
 import { PromptBuilder } from '../../src/generate/prepare-request.ts';
 import type { AnswerEvent, GenerateOptions } from '../../src/generate/types.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
@@ -64,7 +64,7 @@ export interface ScriptedCache {
   rows: CachedRows;
 }
 
-export const newCache = (): ScriptedCache => ({ rows: noRows() });
+export const newCache = (): ScriptedCache => ({ rows: { ids: [], imageKey: null, adapter: '' } });
 
 export interface RunOptions extends GenerateOptions {
   question?: string;
