@@ -102,32 +102,35 @@ export class ImageEncoder {
 
   /** From the disk, or through the tower. */
   async #frameTokens(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
-    const { hiddenSize, vision } = this.#model.config;
-    const { engine } = this.#model;
-    const fingerprint = this.#disk?.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
-    const key = fingerprint === undefined ? null : await imageCacheKey(fingerprint, vision.imageSize, pixels);
-    if (this.#disk && key !== null) {
-      const halves = await this.#disk.files.read(key, hiddenSize * vision.imageTokens);
-      options.signal?.throwIfAborted();
-      const sizes = [hiddenSize, vision.imageTokens];
-      if (halves) {
-        const state = await fromHalves(engine, halves, sizes, this.#model.imageTokenProcessor);
-        return { state, origin: 'disk', visionMs: 0 };
-      }
+    const disk = this.#disk;
+    if (disk === null) return this.#runTower(pixels, options);
+    const { config, engine, imageTokenProcessor } = this.#model;
+    const { hiddenSize, vision } = config;
+    const fingerprint = disk.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
+    const key = await imageCacheKey(fingerprint, vision.imageSize, pixels);
+    const sizes = [hiddenSize, vision.imageTokens];
+    const found = await disk.files.read(key, hiddenSize * vision.imageTokens);
+    options.signal?.throwIfAborted();
+    if (found) {
+      const state = await fromHalves(engine, found, sizes, imageTokenProcessor);
+      return { state, origin: 'disk', visionMs: 0 };
     }
-    const startedAt = performance.now();
-    const state = await this.#scheduler.encodeImage(pixels, options);
-    const visionMs = performance.now() - startedAt;
+    const encoded = await this.#runTower(pixels, options);
     try {
-      const halves =
-        key === null ? null : await roundToHalves(engine, state, this.#model.imageTokenProcessor);
+      const halves = await roundToHalves(engine, encoded.state, imageTokenProcessor);
       // Waited for, since a process that asks once ends soon; it takes far less than the tower.
-      if (halves && key !== null) await this.#disk?.files.write(key, halves);
-      return { state, origin: 'encoded', visionMs };
+      if (halves) await disk.files.write(key, halves);
+      return encoded;
     } catch (error) {
-      state[Symbol.dispose]();
+      encoded.state[Symbol.dispose]();
       throw error;
     }
+  }
+
+  async #runTower(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
+    const startedAt = performance.now();
+    const state = await this.#scheduler.encodeImage(pixels, options);
+    return { state, origin: 'encoded', visionMs: performance.now() - startedAt };
   }
 
   get cacheBytes(): number {
