@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { itemErrorCodes } from '../run/items.ts';
+import { withOldName } from '../run/old-names.ts';
 
 /** Maximum size of an image in a job. */
 export const MAX_INLINE_BYTES = 8 * 2 ** 20;
@@ -31,14 +32,7 @@ const job = z.object({
   }),
 });
 
-/** Version 0.2 wrote `picture` for `image`. */
-export const jobSchema = z.preprocess(
-  (value) =>
-    typeof value === 'object' && value !== null && 'picture' in value
-      ? { ...value, image: value.picture }
-      : value,
-  job,
-);
+export const jobSchema = withOldName(job, 'image', 'picture');
 export type Job = z.infer<typeof jobSchema>;
 
 const count = z.number();

@@ -11,6 +11,7 @@ import type { Answer, Turn } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/source.ts';
 import { nearest } from '../../messages.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
+import { withOldName } from '../../run/old-names.ts';
 import type { NamedImage } from '../ask-arguments.ts';
 import { type Flag, flagsOf, parseValue } from '../flags.ts';
 import { imageLabel } from '../format.ts';
@@ -172,14 +173,7 @@ const conversationSchema = z.object({
   turns: z.array(z.object({ question: z.string(), answer: z.string() })),
 });
 
-/** Version 0.2 wrote `picture` for `image`. */
-const savedConversation = z.preprocess(
-  (value) =>
-    typeof value === 'object' && value !== null && 'picture' in value
-      ? { ...value, image: value.picture }
-      : value,
-  conversationSchema,
-);
+const savedConversation = withOldName(conversationSchema, 'image', 'picture');
 
 type SavedConversation = z.output<typeof savedConversation>;
 

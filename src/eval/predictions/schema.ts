@@ -6,6 +6,7 @@
  * Results are one JSON object: the score of a predictions file by one profile, and the score of each question.
  */
 import { z } from 'zod';
+import { withOldName } from '../../run/old-names.ts';
 import { benchmarks, profiles } from '../benchmarks.ts';
 
 /** 16 hexadecimal digits; see `fingerprint.ts`. */
@@ -52,14 +53,7 @@ const settings = z.object({
   seed: z.number().nullable(),
 });
 
-/** Version 0.2 wrote `pictures` for `images`. */
-const settingsSchema = z.preprocess(
-  (value) =>
-    typeof value === 'object' && value !== null && 'pictures' in value
-      ? { ...value, images: value.pictures }
-      : value,
-  settings,
-);
+const settingsSchema = withOldName(settings, 'images', 'pictures');
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const headerSchema = z.object({
