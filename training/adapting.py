@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from conversations import IGNORED
 from greedy import answer
-from model import CogVLM2, prompt_mask
+from model import CogVLM2, frequencies, prompt_mask
 
 OFFICIAL_TARGETS = ["vision_expert_query_key_value"]
 
@@ -31,7 +31,7 @@ def load_checkpoint(folder, dtype):
     for layer in model.model.layers:
         rotary = layer.self_attn.rotary_emb
         if rotary.inv_freq.is_meta:  # without stored frequencies they are the exact ones
-            rotary.inv_freq = 1.0 / 500000 ** (torch.arange(0, d, 2).float() / d)
+            rotary.inv_freq = frequencies(d)
     missing = [name for name, w in model.state_dict().items() if w.is_meta]
     if missing:
         raise SystemExit(f"{folder} lacks {len(missing)} tensors, {missing[0]} first.")

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+from initial import MEAN, STD
+
 IGNORED = -100
 
 

@@ -144,13 +144,17 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
 
 
+def frequencies(size):
+    """The exact frequencies of the rotary embedding. -> (size / 2,) float32."""
+    return 1.0 / 500000 ** (torch.arange(0, size, 2).float() / size)
+
+
 class Rotary(nn.Module):
     """Frequencies are stored in bfloat16, as published; the angles are computed in float32."""
 
     def __init__(self, size):
         super().__init__()
-        freq = 1.0 / 500000 ** (torch.arange(0, size, 2).float() / size)
-        self.register_buffer("inv_freq", freq.bfloat16().float())
+        self.register_buffer("inv_freq", frequencies(size).bfloat16().float())
 
     def forward(self, positions):  # (B, N) -> two of (B, 1, N, d)
         angle = positions[:, None, :, None].float() * self.inv_freq.float()

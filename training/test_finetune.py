@@ -6,6 +6,7 @@ the tower's attention (xformers) are replaced by plain PyTorch here. Everything 
 """
 import importlib
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -142,8 +143,6 @@ def compare_steps(theirs, ours, batches, start):
 
 def linear(targets, weights):
     """The official target by name; else the linear modules whose paths match."""
-    import re
-
     if isinstance(targets, list):
         return targets
     return [name.removesuffix(".weight") for name, w in weights.items() if w.ndim == 2 and name.endswith(".weight") and re.match(targets, name)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from model import CogVLM2, prompt_mask
+from model import CogVLM2, frequencies, prompt_mask
 
 
 def load(folder):
@@ -21,7 +21,7 @@ def load(folder):
     if missing:  # a checkpoint without stored frequencies means the exact ones
         d = config["hidden_size"] // config["num_attention_heads"]
         for layer in model.model.layers:
-            layer.self_attn.rotary_emb.inv_freq.copy_(1.0 / 500000 ** (torch.arange(0, d, 2).float() / d))
+            layer.self_attn.rotary_emb.inv_freq.copy_(frequencies(d))
     return model.eval()
 
 
