@@ -27,7 +27,7 @@ export class Ops extends ShapeOps {
   readonly #kernels: Kernels | null;
   readonly #packed: PackedWeights | undefined;
   readonly #lowRank: LowRankTerms | undefined;
-  /** What the products of a tensor read instead of it. */
+  /** The nodes that products of a tensor read in its place: bytes, and words. */
   readonly #quantizedBy = new Map<Tensor, Tensor>();
   readonly #wordsOf = new Map<Tensor, Tensor>();
 
@@ -122,9 +122,9 @@ export class Ops extends ShapeOps {
   }
 
   /**
-   * GELU of what a product with weights of this type reads, as exact as that product: for float32 the error function; else our
-   * kernel, within 1e-6 of it. Without our kernels ggml's tanh form for quantized weights, from a table of float16 values
-   * (within 1e-3): its error function would take a tenth of the tower's time.
+   * GELU before a product with weights of this type, as exact as the product needs. For float32: the error function. For other
+   * types: our kernel, within 1e-6 of it. Without our kernels, quantized weights get ggml's tanh form from a table of float16
+   * values (within 1e-3), because ggml's error function would take a tenth of the tower's time.
    */
   geluBefore(type: DType, x: Tensor): Tensor {
     check(x.type === 'f32' && isContiguous(x), 'geluBefore', x);
@@ -242,7 +242,7 @@ export class Ops extends ShapeOps {
   }
 }
 
-/** What `made` returned for a tensor, which is made once. */
+/** The node for x. `make` is called for the first product of x only. */
 function once(known: Map<Tensor, Tensor>, x: Tensor, make: () => Tensor): Tensor {
   const made = known.get(x) ?? make();
   known.set(x, made);

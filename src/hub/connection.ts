@@ -1,5 +1,7 @@
-/** Which proxy a request goes through: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case. */
-
+/**
+ * How to connect to a source: the proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case) and the certificate
+ * authorities.
+ */
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { domainToASCII } from 'node:url';

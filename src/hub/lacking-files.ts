@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { cachedVicuna, hasTokenizer, hasVicunaVocabulary } from './vicuna.ts';
 
-/** The files that a folder would need to be a model, and has not, or only as links that lead nowhere. */
+/** The files of a model that are missing from a folder, or are links that lead nowhere. */
 export function lackingFiles(folder: string, env: NodeJS.ProcessEnv): string[] {
   const index = path.join(folder, 'model.safetensors.index.json');
   const weights = existsSync(index) ? shardsIn(index) : ['model.safetensors'];
@@ -13,7 +13,7 @@ export function lackingFiles(folder: string, env: NodeJS.ProcessEnv): string[] {
   return cachedVicuna(env) === undefined ? [...lacking, "tokenizer.model (Vicuna's)"] : lacking;
 }
 
-/** The files of weights that an index names; one that cannot be read names none, and is told of where it is used. */
+/** The files of weights that an index names. None if it cannot be read, which is an error when the model is opened. */
 function shardsIn(index: string): string[] {
   try {
     const { weight_map: shards }: { weight_map?: unknown } = JSON.parse(readFileSync(index, 'utf8'));

@@ -1,4 +1,4 @@
-/** What `pull` is told, what it tells meanwhile, and what it gives. */
+/** Options, progress and result of `pull`. */
 import type { SourceName } from './names.ts';
 
 export interface PullOptions {

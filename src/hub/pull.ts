@@ -62,7 +62,7 @@ async function pullFirst(repos: RepoName[], name: string, options: PullOptions):
   throw new CogVLM2Error('download_failed', `${name} could not be had. ${reasons.join('. ')}.`);
 }
 
-/** The tokenizer of a CogVLM 1 that is here; its repository has none. */
+/** Pulls the tokenizer of a CogVLM 1, whose own repository has none. */
 async function pullVicuna(modelPath: string, options: PullOptions): Promise<void> {
   if (cachedVicuna(options.env) !== undefined) return;
   try {
@@ -77,7 +77,7 @@ async function pullVicuna(modelPath: string, options: PullOptions): Promise<void
   }
 }
 
-/** Pulls the files that `choose` takes of what the repository lists. */
+/** Pulls those of the repository's files that `choose` returns. */
 async function pullFrom(
   repo: RepoName,
   options: PullOptions,

@@ -1,5 +1,4 @@
-/** Hugging Face, or a mirror of it: one request tells the commit and every file with its size and hash. */
-
+/** What the sources say of a repository's files. Hugging Face, or a mirror of it: one request for the commit and all sizes and hashes. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -90,7 +89,7 @@ export async function listHuggingFace(repo: RepoName, endpoint: string, web: Web
   return { repo, commit: sha, files };
 }
 
-// ModelScope: one request tells every file with its size and sha256.
+// ModelScope: one request for the size and sha256 of every file.
 
 const modelScopeAnswer = z.object({
   Data: z.object({

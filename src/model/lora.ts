@@ -17,7 +17,7 @@ import { ggml } from '../ggml/library.ts';
 import type { LowRankTerm, LowRankTerms } from '../ggml/ops.ts';
 import { Context, type Tensor } from '../ggml/tensor.ts';
 
-/** By name; the one named '' is used where none is named. Several for one name are added. */
+/** Adapters by name; '' is the default. The changes of several adapters of one name are added. */
 export type Adapters = ReadonlyMap<string, readonly ScaledAdapter[]>;
 
 /**

@@ -4,7 +4,7 @@
  */
 
 export interface AnswerBox {
-  /** The words before the box, since the box or the punctuation before; '' where there are none. */
+  /** The words before the box, from the last box or punctuation mark on; '' where there are none. */
   phrase: string;
   /** Left, top, right and bottom, as fractions of the image's width and height. */
   box: [left: number, top: number, right: number, bottom: number];

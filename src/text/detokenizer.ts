@@ -1,8 +1,8 @@
 /**
- * Ids to text while they are generated. The joined results of `push` and `flush` are `tokenizer.decode` of all ids, but SentencePiece's
- * space at the beginning stays: an answer may be the continuation of a text. A
- * character whose bytes are in several tokens is given when it is complete. A space that the reference's clean-up may remove
- * is held back. The cost of a token does not depend on the length of the text.
+ * Ids to text while they are generated. The joined results of `push` and `flush` are `tokenizer.decode` of all ids, with one
+ * difference: SentencePiece's space at the beginning stays, because an answer may continue a text. A character whose bytes are in
+ * several tokens is given when it is complete. A space that the reference's clean-up may remove is held back. The cost of a
+ * token does not depend on the length of the text.
  */
 import { SpaceCleaner } from './clean-spaces.ts';
 import type { DecodeOptions, Tokenizer } from './tokenizer.ts';

@@ -56,7 +56,7 @@ export class LongTexts {
   }
 
   #start(): Worker {
-    // .ts beside the sources, .js beside what is built of them. Sources need tsx, a development dependency.
+    // Its extension is that of this file: .ts in the sources, .js in the build. Sources need tsx, a development dependency.
     const file = new URL(`./encoding-thread${path.extname(import.meta.url)}`, import.meta.url);
     const viaTsx = `import('tsx/esm/api').then((tsx) => { tsx.register(); return import(${JSON.stringify(file.href)}); })`;
     const options = { execArgv: [], workerData: this.#sources };

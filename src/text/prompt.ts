@@ -23,7 +23,7 @@ export interface PromptInput {
   /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;
   /**
-   * Of a video, the text behind each frame; '' is none. Each frame has `imageTokenCount` rows. Default: one image without text.
+   * Of a video, the text after each frame; '' for none. Each frame has `imageTokenCount` rows. Default: one image without text.
    */
   readonly frameTexts?: readonly string[];
   readonly bosId: number;

@@ -39,7 +39,7 @@ export class Tokenizer {
   readonly #special = new Set<number>();
   readonly #bytes: (Uint8Array | undefined)[] = [];
   readonly #long: LongTexts;
-  /** The ids of long texts that were encoded ahead; the least recently used one goes. */
+  /** The ids of long texts that were encoded ahead. The oldest ones are dropped. */
   readonly #kept = new Map<string, number[]>();
 
   /**

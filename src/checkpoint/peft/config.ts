@@ -53,7 +53,7 @@ const unsupported = [
   'trainable_token_indices',
 ];
 
-/** Fields of the forms in `isUnknownMethod` that only matter in training, or that `init_lora_weights` decides. */
+/** Fields like those that `isUnknownMethod` refuses, but which matter in training only, or which `init_lora_weights` decides. */
 const harmless: ReadonlySet<string> = new Set([
   'use_rslora',
   'use_dora',

@@ -9,8 +9,8 @@ import type { Checkpoint, TensorEntry } from '../types.ts';
 import { checkAdapter, finiteNumbers, type LoraModule, type ScaledAdapter } from './adapter.ts';
 
 /**
- * The checkpoint with its changed tensors, as f32, computed when they are read. The sums of several adapters do not depend on
- * their order but for the last bits.
+ * The checkpoint with its changed tensors, as f32, computed when they are read. The order of several adapters changes the last
+ * bits of the sums only.
  * @throws CogVLM2Error `invalid_checkpoint` where an adapter does not fit; `invalid_value` where a tensor is quantized
  */
 export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledAdapter[]): Checkpoint {

@@ -12,7 +12,7 @@
 #include <math.h>
 #include "float-product.h"
 
-/* Rows that read a block of keys together. Where keys are widened first, twice as many share that; caches are larger there. */
+/* Rows that read a block of keys together: more where keys are widened first, so that more rows share that work. Caches are larger there. */
 #define TILE (LANES == 16 && PAIR == 1 ? 192 : 96)
 #define BLOCK (PAIR == 2 ? 256 : 128) /* keys of a step of the online softmax: a block stays in the L2 cache */
 

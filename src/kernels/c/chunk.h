@@ -29,8 +29,8 @@ struct unpacked {
 };
 
 /*
- * How far ahead the weights are fetched. The processor foresees the next addresses, but not beyond a page of 4 kB: a single row
- * reads a quarter faster with this. A prefetch behind the end is harmless.
+ * How far ahead the weights are prefetched. The processor's own prefetching ends with a page of 4 kB: with this, a single row
+ * is multiplied a quarter faster. A prefetch past the end is harmless.
  */
 #define BYTES_AHEAD 8192
 

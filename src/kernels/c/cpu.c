@@ -31,8 +31,8 @@ static uint64_t saved_state(void) {
 }
 
 /*
- * Whether the processor multiplies pairs of bf16 (vdpbf16ps) no faster than float32, so that float32 is better: Intel's.
- * On a Xeon of family 6, model 207 the tower's attention was a fifth slower with it. On Zen 4 and Zen 5 it is twice as fast.
+ * Whether the processor multiplies pairs of bf16 (vdpbf16ps) no faster than float32, so that float32 is better. This is so for
+ * Intel's: on a Xeon of family 6, model 207 the tower's attention was a fifth slower with bf16. On Zen 4 and Zen 5 bf16 is twice as fast.
  */
 EXPORT int cogvlm2_bf16_is_slow(void) { return cpuid(0, 0).b == 0x756e6547; /* "Genu", of GenuineIntel */ }
 

@@ -50,7 +50,7 @@ INLINE void store_pairs(const int is_bf16, ints pairs, int64_t pair, uint32_t *w
 #endif
 }
 
-/* Four pairs of each fourth column: a vector of them has those of one column in each quarter (of 128 bits). */
+/* Four pairs of every fourth column. Each quarter (128 bits) of the vector has the pairs of one column. */
 INLINE ints quarters_load(const char *const *columns, int64_t offset) {
 #define QUARTER(i) _mm_loadu_si128((const __m128i *)(columns[4 * (i)] + offset))
   const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(QUARTER(0)), QUARTER(1), 1);
@@ -62,7 +62,7 @@ INLINE ints quarters_load(const char *const *columns, int64_t offset) {
 #endif
 }
 
-/* Four vectors to four others: pair j of every column, in the order of the columns, comes into vector j. */
+/* Transposes four vectors: y[j] has pair j of every column, in the order of the columns. */
 INLINE void transpose_quarters(const ints x[4], ints y[4]) {
 #ifdef __AVX512F__
   const ints a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
@@ -77,7 +77,7 @@ INLINE void transpose_quarters(const ints x[4], ints y[4]) {
 #endif
 }
 
-/* `count` elements, a multiple of 32, from `at` on of the columns from `column` on. Behind the last one it is repeated. */
+/* `count` elements (a multiple of 32) from `at` on, of the columns from `column` on. Past the last column, that one is repeated. */
 INLINE void unpack_as(const int is_bf16, const struct tensor *weights, int64_t column, int64_t at, int64_t count,
                       uint32_t *words) {
   const int64_t last = weights->ne[1] - 1;
@@ -86,7 +86,7 @@ INLINE void unpack_as(const int is_bf16, const struct tensor *weights, int64_t c
     for (int l = 0; l < LANES; l++)
       stored[l] = (const char *)weights->data + least(column + c + l, last) * weights->nb[1] + at * 2;
     for (int64_t pair = 0; pair < count / 2; pair += 4) {
-      /* The same columns' next part: the processor does not foresee 64 rows. A prefetch of any address is harmless. */
+      /* The same columns' next part: the processor's own prefetching cannot follow 64 rows. A prefetch of any address is harmless. */
       if (pair % 16 == 0)
         for (int l = 0; l < LANES; l++) _mm_prefetch(stored[l] + pair * 4 + PART * 2, _MM_HINT_T0);
       ints x[4], y[4];

@@ -1,7 +1,7 @@
 /*
  * Activations as words (see PAIR), for products with 16-bit weights. k is cut into parts of WORDS words, and a part of all
  * rows is contiguous, because a product reads one part of many rows at a time: words [parts][rows][WORDS], then rows
- * that tiles may read behind the last one. The last part may be filled up to a multiple of STEP only.
+ * that tiles may read behind the last one. The last part may have fewer words: a multiple of STEP.
  */
 #ifndef COGVLM2_FLOAT_WORDS_H
 #define COGVLM2_FLOAT_WORDS_H

@@ -53,7 +53,7 @@ EXPORT void JOIN(pack_bytes, VARIANT)(const void *data, size_t row_bytes, int64_
     }
 }
 
-/* What IQ4_NL means by a nibble (ggml's kvalues_iq4nl). q4_0 means 8 less than the nibble, q4_K the nibble. */
+/* The value of each nibble in IQ4_NL (ggml's kvalues_iq4nl). In q4_0 it is the nibble minus 8, in q4_K the nibble. */
 static const int8_t values_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 /* Numbers of ggml's types. */

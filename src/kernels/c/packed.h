@@ -43,7 +43,7 @@ INLINE size_t panel_bytes(int kind, int64_t k) {
   return k / BLOCK * block_bytes(kind);
 }
 
-/* What is added to weights in this variant: VNNI multiplies unsigned bytes, AMX (which takes whole bytes) and AVX2 signed ones. */
+/* What is added to weights in this variant: VNNI multiplies unsigned bytes; AVX2 and AMX, which is for whole bytes only, signed ones. */
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define NIBBLE_ZERO 128
 #else

@@ -103,7 +103,7 @@ INLINE void tile(const int rows, const int vectors, const int kind, const int na
       }
     }
   }
-  /* In a loop of their own: the one above needs all registers. */
+  /* The minimums have a loop of their own, because the loop above needs all registers. */
   for (int b = 0; kind == NIBBLES_MIN && b < blocks; b++) {
     UNROLL for (int j = 0; j < vectors; j++) {
       floats min = floats_load(c->min[b] + column + j * LANES);
