@@ -2,7 +2,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { dtypes } from '../ggml/dtype.ts';
 import { readFileBytes } from './read-file.ts';
 import type { TensorEntry } from './types.ts';
-import { fromHalf, unpack } from './unpack.ts';
+import { fromBfloat16, fromHalf, unpack } from './unpack.ts';
 
 /**
  * Fills `into` with a tensor's bytes from `startBytes` on, in the type that its entry says, however it is stored. Of a
@@ -26,8 +26,7 @@ export function readNumbers(entry: TensorEntry, start = 0, count?: number): Floa
   const bytes = readElements(entry, start, count);
   if (entry.type === 'f32') return new Float32Array(bytes);
   const bits = new Uint16Array(bytes);
-  // bf16 is the upper half of a float32.
-  if (entry.type === 'bf16') return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+  if (entry.type === 'bf16') return fromBfloat16(bits);
   if (entry.type === 'f16') return Float32Array.from(bits, fromHalf);
   throw new CogVLM2Error(
     'invalid_checkpoint',

@@ -10,10 +10,10 @@ import { tokenizerJsonOf } from './sentencepiece.ts';
  * Vicuna in the cache of Hugging Face. Undefined where there is none.
  * @throws CogVLM2Error `invalid_checkpoint`, `file_not_found`
  */
-export function readTokenizerJson(folder: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+export function readTokenizerJson(folder: string): string | undefined {
   const own = tokenizerIn(folder);
   if (own !== undefined || !hasVicunaVocabulary(folder)) return own;
-  const vicuna = cachedVicuna(env);
+  const vicuna = cachedVicuna(process.env);
   return vicuna === undefined ? undefined : tokenizerIn(vicuna);
 }
 

@@ -106,6 +106,11 @@ function toHalf(value: number): number {
   return sign | ((biased + 0xfff + ((biased >>> 13) & 1)) >>> 13);
 }
 
+/** The numbers of bf16 values. */
+export function fromBfloat16(bits: Uint16Array): Float32Array<ArrayBuffer> {
+  return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+}
+
 /** The number that the bits of an f16 stand for. */
 export function fromHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;

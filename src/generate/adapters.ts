@@ -1,9 +1,9 @@
 /** The LoRA adapters of a loaded model: what `load` was given, and what an answer may name. */
-import { adapterFingerprint, type ScaledAdapter } from '../checkpoint/peft/adapter.ts';
+import { adapterFingerprint, changesImages, type ScaledAdapter } from '../checkpoint/peft/adapter.ts';
 import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { nearest } from '../messages.ts';
-import { type Adapters, changesEncodedImages } from '../model/lora.ts';
+import type { Adapters } from '../model/lora.ts';
 
 export interface AdapterOptions {
   /**
@@ -51,7 +51,7 @@ export class LoadedAdapters {
     this.#imageKeys = new Map(
       Array.from(this.byName, ([name, list]) => [
         name,
-        changesEncodedImages(list) ? adapterFingerprint(list, 'images') : '',
+        list.some(({ adapter }) => changesImages(adapter)) ? adapterFingerprint(list, 'images') : '',
       ]),
     );
   }

@@ -3,7 +3,6 @@
  * product. Several adapters of one weight become one term: their A below each other, their B beside each other.
  */
 import {
-  changesImages,
   checkAdapter,
   finiteNumbers,
   type PeftAdapter,
@@ -63,11 +62,6 @@ export function adapterTensors(adapters: Adapters): TensorEntry[] {
       })),
     ),
   );
-}
-
-/** Whether any of the adapters of a name changes encoded images. */
-export function changesEncodedImages(adapters: readonly ScaledAdapter[]): boolean {
-  return adapters.some(({ adapter }) => changesImages(adapter));
 }
 
 /**

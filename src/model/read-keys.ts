@@ -1,5 +1,5 @@
 /** Cached keys as numbers, from either layout. */
-import { fromHalf } from '../checkpoint/unpack.ts';
+import { fromBfloat16, fromHalf } from '../checkpoint/unpack.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
@@ -49,6 +49,6 @@ function readNumbers(
   ggml().run('ggml_backend_tensor_get', tensor.pointer, data, first * bytes, count * bytes);
   if (data instanceof Float32Array) return (index) => data[index] ?? 0;
   if (!isBfloat16) return (index) => fromHalf(data[index] ?? 0);
-  const widened = new Float32Array(Uint32Array.from(data, (half) => half << 16).buffer);
+  const widened = fromBfloat16(data);
   return (index) => widened[index] ?? 0;
 }

@@ -208,9 +208,12 @@ export function checkAdapter(adapter: PeftAdapter, { tensors, path: base }: Chec
   }
 }
 
+/** Whether a tensor or module takes part in the encoding of images. */
+const isOfImages = (name: string) => name.startsWith('model.vision.');
+
 /** Whether the adapter changes what an image is encoded to. */
 export function changesImages({ modules, replaced }: PeftAdapter): boolean {
-  return [...modules.keys(), ...replaced.keys()].some((name) => name.startsWith('model.vision.'));
+  return [...modules.keys(), ...replaced.keys()].some(isOfImages);
 }
 
 /** Tells adapters apart by their numbers, scale included. @param part `images`: only what changes encoded images */
@@ -219,7 +222,7 @@ export function adapterFingerprint(
   part: 'all' | 'images' = 'all',
 ): string {
   const hash = createHash('sha256');
-  const isWanted = (name: string) => part === 'all' || name.startsWith('model.vision.');
+  const isWanted = (name: string) => part === 'all' || isOfImages(name);
   for (const { adapter, scale } of adapters) {
     for (const [name, module] of adapter.modules) {
       if (!isWanted(name)) continue;

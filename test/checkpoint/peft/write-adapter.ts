@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type NamedArray, writeSafetensors } from '../../../src/checkpoint/safetensors.ts';
 import { randomFrom } from '../../../src/generate/sampler.ts';
 
-export const peftPrefix = 'base_model.model.';
+const peftPrefix = 'base_model.model.';
 
 /** What PEFT writes for rank 2 and alpha 4, with changes. */
 export function peftConfig(changes: object = {}): object {
