@@ -1,4 +1,5 @@
 import { CogVLM2Error } from '../errors.ts';
+import { Canvas, type Color, type TextMask } from './canvas.ts';
 import { decodeImage, loadSharp } from './decode.ts';
 import type { ImageFile } from './source.ts';
 
@@ -32,8 +33,9 @@ export async function drawBoxes(
       `Boxes are drawn into .png, .jpg, .jpeg and .webp files; got "${ending}".`,
     );
   }
-  const { width, height, data } = await decodeImage(image.bytes);
-  const canvas = new Canvas(data.slice(), width, height);
+  const decoded = await decodeImage(image.bytes);
+  const { width, height } = decoded;
+  const canvas = new Canvas(decoded);
   const labels = [...new Set(boxes.map(({ label }) => label))];
   const longer = Math.max(width, height);
   const stroke = Math.max(1, Math.round((5 * longer) / 1920));
@@ -62,63 +64,6 @@ export async function drawBoxes(
   return format === 'png'
     ? drawn.png().toBuffer()
     : drawn.toFormat(format === 'webp' ? 'webp' : 'jpeg', { quality: 92 }).toBuffer();
-}
-
-interface Rectangle {
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
-}
-
-type Color = readonly [red: number, green: number, blue: number];
-
-/** How much of each pixel a text covers: [height, width], 0 to 255. */
-interface TextMask {
-  width: number;
-  height: number;
-  data: Uint8Array;
-}
-
-/** Pixels [height, width, 3] that are drawn on. What lies outside is cut off. */
-class Canvas {
-  readonly data: Uint8Array;
-  readonly #width: number;
-  readonly #height: number;
-
-  constructor(data: Uint8Array, width: number, height: number) {
-    this.data = data;
-    this.#width = width;
-    this.#height = height;
-  }
-
-  outline({ left, top, right, bottom }: Rectangle, stroke: number, color: Color): void {
-    const end = { x: Math.max(right, left + stroke), y: Math.max(bottom, top + stroke) };
-    this.fill({ left, top, right: end.x, bottom: top + stroke }, color);
-    this.fill({ left, top: end.y - stroke, right: end.x, bottom: end.y }, color);
-    this.fill({ left, top, right: left + stroke, bottom: end.y }, color);
-    this.fill({ left: end.x - stroke, top, right: end.x, bottom: end.y }, color);
-  }
-
-  fill({ left, top, right, bottom }: Rectangle, color: Color, opacity = 1): void {
-    for (let y = Math.max(0, top); y < Math.min(this.#height, bottom); y++)
-      for (let x = Math.max(0, left); x < Math.min(this.#width, right); x++) this.#mix(x, y, color, opacity);
-  }
-
-  white({ width, height, data }: TextMask, left: number, top: number): void {
-    for (let y = 0; y < Math.min(height, this.#height - top); y++) {
-      for (let x = 0; x < Math.min(width, this.#width - left); x++)
-        this.#mix(left + x, top + y, [255, 255, 255], (data[y * width + x] ?? 0) / 255);
-    }
-  }
-
-  #mix(x: number, y: number, color: Color, opacity: number): void {
-    const at = 3 * (y * this.#width + x);
-    for (const [channel, value] of color.entries()) {
-      const before = this.data[at + channel] ?? 0;
-      this.data[at + channel] = Math.round(before + (value - before) * opacity);
-    }
-  }
 }
 
 /** One line of text, cut at `mostWidth` pixels. */
