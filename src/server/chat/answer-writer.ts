@@ -32,9 +32,9 @@ export function warningsOf(warnings: readonly string[]) {
   return warnings.length > 0 && { warnings };
 }
 
-/** Boxes that a grounding model wrote; absent when there are none. */
-export function boxesOf({ boxes }: Answer) {
-  return boxes && { boxes };
+/** Places in the image: evidence that was asked for, and boxes that a grounding model wrote. Absent when there are none. */
+export function placesOf({ evidence, boxes }: Answer) {
+  return { ...(evidence && { evidence }), ...(boxes && { boxes }) };
 }
 
 /** Whether the answer has its end: neither a limit nor, where it has a format, a stop string has cut it. */

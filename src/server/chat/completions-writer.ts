@@ -6,8 +6,8 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
-  boxesOf,
   isComplete,
+  placesOf,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -43,8 +43,7 @@ export class CompletionsWriter implements AnswerWriter {
         logprobs: logprobsOf(answer.logprobs),
         finish_reason: this.#finishReasonOf(answer),
         stop_reason: answer.stopString,
-        ...(answer.evidence && { evidence: answer.evidence }),
-        ...boxesOf(answer),
+        ...placesOf(answer),
       })),
       usage: usageOf(answers),
       timings: timingsOf(answers[0]!),
@@ -86,12 +85,7 @@ export class CompletionsWriter implements AnswerWriter {
     // Tokens without text of their own, such as those of a stop string, have not been sent.
     const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
     const { choices, ...last } = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
-    const choice = {
-      ...choices[0],
-      stop_reason: answer.stopString,
-      ...(answer.evidence && { evidence: answer.evidence }),
-      ...boxesOf(answer),
-    };
+    const choice = { ...choices[0], stop_reason: answer.stopString, ...placesOf(answer) };
     const warnings = index === 0 ? answer.warnings : [];
     events.push({
       data: {

@@ -4,8 +4,8 @@ import type { ApiError } from '../api-error.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
-  boxesOf,
   isComplete,
+  placesOf,
   timingsOf,
   totalUsage,
   warningsOf,
@@ -138,7 +138,7 @@ export class ResponsesWriter implements AnswerWriter {
       text,
       annotations: [],
       logprobs: wireLogprobs(logprobs),
-      ...boxesOf(answer),
+      ...placesOf(answer),
     };
     const content = [part] as const;
     return [{ id, type: 'message' as const, status, role: 'assistant', content }];
