@@ -71,19 +71,17 @@ export class EngineLink {
     for (const pending of [...this.#pending.values()]) pending.onFailure(error);
   }
 
-  /** @returns a promise where the image is sent in pieces */
-  #sendAsk(id: number, request: AskRequest): Promise<void> | void {
-    const { image } = request;
-    if (image === null || image.byteLength <= PIECE_BYTES) this.#port.send({ type: 'ask', id, request });
-    else return this.#sendInPieces(id, request, image);
-  }
-
-  async #sendInPieces(id: number, request: AskRequest, image: Uint8Array): Promise<void> {
-    for (let at = 0; at < image.byteLength; at += PIECE_BYTES) {
-      this.#port.send({ type: 'image', id, bytes: image.subarray(at, at + PIECE_BYTES) });
-      await setImmediate();
+  /** A large image is sent before, in pieces. */
+  async #sendAsk(id: number, request: AskRequest): Promise<void> {
+    let { image } = request;
+    if (image !== null && image.byteLength > PIECE_BYTES) {
+      for (let at = 0; at < image.byteLength; at += PIECE_BYTES) {
+        this.#port.send({ type: 'image', id, bytes: image.subarray(at, at + PIECE_BYTES) });
+        await setImmediate();
+      }
+      image = new Uint8Array();
     }
-    this.#port.send({ type: 'ask', id, request: { ...request, image: new Uint8Array() } });
+    this.#port.send({ type: 'ask', id, request: { ...request, image } });
   }
 
   /** @param send sends what begins the exchange; a stop is sent behind it */
