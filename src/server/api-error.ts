@@ -81,6 +81,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The reason of work that ends because nobody waits for it. */
+export function clientLeft(): ApiError {
+  return new ApiError('cancelled', 'The client left.');
+}
+
 /** Clients repeat a 503 by themselves, at once and twice: wrong where waiting is the only help. */
 export const DO_NOT_RETRY = { 'x-should-retry': 'false' };
 

@@ -1,6 +1,6 @@
 /** One chat request from its arrival to its end: it is read, checked, queued, and answered whole or as a stream. */
 import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
-import { ApiError, apiErrorOf, DO_NOT_RETRY } from '../api-error.ts';
+import { ApiError, apiErrorOf, clientLeft, DO_NOT_RETRY } from '../api-error.ts';
 import type { ChatContext } from '../app-parts.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AskRequest } from '../engine/protocol.ts';
@@ -55,7 +55,7 @@ export class ChatHandler {
     const { admission, requests, rules } = this.#context;
     const admitted = [incoming.place];
     const running = requests.start(`${api.idPrefix}${incoming.id}`, incoming.client);
-    const onDisconnect = () => running.stop.abort(new ApiError('cancelled', 'The client left.'));
+    const onDisconnect = () => running.stop.abort(clientLeft());
     const end = () => {
       clearTimeout(timer);
       incoming.disconnected.removeEventListener('abort', onDisconnect);
@@ -113,7 +113,7 @@ export class ChatHandler {
     const events = eventStream({
       maxBufferedBytes: rules.maxBufferedBytes,
       pingMs: rules.pingMs,
-      onLeft: () => stop(new ApiError('cancelled', 'The client left.')),
+      onLeft: () => stop(clientLeft()),
       onSlow: () =>
         stop(new ApiError('slow_reader', `The client was ${rules.maxBufferedBytes} bytes behind.`)),
     });

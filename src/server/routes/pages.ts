@@ -4,7 +4,7 @@
  */
 import { PdfDocument } from '../../image/pdf.ts';
 import { isPdf, unreadableImage } from '../../image/sniff.ts';
-import { ApiError, apiErrorOf } from '../api-error.ts';
+import { ApiError, apiErrorOf, clientLeft } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { incomingRequest } from '../chat/incoming.ts';
 import { PAGES_LIMITS } from '../limits.ts';
@@ -15,8 +15,9 @@ export function pageRoutes(app: App, parts: AppParts): void {
     const incoming = incomingRequest(c, parts);
     const stop = new AbortController();
     const { disconnected } = incoming;
-    const onLeft = () => stop.abort(new ApiError('cancelled', 'The client left.'));
+    const onLeft = () => stop.abort(clientLeft());
     disconnected.addEventListener('abort', onLeft, { once: true });
+    if (disconnected.aborted) onLeft();
     let pdf: PdfDocument | undefined;
     let endTurn = () => {};
     const end = () => {
@@ -26,7 +27,7 @@ export function pageRoutes(app: App, parts: AppParts): void {
       incoming.place.leave();
     };
     try {
-      const bytes = await incoming.readBytes(AbortSignal.any([disconnected, stop.signal]));
+      const bytes = await incoming.readBytes(stop.signal);
       if (!isPdf(bytes)) {
         const { message } = unreadableImage(bytes, 'The body', 'PDF files');
         throw new ApiError('invalid_image_format', message);
@@ -101,7 +102,7 @@ function pageLines(pdf: PdfDocument, { id, stop, end, isNeeded }: Lines): Readab
         controller.close();
       },
       cancel() {
-        stop.abort(new ApiError('cancelled', 'The client left.'));
+        stop.abort(clientLeft());
         finish();
       },
     },
