@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { AtomicFile } from '../files/atomic-file.ts';
+import { writeFileWhole } from '../files/atomic-file.ts';
 import type { Answer } from '../generate/types.ts';
 import type { ImageFile } from '../image/source.ts';
 import type { Context } from './command.ts';
@@ -47,8 +47,6 @@ export async function drawAnswers(
     throw new CogVLM2Error('invalid_value', `--draw ${file}: boxes are drawn on images, not on videos.`);
   const drawn = boxes.map(({ phrase, box }) => ({ label: phrase, box }));
   const bytes = await library.drawBoxes(image, drawn, path.extname(file));
-  using out = new AtomicFile(file);
-  out.write(bytes);
-  out.commit();
+  writeFileWhole(file, bytes);
   return `${file} has ${formatCount(boxes.length)} ${boxes.length === 1 ? 'box' : 'boxes'}.`;
 }
