@@ -35,7 +35,7 @@ function realPath(file: string): string | undefined {
 /** @returns what was done, as a sentence */
 export async function drawAnswers(
   { library }: Context,
-  image: ImageFile | string,
+  image: ImageFile,
   answers: readonly Answer[],
   file: string,
 ): Promise<string> {
@@ -43,8 +43,6 @@ export async function drawAnswers(
   if (boxes.length === 0) {
     return `no answer has a box such as [[086,540,400,760]], so ${file} was not written. Grounding models write them when the question asks for coordinates.`;
   }
-  if (typeof image === 'string')
-    throw new CogVLM2Error('invalid_value', `--draw ${file}: boxes are drawn on images, not on videos.`);
   const drawn = boxes.map(({ phrase, box }) => ({ label: phrase, box }));
   const bytes = await library.drawBoxes(image, drawn, path.extname(file));
   writeFileWhole(file, bytes);

@@ -217,6 +217,14 @@ describe('ask', () => {
     expect(textOnly.err).toContain('there is no image to draw on');
   });
 
+  it.each(['--draw', '--evidence'])('refuses %s on a video before the model is loaded', async (option) => {
+    const { library, calls } = scriptedLibrary();
+    const videos = { ...library, videoKind: async () => 'video' as const };
+    const { exitCode, err } = await cli(['ask', 'a.mp4', 'q', option, 'b.png'], videos);
+    expect([exitCode, calls.loads]).toEqual([2, []]);
+    expect(err).toContain(`${option} draws on images, not on videos`);
+  });
+
   it('says when the answer is empty', async () => {
     const { library } = scriptedLibrary({ pieces: () => [] });
     expect(await cli(['ask', 'a.png', 'q'], library)).toMatchObject({

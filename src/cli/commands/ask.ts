@@ -133,6 +133,8 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     using stop = stopOnInterrupt(terminal);
     const progress = createProgress(terminal, options.quiet);
     const asked = argument === null ? null : await readAskedImage(argument, options, context, stop.signal);
+    const drawable = typeof asked?.image === 'string' ? undefined : asked?.image;
+    if (asked !== null && drawable === undefined) refuseToDraw(options);
     const startedAt = terminal.now();
     using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
@@ -145,9 +147,9 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     const image = asked === null ? null : await imageFor(model, asked, questions.length, round);
     try {
       const answers = await askAll(model, image, questions, options, round);
-      if (asked !== null && typeof asked.image !== 'string' && options.evidence !== undefined) {
+      if (drawable !== undefined && options.evidence !== undefined) {
         const evidence = answers.flatMap((answer) => answer.evidence ?? []);
-        writeFileWhole(options.evidence, await context.library.markEvidence(asked.image, evidence));
+        writeFileWhole(options.evidence, await context.library.markEvidence(drawable, evidence));
       }
       const each = answers.map((answer, i) => answerJson(questions[i]!, answer, format !== undefined));
       if (options.json) {
@@ -160,8 +162,8 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
         }));
         terminal.stdout.write(csvTable(rows));
       }
-      if (options.draw !== undefined && asked !== null) {
-        const drawn = await drawAnswers(context, asked.image, answers, options.draw);
+      if (drawable !== undefined && options.draw !== undefined) {
+        const drawn = await drawAnswers(context, drawable, answers, options.draw);
         if (!options.quiet) terminal.stderr.write(`cogvlm2: ${drawn}\n`);
       }
       return 0;
@@ -178,6 +180,13 @@ interface Round {
   signal: AbortSignal;
   generate: GenerateOptions;
   encoding?: Encoding;
+}
+
+/** A video is no image to draw on. @throws CogVLM2Error `invalid_value` */
+function refuseToDraw({ draw, evidence }: AskOptions): void {
+  if (draw === undefined && evidence === undefined) return;
+  const option = draw === undefined ? '--evidence' : '--draw';
+  throw new CogVLM2Error('invalid_value', `${option} draws on images, not on videos.`);
 }
 
 /** Encoded if several questions share it. A single question takes the bytes, and its timings include the encoding. */
