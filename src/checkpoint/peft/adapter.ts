@@ -244,9 +244,9 @@ function hashEntry(hash: ReturnType<typeof createHash>, entry: TensorEntry): voi
   hash.update(new Uint8Array(readElements(entry)));
 }
 
-/** @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
-export function finiteNumbers(entry: TensorEntry): Float32Array {
-  const numbers = readNumbers(entry);
+/** A tensor, or a part of it. @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
+export function finiteNumbers(entry: TensorEntry, start = 0, count?: number): Float32Array {
+  const numbers = readNumbers(entry, start, count);
   if (numbers.every(Number.isFinite)) return numbers;
   throw new CogVLM2Error(
     'invalid_checkpoint',

@@ -43,7 +43,7 @@ export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledA
       const own = floatOf(name, adapter.path);
       tensors.set(
         name,
-        computedEntry(own, stored, (start, count) => numbersAt(stored, start, count)),
+        computedEntry(own, stored, (start, count) => finiteNumbers(stored, start, count)),
       );
     }
   }

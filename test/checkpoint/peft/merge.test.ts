@@ -128,6 +128,21 @@ describe('the merged weights of', () => {
   });
 });
 
+test('numbers that are not finite are refused', () => {
+  const [a, b] = randomPair(dense, [64, 64], 2, 1);
+  b!.data[3] = Number.NaN;
+  const norm = randomTensor('model.norm.weight', [64], 4);
+  norm.data[5] = Number.POSITIVE_INFINITY;
+  for (const [name, adapter] of [
+    [`${dense}.weight`, write([a!, b!])],
+    ['model.norm.weight', write([norm])],
+  ] as const) {
+    const { code, message } = caught(() => mergedNumbers(name, adapter));
+    expect(code).toBe('invalid_checkpoint');
+    expect(message).toContain('holds a number that is not finite');
+  }
+});
+
 test('a bias that the model has no place for, and quantized weights, are refused', async () => {
   const bias = randomTensor(`${dense}.lora_B.bias`, [64], 8);
   const adapter = write([...randomPair(dense, [64, 64], 2, 1), bias], peftConfig({ lora_bias: true }));
