@@ -1,4 +1,5 @@
-/** `cogvlm2 eval score`: scores a file of predictions, of `eval run` or of another program. */ import { CogVLM2Error } from '../../errors.ts';
+/** `cogvlm2 eval score`: scores a file of predictions, of `eval run` or of another program. */
+import { CogVLM2Error } from '../../errors.ts';
 import { writeFileWhole } from '../../files/atomic-file.ts';
 import { type Benchmark, benchmarks, type Profile, profiles } from '../benchmarks.ts';
 import { readRows } from '../predictions/file.ts';
