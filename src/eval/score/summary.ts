@@ -137,8 +137,8 @@ function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
 
 /** Rows with an index are rotations of a question; a row without an index is a question. */
 function rotations(asked: readonly Scored[], profile: Profile) {
-  const passes = asked.filter(({ row }) => !isMissing(row.index) && !Array.isArray(row.rows));
-  const alone = asked.filter(({ row }) => isMissing(row.index) || Array.isArray(row.rows));
+  const passes = asked.filter(({ row }) => !isMissing(row.index));
+  const alone = asked.filter(({ row }) => isMissing(row.index));
   return [
     ...scoreRotations(
       passes.map(({ row }) => mmbenchTableRow(row)),
