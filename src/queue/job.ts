@@ -75,10 +75,15 @@ export function answerIn(reply: Reply): Exclude<Reply, { error: unknown }> {
 /** What workers and clients call a model with LoRA adapters: demo+receipts, or demo+receipts:0.5 with a factor. */
 export function adaptedName(model: string, adapters: readonly { path: string; scale: number }[]): string {
   const names = adapters.map(({ path: folder, scale }) => {
-    const name = path.basename(path.resolve(folder));
+    const name = adapterName(folder);
     return scale === 1 ? name : `${name}:${scale}`;
   });
   return [model, ...names].join('+');
+}
+
+/** The name of a LoRA adapter: that of its folder. */
+export function adapterName(folder: string): string {
+  return path.basename(path.resolve(folder));
 }
 
 /** Each model has its own queue, so that no question gets to another model. */

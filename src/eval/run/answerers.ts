@@ -1,14 +1,13 @@
 /** The systems that a run can ask: a local model, workers behind a queue, an OpenAI-compatible server. All get the same input. */
 
 import { createHash } from 'node:crypto';
-import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { GenerateOptions, Progress } from '../../generate/types.ts';
 import { decodeImage, encodePng } from '../../image/decode.ts';
 import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
 import type { QueueClient } from '../../queue/client.ts';
-import { answerIn, inlineImage } from '../../queue/job.ts';
+import { adapterName, answerIn, inlineImage } from '../../queue/job.ts';
 import type { Stage } from '../../run/progress.ts';
 import type { Settings } from '../predictions/schema.ts';
 import { strip } from '../python/whitespace.ts';
@@ -36,7 +35,7 @@ export interface Answerer {
 export async function modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer> {
   const { name, types, path: location, device } = model.info;
   const adapters = model.info.adapters.map((adapter) => ({
-    name: path.basename(path.resolve(adapter.path)),
+    name: adapterName(adapter.path),
     scale: adapter.scale,
     fingerprint: adapter.fingerprint,
   }));
