@@ -43,6 +43,12 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
   throw new Error(`${what} did not happen within 10 minutes`);
 }
 
+const untilServed = (port: number) =>
+  until(async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined);
+    return response?.status === 200;
+  }, 'The start of the server');
+
 const answersOf = (json: string) =>
   json
     .trim()
@@ -123,10 +129,7 @@ await step('batch: CRLF rows, killed, and resumed without a lost or doubled answ
 await step('serve: a request of an OpenAI client', async () => {
   const server = windows.start(['serve', '--port', '18437']);
   try {
-    await until(async () => {
-      const response = await fetch('http://127.0.0.1:18437/health').catch(() => undefined);
-      return response?.status === 200;
-    }, 'The start of the server');
+    await untilServed(18437);
     const image = readFileSync(path.join(images, 'receipt.png')).toString('base64');
     const content = [
       { type: 'image_url', image_url: { url: `data:image/png;base64,${image}` } },
@@ -148,7 +151,7 @@ await step('serve: a request of an OpenAI client', async () => {
 
 await step('chat reads its lines from a file', async () => {
   const out = await windows.cogvlm2(
-    ['chat', '-q', 'My Pictures\\收据\\receipt.png'],
+    ['chat', '-q', receipt],
     'What is the total?\r\nWhat is the date?\r\n/exit\r\n',
   );
   match(succeeded(out), /21\.40/);
@@ -249,10 +252,7 @@ await step(
       return response.status;
     };
     try {
-      await until(async () => {
-        const response = await fetch('http://127.0.0.1:18438/health').catch(() => undefined);
-        return response?.status === 200;
-      }, 'The start of the server');
+      await untilServed(18438);
       equal(await ask('a-long-secret-key-of-windows'), 200);
       equal(await ask('another-secret-key-of-windows'), 401);
       const before = readFileSync(path.join(folder, 'demo.gguf'));
