@@ -1,6 +1,7 @@
 /** A few hundred hostile answers in the chat page; test/fuzz/render.ts draws as many as wanted. */
 import { expect, it } from 'vitest';
-import { chromiumPath, fuzzRendering } from './render.ts';
+import { chromiumPath } from '../web/chromium.ts';
+import { fuzzRendering } from './render.ts';
 
 const seed = Number(process.env.COGVLM2_FUZZ_SEED ?? Date.now() % 2 ** 31);
 

@@ -2,18 +2,13 @@
  * Draws hostile answers as the chat page does, in a browser without a content security policy, so that the policy is not
  * what holds. By hand: `npx tsx test/fuzz/render.ts [--renders 8000] [--seed N]`.
  */
-import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
+import { chromiumPath } from '../web/chromium.ts';
 import { hostileAnswer } from './answers.ts';
 import { Random } from './random.ts';
-
-export const chromiumPath =
-  [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-    (path) => path !== undefined && existsSync(path),
-  ) ?? null;
 
 export interface RenderReport {
   seed: number;

@@ -1,19 +1,15 @@
-/** A real Chromium on the built page: Debian's, or the one that CHROMIUM_PATH names. */
+/** A real Chromium on the built page. */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { type Browser, type BrowserContextOptions, chromium, devices, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
+import { chromiumPath } from './chromium.ts';
 import { BUILT_PAGE } from './scripted-server.ts';
-
-const executablePath =
-  [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
-    (path) => path !== undefined && existsSync(path),
-  ) ?? null;
 
 /** Why the tests in a browser cannot run here; null where they can. */
 export const noBrowser =
-  executablePath === null
+  chromiumPath === null
     ? 'there is no Chromium: install one (Debian: apt-get install chromium), or name one in CHROMIUM_PATH'
     : existsSync(BUILT_PAGE)
       ? null
@@ -46,9 +42,9 @@ export function useBrowser() {
   let browser: Browser;
   const open = new Map<string, OpenPage>();
   beforeAll(async () => {
-    if (executablePath === null) return;
+    if (chromiumPath === null) return;
     browser = await chromium.launch({
-      executablePath,
+      executablePath: chromiumPath,
       args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP page.test 127.0.0.1'],
     });
   }, PATIENT.timeout);
