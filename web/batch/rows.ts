@@ -31,9 +31,18 @@ export function withCorrection(batch: Batch, rowId: string, columnId: string, te
   return withCells(batch, rowId, { [columnId]: { ...cell, correction: text } });
 }
 
-/** What was running when the page was left waits again. */
+export function withoutRow(batch: Batch, rowId: string): Batch {
+  return { ...batch, rows: batch.rows.filter(({ id }) => id !== rowId) };
+}
+
+/** Puts a removed row back. If it was running, it waits again. @param index where it was */
+export function withRowBack(batch: Batch, row: Row, index: number): Batch {
+  return { ...batch, rows: [...batch.rows.slice(0, index), settledRow(row), ...batch.rows.slice(index)] };
+}
+
+/** What was running when the page was left, or when the batch was deleted, waits again. */
 export function settledBatch(batch: Batch): Batch {
-  return withRows(batch, (row) => (row.state === 'running' ? { ...row, state: 'waiting' } : row));
+  return withRows(batch, settledRow);
 }
 
 /** Failed rows wait again; rows without an image cannot be tried again. */
@@ -60,6 +69,10 @@ export function countStates({ rows }: Batch): Record<Row['state'], number> {
 export function neighbour({ rows }: Batch, rowId: string, step: 1 | -1): Row | undefined {
   const index = rows.findIndex(({ id }) => id === rowId);
   return index < 0 ? undefined : rows[index + step];
+}
+
+function settledRow(row: Row): Row {
+  return row.state === 'running' ? { ...row, state: 'waiting' } : row;
 }
 
 function withRows(batch: Batch, change: (row: Row) => Row): Batch {

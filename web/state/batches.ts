@@ -1,5 +1,12 @@
 /** What a person does with batches, and keeping them in the browser's database. */
-import { withBatch, withCorrection, withoutAnswers } from '../batch/rows.ts';
+import {
+  settledBatch,
+  withBatch,
+  withCorrection,
+  withoutAnswers,
+  withoutRow,
+  withRowBack,
+} from '../batch/rows.ts';
 import type { Batch, Plan, Row } from '../batch/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { put } from './keeping.ts';
@@ -85,12 +92,15 @@ export function clearAnswers(id: string): void {
 }
 
 export function removeRow(batchId: string, rowId: string): void {
-  const before = batchById(batchId);
-  if (!before) return;
+  const rows = batchById(batchId)?.rows ?? [];
+  const index = rows.findIndex(({ id }) => id === rowId);
+  const row = rows[index];
+  if (!row) return;
   const { text } = state.value;
-  changeBatch(batchId, (batch) => ({ ...batch, rows: batch.rows.filter(({ id }) => id !== rowId) }));
+  changeBatch(batchId, (batch) => withoutRow(batch, rowId));
   if (state.value.rowId === rowId) openBatch(batchId);
-  notify('info', text.batch.pageRemoved, { label: text.undo, run: () => keepBatch(before) });
+  const undo = () => changeBatch(batchId, (batch) => withRowBack(batch, row, index));
+  notify('info', text.batch.pageRemoved, { label: text.undo, run: undo });
 }
 
 /** Deletes, and offers to take it back. */
@@ -102,5 +112,5 @@ export function deleteBatch(id: string): void {
   state.set(withoutBatch(state.value, id));
   void state.value.database.remove('batches', id);
   tellOtherTabs({ removedBatchId: id });
-  notify('info', text.batch.deleted, { label: text.undo, run: () => keepBatch(removed) });
+  notify('info', text.batch.deleted, { label: text.undo, run: () => keepBatch(settledBatch(removed)) });
 }

@@ -1,0 +1,50 @@
+/** Deleting while a batch is read, and taking it back. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { withCells } from '../../web/batch/rows.ts';
+import type { Batch, Row } from '../../web/batch/types.ts';
+import { changeBatch, deleteBatch, removeRow } from '../../web/state/batches.ts';
+import { state } from '../../web/state/state.ts';
+
+const row = (id: string, of: Row['state']): Row => ({
+  id,
+  file: `${id}.png`,
+  page: null,
+  pageCount: null,
+  pictureId: id,
+  state: of,
+  failure: null,
+  cells: {},
+  conversationId: null,
+});
+const batch: Batch = {
+  id: 'b',
+  name: 'b',
+  createdAt: 0,
+  updatedAt: 0,
+  plan: { kind: 'questions', columns: [], schema: null, asks: 'separately' },
+  rows: [row('one', 'done'), row('two', 'running'), row('three', 'running')],
+};
+const states = () => state.value.batches[0]?.rows.map((each) => `${each.id} ${each.state}`);
+const undo = () => state.value.notices.at(-1)?.action?.run();
+
+describe('what is deleted while a batch is read', () => {
+  beforeEach(() => state.set({ batches: [batch], notices: [] }));
+
+  it('and taken back: a page, with the answers that came meanwhile', () => {
+    removeRow('b', 'two');
+    expect(states()).toEqual(['one done', 'three running']);
+    const cell = { value: '7', text: '7', correction: null, isDoubtful: false, evidence: [] };
+    changeBatch('b', (now) => withCells(now, 'three', { total: cell }));
+    undo();
+    // Its answer was thrown away, so it is asked for again.
+    expect(states()).toEqual(['one done', 'two waiting', 'three running']);
+    expect(state.value.batches[0]?.rows[2]?.cells).toEqual({ total: cell });
+  });
+
+  it('and taken back: a table, whose run has been stopped', () => {
+    deleteBatch('b');
+    expect(state.value.batches).toEqual([]);
+    undo();
+    expect(states()).toEqual(['one done', 'two waiting', 'three waiting']);
+  });
+});
