@@ -1,18 +1,18 @@
 /** The requests about one page of a batch. */
-import { type ChatEvent, streamChat } from '../api/chat.ts';
+import { streamChat } from '../api/chat.ts';
 import { ApiError } from '../api/connection.ts';
 import { cellOfText, cellsOfJson } from '../batch/cells.ts';
 import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
 import type { Cell, Plan, Row } from '../batch/types.ts';
 import { type Evidence, placesOf, valueSpan } from '../document/evidence.ts';
 import { imageUrl } from './image-url.ts';
-import { progressed } from './progress.ts';
+import { type AnswerProgress, noProgress, progressed } from './progress.ts';
 import { wantsEvidence } from './settings.ts';
-import { type Running, state } from './state.ts';
+import { state } from './state.ts';
 
 export interface PageListener {
   signal: AbortSignal;
-  onRunning(running: Running): void;
+  onProgress(progress: AnswerProgress): void;
   /** Answers as they come. */
   onCells(cells: Record<string, Cell>): void;
 }
@@ -64,7 +64,7 @@ async function answerTo(
   question: string,
   url: string,
   more: object,
-  { signal, onRunning }: PageListener,
+  { signal, onProgress }: PageListener,
 ): Promise<PageAnswer> {
   const { info, settings } = state.value;
   const body = {
@@ -83,16 +83,15 @@ async function answerTo(
     ...more,
   };
   const answer: PageAnswer = { text: '', finishReason: null, evidence: null };
-  let running: Running | null = null;
-  const take = (event: ChatEvent) => {
+  let progress = noProgress();
+  for await (const event of streamChat(settings, body, signal)) {
     if (event.type === 'text') answer.text += event.text;
     else if (event.type === 'finished') answer.finishReason = event.reason;
     else if (event.type === 'evidence') answer.evidence = event.evidence;
     else if (event.type === 'progress') {
-      running = progressed(running, event, () => {});
-      onRunning(running);
+      progress = progressed(progress, event);
+      onProgress(progress);
     }
-  };
-  for await (const event of streamChat(settings, body, signal)) take(event);
+  }
   return answer;
 }

@@ -11,7 +11,7 @@ import { changeBatch } from './batches.ts';
 import { imageUrl } from './image-url.ts';
 import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
 import { LONG_MS, notifyAtEnd } from './notify-at-end.ts';
-import { progressed } from './progress.ts';
+import { noProgress, progressed } from './progress.ts';
 import { wantsEvidence } from './settings.ts';
 import { currentConversation, currentDraft, currentRow, type Running, state } from './state.ts';
 import { checkServer } from './watch.ts';
@@ -76,10 +76,7 @@ async function ask(conversation: Conversation, turn: Turn): Promise<void> {
       const cancelled = answer.id === null ? null : cancelChat(settings, answer.id);
       void Promise.race([cancelled, sleep(LONGEST_CANCEL_MS)]).then(() => abort.abort());
     },
-    stage: null,
-    done: 0,
-    total: 0,
-    stageSinceMs: performance.now(),
+    ...noProgress(),
   });
   state.set({ announcement: words.waiting });
   try {
@@ -188,7 +185,7 @@ class AnswerSoFar {
 function showProgress(turnId: string, event: ChatEvent & { type: 'progress' }): void {
   const running = state.value.running[turnId];
   if (!running) return;
-  setRunning(turnId, progressed(running, event, running.stop));
+  setRunning(turnId, { ...running, ...progressed(running, event) });
   if (running.stage !== event.stage) state.set({ announcement: state.value.text.stages[event.stage] });
 }
 

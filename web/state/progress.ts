@@ -1,14 +1,23 @@
 /** How far an answer is, from the events of its stream. */
-import type { ChatEvent } from '../api/chat.ts';
-import type { Running } from './state.ts';
+import type { ChatEvent, Stage } from '../api/chat.ts';
 
-/** The progress after an event; a new stage begins its own time. */
+export interface AnswerProgress {
+  /** Null: the server has told nothing yet. */
+  stage: Stage | null;
+  done: number;
+  total: number;
+  stageSinceMs: number;
+}
+
+export function noProgress(): AnswerProgress {
+  return { stage: null, done: 0, total: 0, stageSinceMs: performance.now() };
+}
+
+/** The progress after an event. A new stage begins its own time. */
 export function progressed(
-  before: Running | null,
+  before: AnswerProgress,
   { stage, done, total }: ChatEvent & { type: 'progress' },
-  stop: () => void,
-): Running {
-  const isSameStage = before?.stage === stage;
-  const stageSinceMs = before && isSameStage ? before.stageSinceMs : performance.now();
-  return { stop: before?.stop ?? stop, stage, done, total, stageSinceMs };
+): AnswerProgress {
+  const stageSinceMs = before.stage === stage ? before.stageSinceMs : performance.now();
+  return { stage, done, total, stageSinceMs };
 }

@@ -76,8 +76,8 @@ async function readRow(batch: Batch, row: Row, signal: AbortSignal): Promise<voi
     try {
       await askPage(batch.plan, now, {
         signal,
-        onRunning: (running) =>
-          changeRun(batch.id, (run) => ({ ...run, rows: { ...run.rows, [row.id]: running } })),
+        onProgress: (progress) =>
+          changeRun(batch.id, (run) => ({ ...run, rows: { ...run.rows, [row.id]: progress } })),
         onCells: (cells) => changeBatch(batch.id, (now) => withCells(now, row.id, cells)),
       });
       settle({ state: 'done', failure: null });

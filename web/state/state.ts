@@ -1,5 +1,4 @@
 /** What the page knows right now. Actions change it, views follow it. */
-import type { Stage } from '../api/chat.ts';
 import type { ServerInfo } from '../api/server-info.ts';
 import type { ServerStatus } from '../api/server-watch.ts';
 import type { Batch, Row } from '../batch/types.ts';
@@ -9,15 +8,12 @@ import type { Place } from '../document/place.ts';
 import { en, type Text } from '../language/en.ts';
 import { type Database, inMemory } from '../storage/database.ts';
 import { readSettings, type Settings } from '../storage/settings.ts';
+import type { AnswerProgress } from './progress.ts';
 import { Store, useStore } from './store.ts';
 
 /** An answer on its way. */
-export interface Running {
+export interface Running extends AnswerProgress {
   stop: () => void;
-  stage: Stage | null;
-  done: number;
-  total: number;
-  stageSinceMs: number;
 }
 
 /** A batch that is being read. */
@@ -28,7 +24,7 @@ export interface BatchRun {
   total: number;
   done: number;
   /** By row: how far its answer is. */
-  rows: Record<string, Running>;
+  rows: Record<string, AnswerProgress>;
 }
 
 /** Files that are being read into a batch. */

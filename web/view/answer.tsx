@@ -29,7 +29,7 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
           <Markdown text={answer.text} isGrowing={isRunning} />
         </Boundary>
       )}
-      {running && answer.text === '' && <Progress running={running} />}
+      {running && answer.text === '' && <Progress progress={running} />}
       {running && answer.text !== '' && <span class="caret" aria-hidden="true" />}
       {!isRunning && <Ending conversation={conversation} turn={turn} />}
       {!isRunning && answer.text !== '' && <AnswerTools conversation={conversation} turn={turn} />}

@@ -1,13 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
 import { secondsLeft } from '../conversation/time-left.ts';
 import type { Text } from '../language/en.ts';
-import { type Running, useText } from '../state/state.ts';
+import type { AnswerProgress } from '../state/progress.ts';
+import { useText } from '../state/state.ts';
 
 /** What happens before the first word: a bar for the stage, and the time it still takes. */
-export function Progress({ running }: { running: Running }) {
+export function Progress({ progress }: { progress: AnswerProgress }) {
   const text = useText();
   useTick();
-  const { stage, done, total } = running;
+  const { stage, done, total } = progress;
   if (stage === null) {
     return (
       <div class="progress">
@@ -20,7 +21,7 @@ export function Progress({ running }: { running: Running }) {
     <div class="progress">
       <div class="progress-words">
         <span>{text.stages[stage]}</span>
-        <span class="muted">{detailOf(running, text)}</span>
+        <span class="muted">{detailOf(progress, text)}</span>
       </div>
       <progress max={total} value={done} aria-label={text.stages[stage]} />
     </div>
@@ -28,12 +29,12 @@ export function Progress({ running }: { running: Running }) {
 }
 
 /** `Reading the image, layer 12 of 63, about 3 min left` */
-export function stageText(running: Running, text: Text): string {
-  if (running.stage === null) return text.waiting;
-  return [text.stages[running.stage], detailOf(running, text)].filter((part) => part !== '').join(', ');
+export function stageText(progress: AnswerProgress, text: Text): string {
+  if (progress.stage === null) return text.waiting;
+  return [text.stages[progress.stage], detailOf(progress, text)].filter((part) => part !== '').join(', ');
 }
 
-function detailOf({ stage, done, total, stageSinceMs }: Running, text: Text): string {
+function detailOf({ stage, done, total, stageSinceMs }: AnswerProgress, text: Text): string {
   const left = secondsLeft(done, total, performance.now() - stageSinceMs);
   const layer = stage === 'vision' ? text.layer(Math.floor(done), total) : '';
   return [layer, left === null ? '' : text.timeLeft(left)].filter((part) => part !== '').join(', ');
