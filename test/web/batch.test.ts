@@ -51,6 +51,11 @@ describe('a plan', () => {
     });
   });
 
+  it('does not ask for a field without a name, or twice for the same', () => {
+    const columns = [...plan.columns, column(''), column('Total')];
+    expect(schemaOf({ ...plan, columns })).toEqual(schemaOf(plan));
+  });
+
   it('asks a question for each column: the hint where that is one', () => {
     const ask = (name: string) => `What is the ${name}?`;
     expect(plan.columns.map((each) => questionOf(plan, each, ask))).toEqual([

@@ -9,8 +9,9 @@ const JSON_TYPES: Record<ColumnType, Json> = {
   list: { type: 'array', items: { type: 'string' } },
 };
 
-export function schemaOf({ columns, schema }: Plan): Json {
-  if (schema) return schema;
+export function schemaOf(plan: Plan): Json {
+  if (plan.schema) return plan.schema;
+  const columns = usableColumns(plan);
   const properties = columns.map(({ name, type, hint }) => [
     name,
     { ...JSON_TYPES[type], ...(hint !== '' && { description: hint }) },
