@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Batch } from '../../web/batch/types.ts';
 import { contextUse } from '../../web/conversation/context-use.ts';
-import { dayOf, found, titleOf, withConversation } from '../../web/conversation/search.ts';
+import { dayOf, found, foundBatches, titleOf, withConversation } from '../../web/conversation/search.ts';
 import {
   emptyAnswer,
   pathOf,
@@ -88,6 +89,16 @@ describe('search', () => {
     ['total missing', 0],
   ])('for %j finds %i', (words, count) => {
     expect(found([conversation], {}, words)).toHaveLength(count);
+  });
+
+  it.each([
+    ['june  CAFE', 1],
+    ['cafe ', 1],
+    ['', 1],
+    ['june market', 0],
+  ])('for %j finds %i tables, by their names and files', (words, count) => {
+    const batch = { name: 'June', rows: [{ file: 'books.png' }, { file: 'cafe.png' }] } as Batch;
+    expect(foundBatches([batch], words)).toHaveLength(count);
   });
 
   it('has the conversation that was asked in last first, and each once', () => {

@@ -1,4 +1,5 @@
-/** Ordering, finding and grouping conversations. Pure. */
+/** Ordering and grouping conversations, and finding them and batches. Pure. */
+import type { Batch } from '../batch/types.ts';
 import type { Conversation, Picture } from './types.ts';
 
 /** The list with a conversation as it now is. */
@@ -31,18 +32,33 @@ export function found(
   pictures: Record<string, Picture>,
   search: string,
 ): Conversation[] {
-  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  return conversations.filter(({ title, turns }) => {
-    const text = [
+  const matches = matcher(search);
+  return conversations.filter(({ title, turns }) =>
+    matches(() => [
       title ?? '',
-      ...turns.map(
-        (turn) => `${turn.question}\n${turn.answer.text}\n${pictures[turn.pictureId ?? '']?.name ?? ''}`,
-      ),
-    ]
-      .join('\n')
-      .toLowerCase();
+      ...turns.flatMap((turn) => [
+        turn.question,
+        turn.answer.text,
+        pictures[turn.pictureId ?? '']?.name ?? '',
+      ]),
+    ]),
+  );
+}
+
+/** Those in which every word is somewhere: in the name or in the name of a file. */
+export function foundBatches(batches: readonly Batch[], search: string): Batch[] {
+  const matches = matcher(search);
+  return batches.filter(({ name, rows }) => matches(() => [name, ...rows.map(({ file }) => file)]));
+}
+
+/** Whether every word of a search is somewhere in some texts. They are not read for an empty search. */
+function matcher(search: string): (texts: () => string[]) => boolean {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  return (texts) => {
+    if (words.length === 0) return true;
+    const text = texts().join('\n').toLowerCase();
     return words.every((word) => text.includes(word));
-  });
+  };
 }
 
 export type Day = 'today' | 'yesterday' | 'earlier';

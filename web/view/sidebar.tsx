@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { countStates } from '../batch/rows.ts';
 import type { Batch } from '../batch/types.ts';
-import { type Day, dayOf, firstQuestionOf, found, titleOf } from '../conversation/search.ts';
+import { type Day, dayOf, firstQuestionOf, found, foundBatches, titleOf } from '../conversation/search.ts';
 import type { Conversation } from '../conversation/types.ts';
 import { changeBatch, deleteBatch, keepBatch, newBatch, openBatch } from '../state/batches.ts';
 import { deleteConversation, openConversation, renameConversation } from '../state/history.ts';
@@ -18,12 +18,9 @@ export function Sidebar() {
   const isOpen = useApp((value) => value.isSidebarOpen);
   const conversations = useApp((value) => value.conversations);
   const pictures = useApp((value) => value.pictures);
+  const allBatches = useApp((value) => value.batches);
   const [search, setSearch] = useState('');
-  const batches = useApp((value) => value.batches).filter(
-    ({ name, rows }) =>
-      search === '' ||
-      `${name} ${rows.map(({ file }) => file).join(' ')}`.toLowerCase().includes(search.toLowerCase()),
-  );
+  const batches = foundBatches(allBatches, search);
   const shown = found(conversations, pictures, search);
   const now = Date.now();
   return (
@@ -73,7 +70,7 @@ export function Sidebar() {
         ))}
         {shown.length + batches.length === 0 && (
           <p class="muted small list-empty">
-            {conversations.length === 0 ? text.noConversations : text.nothingFound}
+            {conversations.length + allBatches.length === 0 ? text.noConversations : text.nothingFound}
           </p>
         )}
       </div>
