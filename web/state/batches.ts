@@ -75,6 +75,11 @@ export function openBatch(id: string, rowId: string | null = null): void {
   });
 }
 
+/** @param name empty: the name stays */
+export function renameBatch(id: string, name: string): void {
+  changeBatch(id, (batch) => ({ ...batch, name: name.trim() || batch.name }));
+}
+
 export function changePlan(id: string, change: Partial<Plan>): void {
   changeBatch(id, (batch) => ({ ...batch, plan: { ...batch.plan, ...change } }));
 }

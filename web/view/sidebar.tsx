@@ -3,7 +3,7 @@ import { countStates } from '../batch/rows.ts';
 import type { Batch } from '../batch/types.ts';
 import { type Day, dayOf, firstQuestionOf, found, foundBatches, titleOf } from '../conversation/search.ts';
 import type { Conversation } from '../conversation/types.ts';
-import { changeBatch, deleteBatch, keepBatch, newBatch, openBatch } from '../state/batches.ts';
+import { deleteBatch, keepBatch, newBatch, openBatch, renameBatch } from '../state/batches.ts';
 import { deleteConversation, openConversation, renameConversation } from '../state/history.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { IconButton } from './icon-button.tsx';
@@ -140,7 +140,7 @@ function BatchEntry({ batch }: { batch: Batch }) {
       isCurrent={isCurrent}
       deleteLabel={text.deleteConversation(batch.name)}
       onOpen={() => openBatch(batch.id)}
-      onRename={(name) => changeBatch(batch.id, (now) => ({ ...now, name: name.trim() || now.name }))}
+      onRename={(name) => renameBatch(batch.id, name)}
       onDelete={() => deleteBatch(batch.id)}
     />
   );

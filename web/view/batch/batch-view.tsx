@@ -2,7 +2,7 @@ import { usableColumns } from '../../batch/plan.ts';
 import { countStates } from '../../batch/rows.ts';
 import type { Batch } from '../../batch/types.ts';
 import { copyTable, saveCsv, saveJsonLines } from '../../state/batch-export.ts';
-import { changeBatch, clearAnswers } from '../../state/batches.ts';
+import { clearAnswers, renameBatch } from '../../state/batches.ts';
 import { retryFailed, runBatch, stopBatch } from '../../state/run-batch.ts';
 import { useApp, useText } from '../../state/state.ts';
 import { Icon } from '../icons.tsx';
@@ -21,9 +21,7 @@ export function BatchView({ batch }: { batch: Batch }) {
           class="batch-name"
           aria-label={text.batch.name}
           value={batch.name}
-          onChange={({ currentTarget: { value } }) =>
-            changeBatch(batch.id, (now) => ({ ...now, name: value.trim() || now.name }))
-          }
+          onChange={({ currentTarget: { value } }) => renameBatch(batch.id, value)}
         />
         <PickFiles kind="add" />
       </div>

@@ -17,8 +17,6 @@ export function DocumentPane({ picture }: { picture: Picture }) {
   const [isMarking, setMarking] = useState(false);
   const viewport = useRef<HTMLDivElement>(null);
   const { zoom, setZoom, size } = useZoom(viewport, picture);
-  // Another image has other places.
-  useEffect(() => setMarking(false), [picture.id]);
   return (
     <section class="document" aria-label={text.document.name}>
       <DocumentTools

@@ -11,7 +11,6 @@ export function useZoom(viewport: { current: HTMLDivElement | null }, picture: P
   const [room, setRoom] = useState({ width: 0, height: 0 });
   const setZoom = (factor: number) =>
     set(Math.min(MOST, Math.max(FIT, Math.abs(factor - FIT) < 0.04 ? FIT : factor)));
-  useEffect(() => set(FIT), [picture.id]);
   useLayoutEffect(() => {
     const { current } = viewport;
     if (!current) return;
