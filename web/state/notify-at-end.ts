@@ -1,21 +1,25 @@
-/** Tells the end of long work to a person who is in another tab or program. */
+/** Tells a person who is in another tab or program that long work has ended. */
+import { changeSettings } from './settings.ts';
 import { state } from './state.ts';
 
 /** Work that is shorter than this ends before somebody looks away. */
 export const LONG_MS = 10_000;
 
-/** Asks the browser for permission, at a person's click. @returns whether it was given */
-export async function allowNotifications(): Promise<boolean> {
-  if (!('Notification' in window)) return false;
-  return (await Notification.requestPermission()) === 'granted';
+/** Not in every browser, and only on `localhost` and over HTTPS. */
+export const hasNotifications = 'Notification' in globalThis;
+
+/** Turns notifications on, at a person's click, if the browser gets the permission. */
+export async function turnOnNotifications(): Promise<void> {
+  changeSettings({ notifies: (await Notification.requestPermission()) === 'granted' });
 }
 
-export function canNotify(): boolean {
-  return 'Notification' in window && Notification.permission === 'granted';
+/** Whether they are turned on and the browser still permits them. */
+export function willNotify({ settings } = state.value): boolean {
+  return settings.notifies && hasNotifications && Notification.permission === 'granted';
 }
 
 export function notifyAtEnd(title: string, text: string): void {
-  if (document.visibilityState === 'visible' || !state.value.settings.notifies || !canNotify()) return;
+  if (document.visibilityState === 'visible' || !willNotify()) return;
   const notification = new Notification(title, { body: text, tag: 'cogvlm2' });
   notification.onclick = () => {
     focus();

@@ -1,4 +1,4 @@
-import { allowNotifications, canNotify } from '../state/notify-at-end.ts';
+import { hasNotifications, turnOnNotifications, willNotify } from '../state/notify-at-end.ts';
 import { changeSettings, wantsEvidence as evidenceIsWanted } from '../state/settings.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { LANGUAGES, THEMES } from '../storage/settings.ts';
@@ -10,6 +10,7 @@ export function SettingsPanel() {
   const text = useText();
   const settings = useApp((value) => value.settings);
   const wantsEvidence = useApp(evidenceIsWanted);
+  const notifies = useApp(willNotify);
   const model = useApp(({ info }) => info?.model);
   const names = { auto: text.auto, en: 'English', zh: '中文', light: text.light, dark: text.dark };
   return (
@@ -46,14 +47,14 @@ export function SettingsPanel() {
           />
           <span>{text.showEvidence}</span>
         </label>
-        {'Notification' in window && (
+        {hasNotifications && (
           <label class="check">
             <input
               type="checkbox"
-              checked={settings.notifies && canNotify()}
+              checked={notifies}
               onChange={({ currentTarget: { checked } }) => {
                 if (!checked) changeSettings({ notifies: false });
-                else void allowNotifications().then((notifies) => changeSettings({ notifies }));
+                else void turnOnNotifications();
               }}
             />
             <span>{text.notify}</span>

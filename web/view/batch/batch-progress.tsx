@@ -1,7 +1,7 @@
 import { countStates } from '../../batch/rows.ts';
 import type { Batch } from '../../batch/types.ts';
-import { allowNotifications, canNotify, LONG_MS } from '../../state/notify-at-end.ts';
-import { changeSettings } from '../../state/settings.ts';
+import { secondsLeft } from '../../conversation/time-left.ts';
+import { hasNotifications, LONG_MS, turnOnNotifications, willNotify } from '../../state/notify-at-end.ts';
 import { useApp, useText } from '../../state/state.ts';
 import { useTick } from '../progress.tsx';
 
@@ -9,7 +9,7 @@ import { useTick } from '../progress.tsx';
 export function BatchProgress({ batch }: { batch: Batch }) {
   const text = useText();
   const run = useApp(({ batchRuns }) => batchRuns[batch.id]);
-  const notifies = useApp(({ settings }) => settings.notifies);
+  const notifies = useApp(willNotify);
   const secondsPerImage = useApp(({ info }) => info?.secondsPerImage ?? null);
   const slots = useApp(({ info }) => info?.slots ?? 1);
   useTick(run !== undefined);
@@ -24,21 +24,17 @@ export function BatchProgress({ batch }: { batch: Batch }) {
     );
   }
   const elapsedMs = performance.now() - run.startedAtMs;
-  const left = run.done > 0 ? ((run.total - run.done) * elapsedMs) / run.done / 1000 : null;
-  const isLong = elapsedMs > LONG_MS || (left ?? 0) * 1000 > LONG_MS;
+  const left = secondsLeft(run.done, run.total, elapsedMs);
+  const isLong = Math.max(elapsedMs, (left ?? 0) * 1000) > LONG_MS;
   return (
     <span class="batch-status">
       <progress max={run.total} value={run.done} aria-label={text.batch.progress(run.done, run.total)} />
       <span class="small">
         {text.batch.progress(run.done, run.total)}
-        {left !== null && run.done < run.total && ` · ${text.timeLeft(Math.max(1, Math.round(left)))}`}
+        {left !== null && ` · ${text.timeLeft(left)}`}
       </span>
-      {isLong && !(notifies && canNotify()) && 'Notification' in window && (
-        <button
-          type="button"
-          class="link small"
-          onClick={() => void allowNotifications().then((notifies) => changeSettings({ notifies }))}
-        >
+      {isLong && hasNotifications && !notifies && (
+        <button type="button" class="link small" onClick={() => void turnOnNotifications()}>
           {text.batch.notifyMe}
         </button>
       )}
