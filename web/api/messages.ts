@@ -12,9 +12,9 @@ export type Message =
 
 /**
  * The turns as messages; the last one's answer is what is asked for. A past question that got no answer is left out,
- * as the model has never seen it. The model looks at one picture, so only that one is sent, with the question.
+ * as the model has never seen it. The model looks at one image, so only that one is sent, with the question.
  */
-export function messagesOf(path: readonly Turn[], pictureUrl: string | null): Message[] {
+export function messagesOf(path: readonly Turn[], imageUrl: string | null): Message[] {
   const past = path.slice(0, -1).filter((turn) => turn.answer.text !== '');
   const question = path.at(-1)?.question ?? '';
   return [
@@ -22,15 +22,18 @@ export function messagesOf(path: readonly Turn[], pictureUrl: string | null): Me
       { role: 'user', content: turn.question },
       { role: 'assistant', content: turn.answer.text },
     ]),
-    {
-      role: 'user',
-      content:
-        pictureUrl === null
-          ? question
-          : [
-              { type: 'image_url', image_url: { url: pictureUrl } },
-              { type: 'text', text: question },
-            ],
-    },
+    userMessage(question, imageUrl),
   ];
+}
+
+/** A question about an image, or without one. */
+export function userMessage(text: string, imageUrl: string | null): Message {
+  if (imageUrl === null) return { role: 'user', content: text };
+  return {
+    role: 'user',
+    content: [
+      { type: 'image_url', image_url: { url: imageUrl } },
+      { type: 'text', text },
+    ],
+  };
 }

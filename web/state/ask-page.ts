@@ -1,6 +1,7 @@
 /** The requests about one page of a batch. */
 import { streamChat } from '../api/chat.ts';
 import { ApiError } from '../api/connection.ts';
+import { userMessage } from '../api/messages.ts';
 import { cellOfText, cellsOfJson } from '../batch/cells.ts';
 import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
 import type { Cell, Plan, Row } from '../batch/types.ts';
@@ -69,15 +70,7 @@ async function answerTo(
   const { info, settings } = state.value;
   const body = {
     model: info?.model ?? 'default',
-    messages: [
-      {
-        role: 'user',
-        content: [
-          { type: 'image_url', image_url: { url } },
-          { type: 'text', text: question },
-        ],
-      },
-    ],
+    messages: [userMessage(question, url)],
     ...(wantsEvidence() && { return_evidence: true }),
     ...settings.sampling,
     ...more,
