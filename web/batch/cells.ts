@@ -39,6 +39,11 @@ export function shownValue(cell: Cell | undefined): string {
   return cell === undefined ? '' : (cell.correction ?? cell.text);
 }
 
+/** Whether a person should look: the answer does not have the type of its column, and was not corrected. */
+export function needsCheck(cell: Cell | undefined): boolean {
+  return cell?.isDoubtful === true && cell.correction === null;
+}
+
 /** A value as a person reads it. */
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';

@@ -1,4 +1,4 @@
-import { shownValue } from '../../batch/cells.ts';
+import { needsCheck, shownValue } from '../../batch/cells.ts';
 import { usableColumns } from '../../batch/plan.ts';
 import { type Batch, type Column, type Row, rowName } from '../../batch/types.ts';
 import type { Text } from '../../language/en.ts';
@@ -60,12 +60,13 @@ function BatchRow({ batchId, row, columns }: { batchId: string; row: Row; column
       {columns.map(({ id, name, type }) => {
         const cell = row.cells[id];
         const value = shownValue(cell);
+        const isDoubtful = needsCheck(cell);
         return (
           <td key={id} class={type === 'number' ? 'number' : ''}>
             <button
               type="button"
-              class={`cell ${cell?.isDoubtful && cell.correction === null ? 'doubtful' : ''}`}
-              title={cell?.isDoubtful && cell.correction === null ? text.batch.doubtful : value}
+              class={`cell ${isDoubtful ? 'doubtful' : ''}`}
+              title={isDoubtful ? text.batch.doubtful : value}
               aria-label={`${name}: ${value === '' ? text.batch.empty : value}`}
               onClick={() => open(id)}
             >

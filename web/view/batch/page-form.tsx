@@ -1,3 +1,4 @@
+import { needsCheck, shownValue } from '../../batch/cells.ts';
 import { usableColumns } from '../../batch/plan.ts';
 import { neighbour } from '../../batch/rows.ts';
 import { type Batch, type Cell, type Column, type Row, rowName } from '../../batch/types.ts';
@@ -70,7 +71,7 @@ function CellField(props: { batchId: string; rowId: string; column: Column; cell
       <textarea
         dir="auto"
         rows={1}
-        value={cell?.correction ?? read}
+        value={shownValue(cell)}
         placeholder={cell ? '' : text.batch.notRead}
         aria-describedby={noteId}
         onFocus={mark}
@@ -88,7 +89,7 @@ function CellField(props: { batchId: string; rowId: string; column: Column; cell
             </button>
           </>
         )}
-        {!isCorrected && cell?.isDoubtful && text.batch.doubtful}
+        {needsCheck(cell) && text.batch.doubtful}
       </span>
     </label>
   );
