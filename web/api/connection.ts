@@ -17,6 +17,19 @@ export class ApiError extends Error {
   }
 }
 
+/** An error as it is stored. */
+export interface Failure {
+  /** The server's code, or `unreachable`, `broken_off`, `unreadable`, `incomplete`; `page` for an error of the page. */
+  code: string;
+  /** The server's sentence. */
+  message: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  const code = error instanceof ApiError ? error.code : 'page';
+  return { code, message: error instanceof Error ? error.message : String(error) };
+}
+
 export interface Connection {
   apiKey: string;
 }

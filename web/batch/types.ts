@@ -1,4 +1,5 @@
 /** A batch: many pages, the same questions or fields for each, and what was read from them. */
+import type { Failure } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
 import type { Place } from '../document/place.ts';
 
@@ -47,7 +48,7 @@ export interface Row {
   /** Null for a page that could not be read as an image. */
   pictureId: string | null;
   state: RowState;
-  failure: { code: string; message: string } | null;
+  failure: Failure | null;
   /** By column. */
   cells: Record<string, Cell>;
   /** The conversation about this page. */

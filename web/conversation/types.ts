@@ -1,3 +1,4 @@
+import type { Failure } from '../api/connection.ts';
 import type { Evidence } from '../document/evidence.ts';
 import type { Place } from '../document/place.ts';
 
@@ -52,13 +53,6 @@ export interface Usage {
 interface Speed {
   firstTokenMs: number;
   tokensPerSecond: number | null;
-}
-
-interface Failure {
-  /** The server's code, or `unreachable`, `broken_off`, `unreadable`. */
-  code: string;
-  /** The server's sentence. */
-  message: string;
 }
 
 /** A picture as it is sent, and what it was before. */

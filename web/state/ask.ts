@@ -1,6 +1,6 @@
 /** Asking: a new question, an edited one, the same one again; and stopping. */
 import { type ChatEvent, cancelChat, streamChat } from '../api/chat.ts';
-import { ApiError } from '../api/connection.ts';
+import { failureOf } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
 import { messagesOf } from '../api/messages.ts';
 import { withRow } from '../batch/rows.ts';
@@ -92,10 +92,9 @@ async function ask(conversation: Conversation, turn: Turn): Promise<void> {
       answer.end({ state: 'stopped' });
       state.set({ announcement: words.stopped });
     } else {
-      const code = error instanceof ApiError ? error.code : 'page';
-      const message = error instanceof Error ? error.message : String(error);
-      answer.end({ state: 'failed', failure: { code, message } });
-      state.set({ announcement: `${words.failures[code] ?? words.failed} ${message}` });
+      const failure = failureOf(error);
+      answer.end({ state: 'failed', failure });
+      state.set({ announcement: `${words.failures[failure.code] ?? words.failed} ${failure.message}` });
       checkServer();
     }
   } finally {

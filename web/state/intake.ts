@@ -1,5 +1,5 @@
 /** Files that a person drops, pastes or picks: one image goes to the conversation, more make a batch. */
-import { ApiError } from '../api/connection.ts';
+import { ApiError, failureOf } from '../api/connection.ts';
 import { drawPages } from '../api/pages.ts';
 import { USUAL_LIMITS } from '../api/server-info.ts';
 import type { Row } from '../batch/types.ts';
@@ -123,8 +123,7 @@ async function rowOf(image: Blob, file: string, page: number | null, pageCount: 
 }
 
 function failedRow(file: string, page: number | null, pageCount: number | null, error: ApiError): Row {
-  const { code, message } = error;
-  return { ...emptyRow(file, page, pageCount), state: 'failed', failure: { code, message } };
+  return { ...emptyRow(file, page, pageCount), state: 'failed', failure: failureOf(error) };
 }
 
 function emptyRow(file: string, page: number | null, pageCount: number | null): Row {

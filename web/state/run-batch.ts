@@ -1,7 +1,7 @@
 /** Asks about the pages of a batch, one after the other or a few at a time, and fills its table. */
-import { ApiError } from '../api/connection.ts';
+import { type Failure, failureOf } from '../api/connection.ts';
 import { countStates, withCells, withRetries, withRow } from '../batch/rows.ts';
-import type { Batch, Row } from '../batch/types.ts';
+import type { Row } from '../batch/types.ts';
 import { askPage } from './ask-page.ts';
 import { batchById, changeBatch } from './batches.ts';
 import { notifyAtEnd } from './notify-at-end.ts';
@@ -58,44 +58,44 @@ export function retryFailed(id: string): void {
 /** Takes the next waiting row until there is none. */
 async function work(batchId: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const batch = batchById(batchId);
-    const row = batch?.rows.find(({ state }) => state === 'waiting');
-    if (!batch || !row) return;
+    const row = batchById(batchId)?.rows.find(({ state }) => state === 'waiting');
+    if (!row) return;
     changeBatch(batchId, (now) => withRow(now, row.id, { state: 'running' }));
-    await readRow(batch, row, signal);
+    await readRow(batchId, row.id, signal);
     changeRun(batchId, (run) => ({ ...run, done: run.done + 1 }));
   }
 }
 
-async function readRow(batch: Batch, row: Row, signal: AbortSignal): Promise<void> {
-  const settle = (change: Partial<Row>) => changeBatch(batch.id, (now) => withRow(now, row.id, change));
+async function readRow(batchId: string, rowId: string, signal: AbortSignal): Promise<void> {
+  const settle = (change: Partial<Row>) => changeBatch(batchId, (batch) => withRow(batch, rowId, change));
   for (let tries = 1; ; tries++) {
-    // With the answers of the try before. A row that was removed is not asked about.
-    const now = batchById(batch.id)?.rows.find(({ id }) => id === row.id);
-    if (!now) return;
-    try {
-      await askPage(batch.plan, now, {
-        signal,
-        onProgress: (progress) =>
-          changeRun(batch.id, (run) => ({ ...run, rows: { ...run.rows, [row.id]: progress } })),
-        onCells: (cells) => changeBatch(batch.id, (now) => withCells(now, row.id, cells)),
-      });
-      settle({ state: 'done', failure: null });
-    } catch (error) {
-      const code = error instanceof ApiError ? error.code : 'page';
-      if (signal.aborted) settle({ state: 'waiting' });
-      else if (PASSING.has(code) && tries < MOST_TRIES) {
-        checkServer();
-        await serverIsBack(signal);
-        continue;
-      } else {
-        const message = error instanceof Error ? error.message : String(error);
-        settle({ state: 'failed', failure: { code, message } });
-      }
-    } finally {
-      changeRun(batch.id, ({ rows: { [row.id]: _, ...rows }, ...run }) => ({ ...run, rows }));
-    }
-    return;
+    const failure = await tryRow(batchId, rowId, signal);
+    if (failure === null) return settle({ state: 'done', failure: null });
+    if (signal.aborted) return settle({ state: 'waiting' });
+    if (!PASSING.has(failure.code) || tries === MOST_TRIES) return settle({ state: 'failed', failure });
+    checkServer();
+    await serverIsBack(signal);
+  }
+}
+
+/** One try, which keeps the answers of the tries before. @returns why it failed; null when the row is complete */
+async function tryRow(batchId: string, rowId: string, signal: AbortSignal): Promise<Failure | null> {
+  const batch = batchById(batchId);
+  const row = batch?.rows.find(({ id }) => id === rowId);
+  // A row that was removed is not asked about.
+  if (!batch || !row) return null;
+  try {
+    await askPage(batch.plan, row, {
+      signal,
+      onProgress: (progress) =>
+        changeRun(batchId, (run) => ({ ...run, rows: { ...run.rows, [rowId]: progress } })),
+      onCells: (cells) => changeBatch(batchId, (now) => withCells(now, rowId, cells)),
+    });
+    return null;
+  } catch (error) {
+    return failureOf(error);
+  } finally {
+    changeRun(batchId, ({ rows: { [rowId]: _, ...rows }, ...run }) => ({ ...run, rows }));
   }
 }
 
