@@ -1,5 +1,5 @@
 /**
- * Builds the chat page: one HTML file with its script, its style and its example pictures in it, and a content
+ * Builds the chat page: one HTML file with its script, its style and its example images in it, and a content
  * security policy that allows exactly those. Beside it the licences of the libraries in it. `npm run build` runs it.
  */
 import { createHash } from 'node:crypto';

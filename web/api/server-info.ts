@@ -8,12 +8,12 @@ export interface ServerInfo {
   /** The small model that comes with the program, which shows that everything runs and little else. */
   isDemo: boolean;
   contextTokens: number | null;
-  /** The side of the square that every picture is brought to, in pixels. */
+  /** The side of the square that every image is brought to, in pixels. */
   imageSize: number | null;
   imageTokens: number | null;
   /** Most bytes of a request. */
   bodyLimitBytes: number;
-  /** Most pixels of a picture. */
+  /** Most pixels of an image. */
   pixelLimit: number;
   /** Most tokens of an answer. */
   answerLimitTokens: number | null;

@@ -4,7 +4,7 @@ import type { Plugin } from 'esbuild';
 import sharp from 'sharp';
 
 /**
- * The example pictures in 16 colours, as lossless WebP: 17 kB of the page rather than 40 in all their colours, and the
+ * The example images in 16 colours, as lossless WebP: 17 kB of the page rather than 40 in all their colours, and the
  * demonstration model answers the same.
  */
 export const pictures: Plugin = {

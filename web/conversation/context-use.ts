@@ -7,7 +7,7 @@ export interface ContextUse {
 }
 
 /**
- * After the last answered turn; a picture that stands in the composer is counted as the model will count it. What is
+ * After the last answered turn; an image that stands in the composer is counted as the model will count it. What is
  * being written is not counted before the server has seen it.
  */
 export function contextUse(path: readonly Turn[], hasDraftPicture: boolean, imageTokens: number): ContextUse {

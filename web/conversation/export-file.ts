@@ -1,11 +1,11 @@
-/** Conversations and their pictures as one JSON file. */
+/** Conversations and their images as one JSON file. */
 import { dataUrlOf } from '../picture/take-picture.ts';
 import type { Conversation, Picture } from './types.ts';
 
 export const FORMAT = 'cogvlm2-conversations';
 export const VERSION = 1;
 
-/** In parts, so that many pictures never become one string. */
+/** In parts, so that many images never become one string. */
 export async function exportFile(
   conversations: readonly Conversation[],
   pictures: Record<string, Picture>,

@@ -70,7 +70,7 @@ export function settled(conversation: Conversation): Conversation {
   );
 }
 
-/** The picture that a turn is about: the newest one on the way to it. */
+/** The image that a turn is about: the newest one on the way to it. */
 export function pictureIdOf(path: readonly Turn[]): string | null {
   return path.findLast((turn) => turn.pictureId !== null)?.pictureId ?? null;
 }

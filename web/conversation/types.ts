@@ -20,7 +20,7 @@ export interface Turn {
   parentId: string | null;
   createdAt: number;
   question: string;
-  /** The picture that was added with this question. */
+  /** The image that was added with this question. */
   pictureId: string | null;
   /** The part of the image that the question is about; null: all of it. */
   region: Place | null;
@@ -45,7 +45,7 @@ export interface Answer {
 
 export interface Usage {
   promptTokens: number;
-  /** Those of the prompt that the picture takes. */
+  /** Those of the prompt that the image takes. */
   imageTokens: number;
   completionTokens: number;
 }
@@ -55,7 +55,7 @@ interface Speed {
   tokensPerSecond: number | null;
 }
 
-/** A picture as it is sent, and what it was before. */
+/** An image as it is sent, and what it was before. */
 export interface Picture {
   id: string;
   name: string;

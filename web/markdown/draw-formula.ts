@@ -1,5 +1,5 @@
 /**
- * A formula as MathML, which the browser draws and reads out. Nothing in it is trusted: Temml knows no links, pictures or
+ * A formula as MathML, which the browser draws and reads out. Nothing in it is trusted: Temml knows no links, images or
  * attributes of the writer's choice here, and DOMPurify lets through only what Temml draws with.
  */
 import DOMPurify from 'dompurify';

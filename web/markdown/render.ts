@@ -1,6 +1,6 @@
 /**
- * Markdown of a model, which is not to be trusted, as elements. Raw HTML and pictures are shown as the text that they
- * are: an answer that reads HTML off a picture should show it. DOMPurify stands behind that.
+ * Markdown of a model, which is not to be trusted, as elements. Raw HTML and images are shown as the text that they
+ * are: an answer that reads HTML off an image should show it. DOMPurify stands behind that.
  */
 import DOMPurify from 'dompurify';
 import { Marked, type Token } from 'marked';

@@ -1,15 +1,15 @@
-/** Whether a picture can go as it is, and to what size it is brought if not. Pure. */
+/** Whether an image can go as it is, and to what size it is brought if not. Pure. */
 
 export interface PictureLimits {
-  /** Most bytes of the picture's file. */
+  /** Most bytes of the image's file. */
   fileLimitBytes: number;
   pixelLimit: number;
 }
 
-/** Enough for a model that looks at 1344 x 1344, whatever part of the picture it is about. */
+/** Enough for a model that looks at 1344 x 1344, whatever part of the image it is about. */
 const LONGEST_SIDE = 4096;
 
-/** A request carries the picture in base64, four bytes for three, and some text beside it. */
+/** A request carries the image in base64, four bytes for three, and some text beside it. */
 export function fileLimitBytes(bodyLimitBytes: number): number {
   return Math.max(1, Math.floor(((bodyLimitBytes - Math.min(256 * 1024, bodyLimitBytes / 4)) * 3) / 4));
 }

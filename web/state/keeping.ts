@@ -1,4 +1,4 @@
-/** Changing conversations, pictures and drafts in one go with the browser's database. */
+/** Changing conversations, images and drafts in one go with the browser's database. */
 import { withConversation } from '../conversation/search.ts';
 import type { Conversation, Draft, Picture } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';

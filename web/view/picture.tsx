@@ -1,7 +1,7 @@
 import type { Picture } from '../conversation/types.ts';
 import { useApp, useText } from '../state/state.ts';
 
-/** “sent as 1344 × 1344”, the original's size in the tooltip, and a sentence where the page changed the picture. */
+/** “sent as 1344 × 1344”, the original's size in the tooltip, and a sentence where the page changed the image. */
 export function PictureSize({ picture }: { picture: Picture }) {
   const text = useText();
   const size = useApp(({ info }) => info?.imageSize ?? null);
