@@ -10,7 +10,7 @@ export function cellOfText({ type }: Column, text: string, evidence: Place[]): C
   return { value: value ?? written, text: written, correction: null, isDoubtful: value === null, evidence };
 }
 
-/** The cells of a JSON answer; null when it is no JSON object. @param evidence of the value of a name */
+/** The cells of a JSON answer; null if it is not a JSON object. @param evidence where the value of a name was read */
 export function cellsOfJson(
   columns: readonly Column[],
   text: string,
@@ -51,7 +51,7 @@ function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-/** Null where the text is no value of the type. */
+/** Null if the text is not a value of the type. */
 function valueIn(type: Column['type'], text: string): unknown {
   if (type === 'number') return numberIn(text);
   if (type === 'boolean') {

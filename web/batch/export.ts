@@ -10,7 +10,7 @@ export interface TableHead {
   state: string;
 }
 
-/** RFC 4180, with a byte order mark, by which Excel knows UTF-8. */
+/** RFC 4180 with a byte order mark: Excel needs it to recognise UTF-8. */
 export function csvOf(batch: Batch, head: TableHead): string {
   const lines = tableOf(batch, head).map((line) => line.map(csvCell).join(','));
   return `\ufeff${lines.join('\r\n')}\r\n`;
@@ -61,7 +61,7 @@ function tableOf(batch: Batch, head: TableHead): string[][] {
   return [names, ...rows].map((cells) => cells.map(withoutFormula));
 }
 
-/** A spreadsheet runs a cell that begins so as a formula, and what was read from an image must not run. */
+/** A spreadsheet runs a cell that begins with one of these characters as a formula. Text read from an image must not run. */
 function withoutFormula(text: string): string {
   const isNumber = /^[+-]?[\d.,]+$/.test(text);
   return /^[=+\-@\t\r]/.test(text) && !isNumber ? `'${text}` : text;

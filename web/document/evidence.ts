@@ -18,7 +18,7 @@ const MOST_PLACES = 4;
 /** Those with less than this share of the highest score are noise. */
 const LEAST_SHARE = 0.35;
 
-/** Null for what is no evidence. */
+/** Null if the value is not evidence. */
 export function evidenceOf(value: unknown): Evidence | null {
   if (!isRecord(value) || !Array.isArray(value.cells)) return null;
   const tokens = listAt(value, 'tokens').filter(isRecord);

@@ -6,7 +6,7 @@ export interface Place {
   height: number;
 }
 
-/** Smaller than this share of the image is a slip of the pointer. */
+/** Least share of the image's width and height. A smaller region is a slip of the pointer. */
 const LEAST_SIDE = 0.01;
 
 export function placeBetween(from: { x: number; y: number }, to: { x: number; y: number }): Place {

@@ -1,4 +1,4 @@
-/** Parts and turns of an image, drawn anew. */
+/** Cropping and turning images. */
 import type { Picture } from '../conversation/types.ts';
 import { type Place, pixelsOf } from '../document/place.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';

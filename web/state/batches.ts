@@ -29,7 +29,7 @@ export function keepBatch(batch: Batch): void {
     );
 }
 
-/** The page may be left. */
+/** Before the page may be closed. */
 export function saveBatchesNow(): void {
   for (const id of [...timers.keys()]) save(id);
 }

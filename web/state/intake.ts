@@ -16,7 +16,7 @@ import { state } from './state.ts';
 /** More pages than this make the browser slow; the command line has no such limit. */
 const MOST_ROWS = 1_000;
 
-/** Within a batch, its table gets the pages. */
+/** If a batch is open, the pages are added to its table. */
 export async function addFiles(files: readonly File[]): Promise<void> {
   const readable = files.filter(isReadable).sort(byPath);
   const [first] = readable.length > 0 ? readable : files;

@@ -2,7 +2,7 @@
 import type { ChatEvent, Stage } from '../api/chat.ts';
 
 export interface AnswerProgress {
-  /** Null: the server has told nothing yet. */
+  /** Null: the server has not sent progress yet. */
   stage: Stage | null;
   done: number;
   total: number;

@@ -8,7 +8,7 @@ import { notifyAtEnd } from './notify-at-end.ts';
 import { type BatchRun, state } from './state.ts';
 import { checkServer } from './watch.ts';
 
-/** The server or its model will be back: the page waits for it instead of failing the row. */
+/** Temporary errors: the page waits for the server or its model instead of failing the row. */
 const PASSING = new Set([
   'unreachable',
   'broken_off',
@@ -19,7 +19,7 @@ const PASSING = new Set([
   'shutting_down',
 ]);
 const PAUSE_MS = 2_000;
-/** After so many passing failures in a row a row is failed. */
+/** A row fails after this many tries that ended in temporary errors. */
 const MOST_TRIES = 4;
 /** Requests at the same time, where the server answers several. */
 const MOST_WORKERS = 4;

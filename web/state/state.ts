@@ -20,7 +20,7 @@ export interface Running extends AnswerProgress {
 export interface BatchRun {
   stop: () => void;
   startedAtMs: number;
-  /** Rows that waited when it began, and those of them that are over. */
+  /** Rows that were waiting at the start, and how many of them are finished. */
   total: number;
   done: number;
   /** By row: how far its answer is. */

@@ -15,9 +15,9 @@ export interface Settings {
   showsDetails: boolean;
   /** The list of conversations, where there is room for it beside the document. */
   showsSidebar: boolean;
-  /** Whether answers are marked on the image; null: with the demo model only. */
+  /** Whether the page marks on the image where answers were read; null: only with the demo model. */
   showsEvidence: boolean | null;
-  /** Whether the browser tells the end of long work. */
+  /** Whether the browser shows a notification when long work ends. */
   notifies: boolean;
 }
 

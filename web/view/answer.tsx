@@ -69,7 +69,7 @@ function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn
   );
 }
 
-/** The server's own sentence, which is English: at once where the page has none for it, else on demand. */
+/** The server's message, in English: shown at once if the page has no text for the code, otherwise on demand. */
 function FailureDetail({ code, message }: { code: string; message: string }) {
   const text = useText();
   if (code === 'unreachable') return null;

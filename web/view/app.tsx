@@ -99,7 +99,7 @@ function Talk({ conversation, isNew }: { conversation: Conversation | null; isNe
   return isNew ? <Welcome /> : <div class="scroller" />;
 }
 
-/** What is told below the content, where it covers nothing. */
+/** Messages. They are below the content, so that they cover nothing. */
 function Below() {
   const panel = useApp((value) => value.panel);
   return (

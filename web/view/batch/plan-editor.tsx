@@ -14,7 +14,7 @@ export function PlanEditor({ batch }: { batch: Batch }) {
   const isRunning = useApp(({ batchRuns }) => batchRuns[batch.id] !== undefined);
   const { plan } = batch;
   const isStarted = batch.rows.some(({ state }) => state !== 'waiting');
-  // Once pages are read, the table has the room.
+  // Once pages are read, the table gets the space.
   const [isOpen, setOpen] = useState(!isStarted);
   useEffect(() => setOpen(!isStarted), [isStarted]);
   const change = (changed: Partial<Plan>) => changePlan(batch.id, changed);
