@@ -133,10 +133,10 @@ export const en = {
     zoomIn: 'Zoom in',
     zoomOut: 'Zoom out',
     fit: 'Fit the whole image',
-    turn: 'Turn by 90°; it is sent as it is shown',
+    turn: 'Rotate by 90°; the image is sent as shown',
     markRegion: 'Mark a region to ask about',
     cancelRegion: 'Stop marking',
-    regionKeys: 'Region: arrow keys move it, with Shift they change its size, Enter takes it',
+    regionKeys: 'Region: arrow keys move it, Shift and arrow keys resize it, Enter confirms it',
     regionOnly: 'Only the marked region is sent.',
     regionAsked: 'Only this region was sent',
     wholeImage: 'Send the whole image',
@@ -155,11 +155,13 @@ export const en = {
     addFiles: 'Add files',
     reading: (index: number, total: number, name: string) => `Reading file ${index} of ${total}: ${name}`,
     skipped: (files: number) =>
-      `${count(files)} ${files === 1 ? 'file is' : 'files are'} no image and no PDF and ${files === 1 ? 'was' : 'were'} left out.`,
+      files === 1
+        ? '1 file is not an image or a PDF and was skipped.'
+        : `${count(files)} files are not images or PDFs and were skipped.`,
     tooMany: (limit: number) =>
       `A table has at most ${count(limit)} pages. The command line (cogvlm2 batch) takes more.`,
     notReadPdf: (name: string, pages: number, why: string) =>
-      `“${name}” was not read to its end (${count(pages)} ${pages === 1 ? 'page' : 'pages'}): ${why}`,
+      `“${name}” was not read completely (${count(pages)} ${pages === 1 ? 'page' : 'pages'} read): ${why}`,
     noImage: 'This page has no image.',
     plan: 'What is asked of each page',
     changePlan: 'Change what is asked',
@@ -221,7 +223,7 @@ export const en = {
     finished: (done: number, failed: number) =>
       `${count(done)} ${done === 1 ? 'page' : 'pages'} read${failed > 0 ? `, ${count(failed)} failed` : ''}.`,
     progress: (done: number, total: number) => `${count(done)} of ${count(total)} pages`,
-    notMeasured: 'The time is shown once this server has read an image.',
+    notMeasured: 'The time is shown after this server has read an image.',
     estimate: (seconds: number) => `About ${duration(seconds)} on this server.`,
     perImage: (seconds: number) => `about ${duration(seconds)} per image on this server`,
     notifyMe: 'Notify me at the end',
