@@ -79,14 +79,20 @@ interface PlanProps {
   onChange: (change: Partial<Plan>) => void;
 }
 
+function columnEdits({ plan: { columns }, onChange }: PlanProps) {
+  return {
+    add: (name: string) =>
+      onChange({ columns: [...columns, { id: newId(), name, type: 'text', isRequired: true, hint: '' }] }),
+    change: (column: Column, changed: Partial<Column>) =>
+      onChange({ columns: columns.map((each) => (each === column ? { ...each, ...changed } : each)) }),
+    remove: (column: Column) => onChange({ columns: columns.filter((each) => each !== column) }),
+  };
+}
+
 /** A question in each line, and always an empty one to write the next into. */
 function Questions({ plan, onChange }: PlanProps) {
   const text = useText();
-  const write = (column: Column | undefined, name: string) => {
-    const { columns } = plan;
-    if (column) onChange({ columns: columns.map((each) => (each === column ? { ...each, name } : each)) });
-    else onChange({ columns: [...columns, { ...emptyColumn(), name }] });
-  };
+  const { add, change, remove } = columnEdits({ plan, onChange });
   return (
     <ol class="questions">
       {[...plan.columns, undefined].map((column, index) => (
@@ -97,13 +103,15 @@ function Questions({ plan, onChange }: PlanProps) {
             aria-label={text.batch.question(index + 1)}
             placeholder={index === 0 ? text.batch.firstQuestion : text.batch.nextQuestion}
             value={column?.name ?? ''}
-            onInput={({ currentTarget: { value } }) => write(column, value)}
+            onInput={({ currentTarget: { value } }) =>
+              column ? change(column, { name: value }) : add(value)
+            }
           />
           {column && (
             <IconButton
               icon="close"
               label={text.batch.removeColumn(column.name)}
-              onClick={() => onChange({ columns: plan.columns.filter((each) => each !== column) })}
+              onClick={() => remove(column)}
             />
           )}
         </li>
@@ -116,8 +124,7 @@ function Fields({ plan, onChange }: PlanProps) {
   const text = useText();
   const [isPasting, setPasting] = useState(false);
   const { columns, schema } = plan;
-  const changeColumn = (column: Column, change: Partial<Column>) =>
-    onChange({ columns: columns.map((each) => (each === column ? { ...each, ...change } : each)) });
+  const { add, change, remove } = columnEdits({ plan, onChange });
   return (
     <>
       {schema === null ? (
@@ -126,8 +133,8 @@ function Fields({ plan, onChange }: PlanProps) {
             <FieldRow
               key={column.id}
               column={column}
-              onChange={(change) => changeColumn(column, change)}
-              onRemove={() => onChange({ columns: columns.filter((each) => each !== column) })}
+              onChange={(changed) => change(column, changed)}
+              onRemove={() => remove(column)}
             />
           ))}
         </ul>
@@ -141,11 +148,7 @@ function Fields({ plan, onChange }: PlanProps) {
       )}
       <div class="plan-bottom">
         {schema === null && (
-          <button
-            type="button"
-            class="plain"
-            onClick={() => onChange({ columns: [...columns, emptyColumn()] })}
-          >
+          <button type="button" class="plain" onClick={() => add('')}>
             <Icon name="plus" /> {text.batch.addField}
           </button>
         )}
@@ -175,16 +178,19 @@ function FieldRow(props: {
 }) {
   const { column, onChange, onRemove } = props;
   const text = useText();
+  const written = (part: 'name' | 'hint', label: string) => (
+    <input
+      dir="auto"
+      class={`column-${part}`}
+      aria-label={label}
+      placeholder={label}
+      value={column[part]}
+      onInput={({ currentTarget: { value } }) => onChange({ [part]: value })}
+    />
+  );
   return (
     <li>
-      <input
-        dir="auto"
-        class="column-name"
-        aria-label={text.batch.fieldName}
-        placeholder={text.batch.fieldName}
-        value={column.name}
-        onInput={({ currentTarget: { value } }) => onChange({ name: value })}
-      />
+      {written('name', text.batch.fieldName)}
       <select
         aria-label={text.batch.fieldType}
         value={column.type}
@@ -198,14 +204,7 @@ function FieldRow(props: {
           </option>
         ))}
       </select>
-      <input
-        dir="auto"
-        class="column-hint"
-        aria-label={text.batch.fieldHint}
-        placeholder={text.batch.fieldHint}
-        value={column.hint}
-        onInput={({ currentTarget: { value } }) => onChange({ hint: value })}
-      />
+      {written('hint', text.batch.fieldHint)}
       <label class="check">
         <input
           type="checkbox"
@@ -248,8 +247,4 @@ function SchemaField({ plan, onChange }: PlanProps) {
       </span>
     </label>
   );
-}
-
-function emptyColumn(): Column {
-  return { id: newId(), name: '', type: 'text', isRequired: true, hint: '' };
 }
