@@ -82,8 +82,8 @@ async function load(): Promise<void> {
     database.all('batches'),
   ])) as [unknown[], Picture[], unknown[]];
   // What another version of the page, or a damaged database, left stays in the database and is not shown.
-  const kept = stored.filter(isConversation);
-  const unsaved = takeUnsaved().filter(isConversation);
+  const read = (values: unknown[]) => values.filter(isConversation).map(upToDate).map(settled);
+  const [kept, unsaved] = [read(stored), read(takeUnsaved())];
   const drafts = readDrafts();
   const batches = storedBatches.filter(isBatch).map(settledBatch);
   const conversations = [...unsaved, ...kept.filter(({ id }) => !unsaved.some((other) => other.id === id))];
@@ -95,8 +95,8 @@ async function load(): Promise<void> {
     database,
     drafts,
     batches: newestBatchesFirst(batches),
-    conversations: newestFirst(conversations.map(upToDate).map(settled)),
+    conversations: newestFirst(conversations),
     pictures: Object.fromEntries(pictures.map((picture) => [picture.id, picture])),
   });
-  unsaved.map(upToDate).map(settled).forEach(keepConversation);
+  unsaved.forEach(keepConversation);
 }
