@@ -8,7 +8,7 @@ import type { Cell, Plan, Row } from '../batch/types.ts';
 import { type Evidence, placesOf, valueSpan } from '../document/evidence.ts';
 import { imageUrl } from './image-url.ts';
 import { type AnswerProgress, noProgress, progressed } from './progress.ts';
-import { wantsEvidence } from './settings.ts';
+import { chatBody } from './settings.ts';
 import { state } from './state.ts';
 
 export interface PageListener {
@@ -67,17 +67,10 @@ async function answerTo(
   more: object,
   { signal, onProgress }: PageListener,
 ): Promise<PageAnswer> {
-  const { info, settings } = state.value;
-  const body = {
-    model: info?.model ?? 'default',
-    messages: [userMessage(question, url)],
-    ...(wantsEvidence() && { return_evidence: true }),
-    ...settings.sampling,
-    ...more,
-  };
+  const body = { ...chatBody([userMessage(question, url)], true), ...more };
   const answer: PageAnswer = { text: '', finishReason: null, evidence: null };
   let progress = noProgress();
-  for await (const event of streamChat(settings, body, signal)) {
+  for await (const event of streamChat(state.value.settings, body, signal)) {
     if (event.type === 'text') answer.text += event.text;
     else if (event.type === 'finished') answer.finishReason = event.reason;
     else if (event.type === 'evidence') answer.evidence = event.evidence;

@@ -12,7 +12,7 @@ import { imageUrl } from './image-url.ts';
 import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
 import { LONG_MS, notifyAtEnd } from './notify-at-end.ts';
 import { noProgress, progressed } from './progress.ts';
-import { wantsEvidence } from './settings.ts';
+import { chatBody } from './settings.ts';
 import { currentConversation, currentDraft, currentRow, type Running, state } from './state.ts';
 import { checkServer } from './watch.ts';
 
@@ -107,16 +107,11 @@ function sleep(ms: number): Promise<void> {
 }
 
 async function requestBody(conversationId: string, turnId: string): Promise<Json> {
-  const { conversations, info, settings } = state.value;
+  const { conversations } = state.value;
   const conversation = conversations.find(({ id }) => id === conversationId);
   const path = conversation ? pathTo(conversation, turnId) : [];
   const url = await imageUrl(pictureIdOf(path), path.at(-1)?.region ?? null);
-  return {
-    model: info?.model ?? 'default',
-    messages: messagesOf(path, url),
-    ...(url !== null && wantsEvidence() && { return_evidence: true }),
-    ...settings.sampling,
-  };
+  return chatBody(messagesOf(path, url), url !== null);
 }
 
 /** Gathers the events of one answer and shows them, at most once a frame. */

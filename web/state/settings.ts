@@ -1,3 +1,5 @@
+import type { Json } from '../api/json.ts';
+import type { Message } from '../api/messages.ts';
 import { textFor } from '../language/choose.ts';
 import { type Settings, writeSettings } from '../storage/settings.ts';
 import { state } from './state.ts';
@@ -13,6 +15,17 @@ export function changeSettings(change: Partial<Settings>): void {
 /** With the published models it costs time and is untested, so a person asks for it. */
 export function wantsEvidence({ settings, info } = state.value): boolean {
   return settings.showsEvidence ?? info?.isDemo === true;
+}
+
+/** A chat request, with what the settings say. */
+export function chatBody(messages: Message[], hasImage: boolean): Json {
+  const { info, settings } = state.value;
+  return {
+    model: info?.model ?? 'default',
+    messages,
+    ...(hasImage && wantsEvidence() && { return_evidence: true }),
+    ...settings.sampling,
+  };
 }
 
 /** The language and the colours, of the system where nothing was chosen. */
