@@ -52,17 +52,16 @@ async function take(transfer: DataTransfer | null): Promise<void> {
 
 /** The files of a folder that was dropped, and of the folders in it. */
 async function filesOf(entry: FileSystemEntry | null): Promise<File[]> {
-  if (entry instanceof FileSystemFileEntry || (entry?.isFile && 'file' in entry)) {
-    const file = entry as FileSystemFileEntry;
+  if (isFile(entry)) {
     return new Promise((resolve) =>
-      file.file(
+      entry.file(
         (found) => resolve([found]),
         () => resolve([]),
       ),
     );
   }
-  if (!entry?.isDirectory) return [];
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  if (!isFolder(entry)) return [];
+  const reader = entry.createReader();
   const found: File[] = [];
   for (;;) {
     // A browser lists a hundred at a time.
@@ -73,3 +72,7 @@ async function filesOf(entry: FileSystemEntry | null): Promise<File[]> {
     found.push(...(await Promise.all(some.map(filesOf))).flat());
   }
 }
+
+const isFile = (entry: FileSystemEntry | null): entry is FileSystemFileEntry => entry?.isFile === true;
+const isFolder = (entry: FileSystemEntry | null): entry is FileSystemDirectoryEntry =>
+  entry?.isDirectory === true;
