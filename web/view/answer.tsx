@@ -6,6 +6,7 @@ import { askAgain } from '../state/ask.ts';
 import { copyText } from '../state/clipboard.ts';
 import { shownPictureId, state, useApp, useText } from '../state/state.ts';
 import { Boundary } from './boundary.tsx';
+import { mark, unmark } from './document/marks.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 import { Markdown } from './markdown.tsx';
@@ -95,12 +96,7 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
 function markAnswer(conversation: Conversation, turn: Turn): void {
   const { evidence } = turn.answer;
   const pictureId = pictureIdOf(pathTo(conversation, turn.id));
-  if (evidence && pictureId === shownPictureId(state.value))
-    state.set({ marked: onWholeImage(evidence.cells, turn.region) });
-}
-
-function unmark(): void {
-  if (state.value.marked.length > 0) state.set({ marked: [] });
+  if (evidence && pictureId === shownPictureId(state.value)) mark(onWholeImage(evidence.cells, turn.region));
 }
 
 function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {

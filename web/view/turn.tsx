@@ -5,6 +5,7 @@ import { askVersion } from '../state/ask.ts';
 import { showVersion } from '../state/history.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { Answer } from './answer.tsx';
+import { mark, unmark } from './document/marks.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 import { isSendKey } from './keys.ts';
@@ -20,6 +21,7 @@ export function TurnView({
   isFirst: boolean;
 }) {
   const text = useText();
+  const { region } = turn;
   const picture = useApp(({ pictures }) => (turn.pictureId === null ? undefined : pictures[turn.pictureId]));
   const isEditing = useApp(({ editing }) => editing === turn.id);
   return (
@@ -31,14 +33,14 @@ export function TurnView({
             <strong dir="auto">{picture.name}</strong>: {text.newPicture}
           </p>
         )}
-        {turn.region && (
+        {region && (
           <button
             type="button"
             class="chip"
-            onPointerEnter={() => turn.region && state.set({ marked: [turn.region] })}
-            onPointerLeave={() => state.set({ marked: [] })}
-            onFocus={() => turn.region && state.set({ marked: [turn.region] })}
-            onBlur={() => state.set({ marked: [] })}
+            onPointerEnter={() => mark([region])}
+            onPointerLeave={unmark}
+            onFocus={() => mark([region])}
+            onBlur={unmark}
           >
             <Icon name="region" /> {text.document.regionAsked}
           </button>

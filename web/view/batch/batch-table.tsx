@@ -3,7 +3,8 @@ import { usableColumns } from '../../batch/plan.ts';
 import { type Batch, type Column, type Row, rowName } from '../../batch/types.ts';
 import type { Text } from '../../language/en.ts';
 import { openBatch, removeRow } from '../../state/batches.ts';
-import { state, useApp, useText } from '../../state/state.ts';
+import { useApp, useText } from '../../state/state.ts';
+import { mark } from '../document/marks.tsx';
 import { IconButton } from '../icon-button.tsx';
 import { stageText } from '../progress.tsx';
 
@@ -47,7 +48,7 @@ function BatchRow({ batchId, row, columns }: { batchId: string; row: Row; column
   const open = (columnId: string | null) => {
     openBatch(batchId, row.id);
     const cell = columnId === null ? undefined : row.cells[columnId];
-    if (cell) state.set({ marked: cell.evidence });
+    if (cell) mark(cell.evidence);
   };
   return (
     <tr>

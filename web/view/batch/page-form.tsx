@@ -3,7 +3,8 @@ import { usableColumns } from '../../batch/plan.ts';
 import { neighbour } from '../../batch/rows.ts';
 import { type Batch, type Cell, type Column, type Row, rowName } from '../../batch/types.ts';
 import { correct, openBatch } from '../../state/batches.ts';
-import { state, useApp, useText } from '../../state/state.ts';
+import { useApp, useText } from '../../state/state.ts';
+import { mark, unmark } from '../document/marks.tsx';
 import { IconButton } from '../icon-button.tsx';
 import { Icon } from '../icons.tsx';
 import { stageText } from '../progress.tsx';
@@ -60,11 +61,11 @@ function CellField(props: { batchId: string; rowId: string; column: Column; cell
   const { batchId, rowId, column, cell } = props;
   const text = useText();
   const read = cell?.text ?? '';
-  const mark = () => state.set({ marked: cell?.evidence ?? [] });
+  const markCell = () => mark(cell?.evidence ?? []);
   const isCorrected = cell?.correction != null;
   const noteId = `note-${column.id}`;
   return (
-    <label class="cell-field" onPointerEnter={mark} onPointerLeave={() => state.set({ marked: [] })}>
+    <label class="cell-field" onPointerEnter={markCell} onPointerLeave={unmark}>
       <span class="cell-label" dir="auto">
         {column.name}
       </span>
@@ -74,8 +75,8 @@ function CellField(props: { batchId: string; rowId: string; column: Column; cell
         value={shownValue(cell)}
         placeholder={cell ? '' : text.batch.notRead}
         aria-describedby={noteId}
-        onFocus={mark}
-        onBlur={() => state.set({ marked: [] })}
+        onFocus={markCell}
+        onBlur={unmark}
         onChange={({ currentTarget: { value } }) =>
           correct(batchId, rowId, column.id, value === read ? null : value)
         }

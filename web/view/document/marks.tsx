@@ -1,5 +1,5 @@
 import type { Place } from '../../document/place.ts';
-import { useApp } from '../../state/state.ts';
+import { state, useApp } from '../../state/state.ts';
 
 /** What is drawn over the image: the region to ask about, and the places that are highlighted. */
 export function Marks({ region }: { region: Place | null }) {
@@ -14,6 +14,15 @@ export function Marks({ region }: { region: Place | null }) {
       ))}
     </svg>
   );
+}
+
+/** Highlights places on the image that is on show. */
+export function mark(places: readonly Place[]): void {
+  state.set({ marked: places });
+}
+
+export function unmark(): void {
+  if (state.value.marked.length > 0) mark([]);
 }
 
 function pathOf({ x, y, width, height }: Place): string {
