@@ -1,6 +1,6 @@
 /**
- * Draws docs/page.png and docs/page-table.png: two questions about an image and a PDF as a table, in a real Chromium, with the built server
- * and the demo model:
+ * Draws docs/page.png, two questions about an image, and docs/page-table.png, a PDF as a table. It needs a real Chromium and the built
+ * server, which runs the demo model:
  * npm run build && npx tsx docs/draw-page.ts
  */
 import { spawn } from 'node:child_process';
@@ -18,8 +18,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],
 });
-const context = await browser.newContext({ viewport: { width: 1200, height: 760 }, locale: 'en-US' });
-const page = await context.newPage();
+const page = await browser.newPage({ viewport: { width: 1200, height: 760 }, locale: 'en-US' });
 await page.goto(url);
 await page.locator('.examples button:enabled').first().click();
 await page.locator('.answer[data-state="done"]').waitFor();
