@@ -1,6 +1,7 @@
 /** Many pages in a real browser: a PDF and images become a table that fills, stops, goes on, and is corrected and exported. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import {
   accessibilityFindings,
@@ -34,10 +35,14 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     const text = textOf(body);
     return [/shop|店名/.test(text) ? 'CORNER CAFE' : /date|日期/i.test(text) ? '2026-03-14' : '$9.50'];
   };
-  const addPdf = async (page: Page) => {
-    await page.locator('.header').waitFor();
+  const areRead = (page: Page, pages: number) =>
+    expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(pages);
+  const givePdf = async (page: Page) => {
     await page.locator('.server.ready').waitFor();
     await page.locator('input[type=file]').first().setInputFiles(PDF);
+  };
+  const addPdf = async (page: Page) => {
+    await givePdf(page);
     await page.locator('.batch-table tbody tr').nth(2).waitFor();
   };
 
@@ -50,23 +55,23 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       server.script.steps = answer;
       const isEnglish = look.language === 'en-US';
       const found: string[] = [];
-      const look2 = async (page: Page, name: string) => {
+      const check = async (page: Page, name: string) => {
         await shoot(page, `${name}-${look.size}-${look.language}-${look.colours}`);
         found.push(...(await accessibilityFindings(page)));
         expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
       };
       await onPage(look, async (page) => {
         await page.locator('.server.ready').waitFor();
-        await look2(page, 'welcome');
+        await check(page, 'welcome');
         await addPdf(page);
         await page.getByRole('button', { name: isEnglish ? 'Receipt' : '小票', exact: true }).click();
-        await look2(page, 'plan');
+        await check(page, 'plan');
         await page.locator('.run-bar .primary:enabled').click();
-        await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
-        await look2(page, 'table');
+        await areRead(page, 3);
+        await check(page, 'table');
         await page.locator('.batch-table tbody tr').nth(1).locator('.cell').nth(2).click();
         await page.locator('.canvas img').waitFor();
-        await look2(page, 'page');
+        await check(page, 'page');
         expect(await page.locator('.thumbnails button[aria-current]').getAttribute('aria-label')).toBe(
           'receipts.pdf, 2',
         );
@@ -87,7 +92,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await page.getByRole('button', { name: 'Read 3 pages' }).click();
       await page.getByText('The model did not give a complete answer.').waitFor();
       await page.getByRole('button', { name: 'Retry 1 failed' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await areRead(page, 3);
       expect(await cells(page)).toEqual(['A', 'today', '9.5', 'A', 'today', '9.5', 'A', 'today', '9.5']);
     });
     expect(server.asked).toHaveLength(4);
@@ -107,7 +112,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await page.getByLabel('Question 1').fill('What is the date?');
       await page.getByLabel('Question 2').fill('What is the total?');
       await page.getByRole('button', { name: 'Read 3 pages' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(2);
+      await areRead(page, 2);
       await page.getByRole('button', { name: 'Stop' }).click();
       await page.getByRole('button', { name: 'Resume, 1 left' }).waitFor();
       // Stored soon after the last change.
@@ -130,7 +135,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       asked = 10;
       await page.reload();
       await page.getByRole('button', { name: 'Resume, 1 left' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await areRead(page, 3);
       expect(await cells(page)).toEqual(Array(3).fill(['2026-03-14', '$9.50']).flat());
     });
   });
@@ -142,7 +147,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await addPdf(page);
       await page.getByLabel('Question 1').fill('What is the date?');
       await page.getByRole('button', { name: 'Read 3 pages' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await areRead(page, 3);
     });
     expect(server.asked).toHaveLength(4);
   });
@@ -160,7 +165,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await addPdf(page);
       await page.getByLabel('Question 1').fill('What is the total?');
       await page.getByRole('button', { name: 'Read 3 pages' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await areRead(page, 3);
       await page.locator('.batch-table tbody .cell').first().click();
       const mark = page.locator('.marks .mark');
       await mark.waitFor();
@@ -188,7 +193,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await addPdf(page);
       await page.getByRole('button', { name: 'Receipt', exact: true }).click();
       await page.getByRole('button', { name: 'Read 3 pages' }).click();
-      await expect.poll(() => page.locator('.state-done').count(), PATIENT).toBe(3);
+      await areRead(page, 3);
       await page.getByRole('button', { name: 'receipts.pdf, 1', exact: true }).click();
       const shop = page.getByRole('textbox', { name: 'Shop' });
       await shop.fill('Corner Café');
@@ -221,8 +226,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
   it('keeps the pages that were drawn of a PDF with a broken page, and says which are missing', async () => {
     server.script.pages = [PAGES[0] ?? '', { code: 'invalid_image', message: 'Page 2 does not load.' }];
     await onPage(DESKTOP, async (page) => {
-      await page.locator('.server.ready').waitFor();
-      await page.locator('input[type=file]').first().setInputFiles(PDF);
+      await givePdf(page);
       await page.getByText('This image cannot be read.').waitFor();
       expect(await page.locator('.batch-table tbody tr').count()).toBe(2);
     });
@@ -252,10 +256,8 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await answered(page);
     });
     const sent = JSON.stringify(server.asked[0]?.messages).match(/data:image\/png;base64,([^"]*)/)?.[1] ?? '';
-    const { width, height } = await import('sharp').then((sharp) =>
-      sharp.default(Buffer.from(sent, 'base64')).metadata(),
-    );
-    const whole = await import('sharp').then((sharp) => sharp.default(image('cafe')).metadata());
+    const { width, height } = await sharp(Buffer.from(sent, 'base64')).metadata();
+    const whole = await sharp(image('cafe')).metadata();
     expect(Math.abs((width ?? 0) - (whole.width ?? 0) / 2)).toBeLessThan(3);
     expect(Math.abs((height ?? 0) - (whole.height ?? 0) / 2)).toBeLessThan(3);
   });
