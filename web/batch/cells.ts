@@ -55,7 +55,7 @@ function textOf(value: unknown): string {
 function valueIn(type: Column['type'], text: string): unknown {
   if (type === 'number') return numberIn(text);
   if (type === 'boolean') {
-    if (/^(yes|true|是|有|对)\b|^(是|有|对)/i.test(text)) return true;
+    if (/^(yes|true)\b|^(是|有|对)/i.test(text)) return true;
     return /^(no|false)\b|^(否|没有|无|不)/i.test(text) ? false : null;
   }
   if (type === 'list')
