@@ -3,16 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Plugin } from 'esbuild';
 import sharp from 'sharp';
 
-/**
- * The example images in 16 colours, as lossless WebP: 17 kB of the page rather than 40 in all their colours, and the
- * demonstration model answers the same.
- */
+/** The example images as lossless WebP: 24 kB instead of 31 kB as PNG, before base64. */
 export const pictures: Plugin = {
   name: 'pictures',
   setup({ onLoad }) {
     onLoad({ filter: /\.png$/ }, async ({ path }) => {
-      const inFewColours = await sharp(path).png({ palette: true, colours: 16, dither: 0 }).toBuffer();
-      const webp = await sharp(inFewColours).webp({ lossless: true, effort: 6 }).toBuffer();
+      const webp = await sharp(path).webp({ lossless: true, effort: 6 }).toBuffer();
       return { contents: webp.toString('base64'), loader: 'text' };
     });
   },
