@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findModel } from '../../src/checkpoint/find.ts';
@@ -104,11 +104,7 @@ describe('offline', () => {
   });
 
   it('prefers a whole model to one in part', async () => {
-    cpSync(await fill(), path.join(source.folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME), {
-      recursive: true,
-      dereference: true,
-    });
-    rmSync(path.join(source.folder, 'hub'), { recursive: true });
+    modelScopeFolder(Object.keys(FILES));
     const snapshot = path.join(source.folder, 'hub', `models--THUDM--${NAME}`, 'snapshots', 'main');
     mkdirSync(snapshot, { recursive: true });
     expect((await pull(NAME, options())).modelPath).toMatch(/ZhipuAI/);
