@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { licencesOf } from './build/licences.ts';
-import { pictures, temmlStyle } from './build/plugins.ts';
+import { images, temmlStyle } from './build/plugins.ts';
 
 const here = fileURLToPath(new URL('./', import.meta.url));
 const target = fileURLToPath(new URL('../dist/web/', import.meta.url));
@@ -24,7 +24,7 @@ async function bundle(entry: string) {
     target: ['chrome111', 'firefox113', 'safari16.4'],
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    plugins: [pictures, temmlStyle],
+    plugins: [images, temmlStyle],
     logLevel: 'warning',
   });
   return { text: outputFiles[0]?.text.trim() ?? '', inputs: Object.keys(metafile.inputs) };

@@ -32,7 +32,7 @@ const row = (id: string, more: Partial<Row> = {}): Row => ({
   file: `${id}.pdf`,
   page: 2,
   pageCount: 3,
-  pictureId: 'p',
+  imageId: 'p',
   state: 'waiting',
   failure: null,
   cells: {},
@@ -158,7 +158,7 @@ describe('rows', () => {
     const all = batch(
       row('a', { state: 'running' }),
       row('b', { state: 'failed', failure }),
-      row('c', { state: 'failed', failure, pictureId: null }),
+      row('c', { state: 'failed', failure, imageId: null }),
       row('d', { state: 'done' }),
     );
     expect(states(settledBatch(all))).toEqual(['waiting', 'failed', 'failed', 'done']);

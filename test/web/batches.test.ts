@@ -10,7 +10,7 @@ const row = (id: string, of: Row['state']): Row => ({
   file: `${id}.png`,
   page: null,
   pageCount: null,
-  pictureId: id,
+  imageId: id,
   state: of,
   failure: null,
   cells: {},

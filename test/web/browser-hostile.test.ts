@@ -56,7 +56,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       const answer = { state: 'done', text: 'x', finishReason: 'stop', model: null, usage: null };
       const rest = { speed: null, failure: null, warning: null };
       const turn = (id: string, parentId: string | null) => ({
-        ...{ id, parentId, createdAt: 1, question: 'q', pictureId: null },
+        ...{ id, parentId, createdAt: 1, question: 'q', imageId: null },
         answer: { ...answer, ...rest },
       });
       const conversation = { id: 'c', createdAt: 1, updatedAt: 9e12, turns: [turn('t', null)], chosen: {} };

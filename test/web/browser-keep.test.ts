@@ -87,6 +87,60 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
+  it('shows what version 0.3 stored, under the names of today', async () => {
+    await onPage(DESKTOP, async (page) => {
+      await page.goto(`${server.url}health`);
+      await page.evaluate(async (base64) => {
+        const done = <T>(request: IDBRequest<T>) =>
+          new Promise<T>((resolve, reject) => {
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = () => reject(request.error);
+          });
+        await done(indexedDB.deleteDatabase('cogvlm2'));
+        const opening = indexedDB.open('cogvlm2', 2);
+        opening.onupgradeneeded = () => {
+          for (const store of ['conversations', 'pictures', 'batches'])
+            opening.result.createObjectStore(store);
+        };
+        const database = await done(opening);
+        const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        const stores = database.transaction(['conversations', 'pictures', 'batches'], 'readwrite');
+        const image = { name: 'receipt.png', width: 320, height: 320, original: null, thumbnail: '' };
+        const blob = new Blob([bytes], { type: 'image/png' });
+        for (const id of ['p', 'q']) stores.objectStore('pictures').put({ ...image, id, blob }, id);
+        const answer = { state: 'done', text: 'Seven', finishReason: 'stop', model: null, usage: null };
+        const turn = { id: 't', parentId: null, createdAt: 1, question: 'How many?', pictureId: 'p' };
+        const turns = [{ ...turn, answer: { ...answer, speed: null, failure: null, warning: null } }];
+        const times = { createdAt: 1, updatedAt: 1 };
+        stores.objectStore('conversations').put({ ...times, id: 'c', turns, chosen: {} }, 'c');
+        const row = {
+          id: 'r',
+          file: 'page.png',
+          page: null,
+          pageCount: null,
+          pictureId: 'q',
+          state: 'waiting',
+        };
+        const rows = [{ ...row, failure: null, cells: {}, conversationId: null }];
+        const plan = { kind: 'questions', columns: [], schema: null, asks: 'separately' };
+        stores.objectStore('batches').put({ ...times, id: 'b', name: 'Pages', plan, rows }, 'b');
+        await new Promise((resolve) => {
+          stores.oncomplete = resolve;
+        });
+        database.close();
+      }, receipt.buffer.toString('base64'));
+      await page.goto(server.url);
+      await page.locator('.entry-open').getByText('receipt.png').click();
+      await answers(page).getByText('Seven').waitFor();
+      await page.locator('.canvas img').waitFor();
+      await page.locator('.entry-open').getByText('Pages').click();
+      await page.locator('.row-open').click();
+      await page.locator('.canvas img').waitFor();
+      await page.reload();
+      await page.locator('.canvas img').waitFor();
+    });
+  });
+
   it('asks for a key where the server wants one', async () => {
     server.script.apiKey = 'right';
     await onPage(DESKTOP, async (page) => {

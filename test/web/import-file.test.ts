@@ -6,7 +6,7 @@ const turn = {
   parentId: null,
   createdAt: 1,
   question: 'What?',
-  pictureId: 'p1',
+  imageId: 'p1',
   answer: {
     state: 'running',
     text: 'That',
@@ -18,7 +18,7 @@ const turn = {
     warning: null,
   },
 };
-const picture = {
+const image = {
   id: 'p1',
   name: 'a.png',
   width: 1,
@@ -30,9 +30,9 @@ const picture = {
 const conversation = { id: 'c1', createdAt: 1, updatedAt: 2, turns: [turn], chosen: { '': 't1' } };
 const file = {
   format: 'cogvlm2-conversations',
-  version: 1,
+  version: 2,
   conversations: [conversation],
-  pictures: [picture],
+  images: [image],
 };
 
 const problemOf = (value: unknown) => {
@@ -48,14 +48,28 @@ const withTurn = (change: object) => ({
   ...file,
   conversations: [{ ...conversation, turns: [{ ...turn, ...change }] }],
 });
-const withPicture = (change: object) => ({ ...file, pictures: [{ ...picture, ...change }] });
+const withImage = (change: object) => ({ ...file, images: [{ ...image, ...change }] });
 
 describe('an exported file', () => {
   it('comes back as it was, with no answer on its way', async () => {
-    const { conversations, pictures } = parseExport(JSON.stringify(file));
+    const { conversations, images } = parseExport(JSON.stringify(file));
     expect(conversations[0]?.turns[0]?.answer).toMatchObject({ state: 'interrupted', text: 'That' });
-    expect(pictures[0]).toMatchObject({ id: 'p1', width: 1 });
-    expect(Buffer.from(await pictures[0]!.blob.arrayBuffer()).toString('hex')).toBe('89504e47');
+    expect(images[0]).toMatchObject({ id: 'p1', width: 1 });
+    expect(Buffer.from(await images[0]!.blob.arrayBuffer()).toString('hex')).toBe('89504e47');
+  });
+
+  it('of version 0.3 comes back, too', () => {
+    const { imageId, ...rest } = turn;
+    const old = {
+      format: file.format,
+      version: 1,
+      conversations: [{ ...conversation, turns: [{ ...rest, pictureId: imageId }] }],
+      pictures: [image],
+    };
+    const { conversations, images } = parseExport(JSON.stringify(old));
+    expect(conversations[0]?.turns[0]).toMatchObject({ imageId: 'p1' });
+    expect(conversations[0]?.turns[0]).not.toHaveProperty('pictureId');
+    expect(images[0]).toMatchObject({ id: 'p1' });
   });
 
   it.each([
@@ -63,7 +77,7 @@ describe('an exported file', () => {
     ['half of it', JSON.stringify(file).slice(0, 200), 'notJson'],
     ['a list', [], 'notOurs'],
     ['another program’s', { format: 'chat', conversations: [] }, 'notOurs'],
-    ['a newer one', { ...file, version: 2 }, 'newer'],
+    ['a newer one', { ...file, version: 3 }, 'newer'],
     ['no conversations', { ...file, conversations: undefined }, 'broken conversations'],
     ['a number for a conversation', { ...file, conversations: [conversation, 3] }, 'broken conversations[1]'],
     [
@@ -73,32 +87,20 @@ describe('an exported file', () => {
     ],
     ['a parent that is not there', withTurn({ parentId: 'gone' }), 'broken conversations[0].turns[0]'],
     ['a turn that is its own parent', withTurn({ parentId: 't1' }), 'broken conversations[0].turns[0]'],
-    [
-      'a picture that is not there',
-      withTurn({ pictureId: 'p2' }),
-      'broken conversations[0].turns[0].pictureId',
-    ],
+    ['an image that is not there', withTurn({ imageId: 'p2' }), 'broken conversations[0].turns[0].imageId'],
     [
       'an unknown state',
       withTurn({ answer: { ...turn.answer, state: 'odd' } }),
       'broken conversations[0].turns[0].answer.state',
     ],
-    [
-      'a picture that is SVG',
-      withPicture({ data: 'data:image/svg+xml;base64,AAAA' }),
-      'broken pictures[0].data',
-    ],
-    [
-      'a picture that is not base64',
-      withPicture({ data: 'data:image/png;base64,A!' }),
-      'broken pictures[0].data',
-    ],
+    ['an image that is SVG', withImage({ data: 'data:image/svg+xml;base64,AAAA' }), 'broken images[0].data'],
+    ['an image that is not base64', withImage({ data: 'data:image/png;base64,A!' }), 'broken images[0].data'],
     [
       'a thumbnail from elsewhere',
-      withPicture({ thumbnail: 'https://x.test/a' }),
-      'broken pictures[0].thumbnail',
+      withImage({ thumbnail: 'https://x.test/a' }),
+      'broken images[0].thumbnail',
     ],
-    ['a width below nothing', withPicture({ width: -1 }), 'broken pictures[0].width'],
+    ['a width below nothing', withImage({ width: -1 }), 'broken images[0].width'],
   ])('with %s is refused whole, and says where', (_, value, problem) => {
     expect(problemOf(value)).toBe(problem);
   });

@@ -180,9 +180,9 @@ export class ScriptedServer {
       if (script.evidence && body.return_evidence === true)
         Object.assign(last.choices[0] ?? {}, { evidence: script.evidence });
       send({ ...last, timings: { predicted_per_second: 12.34 } });
-      const hasPicture = JSON.stringify(body.messages).includes('image_url');
-      const prompt_tokens = (hasPicture ? PROPS.image.tokens : 0) + 12;
-      const prompt_tokens_details = { image_tokens: hasPicture ? PROPS.image.tokens : 0 };
+      const hasImage = JSON.stringify(body.messages).includes('image_url');
+      const prompt_tokens = (hasImage ? PROPS.image.tokens : 0) + 12;
+      const prompt_tokens_details = { image_tokens: hasImage ? PROPS.image.tokens : 0 };
       send({
         ...head,
         choices: [],

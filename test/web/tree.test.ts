@@ -4,16 +4,16 @@ import { contextUse } from '../../web/conversation/context-use.ts';
 import { dayOf, found, foundBatches, titleOf, withConversation } from '../../web/conversation/search.ts';
 import {
   emptyAnswer,
+  imageIdOf,
   pathOf,
   pathTo,
-  pictureIdOf,
   settled,
   showing,
   versionsOf,
   withAnswer,
   withTurn,
 } from '../../web/conversation/tree.ts';
-import type { Conversation, Picture, Turn } from '../../web/conversation/types.ts';
+import type { Conversation, StoredImage, Turn } from '../../web/conversation/types.ts';
 
 const empty: Conversation = { id: 'c', title: null, createdAt: 0, updatedAt: 0, turns: [], chosen: {} };
 const turn = (id: string, parentId: string | null, more: Partial<Turn> = {}): Turn => ({
@@ -21,7 +21,7 @@ const turn = (id: string, parentId: string | null, more: Partial<Turn> = {}): Tu
   parentId,
   createdAt: 0,
   question: `${id}?`,
-  pictureId: null,
+  imageId: null,
   region: null,
   answer: emptyAnswer,
   ...more,
@@ -44,15 +44,15 @@ describe('a conversation', () => {
     expect(again.turns[0]?.question).toBe('once more?');
   });
 
-  it('is about the newest picture on the way to a turn, and not about one of another version', () => {
+  it('is about the newest image on the way to a turn, and not about one of another version', () => {
     const two = grown(
-      turn('a', null, { pictureId: 'p1' }),
-      turn('b', 'a', { pictureId: 'p2' }),
+      turn('a', null, { imageId: 'p1' }),
+      turn('b', 'a', { imageId: 'p2' }),
       turn('b2', 'a'),
       turn('c', 'b2'),
     );
-    expect(pictureIdOf(pathTo(two, 'b'))).toBe('p2');
-    expect(pictureIdOf(pathTo(two, 'c'))).toBe('p1');
+    expect(imageIdOf(pathTo(two, 'b'))).toBe('p2');
+    expect(imageIdOf(pathTo(two, 'c'))).toBe('p1');
   });
 
   it('has no answer on its way after a reload, and keeps what had come', () => {
@@ -64,12 +64,12 @@ describe('a conversation', () => {
 describe('the context', () => {
   const usage = { promptTokens: 2320, imageTokens: 2306, completionTokens: 30 };
 
-  it('counts the tokens of the picture and of the text after the last answer', () => {
+  it('counts the tokens of the image and of the text after the last answer', () => {
     const path = [turn('a', null, { answer: { ...emptyAnswer, usage } }), turn('b', 'a')];
     expect(contextUse(path, false, 2306)).toEqual({ imageTokens: 2306, textTokens: 44 });
   });
 
-  it('counts a picture that stands in the composer once', () => {
+  it('counts an image that stands in the composer once', () => {
     expect(contextUse([], true, 2306)).toEqual({ imageTokens: 2306, textTokens: 0 });
     const path = [turn('a', null, { answer: { ...emptyAnswer, usage } })];
     expect(contextUse(path, true, 2306).imageTokens).toBe(2306);
@@ -108,9 +108,8 @@ describe('search', () => {
   });
 
   it('names a conversation by its name, its image, or its first question', () => {
-    const image = { id: 'p', name: 'invoice.png' } as Picture;
-    const about = (pictureId: string | null) =>
-      grown(turn('a', null, { question: '  two\n lines ', pictureId }));
+    const image = { id: 'p', name: 'invoice.png' } as StoredImage;
+    const about = (imageId: string | null) => grown(turn('a', null, { question: '  two\n lines ', imageId }));
     expect(titleOf(about(null), {})).toBe('two lines');
     expect(titleOf(about('p'), { p: image })).toBe('invoice.png');
     expect(titleOf({ ...about('p'), title: 'March' }, { p: image })).toBe('March');

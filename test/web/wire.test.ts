@@ -42,7 +42,7 @@ describe('server-sent events', () => {
 describe('a chunk', () => {
   it('tells progress, text, the end, usage and warnings', () => {
     const events = [
-      { choices: [{ delta: { role: 'assistant', content: '' } }], warnings: ['One picture is used.'] },
+      { choices: [{ delta: { role: 'assistant', content: '' } }], warnings: ['One image is used.'] },
       { choices: [], prompt_progress: { stage: 'vision', processed: 3, total: 63 } },
       { choices: [], prompt_progress: { stage: 'prefill', processed: 2306, total: 2318 } },
       { choices: [{ delta: { content: '总' } }] },
@@ -54,7 +54,7 @@ describe('a chunk', () => {
       { choices: 'nothing that we know' },
     ].flatMap((chunk) => [...eventsOf(chunk)]);
     expect(events).toEqual([
-      { type: 'warning', message: 'One picture is used.' },
+      { type: 'warning', message: 'One image is used.' },
       { type: 'progress', stage: 'vision', done: 3, total: 63 },
       { type: 'progress', stage: 'prefill', done: 2306, total: 2318 },
       { type: 'text', text: '总' },
@@ -80,12 +80,12 @@ describe('messages', () => {
     parentId: null,
     createdAt: 0,
     question,
-    pictureId: null,
+    imageId: null,
     region: null,
     answer: { ...emptyAnswer, text: answer },
   });
 
-  it('have past turns that were answered, and the picture with the question', () => {
+  it('have past turns that were answered, and the image with the question', () => {
     const path = [turn('one', 'first'), turn('lost', ''), turn('two', '')];
     expect(messagesOf(path, 'data:image/png;base64,AA==')).toEqual([
       { role: 'user', content: 'one' },
@@ -100,7 +100,7 @@ describe('messages', () => {
     ]);
   });
 
-  it('are plain text without a picture', () => {
+  it('are plain text without an image', () => {
     expect(messagesOf([turn('one', '')], null)).toEqual([{ role: 'user', content: 'one' }]);
   });
 });

@@ -48,14 +48,14 @@ export function settledBatch(batch: Batch): Batch {
 /** Failed rows wait again; rows without an image cannot be tried again. */
 export function withRetries(batch: Batch): Batch {
   return withRows(batch, (row) =>
-    row.state === 'failed' && row.pictureId !== null ? { ...row, state: 'waiting', failure: null } : row,
+    row.state === 'failed' && row.imageId !== null ? { ...row, state: 'waiting', failure: null } : row,
   );
 }
 
 /** All rows are asked again, as after a change of the questions. Corrections go. */
 export function withoutAnswers(batch: Batch): Batch {
   return withRows(batch, (row) =>
-    row.pictureId === null ? row : { ...row, state: 'waiting', failure: null, cells: {} },
+    row.imageId === null ? row : { ...row, state: 'waiting', failure: null, cells: {} },
   );
 }
 

@@ -46,7 +46,7 @@ export interface Row {
   page: number | null;
   pageCount: number | null;
   /** Null for a page that could not be read as an image. */
-  pictureId: string | null;
+  imageId: string | null;
   state: RowState;
   failure: Failure | null;
   /** By column. */

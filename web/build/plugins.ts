@@ -4,8 +4,8 @@ import type { Plugin } from 'esbuild';
 import sharp from 'sharp';
 
 /** The example images as lossless WebP: 24 kB instead of 31 kB as PNG, before base64. */
-export const pictures: Plugin = {
-  name: 'pictures',
+export const images: Plugin = {
+  name: 'images',
   setup({ onLoad }) {
     onLoad({ filter: /\.png$/ }, async ({ path }) => {
       const webp = await sharp(path).webp({ lossless: true, effort: 6 }).toBuffer();

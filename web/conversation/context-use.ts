@@ -10,11 +10,11 @@ export interface ContextUse {
  * After the last answered turn; an image that stands in the composer is counted as the model will count it. What is
  * being written is not counted before the server has seen it.
  */
-export function contextUse(path: readonly Turn[], hasDraftPicture: boolean, imageTokens: number): ContextUse {
+export function contextUse(path: readonly Turn[], hasDraftImage: boolean, imageTokens: number): ContextUse {
   const usage = path.findLast(({ answer }) => answer.usage !== null)?.answer.usage;
-  const picture = usage?.imageTokens ?? 0;
+  const image = usage?.imageTokens ?? 0;
   return {
-    imageTokens: hasDraftPicture ? imageTokens : picture,
-    textTokens: usage ? usage.promptTokens - picture + usage.completionTokens : 0,
+    imageTokens: hasDraftImage ? imageTokens : image,
+    textTokens: usage ? usage.promptTokens - image + usage.completionTokens : 0,
   };
 }

@@ -1,24 +1,24 @@
 /** Conversations and their images as one JSON file. */
-import { dataUrlOf } from '../picture/take-picture.ts';
-import type { Conversation, Picture } from './types.ts';
+import { dataUrlOf } from '../image/read-image.ts';
+import type { Conversation, StoredImage } from './types.ts';
 
 export const FORMAT = 'cogvlm2-conversations';
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** In parts, so that many images never become one string. */
 export async function exportFile(
   conversations: readonly Conversation[],
-  pictures: Record<string, Picture>,
+  images: Record<string, StoredImage>,
 ): Promise<Blob> {
-  const ids = new Set(conversations.flatMap(({ turns }) => turns.map(({ pictureId }) => pictureId)));
+  const ids = new Set(conversations.flatMap(({ turns }) => turns.map(({ imageId }) => imageId)));
   const parts: BlobPart[] = [
-    `{"format":${JSON.stringify(FORMAT)},"version":${VERSION},"conversations":${JSON.stringify(conversations)},"pictures":[`,
+    `{"format":${JSON.stringify(FORMAT)},"version":${VERSION},"conversations":${JSON.stringify(conversations)},"images":[`,
   ];
   let separator = '';
   for (const id of ids) {
-    const picture = pictures[id ?? ''];
-    if (!picture) continue;
-    const { blob, ...rest } = picture;
+    const image = images[id ?? ''];
+    if (!image) continue;
+    const { blob, ...rest } = image;
     parts.push(separator, new Blob([JSON.stringify({ ...rest, data: await dataUrlOf(blob) })]));
     separator = ',';
   }

@@ -3,8 +3,9 @@ import { blobOf } from '../api/base64.ts';
 import { isRecord, type Json } from '../api/json.ts';
 import { evidenceOf } from '../document/evidence.ts';
 import { isPlace } from '../document/place.ts';
+import { withImageId } from '../storage/earlier.ts';
 import { FORMAT, VERSION } from './export-file.ts';
-import type { Answer, AnswerState, Conversation, Picture, Turn } from './types.ts';
+import type { Answer, AnswerState, Conversation, StoredImage, Turn } from './types.ts';
 
 export type ImportProblem = 'notJson' | 'notOurs' | 'newer' | 'broken';
 
@@ -22,7 +23,7 @@ export class ImportError extends Error {
 
 export interface Imported {
   conversations: Conversation[];
-  pictures: Picture[];
+  images: StoredImage[];
 }
 
 /** @throws ImportError */
@@ -35,10 +36,10 @@ export function parseExport(text: string): Imported {
   }
   if (!isRecord(file) || file.format !== FORMAT) throw new ImportError('notOurs');
   if (typeof file.version === 'number' && file.version > VERSION) throw new ImportError('newer');
-  const pictures = list(file, 'pictures', '', picture);
-  const known = new Set(pictures.map(({ id }) => id));
+  const images = list(file, file.version === 1 ? 'pictures' : 'images', '', image);
+  const known = new Set(images.map(({ id }) => id));
   return {
-    pictures,
+    images,
     conversations: list(file, 'conversations', '', (value, at) => conversation(value, at, known)),
   };
 }
@@ -60,13 +61,11 @@ export function mergeImport(
 
 function hasSameTurns(one: Conversation, other: Conversation): boolean {
   const text = ({ turns }: Conversation) =>
-    JSON.stringify(
-      turns.map(({ id, question, pictureId, answer }) => [id, question, pictureId, answer.text]),
-    );
+    JSON.stringify(turns.map(({ id, question, imageId, answer }) => [id, question, imageId, answer.text]));
   return text(one) === text(other);
 }
 
-/** Whether what was stored has the form that the page works with. Pictures may be missing. */
+/** Whether what was stored has the form that the page works with. Images may be missing. */
 export function isConversation(value: unknown): value is Conversation {
   try {
     if (!isRecord(value)) return false;
@@ -77,15 +76,15 @@ export function isConversation(value: unknown): value is Conversation {
   }
 }
 
-function conversation(value: Json, at: string, pictures: ReadonlySet<string> | null): Conversation {
+function conversation(value: Json, at: string, images: ReadonlySet<string> | null): Conversation {
   const turns = list(value, 'turns', at, turn);
   const ids = new Set<string>();
-  for (const [index, { id, parentId, pictureId }] of turns.entries()) {
+  for (const [index, { id, parentId, imageId }] of turns.entries()) {
     const where = `${at}.turns[${index}]`;
     // A parent comes before its children, so there are no circles.
     if (ids.has(id) || (parentId !== null && !ids.has(parentId))) throw new ImportError('broken', where);
-    if (pictureId !== null && pictures !== null && !pictures.has(pictureId))
-      throw new ImportError('broken', `${where}.pictureId`);
+    if (imageId !== null && images !== null && !images.has(imageId))
+      throw new ImportError('broken', `${where}.imageId`);
     ids.add(id);
   }
   const chosen = field(value, 'chosen', at, isRecord);
@@ -107,7 +106,7 @@ function turn(value: Json, at: string): Turn {
     parentId: field(value, 'parentId', at, orNull(isText)),
     createdAt: field(value, 'createdAt', at, isNumber),
     question: field(value, 'question', at, isText),
-    pictureId: field(value, 'pictureId', at, orNull(isText)),
+    imageId: field(withImageId(value), 'imageId', at, orNull(isText)),
     region: optional(value, 'region', at, isPlace),
     answer: answer(field(value, 'answer', at, isRecord), `${at}.answer`),
   };
@@ -142,7 +141,7 @@ function answer(value: Json, at: string): Answer {
   };
 }
 
-function picture(value: Json, at: string): Picture {
+function image(value: Json, at: string): StoredImage {
   const original = field(value, 'original', at, orNull(isRecord));
   return {
     id: field(value, 'id', at, isText),

@@ -1,6 +1,6 @@
 /** Ordering and grouping conversations, and finding them and batches. Pure. */
 import type { Batch } from '../batch/types.ts';
-import type { Conversation, Picture } from './types.ts';
+import type { Conversation, StoredImage } from './types.ts';
 
 /** The list with a conversation as it now is. */
 export function withConversation(
@@ -15,10 +15,10 @@ export function newestFirst(conversations: readonly Conversation[]): Conversatio
 }
 
 /** The name that a person gave, else the file of its first image, else its first question; null where it has none. */
-export function titleOf(conversation: Conversation, pictures: Record<string, Picture>): string | null {
+export function titleOf(conversation: Conversation, images: Record<string, StoredImage>): string | null {
   if (conversation.title !== null) return conversation.title;
-  const pictureId = conversation.turns.find((turn) => turn.pictureId !== null)?.pictureId;
-  return pictures[pictureId ?? '']?.name ?? firstQuestionOf(conversation);
+  const imageId = conversation.turns.find((turn) => turn.imageId !== null)?.imageId;
+  return images[imageId ?? '']?.name ?? firstQuestionOf(conversation);
 }
 
 export function firstQuestionOf({ turns }: Conversation): string | null {
@@ -29,18 +29,14 @@ export function firstQuestionOf({ turns }: Conversation): string | null {
 /** Those in which every word is somewhere: in the title, a question, an answer, or the name of an image. */
 export function found(
   conversations: readonly Conversation[],
-  pictures: Record<string, Picture>,
+  images: Record<string, StoredImage>,
   search: string,
 ): Conversation[] {
   const matches = matcher(search);
   return conversations.filter(({ title, turns }) =>
     matches(() => [
       title ?? '',
-      ...turns.flatMap((turn) => [
-        turn.question,
-        turn.answer.text,
-        pictures[turn.pictureId ?? '']?.name ?? '',
-      ]),
+      ...turns.flatMap((turn) => [turn.question, turn.answer.text, images[turn.imageId ?? '']?.name ?? '']),
     ]),
   );
 }

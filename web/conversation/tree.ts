@@ -71,8 +71,8 @@ export function settled(conversation: Conversation): Conversation {
 }
 
 /** The image that a turn is about: the newest one on the way to it. */
-export function pictureIdOf(path: readonly Turn[]): string | null {
-  return path.findLast((turn) => turn.pictureId !== null)?.pictureId ?? null;
+export function imageIdOf(path: readonly Turn[]): string | null {
+  return path.findLast((turn) => turn.imageId !== null)?.imageId ?? null;
 }
 
 function shownChild(conversation: Conversation, parentId: string | null): Turn | undefined {

@@ -21,7 +21,7 @@ export interface Turn {
   createdAt: number;
   question: string;
   /** The image that was added with this question. */
-  pictureId: string | null;
+  imageId: string | null;
   /** The part of the image that the question is about; null: all of it. */
   region: Place | null;
   answer: Answer;
@@ -56,7 +56,7 @@ interface Speed {
 }
 
 /** An image as it is sent, and what it was before. */
-export interface Picture {
+export interface StoredImage {
   id: string;
   name: string;
   blob: Blob;
@@ -71,6 +71,6 @@ export interface Picture {
 /** What stands in the composer of a conversation, or of a new one. */
 export interface Draft {
   text: string;
-  pictureId: string | null;
+  imageId: string | null;
   region: Place | null;
 }

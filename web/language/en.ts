@@ -42,11 +42,11 @@ export const en = {
   // The composer
   question: 'Your question',
   questionHint: 'Ask something…',
-  questionHintPicture: 'Ask about the image…',
+  questionHintImage: 'Ask about the image…',
   chooseFiles: 'Choose images or PDFs',
   chooseFolder: 'Choose a folder',
   takePhoto: 'Take a photo',
-  removePicture: 'Remove the image',
+  removeImage: 'Remove the image',
   dropHere: 'Drop images, PDFs or a folder',
   send: 'Send',
   stop: 'Stop',
@@ -66,9 +66,9 @@ export const en = {
     `Made smaller before sending, to ${width} × ${height} (${size(bytes)}): the server takes no larger ones.`,
   converted: 'Converted to JPEG before sending: the server reads PNG, JPEG and WebP.',
   preparing: 'Preparing the image…',
-  notAPicture: (name: string) =>
+  notAnImage: (name: string) =>
     `“${name}” is not an image that this browser can read. PNG, JPEG and WebP always work.`,
-  newPicture: 'from here on the model looks at this image; it sees one at a time.',
+  newImage: 'from here on the model looks at this image; it sees one at a time.',
 
   // The answer
   you: 'You',
@@ -247,8 +247,8 @@ export const en = {
 
   // The context meter
   context: (used: number, total: number) => `${count(used)} of ${count(total)} tokens`,
-  contextMore: (picture: number, text: number) =>
-    `What the model keeps in mind: ${count(picture)} tokens of image, ${count(text)} of text.`,
+  contextMore: (image: number, text: number) =>
+    `What the model keeps in mind: ${count(image)} tokens of image, ${count(text)} of text.`,
   contextFull: 'Nearly full: begin a new conversation soon.',
 
   // The server

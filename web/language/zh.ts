@@ -40,11 +40,11 @@ export const zh: Text = {
 
   question: '你的问题',
   questionHint: '输入问题…',
-  questionHintPicture: '就这张图片提问…',
+  questionHintImage: '就这张图片提问…',
   chooseFiles: '选择图片或 PDF',
   chooseFolder: '选择文件夹',
   takePhoto: '拍照',
-  removePicture: '移除图片',
+  removeImage: '移除图片',
   dropHere: '松开即可添加图片、PDF 或文件夹',
   send: '发送',
   stop: '停止',
@@ -63,8 +63,8 @@ export const zh: Text = {
     `发送前已缩小到 ${width} × ${height}（${size(bytes)}）：服务器不接受更大的图片。`,
   converted: '发送前已转换为 JPEG：服务器支持 PNG、JPEG 和 WebP。',
   preparing: '正在处理图片…',
-  notAPicture: (name) => `此浏览器无法把“${name}”当作图片读取。PNG、JPEG 和 WebP 都可以用。`,
-  newPicture: '从这里起，模型看的是这张图片；它一次只看一张。',
+  notAnImage: (name) => `此浏览器无法把“${name}”当作图片读取。PNG、JPEG 和 WebP 都可以用。`,
+  newImage: '从这里起，模型看的是这张图片；它一次只看一张。',
 
   you: '你',
   waiting: '等待服务器…',
@@ -229,7 +229,7 @@ export const zh: Text = {
   },
 
   context: (used, total) => `${count(used)} / ${count(total)} 词元`,
-  contextMore: (picture, text) => `模型记住的内容：图片 ${count(picture)} 个词元，文字 ${count(text)} 个。`,
+  contextMore: (image, text) => `模型记住的内容：图片 ${count(image)} 个词元，文字 ${count(text)} 个。`,
   contextFull: '快满了，请尽快开始新对话。',
 
   status: {

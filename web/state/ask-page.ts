@@ -20,7 +20,7 @@ export interface PageListener {
 
 /** Asks what a row has no answer for. @throws ApiError; what the signal throws */
 export async function askPage(plan: Plan, row: Row, listener: PageListener): Promise<void> {
-  const url = await imageUrl(row.pictureId, null);
+  const url = await imageUrl(row.imageId, null);
   if (url === null) throw new ApiError('page', state.value.text.batch.noImage);
   if (plan.kind === 'fields' && plan.asks === 'together') {
     if (missingColumns(plan, row).length > 0) await askTogether(plan, url, listener);

@@ -4,7 +4,7 @@ import { failureOf } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
 import { messagesOf } from '../api/messages.ts';
 import { withRow } from '../batch/rows.ts';
-import { emptyAnswer, pathOf, pathTo, pictureIdOf, withAnswer, withTurn } from '../conversation/tree.ts';
+import { emptyAnswer, imageIdOf, pathOf, pathTo, withAnswer, withTurn } from '../conversation/tree.ts';
 import type { Answer, Conversation, Turn } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { changeBatch } from './batches.ts';
@@ -21,27 +21,27 @@ const LONGEST_CANCEL_MS = 300;
 
 /** Asks what stands in the composer. */
 export function askDraft(): void {
-  const { text, pictureId, region } = currentDraft(state.value);
+  const { text, imageId, region } = currentDraft(state.value);
   if (text.trim() === '' || state.value.server.kind !== 'ready') return;
   const conversation = currentConversation(state.value) ?? newConversation();
   const parentId = pathOf(conversation).at(-1)?.id ?? null;
   const isFirst = conversation.turns.length === 0;
   const row = currentRow(state.value);
-  changeDraft({ text: '', pictureId: null, region: null });
+  changeDraft({ text: '', imageId: null, region: null });
   state.set({ conversationId: conversation.id });
   const { batchId } = state.value;
   if (row && batchId !== null && isFirst)
     changeBatch(batchId, (batch) => withRow(batch, row.id, { conversationId: conversation.id }));
   // The first question about a page of a batch is about its image.
-  const asked = pictureId ?? (isFirst ? (row?.pictureId ?? null) : null);
-  void ask(conversation, newTurn({ parentId, question: text.trim(), pictureId: asked, region }));
+  const asked = imageId ?? (isFirst ? (row?.imageId ?? null) : null);
+  void ask(conversation, newTurn({ parentId, question: text.trim(), imageId: asked, region }));
 }
 
 /** A question in the place of another, beside it: the old one stays as a version. */
 export function askVersion(conversation: Conversation, turn: Turn, question = turn.question): void {
   state.set({ editing: null });
-  const { parentId, pictureId, region } = turn;
-  void ask(conversation, newTurn({ parentId, question, pictureId, region }));
+  const { parentId, imageId, region } = turn;
+  void ask(conversation, newTurn({ parentId, question, imageId, region }));
 }
 
 /** The same question again: in its place where no answer came, else beside what came of it. */
@@ -59,7 +59,7 @@ function newConversation(): Conversation {
   return { id: newId(), title: null, createdAt: now, updatedAt: now, turns: [], chosen: {} };
 }
 
-function newTurn(of: Pick<Turn, 'parentId' | 'question' | 'pictureId' | 'region'>): Turn {
+function newTurn(of: Pick<Turn, 'parentId' | 'question' | 'imageId' | 'region'>): Turn {
   return { id: newId(), createdAt: Date.now(), answer: emptyAnswer, ...of };
 }
 
@@ -110,7 +110,7 @@ async function requestBody(conversationId: string, turnId: string): Promise<Json
   const { conversations } = state.value;
   const conversation = conversations.find(({ id }) => id === conversationId);
   const path = conversation ? pathTo(conversation, turnId) : [];
-  const url = await imageUrl(pictureIdOf(path), path.at(-1)?.region ?? null);
+  const url = await imageUrl(imageIdOf(path), path.at(-1)?.region ?? null);
   return chatBody(messagesOf(path, url), url !== null);
 }
 

@@ -5,7 +5,7 @@ import { settled, showing } from '../conversation/tree.ts';
 import type { Conversation, Turn } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { stop } from './ask.ts';
-import { keepConversation, keepPicture, removeConversation } from './keeping.ts';
+import { keepConversation, keepImage, removeConversation } from './keeping.ts';
 import { notify } from './notices.ts';
 import { saveFile } from './save-file.ts';
 import { state } from './state.ts';
@@ -48,8 +48,8 @@ export function deleteAllConversations(): void {
 }
 
 export async function exportConversations(): Promise<void> {
-  const { conversations, pictures, text } = state.value;
-  const file = await exportFile(conversations, pictures);
+  const { conversations, images, text } = state.value;
+  const file = await exportFile(conversations, images);
   saveFile(file, `cogvlm2-${new Date().toISOString().slice(0, 10)}.json`);
   notify('info', text.exported(conversations.length));
 }
@@ -59,7 +59,7 @@ export async function importConversations(file: Blob): Promise<void> {
   try {
     const imported = parseExport(await file.text());
     const { added, known } = mergeImport(imported, conversations, newId);
-    await Promise.all(imported.pictures.map(keepPicture));
+    await Promise.all(imported.images.map(keepImage));
     added.forEach(keepConversation);
     notify('info', text.imported(added.length, known));
   } catch (error) {

@@ -3,13 +3,13 @@ import { ApiError, failureOf } from '../api/connection.ts';
 import { drawPages } from '../api/pages.ts';
 import { USUAL_LIMITS } from '../api/server-info.ts';
 import type { Row } from '../batch/types.ts';
-import type { Picture } from '../conversation/types.ts';
-import { NotAPictureError } from '../picture/canvas.ts';
-import { fileLimitBytes } from '../picture/shrink-plan.ts';
-import { takePicture } from '../picture/take-picture.ts';
+import type { StoredImage } from '../conversation/types.ts';
+import { NotAnImageError } from '../image/canvas.ts';
+import { readImage } from '../image/read-image.ts';
+import { fileLimitBytes } from '../image/shrink-plan.ts';
 import { newId } from '../storage/new-id.ts';
 import { batchById, changeBatch, keepBatch, newBatch, openBatch } from './batches.ts';
-import { changeDraft, keepPicture } from './keeping.ts';
+import { changeDraft, keepImage } from './keeping.ts';
 import { notify } from './notices.ts';
 import { state } from './state.ts';
 
@@ -23,19 +23,19 @@ export async function addFiles(files: readonly File[]): Promise<void> {
   if (!first) return;
   const { batchId } = state.value;
   if (batchId === null && readable.length < 2 && !isPdf(first))
-    return void (await addPicture(first, first.name));
+    return void (await addImage(first, first.name));
   await addToBatch(readable.length > 0 ? readable : [first], files.length - readable.length, batchId);
 }
 
 /** Puts an image into the composer. @returns whether the browser could read it */
-export async function addPicture(file: Blob, name: string): Promise<boolean> {
+export async function addImage(file: Blob, name: string): Promise<boolean> {
   state.set({ isPreparing: true });
   try {
-    changeDraft({ pictureId: (await prepared(file, name)).id, region: null });
+    changeDraft({ imageId: (await prepared(file, name)).id, region: null });
     return true;
   } catch (error) {
-    if (!(error instanceof NotAPictureError)) throw error;
-    notify('error', state.value.text.notAPicture(name));
+    if (!(error instanceof NotAnImageError)) throw error;
+    notify('error', state.value.text.notAnImage(name));
     return false;
   } finally {
     state.set({ isPreparing: false });
@@ -95,7 +95,7 @@ async function addPdf(file: File, files: number, target: Target, signal: AbortSi
       last = page;
       const isOneImage = pageCount === 1 && files === 1 && state.value.batchId === null;
       if (isOneImage && image instanceof Blob) {
-        await addPicture(image, file.name);
+        await addImage(image, file.name);
       } else if (image instanceof Blob) {
         target.add(await rowOf(image, file.name, page, pageCount));
       } else target.add(failedRow(file.name, page, pageCount, image));
@@ -114,10 +114,10 @@ async function addPdf(file: File, files: number, target: Target, signal: AbortSi
 async function rowOf(image: Blob, file: string, page: number | null, pageCount: number | null): Promise<Row> {
   try {
     const { id } = await prepared(image, page === null ? file : `${file}, ${page}`);
-    return { ...emptyRow(file, page, pageCount), pictureId: id };
+    return { ...emptyRow(file, page, pageCount), imageId: id };
   } catch (error) {
-    if (!(error instanceof NotAPictureError)) throw error;
-    const failure = new ApiError('invalid_image', state.value.text.notAPicture(file));
+    if (!(error instanceof NotAnImageError)) throw error;
+    const failure = new ApiError('invalid_image', state.value.text.notAnImage(file));
     return failedRow(file, page, pageCount, failure);
   }
 }
@@ -132,7 +132,7 @@ function emptyRow(file: string, page: number | null, pageCount: number | null): 
     file,
     page,
     pageCount,
-    pictureId: null,
+    imageId: null,
     state: 'waiting',
     failure: null,
     cells: {},
@@ -140,15 +140,15 @@ function emptyRow(file: string, page: number | null, pageCount: number | null): 
   };
 }
 
-/** Stores an image as it can be sent. @throws NotAPictureError */
-export async function prepared(file: Blob, name: string): Promise<Picture> {
+/** Stores an image as it can be sent. @throws NotAnImageError */
+export async function prepared(file: Blob, name: string): Promise<StoredImage> {
   const { bodyLimitBytes, pixelLimit } = state.value.info ?? USUAL_LIMITS;
-  const picture = await takePicture(file, name, {
+  const image = await readImage(file, name, {
     fileLimitBytes: fileLimitBytes(bodyLimitBytes),
     pixelLimit,
   });
-  await keepPicture(picture);
-  return picture;
+  await keepImage(image);
+  return image;
 }
 
 /** The folder, the file, or how many there are. */

@@ -1,6 +1,6 @@
 /** Changing conversations, images and drafts in one go with the browser's database. */
 import { withConversation } from '../conversation/search.ts';
-import type { Conversation, Draft, Picture } from '../conversation/types.ts';
+import type { Conversation, Draft, StoredImage } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';
 import { DRAFTS, readItem, removeItem, writeItem } from '../storage/items.ts';
 import { notify } from './notices.ts';
@@ -58,17 +58,17 @@ export function removeConversation(id: string): Conversation | undefined {
 }
 
 /** Once it is there, it is kept. */
-export async function keepPicture(picture: Picture): Promise<void> {
-  await put('pictures', picture.id, picture);
-  tellOtherTabs({ picture });
-  state.set({ pictures: { ...state.value.pictures, [picture.id]: picture } });
+export async function keepImage(image: StoredImage): Promise<void> {
+  await put('images', image.id, image);
+  tellOtherTabs({ image });
+  state.set({ images: { ...state.value.images, [image.id]: image } });
 }
 
 /** Drafts are small, and kept with each letter. */
 export function changeDraft(change: Partial<Draft>): void {
   const { [draftKey(state.value)]: _, ...others } = state.value.drafts;
   const draft = { ...currentDraft(state.value), ...change };
-  const isEmpty = draft.text === '' && draft.pictureId === null && draft.region === null;
+  const isEmpty = draft.text === '' && draft.imageId === null && draft.region === null;
   const drafts = isEmpty ? others : { ...others, [draftKey(state.value)]: draft };
   state.set({ drafts });
   writeItem(DRAFTS, drafts);

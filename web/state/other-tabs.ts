@@ -2,12 +2,12 @@
 import { withBatch } from '../batch/rows.ts';
 import type { Batch } from '../batch/types.ts';
 import { withConversation } from '../conversation/search.ts';
-import type { Conversation, Picture } from '../conversation/types.ts';
+import type { Conversation, StoredImage } from '../conversation/types.ts';
 import { state, withoutBatch } from './state.ts';
 
 type News =
   | { conversation: Conversation }
-  | { picture: Picture }
+  | { image: StoredImage }
   | { removedId: string }
   | { batch: Batch }
   | { removedBatchId: string };
@@ -23,9 +23,9 @@ export function listenToOtherTabs(): void {
 }
 
 function take(news: News): void {
-  const { conversations, pictures, conversationId, batches } = state.value;
-  if ('picture' in news) {
-    state.set({ pictures: { ...pictures, [news.picture.id]: news.picture } });
+  const { conversations, images, conversationId, batches } = state.value;
+  if ('image' in news) {
+    state.set({ images: { ...images, [news.image.id]: news.image } });
   } else if ('conversation' in news) {
     state.set({ conversations: withConversation(conversations, news.conversation) });
   } else if ('batch' in news) {

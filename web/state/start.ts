@@ -5,8 +5,9 @@ import { isBatch } from '../batch/stored.ts';
 import { isConversation } from '../conversation/import-file.ts';
 import { newestFirst } from '../conversation/search.ts';
 import { settled } from '../conversation/tree.ts';
-import type { Conversation, Picture } from '../conversation/types.ts';
+import type { Conversation, StoredImage } from '../conversation/types.ts';
 import { openDatabase } from '../storage/database.ts';
+import { withImageIds } from '../storage/earlier.ts';
 import { readDrafts } from '../storage/items.ts';
 import { readSettings } from '../storage/settings.ts';
 import { openBatch, saveBatchesNow } from './batches.ts';
@@ -76,27 +77,35 @@ function upToDate(conversation: Conversation): Conversation {
 
 async function load(): Promise<void> {
   const database = await openDatabase();
-  const [stored, pictures, storedBatches] = (await Promise.all([
+  const [stored, images, storedBatches] = (await Promise.all([
     database.all('conversations'),
-    database.all('pictures'),
+    database.all('images'),
     database.all('batches'),
-  ])) as [unknown[], Picture[], unknown[]];
+  ])) as [unknown[], StoredImage[], unknown[]];
   // What another version of the page, or a damaged database, left stays in the database and is not shown.
-  const read = (values: unknown[]) => values.filter(isConversation).map(upToDate).map(settled);
+  const read = (values: unknown[]) =>
+    values
+      .map((value) => withImageIds(value, 'turns'))
+      .filter(isConversation)
+      .map(upToDate)
+      .map(settled);
   const [kept, unsaved] = [read(stored), read(takeUnsaved())];
   const drafts = readDrafts();
-  const batches = storedBatches.filter(isBatch).map(settledBatch);
+  const batches = storedBatches
+    .map((value) => withImageIds(value, 'rows'))
+    .filter(isBatch)
+    .map(settledBatch);
   const conversations = [...unsaved, ...kept.filter(({ id }) => !unsaved.some((other) => other.id === id))];
   const turns = conversations.flatMap((conversation) => conversation.turns);
   const rows = batches.flatMap((batch) => batch.rows);
-  const used = new Set([...Object.values(drafts), ...turns, ...rows].map(({ pictureId }) => pictureId));
-  for (const { id } of pictures) if (!used.has(id)) void database.remove('pictures', id);
+  const used = new Set([...Object.values(drafts), ...turns, ...rows].map(({ imageId }) => imageId));
+  for (const { id } of images) if (!used.has(id)) void database.remove('images', id);
   state.set({
     database,
     drafts,
     batches: newestBatchesFirst(batches),
     conversations: newestFirst(conversations),
-    pictures: Object.fromEntries(pictures.map((picture) => [picture.id, picture])),
+    images: Object.fromEntries(images.map((image) => [image.id, image])),
   });
   unsaved.forEach(keepConversation);
 }

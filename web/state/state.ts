@@ -2,8 +2,8 @@
 import type { ServerInfo } from '../api/server-info.ts';
 import type { ServerStatus } from '../api/server-watch.ts';
 import type { Batch, Row } from '../batch/types.ts';
-import { pathOf, pictureIdOf } from '../conversation/tree.ts';
-import type { Conversation, Draft, Picture } from '../conversation/types.ts';
+import { imageIdOf, pathOf } from '../conversation/tree.ts';
+import type { Conversation, Draft, StoredImage } from '../conversation/types.ts';
 import type { Place } from '../document/place.ts';
 import { en, type Text } from '../language/en.ts';
 import { type Database, inMemory } from '../storage/database.ts';
@@ -51,7 +51,7 @@ export interface State {
   database: Database;
   conversations: Conversation[];
   batches: Batch[];
-  pictures: Record<string, Picture>;
+  images: Record<string, StoredImage>;
   /** By conversation, or by the page of a batch that has none yet; `''` for a new one. */
   drafts: Record<string, Draft>;
   /** Null: a new one. */
@@ -84,7 +84,7 @@ export const state = new Store<State>({
   database: inMemory(),
   conversations: [],
   batches: [],
-  pictures: {},
+  images: {},
   drafts: {},
   conversationId: null,
   batchId: null,
@@ -122,15 +122,15 @@ export const withoutBatch = ({ batches, batchId }: State, id: string): Partial<S
 
 export const draftKey = (value: State): string => value.conversationId ?? value.rowId ?? '';
 
-const NO_DRAFT: Draft = { text: '', pictureId: null, region: null };
+const NO_DRAFT: Draft = { text: '', imageId: null, region: null };
 
 export const currentDraft = (value: State): Draft => value.drafts[draftKey(value)] ?? NO_DRAFT;
 
 /** The image on show: the one in the composer, else that of the page, else the newest of the conversation. */
-export const shownPictureId = (value: State): string | null => {
-  const draft = currentDraft(value).pictureId;
+export const shownImageId = (value: State): string | null => {
+  const draft = currentDraft(value).imageId;
   if (draft !== null) return draft;
   const conversation = currentConversation(value);
-  const asked = conversation ? pictureIdOf(pathOf(conversation)) : null;
-  return asked ?? currentRow(value)?.pictureId ?? null;
+  const asked = conversation ? imageIdOf(pathOf(conversation)) : null;
+  return asked ?? currentRow(value)?.imageId ?? null;
 };

@@ -1,6 +1,6 @@
 /** The browser's own database; a map in memory where it is refused, as in some private windows. */
 
-const STORES = ['conversations', 'pictures', 'batches'] as const;
+const STORES = ['conversations', 'images', 'batches'] as const;
 export type StoreName = (typeof STORES)[number];
 
 export interface Database {
@@ -20,9 +20,12 @@ export async function openDatabase(name = 'cogvlm2'): Promise<Database> {
 }
 
 function open(name: string): Promise<IDBDatabase> {
-  const opening = indexedDB.open(name, 2);
+  const opening = indexedDB.open(name, 3);
   opening.onupgradeneeded = () => {
-    const { result } = opening;
+    const { result, transaction } = opening;
+    // The name of the store up to version 2.
+    if (transaction && result.objectStoreNames.contains('pictures'))
+      transaction.objectStore('pictures').name = 'images';
     for (const store of STORES) if (!result.objectStoreNames.contains(store)) result.createObjectStore(store);
   };
   return new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@
 import { isRecord } from '../api/json.ts';
 import type { Draft } from '../conversation/types.ts';
 import { isPlace } from '../document/place.ts';
+import { withImageId } from './earlier.ts';
 
 export const DRAFTS = 'cogvlm2-drafts';
 
@@ -42,10 +43,11 @@ export function readDrafts(): Record<string, Draft> {
 
 function draftOf(value: unknown): Draft | null {
   if (!isRecord(value) || typeof value.text !== 'string') return null;
-  const { text, pictureId, region } = value;
+  const { text } = value;
+  const { imageId, region } = withImageId(value);
   return {
     text,
-    pictureId: typeof pictureId === 'string' ? pictureId : null,
+    imageId: typeof imageId === 'string' ? imageId : null,
     region: isPlace(region) ? region : null,
   };
 }

@@ -1,10 +1,10 @@
-import { pathTo, pictureIdOf } from '../conversation/tree.ts';
+import { imageIdOf, pathTo } from '../conversation/tree.ts';
 import type { Answer as AnswerOf, Conversation, Turn } from '../conversation/types.ts';
 import { onWholeImage } from '../document/evidence.ts';
 import type { Text } from '../language/en.ts';
 import { askAgain } from '../state/ask.ts';
 import { copyText } from '../state/clipboard.ts';
-import { shownPictureId, state, useApp, useText } from '../state/state.ts';
+import { shownImageId, state, useApp, useText } from '../state/state.ts';
 import { Boundary } from './boundary.tsx';
 import { mark, unmark } from './document/marks.tsx';
 import { IconButton } from './icon-button.tsx';
@@ -95,8 +95,8 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
 /** Marks where an answer was read, if its image is on show. */
 function markAnswer(conversation: Conversation, turn: Turn): void {
   const { evidence } = turn.answer;
-  const pictureId = pictureIdOf(pathTo(conversation, turn.id));
-  if (evidence && pictureId === shownPictureId(state.value)) mark(onWholeImage(evidence.cells, turn.region));
+  const imageId = imageIdOf(pathTo(conversation, turn.id));
+  if (evidence && imageId === shownImageId(state.value)) mark(onWholeImage(evidence.cells, turn.region));
 }
 
 function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {

@@ -3,7 +3,7 @@ import {
   currentBatch,
   currentConversation,
   currentRow,
-  shownPictureId,
+  shownImageId,
   state,
   useApp,
   useText,
@@ -68,7 +68,7 @@ function Workspace() {
   const batch = useApp(currentBatch);
   const row = useApp(currentRow);
   const conversation = useApp(currentConversation);
-  const picture = useApp((value) => value.pictures[shownPictureId(value) ?? '']);
+  const image = useApp((value) => value.images[shownImageId(value) ?? '']);
   if (batch && !row) {
     return (
       <div class="workspace table-only">
@@ -80,11 +80,11 @@ function Workspace() {
     );
   }
   return (
-    <div class={`workspace ${picture ? 'with-document' : ''}`}>
-      {picture && <DocumentPane key={picture.id} picture={picture} />}
+    <div class={`workspace ${image ? 'with-document' : ''}`}>
+      {image && <DocumentPane key={image.id} image={image} />}
       <div class="talk">
         {batch && row && <PageForm key={row.id} batch={batch} row={row} />}
-        <Talk conversation={conversation} isNew={!picture && !batch} />
+        <Talk conversation={conversation} isNew={!image && !batch} />
         <div class="bottom">
           <Below />
           <Composer />

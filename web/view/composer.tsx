@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { pathOf } from '../conversation/tree.ts';
 import { askDraft, stop } from '../state/ask.ts';
 import { changeDraft } from '../state/keeping.ts';
-import { currentConversation, currentDraft, shownPictureId, state, useApp, useText } from '../state/state.ts';
+import { currentConversation, currentDraft, shownImageId, state, useApp, useText } from '../state/state.ts';
 import { ContextMeter } from './context-meter.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
@@ -16,8 +16,8 @@ export const QUESTION_ID = 'question';
 export function Composer() {
   const text = useText();
   const draft = useApp(currentDraft);
-  const picture = useApp(({ pictures }) => pictures[draft.pictureId ?? '']);
-  const hasImage = useApp((value) => shownPictureId(value) !== null);
+  const image = useApp(({ images }) => images[draft.imageId ?? '']);
+  const hasImage = useApp((value) => shownImageId(value) !== null);
   const isPreparing = useApp((value) => value.isPreparing);
   return (
     <form
@@ -28,17 +28,17 @@ export function Composer() {
       }}
     >
       <div class="composer-box">
-        {(picture || isPreparing) && (
-          <div class="composer-picture small">
-            {picture && (
+        {(image || isPreparing) && (
+          <div class="composer-image small">
+            {image && (
               <span class="chip">
-                <span dir="auto">{picture.name}</span>
+                <span dir="auto">{image.name}</span>
                 <IconButton
                   icon="close"
                   kind="remove"
-                  label={text.removePicture}
+                  label={text.removeImage}
                   onClick={() => {
-                    changeDraft({ pictureId: null, region: null });
+                    changeDraft({ imageId: null, region: null });
                     focusQuestion();
                   }}
                 />
@@ -48,7 +48,7 @@ export function Composer() {
           </div>
         )}
         {hasImage && draft.region && (
-          <div class="composer-picture small">
+          <div class="composer-image small">
             <span class="chip">
               <Icon name="region" /> {text.document.regionOnly}
               <IconButton
@@ -61,7 +61,7 @@ export function Composer() {
           </div>
         )}
         {hasImage && draft.text === '' && <Suggestions />}
-        <Question value={draft.text} hint={hasImage ? text.questionHintPicture : text.questionHint} />
+        <Question value={draft.text} hint={hasImage ? text.questionHintImage : text.questionHint} />
         <div class="composer-tools">
           <PickFiles kind="small" />
           <Expected hasImage={hasImage} />

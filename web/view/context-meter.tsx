@@ -10,10 +10,10 @@ export function ContextMeter() {
   const info = useApp((value) => value.info);
   const conversation = useApp(currentConversation);
   const showsDetails = useApp(({ settings }) => settings.showsDetails);
-  const hasPicture = useApp((value) => currentDraft(value).pictureId !== null);
+  const hasImage = useApp((value) => currentDraft(value).imageId !== null);
   if (!info?.contextTokens) return <span class="meter" />;
   const path = conversation ? pathOf(conversation) : [];
-  const { imageTokens, textTokens } = contextUse(path, hasPicture, info.imageTokens ?? 0);
+  const { imageTokens, textTokens } = contextUse(path, hasImage, info.imageTokens ?? 0);
   const used = imageTokens + textTokens;
   if (used === 0) return <span class="meter" />;
   const isNearlyFull = used > info.contextTokens * NEARLY_FULL;

@@ -32,13 +32,13 @@ export function PickFiles({ kind }: { kind: 'large' | 'small' | 'add' }) {
       <input ref={photo} type="file" accept="image/*" capture="environment" hidden onChange={onChange} />
       {kind === 'small' ? (
         <>
-          <IconButton icon="picture" label={text.chooseFiles} onClick={chooseFiles} />
+          <IconButton icon="image" label={text.chooseFiles} onClick={chooseFiles} />
           {isTouch && <IconButton icon="camera" label={text.takePhoto} onClick={takePhoto} />}
         </>
       ) : (
         <>
           <button type="button" class={kind === 'large' ? 'primary' : 'plain'} onClick={chooseFiles}>
-            <Icon name={kind === 'large' ? 'picture' : 'plus'} />{' '}
+            <Icon name={kind === 'large' ? 'image' : 'plus'} />{' '}
             {kind === 'large' ? text.chooseFiles : text.batch.addFiles}
           </button>
           {isTouch ? (

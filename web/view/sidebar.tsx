@@ -17,11 +17,11 @@ export function Sidebar() {
   const text = useText();
   const isOpen = useApp((value) => value.isSidebarOpen);
   const conversations = useApp((value) => value.conversations);
-  const pictures = useApp((value) => value.pictures);
+  const images = useApp((value) => value.images);
   const allBatches = useApp((value) => value.batches);
   const [search, setSearch] = useState('');
   const batches = foundBatches(allBatches, search);
-  const shown = found(conversations, pictures, search);
+  const shown = found(conversations, images, search);
   const now = Date.now();
   return (
     <nav class={`sidebar ${isOpen ? 'open' : ''}`} aria-label={text.conversations}>
@@ -105,15 +105,15 @@ function ConversationEntry({ conversation }: { conversation: Conversation }) {
   const isCurrent = useApp(
     ({ conversationId, batchId }) => batchId === null && conversationId === conversation.id,
   );
-  const pictures = useApp((value) => value.pictures);
-  const pictureId = conversation.turns.find((turn) => turn.pictureId !== null)?.pictureId ?? '';
-  const title = titleOf(conversation, pictures) ?? text.untitled;
+  const images = useApp((value) => value.images);
+  const imageId = conversation.turns.find((turn) => turn.imageId !== null)?.imageId ?? '';
+  const title = titleOf(conversation, images) ?? text.untitled;
   const question = firstQuestionOf(conversation);
   return (
     <Entry
       title={title}
       subtitle={question === title ? null : question}
-      thumbnail={pictures[pictureId]?.thumbnail}
+      thumbnail={images[imageId]?.thumbnail}
       icon="chat"
       isCurrent={isCurrent}
       deleteLabel={text.deleteConversation(title)}

@@ -22,15 +22,15 @@ export function TurnView({
 }) {
   const text = useText();
   const { region } = turn;
-  const picture = useApp(({ pictures }) => (turn.pictureId === null ? undefined : pictures[turn.pictureId]));
+  const image = useApp(({ images }) => (turn.imageId === null ? undefined : images[turn.imageId]));
   const isEditing = useApp(({ editing }) => editing === turn.id);
   return (
     <article class="turn">
       <div class="question">
         <h3 class="off-screen">{text.you}</h3>
-        {picture && !isFirst && (
+        {image && !isFirst && (
           <p class="note">
-            <strong dir="auto">{picture.name}</strong>: {text.newPicture}
+            <strong dir="auto">{image.name}</strong>: {text.newImage}
           </p>
         )}
         {region && (

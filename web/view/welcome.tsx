@@ -1,7 +1,7 @@
 import { presetColumns } from '../batch/presets.ts';
 import { askDraft } from '../state/ask.ts';
 import { changePlan } from '../state/batches.ts';
-import { addFiles, addPicture } from '../state/intake.ts';
+import { addFiles, addImage } from '../state/intake.ts';
 import { changeDraft } from '../state/keeping.ts';
 import { runBatch } from '../state/run-batch.ts';
 import { state, useApp, useText } from '../state/state.ts';
@@ -65,7 +65,7 @@ export function Welcome() {
 }
 
 async function askExample(image: ExampleImage, question: string): Promise<void> {
-  if (!(await addPicture(image.file(), image.name))) return;
+  if (!(await addImage(image.file(), image.name))) return;
   changeDraft({ text: question });
   askDraft();
 }

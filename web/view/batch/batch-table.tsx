@@ -44,7 +44,7 @@ export function BatchTable({ batch }: { batch: Batch }) {
 
 function BatchRow({ batchId, row, columns }: { batchId: string; row: Row; columns: readonly Column[] }) {
   const text = useText();
-  const thumbnail = useApp(({ pictures }) => pictures[row.pictureId ?? '']?.thumbnail);
+  const thumbnail = useApp(({ images }) => images[row.imageId ?? '']?.thumbnail);
   const open = (columnId: string | null) => {
     openBatch(batchId, row.id);
     const cell = columnId === null ? undefined : row.cells[columnId];

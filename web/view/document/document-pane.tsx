@@ -1,26 +1,26 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Picture } from '../../conversation/types.ts';
+import type { StoredImage } from '../../conversation/types.ts';
 import { isLargeEnough, nudged, type Place, placeBetween } from '../../document/place.ts';
+import { objectUrlOf } from '../../state/images.ts';
 import { changeDraft } from '../../state/keeping.ts';
-import { pictureUrl } from '../../state/pictures.ts';
 import { currentDraft, useApp, useText } from '../../state/state.ts';
-import { PictureSize } from '../picture.tsx';
+import { ImageSize } from '../image-size.tsx';
 import { DocumentTools } from './document-tools.tsx';
 import { Marks } from './marks.tsx';
 import { Thumbnails } from './thumbnails.tsx';
 import { FIT, useZoom } from './zoom.ts';
 
 /** The image that is asked about: zoom, pan, marks, and the region to ask about. */
-export function DocumentPane({ picture }: { picture: Picture }) {
+export function DocumentPane({ image }: { image: StoredImage }) {
   const text = useText();
   const region = useApp((value) => currentDraft(value).region);
   const [isMarking, setMarking] = useState(false);
   const viewport = useRef<HTMLDivElement>(null);
-  const { zoom, setZoom, size } = useZoom(viewport, picture);
+  const { zoom, setZoom, size } = useZoom(viewport, image);
   return (
     <section class="document" aria-label={text.document.name}>
       <DocumentTools
-        picture={picture}
+        image={image}
         zoom={zoom}
         onZoom={setZoom}
         isMarking={isMarking}
@@ -31,7 +31,7 @@ export function DocumentPane({ picture }: { picture: Picture }) {
         <section
           class={`viewport ${isMarking ? 'marking' : zoom > FIT ? 'zoomed' : ''}`}
           ref={viewport}
-          aria-label={picture.name}
+          aria-label={image.name}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
           tabIndex={0}
           onKeyDown={(event) => {
@@ -42,7 +42,7 @@ export function DocumentPane({ picture }: { picture: Picture }) {
           }}
         >
           <Canvas
-            picture={picture}
+            image={image}
             size={size}
             isMarking={isMarking}
             viewport={viewport}
@@ -61,7 +61,7 @@ export function DocumentPane({ picture }: { picture: Picture }) {
             </button>
           </>
         ) : (
-          <PictureSize picture={picture} />
+          <ImageSize image={image} />
         )}
       </p>
     </section>
@@ -70,14 +70,14 @@ export function DocumentPane({ picture }: { picture: Picture }) {
 
 /** The image with what is drawn over it. A pointer drags it, or marks a region. */
 function Canvas(props: {
-  picture: Picture;
+  image: StoredImage;
   size: { width: number; height: number };
   isMarking: boolean;
   viewport: { current: HTMLDivElement | null };
   onMarked: () => void;
   children: preact.ComponentChildren;
 }) {
-  const { picture, size, isMarking, viewport, onMarked } = props;
+  const { image, size, isMarking, viewport, onMarked } = props;
   const text = useText();
   const element = useRef<HTMLDivElement>(null);
   const [drawn, setDrawn] = useState<Place | null>(null);
@@ -119,7 +119,7 @@ function Canvas(props: {
       onPointerUp={() => from.current && finish(drawn)}
       onPointerCancel={() => finish(null)}
     >
-      <img src={pictureUrl(picture.id)} alt={picture.name} draggable={false} />
+      <img src={objectUrlOf(image.id)} alt={image.name} draggable={false} />
       {props.children}
       {drawn && <Marks region={drawn} />}
       {isMarking && <RegionKeys label={text.document.regionKeys} onDone={onMarked} />}

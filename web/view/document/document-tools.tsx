@@ -1,23 +1,23 @@
-import type { Picture } from '../../conversation/types.ts';
-import { turnPicture } from '../../state/pictures.ts';
+import type { StoredImage } from '../../conversation/types.ts';
+import { rotateImage } from '../../state/images.ts';
 import { useApp, useText } from '../../state/state.ts';
 import { IconButton } from '../icon-button.tsx';
 import { FIT } from './zoom.ts';
 
 export function DocumentTools(props: {
-  picture: Picture;
+  image: StoredImage;
   zoom: number;
   onZoom: (zoom: number) => void;
   isMarking: boolean;
   onMarking: (isMarking: boolean) => void;
 }) {
-  const { picture, zoom, onZoom, isMarking, onMarking } = props;
+  const { image, zoom, onZoom, isMarking, onMarking } = props;
   const text = useText();
   const isPreparing = useApp((value) => value.isPreparing);
   return (
     <div class="document-tools" role="toolbar" aria-label={text.document.tools}>
-      <span class="document-name" title={picture.name} dir="auto">
-        {picture.name}
+      <span class="document-name" title={image.name} dir="auto">
+        {image.name}
       </span>
       <IconButton
         icon="minus"
@@ -34,7 +34,7 @@ export function DocumentTools(props: {
         icon="turn"
         label={text.document.turn}
         disabled={isPreparing}
-        onClick={() => void turnPicture()}
+        onClick={() => void rotateImage()}
       />
       <IconButton
         icon="region"

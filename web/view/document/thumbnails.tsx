@@ -8,7 +8,7 @@ export function Thumbnails() {
   const text = useText();
   const batch = useApp(currentBatch);
   const rowId = useApp((value) => value.rowId);
-  const pictures = useApp((value) => value.pictures);
+  const images = useApp((value) => value.images);
   const current = useRef<HTMLLIElement>(null);
   useEffect(() => current.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [rowId]);
   if (!batch || batch.rows.length < 2) return null;
@@ -22,8 +22,8 @@ export function Thumbnails() {
             aria-current={row.id === rowId ? 'page' : undefined}
             onClick={() => openBatch(batch.id, row.id)}
           >
-            {row.pictureId !== null && pictures[row.pictureId] && (
-              <img src={pictures[row.pictureId]?.thumbnail} alt="" loading="lazy" />
+            {row.imageId !== null && images[row.imageId] && (
+              <img src={images[row.imageId]?.thumbnail} alt="" loading="lazy" />
             )}
             <span aria-hidden="true">{index + 1}</span>
           </button>

@@ -1,12 +1,12 @@
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
-import type { Picture } from '../../conversation/types.ts';
+import type { StoredImage } from '../../conversation/types.ts';
 
 /** The whole image is visible. Larger factors enlarge it from there. */
 export const FIT = 1;
 const MOST = 12;
 
 /** How large the image is drawn, and by how much it is enlarged. Ctrl and the wheel enlarge it at the pointer. */
-export function useZoom(viewport: { current: HTMLDivElement | null }, picture: Picture) {
+export function useZoom(viewport: { current: HTMLDivElement | null }, image: StoredImage) {
   const [zoom, set] = useState(FIT);
   const [room, setRoom] = useState({ width: 0, height: 0 });
   const setZoom = (factor: number) =>
@@ -36,9 +36,9 @@ export function useZoom(viewport: { current: HTMLDivElement | null }, picture: P
     current.addEventListener('wheel', onWheel, { passive: false });
     return () => current.removeEventListener('wheel', onWheel);
   }, []);
-  const fit = Math.min(room.width / picture.width, room.height / picture.height);
+  const fit = Math.min(room.width / image.width, room.height / image.height);
   const scale = Number.isFinite(fit) ? fit * zoom : 0;
-  return { zoom, setZoom, size: { width: picture.width * scale, height: picture.height * scale } };
+  return { zoom, setZoom, size: { width: image.width * scale, height: image.height * scale } };
 }
 
 /** What is under the pointer stays there. */

@@ -2,16 +2,16 @@
 const JPEG_QUALITY = 0.92;
 
 /** The browser cannot read the file as an image. */
-export class NotAPictureError extends Error {}
+export class NotAnImageError extends Error {}
 
-/** @throws NotAPictureError */
+/** @throws NotAnImageError */
 export async function bitmapOf(file: Blob, name: string): Promise<ImageBitmap> {
   return createImageBitmap(file).catch(() => {
-    throw new NotAPictureError(name);
+    throw new NotAnImageError(name);
   });
 }
 
-/** A canvas that `draw` has drawn on. It is white before, as JPEG has no transparency. @throws NotAPictureError */
+/** A canvas that `draw` has drawn on. It is white before, as JPEG has no transparency. @throws NotAnImageError */
 export function drawn(
   { width, height }: { width: number; height: number },
   draw: (context: CanvasRenderingContext2D) => void,
@@ -20,16 +20,16 @@ export function drawn(
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext('2d');
-  if (!context) throw new NotAPictureError();
+  if (!context) throw new NotAnImageError();
   context.fillStyle = '#fff';
   context.fillRect(0, 0, width, height);
   draw(context);
   return canvas;
 }
 
-/** @throws NotAPictureError */
+/** @throws NotAnImageError */
 export async function encoded(canvas: HTMLCanvasElement, type: 'image/png' | 'image/jpeg'): Promise<Blob> {
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, type, JPEG_QUALITY));
-  if (!blob) throw new NotAPictureError();
+  if (!blob) throw new NotAnImageError();
   return blob;
 }

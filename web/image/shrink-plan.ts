@@ -1,6 +1,6 @@
 /** Whether an image can go as it is, and to what size it is brought if not. Pure. */
 
-export interface PictureLimits {
+export interface ImageLimits {
   /** Most bytes of the image's file. */
   fileLimitBytes: number;
   pixelLimit: number;
@@ -16,15 +16,15 @@ export function fileLimitBytes(bodyLimitBytes: number): number {
 
 /** Null: send the file as it is. */
 export function shrinkPlan(
-  picture: { width: number; height: number; sizeBytes: number; isSentFormat: boolean },
-  limits: PictureLimits,
+  image: { width: number; height: number; sizeBytes: number; isSentFormat: boolean },
+  limits: ImageLimits,
 ): { width: number; height: number } | null {
-  const { width, height, sizeBytes, isSentFormat } = picture;
+  const { width, height, sizeBytes, isSentFormat } = image;
   const isTooLarge = sizeBytes > limits.fileLimitBytes || width * height > limits.pixelLimit;
   if (isSentFormat && !isTooLarge) return null;
   if (!isTooLarge) return { width, height };
   return scaled(
-    picture,
+    image,
     Math.min(1, LONGEST_SIDE / Math.max(width, height), Math.sqrt(limits.pixelLimit / (width * height))),
   );
 }

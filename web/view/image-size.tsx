@@ -1,11 +1,11 @@
-import type { Picture } from '../conversation/types.ts';
+import type { StoredImage } from '../conversation/types.ts';
 import { useApp, useText } from '../state/state.ts';
 
 /** “sent as 1344 × 1344”, the original's size in the tooltip, and a sentence where the page changed the image. */
-export function PictureSize({ picture }: { picture: Picture }) {
+export function ImageSize({ image }: { image: StoredImage }) {
   const text = useText();
   const size = useApp(({ info }) => info?.imageSize ?? null);
-  const { original, width, height, blob } = picture;
+  const { original, width, height, blob } = image;
   const from = original ?? { width, height, sizeBytes: blob.size };
   const originalSize = text.originalSize(from.width, from.height, from.sizeBytes);
   const isSmaller = original !== null && (original.width !== width || original.height !== height);

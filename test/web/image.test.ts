@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { formatOf } from '../../web/image/format.ts';
+import { fileLimitBytes, shrinkPlan } from '../../web/image/shrink-plan.ts';
 import { size } from '../../web/language/numbers.ts';
-import { formatOf } from '../../web/picture/format.ts';
-import { fileLimitBytes, shrinkPlan } from '../../web/picture/shrink-plan.ts';
 
 const limits = { fileLimitBytes: 1_000_000, pixelLimit: 64_000_000 };
 const plan = (width: number, height: number, sizeBytes = 1000, isSentFormat = true) =>
   shrinkPlan({ width, height, sizeBytes, isSentFormat }, limits);
 
-describe('a picture', () => {
+describe('an image', () => {
   it('within the limits goes as it is', () => {
     expect(plan(4032, 3024)).toBeNull();
     expect(plan(1, 1)).toBeNull();

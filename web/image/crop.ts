@@ -1,22 +1,22 @@
 /** Cropping and turning images. */
-import type { Picture } from '../conversation/types.ts';
+import type { StoredImage } from '../conversation/types.ts';
 import { type Place, pixelsOf } from '../document/place.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';
 
 /** Smaller drawings stay exact. */
 const MOST_PNG_PIXELS = 4_000_000;
 
-/** The region alone, in the pixels of the image. @throws NotAPictureError */
-export async function cropped(picture: Picture, region: Place): Promise<Blob> {
-  return redrawn(picture, (bitmap) => {
+/** The region alone, in the pixels of the image. @throws NotAnImageError */
+export async function cropped(image: StoredImage, region: Place): Promise<Blob> {
+  return redrawn(image, (bitmap) => {
     const { x, y, width, height } = pixelsOf(region, bitmap);
     return drawn({ width, height }, (context) => context.drawImage(bitmap, -x, -y));
   });
 }
 
-/** Turned by a quarter, clockwise. @throws NotAPictureError */
-export async function turned(picture: Picture): Promise<Blob> {
-  return redrawn(picture, (bitmap) =>
+/** Turned by a quarter, clockwise. @throws NotAnImageError */
+export async function turned(image: StoredImage): Promise<Blob> {
+  return redrawn(image, (bitmap) =>
     drawn({ width: bitmap.height, height: bitmap.width }, (context) => {
       context.translate(bitmap.height, 0);
       context.rotate(Math.PI / 2);
@@ -26,7 +26,7 @@ export async function turned(picture: Picture): Promise<Blob> {
 }
 
 async function redrawn(
-  { blob, name }: Picture,
+  { blob, name }: StoredImage,
   draw: (bitmap: ImageBitmap) => HTMLCanvasElement,
 ): Promise<Blob> {
   const bitmap = await bitmapOf(blob, name);

@@ -1,14 +1,14 @@
 /** From a file that a person chose to an image that can be sent. */
-import type { Picture } from '../conversation/types.ts';
+import type { StoredImage } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';
 import { formatOf } from './format.ts';
-import { type PictureLimits, scaled, shrinkPlan } from './shrink-plan.ts';
+import { type ImageLimits, scaled, shrinkPlan } from './shrink-plan.ts';
 
 const THUMBNAIL_SIDE = 96;
 
-/** @throws NotAPictureError */
-export async function takePicture(file: Blob, name: string, limits: PictureLimits): Promise<Picture> {
+/** @throws NotAnImageError */
+export async function readImage(file: Blob, name: string, limits: ImageLimits): Promise<StoredImage> {
   const format = await formatOf(file);
   const bitmap = await bitmapOf(file, name);
   try {
@@ -47,7 +47,7 @@ async function inMemory(file: Blob, type: string | null): Promise<Blob> {
 async function smaller(
   bitmap: ImageBitmap,
   plan: { width: number; height: number },
-  limits: PictureLimits,
+  limits: ImageLimits,
 ): Promise<{ width: number; height: number; blob: Blob }> {
   for (let size = plan; ; size = scaled(size, 0.75)) {
     const blob = await encoded(resized(bitmap, size), 'image/jpeg');
