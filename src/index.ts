@@ -28,7 +28,7 @@ export type {
   Usage,
 } from './generate/types.ts';
 export type { AnswerFormat } from './grammar/answer-grammar.ts';
-export { type DrawnBox, drawBoxes } from './image/draw-boxes.ts';
+export { type DrawnBox, drawBoxes } from './image/draw.ts';
 export type { ImageSource } from './image/source.ts';
 export type { EncodedImage } from './model/encoded-image.ts';
 export { type AnswerBox, boxesIn, pixelsOf } from './text/boxes.ts';

@@ -2,9 +2,9 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
-import { readPage } from '../image/pdf.ts';
 import { ImageFile } from '../image/source.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
+import { readPage } from '../pdf/pdf.ts';
 import type { Stage } from '../run/progress.ts';
 import { type Answered, type Item, withWarnings } from './output.ts';
 

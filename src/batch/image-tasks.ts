@@ -1,7 +1,7 @@
 /** From the sources of a batch to images with the questions that have no line yet. */
 import { CogVLM2Error } from '../errors.ts';
-import { PdfDocument, readImageOrPdf } from '../image/pdf.ts';
 import { ImageFile } from '../image/source.ts';
+import { PdfDocument, readImageOrPdf } from '../pdf/pdf.ts';
 import { isItemError } from '../run/items.ts';
 import type { ImageInput } from './backend.ts';
 import type { Item } from './output.ts';

@@ -8,7 +8,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { checkInputFile, fsPath, nameOf, openInputFile, readProblem } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
 import { eachLine, textOf } from '../files/text.ts';
-import { imageFileName } from '../image/sniff.ts';
+import { imageFileName } from '../image/formats.ts';
 
 export interface FoundSources {
   readonly sources: readonly (Source | BrokenSource)[];

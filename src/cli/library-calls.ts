@@ -28,13 +28,13 @@ import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
 import type { Pulled, PullOptions } from '../hub/pull-options.ts';
-import type { drawBoxes } from '../image/draw-boxes.ts';
-import type { Page } from '../image/pdf.ts';
+import type { drawBoxes } from '../image/draw.ts';
 import type { ImageFile } from '../image/source.ts';
 import type { kernelsInfo } from '../kernels/library.ts';
 import type { MemoryPlan } from '../model/memory-plan.ts';
 import type { PlanOptions } from '../model/plan-model.ts';
 import type { traceCheckpoint } from '../model/trace.ts';
+import type { Page } from '../pdf/pdf.ts';
 import type { QueueAddress } from '../queue/address.ts';
 import type { QueueClient } from '../queue/client.ts';
 import type { Job } from '../queue/job.ts';
@@ -232,20 +232,20 @@ export const library: Library = {
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
   videoKind: async (source) => (await import('../video/video.ts')).kindOf(source),
-  drawBoxes: async (...args) => (await import('../image/draw-boxes.ts')).drawBoxes(...args),
+  drawBoxes: async (...args) => (await import('../image/draw.ts')).drawBoxes(...args),
   readNamedImage: async (source, signal) => {
     const { readImage } = await import('../image/source.ts');
     return readImage(source, { signal }, JSON.stringify(imageLabel(source)));
   },
   readPage: async (source, page, signal) => {
-    const { readPage } = await import('../image/pdf.ts');
+    const { readPage } = await import('../pdf/pdf.ts');
     const { startImageThread } = await import('../image/preprocess.ts');
     startImageThread(); // while the model is loaded
     const name = typeof source === 'string' ? JSON.stringify(imageLabel(source)) : 'Standard input';
     return readPage(source, name, page, signal);
   },
   markEvidence: async (image, evidence) => {
-    const { markedImage } = await import('../image/marked-image.ts');
+    const { markedImage } = await import('../image/draw.ts');
     return markedImage(
       image.bytes,
       evidence.map(({ cells }) => cells),

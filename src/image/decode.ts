@@ -14,11 +14,13 @@ import { decodeBmp, readBmpHeader } from './bmp.ts';
 import {
   checkDimensions,
   DEFAULT_IMAGE_LIMITS,
+  type ImageFormat,
   type ImageHeader,
   type ImageLimits,
   shrinkOnLoad,
-} from './limits.ts';
-import { type ImageFormat, sniffFormat, unreadableImage } from './sniff.ts';
+  sniffFormat,
+  unreadableImage,
+} from './formats.ts';
 
 export interface RgbImage {
   readonly width: number;

@@ -1,6 +1,6 @@
 /** Decodes and resizes images away from the event loop. */
 import { decodeImage, loadSharp } from './decode.ts';
-import type { ImageLimits } from './limits.ts';
+import type { ImageLimits } from './formats.ts';
 import { normalizePixels, resizeBicubic } from './resize.ts';
 import { answerRequests, limitWasmMemory } from './thread.ts';
 

@@ -4,8 +4,8 @@
  * blocks the event loop and the memory of one image is the most that is held.
  */
 import { CogVLM2Error } from '../errors.ts';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from './formats.ts';
 import type { ImageReply, ImageRequest } from './image-thread.ts';
-import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from './limits.ts';
 import { type ImageSource, readImage } from './source.ts';
 import { Thread } from './thread.ts';
 
@@ -25,7 +25,8 @@ let previous: Promise<unknown> = Promise.resolve();
 
 /** Starts the thread, if it does not run. Worth calling when an image is known to come: it takes a quarter of a second. */
 export function startImageThread(): Thread<ImageRequest, ImageReply> {
-  if (thread === undefined || thread.hasEnded) thread = new Thread('image-thread');
+  if (thread === undefined || thread.hasEnded)
+    thread = new Thread(new URL('./image-thread', import.meta.url));
   return thread;
 }
 

@@ -9,8 +9,7 @@ import { open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
-import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
-import { type ImageFormat, sniffFormat, unreadableImage } from './sniff.ts';
+import { DEFAULT_IMAGE_LIMITS, type ImageFormat, sniffFormat, unreadableImage } from './formats.ts';
 import { throwIfAborted } from './thread.ts';
 
 /** A path, a `data:image/...;base64,` URL, the encoded bytes themselves, or an image that was read before. */

@@ -22,9 +22,9 @@ export class Thread<Request, Reply> {
   readonly #worker: Worker;
   #hasEnded = false;
 
-  constructor(script: 'image-thread' | 'pdf-thread') {
-    // .ts beside the sources, .js beside what is built of them.
-    const file = new URL(`./${script}${path.extname(import.meta.url)}`, import.meta.url);
+  /** @param script the file that the thread runs, as an URL without its ending: .ts in the sources, .js in the build */
+  constructor(script: URL) {
+    const file = new URL(script.href + path.extname(import.meta.url));
     // Flags of this process, such as --input-type, must not reach the thread. What native code prints is not for people.
     const options = { execArgv: [], stdout: true, stderr: true };
     // Sources need tsx, a development dependency, to be loaded in a thread.

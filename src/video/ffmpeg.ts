@@ -7,7 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import type { RgbImage } from '../image/decode.ts';
-import { DEFAULT_IMAGE_LIMITS } from '../image/limits.ts';
+import { DEFAULT_IMAGE_LIMITS } from '../image/formats.ts';
 
 /** ffmpeg's names of the formats that are read. */
 const formats =

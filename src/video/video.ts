@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { decodeImage, type RgbImage } from '../image/decode.ts';
-import { imageFileName, isVideo } from '../image/sniff.ts';
+import { imageFileName, isVideo } from '../image/formats.ts';
 import { type ImageSource, readDataUrl, readImage } from '../image/source.ts';
 import type { PromptTemplate } from '../text/prompt.ts';
 import { decodeFrames, probeVideo } from './ffmpeg.ts';

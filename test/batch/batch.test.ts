@@ -7,7 +7,7 @@ import { runProgram } from '../../src/cli/program.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import { cli, memoryTerminal, until } from '../cli/memory-terminal.ts';
 import { type Script, scriptedLibrary } from '../cli/scripted-model.ts';
-import { pdfOf } from '../image/pdf-file.ts';
+import { pdfOf } from '../pdf/pdf-file.ts';
 
 const png = readFileSync('test/fixtures/images/tiny.png');
 let folder: string;

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileS
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pdfOf } from '../image/pdf-file.ts';
+import { pdfOf } from '../pdf/pdf-file.ts';
 
 const program = path.resolve('dist/cli/main.js');
 const ready = existsSync(program) && existsSync('models/demo/config.json');

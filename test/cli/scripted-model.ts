@@ -12,7 +12,7 @@ import { runEvalScore } from '../../src/eval/score/score-file.ts';
 import type { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Answer, AnswerEvent, GenerateOptions, Progress, Turn } from '../../src/generate/types.ts';
-import { drawBoxes } from '../../src/image/draw-boxes.ts';
+import { drawBoxes } from '../../src/image/draw.ts';
 import { ImageFile } from '../../src/image/source.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { openSource } from '../../src/eval/data/files.ts';
-import { readPage } from '../../src/image/pdf.ts';
 import { preprocessImage } from '../../src/image/preprocess.ts';
 import { CogVLM2 } from '../../src/index.ts';
+import { readPage } from '../../src/pdf/pdf.ts';
 import type { Job, Outcome } from './runner.ts';
 
 const delay = monitorEventLoopDelay({ resolution: 5 });

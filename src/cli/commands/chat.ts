@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { readableFormats } from '../../image/sniff.ts';
+import { readableFormats } from '../../image/formats.ts';
 import { type NamedImage, readNamedImage } from '../ask-arguments.ts';
 import type { ChatSession } from '../chat/session.ts';
 import { defineCommand } from '../command.ts';

@@ -5,7 +5,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { GenerateOptions, Progress } from '../../generate/types.ts';
 import { decodeImage, encodePng } from '../../image/decode.ts';
-import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
+import { sniffFormat, unreadableImage } from '../../image/formats.ts';
 import type { QueueClient } from '../../queue/client.ts';
 import { adapterName, answerIn, inlineImage } from '../../queue/job.ts';
 import type { Stage } from '../../run/progress.ts';

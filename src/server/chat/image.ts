@@ -1,8 +1,13 @@
 /** The image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
 import { CogVLM2Error } from '../../errors.ts';
 import { readImageHeader } from '../../image/decode.ts';
-import { checkDimensions, DEFAULT_IMAGE_LIMITS, type ImageHeader } from '../../image/limits.ts';
-import { sniffFormat, unreadableImage } from '../../image/sniff.ts';
+import {
+  checkDimensions,
+  DEFAULT_IMAGE_LIMITS,
+  type ImageHeader,
+  sniffFormat,
+  unreadableImage,
+} from '../../image/formats.ts';
 import { readDataUrlInSteps } from '../../image/source.ts';
 import { ApiError } from '../api-error.ts';
 import type { FetchImage } from '../image-fetch.ts';

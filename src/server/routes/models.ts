@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { z } from 'zod';
-import { readableTypes } from '../../image/sniff.ts';
+import { readableTypes } from '../../image/formats.ts';
 import { ApiError } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { withBody } from '../chat/incoming.ts';

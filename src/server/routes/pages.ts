@@ -1,9 +1,10 @@
 /**
  * The pages of a PDF as images, for clients that show pages and cannot draw them, such as the chat page. One JSON line for
- * each page, drawn while the client reads. PDFium runs in a thread with limited memory and time (src/image/pdf.ts).
+ * each page, drawn while the client reads. PDFium runs in a thread with limited memory and time (src/pdf/pdf.ts).
  */
-import { PdfDocument } from '../../image/pdf.ts';
-import { isPdf, unreadableImage } from '../../image/sniff.ts';
+
+import { isPdf, unreadableImage } from '../../image/formats.ts';
+import { PdfDocument } from '../../pdf/pdf.ts';
 import { ApiError, apiErrorOf, clientLeft } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { incomingRequest } from '../chat/incoming.ts';

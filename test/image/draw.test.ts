@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
-import { expect, test } from 'vitest';
-import { drawBoxes } from '../../src/image/draw-boxes.ts';
+import { expect, it, test } from 'vitest';
+import { drawBoxes, markedImage } from '../../src/image/draw.ts';
 import { imageFile } from '../../src/image/source.ts';
 import { rejected } from '../checkpoint/caught.ts';
 
@@ -44,4 +44,21 @@ test('labels with signs of XML, and boxes beyond the image, are drawn', async ()
 test('another ending is refused', async () => {
   const error = await rejected(drawBoxes(await white(4, 4), [], '.gif'));
   expect(error.message).toContain('.png, .jpg');
+});
+
+it('marks places with a border and a tint, each group in a colour, and leaves the rest as it is', async () => {
+  const white = await sharp({ create: { width: 100, height: 50, channels: 3, background: '#fff' } })
+    .png()
+    .toBuffer();
+  const half = { x: 0, y: 0, width: 0.5, height: 1 };
+  // The second one is cut at the edge.
+  const marked = await markedImage(white, [[half], [{ x: 0.9, y: 0.9, width: 0.5, height: 0.5 }]]);
+  const { data, info } = await sharp(marked).raw().toBuffer({ resolveWithObject: true });
+  expect([info.width, info.height, info.channels]).toEqual([100, 50, 3]);
+  const at = (x: number, y: number) => [...data.subarray((y * 100 + x) * 3, (y * 100 + x) * 3 + 3)];
+  expect(at(0, 0)).toEqual([194, 65, 12]);
+  expect(at(49, 20)).toEqual([194, 65, 12]);
+  expect(at(20, 20)).toEqual([237, 198, 182]);
+  expect(at(60, 20)).toEqual([255, 255, 255]);
+  expect(at(90, 45)).toEqual([15, 107, 99]);
 });

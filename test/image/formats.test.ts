@@ -4,7 +4,7 @@ import {
   DEFAULT_IMAGE_LIMITS,
   type ImageHeader,
   shrinkOnLoad,
-} from '../../src/image/limits.ts';
+} from '../../src/image/formats.ts';
 
 const header = (width: number, height: number, more: Partial<ImageHeader> = {}): ImageHeader => ({
   ...{ format: 'png', isProgressive: false, width, height },

@@ -1,7 +1,67 @@
 import { CogVLM2Error } from '../errors.ts';
-import { Canvas, type Color, type TextMask } from './canvas.ts';
-import { decodeImage, loadSharp } from './decode.ts';
+import { decodeImage, encodePng, loadSharp, type RgbImage } from './decode.ts';
 import type { ImageFile } from './source.ts';
+
+/** In pixels; right and bottom are the first ones outside. */
+interface Rectangle {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+export type Color = readonly [red: number, green: number, blue: number];
+
+/** How much of each pixel a text covers: [height, width], 0 to 255. */
+export interface TextMask {
+  width: number;
+  height: number;
+  data: Uint8Array;
+}
+
+/** Pixels [height, width, 3] that are drawn on. What lies outside is cut off. */
+export class Canvas {
+  readonly data: Uint8Array;
+  readonly #width: number;
+  readonly #height: number;
+
+  /** Takes over the pixels of the image. */
+  constructor({ data, width, height }: RgbImage) {
+    this.data = data;
+    this.#width = width;
+    this.#height = height;
+  }
+
+  /** The inner edge of a rectangle. */
+  outline({ left, top, right, bottom }: Rectangle, stroke: number, color: Color): void {
+    const end = { x: Math.max(right, left + stroke), y: Math.max(bottom, top + stroke) };
+    this.fill({ left, top, right: end.x, bottom: top + stroke }, color);
+    this.fill({ left, top: end.y - stroke, right: end.x, bottom: end.y }, color);
+    this.fill({ left, top, right: left + stroke, bottom: end.y }, color);
+    this.fill({ left: end.x - stroke, top, right: end.x, bottom: end.y }, color);
+  }
+
+  fill({ left, top, right, bottom }: Rectangle, color: Color, opacity = 1): void {
+    for (let y = Math.max(0, top); y < Math.min(this.#height, bottom); y++)
+      for (let x = Math.max(0, left); x < Math.min(this.#width, right); x++) this.#mix(x, y, color, opacity);
+  }
+
+  /** White text. */
+  white({ width, height, data }: TextMask, left: number, top: number): void {
+    for (let y = 0; y < Math.min(height, this.#height - top); y++) {
+      for (let x = 0; x < Math.min(width, this.#width - left); x++)
+        this.#mix(left + x, top + y, [255, 255, 255], (data[y * width + x] ?? 0) / 255);
+    }
+  }
+
+  #mix(x: number, y: number, color: Color, opacity: number): void {
+    const at = 3 * (y * this.#width + x);
+    for (const [channel, value] of color.entries()) {
+      const before = this.data[at + channel] ?? 0;
+      this.data[at + channel] = Math.round(before + (value - before) * opacity);
+    }
+  }
+}
 
 export interface DrawnBox {
   /** '' draws no label. */
@@ -101,4 +161,46 @@ function hueColor(hue: number): Color {
     return Math.round(255 * Math.min(1, Math.max(0, distance - 1)));
   };
   return [channel(0), channel(-1 / 3), channel(1 / 3)];
+}
+
+// An image with places marked on it, as a PNG.
+
+/** As shares (0 to 1) of the image's width and height. */
+export interface MarkedPlace {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** RGB of the marks of each group; after the last color the first one again. */
+const COLORS = [
+  [194, 65, 12],
+  [15, 107, 99],
+  [79, 70, 229],
+] as const;
+const FILL = 0.3;
+
+/** @param groups places that get a color each. @throws CogVLM2Error those of `decodeImage` */
+export async function markedImage(
+  bytes: Uint8Array,
+  groups: readonly (readonly MarkedPlace[])[],
+): Promise<Uint8Array> {
+  const image = await decodeImage(bytes);
+  const canvas = new Canvas(image);
+  const border = Math.max(1, Math.round(Math.min(image.width, image.height) / 200));
+  for (const [i, places] of groups.entries()) {
+    const color = COLORS[i % COLORS.length] ?? COLORS[0];
+    for (const { x, y, width, height } of places) {
+      const place = {
+        left: Math.round(x * image.width),
+        top: Math.round(y * image.height),
+        right: Math.round((x + width) * image.width),
+        bottom: Math.round((y + height) * image.height),
+      };
+      canvas.fill(place, color, FILL);
+      canvas.outline(place, border, color);
+    }
+  }
+  return encodePng(canvas.data, image.width, image.height, 3);
 }

@@ -1,10 +1,17 @@
 /** Pages of a PDF as images. */
 import { CogVLM2Error } from '../errors.ts';
-import { DEFAULT_IMAGE_LIMITS } from './limits.ts';
+import {
+  DEFAULT_IMAGE_LIMITS,
+  isPdf,
+  readableFormats,
+  sniffFormat,
+  unreadableImage,
+} from '../image/formats.ts';
+import { ImageFile, type ImageSource, readImageSource, readStream } from '../image/source.ts';
+import { Thread } from '../image/thread.ts';
 import type { PdfReply, PdfRequest } from './pdf-thread.ts';
-import { isPdf, readableFormats, sniffFormat, unreadableImage } from './sniff.ts';
-import { ImageFile, type ImageSource, readImageSource, readStream } from './source.ts';
-import { Thread } from './thread.ts';
+
+const pdfThread = new URL('./pdf-thread', import.meta.url);
 
 /**
  * A page has no pixels of its own. Its short side gets as many as the published models read, so that nothing that
@@ -44,7 +51,7 @@ export class PdfDocument implements Disposable {
 
   /** @throws CogVLM2Error invalid_image (broken, encrypted), image_too_large (too many pages), aborted */
   static async open(bytes: Uint8Array, options: PdfOptions = {}): Promise<PdfDocument> {
-    const thread = new Thread<PdfRequest, PdfReply>('pdf-thread');
+    const thread = new Thread<PdfRequest, PdfReply>(pdfThread);
     try {
       const { pageCount } = await thread.ask({ open: bytes }, threadOptions(options));
       checkPages(pageCount, options.maxPages ?? DEFAULT_PDF_LIMITS.maxPages);
@@ -69,7 +76,7 @@ export class PdfDocument implements Disposable {
     const options = threadOptions(this.#options);
     try {
       if (this.#thread === undefined) {
-        this.#thread = new Thread('pdf-thread');
+        this.#thread = new Thread(pdfThread);
         await this.#thread.ask({ open: this.#bytes }, options);
       }
       const { maxAspectRatio } = DEFAULT_IMAGE_LIMITS;

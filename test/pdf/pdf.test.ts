@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/image/decode.ts';
-import { PdfDocument, readPage } from '../../src/image/pdf.ts';
 import type { ImageFile } from '../../src/image/source.ts';
-import { failure } from './failure.ts';
+import { PdfDocument, readPage } from '../../src/pdf/pdf.ts';
+import { failure } from '../image/failure.ts';
 import { bombPdf, pdfOf } from './pdf-file.ts';
 
 const { signal } = new AbortController();
@@ -124,8 +124,8 @@ describe('features of PDF pages', () => {
     );
   });
 
-  it.runIf(existsSync('dist/image/pdf.js'))('flags of node do not reach the thread', () => {
-    const ask = `const { PdfDocument } = await import('./dist/image/pdf.js');
+  it.runIf(existsSync('dist/pdf/pdf.js'))('flags of node do not reach the thread', () => {
+    const ask = `const { PdfDocument } = await import('./dist/pdf/pdf.js');
       const { readFileSync } = await import('node:fs');
       const pdf = await PdfDocument.open(readFileSync('test/fixtures/pdf/rotate90.pdf'));
       console.log(pdf.pageCount); process.exit(0);`;

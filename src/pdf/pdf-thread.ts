@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { init, type WrappedPdfiumModule } from '@embedpdf/pdfium';
 import { CogVLM2Error } from '../errors.ts';
-import { encodePng } from './decode.ts';
+import { encodePng } from '../image/decode.ts';
+import { type Answered, answerRequests, limitWasmMemory } from '../image/thread.ts';
 import { codePagesFor, PdfFonts } from './fonts.ts';
-import { type Answered, answerRequests, limitWasmMemory } from './thread.ts';
 
 export type PdfRequest =
   | { readonly open: Uint8Array }
