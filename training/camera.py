@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from canvas import noise_bank
+from canvas import UNITS, noise_bank
 
 
 def homography(source, target):
@@ -60,14 +60,14 @@ def lit(rng, image):
 
 
 def photograph(rng, image, marks, paper, em):
-    """`em`: pixels of the text's em in the model's image; small letters are blurred less. -> image, marks in fractions of its sides."""
+    """`em`: units of the text's em; small letters are blurred less. -> image, marks in fractions of its sides."""
     W, H = image.size
     if rng.random() < 0.12:
         cluttered(rng, image)
     if rng.random() < 0.35:
         image, marks = tilted(rng, image, marks, paper)
     if rng.random() < 0.2:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5) * min(1.0, em / 20) * min(W, H) / 224))
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5) * min(1.0, em / 20) * min(W, H) / UNITS))
     if rng.random() < 0.3:
         image = lit(rng, image)
     if rng.random() < 0.25:

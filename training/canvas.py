@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from faces import ROOTS, collection_index
 from words import CLASS
 
-SIZE, PATCH, SLOTS = 224, 14, 3  # a patch can hold three characters
+SIZE, PATCH, SLOTS = 336, 14, 3  # a patch can hold three characters
+UNITS = 224  # the generator measures lengths in parts of an image that is 224 wide, whatever the size of the model
 LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Bold Roboto-Medium OpenSans-Semibold Lato-Bold".split()
 CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
@@ -37,11 +38,11 @@ def noise_bank():
 
 class Canvas:
     def __init__(self, rng, dark=None):
-        """A sheet of 220 to 380 pixels a side; `sx`, `sy` are its pixels per pixel of the model's picture."""
+        """A sheet of 260 to 500 pixels a side; `sx`, `sy` are its pixels per unit."""
         self.rng = rng
-        height = rng.randint(230, 360)
+        height = rng.randint(300, 440)
         self.W, self.H = int(height * rng.uniform(0.88, 1.14)), height
-        self.sx, self.sy = self.W / SIZE, self.H / SIZE
+        self.sx, self.sy = self.W / UNITS, self.H / UNITS
         dark = rng.random() < 0.1 if dark is None else dark
         tint = [rng.randint(0, 25) for _ in range(3)]
         self.paper = tuple(rng.randint(15, 60) + t for t in tint) if dark else tuple(255 - rng.randint(0, 12) - t for t in tint)
@@ -59,7 +60,7 @@ class Canvas:
         return tuple(255 - x for x in v) if light else tuple(v)
 
     def font(self, zh, size):
-        """A random face for this picture; `size` in pixels of the model's picture, vertically."""
+        """A random face for this picture; `size` in units, vertically."""
         return load_font(self.rng.choice(CHINESE if zh else LATIN), max(9, round(size * self.sy)))
 
     def fit(self, name, text, size, width):
@@ -92,7 +93,7 @@ class Canvas:
             c, s, cx, cy = math.cos(math.radians(angle)), math.sin(math.radians(angle)), self.W / 2, self.H / 2
             marks = [(t, cx + c * (x - cx) + s * (y - cy), cy - s * (x - cx) + c * (y - cy), first) for t, x, y, first in marks]
         if rng.random() < 0.2:
-            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7)))
+            image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7) * self.sy))
         if rng.random() < 0.4:
             dx, dy = rng.randint(0, 512 - self.W) if self.W < 512 else 0, rng.randint(0, 512 - self.H)
             noise = noise_bank()[dy:dy + self.H, dx:dx + self.W, None] * rng.uniform(2, 8)
@@ -105,12 +106,12 @@ class Canvas:
 
 
 def pixels(image):
-    """The published preprocessing up to the 8-bit picture: bicubic to a square. -> (3, 224, 224) uint8."""
+    """The published preprocessing up to the 8-bit picture: bicubic to a square. -> (3, SIZE, SIZE) uint8."""
     return np.asarray(image.resize((SIZE, SIZE), Image.BICUBIC)).transpose(2, 0, 1)
 
 
 def slots(marks):
-    """Which characters have their centres in each patch, at most SLOTS, left to right. -> (256, SLOTS) int16, 0 for none."""
+    """Which characters have their centres in each patch, at most SLOTS, left to right. -> (patches, SLOTS) int16, 0 for none."""
     side = SIZE // PATCH
     out, count = np.zeros((side * side, SLOTS), np.int16), {}
     for char, x, y, _ in sorted(marks, key=lambda m: m[1]):
@@ -124,7 +125,7 @@ def slots(marks):
 
 
 def cells(marks, text):
-    """Where `text` stands, if it is drawn whole in exactly one place: the image token (0 .. 63) of each of its characters but spaces."""
+    """Where `text` stands, if it is drawn whole in exactly one place: the image token of each of its characters but spaces."""
     written, wanted = "".join(char for char, *_ in marks), text.replace(" ", "")
     begins = {i for i, (*_, first) in enumerate(marks) if first} | {len(marks)}
     found, at = [], written.find(wanted)

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from initial import resized
 from tokens import Tokens
 
 
 def exported(folder, tokens, model):
-    """Weights of an exported folder in float32. Embeddings go by token, so the vocabulary may have grown since."""
+    """Weights of an exported folder in float32. Embeddings go by token, so the vocabulary may have grown since, and the images too."""
     old = json.loads((folder / "tokenizer.json").read_text())
     old, new = ({**t["model"]["vocab"], **{a["content"]: a["id"] for a in t["added_tokens"]}} for t in (old, tokens.json))
     both = [token for token in new if token in old]
@@ -19,6 +20,8 @@ def exported(folder, tokens, model):
     for name, w in load_file(folder / "model.safetensors").items():
         if name in ("model.embed_tokens.weight", "lm_head.weight"):
             state[name][new_ids] = w.float()[old_ids]
+        elif name.endswith("position_embedding.weight"):
+            state[name] = resized(w, len(state[name]))
         else:
             state[name] = w.float()
     return state

@@ -53,12 +53,12 @@ def dense_picture(seed):
 
 
 def training_example(index, rng, characters_only):
-    """A third plain images, a sixth dense pages, half varied images; for characters nearly all dense pages. -> image, marks, questions."""
+    """A quarter plain images, a quarter dense pages, half varied images; for characters nearly all dense pages. -> image, marks, questions."""
     r = rng.random()
-    if r < (0.04 if characters_only else 0.32):
+    if r < (0.04 if characters_only else 0.26):
         image, marks, _, _, questions = picture(index)
-    elif r < (0.06 if characters_only else 0.34):
+    elif r < (0.06 if characters_only else 0.28):
         image, marks, questions = dense_picture(index)
     else:
-        image, marks, _, _, questions = varied(index, only_dense=r < (0.85 if characters_only else 0.5))
+        image, marks, _, _, questions = varied(index, only_dense=r < (0.85 if characters_only else 0.54))
     return image, marks, questions

@@ -9,10 +9,12 @@ import math
 
 import torch
 
+from canvas import PATCH, SIZE
 from model import CogVLM2
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PLACE = 64
+FREQUENCIES = torch.logspace(math.log10(3.0), math.log10(0.15), PLACE // 4)  # radians a patch
 LOOK = [((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, 0), (1, 0), (0, -1), (0, 0)), ((-1, 0), (1, 0), (0, 1), (0, 0)), ((-1, 0), (1, 0), (-2, 0), (2, 0))]
 
 
@@ -25,17 +27,39 @@ def config(vocab, bos, eos, pad, tower_layers=4, decoder_layers=4):
         "use_cache": True,
         "vision_config": {
             "hidden_size": 256, "num_hidden_layers": tower_layers, "num_heads": 4, "intermediate_size": 1024,
-            "patch_size": 14, "image_size": 224, "num_positions": 257, "in_channels": 3, "hidden_act": "gelu",
+            "patch_size": PATCH, "image_size": SIZE, "num_positions": (SIZE // PATCH) ** 2 + 1, "in_channels": 3, "hidden_act": "gelu",
             "layer_norm_eps": 1e-6, "dropout_prob": 0.0,
         },
     }
 
 
-def positions(side, frequencies):
+def positions(side):
     """(side * side, 64): for each of 16 frequencies sin x, cos x, sin y, cos y."""
     y, x = torch.meshgrid(torch.arange(side).float(), torch.arange(side).float(), indexing="ij")
-    a = [f(p.flatten()[:, None] * frequencies) for p in (x, y) for f in (torch.sin, torch.cos)]
+    a = [f(p.flatten()[:, None] * FREQUENCIES) for p in (x, y) for f in (torch.sin, torch.cos)]
     return torch.stack(a, -1).flatten(1)
+
+
+def resized(table, rows):
+    """A position table (rows before, D), class row first, for images of another size: (rows, D).
+
+    The heads look at neighbours by the waves of `positions`, whose period is counted in patches, so interpolation
+    would break them. Instead the table is fitted by waves and by the place in the image, and both are evaluated anew.
+    """
+    if rows == len(table):
+        return table.float()
+    before, after = (math.isqrt(n - 1) for n in (len(table), rows))
+
+    def described(side):
+        y, x = torch.meshgrid(*[(torch.arange(side) + 0.5) / side - 0.5] * 2, indexing="ij")
+        x, y = x.flatten(), y.flatten()
+        place = torch.stack([torch.ones_like(x), x, y, x * y, x * x, y * y], 1)
+        return torch.cat([positions(side), place], 1).double()
+
+    known = described(before)
+    ridge = 0.01 * torch.eye(known.shape[1], dtype=torch.double)
+    fit = torch.linalg.solve(known.T @ known + ridge, known.T @ table[1:].double())
+    return torch.cat([table[:1].float(), (described(after) @ fit).float()])
 
 
 def waves(size, rows):
@@ -67,10 +91,9 @@ def start(cfg, seed=1):
     for p in (vision.boi, vision.eoi, vision.patch_embedding.cls_embedding):
         torch.nn.init.normal_(p, std=0.3)
     side = cfg["vision_config"]["image_size"] // cfg["vision_config"]["patch_size"]
-    frequencies = torch.logspace(math.log10(3.0), math.log10(0.15), PLACE // 4)
     patch, table = vision.patch_embedding.proj, vision.patch_embedding.position_embedding.weight.data
     table.zero_()
-    table[1:, :PLACE] = positions(side, frequencies)
+    table[1:, :PLACE] = positions(side)
     patch.weight.data[:PLACE] = 0
     patch.weight.data[PLACE:] = waves(cfg["vision_config"]["patch_size"], len(patch.weight) - PLACE)
     paper = torch.tensor([(0.93 - m) / s for m, s in zip(MEAN, STD)])
@@ -85,7 +108,7 @@ def start(cfg, seed=1):
         weight[:512] *= 0.1
         weight[512:, :PLACE] = 0
         for head, (dx, dy) in enumerate(looks):
-            for i, f in enumerate(frequencies.tolist()):
+            for i, f in enumerate(FREQUENCIES.tolist()):
                 for part, shift in ((0, dx * f), (2, dy * f)):
                     column, row = i * 4 + part, head * 64 + i * 4 + part
                     s, c = math.sin(shift), math.cos(shift)  # sin(p + s) and cos(p + s) from sin p and cos p

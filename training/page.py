@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 import faces
 from boxes import Box
 from camera import photograph
-from canvas import SIZE
+from canvas import UNITS
 
-SMALLEST = 11.5  # pixels of an em in the model's image, below which nobody can read
+SMALLEST = 10.5  # units of an em below which nobody can read
 
 
 def hsv(h, s, v):
@@ -26,14 +26,14 @@ class Page:
     def __init__(self, rng, chinese, scoring=False):
         self.rng, self.chinese, self.scoring = rng, chinese, scoring
         low, high = (math.log(0.4), math.log(2.5)) if rng.random() < 0.85 else (math.log(0.88), math.log(1.14))
-        aspect, side = math.exp(rng.uniform(low, high)), SIZE * rng.uniform(0.95, 1.6)
+        aspect, side = math.exp(rng.uniform(low, high)), UNITS * rng.uniform(1.3, 2)
         self.W, self.H = max(120, int(side * aspect ** 0.5)), max(120, int(side / aspect ** 0.5))
         self.aspect = self.W / self.H
         self.dark = rng.random() < 0.14
         self.choose_colours()
         self.main = faces.pick(rng, chinese, scoring)
         self.other = self.main if rng.random() < 0.5 else faces.pick(rng, chinese, scoring)
-        self.largest = math.exp(rng.uniform(math.log(13), math.log(64)))  # pixels of an em in the model's image
+        self.largest = math.exp(rng.uniform(math.log(13), math.log(64)))  # units of an em
 
     def choose_colours(self):
         rng = self.rng
@@ -59,8 +59,8 @@ class Page:
         return self.text(text, size, ink or self.strong, self.other)
 
     def em(self, box):
-        """Pixels of an em in the model's square image, if the box fills this one, in the direction that shrinks more."""
-        return min(self.W * 0.94 / box.w, self.H * 0.94 / box.h) * SIZE / max(self.W, self.H)
+        """Units of an em in the square image, if the box fills this one, in the direction that shrinks more."""
+        return min(self.W * 0.94 / box.w, self.H * 0.94 / box.h) * UNITS / max(self.W, self.H)
 
     def render(self, box):
         """-> image, marks (see canvas.py)."""
@@ -72,14 +72,14 @@ class Page:
         margin = rng.uniform(0.02, 0.08)
         room_x, room_y = self.W * (1 - 2 * margin), self.H * (1 - 2 * margin)
         scale = min(room_x / box.w, room_y / box.h)
-        most = self.largest * max(self.W, self.H) / SIZE
+        most = self.largest * max(self.W, self.H) / UNITS
         if scale > most and rng.random() < 0.85:
             scale = max(most, scale * 0.35)
         left = margin * self.W + rng.choice((0.5, 0.5, rng.random())) * (room_x - box.w * scale)
         top = margin * self.H + rng.choice((0.5, rng.random())) * (room_y - box.h * scale)
         for kind, points, *rest in box.items:
             self.draw_item(kind, [(left + x * scale, top + y * scale) for x, y in points], rest, scale)
-        return photograph(rng, self.image, self.marks, self.paper, scale * SIZE / max(self.W, self.H))
+        return photograph(rng, self.image, self.marks, self.paper, scale * UNITS / max(self.W, self.H))
 
     def draw_item(self, kind, points, rest, scale):
         """Points are in pixels of this image; sizes in `rest` are in ems."""

@@ -1,6 +1,6 @@
 """Every kind of image draws what it asks for, in both languages: python test_drawing.py."""
 from batches import LENGTH, POINTED, micro_batch
-from canvas import slots
+from canvas import SIZE, slots
 from tokens import Tokens
 from varied import KINDS, varied
 
@@ -26,7 +26,7 @@ def test_batches():
     tokens = Tokens()
     for characters_only in (False, True):
         batch = micro_batch(tokens, 20_000_000, 8, characters_only)
-        assert batch["image"].shape == (8, 3, 224, 224) and batch["places"].shape[0] == 6
+        assert batch["image"].shape == (8, 3, SIZE, SIZE) and batch["places"].shape[0] == 6
         if not characters_only:
             assert batch["packed"].shape == (8, 6, LENGTH)
             rows, told = batch["asked"]

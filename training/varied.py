@@ -4,6 +4,7 @@ import random
 
 import faces
 from boxes import Box, column
+from canvas import UNITS
 from kinds.charts import chart
 from kinds.forms import business_card, form
 from kinds.pages import cover, item_list, slide, text_lines
@@ -23,7 +24,7 @@ KINDS = {  # how often
 def dense(page, say):
     """A page full of lines, for learning characters."""
     rng = page.rng
-    em = math.exp(rng.uniform(math.log(SMALLEST), math.log(36))) * max(page.W, page.H) / 224
+    em = math.exp(rng.uniform(math.log(SMALLEST), math.log(36))) * max(page.W, page.H) / UNITS
     room, pitch = page.W / em * 0.96, rng.uniform(1.1, 1.6)
     if page.chinese:
         makers = [say.chinese_word] * 4 + [say.person, say.serial, say.date]
@@ -55,7 +56,7 @@ def absent(say, asked):
 def varied(seed, kind=None, chinese=None, scoring=False, only_dense=False):
     """-> RGB image, marks (see canvas.py), name of the kind, language, [(task, question, answer)]."""
     rng = random.Random(f"varied {'scoring' if scoring else 'training'} {seed}")
-    chinese = rng.random() < (0.6 if only_dense else 0.45) if chinese is None else chinese
+    chinese = rng.random() < (0.8 if only_dense else 0.6) if chinese is None else chinese
     page, say = Page(rng, chinese, scoring), Strings(rng, chinese, scoring)
     if only_dense:
         name, (box, asked) = "dense", dense(page, say)
