@@ -5,6 +5,11 @@ export function gigabytes(bytes: number): string {
   return bytes < 999.5e6 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
+/** A user's text in a message: quoted, and never megabytes of it. */
+export function shorten(text: string): string {
+  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
+}
+
 /** The candidate that needs fewest edits, or undefined when even that one is not alike. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;

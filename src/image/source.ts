@@ -2,13 +2,16 @@
  * From whatever a person names as an image to its encoded bytes: a file's path, bytes, or a data URL. Nothing is
  * decoded here and nothing is fetched: addresses on the network are refused with a sentence.
  *
- * A server must not pass strings of its clients to `readImageSource`, which opens files: `readDataUrl` opens none.
+ * A server must not pass strings of its clients to `readImageSource`, which opens files; `readDataUrl` (data-url.ts) opens none.
  */
 
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
+import { shorten } from '../messages.ts';
+import { checkedSize, checkSize, readDataUrl } from './data-url.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageFormat, sniffFormat, unreadableImage } from './formats.ts';
 import { throwIfAborted } from './thread.ts';
 
@@ -20,11 +23,6 @@ export interface ReadOptions {
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
-
-/** RFC 2397: a media type, parameters, and that the rest is base64. The bytes say what the image is, not the type. */
-const DATA_URL = /^data:[^,]{0,1000}?;\s*base64\s*,/i;
-/** Of both alphabets of RFC 4648. */
-const BASE64 = /^[A-Za-z0-9+/_-]*$/;
 
 /**
  * An image, read and recognized once. @param name begins the message about bytes that are no image
@@ -54,7 +52,7 @@ export async function readImageSource(source: ImageSource, options: ReadOptions 
   const maxBytes = options.maxBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes;
   throwIfAborted(options.signal);
   if (source instanceof ImageFile) return source.bytes;
-  if (typeof source !== 'string') return checked(source, maxBytes);
+  if (typeof source !== 'string') return checkedSize(source, maxBytes);
   if (/^data:/i.test(source)) return readDataUrl(source, maxBytes);
   if (/^https?:\/\//i.test(source)) {
     throw new CogVLM2Error(
@@ -62,87 +60,7 @@ export async function readImageSource(source: ImageSource, options: ReadOptions 
       `Images are not fetched from the network: download ${shorten(source)} and give the path of the file.`,
     );
   }
-  return checked(await readFile(source, maxBytes, options.signal), maxBytes);
-}
-
-/**
- * The bytes in a base64 data URL. As in browsers, white space between the characters and missing padding do not
- * matter (https://infra.spec.whatwg.org/#forgiving-base64-decode), and characters may be percent-encoded.
- * @throws CogVLM2Error invalid_value, image_too_large, invalid_image (no bytes)
- */
-export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS.maxBytes): Uint8Array {
-  const steps = decodeDataUrl(url, maxBytes);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
-/** `readDataUrl` in steps of a few milliseconds, between which the event loop goes on. @throws CogVLM2Error the same */
-export async function readDataUrlInSteps(url: string, maxBytes: number): Promise<Uint8Array> {
-  const steps = decodeDataUrl(url, maxBytes);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-    await setImmediate();
-  }
-}
-
-/** Characters that are decoded in one step. */
-const STEP_CHARACTERS = 2 ** 19;
-
-function* decodeDataUrl(url: string, maxBytes: number): Generator<void, Uint8Array> {
-  const head = DATA_URL.exec(url)?.[0];
-  if (head === undefined) {
-    throw new CogVLM2Error(
-      'invalid_value',
-      `An image's data URL starts with data:image/png;base64, (or another image type); this one starts with ${shorten(url)}.`,
-    );
-  }
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  /** The beginning of an escape that the step before cut, and characters that are not whole groups of four yet. */
-  let cutEscape = '';
-  let carry = '';
-  let isPadded = false;
-  for (let at = head.length; at < url.length; at += STEP_CHARACTERS) {
-    const isLast = at + STEP_CHARACTERS >= url.length;
-    let text = cutEscape + url.slice(at, at + STEP_CHARACTERS);
-    cutEscape = isLast ? '' : (/%[0-9a-f]?$/i.exec(text)?.[0] ?? '');
-    text = carry + plainBase64(cutEscape === '' ? text : text.slice(0, -cutEscape.length));
-    // Padding ends the data: nothing but white space may follow it.
-    if (isPadded && text !== '') throw notBase64(url.length - head.length);
-    isPadded ||= text.includes('=');
-    const end = isLast || isPadded ? text.length : text.length - (text.length % 4);
-    carry = text.slice(end);
-    const bytes = decodeBase64(text.slice(0, end), url.length - head.length);
-    sizeBytes += bytes.byteLength;
-    checkSize(sizeBytes, maxBytes);
-    parts.push(bytes);
-    if (!isLast) yield;
-  }
-  return checked(parts.length === 1 ? parts[0]! : Buffer.concat(parts), maxBytes);
-}
-
-/** Without percent-encoding and white space. */
-function plainBase64(text: string): string {
-  const decoded = text.includes('%')
-    ? text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    : text;
-  return /\s/.test(decoded) ? decoded.replaceAll(/\s+/g, '') : decoded;
-}
-
-function decodeBase64(text: string, length: number): Uint8Array {
-  const digits = text.replace(/={1,2}$/, '');
-  if (digits.length % 4 === 1 || !BASE64.test(digits)) throw notBase64(length);
-  return Buffer.from(digits, 'base64');
-}
-
-function notBase64(length: number): CogVLM2Error {
-  return new CogVLM2Error(
-    'invalid_value',
-    `The data URL's ${length} characters after the comma are not base64 (characters of A-Z a-z 0-9 + / with = at the end).`,
-  );
+  return checkedSize(await readFile(source, maxBytes, options.signal), maxBytes);
 }
 
 /**
@@ -162,7 +80,7 @@ export async function readStream(
     checkSize(sizeBytes, maxBytes);
     chunks.push(chunk);
   }
-  return checked(Buffer.concat(chunks), maxBytes);
+  return checkedSize(Buffer.concat(chunks), maxBytes);
 }
 
 async function readFile(
@@ -191,25 +109,6 @@ async function readFile(
   }
 }
 
-function checked(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  if (bytes.byteLength === 0) throw new CogVLM2Error('invalid_image', 'The image is empty: 0 bytes.');
-  checkSize(bytes.byteLength, maxBytes);
-  return bytes;
-}
-
-function checkSize(sizeBytes: number, maxBytes: number): void {
-  if (sizeBytes <= maxBytes) return;
-  throw new CogVLM2Error(
-    'image_too_large',
-    `The image has at least ${sizeBytes} bytes; the limit is ${maxBytes} bytes. Make it smaller.`,
-  );
-}
-
-/** User's text in a message: quoted, and never megabytes of it. */
-function shorten(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
-}
-
 /** An image file in memory that was read and recognized. What takes an image source also takes this, without reading again. */
 export class ImageFile {
   /** As encoded. */
@@ -225,11 +124,21 @@ export class ImageFile {
     this.warnings = warnings;
   }
 
-  /** Of the bytes, in hexadecimal; computed once, off the event loop. */
+  /** Of the bytes, in hexadecimal; computed once, in steps that leave the event loop to others. */
   sha256(): Promise<string> {
-    this.#sha256 ??= crypto.subtle
-      .digest('SHA-256', this.bytes as Uint8Array<ArrayBuffer>)
-      .then((digest) => Buffer.from(digest).toString('hex'));
+    this.#sha256 ??= sha256InSteps(this.bytes);
     return this.#sha256;
   }
+}
+
+/** About a millisecond of work. `crypto.subtle` would copy all bytes at once. */
+const HASH_STEP_BYTES = 2 ** 20;
+
+async function sha256InSteps(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.byteLength; at += HASH_STEP_BYTES) {
+    if (at > 0) await setImmediate();
+    hash.update(bytes.subarray(at, at + HASH_STEP_BYTES));
+  }
+  return hash.digest('hex');
 }

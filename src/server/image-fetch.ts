@@ -85,7 +85,7 @@ async function checkHop(url: string, at: string, hop: number, rules: FetchRules,
 
 function checkedUrl(text: string, { allowAny, allowHosts }: FetchRules): URL {
   if (text.length > IMAGE_FETCH_LIMITS.maxCharacters) {
-    const message = `The address of an image has ${text.length} characters; the limit is ${IMAGE_FETCH_LIMITS.maxCharacters}. Send an image itself as a data URL such as data:image/png;base64,...`;
+    const message = `The address of an image has more than ${IMAGE_FETCH_LIMITS.maxCharacters} characters; that is the limit. Send an image itself as a data URL such as data:image/png;base64,...`;
     throw blocked(message);
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -5,8 +5,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
+import { readDataUrl } from '../../image/data-url.ts';
 import { imageFileName } from '../../image/formats.ts';
-import { readDataUrl, readImageSource } from '../../image/source.ts';
+import { readImageSource } from '../../image/source.ts';
 import { parseListLiteral } from '../python/parse.ts';
 import { asText, isMissing, isRow, type Row } from '../row.ts';
 

@@ -1,6 +1,7 @@
 /** Limits of the fields of a body, whichever endpoint reads it. They are checked before anything is built from it. */
 import { type ApiCode, ApiError } from '../api-error.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
+import { LongString } from './long-string.ts';
 
 /** Fields that have a limit of their own: lists of messages, and text that the context bounds. */
 const UNBOUNDED = new Set([
@@ -79,7 +80,7 @@ function checkSize(param: string, value: unknown, code: ApiCode): void {
  * one character for each value and never builds the text.
  */
 function sizeWithin(value: unknown, budget: number): number {
-  if (typeof value === 'string') return budget - value.length - 2;
+  if (typeof value === 'string' || value instanceof LongString) return budget - value.length - 2;
   if (typeof value !== 'object' || value === null) return budget - String(value).length;
   let left = budget - 2;
   for (const key of Object.keys(value)) {

@@ -1,13 +1,24 @@
 /** The bytes of a request's body while they arrive, with a limit. */
+import type { Readable } from 'node:stream';
 import { ApiError } from '../api-error.ts';
 
 /**
- * The chunks of a body. The stream is cancelled if it is not read to its end.
+ * A request before its body was read. The body is a stream of Node.js: a web stream holds each chunk by itself, and takes
+ * seconds for a body in chunks of one byte.
+ */
+export interface UnreadRequest {
+  headers: Headers;
+  /** Null for none. */
+  body: Readable | null;
+}
+
+/**
+ * The chunks of a body. What is not read stays in the stream.
  * @param signal ends the reading, with its reason as the error
  * @throws ApiError unsupported_encoding, request_too_large, cancelled (the client left)
  */
 export async function* bodyChunks(
-  { headers, body }: Request,
+  { headers, body }: UnreadRequest,
   maxBytes: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -19,6 +30,7 @@ export async function* bodyChunks(
   const announced = Number(headers.get('content-length') ?? 0);
   if (announced > maxBytes) throw tooLarge(`${announced}`, maxBytes);
   let size = 0;
+  if (body === null) return;
   for await (const chunk of chunksUntil(body, signal)) {
     size += chunk.byteLength;
     if (size > maxBytes) throw tooLarge(`more than ${maxBytes}`, maxBytes);
@@ -28,7 +40,7 @@ export async function* bodyChunks(
 
 /** All bytes of a body. @throws ApiError those of `bodyChunks` */
 export async function readBytes(
-  request: Request,
+  request: UnreadRequest,
   maxBytes: number,
   signal: AbortSignal,
   onBytes: (size: number) => void = () => {},
@@ -43,26 +55,30 @@ export async function readBytes(
   return Buffer.concat(chunks, size);
 }
 
-async function* chunksUntil(body: Request['body'], signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (body === null) return;
-  const reader = body.getReader();
-  const stop = () => void reader.cancel(signal.reason).catch(() => {});
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) return;
-      yield value;
-    }
-  } catch (error) {
+async function* chunksUntil(body: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (;;) {
     signal.throwIfAborted();
-    throw new ApiError('cancelled', 'The client left while it sent its request.', { cause: error });
-  } finally {
-    signal.removeEventListener('abort', stop);
-    reader.releaseLock();
+    const chunk: unknown = body.read();
+    if (chunk instanceof Uint8Array) yield chunk;
+    else if (body.readableEnded) return;
+    else if (body.destroyed) {
+      throw new ApiError('cancelled', 'The client left while it sent its request.', { cause: body.errored });
+    } else await changeOf(body, signal);
   }
+}
+
+/** Resolves when the stream has more bytes or has ended, one way or another, or the signal is aborted. */
+function changeOf(body: Readable, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['readable', 'end', 'error', 'close'];
+    const finish = () => {
+      for (const event of events) body.off(event, finish);
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    for (const event of events) body.on(event, finish);
+    signal.addEventListener('abort', finish);
+  });
 }
 
 function tooLarge(size: string, maxBytes: number): ApiError {

@@ -3,11 +3,13 @@
  *
  * Images are most of a body's bytes. A string value of at least `LONG_STRING` characters without spaces, which is what
  * base64 looks like, is kept apart from the JSON text, so that `JSON.parse` sees a small text only and never blocks the
- * event loop for long. It is put back afterwards; the parsed value is what `JSON.parse` of the whole body would give.
+ * event loop for long. It is put back afterwards; the parsed value is what `JSON.parse` of the whole body would give,
+ * but for values of more than `LONGEST_STRING` characters, which are of the class `LongString`.
  */
 import { randomUUID } from 'node:crypto';
 import { ApiError } from '../api-error.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
+import { LONGEST_STRING, LongString } from './long-string.ts';
 
 const LONG_STRING = 2_048;
 const PIECE_BYTES = 65_536;
@@ -40,7 +42,7 @@ export class JsonScanner {
   #stringStart = -1;
   #isKeyNext = false;
   #unicode = '';
-  readonly #longStrings = new Map<string, string>();
+  readonly #longStrings = new Map<string, string | LongString>();
   readonly #mark = randomUUID();
 
   /** @param maxTextBytes limit of the JSON without its long strings */
@@ -61,12 +63,15 @@ export class JsonScanner {
     }
   }
 
-  /** @throws SyntaxError, TypeError when the text is not JSON in UTF-8 */
+  /**
+   * @throws SyntaxError, TypeError when the text is not JSON in UTF-8
+   * @throws ApiError request_too_large for a `LongString` where no image may be
+   */
   parse(): unknown {
     const json = new TextDecoder('utf-8', { fatal: true }).decode(this.#text.all());
     const value: unknown = JSON.parse(json);
     keepSeedDigits(value, json);
-    return this.#longStrings.size === 0 ? value : this.#restore(value);
+    return this.#longStrings.size === 0 ? value : this.#restore(value, '');
   }
 
   #textByte(byte: number): void {
@@ -138,7 +143,7 @@ export class JsonScanner {
     const byte = chunk[end]!;
     if (byte === QUOTE) {
       const name = `${this.#mark} ${this.#longStrings.size}`;
-      this.#longStrings.set(name, this.#takeLong());
+      this.#longStrings.set(name, longValue(this.#takePieces()));
       this.#appendText(Buffer.from(name));
       this.#state = 'string';
       this.#stringStart = -1;
@@ -179,7 +184,10 @@ export class JsonScanner {
     this.#state = 'string';
     const sizeBytes = this.#longPieces.reduce((sum, piece) => sum + piece.length, this.#long.size);
     if (this.#text.size + sizeBytes > this.#maxTextBytes) throw this.#tooLarge();
-    const text = this.#takeLong().replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+    const text = Buffer.concat(this.#takePieces())
+      .toString('latin1')
+      .replaceAll('\n', '\\n')
+      .replaceAll('\r', '\\r');
     this.#appendText(Buffer.from(text + rest, 'latin1'));
   }
 
@@ -188,15 +196,12 @@ export class JsonScanner {
     this.#long.size = 0;
   }
 
-  /**
-   * The long string. Its bytes are joined once, since a buffer that grows would be copied again and again; and as bytes,
-   * since Node.js makes a large string of one buffer without copying it into the heap: 31 MB take a quarter of the time.
-   */
-  #takeLong(): string {
+  /** The long string that has arrived. */
+  #takePieces(): Buffer[] {
     this.#endPiece();
-    const text = Buffer.concat(this.#longPieces).toString('latin1');
+    const pieces = this.#longPieces;
     this.#longPieces = [];
-    return text;
+    return pieces;
   }
 
   #appendText(bytes: Uint8Array): void {
@@ -230,22 +235,33 @@ export class JsonScanner {
     );
   }
 
-  #restore(value: unknown): unknown {
-    if (typeof value === 'string') return this.#longStrings.get(value) ?? value;
+  /** @param field the name of the field that the value is in */
+  #restore(value: unknown, field: string): unknown {
+    if (typeof value === 'string') return this.#restored(value, field);
     if (typeof value !== 'object' || value === null) return value;
     for (const [key, child] of Object.entries(value)) {
-      if (typeof child === 'string') {
-        const long = this.#longStrings.get(child);
-        if (long !== undefined)
-          Object.defineProperty(value, key, {
-            value: long,
-            writable: true,
-            enumerable: true,
-            configurable: true,
-          });
-      } else this.#restore(child);
+      const name = Array.isArray(value) ? field : key;
+      if (typeof child !== 'string') this.#restore(child, name);
+      else if (this.#longStrings.has(child)) {
+        Object.defineProperty(value, key, {
+          value: this.#restored(child, name),
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      }
     }
     return value;
+  }
+
+  #restored(text: string, field: string): string | LongString {
+    const long = this.#longStrings.get(text) ?? text;
+    if (typeof long === 'string' || LongString.mayBeIn(field)) return long;
+    const where = field === '' ? '' : ` of ${JSON.stringify(field.slice(0, 60))}`;
+    throw new ApiError(
+      'request_too_large',
+      `A string${where} has ${long.length} characters; only an image may have more than ${LONGEST_STRING}.`,
+    );
   }
 }
 
@@ -258,6 +274,11 @@ function keepSeedDigits(value: unknown, json: string): void {
   const seeds = [...json.matchAll(/(?<!\\)"seed"\s*:\s*(-?\d+)(?![\d.eE])/g)].map(([, digits]) => digits!);
   const digits = seeds.findLast((digits) => Number(digits) === seed);
   if (digits !== undefined) value.seed = BigInt(digits);
+}
+
+function longValue(pieces: readonly Buffer[]): string | LongString {
+  const long = new LongString(pieces);
+  return long.length > LONGEST_STRING ? long : Buffer.concat(pieces).toString('latin1');
 }
 
 /** The text of a JSON string; undefined where it is not one, or not plain. */

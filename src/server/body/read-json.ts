@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { ApiError } from '../api-error.ts';
 import { checkFields } from './check-fields.ts';
-import { bodyChunks } from './chunks.ts';
+import { bodyChunks, type UnreadRequest } from './chunks.ts';
 import { JsonScanner } from './json-scanner.ts';
 
 export interface BodyLimits {
@@ -22,7 +22,7 @@ const TURN_MS = 10;
  * @throws ApiError unsupported_encoding, request_too_large, invalid_json, invalid_value, cancelled (the client left)
  */
 export async function readJson(
-  request: Request,
+  request: UnreadRequest,
   { maxBytes, maxJsonBytes }: BodyLimits,
   signal: AbortSignal,
   onBytes: (size: number) => void = () => {},
@@ -43,7 +43,8 @@ export async function readJson(
   let value: unknown;
   try {
     value = scanner.parse();
-  } catch {
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
     throw new ApiError('invalid_json', `The ${size} bytes of the body are not JSON in UTF-8.`);
   }
   checkFields(value);

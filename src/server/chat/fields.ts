@@ -4,12 +4,15 @@
  */
 import { nearest } from '../../messages.ts';
 import { ApiError } from '../api-error.ts';
+import { LongString } from '../body/long-string.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 
 export type JsonObject = Record<string, unknown>;
 
 export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof LongString)
+  );
 }
 
 /** A value in an error message: as JSON, and never much of it, however large it is. */
@@ -23,6 +26,7 @@ const SHOWN_CHARACTERS = 60;
 /** At least as much of a value as is shown. Turning all of a megabyte into JSON would block other requests. */
 function beginningOf(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return value.slice(0, SHOWN_CHARACTERS + 1);
+  if (value instanceof LongString) return value.head(SHOWN_CHARACTERS + 1);
   if (typeof value !== 'object' || value === null || depth > SHOWN_CHARACTERS) return value;
   const next = (child: unknown) => beginningOf(child, depth + 1);
   if (Array.isArray(value)) return value.slice(0, SHOWN_CHARACTERS).map(next);

@@ -1,5 +1,6 @@
 /** The image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
 import { CogVLM2Error } from '../../errors.ts';
+import { readDataUrlInSteps } from '../../image/data-url.ts';
 import { readImageHeader } from '../../image/decode.ts';
 import {
   checkDimensions,
@@ -8,9 +9,10 @@ import {
   sniffFormat,
   unreadableImage,
 } from '../../image/formats.ts';
-import { readDataUrlInSteps } from '../../image/source.ts';
 import { ApiError } from '../api-error.ts';
+import { asDataUrl, beginningOf, type ImageText } from '../body/long-string.ts';
 import type { FetchImage } from '../image-fetch.ts';
+import { IMAGE_FETCH_LIMITS } from '../limits.ts';
 
 export interface RequestImage extends ImageHeader {
   bytes: Uint8Array;
@@ -26,14 +28,16 @@ export interface ImageRules {
 
 /** @throws ApiError invalid_image_format, invalid_image, image_too_large, image_url_blocked, image_fetch_failed */
 export async function readRequestImage(
-  url: string,
+  text: ImageText,
   { maxPixels, maxBytes, fetchImage }: ImageRules,
   signal: AbortSignal,
 ): Promise<RequestImage> {
-  const dataUrl = asDataUrl(url.trim());
-  const bytes = dataUrl === null ? await fetchImage(url, signal) : await readDataImage(dataUrl, maxBytes);
+  const url = typeof text === 'string' ? text.trim() : text;
+  const dataUrl = dataUrlOf(url);
+  const bytes =
+    dataUrl === null ? await fetchImage(addressOf(url), signal) : await readDataImage(dataUrl, maxBytes);
   if (sniffFormat(bytes) === null) {
-    const type = /^data:([^;,]{1,60})/i.exec(url)?.[1];
+    const type = /^data:([^;,]{1,60})/i.exec(beginningOf(url))?.[1];
     const subject = type === undefined ? 'The image' : `The image (sent as ${type})`;
     throw new ApiError('invalid_image_format', unreadableImage(bytes, subject).message, {
       param: 'messages',
@@ -51,15 +55,19 @@ export async function readRequestImage(
 }
 
 /** A data URL as it is, and base64 without its beginning, which some clients leave out; null for anything else. */
-function asDataUrl(url: string): string | null {
-  // Only the beginning: the whole may be megabytes, through which an expression would run.
-  const head = url.slice(0, 64);
+function dataUrlOf(url: ImageText): ImageText | null {
+  const head = beginningOf(url);
   if (/^data:/i.test(head)) return url;
   const isBase64 = !/^[a-z][\w+.-]*:/i.test(head) && sniffFormat(Buffer.from(head, 'base64')) !== null;
-  return isBase64 ? `data:;base64,${url}` : null;
+  return isBase64 ? asDataUrl(url) : null;
 }
 
-async function readDataImage(url: string, maxBytes: number): Promise<Uint8Array> {
+/** What the fetcher refuses needs no more of a long address than its beginning. */
+function addressOf(url: ImageText): string {
+  return typeof url === 'string' ? url : url.head(IMAGE_FETCH_LIMITS.maxCharacters + 1);
+}
+
+async function readDataImage(url: ImageText, maxBytes: number): Promise<Uint8Array> {
   try {
     return await readDataUrlInSteps(url, maxBytes);
   } catch (error) {

@@ -1,9 +1,10 @@
 /** An HTTP request as the handlers see it: its id, its client, its place in the queue, its body, and whether the client is still connected. */
+import { Readable } from 'node:stream';
 import type { Context } from 'hono';
 import type { Admitted } from '../admission.ts';
 import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
-import { readBytes } from '../body/chunks.ts';
+import { readBytes, type UnreadRequest } from '../body/chunks.ts';
 import { readJson } from '../body/read-json.ts';
 
 /** It is in the queue before its body is read. This bounds the bodies in memory. */
@@ -35,21 +36,27 @@ export function incomingRequest(
     if (!uploads.makeRoom()) throw error;
     place = admission.enter(client);
   }
+  const request = unreadRequest(c);
   return {
     id: c.get('id'),
     client,
     acceptLanguage: c.req.header('accept-language'),
     place,
     readBody: (signal) =>
-      uploads.watch(signal, place.leave, (signal, onBytes) =>
-        readJson(c.req.raw, bodyLimits, signal, onBytes),
-      ),
+      uploads.watch(signal, place.leave, (signal, onBytes) => readJson(request, bodyLimits, signal, onBytes)),
     readBytes: (signal) =>
       uploads.watch(signal, place.leave, (signal, onBytes) =>
-        readBytes(c.req.raw, bodyLimits.maxBytes, signal, onBytes),
+        readBytes(request, bodyLimits.maxBytes, signal, onBytes),
       ),
     disconnected: c.req.raw.signal,
   };
+}
+
+/** Without a socket, as in tests, the body is a web stream. */
+function unreadRequest({ env, req: { raw } }: Context<Env>): UnreadRequest {
+  // Hono makes a whole web request as soon as its body is asked for.
+  const body = env?.incoming ?? (raw.body && Readable.fromWeb(raw.body));
+  return { headers: raw.headers, body };
 }
 
 /** Reads the body and works on it, for at most the time limit. The request is in the queue for so long. */

@@ -5,12 +5,13 @@
  * named in a warning.
  */
 import type { Turn } from '../../index.ts';
+import { asDataUrl, beginningOf, type ImageText, isImageText } from '../body/long-string.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
 export interface ChatPrompt {
   question: string;
   history: Turn[];
-  imageUrl: string | null;
+  imageUrl: ImageText | null;
   /** How the answer begins, if the last message is an answer to be continued. */
   answerStart: string;
 }
@@ -30,7 +31,7 @@ export interface MessageRules {
 
 interface Content {
   text: string;
-  images: string[];
+  images: ImageText[];
 }
 
 /** @throws ApiError invalid_value, unsupported */
@@ -40,7 +41,7 @@ export function readMessages(
   fields: FieldCheck,
 ): ChatPrompt {
   const history: Turn[] = [];
-  const images: string[] = [];
+  const images: ImageText[] = [];
   const toolNames = new Map<unknown, string>();
   /** The texts since the last answer, and whether an image came with them. */
   let pending: string[] = [];
@@ -150,7 +151,7 @@ function readContent(message: JsonObject, at: string, fields: FieldCheck): Conte
 }
 
 /** A part of a content, of the chat API or of the Responses API. */
-function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { imageUrl: string } {
+function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { imageUrl: ImageText } {
   const type = isJsonObject(part) ? part.type : part;
   if (isJsonObject(part)) {
     const key = type === 'refusal' ? 'refusal' : 'text';
@@ -162,7 +163,7 @@ function readPart(part: unknown, at: string, fields: FieldCheck): { text: string
     if (type === 'image_url' || type === 'input_image') {
       const { image_url: image } = part;
       const url = isJsonObject(image) ? image.url : image;
-      if (typeof url === 'string') {
+      if (isImageText(url)) {
         fields.check(part, at, ['type', 'image_url', 'detail']);
         if (isJsonObject(image)) fields.check(image, `${at}.image_url`, ['url', 'detail', 'format']);
         const detail = (isJsonObject(image) ? image.detail : part.detail) ?? 'auto';
@@ -180,14 +181,14 @@ function readPart(part: unknown, at: string, fields: FieldCheck): { text: string
 const TEXT_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal']);
 
 /** `images` beside `content`: base64, with or without the beginning of a data URL. */
-function readOllamaImages({ images }: JsonObject, at: string): string[] {
+function readOllamaImages({ images }: JsonObject, at: string): ImageText[] {
   if (images === undefined || images === null) return [];
-  if (!Array.isArray(images) || !images.every((image) => typeof image === 'string')) {
+  if (!Array.isArray(images) || !images.every(isImageText)) {
     // The field of the request itself belongs to no message.
     const param = at === 'images' ? at : `${at}.images`;
     throw fieldError(param, `${param} must be a list of base64 strings; got ${shown(images)}.`);
   }
-  return images.map((image) => (/^(?:data:|https?:)/i.test(image) ? image : `data:;base64,${image}`));
+  return images.map((image) => (/^(?:data:|https?:)/i.test(beginningOf(image)) ? image : asDataUrl(image)));
 }
 
 /** The calls of an earlier answer as text, as the model would have to write them. */

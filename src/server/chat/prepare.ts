@@ -2,6 +2,7 @@
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import type { ChatContext } from '../app-parts.ts';
+import type { ImageText } from '../body/long-string.ts';
 import type { AskRequest } from '../engine/protocol.ts';
 import { type RequestImage, readRequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
@@ -43,10 +44,11 @@ export async function prepareRequest(
     options: { ...options, maxTokens: Math.min(asked, rules.maxAnswerTokens), client },
   };
   const warnings = [...request.warnings, ...size.ignored.map((what) => `${what} of the schema was ignored`)];
-  return { request: { ...request, warnings }, image, ask, size };
+  // The body's image is not needed any more; the decoded bytes are.
+  return { request: { ...request, prompt: { ...prompt, imageUrl: null }, warnings }, image, ask, size };
 }
 
-async function readImage(url: string, { rules, metrics }: ChatContext, signal: AbortSignal) {
+async function readImage(url: ImageText, { rules, metrics }: ChatContext, signal: AbortSignal) {
   const startedAt = performance.now();
   const image = await readRequestImage(url, rules, signal);
   metrics.image(image.source);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonScanner } from '../../../src/server/body/json-scanner.ts';
+import { LongString } from '../../../src/server/body/long-string.ts';
 import { REQUEST_LIMITS } from '../../../src/server/limits.ts';
 
 const long = fc
@@ -105,6 +106,20 @@ describe('JsonScanner', () => {
     }
     const key = `{"${'A'.repeat(20_000)}":1}`;
     expect(() => scan(key, [], 10_000)).toThrow(/--max-json-bytes/);
+  });
+
+  it('keeps an image of many megabytes as its bytes, and allows nothing else of that size', () => {
+    const image = `data:image/png;base64,${'QUJDRA//'.repeat(200_000)}`;
+    for (const field of ['url', 'image_url', 'images']) {
+      const json = JSON.stringify({ a: [{ [field]: field === 'images' ? [image] : image }] });
+      const restored = JSON.stringify(scan(json, [70_000, 1_000_000]), (_, value) =>
+        value instanceof LongString ? Buffer.concat(value.pieces).toString() : value,
+      );
+      expect(restored === json).toBe(true);
+    }
+    for (const json of [`{"url":[{"role":"${image}"}]}`, `["${image}"]`, `"${image}"`]) {
+      expect(() => scan(json)).toThrow(/1600022 characters; only an image may have more than 1048576/);
+    }
   });
 
   it.each([
