@@ -3,6 +3,7 @@
  * with CLIP's mean and deviation. All of that runs in one thread of this process, one image at a time, so that no image
  * blocks the event loop and the memory of one image is the most that is held.
  */
+import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from './formats.ts';
 import type { ImageReply, ImageRequest } from './image-thread.ts';
@@ -47,7 +48,8 @@ export async function preprocessImage(
     );
   }
   const limits = { ...DEFAULT_IMAGE_LIMITS, ...options.limits };
-  const { bytes } = await readImage(source, { maxBytes: limits.maxBytes, ...options });
+  const image = await readImage(source, { maxBytes: limits.maxBytes, ...options });
+  const bytes = await inSharedMemory(image.bytes);
   const result = previous.then(() => {
     return startImageThread().ask(
       { bytes, imageSize, limits },
@@ -56,4 +58,18 @@ export async function preprocessImage(
   });
   previous = result.catch(() => {});
   return result;
+}
+
+/** About a millisecond of work. */
+const copyStepBytes = 2 ** 20;
+
+/** Bytes that a thread can read without a copy. `postMessage` would copy all of others at once. */
+async function inSharedMemory(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  for (let at = 0; at < bytes.byteLength; at += copyStepBytes) {
+    if (at > 0) await setImmediate();
+    shared.set(bytes.subarray(at, at + copyStepBytes), at);
+  }
+  return shared;
 }

@@ -1,16 +1,10 @@
 /** The engine's side of the channel: one model, and the answers that it is making. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CogVLM2Error } from '../../errors.ts';
+import { sniffFormat } from '../../image/formats.ts';
+import { ImageFile, type ImageSource } from '../../image/source.ts';
 import type { LoadOptions, SequenceState } from '../../index.ts';
-import type {
-  AskRequest,
-  EngineCalls,
-  Failure,
-  FromEngine,
-  HostedModel,
-  Port,
-  ToEngine,
-} from './protocol.ts';
+import type { EngineCalls, Failure, FromEngine, HostedModel, Port, ToEngine } from './protocol.ts';
 
 export function hostEngine(
   port: Port<FromEngine, ToEngine>,
@@ -33,8 +27,7 @@ class Host {
   readonly #port: Port<FromEngine, ToEngine>;
   readonly #model: HostedModel;
   readonly #running = new Map<number, AbortController>();
-  /** Pieces of images whose request has not arrived yet. */
-  readonly #images = new Map<number, Uint8Array[]>();
+  readonly #images = new Map<number, ArrivingImage>();
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
 
   constructor(port: Port<FromEngine, ToEngine>, model: HostedModel) {
@@ -42,32 +35,34 @@ class Host {
     this.#model = model;
     this.#delay.enable();
     port.onMessage((message) => {
-      if (message.type === 'image') this.#addPiece(message.id, message.bytes);
-      else if (message.type === 'ask') void this.#answer(message.id, this.#withImage(message));
+      if (message.type === 'image') this.#addPiece(message);
+      else if (message.type === 'release') this.#images.delete(message.imageId);
+      else if (message.type === 'ask') void this.#answer(message);
       else if (message.type === 'stop') this.#running.get(message.id)?.abort();
       else if (message.type === 'call') void this.#call(message.id, message.name, message.args);
     });
   }
 
-  #addPiece(id: number, bytes: Uint8Array): void {
-    const pieces = this.#images.get(id) ?? [];
-    this.#images.set(id, pieces);
-    pieces.push(bytes);
+  #addPiece({ imageId, sizeBytes, bytes }: Extract<ToEngine, { type: 'image' }>): void {
+    const image = this.#images.get(imageId) ?? new ArrivingImage(sizeBytes);
+    this.#images.set(imageId, image);
+    image.add(bytes);
   }
 
-  #withImage({ id, request }: { id: number; request: AskRequest }): AskRequest {
-    const pieces = this.#images.get(id);
-    if (pieces === undefined) return request;
-    this.#images.delete(id);
-    return { ...request, image: Buffer.concat(pieces) };
+  #imageOf(imageId: number): ImageSource {
+    const image = this.#images.get(imageId);
+    if (image === undefined) throw new Error(`Image ${imageId} has not arrived.`);
+    return image.source;
   }
 
-  async #answer(id: number, { image, question, history, options }: AskRequest): Promise<void> {
+  async #answer({ id, imageId, request }: Extract<ToEngine, { type: 'ask' }>): Promise<void> {
+    const { question, history, options } = request;
     const stop = new AbortController();
     this.#running.set(id, stop);
     const onState = (state: SequenceState) => this.#port.send({ type: 'state', id, state });
     const { signal } = stop;
     try {
+      const image = imageId === null ? null : this.#imageOf(imageId);
       for await (const event of this.#model.ask(image, question, { ...options, history, signal, onState })) {
         this.#port.send({ type: 'event', id, event });
       }
@@ -103,6 +98,29 @@ class Host {
       return { ...this.#model.stats(), processId: process.pid, residentBytes, eventLoopMs };
     },
   };
+}
+
+/** The bytes of an image, put together while they arrive. Threads that decode it share their memory. */
+class ArrivingImage {
+  readonly #bytes: Uint8Array;
+  #arrived = 0;
+  #source: ImageSource | undefined;
+
+  constructor(sizeBytes: number) {
+    this.#bytes = new Uint8Array(new SharedArrayBuffer(sizeBytes));
+  }
+
+  add(piece: Uint8Array): void {
+    this.#bytes.set(piece, this.#arrived);
+    this.#arrived += piece.byteLength;
+  }
+
+  /** The same for all requests about it, so that it is recognized and hashed once. */
+  get source(): ImageSource {
+    const format = sniffFormat(this.#bytes);
+    this.#source ??= format === null ? this.#bytes : new ImageFile(this.#bytes, format);
+    return this.#source;
+  }
 }
 
 function failureOf(error: unknown): Failure {

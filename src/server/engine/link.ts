@@ -7,6 +7,13 @@ import type { AskRequest, EngineCalls, Failure, FromEngine, Port, ToEngine } fro
 /** An image is sent in messages of this size: one of 30 MB would block the event loop of either process for too long. */
 const PIECE_BYTES = 2 ** 20;
 
+/** An image that requests which are being answered are about. It is sent once. */
+interface SharedImage {
+  imageId: number;
+  requests: number;
+  sent: Promise<void>;
+}
+
 interface Pending {
   onState(state: SequenceState): void;
   onEvent(event: AnswerEvent): void;
@@ -17,6 +24,7 @@ interface Pending {
 export class EngineLink {
   readonly #port: Port<ToEngine, FromEngine>;
   readonly #pending = new Map<number, Pending>();
+  readonly #images = new Map<Uint8Array, SharedImage>();
   #lastId = 0;
 
   constructor(port: Port<ToEngine, FromEngine>) {
@@ -37,8 +45,13 @@ export class EngineLink {
     signal: AbortSignal,
     { onState, onEvent }: Pick<Pending, 'onState' | 'onEvent'>,
   ): Promise<Answer> {
-    return this.#exchange<Answer>(
-      (id) => this.#sendAsk(id, request),
+    const { image: bytes, ...rest } = request;
+    const image = bytes && this.#share(bytes);
+    const answer = this.#exchange<Answer>(
+      async (id) => {
+        await image?.sent;
+        this.#port.send({ type: 'ask', id, imageId: image?.imageId ?? null, request: rest });
+      },
       signal,
       (resolve, reject) => ({
         onState,
@@ -47,6 +60,7 @@ export class EngineLink {
         onFailure: reject,
       }),
     );
+    return bytes === null ? answer : answer.finally(() => this.#release(bytes));
   }
 
   call<K extends keyof EngineCalls>(
@@ -71,17 +85,31 @@ export class EngineLink {
     for (const pending of [...this.#pending.values()]) pending.onFailure(error);
   }
 
-  /** A large image is sent before, in pieces. */
-  async #sendAsk(id: number, request: AskRequest): Promise<void> {
-    let { image } = request;
-    if (image !== null && image.byteLength > PIECE_BYTES) {
-      for (let at = 0; at < image.byteLength; at += PIECE_BYTES) {
-        this.#port.send({ type: 'image', id, bytes: image.subarray(at, at + PIECE_BYTES) });
-        await setImmediate();
-      }
-      image = new Uint8Array();
+  #share(bytes: Uint8Array): SharedImage {
+    const known = this.#images.get(bytes);
+    if (known !== undefined) {
+      known.requests++;
+      return known;
     }
-    this.#port.send({ type: 'ask', id, request: { ...request, image } });
+    const imageId = ++this.#lastId;
+    const image = { imageId, requests: 1, sent: this.#sendImage(imageId, bytes) };
+    this.#images.set(bytes, image);
+    return image;
+  }
+
+  #release(bytes: Uint8Array): void {
+    const image = this.#images.get(bytes);
+    if (image === undefined || --image.requests > 0) return;
+    this.#images.delete(bytes);
+    this.#port.send({ type: 'release', imageId: image.imageId });
+  }
+
+  async #sendImage(imageId: number, image: Uint8Array): Promise<void> {
+    const sizeBytes = image.byteLength;
+    for (let at = 0; at < sizeBytes; at += PIECE_BYTES) {
+      if (at > 0) await setImmediate();
+      this.#port.send({ type: 'image', imageId, sizeBytes, bytes: image.subarray(at, at + PIECE_BYTES) });
+    }
   }
 
   /** @param send sends what begins the exchange; a stop is sent behind it */

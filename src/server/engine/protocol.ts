@@ -1,6 +1,6 @@
 /**
  * The messages between the server and the engine's process. They are sent by structured clone, so image bytes stay bytes.
- * Each request has an id, and all messages about it carry that id.
+ * Each request has an id, and all messages about it carry that id. An image has one, too: several requests may be about it.
  */
 import type {
   AnswerEvent,
@@ -19,7 +19,7 @@ import type {
 export type EngineLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal'>;
 
 export interface AskRequest {
-  /** The image file, or null. A large one is sent before in pieces, as messages `image`, and is empty here. */
+  /** The image file, or null. */
   image: Uint8Array | null;
   question: string;
   history: readonly Turn[];
@@ -44,8 +44,11 @@ export interface EngineStats extends Stats {
 
 export type ToEngine =
   | { type: 'load'; options: EngineLoadOptions }
-  | { type: 'image'; id: number; bytes: Uint8Array }
-  | { type: 'ask'; id: number; request: AskRequest }
+  /** The next piece of an image of `sizeBytes` bytes. */
+  | { type: 'image'; imageId: number; sizeBytes: number; bytes: Uint8Array }
+  /** No request that has not arrived yet is about this image. */
+  | { type: 'release'; imageId: number }
+  | { type: 'ask'; id: number; imageId: number | null; request: Omit<AskRequest, 'image'> }
   | { type: 'stop'; id: number }
   | { type: 'call'; id: number; name: keyof EngineCalls; args: unknown[] };
 

@@ -64,3 +64,15 @@ it('a request that is aborted while its image is sent is stopped', async () => {
   await answer;
   expect(wasAborted()).toBe(true);
 });
+
+it('an image is sent once for all requests about it, and is released after the last', async () => {
+  const { link, images, sent } = await linked();
+  const image = noise(2 ** 21);
+  const { signal } = new AbortController();
+  await Promise.all([1, 2, 3].map(() => link.ask(request(image), signal, listeners)));
+  expect(images.map((got) => Buffer.from(got!).equals(image))).toEqual([true, true, true]);
+  expect(images[1]).toBe(images[0]);
+  expect(sent.map(({ type }) => type)).toEqual(['image', 'image', 'ask', 'ask', 'ask', 'release']);
+  await link.ask(request(image), signal, listeners);
+  expect(sent.slice(6).map(({ type }) => type)).toEqual(['image', 'image', 'ask', 'release']);
+});
