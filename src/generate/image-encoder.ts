@@ -7,6 +7,7 @@ import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import {
   isFrames,
+  isReadVideo,
   kindOf,
   readVideo,
   type Video,
@@ -161,9 +162,19 @@ export class ImageEncoder {
     const { config } = this.#model;
     if (this.readsVideos) {
       const size = config.vision.imageSize;
-      return readVideo(source, { size, template: template ?? config.template, signal });
+      const video = await readVideo(source, { size, template: template ?? config.template, signal });
+      const length = 3 * size ** 2 * video.frameTexts.length;
+      if (video.pixels.length === length) return video;
+      throw new CogVLM2Error(
+        'invalid_value',
+        `The video was not read for frames of ${size} x ${size} pixels.`,
+      );
     }
-    if (isFrames(source) || (typeof source === 'string' && (await kindOf(source)) === 'video')) {
+    if (
+      isFrames(source) ||
+      isReadVideo(source) ||
+      (typeof source === 'string' && (await kindOf(source)) === 'video')
+    ) {
       throw new CogVLM2Error(
         'invalid_image',
         `This model sees images, not videos. Ask a video model such as cogvlm2-llama3-caption, or save one frame as PNG or JPEG.`,

@@ -8,7 +8,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from './formats.ts';
 import type { ImageReply, ImageRequest } from './image-thread.ts';
 import { type ImageSource, readImage } from './source.ts';
-import { Thread } from './thread.ts';
+import { SharedThread } from './thread.ts';
 
 /** See `ImageReply`. */
 export type PreprocessedImage = ImageReply;
@@ -21,14 +21,11 @@ export interface PreprocessOptions {
 /** The largest images take some seconds; a machine that swaps may take longer. */
 const timeoutMs = 120_000;
 
-let thread: Thread<ImageRequest, ImageReply> | undefined;
-let previous: Promise<unknown> = Promise.resolve();
+const thread = new SharedThread<ImageRequest, ImageReply>(new URL('./image-thread', import.meta.url));
 
-/** Starts the thread, if it does not run. Worth calling when an image is known to come: it takes a quarter of a second. */
-export function startImageThread(): Thread<ImageRequest, ImageReply> {
-  if (thread === undefined || thread.hasEnded)
-    thread = new Thread(new URL('./image-thread', import.meta.url));
-  return thread;
+/** Starts the thread, if it does not run. */
+export function startImageThread(): void {
+  thread.start();
 }
 
 /**
@@ -50,21 +47,17 @@ export async function preprocessImage(
   const limits = { ...DEFAULT_IMAGE_LIMITS, ...options.limits };
   const image = await readImage(source, { maxBytes: limits.maxBytes, ...options });
   const bytes = await inSharedMemory(image.bytes);
-  const result = previous.then(() => {
-    return startImageThread().ask(
-      { bytes, imageSize, limits },
-      { signal: options.signal, timeoutMs, subject: 'The image' },
-    );
-  });
-  previous = result.catch(() => {});
-  return result;
+  return thread.ask(
+    { bytes, imageSize, limits },
+    { signal: options.signal, timeoutMs, subject: 'The image' },
+  );
 }
 
 /** About a millisecond of work. */
 const copyStepBytes = 2 ** 20;
 
 /** Bytes that a thread can read without a copy. `postMessage` would copy all of others at once. */
-async function inSharedMemory(bytes: Uint8Array): Promise<Uint8Array> {
+export async function inSharedMemory(bytes: Uint8Array): Promise<Uint8Array> {
   if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
   for (let at = 0; at < bytes.byteLength; at += copyStepBytes) {

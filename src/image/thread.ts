@@ -44,9 +44,14 @@ export class Thread<Request, Reply> {
 
   /**
    * After an error other than a failure that the thread reports itself, the thread is ended.
+   * @param transfer buffers of the request that are handed over, not copied
    * @throws CogVLM2Error aborted, invalid_image, and the failures that the thread reports
    */
-  async ask(request: Request, { signal, timeoutMs, subject }: ThreadOptions): Promise<Reply> {
+  async ask(
+    request: Request,
+    { signal, timeoutMs, subject }: ThreadOptions,
+    transfer: readonly TransferListItem[] = [],
+  ): Promise<Reply> {
     throwIfAborted(signal);
     const late = AbortSignal.timeout(timeoutMs);
     const stop = new AbortController();
@@ -55,7 +60,7 @@ export class Thread<Request, Reply> {
     this.#worker.once('exit', onExit);
     this.#worker.ref();
     try {
-      this.#worker.postMessage(request);
+      this.#worker.postMessage(request, transfer);
       const [answer] = (await once(this.#worker, 'message', { signal: AbortSignal.any(signals) })) as [
         ThreadReply<Reply>,
       ];
@@ -78,6 +83,31 @@ export class Thread<Request, Reply> {
   end(): void {
     this.#hasEnded = true;
     void this.#worker.terminate();
+  }
+}
+
+/** A thread that starts when it is first needed, and again after it was ended. Requests wait for those before them. */
+export class SharedThread<Request, Reply> {
+  readonly #start: () => Thread<Request, Reply>;
+  #thread: Thread<Request, Reply> | undefined;
+  #previous: Promise<unknown> = Promise.resolve();
+
+  /** See `Thread`. */
+  constructor(script: URL) {
+    this.#start = () => new Thread(script);
+  }
+
+  /** Starts it, if it does not run. Worth calling when a request is known to come: it takes a quarter of a second. */
+  start(): Thread<Request, Reply> {
+    if (this.#thread === undefined || this.#thread.hasEnded) this.#thread = this.#start();
+    return this.#thread;
+  }
+
+  /** See `Thread`. */
+  ask(request: Request, options: ThreadOptions, transfer: readonly TransferListItem[] = []): Promise<Reply> {
+    const reply = this.#previous.then(() => this.start().ask(request, options, transfer));
+    this.#previous = reply.catch(() => {});
+    return reply;
   }
 }
 

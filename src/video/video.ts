@@ -1,17 +1,23 @@
 /** A video as the model sees it: some of its frames, in order. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { readDataUrl } from '../image/data-url.ts';
-import { decodeImage, type RgbImage } from '../image/decode.ts';
-import { imageFileName, isVideo } from '../image/formats.ts';
-import { type ImageSource, readImage } from '../image/source.ts';
+import { fsPath, readFlags } from '../files/input-file.ts';
+import { readDataUrlInSteps } from '../image/data-url.ts';
+import type { RgbImage } from '../image/decode.ts';
+import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage } from '../image/formats.ts';
+import { inSharedMemory } from '../image/preprocess.ts';
+import { ImageFile, type ImageSource, imageFile, readImageSource } from '../image/source.ts';
+import { SharedThread } from '../image/thread.ts';
 import type { PromptTemplate } from '../text/prompt.ts';
-import { decodeFrames, probeVideo } from './ffmpeg.ts';
-import { framePixels } from './frame-pixels.ts';
+import { decodeFrames } from './decode-frames.ts';
+import type { FrameReply, FrameRequest } from './frame-thread.ts';
+import { frameTimes, probeVideo } from './probe.ts';
+import { DEFAULT_VIDEO_LIMITS, type VideoLimits } from './program.ts';
 import { framesBySecond, framesBySpacing, mostFrames, spacedSeconds } from './sampling.ts';
+import { decodingTurn } from './turns.ts';
 
 /** A frame and the second that it is of. */
 export interface TimedFrame {
@@ -19,8 +25,8 @@ export interface TimedFrame {
   second: number;
 }
 
-/** An image, the path or the bytes of a video, a folder of frames, or frames with their seconds. */
-export type VisualSource = ImageSource | readonly TimedFrame[];
+/** An image, the path or the bytes of a video, a folder of frames, frames with their seconds, or a video that was read before. */
+export type VisualSource = ImageSource | readonly TimedFrame[] | Video;
 
 export interface Video {
   /** Of the frames, [frames, 3, size, size]. */
@@ -40,30 +46,55 @@ export interface VideoOptions {
   size: number;
   /** `chat`: one frame a second, with its number. `base` and `vqa`: 24 evenly spaced frames of the first minute, without numbers. */
   template: PromptTemplate;
+  limits?: Partial<VideoLimits>;
   signal?: AbortSignal | undefined;
 }
+
+/** Largest video in memory; a file may be larger. */
+const mostBytes = 2 ** 28;
+const readable = `MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV and Ogg videos, and ${readableFormats} images,`;
 
 /**
  * From a video file, a folder of frames (one a second, in the order of their names), frames with their seconds, or one image.
  * @throws CogVLM2Error `file_not_found`, `invalid_image`, `image_too_large`, `invalid_value`, `engine_unavailable`, `aborted`
  */
 export async function readVideo(source: VisualSource, options: VideoOptions): Promise<Video> {
+  if (isReadVideo(source)) return source;
   if (isFrames(source)) return fromImages(source, options, []);
   if (typeof source === 'string' && !/^data:/i.test(source)) {
     const kind = await kindOf(source);
+    const name = JSON.stringify(path.basename(source));
     if (kind === 'folder') return fromFolder(source, options);
-    if (kind === 'video') return fromFile(source, JSON.stringify(path.basename(source)), options);
-    return fromImages([{ image: source, second: 0 }], options, []);
+    if (kind === 'video') return fromNamedFile(source, name, options);
+    return fromImages([{ image: source, second: 0 }], options, [], name);
   }
-  const bytes = typeof source === 'string' ? readDataUrl(source, mostBytes) : source;
+  const bytes = typeof source === 'string' ? await readDataUrlInSteps(source, mostBytes) : source;
   if (bytes instanceof Uint8Array && isVideo(bytes)) return fromBytes(bytes, options);
-  return fromImages([{ image: bytes, second: 0 }], options, []);
+  return fromImages([{ image: bytes, second: 0 }], options, [], 'The video');
 }
 
-type Size = Pick<RgbImage, 'width' | 'height'>;
+export function isFrames(source: VisualSource): source is readonly TimedFrame[] {
+  return Array.isArray(source);
+}
 
-/** Largest video in memory; a file may be larger. */
-const mostBytes = 2 ** 28;
+export function isReadVideo(source: VisualSource): source is Video {
+  return typeof source === 'object' && 'frameTexts' in source;
+}
+
+/** What a path leads to; undefined for anything else, which is read as an image. */
+export async function kindOf(source: string): Promise<'folder' | 'video' | undefined> {
+  try {
+    await using file = await open(fsPath(source), readFlags);
+    const stat = await file.stat();
+    if (stat.isDirectory()) return 'folder';
+    if (!stat.isFile()) return undefined;
+    const head = Buffer.alloc(4096);
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return isVideo(head.subarray(0, bytesRead)) ? 'video' : undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EISDIR' ? 'folder' : undefined;
+  }
+}
 
 /** ffmpeg seeks in a video, so its bytes are written to a temporary file that only this user can read. */
 async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Video> {
@@ -73,66 +104,76 @@ async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Vide
       `The video has ${bytes.byteLength} bytes; the limit for a video in memory is ${mostBytes}. Give the path of a file.`,
     );
   }
-  const folder = await mkdtemp(path.join(tmpdir(), 'cogvlm2-video-'));
-  try {
+  return inTemporaryFolder(async (folder) => {
     const file = path.join(folder, 'video');
     await writeFile(file, bytes, { mode: 0o600 });
     return await fromFile(file, 'The video', options);
+  });
+}
+
+/** A program takes names in UTF-8 only, so a file with another name gets a link. */
+async function fromNamedFile(file: string, name: string, options: VideoOptions): Promise<Video> {
+  const target = fsPath(path.resolve(file));
+  if (typeof target === 'string') return fromFile(target, name, options);
+  return inTemporaryFolder(async (folder) => {
+    const link = path.join(folder, 'video');
+    await symlink(target, link);
+    return await fromFile(link, name, options);
+  });
+}
+
+async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'cogvlm2-video-'));
+  try {
+    return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-export function isFrames(source: VisualSource): source is readonly TimedFrame[] {
-  return Array.isArray(source);
-}
-
-/** What a path leads to; undefined for anything else, which is read as an image. */
-export async function kindOf(source: string): Promise<'folder' | 'video' | undefined> {
-  try {
-    await using file = await open(source, 'r');
-    if ((await file.stat()).isDirectory()) return 'folder';
-    const head = Buffer.alloc(4096);
-    const { bytesRead } = await file.read(head, 0, head.length, 0);
-    return isVideo(head.subarray(0, bytesRead)) ? 'video' : undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EISDIR' ? 'folder' : undefined;
-  }
-}
-
-async function fromFile(
-  file: string,
-  name: string,
-  { size, template, signal }: VideoOptions,
-): Promise<Video> {
+async function fromFile(file: string, name: string, options: VideoOptions): Promise<Video> {
+  const { size, template, limits, signal } = options;
+  using _ = await decodingTurn(signal);
   const bySecond = template === 'chat';
-  const seconds = bySecond ? mostFrames + 2 : spacedSeconds + 2;
-  const facts = await probeVideo(file, seconds, { name, signal });
-  const { starts, framesPerSecond, durationSeconds } = facts;
-  const numbers = bySecond ? framesBySecond(starts) : framesBySpacing(starts.length, framesPerSecond);
+  const program = { ...DEFAULT_VIDEO_LIMITS, ...limits, name, signal };
+  const { stream, framesPerSecond, durationSeconds } = await probeVideo(file, program);
+  const rate = framesPerSecond ?? 30;
+  const span = bySecond
+    ? { frames: Math.ceil((mostFrames + 1) * rate), seconds: mostFrames + 1 }
+    : { frames: Math.ceil(spacedSeconds * rate), seconds: 0 };
+  const { starts, origin, cutAfterSeconds } = await frameTimes(file, stream, span, program);
+  const numbers = bySecond ? framesBySecond(starts) : framesBySpacing(starts.length, rate);
   const wanted = [...new Set(numbers)].sort((a, b) => a - b);
-  const pixels = new Map<number, Float32Array>();
-  let first: Size | undefined;
-  for await (const frame of decodeFrames(file, facts.stream, wanted, { name, signal })) {
-    const number = wanted[pixels.size];
-    if (number === undefined) break;
-    first ??= { width: frame.width, height: frame.height };
-    pixels.set(number, framePixels(frame, size));
-    await new Promise(setImmediate);
-  }
+  const decoded: FrameReply[] = [];
+  const onFrame = async (frame: RgbImage) => {
+    const transfer = [frame.data.buffer as ArrayBuffer];
+    decoded.push(await thread.ask({ frame, size, limits: {} }, threadOptions(name, options), transfer));
+  };
+  const times = { starts: wanted.map((number) => starts[number] ?? 0), origin };
+  const found = await decodeFrames(file, stream, times, onFrame, program);
   const frames = numbers.flatMap((number, i) => {
-    const data = pixels.get(number);
-    return data ? [{ data, text: bySecond ? String(i) : '' }] : [];
+    const frame = decoded[found[wanted.indexOf(number)] ?? -1];
+    return frame ? [{ data: frame.pixels, text: bySecond ? String(i) : '' }] : [];
   });
+  if (frames.length === 0)
+    throw new CogVLM2Error('invalid_image', `${name} is damaged: none of its frames could be decoded.`);
   const limit = bySecond ? mostFrames : spacedSeconds;
   const isLonger = durationSeconds !== null && durationSeconds > limit + 1;
   const warnings = [
+    ...(cutAfterSeconds !== null
+      ? [`${name} is cut short: it ends after ${shownSeconds(cutAfterSeconds, durationSeconds)}.`]
+      : []),
     ...(frames.length < numbers.length
       ? [`${name} is damaged: ${frames.length} of ${numbers.length} frames could be decoded.`]
       : []),
     ...(isLonger ? [`The model sees the first ${limit} of ${Math.round(durationSeconds)} seconds.`] : []),
   ];
-  return join(frames, first, warnings);
+  return join(frames, decoded[0], warnings);
+}
+
+function shownSeconds(seconds: number, of: number | null): string {
+  const rounded = Math.round(seconds * 10) / 10;
+  return of === null ? `${rounded} seconds` : `${rounded} of ${Math.round(of * 10) / 10} seconds`;
 }
 
 async function fromFolder(folder: string, options: VideoOptions): Promise<Video> {
@@ -149,44 +190,64 @@ async function fromFolder(folder: string, options: VideoOptions): Promise<Video>
   return fromImages(frames, options, warnings);
 }
 
+/** @param name in messages, of a single image */
 async function fromImages(
   frames: readonly TimedFrame[],
-  { size, template, signal }: VideoOptions,
+  options: VideoOptions,
   warnings: readonly string[],
+  name?: string,
 ): Promise<Video> {
+  const { size, template, limits, signal } = options;
   if (frames.length === 0 || frames.length > mostFrames) {
     throw new CogVLM2Error('invalid_value', `A video has 1 to ${mostFrames} frames; got ${frames.length}.`);
   }
   const read: { data: Float32Array; text: string }[] = [];
   const more: string[] = [];
-  let first: Size | undefined;
-  for (const { image, second } of frames) {
+  let first: FrameReply | undefined;
+  for (const [i, { image, second }] of frames.entries()) {
     if (!(Number.isFinite(second) && second >= 0 && second < 1000))
       throw new CogVLM2Error('invalid_value', `The second of a frame is ${second}; it must be 0 to 999.`);
-    const file = await readImage(image, signal ? { signal } : {});
-    const decoded = await decodeImage(file.bytes);
-    first ??= { width: decoded.width, height: decoded.height };
-    more.push(...file.warnings, ...decoded.warnings);
-    read.push({
-      data: framePixels(decoded, size),
-      text: template === 'chat' ? String(Math.round(second)) : '',
-    });
+    const subject = name ?? `Frame ${i + 1}`;
+    const file = await readFrame(image, subject, signal);
+    const maxPixels = limits?.maxPixels === undefined ? {} : { maxPixels: limits.maxPixels };
+    const request = { frame: await inSharedMemory(file.bytes), size, limits: maxPixels };
+    const frame = await thread.ask(request, threadOptions(subject, options));
+    first ??= frame;
+    more.push(...file.warnings, ...frame.warnings);
+    read.push({ data: frame.pixels, text: template === 'chat' ? String(Math.round(second)) : '' });
   }
   return join(read, first, [...warnings, ...new Set(more)]);
 }
 
-function join(
+async function readFrame(
+  source: ImageSource,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<ImageFile> {
+  if (source instanceof ImageFile) return source;
+  const bytes = await readImageSource(source, signal ? { signal } : {});
+  if (sniffFormat(bytes) === null) throw unreadableImage(bytes, name, readable);
+  return imageFile(bytes, name);
+}
+
+const thread = new SharedThread<FrameRequest, FrameReply>(new URL('./frame-thread', import.meta.url));
+
+/** As for an image. */
+function threadOptions(subject: string, { signal }: VideoOptions) {
+  return { signal, timeoutMs: 120_000, subject };
+}
+
+async function join(
   frames: readonly { data: Float32Array; text: string }[],
-  first: Size | undefined,
+  first: Pick<Video, 'width' | 'height'> | undefined,
   warnings: readonly string[],
-): Video {
+): Promise<Video> {
   const size = frames[0]?.data.length ?? 0;
   const pixels = new Float32Array(size * frames.length);
   for (const [i, { data }] of frames.entries()) pixels.set(data, i * size);
   const frameTexts = frames.map(({ text }) => text);
-  const contentKey = createHash('sha256')
-    .update(JSON.stringify(frameTexts))
-    .update(new Uint8Array(pixels.buffer))
-    .digest('hex');
+  // Off the event loop: 24 frames have 14 MB.
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', pixels));
+  const contentKey = createHash('sha256').update(JSON.stringify(frameTexts)).update(digest).digest('hex');
   return { pixels, frameTexts, width: first?.width ?? 0, height: first?.height ?? 0, contentKey, warnings };
 }

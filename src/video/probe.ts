@@ -1,0 +1,159 @@
+/** What a video file has, without decoding it: its video stream, and when each frame is shown. */
+import { z } from 'zod';
+import { CogVLM2Error } from '../errors.ts';
+import { inputName, inputOptions, Program, type ProgramOptions, textOf, tooManyPixels } from './program.ts';
+
+/** A minute of 240 frames a second, and some that are not shown. */
+const mostPackets = 15_000;
+const mostTextBytes = 2 ** 22;
+
+export interface VideoFacts {
+  /** Number of the stream that is shown. */
+  stream: number;
+  /** Of the whole file; null where it does not say. */
+  durationSeconds: number | null;
+  /** The average, as the file says; null where it does not. */
+  framesPerSecond: number | null;
+}
+
+/** @throws CogVLM2Error `invalid_image` (no video, damaged, too slow), `image_too_large`, `engine_unavailable`, `aborted` */
+export async function probeVideo(file: string, options: ProgramOptions): Promise<VideoFacts> {
+  const { name, maxPixels } = options;
+  const entries =
+    'format=duration:stream=index,codec_type,width,height,avg_frame_rate,duration:stream_disposition=attached_pic';
+  const { text } = await runProbe(file, ['-show_entries', entries], options);
+  const { streams, format } = factsSchema.parse(JSON.parse(text));
+  const stream = streams.find((each) => each.codec_type === 'video' && each.disposition?.attached_pic !== 1);
+  if (!stream) {
+    const other = streams.some(({ codec_type }) => codec_type === 'audio') ? 'sound, but ' : '';
+    throw new CogVLM2Error('invalid_image', `${name} has ${other}no video.`);
+  }
+  const { width = 0, height = 0 } = stream;
+  if (width * height > maxPixels) throw tooManyPixels(name, width, height, maxPixels);
+  const duration = Number(stream.duration ?? format?.duration);
+  return {
+    stream: stream.index,
+    durationSeconds: Number.isFinite(duration) ? duration : null,
+    framesPerSecond: rateOf(stream.avg_frame_rate),
+  };
+}
+
+const factsSchema = z.object({
+  streams: z
+    .array(
+      z.object({
+        index: z.int(),
+        codec_type: z.string().optional(),
+        width: z.int().optional(),
+        height: z.int().optional(),
+        avg_frame_rate: z.string().optional(),
+        duration: z.string().optional(),
+        disposition: z.object({ attached_pic: z.int().optional() }).optional(),
+      }),
+    )
+    .default([]),
+  format: z.object({ duration: z.string().optional() }).optional(),
+});
+
+/** "30000/1001" as a number. */
+function rateOf(fraction: string | undefined): number | null {
+  const [over = Number.NaN, under = Number.NaN] = (fraction ?? '').split('/').map(Number);
+  const rate = over / under;
+  return Number.isFinite(rate) && rate > 0 ? rate : null;
+}
+
+export interface FrameTimes {
+  /** When each frame starts, in seconds after the first one, ascending. */
+  starts: readonly number[];
+  /** The time of the first frame in the file; null where the file has no times of presentation (AVI). */
+  origin: number | null;
+  /** When the file ends before its time, the seconds that it has. */
+  cutAfterSeconds: number | null;
+}
+
+/** How far the times of a video are read: so many frames, and on until a frame starts this late. */
+export interface Span {
+  frames: number;
+  seconds: number;
+}
+
+/** When the frames of the beginning start. @throws CogVLM2Error as `probeVideo` */
+export async function frameTimes(
+  file: string,
+  stream: number,
+  { frames, seconds }: Span,
+  options: ProgramOptions,
+): Promise<FrameTimes> {
+  // Some packets are not shown. Counted, because the next frame of a slide show may be minutes away.
+  for (let count = Math.ceil(frames * 1.2) + 50; ; count *= 2) {
+    const read = await readPackets(file, stream, Math.min(count, mostPackets), options);
+    const isWhole = read.packets < Math.min(count, mostPackets);
+    if (isWhole || (count <= mostPackets && (read.starts.at(-1) ?? 0) >= seconds)) return read;
+    if (count >= mostPackets)
+      throw new CogVLM2Error(
+        'image_too_large',
+        `${options.name} has more than ${mostPackets} frames in the part that is looked at. Give a video with fewer frames a second.`,
+      );
+  }
+}
+
+async function readPackets(
+  file: string,
+  stream: number,
+  count: number,
+  options: ProgramOptions,
+): Promise<FrameTimes & { packets: number }> {
+  const entries = ['-show_entries', 'packet=pts_time,dts_time,duration_time,flags'];
+  const { text, messages } = await runProbe(
+    file,
+    ['-select_streams', String(stream), '-read_intervals', `%+#${count}`, ...entries],
+    options,
+  );
+  const { packets } = packetsSchema.parse(JSON.parse(text));
+  // "D": an edit list hides the packet.
+  const shown = packets.filter(({ flags }) => !flags?.includes('D'));
+  const hasTimes = shown.some(({ pts_time }) => pts_time !== undefined);
+  const times = shown
+    .map(({ pts_time, dts_time }, i) => Number((hasTimes ? pts_time : undefined) ?? dts_time ?? i))
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
+  const [first] = times;
+  if (first === undefined) throw new CogVLM2Error('invalid_image', `${options.name} has no frames.`);
+  const lastSeconds = Number(shown.at(-1)?.duration_time ?? 0);
+  const isCut = /partial file|ended prematurely/i.test(messages);
+  return {
+    packets: packets.length,
+    starts: distinct(times).map((time) => time - first),
+    origin: hasTimes ? first : null,
+    cutAfterSeconds: isCut ? (times.at(-1) ?? first) - first + lastSeconds : null,
+  };
+}
+
+const packetsSchema = z.object({
+  packets: z
+    .array(
+      z.object({
+        pts_time: z.string().optional(),
+        dts_time: z.string().optional(),
+        duration_time: z.string().optional(),
+        flags: z.string().optional(),
+      }),
+    )
+    .default([]),
+});
+
+/** A frame that is never shown (VP8), or the second field of one, has the time of the next. */
+function distinct(times: readonly number[]): number[] {
+  const kept: number[] = [];
+  for (const time of times) if (time - (kept.at(-1) ?? -Infinity) > 0.0011) kept.push(time);
+  return kept;
+}
+
+async function runProbe(file: string, args: readonly string[], options: ProgramOptions) {
+  using program = new Program(
+    'ffprobe',
+    ['-v', 'error', ...inputOptions(options), ...args, '-of', 'json', inputName(file)],
+    options,
+  );
+  return await textOf(program, mostTextBytes, options);
+}

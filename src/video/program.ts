@@ -1,0 +1,186 @@
+/**
+ * Runs ffprobe and ffmpeg of this machine, as child processes without a shell. They may open local files only, and only in
+ * container formats that name no other files: no playlists, no image sequences, no addresses.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { CogVLM2Error } from '../errors.ts';
+import { DEFAULT_IMAGE_LIMITS } from '../image/formats.ts';
+
+export interface VideoLimits {
+  /** Most pixels of a frame. */
+  readonly maxPixels: number;
+  /** Longest run of each program. */
+  readonly timeoutMs: number;
+}
+
+/** 300 s: 24 s of 8K at five frames a second. */
+export const DEFAULT_VIDEO_LIMITS: VideoLimits = {
+  maxPixels: DEFAULT_IMAGE_LIMITS.maxPixels,
+  timeoutMs: 300_000,
+};
+
+export interface ProgramOptions extends VideoLimits {
+  /** The video's name in messages. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** ffmpeg's names of the containers that `isVideo` recognizes. A file cannot select another one by its content. */
+const formats = 'mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg';
+/** Most bytes of messages that are kept. */
+const mostMessageBytes = 4_000;
+
+/** The options of both programs before the input. A larger frame is refused before its memory is allocated. */
+export function inputOptions({ maxPixels }: VideoLimits): string[] {
+  const safe = ['-protocol_whitelist', 'file', '-format_whitelist', formats];
+  return [...safe, '-max_pixels', String(maxPixels)];
+}
+
+/** A name that is never taken for an address or an option. */
+export function inputName(file: string): string {
+  return `file:${path.resolve(file)}`;
+}
+
+/** A running program. Dispose it: that ends it. */
+export class Program implements Disposable {
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #options: ProgramOptions;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onAbort = () => this.#kill(aborted(this.#options.signal));
+  /** Rejected when the program was killed or cannot be started. */
+  readonly #exit: Promise<number | null>;
+  #fail: (error: CogVLM2Error) => void = () => {};
+  #messages = '';
+
+  /**
+   * @param onLine gets each line that the program writes to standard error
+   * @throws CogVLM2Error aborted
+   */
+  constructor(
+    program: 'ffmpeg' | 'ffprobe',
+    args: readonly string[],
+    options: ProgramOptions,
+    onLine: (line: string) => void = () => {},
+  ) {
+    const { name, signal, timeoutMs } = options;
+    if (signal?.aborted) throw aborted(signal);
+    this.#options = options;
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    this.#child = child;
+    // Their errors are those of `#kill`, which `#exit` has too.
+    child.stdout.on('error', () => {});
+    child.stderr.on('error', () => {});
+    this.#exit = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      child.on('error', (cause: NodeJS.ErrnoException) => this.#kill(unavailable(program, cause)));
+      child.on('close', resolve);
+    });
+    this.#exit.catch(() => {}); // it is thrown where it is awaited
+    let rest = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = (lines.pop() ?? '').slice(-mostMessageBytes);
+      for (const line of lines) {
+        onLine(line);
+        if (this.#messages.length < mostMessageBytes && !/\[(?:info|warning)\]/.test(line))
+          this.#messages += `${line}\n`;
+      }
+    });
+    this.#timer = setTimeout(() => this.#kill(tooSlow(name, timeoutMs)), timeoutMs);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** What it writes. @throws CogVLM2Error aborted, invalid_image (too slow), engine_unavailable (no such program) */
+  get output(): AsyncIterable<Buffer> {
+    return this.#child.stdout;
+  }
+
+  /** Waits for its end. @returns its exit status and its error messages @throws CogVLM2Error as `output` */
+  async end(): Promise<{ status: number | null; messages: string }> {
+    const status = await this.#exit;
+    return { status, messages: this.#messages };
+  }
+
+  /** A program that it started may hold the pipes open, so they are closed on this side. */
+  #kill(error?: CogVLM2Error): void {
+    this.#child.kill('SIGKILL');
+    this.#child.stdout.destroy(error);
+    this.#child.stderr.destroy();
+    if (error) this.#fail(error);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#kill();
+  }
+}
+
+/** All that a program writes, at most `maxBytes`. @throws CogVLM2Error as `Program`, invalid_image when it fails */
+export async function textOf(
+  program: Program,
+  maxBytes: number,
+  options: ProgramOptions,
+): Promise<{ text: string; messages: string }> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of program.output) {
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes)
+      throw new CogVLM2Error('image_too_large', `${options.name} has too many streams or frames.`);
+  }
+  const { status, messages } = await program.end();
+  if (status !== 0) throw unreadable(messages, options);
+  return { text: Buffer.concat(chunks).toString('utf8'), messages };
+}
+
+/** The error for what a program wrote, without paths and ffmpeg's memory addresses. */
+export function unreadable(messages: string, { name, maxPixels }: ProgramOptions): CogVLM2Error {
+  const size = /Picture size (\d+)x(\d+) (?:is invalid|exceeds)/.exec(messages);
+  if (size) return tooManyPixels(name, Number(size[1]), Number(size[2]), maxPixels);
+  if (/whitelist/i.test(messages)) {
+    return new CogVLM2Error(
+      'invalid_image',
+      `${name} is in a format that is not read: playlists, image sequences and streams are not. Give an MP4, WebM, MKV, AVI or another video file.`,
+    );
+  }
+  const line = messages
+    .split('\n')
+    .map((each) =>
+      each
+        .replace(/\[[^\]]*\]/g, '')
+        .replace(/file:\S*(.*: )?/g, '')
+        .trim(),
+    )
+    .find((each) => each !== '');
+  return new CogVLM2Error('invalid_image', `${name} cannot be read as a video: ${line ?? 'it is damaged'}.`);
+}
+
+export function tooManyPixels(name: string, width: number, height: number, maxPixels: number): CogVLM2Error {
+  return new CogVLM2Error(
+    'image_too_large',
+    `${name} has frames of ${width} x ${height} pixels; the limit is ${maxPixels} pixels. Make them smaller.`,
+  );
+}
+
+function tooSlow(name: string, timeoutMs: number): CogVLM2Error {
+  return new CogVLM2Error(
+    'invalid_image',
+    `${name} took longer than ${timeoutMs / 1000} seconds to read. Cut it, or make its frames smaller.`,
+  );
+}
+
+function aborted(signal: AbortSignal | undefined): CogVLM2Error {
+  return new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal?.reason });
+}
+
+function unavailable(program: string, cause: NodeJS.ErrnoException): CogVLM2Error {
+  const why =
+    cause.code === 'ENOENT'
+      ? `Videos are read with ffmpeg, and there is no program ${program} on this machine. Install ffmpeg (apt-get install ffmpeg, brew install ffmpeg, winget install ffmpeg), or give the frames as images.`
+      : `${program} cannot be started: ${cause.code ?? cause.message}.`;
+  return new CogVLM2Error('engine_unavailable', why, { cause });
+}
