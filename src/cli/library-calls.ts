@@ -18,6 +18,7 @@ import type { ReportOptions } from '../eval/report/report.ts';
 import type { Answerer, QueueOfWorkers } from '../eval/run/answerers.ts';
 import type { Endpoint, EndpointOptions } from '../eval/run/endpoint.ts';
 import type { evaluate } from '../eval/run/evaluate.ts';
+import type { ImageLimits } from '../eval/run/request-image.ts';
 import type { runEvalScore } from '../eval/score/score-file.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { DiskImageCache } from '../generate/disk-image-cache.ts';
@@ -108,7 +109,10 @@ export interface Library {
   /** Who answers: a loaded model. */
   modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer>;
   /** Who answers: an OpenAI-compatible server. */
-  endpoint(options: EndpointOptions): Promise<{ endpoint: Endpoint; answerer: Answerer }>;
+  endpoint(
+    options: EndpointOptions,
+    limits?: ImageLimits,
+  ): Promise<{ endpoint: Endpoint; answerer: Answerer }>;
   /** One predictions file of the parts that several machines made. */
   evalMerge(files: readonly string[], output: string): ReturnType<typeof mergePredictions>;
   /** Results beside each other. */
@@ -218,11 +222,11 @@ export const library: Library = {
   evalRun: async (options) => (await import('../eval/run/evaluate.ts')).evaluate(options),
   modelAnswerer: async (model, compute) =>
     (await import('../eval/run/answerers.ts')).modelAnswerer(model, compute),
-  endpoint: async (options) => {
+  endpoint: async (options, limits) => {
     const { Endpoint } = await import('../eval/run/endpoint.ts');
     const { endpointAnswerer } = await import('../eval/run/answerers.ts');
     const endpoint = new Endpoint(options);
-    return { endpoint, answerer: endpointAnswerer(endpoint) };
+    return { endpoint, answerer: endpointAnswerer(endpoint, limits) };
   },
   evalMerge: async (files, output) =>
     (await import('../eval/predictions/merge.ts')).mergePredictions(files, output),

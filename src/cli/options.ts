@@ -6,6 +6,7 @@ import { presetNames } from '../checkpoint/type-preset.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { profiles } from '../eval/benchmarks.ts';
 import type { JudgeOptions } from '../eval/score/score-file.ts';
+import { readTextFile } from '../files/input-file.ts';
 import { readJsonFile } from '../files/json.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
@@ -283,17 +284,21 @@ export const judgeOptions = {
     { value: 'URL' },
   ),
   judgeModel: inScoring(z.string().min(1).optional(), 'Name of the model at the judge.', { value: 'NAME' }),
+  judgeKeyFile: inScoring(z.string().min(1).optional(), 'File with the API key of the judge.', {
+    value: 'PATH',
+  }),
 };
 
 interface JudgeChoice {
   readonly judge?: string | undefined;
   readonly judgeModel?: string | undefined;
+  readonly judgeKeyFile?: string | undefined;
   readonly quiet: boolean;
 }
 
 /** @throws CogVLM2Error `invalid_value` if only one of the two flags is given */
 export async function judgeFor(
-  { judge: url, judgeModel: model, quiet }: JudgeChoice,
+  { judge: url, judgeModel: model, judgeKeyFile: keyFile, quiet }: JudgeChoice,
   { terminal, library }: Context,
   signal: AbortSignal,
 ): Promise<({ options: JudgeOptions } & AsyncDisposable) | undefined> {
@@ -301,7 +306,7 @@ export async function judgeFor(
   if (url === undefined || model === undefined) {
     throw new CogVLM2Error('invalid_value', 'A judge needs both --judge URL and --judge-model NAME.');
   }
-  const key = keyFor(url, 'COGVLM2_JUDGE_KEY', terminal.env);
+  const key = keyFor(url, keyFile, 'COGVLM2_JUDGE_KEY', terminal.env);
   const { endpoint } = await library.endpoint({ url, model, key, env: process.env });
   const progress = createProgress(terminal, quiet);
   const onProgress = (done: number, total: number) => progress.report({ stage: 'answer', done, total });
@@ -311,12 +316,25 @@ export async function judgeFor(
   };
 }
 
-/** The variable OPENAI_API_KEY is used for OpenAI only. */
+/**
+ * The API key for a server: from the file, or from the variable. OPENAI_API_KEY is used for OpenAI only.
+ * @throws CogVLM2Error `file_not_found`; `invalid_value` for a file without a key or with several
+ */
 export function keyFor(
   url: string,
+  file: string | undefined,
   variable: string,
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
+  if (file !== undefined) return keyIn(file);
   const isOpenAi = URL.canParse(url) && new URL(url).hostname === 'api.openai.com';
   return env[variable] || (isOpenAi ? env.OPENAI_API_KEY : undefined) || undefined;
+}
+
+/** A line that begins with # is a comment, as in the key file of `serve`. */
+function keyIn(file: string): string {
+  const lines = readTextFile(file).split('\n');
+  const keys = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  if (keys.length === 1) return keys[0]!;
+  throw new CogVLM2Error('invalid_value', `The key file ${file} has ${keys.length} keys; 1 is needed.`);
 }

@@ -48,8 +48,15 @@ export function prediction(row: Row): string {
   return optionalText(row, ...predictionNames) ?? '';
 }
 
+/** The words with which a server refused the question by its policy; undefined for an answer. */
+export function refusalOf({ run }: Row): string | undefined {
+  if (!isRow(run) || run.finishReason !== 'refused') return undefined;
+  return typeof run.refusal === 'string' ? run.refusal : '';
+}
+
 /** Whether the model gave an empty answer. */
 export function isUnanswered(row: Row): boolean {
+  if (refusalOf(row) !== undefined) return false;
   const name = predictionNames.find((name) => name in row);
   return name !== undefined && (isMissing(row[name]) || strip(asText(row[name], name)) === '');
 }

@@ -109,9 +109,9 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
         compute: 'auto',
       },
     }),
-    async endpoint(options) {
+    async endpoint(options, limits) {
       const endpoint = new Endpoint(options);
-      return { endpoint, answerer: endpointAnswerer(endpoint) };
+      return { endpoint, answerer: endpointAnswerer(endpoint, limits) };
     },
     evalMerge: mergePredictions,
     evalCompare: compareResults,

@@ -17,6 +17,8 @@ export function resultsOf({ types = { bf16: 9, f32: 1 }, name = 'demo', ...more 
     parts: [],
     questions: 2,
     undecided: 0,
+    refused: 0,
+    reencodedImages: 0,
     empty: 0,
     broken: 0,
     judge: null,

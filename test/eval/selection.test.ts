@@ -1,6 +1,6 @@
 /** Which questions a run asks, and how a server's refusals are taken. */
 import { expect, test } from 'vitest';
-import { failureOf } from '../../src/eval/run/endpoint.ts';
+import { failureOf } from '../../src/eval/run/chat-reply.ts';
 import { select } from '../../src/eval/run/evaluate.ts';
 import { inParallel } from '../../src/run/items.ts';
 
@@ -30,9 +30,9 @@ test('shards are all of it, none twice', () => {
 });
 
 test('patience for a busy server, the next question for a refused one, the end for the rest', () => {
-  expect([429, 500, 503, 408].map((status) => failureOf(status, '').kind)).toEqual(Array(4).fill('retry'));
-  expect([400, 413, 422].map((status) => failureOf(status, '').kind)).toEqual(Array(3).fill('question'));
-  expect([401, 403, 404].map((status) => failureOf(status, '').kind)).toEqual(Array(3).fill('run'));
+  expect([429, 500, 503, 408].map((status) => failureOf(status, '').action)).toEqual(Array(4).fill('retry'));
+  expect([400, 413, 422].map((status) => failureOf(status, '').action)).toEqual(Array(3).fill('question'));
+  expect([401, 403, 404].map((status) => failureOf(status, '').action)).toEqual(Array(3).fill('run'));
 });
 
 test('so many at once and no more; after a failure the others end, and nothing is begun', async () => {

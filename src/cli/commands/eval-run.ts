@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
 import type { Shard } from '../../eval/run/evaluate.ts';
+import type { Estimate } from '../../eval/run/token-estimate.ts';
 import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatCounted, formatDuration } from '../format.ts';
 import { openModel } from '../open-model.ts';
 import {
   answerOptions,
@@ -72,6 +73,24 @@ const runOptions = z.object({
     },
   ),
   apiModel: inModel(z.string().min(1).optional(), 'Name of the model at the server.', { value: 'NAME' }),
+  endpointKeyFile: inModel(z.string().min(1).optional(), 'File with the API key of the server.', {
+    value: 'PATH',
+  }),
+  rpm: inModel(
+    z.number().gt(0).max(60_000).optional(),
+    'Maximum number of requests a minute to the server, retries included.',
+    { value: 'N' },
+  ),
+  maxImageBytes: inModel(
+    z.int().min(1000).optional(),
+    'Re-encode images with more bytes (before base64) for the server.',
+    { value: 'N' },
+  ),
+  maxImageSide: inModel(
+    z.int().min(64).optional(),
+    'Shrink images with a longer side, in pixels, for the server.',
+    { value: 'N' },
+  ),
   maxTokens,
   temperature,
   topK,
@@ -110,10 +129,15 @@ export const evalRun = defineCommand({
       about: 'Another system, through its server',
       line: 'cogvlm2 eval run chartqa test-00000-of-00001.parquet --endpoint http://127.0.0.1:8000/v1 --api-model qwen',
     },
+    {
+      about: 'A server with limits',
+      line: 'cogvlm2 eval run docvqa DocVQA_VAL.tsv --endpoint URL --api-model NAME --rpm 60 --max-image-bytes 15000000',
+    },
   ],
   notes: `[eval.md](eval.md) lists the sources and formats of the data. Predictions are written to \`--output\`, by default
 BENCHMARK-MODEL.jsonl in this folder, as soon as each answer is complete. The results are written beside it. The same command
-resumes a run; other settings are refused. The key of the server is \`COGVLM2_API_KEY\`, for OpenAI also \`OPENAI_API_KEY\`.
+resumes a run; other settings are refused. The key of the server is in \`--endpoint-key-file\` or \`COGVLM2_API_KEY\`, for OpenAI also
+\`OPENAI_API_KEY\`. The requests and tokens that a server will get are estimated and printed before the first request.
 \`--json\` prints the results without their rows.`,
 
   async run(args, options, context) {
@@ -145,6 +169,9 @@ resumes a run; other settings are refused. The key of the server is \`COGVLM2_AP
         answerer: () => open.answerer(options, context, progress, stop.signal),
         signal: stop.signal,
         onProgress: progress.reportRun,
+        onEstimate(estimate) {
+          if (!options.quiet) terminal.stderr.write(`cogvlm2: ${estimateText(estimate, options)}\n`);
+        },
         onStopped({ file, answers, selected }) {
           progress.clear();
           if (options.quiet) return;
@@ -186,6 +213,7 @@ class Opened implements AsyncDisposable {
       return library.queueAnswerer({ client, model: name, shownAddress: address.shown });
     }
     if (url === undefined) {
+      refuseEndpointOptions(options);
       if (apiModel !== undefined)
         throw invalid('--api-model is a name at a server: give --endpoint URL as well.');
       const model = await openModel(options, context, progress, signal);
@@ -195,8 +223,11 @@ class Opened implements AsyncDisposable {
     if (apiModel === undefined)
       throw invalid('--endpoint needs --api-model NAME, the name of the model at the server.');
     if (options.model !== undefined) throw invalid('Either --model or --endpoint answers, not both.');
-    const key = keyFor(url, 'COGVLM2_API_KEY', terminal.env);
-    const { endpoint, answerer } = await library.endpoint({ url, model: apiModel, key, env: process.env });
+    const key = keyFor(url, options.endpointKeyFile, 'COGVLM2_API_KEY', terminal.env);
+    const { endpoint, answerer } = await library.endpoint(
+      { url, model: apiModel, key, rpm: options.rpm, env: process.env },
+      { maxBytes: options.maxImageBytes, maxSide: options.maxImageSide },
+    );
     this.#opened = endpoint;
     return answerer;
   }
@@ -205,6 +236,31 @@ class Opened implements AsyncDisposable {
     this.#opened?.[Symbol.dispose]?.();
     await this.#opened?.[Symbol.asyncDispose]?.();
   }
+}
+
+function refuseEndpointOptions(options: RunFlags): void {
+  const flags = { rpm: '--rpm', maxImageBytes: '--max-image-bytes', maxImageSide: '--max-image-side' };
+  for (const name of ['rpm', 'maxImageBytes', 'maxImageSide'] as const) {
+    if (options[name] !== undefined)
+      throw invalid(`${flags[name]} is a limit of a server: give --endpoint URL as well.`);
+  }
+}
+
+function estimateText(
+  { requests, textTokens, imageTokens, formula, outputTokens, sampled }: Estimate,
+  { endpoint, rpm }: RunFlags,
+): string {
+  if (requests === 0) return `no requests to ${endpoint}: all questions have an answer.`;
+  const input = `about ${formatCount(textTokens)} text tokens and ${formatCount(imageTokens)} image tokens by ${formula} formula`;
+  const parts = [
+    `${formatCounted(requests, 'request')}, ${input}`,
+    ...(sampled < requests ? [`estimated from ${sampled} of the questions`] : []),
+    ...(outputTokens === null ? [] : [`at most ${formatCount(outputTokens)} output tokens`]),
+    ...(rpm === undefined
+      ? []
+      : [`at least ${formatDuration(((requests - 1) * 60_000) / rpm)} with --rpm ${rpm}`]),
+  ];
+  return `${parts.join('; ')}.`;
 }
 
 function benchmarkOf(name: string): Benchmark {
@@ -250,6 +306,8 @@ function tell(
     earlier,
     failed,
     broken,
+    refused,
+    reencodedImages,
     moreImages,
   }: Awaited<ReturnType<Context['library']['evalRun']>>,
   { terminal }: Context,
@@ -260,6 +318,10 @@ function tell(
     `${formatCount(answered + earlier)} of ${formatCount(selected)} questions have an answer in ${file}`,
     ...(earlier > 0 ? [`${formatCount(earlier)} from before`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} failed; run the same command to ask them again`] : []),
+    ...(refused > 0 ? [`${formatCount(refused)} refused by the server`] : []),
+    ...(reencodedImages > 0
+      ? [`${formatCounted(reencodedImages, 'image')} re-encoded to fit the limits of the server`]
+      : []),
     ...(broken > 0 ? [`${formatCount(broken)} rows of the data are broken`] : []),
     ...(moreImages > 0 ? [`${formatCount(moreImages)} have more images than were used`] : []),
   ];

@@ -30,6 +30,8 @@ const endpoint = z.object({
   name: z.string(),
   /** URL of the server, without a key. */
   url: z.string(),
+  /** Limits that images were encoded again to fit. */
+  imageLimits: z.object({ maxBytes: z.number().optional(), maxSide: z.number().optional() }).optional(),
 });
 
 /** The settings that answers depend on. A run can be resumed only with the same settings. */
@@ -74,15 +76,20 @@ export const predictionSchema = z.looseObject({
   run: z.object({
     /** Number of the row in the data, from 0. */
     row: z.number(),
-    finishReason: z.enum(['stop', 'length']),
+    /** `refused`: a server refused the question by its policy. The prediction is empty. */
+    finishReason: z.enum(['stop', 'length', 'refused']),
+    /** The server's words for a refusal. */
+    refusal: z.string().optional(),
     completionTokens: z.number().nullable(),
+    /** Number of images that were encoded again to fit a server's limits; absent for none. */
+    reencodedImages: z.number().optional(),
     /** From the question to its complete answer, with the time in a queue. */
     durationMs: z.number(),
   }),
 });
 export type Prediction = z.infer<typeof predictionSchema>;
 
-/** A question without an answer: a broken row, an unreadable image, a refusal by the server. The next run asks it again. */
+/** A question without an answer: a broken row, an unreadable image, a request that the server does not take. The next run asks it again. */
 export const failureSchema = z.looseObject({
   id: z.string(),
   error: z.object({ code: z.string(), message: z.string() }),
@@ -104,6 +111,12 @@ export const resultsSchema = z.object({
   questions: z.number(),
   /** Answers that the reference would decide at random or by a judge. They count as wrong. */
   undecided: z.number(),
+  /** Questions that a server refused by its policy. They get no point. */
+  refused: z.number().default(0),
+  /** The score without the refused questions; null if all were refused. Absent without refusals. */
+  scoreOfAnswered: percentOrPoints.optional(),
+  /** Images that were encoded again to fit a server's limits. */
+  reencodedImages: z.number().default(0),
   /** Empty answers. */
   empty: z.number(),
   /** Rows without a score. They are not counted as questions. */
@@ -126,6 +139,8 @@ export const resultsSchema = z.object({
       score: z.number().nullable(),
       /** What MMMU and MMBench parsed from the prediction. */
       parsed: z.unknown().optional(),
+      /** The server's words for a refusal. */
+      refusal: z.string().optional(),
       /** The reason for no score. */
       error: z.string().optional(),
     }),

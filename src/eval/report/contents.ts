@@ -97,6 +97,8 @@ export interface Said {
   readonly by: number;
   readonly prediction: string | null;
   readonly score: number | null;
+  /** The server's words for a refusal. */
+  readonly refusal: string | undefined;
   readonly error: string | undefined;
 }
 
@@ -134,7 +136,13 @@ function wrongAnswers(benchmark: Benchmark, rows: readonly MeasuredRow[]): Wrong
         id: row.id,
         question: row.question,
         answers: row.answers,
-        said: said.map(({ by, row: { prediction, score, error } }) => ({ by, prediction, score, error })),
+        said: said.map(({ by, row }) => ({
+          by,
+          prediction: row.prediction,
+          score: row.score,
+          refusal: row.refusal,
+          error: row.error,
+        })),
         source: { results: file.results, row: row.row },
       };
     });

@@ -123,7 +123,8 @@ function verdict({ score }: Said): string {
   return score < 0.5 ? 'wrong' : 'right';
 }
 
-function spoken({ prediction, score, error }: Said): string {
+function spoken({ prediction, score, refusal, error }: Said): string {
+  if (refusal !== undefined) return `<span class="empty">${escapeHtml(`refused: ${refusal}`)}</span>`;
   if (error !== undefined) return `<span class="empty">${escapeHtml(error)}</span>`;
   const share =
     score === null || score === 0 || score === 1 ? '' : ` <span class="kind">${score.toFixed(2)}</span>`;

@@ -81,7 +81,9 @@ function renderWrong({ benchmark, total, shown }: WrongPage, rows: readonly Meas
     escapeMarkdown(distinct(answers).join(' / ')),
     ...columns.map(({ by }) => {
       const found = said.find((one) => one.by === by);
-      return found === undefined ? '–' : escapeMarkdown(found.error ?? found.prediction ?? '');
+      if (found === undefined) return '–';
+      if (found.refusal !== undefined) return escapeMarkdown(`refused: ${found.refusal}`);
+      return escapeMarkdown(found.error ?? found.prediction ?? '');
     }),
   ]);
   return [

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import { readJsonFile } from '../../files/json.ts';
-import type { Benchmark, Profile } from '../benchmarks.ts';
+import { type Benchmark, type Profile, shownScore } from '../benchmarks.ts';
 import { type Results, resultsSchema, type Settings } from '../predictions/schema.ts';
 
 export interface ResultsFile {
@@ -82,14 +82,22 @@ function precisionOf({ types, compute }: Extract<Settings['model'], { kind: 'che
   return `${shortNames[type] ?? type}${compute === 'f32' ? ', computed in f32' : ''}`;
 }
 
-/** Counts behind a score: "2,500 questions", "3 undecided", "1 empty". */
-export function countsOf({ questions, undecided, empty, broken, judge, settings }: Results): string[] {
+/** Counts behind a score: "2,500 questions", "3 undecided", "1 empty", "12 refused: 81.2 without them". */
+export function countsOf(results: Results): string[] {
+  const { benchmark, questions, undecided, refused, reencodedImages, empty, broken, judge, settings } =
+    results;
   const count = (number: number, what: string) => `${number.toLocaleString('en-US')} ${what}`;
   return [
     count(questions, questions === 1 ? 'question' : 'questions'),
     ...(undecided > 0 ? [count(undecided, 'undecided')] : []),
+    ...(refused > 0
+      ? [
+          `${count(refused, 'refused')}: ${shownScore(benchmark, results.scoreOfAnswered ?? null)} without them`,
+        ]
+      : []),
     ...(empty > 0 ? [count(empty, 'empty')] : []),
     ...(broken > 0 ? [count(broken, 'broken')] : []),
+    ...(reencodedImages > 0 ? [count(reencodedImages, 'images re-encoded')] : []),
     ...(settings?.subset ? [`subset ${settings.subset}`] : []),
     ...(judge === null ? [] : [`judged by ${judge.name}`]),
   ];
@@ -99,7 +107,7 @@ export function countsOf({ questions, undecided, empty, broken, judge, settings 
 export function notes(rows: readonly MeasuredRow[]): string[] {
   const profiles = [...new Set(rows.map(({ profile }) => profile))].join(', ');
   return [
-    `Rows marked "measured" were computed here from results files, by the scoring rules of the profile named with them (${profiles}). The counts under a score are its questions; undecided answers count as wrong. Rows marked "published" are the table of the CogVLM2 README, which does not state splits, prompts and scoring scripts.`,
+    `Rows marked "measured" were computed here from results files, by the scoring rules of the profile named with them (${profiles}). The counts under a score are its questions; undecided answers and refusals by the server count as wrong. Rows marked "published" are the table of the CogVLM2 README, which does not state splits, prompts and scoring scripts.`,
     'A dash means that there is no score. Scores are comparable only if questions, prompts and rules are the same.',
   ];
 }
@@ -137,6 +145,15 @@ export async function compareResults(files: readonly string[]): Promise<Compared
       { name: 'score', values: all.map(({ score }) => score) },
       ...names.map((name) => ({ name, values: all.map((results) => partOf(results, name)) })),
       { name: 'questions', values: all.map(({ questions }) => questions) },
+      ...(all.some(({ refused }) => refused > 0)
+        ? [
+            { name: 'refused', values: all.map(({ refused }) => refused) },
+            {
+              name: 'score without refused',
+              values: all.map(({ score, scoreOfAnswered = score }) => scoreOfAnswered),
+            },
+          ]
+        : []),
       { name: 'answers as the first', values: all.map((results) => sameAnswers(first, results)) },
     ],
   };

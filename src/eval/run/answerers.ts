@@ -4,15 +4,16 @@ import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { GenerateOptions, Progress } from '../../generate/types.ts';
-import { decodeImage, encodePng } from '../../image/decode.ts';
-import { sniffFormat, unreadableImage } from '../../image/formats.ts';
 import type { QueueClient } from '../../queue/client.ts';
 import { adapterName, answerIn, inlineImage } from '../../queue/job.ts';
 import type { Stage } from '../../run/progress.ts';
 import type { Settings } from '../predictions/schema.ts';
 import { strip } from '../python/whitespace.ts';
-import type { Endpoint, Reply } from './endpoint.ts';
+import type { Reply } from './chat-reply.ts';
+import type { Endpoint } from './endpoint.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { type ImageLimits, requestImage } from './request-image.ts';
+import { type ImageFormula, imageFormulaOf, within } from './token-estimate.ts';
 
 export interface Asked {
   readonly id: string;
@@ -20,8 +21,13 @@ export interface Asked {
   readonly images: readonly Uint8Array[];
 }
 
+export interface Answer extends Reply {
+  /** Number of images that were encoded again to fit a server's limits. */
+  readonly reencodedImages?: number;
+}
+
 /** Only a model in this process calls `onStage`. */
-export type Ask = (asked: Asked, signal: AbortSignal, onStage?: (stage: Stage) => void) => Promise<Reply>;
+export type Ask = (asked: Asked, signal: AbortSignal, onStage?: (stage: Stage) => void) => Promise<Answer>;
 
 /** A system that answers, with its description for the header of a predictions file. */
 export interface Answerer {
@@ -29,6 +35,8 @@ export interface Answerer {
   readonly device: string | null;
   /** The chat template that the answerer uses when this one is requested. */
   templateOf(requested: 'chat' | 'vqa' | 'base'): Settings['template'];
+  /** For a server, whose tokens are estimated before the run. */
+  readonly imageTokens?: ImageFormula;
   asker(settings: Settings): Ask;
 }
 
@@ -55,13 +63,24 @@ export async function modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Pr
   };
 }
 
-export function endpointAnswerer(endpoint: Endpoint): Answerer {
+export function endpointAnswerer(endpoint: Endpoint, { maxBytes, maxSide }: ImageLimits = {}): Answerer {
   const { model: name, url } = endpoint;
+  const limits = { ...(maxBytes !== undefined && { maxBytes }), ...(maxSide !== undefined && { maxSide }) };
+  const formula = imageFormulaOf(name);
   return {
-    model: { kind: 'endpoint', name, url },
+    model: {
+      kind: 'endpoint',
+      name,
+      url,
+      ...(Object.keys(limits).length > 0 && { imageLimits: limits }),
+    },
     device: null,
     templateOf: () => null,
-    asker: (settings) => endpointAsker(endpoint, settings),
+    imageTokens: {
+      name: formula.name,
+      tokens: (width, height) => formula.tokens(...within(width, height, maxSide)),
+    },
+    asker: (settings) => endpointAsker(endpoint, limits, settings),
   };
 }
 
@@ -90,21 +109,21 @@ function modelAsker(model: CogVLM2, settings: Settings): Ask {
   };
 }
 
-function endpointAsker(endpoint: Endpoint, settings: Settings): Ask {
+function endpointAsker(endpoint: Endpoint, limits: ImageLimits, settings: Settings): Ask {
   return async ({ id, prompt, images }, signal) => {
     const seed = settings.seed === null ? null : seedOf(settings.seed, id);
-    const parts = await Promise.all(
-      images.map(async (bytes) => ({
-        type: 'image_url' as const,
-        image_url: { url: await dataUrl(bytes) },
-      })),
-    );
+    const sent = await Promise.all(images.map((bytes) => requestImage(bytes, limits)));
+    const parts = sent.map(({ format, bytes }) => ({
+      type: 'image_url' as const,
+      image_url: { url: `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}` },
+    }));
     const reply = await endpoint.chat(
       [...parts, { type: 'text', text: prompt }],
       { ...settings, seed },
       signal,
     );
-    return { ...reply, text: answerOf(reply.text) };
+    const reencodedImages = sent.filter(({ isReencoded }) => isReencoded).length;
+    return { ...reply, text: answerOf(reply.text), reencodedImages };
   };
 }
 
@@ -116,19 +135,6 @@ export function answerOf(text: string): string {
 /** A seed of the question alone, so that an answer does not depend on the other questions of the run. */
 export function seedOf(seed: number, id: string): number {
   return createHash('sha256').update(`${seed} ${id}`).digest().readUIntBE(0, 4);
-}
-
-/** Servers read PNG, JPEG and WebP. Other formats are converted to PNG. */
-async function dataUrl(bytes: Uint8Array): Promise<string> {
-  const format = sniffFormat(bytes);
-  if (format === null) throw unreadableImage(bytes, 'The image');
-  if (format === 'png' || format === 'jpeg' || format === 'webp') return urlOf(format, bytes);
-  const { data, width, height } = await decodeImage(bytes);
-  return urlOf('png', await encodePng(data, width, height, 3));
-}
-
-function urlOf(format: string, bytes: Uint8Array): string {
-  return `data:image/${format};base64,${Buffer.from(bytes).toString('base64')}`;
 }
 
 export interface QueueOfWorkers {

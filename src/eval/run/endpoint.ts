@@ -2,10 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
-import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { proxyFor } from '../../hub/connection.ts';
 import { networkProblem, patience } from '../../hub/failure.ts';
+import { type Failed, type Reply, readReply } from './chat-reply.ts';
+import { RequestRate, retryAfterMs } from './request-rate.ts';
 
 export interface EndpointOptions {
   /** Base URL, such as http://127.0.0.1:8000/v1. */
@@ -13,9 +14,11 @@ export interface EndpointOptions {
   readonly model: string;
   readonly key?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** Maximum number of requests a minute, retries included. */
+  readonly rpm?: number | undefined;
   /** Timeout of one answer. */
   readonly timeoutMs?: number;
-  /** Pause after the n-th failed attempt in a row. */
+  /** Pause after the n-th failed attempt in a row, unless the server names one. */
   readonly pauseMs?: (attempt: number) => number;
 }
 
@@ -31,62 +34,64 @@ export interface Sampling {
   readonly seed?: number | null;
 }
 
-export interface Reply {
-  readonly text: string;
-  readonly finishReason: 'stop' | 'length';
-  readonly completionTokens: number | null;
-}
-
-const replySchema = z.object({
-  choices: z
-    .array(
-      z.object({
-        message: z.object({ content: z.string().nullish() }),
-        finish_reason: z.string().nullish(),
-      }),
-    )
-    .min(1),
-  usage: z.object({ completion_tokens: z.number().nullish() }).nullish(),
-});
-
 const maxAttempts = 8;
+/** A longer pause ends the run, which can be resumed later. */
+const maxPauseMs = 600_000;
+/** So many questions in a row that fail after all attempts end the run. */
+const maxLostInARow = 3;
 
 export class Endpoint implements AsyncDisposable {
+  /** Without a user, a password and a query, for files and messages. */
   readonly url: string;
   readonly model: string;
+  readonly #requestUrl: string;
   readonly #options: EndpointOptions;
   readonly #dispatcher: Dispatcher;
+  readonly #rate: RequestRate;
+  /** Number of questions that got an answer or a refusal. */
+  #answered = 0;
+  #lostInARow = 0;
 
   /** @throws CogVLM2Error `invalid_value` for a URL that is not valid. */
   constructor(options: EndpointOptions) {
-    this.url = chatAddress(options.url);
+    const address = chatAddress(options.url);
+    this.#requestUrl = address.href;
+    this.url = `${address.origin}${address.pathname}`;
     this.model = options.model;
     this.#options = options;
+    this.#rate = new RequestRate(options.rpm);
     const timeoutMs = options.timeoutMs ?? 600_000;
     const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
-    const proxy = proxyFor(new URL(this.url), options.env);
+    const proxy = proxyFor(address, options.env);
     this.#dispatcher =
       proxy === undefined ? new Agent(timeouts) : new ProxyAgent({ uri: proxy, ...timeouts });
   }
 
   /**
-   * @throws CogVLM2Error `endpoint_refused` if the server refuses this question, `endpoint_failed` if it would not answer
-   * any question. An abort throws the signal's reason.
+   * The answer, or a refusal by the server's policy.
+   * @throws CogVLM2Error `endpoint_refused` if this question fails, `endpoint_failed` if any question would fail. An abort
+   * throws too.
    */
   async chat(content: Content, sampling: Sampling, signal: AbortSignal): Promise<Reply> {
+    let answeredBefore = this.#answered;
     for (let attempt = 1; ; attempt++) {
+      await this.#rate.turn(signal);
       const outcome = await this.#once(content, sampling, signal);
-      if ('text' in outcome) return outcome;
-      const { kind, what } = outcome;
-      if (kind === 'question')
-        throw new CogVLM2Error('endpoint_refused', `${this.url} refuses this question: ${what}.`);
-      if (kind === 'run' || attempt === maxAttempts) {
-        const tries = attempt === 1 ? '' : ` after ${attempt} attempts`;
-        throw new CogVLM2Error('endpoint_failed', `${this.url} does not answer${tries}: ${what}.`);
+      if ('text' in outcome) {
+        this.#answered += 1;
+        this.#lostInARow = 0;
+        return outcome;
       }
-      await sleep(outcome.retryAfterMs ?? (this.#options.pauseMs ?? patience)(attempt), undefined, {
-        signal,
-      });
+      // A limit of requests that lets others through is no reason to give up.
+      if (outcome.isBusy && this.#answered > answeredBefore) {
+        answeredBefore = this.#answered;
+        attempt = 1;
+      }
+      if (outcome.action !== 'retry' || attempt >= maxAttempts) throw this.#giveUp(outcome, attempt);
+      const pauseMs = outcome.retryAfterMs ?? (this.#options.pauseMs ?? patience)(attempt);
+      if (pauseMs > maxPauseMs) throw this.#tooLong(outcome, pauseMs);
+      if (outcome.isBusy) this.#rate.pause(pauseMs);
+      else await sleep(pauseMs, undefined, { signal });
     }
   }
 
@@ -94,10 +99,33 @@ export class Endpoint implements AsyncDisposable {
     await this.#dispatcher.destroy();
   }
 
-  async #once(content: Content, sampling: Sampling, signal: AbortSignal): Promise<Reply | Failed> {
+  #giveUp({ action, what, isServerError }: Attempted, attempts: number): CogVLM2Error {
+    if (action === 'question')
+      return new CogVLM2Error('endpoint_refused', `${this.url} does not take this question: ${what}.`);
+    if (action === 'retry' && isServerError) {
+      this.#lostInARow += 1;
+      if (this.#lostInARow < maxLostInARow)
+        return new CogVLM2Error(
+          'endpoint_refused',
+          `${this.url} fails at this question in ${attempts} attempts: ${what}.`,
+        );
+    }
+    const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
+    return new CogVLM2Error('endpoint_failed', `${this.url} does not answer${tries}: ${what}.`);
+  }
+
+  #tooLong({ what }: Attempted, pauseMs: number): CogVLM2Error {
+    const minutes = Math.ceil(pauseMs / 60_000);
+    return new CogVLM2Error(
+      'endpoint_failed',
+      `${this.url} asks to wait ${minutes} minutes: ${what}. The limit is ${maxPauseMs / 60_000} minutes. Run the same command again later.`,
+    );
+  }
+
+  async #once(content: Content, sampling: Sampling, signal: AbortSignal): Promise<Reply | Attempted> {
     const { key, model } = this.#options;
     try {
-      const { statusCode, headers, body } = await request(this.url, {
+      const { statusCode, headers, body } = await request(this.#requestUrl, {
         method: 'POST',
         dispatcher: this.#dispatcher,
         signal,
@@ -109,53 +137,25 @@ export class Endpoint implements AsyncDisposable {
         body: JSON.stringify({ model, messages: [{ role: 'user', content }], ...parametersOf(sampling) }),
       });
       const text = await body.text();
-      if (statusCode === 200) return readReply(text);
-      return { ...failureOf(statusCode, text), ...retryAfter(headers['retry-after']) };
+      const reply = readReply(statusCode, statusCode === 200 ? text : withoutKey(text, key));
+      if ('text' in reply) return reply;
+      return { ...reply, isServerError: statusCode === 500, retryAfterMs: retryAfterMs(headers) };
     } catch (cause) {
       signal.throwIfAborted();
-      return { kind: 'retry', what: networkProblem(cause) };
+      return { action: 'retry', what: networkProblem(cause), isBusy: false, isServerError: false };
     }
   }
 }
 
-/** A failed attempt, and what to do: retry, give up this question, or end the run. */
-interface Failed {
-  readonly kind: 'retry' | 'question' | 'run';
-  readonly what: string;
-  readonly retryAfterMs?: number;
+interface Attempted extends Failed {
+  /** Status 500: the server may fail at this question only. */
+  readonly isServerError: boolean;
+  readonly retryAfterMs?: number | undefined;
 }
 
-export function failureOf(status: number, body: string): Failed {
-  const what = `status ${status}${body === '' ? '' : `, ${JSON.stringify(body.slice(0, 300))}`}`;
-  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500)
-    return { kind: 'retry', what };
-  return { kind: [400, 413, 415, 422].includes(status) ? 'question' : 'run', what };
-}
-
-function retryAfter(header: string | string[] | undefined): { retryAfterMs?: number } {
-  const seconds = Number(header);
-  return header !== undefined && seconds >= 0 ? { retryAfterMs: Math.min(seconds, 600) * 1000 } : {};
-}
-
-function readReply(text: string): Reply | Failed {
-  const found = replySchema.safeParse(parsed(text));
-  if (!found.success)
-    return { kind: 'run', what: `${JSON.stringify(text.slice(0, 300))} is not a chat completion` };
-  const { choices, usage } = found.data;
-  const { message, finish_reason: reason } = choices[0]!;
-  return {
-    text: message.content ?? '',
-    finishReason: reason === 'length' ? 'length' : 'stop',
-    completionTokens: usage?.completion_tokens ?? null,
-  };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** Some servers quote the key in their errors, which are kept in the predictions file. Short keys are placeholders. */
+function withoutKey(body: string, key: string | undefined): string {
+  return key !== undefined && key.length >= 8 ? body.replaceAll(key, '***') : body;
 }
 
 function parametersOf({ maxTokens, temperature, topK, topP, seed }: Sampling): Record<string, number> {
@@ -168,7 +168,7 @@ function parametersOf({ maxTokens, temperature, topK, topP, seed }: Sampling): R
   };
 }
 
-function chatAddress(url: string): string {
+function chatAddress(url: string): URL {
   if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
     throw new CogVLM2Error(
       'invalid_value',
@@ -176,8 +176,14 @@ function chatAddress(url: string): string {
     );
   }
   const address = new URL(url);
+  if (address.username !== '' || address.password !== '') {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `The URL of ${address.host} has a user or a password. Give the key in the environment or in a file instead.`,
+    );
+  }
   if (!address.pathname.endsWith('/chat/completions')) {
     address.pathname = `${address.pathname.replace(/\/$/, '')}/chat/completions`;
   }
-  return address.href;
+  return address;
 }

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import { inParallel, isItemError } from '../../run/items.ts';
@@ -18,6 +19,7 @@ import { isCell, type Row } from '../row.ts';
 import type { Answerer, Ask } from './answerers.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { promptOf } from './prompt.ts';
+import { type Estimate, estimateOf } from './token-estimate.ts';
 
 export interface EvaluateOptions
   extends Pick<Settings, 'images' | 'maxTokens' | 'temperature' | 'topK' | 'topP' | 'seed'>,
@@ -36,6 +38,8 @@ export interface EvaluateOptions
   readonly output: string | undefined;
   /** The version of this package. */
   readonly version: string;
+  /** Called before the first request to a server. */
+  onEstimate?(estimate: Estimate): void;
   /** Called when the run ends early. The file keeps all answers. */
   onStopped(kept: { file: string; answers: number; selected: number }): void;
 }
@@ -58,6 +62,10 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluated> {
   const file = options.output ?? defaultName(settings, shard);
   using log = new PredictionLog(file, headerOf(settings, answerer, options));
   for (const { id, error } of data.plan.broken) options.onFailure(id, error);
+  if (answerer.imageTokens !== undefined && options.onEstimate !== undefined) {
+    const waiting = selected.filter(({ id }) => !log.has(id));
+    options.onEstimate(await estimateOf(data, waiting, settings, answerer.imageTokens));
+  }
   const onStopped = ({ earlier, answered }: RunCounts) =>
     options.onStopped({ file, answers: earlier + answered, selected: selected.length });
   const ask = answerer.asker(settings);
@@ -127,6 +135,10 @@ export interface RunCounts {
   /** Answered by an earlier run. */
   earlier: number;
   failed: number;
+  /** Refused by the policy of a server. They count as answered. */
+  refused: number;
+  /** Images that were encoded again to fit a server's limits. */
+  reencodedImages: number;
   /** Questions with more images than were used. */
   moreImages: number;
 }
@@ -139,8 +151,12 @@ export async function run(options: RunOptions): Promise<RunCounts> {
     answered: 0,
     earlier: selected.length - waiting.length,
     failed: 0,
+    refused: 0,
+    reencodedImages: 0,
     moreImages: 0,
   };
+  // Every question in progress listens to it. Node.js would warn from the eleventh on.
+  setMaxListeners(0, signal);
   const progress = new RunProgress(options.onProgress);
   progress.add(selected.length, counts.earlier);
   const asked = inParallel(data.questions(waiting), options.parallel, async (question) => {
@@ -181,13 +197,23 @@ async function answer(
   if (imageCount > shown) counts.moreImages += 1;
   const prompt = promptOf(settings.benchmark, row, settings.profile);
   const images = await Promise.all(Array.from({ length: shown }, (_, i) => question.image(i)));
-  const { text, finishReason, completionTokens } = await ask({ id, prompt, images }, signal, onStage);
+  const reply = await ask({ id, prompt, images }, signal, onStage);
+  const { text, finishReason, refusal, completionTokens, reencodedImages = 0 } = reply;
+  if (finishReason === 'refused') counts.refused += 1;
+  counts.reencodedImages += reencodedImages;
   const durationMs = Math.round(performance.now() - startedAt);
   log.append({
     ...writable(row),
     id,
     prediction: text,
-    run: { row: place, finishReason, completionTokens, durationMs },
+    run: {
+      row: place,
+      finishReason,
+      ...(refusal !== undefined && { refusal }),
+      completionTokens,
+      ...(reencodedImages > 0 && { reencodedImages }),
+      durationMs,
+    },
   });
 }
 

@@ -8,7 +8,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import { Journal } from '../../files/journal.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
 import { groupBy } from '../group-by.ts';
-import { idOf, optionalText, prediction, type Row, text } from '../row.ts';
+import { idOf, optionalText, prediction, type Row, refusalOf, text } from '../row.ts';
 import type { Endpoint, Sampling } from '../run/endpoint.ts';
 import { mmvetPrompt, mmvetRetry, optionPrompt } from './judge-prompts.ts';
 import { judgeRow, judgeSchedule, readJudge } from './mmvet.ts';
@@ -84,7 +84,8 @@ export async function judgeRows(
 function isGradable(row: Row): boolean {
   return (
     ['question', 'answer', 'prediction'].every((name) => optionalText(row, name) !== undefined) &&
-    row.score === undefined
+    row.score === undefined &&
+    refusalOf(row) === undefined
   );
 }
 
@@ -102,7 +103,7 @@ async function grade(row: Row, profile: Profile, judge: Judge): Promise<{ score:
   return undefined;
 }
 
-/** Undecided rows. Questions of MMBench with a wrong rotation are left out. */
+/** Undecided rows. Questions of MMBench with a wrong or refused rotation are left out. */
 function undecided(benchmark: Benchmark, rows: readonly Row[], profile: Profile): Row[] {
   const asked = rows.flatMap((row) => {
     const options = optionsAsked(benchmark, row, profile);
@@ -113,7 +114,10 @@ function undecided(benchmark: Benchmark, rows: readonly Row[], profile: Profile)
   const groups = groupBy(asked, ({ row, options }) => options.group ?? idOf(row) ?? row);
   return [...groups.values()]
     .filter((passes) =>
-      passes.every(({ parsed, options }) => parsed === undefined || parsed === options.right),
+      passes.every(
+        ({ row, parsed, options }) =>
+          refusalOf(row) === undefined && (parsed === undefined || parsed === options.right),
+      ),
     )
     .flatMap((passes) => passes.filter(({ parsed }) => parsed === undefined).map(({ row }) => row));
 }

@@ -14,6 +14,8 @@ export interface MmBenchRow {
   readonly choices: Choices;
   /** The letter that a judge found when matching found none. */
   readonly judged?: string | undefined;
+  /** Whether the server refused it. It gets no point, and is not undecided. */
+  readonly isRefused?: boolean;
 }
 
 export interface MmBenchScore {
@@ -23,7 +25,8 @@ export interface MmBenchScore {
 }
 
 export function scoreMmBench(row: MmBenchRow, profile: Profile): MmBenchScore {
-  const { prediction, answer, choices, judged } = row;
+  const { prediction, answer, choices, judged, isRefused } = row;
+  if (isRefused) return { parsed: null, score: 0 };
   const parsed = matchOption(prediction, choices, profile) ?? judged ?? null;
   return { parsed, score: parsed !== null && parsed === answer ? 1 : 0 };
 }
@@ -33,16 +36,20 @@ export interface CircularScore {
   readonly parsed: readonly (string | null)[];
   /** No pass is wrong, and at least one needs a judge. */
   readonly undecided: boolean;
+  /** The server refused at least one pass. */
+  readonly isRefused: boolean;
 }
 
 /** All passes of one question. */
 export function scoreCircular(rows: readonly MmBenchRow[], profile: Profile): CircularScore {
   const passes = rows.map((row) => scoreMmBench(row, profile));
-  const wrong = passes.some(({ parsed, score }) => parsed !== null && score === 0);
+  const isRefused = rows.some((row) => row.isRefused);
+  const wrong = isRefused || passes.some(({ parsed, score }) => parsed !== null && score === 0);
   return {
     score: passes.length > 0 && passes.every(({ score }) => score === 1) ? 1 : 0,
     parsed: passes.map(({ parsed }) => parsed),
     undecided: !wrong && passes.some(({ parsed }) => parsed === null),
+    isRefused,
   };
 }
 

@@ -4,7 +4,7 @@ import { writeFileWhole } from '../../files/atomic-file.ts';
 import { type Benchmark, benchmarks, type Profile, profiles } from '../benchmarks.ts';
 import { readRows } from '../predictions/file.ts';
 import type { Header, Results } from '../predictions/schema.ts';
-import { isRow, listedAnswers, optionalText, type Row } from '../row.ts';
+import { isRow, listedAnswers, optionalText, type Row, refusalOf } from '../row.ts';
 import type { Endpoint } from '../run/endpoint.ts';
 import { Judge, judgeRows } from './judge.ts';
 import { type ScoredFile, type ScoredRow, type Summary, scoreRows } from './summary.ts';
@@ -104,6 +104,7 @@ export function resultsOf(
 }
 
 function resultRow({ id, row, score, parsed, error }: ScoredRow): Results['rows'][number] {
+  const refusal = refusalOf(row);
   return {
     id: String(id),
     row: placeOf(row),
@@ -112,6 +113,7 @@ function resultRow({ id, row, score, parsed, error }: ScoredRow): Results['rows'
     prediction: shownText(row, 'prediction', 'response', 'predict'),
     score: typeof score === 'number' ? score : null,
     ...(parsed !== undefined && { parsed }),
+    ...(refusal !== undefined && { refusal }),
     ...(error !== undefined && { error }),
   };
 }
@@ -147,10 +149,21 @@ export function renderSummary(summary: Summary, rows: readonly ScoredRow[]): str
     `${summary.benchmark} (${summary.profile})  ${shown(summary.score)}`,
     ...summary.parts.map(({ name, score }) => `  ${name}  ${shown(score)}`),
     `${summary.questions} questions, ${summary.undecided} undecided, ${summary.empty} empty, ${summary.broken} broken`,
+    ...refusedLine(summary),
+    ...(summary.reencodedImages > 0
+      ? [`${summary.reencodedImages} images were re-encoded to fit the limits of the server`]
+      : []),
     ...broken.slice(0, namedErrors).map(({ id, error }) => `  ${id}: ${error}`),
     ...(broken.length > namedErrors ? [`  and ${broken.length - namedErrors} more`] : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function refusedLine({ refused, score, scoreOfAnswered = null }: Summary): string[] {
+  if (refused === 0) return [];
+  return [
+    `${refused} refused by the server: ${shown(score)} with them as wrong, ${shown(scoreOfAnswered)} without them`,
+  ];
 }
 
 function shown(score: number | null): string {

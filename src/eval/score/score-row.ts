@@ -11,6 +11,7 @@ import {
   optionalText,
   prediction,
   type Row,
+  refusalOf,
   text,
 } from '../row.ts';
 import { scoreChartQa } from './chartqa.ts';
@@ -30,7 +31,9 @@ export interface RowScore {
   readonly undecided?: boolean;
 }
 
+/** A refusal by the server gets no point. */
 export function scoreRow(benchmark: Benchmark, row: Row, profile: Profile): RowScore {
+  if (refusalOf(row) !== undefined) return { score: 0 };
   switch (benchmark) {
     case 'textvqa':
       return { score: scoreTextVqa(prediction(row), listedAnswers(row), profile) };
@@ -147,6 +150,7 @@ export function mmbenchRow(row: Row): MmBenchRow {
     answer: text(row, 'answer', 'GT'),
     choices: options,
     judged: optionalText(row, 'judged'),
+    isRefused: refusalOf(row) !== undefined,
   };
 }
 

@@ -2,7 +2,7 @@
 import { CogVLM2Error } from '../../errors.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
 import { groupBy } from '../group-by.ts';
-import { idOf, isMissing, isRow, isUnanswered, optionalText, type Row } from '../row.ts';
+import { idOf, isMissing, isRow, isUnanswered, optionalText, type Row, refusalOf } from '../row.ts';
 import { meanHits, scoreRotations } from './mmbench.ts';
 import { subjectsOf } from './mmmu.ts';
 import { sumCapabilities, sumCombinations } from './mmvet.ts';
@@ -51,6 +51,12 @@ export interface Summary {
   readonly questions: number;
   /** Answers that the reference would decide at random or by a judge. */
   readonly undecided: number;
+  /** Questions that a server refused by its policy. They get no point. */
+  readonly refused: number;
+  /** The score without the refused questions. Absent without refusals. */
+  readonly scoreOfAnswered?: number | null;
+  /** Images that were encoded again to fit a server's limits. */
+  readonly reencodedImages: number;
   /** Empty answers. */
   readonly empty: number;
   /** Rows with missing or wrong fields. They have no score and are not counted as questions. */
@@ -73,15 +79,37 @@ function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profi
   const counts = {
     questions: circular?.length ?? asked.length,
     undecided: (circular ?? asked).filter(({ undecided }) => undecided === true).length,
+    refused: (circular?.filter(({ isRefused }) => isRefused) ?? asked.filter(isRefusal)).length,
+    reencodedImages: rows.reduce((sum, { row }) => sum + reencodedImagesOf(row), 0),
     empty: asked.filter(({ row }) => isUnanswered(row)).length,
     broken: rows.filter(({ error }) => error !== undefined).length,
   };
-  if (circular !== undefined) {
-    const { Overall, ...others } = meanHits(circular);
-    const parts = Object.entries(others).map(([name, score]) => ({ name, score: score * 100 }));
-    return { benchmark, profile, score: circular.length === 0 ? null : Overall! * 100, parts, ...counts };
-  }
-  return { benchmark, profile, ...scoreAndParts(benchmark, asked, profile), ...counts };
+  const scored =
+    circular === undefined ? scoreAndParts(benchmark, asked, profile) : circularScoreAndParts(circular);
+  if (counts.refused === 0) return { benchmark, profile, ...scored, ...counts };
+  const { score: scoreOfAnswered } =
+    circular === undefined
+      ? scoreAndParts(
+          benchmark,
+          asked.filter((one) => !isRefusal(one)),
+          profile,
+        )
+      : circularScoreAndParts(circular.filter(({ isRefused }) => !isRefused));
+  return { benchmark, profile, ...scored, ...counts, scoreOfAnswered };
+}
+
+function isRefusal({ row }: Scored): boolean {
+  return refusalOf(row) !== undefined;
+}
+
+function reencodedImagesOf({ run }: Row): number {
+  return isRow(run) && typeof run.reencodedImages === 'number' ? run.reencodedImages : 0;
+}
+
+function circularScoreAndParts(questions: ReturnType<typeof rotations>): Pick<Summary, 'score' | 'parts'> {
+  const { Overall, ...others } = meanHits(questions);
+  const parts = Object.entries(others).map(([name, score]) => ({ name, score: score * 100 }));
+  return { score: questions.length === 0 ? null : Overall! * 100, parts };
 }
 
 function scoreAndParts(
@@ -149,6 +177,7 @@ function rotations(asked: readonly Scored[], profile: Profile) {
       score: Number(score),
       parsed: [],
       undecided: undecided === true,
+      isRefused: refusalOf(row) !== undefined,
       category: optionalText(row, 'category'),
       ability: optionalText(row, 'l2-category', 'L2-category'),
     })),

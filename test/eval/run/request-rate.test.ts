@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import { type Clock, RequestRate, retryAfterMs } from '../../../src/eval/run/request-rate.ts';
+
+const signal = new AbortController().signal;
+
+/** A clock that jumps to the next sleeper when nobody runs. */
+function testClock() {
+  let now = 0;
+  const sleepers: { until: number; wake: () => void }[] = [];
+  const clock: Clock = {
+    now: () => now,
+    sleep: (ms) => new Promise<void>((wake) => sleepers.push({ until: now + ms, wake })),
+  };
+  return {
+    clock,
+    async runUntil(end: number) {
+      for (;;) {
+        for (let i = 0; i < 20; i++) await Promise.resolve();
+        sleepers.sort((a, b) => a.until - b.until);
+        if (sleepers.length === 0 || sleepers[0]!.until > end) break;
+        const { until, wake } = sleepers.shift()!;
+        now = until;
+        wake();
+      }
+      now = end;
+    },
+  };
+}
+
+test('parallel requests share the rate, evenly spaced', async () => {
+  const { clock, runUntil } = testClock();
+  const rate = new RequestRate(30, clock);
+  const starts: number[] = [];
+  for (let i = 0; i < 5; i++) void rate.turn(signal).then(() => starts.push(clock.now()));
+  await runUntil(60_000);
+  expect(starts).toEqual([0, 2000, 4000, 6000, 8000]);
+});
+
+test('a request after a quiet time starts at once, and saves nothing for later', async () => {
+  const { clock, runUntil } = testClock();
+  const rate = new RequestRate(60, clock);
+  const starts: number[] = [];
+  const ask = () => void rate.turn(signal).then(() => starts.push(clock.now()));
+  ask();
+  await runUntil(10_000);
+  for (let i = 0; i < 3; i++) ask();
+  await runUntil(20_000);
+  expect(starts).toEqual([0, 10_000, 11_000, 12_000]);
+});
+
+test('a pause holds back requests that wait already; a shorter one changes nothing', async () => {
+  const { clock, runUntil } = testClock();
+  const rate = new RequestRate(60, clock);
+  const starts: number[] = [];
+  for (let i = 0; i < 3; i++) void rate.turn(signal).then(() => starts.push(clock.now()));
+  await runUntil(500);
+  rate.pause(5000);
+  rate.pause(100);
+  await runUntil(60_000);
+  expect(starts).toEqual([0, 5500, 6500]);
+});
+
+test('without a limit nothing waits', async () => {
+  const { clock, runUntil } = testClock();
+  const rate = new RequestRate(undefined, clock);
+  let started = 0;
+  for (let i = 0; i < 4; i++) void rate.turn(signal).then(() => (started += 1));
+  await runUntil(0);
+  expect(started).toBe(4);
+});
+
+test.each([
+  [{ 'retry-after': '20' }, 20_000],
+  [{ 'retry-after': '0.5' }, 500],
+  [{ 'retry-after': ' 7 ' }, 7000],
+  [{ 'retry-after': ['3', '9'] }, 3000],
+  [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:30 GMT', date: 'Wed, 21 Oct 2026 07:28:00 GMT' }, 30_000],
+  [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT', date: 'Wed, 21 Oct 2026 07:28:30 GMT' }, 0],
+  [{ 'retry-after-ms': '1500', 'retry-after': '2' }, 1500],
+  [{ 'retry-after': 'soon' }, undefined],
+  [{ 'retry-after': '-3' }, undefined],
+  [{ 'retry-after': '' }, undefined],
+  [{}, undefined],
+])('%j', (headers, ms) => {
+  expect(retryAfterMs(headers)).toBe(ms);
+});
+
+test('a date of a server without a clock is compared with this machine', () => {
+  const now = Date.parse('2026-10-21T07:28:00Z');
+  expect(retryAfterMs({ 'retry-after': 'Wed, 21 Oct 2026 07:29:00 GMT' }, now)).toBe(60_000);
+});
