@@ -53,7 +53,7 @@ export async function answerQuestion(
   // The prompt of a video has as many frames as were found in it.
   let file = images.readsVideos ? await read() : null;
   const frameTexts = given?.frameTexts ?? file?.frameTexts;
-  const request = prompts.prepare(source !== null, question, options, frameTexts);
+  const request = await prompts.prepareInBackground(source !== null, question, options, frameTexts);
   const { prompt, grammar, answerStart, maxTokens } = request;
   const mask = grammar && (await asAborted(signal, () => masks.start(grammar, answerStart, signal)));
   const givenTokens = given?.state ?? null;

@@ -30,7 +30,7 @@ import {
 import { asAborted, type DiskCache, ImageEncoder } from './image-encoder.ts';
 import { kvLimits, type LoadOptions, parallelOf } from './load-options.ts';
 import { describeModel, type ModelInfo, tokenizerOf } from './model-info.ts';
-import { PromptBuilder } from './prepare-request.ts';
+import { type PreparedRequest, PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
 import type { GenerateOptions, Progress, PromptSize, Stats, Turn } from './types.ts';
 
@@ -223,19 +223,17 @@ export class CogVLM2 {
    */
   check(hasImage: boolean, question: string, options: GenerateOptions = {}): PromptSize {
     this.#adapters.check(options.adapter);
-    const { prompt, maxTokens, grammar } = this.#prompts.prepare(hasImage, question, options);
-    const { imageTokens } = prompt;
-    return { promptTokens: prompt.ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
+    return sizeOf(this.#prompts.prepare(hasImage, question, options));
   }
 
-  /** `check`, with the text of a long prompt encoded in a thread: nothing blocks the event loop. @throws as `check` */
+  /** `check` without a step that blocks the event loop for long, however long the prompt or large the schema. @throws as `check` */
   async checkInBackground(
     hasImage: boolean,
     question: string,
     options: GenerateOptions = {},
   ): Promise<PromptSize> {
-    await this.#prompts.encodeAhead(question, options);
-    return this.check(hasImage, question, options);
+    this.#adapters.check(options.adapter);
+    return sizeOf(await this.#prompts.prepareInBackground(hasImage, question, options));
   }
 
   /** `tokenize`, with a long text encoded in a thread. */
@@ -313,6 +311,11 @@ function openDiskCache(
     return found;
   };
   return { files, fingerprintOf };
+}
+
+function sizeOf({ prompt, maxTokens, grammar }: PreparedRequest): PromptSize {
+  const { ids, imageTokens } = prompt;
+  return { promptTokens: ids.length, imageTokens, maxTokens, ignored: grammar?.ignored ?? [] };
 }
 
 function disposedError(): CogVLM2Error {

@@ -1,5 +1,5 @@
 import { CogVLM2Error } from '../errors.ts';
-import { type AnswerGrammar, answerGrammar } from '../grammar/answer-grammar.ts';
+import { type AnswerGrammar, answerGrammar, answerGrammarInTurns } from '../grammar/answer-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { buildPrompt, type Prompt, promptText } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
@@ -38,10 +38,20 @@ export class PromptBuilder {
     this.#contextSize = contextSize;
   }
 
-  /** Encodes the text of a long prompt in a thread, so that `prepare` does not block the event loop. @throws as `prepare` */
-  async encodeAhead(question: string, options: GenerateOptions): Promise<void> {
-    const { template = this.#config.template, history = [], answerStart = '' } = options;
+  /**
+   * `prepare`, with the text of a long prompt encoded in a thread and the grammar of a large schema made in turns: nothing
+   * blocks the event loop. @throws as `prepare`
+   */
+  async prepareInBackground(
+    hasImage: boolean,
+    question: string,
+    options: GenerateOptions,
+    frameTexts?: readonly string[],
+  ): Promise<PreparedRequest> {
+    const { template = this.#config.template, history = [], answerStart = '', format } = options;
     await this.#tokenizer.encodeAhead(promptText(template, question, history, answerStart));
+    const grammar = format ? await answerGrammarInTurns(format) : null;
+    return this.#prepare(hasImage, question, options, grammar, frameTexts);
   }
 
   /**
@@ -55,12 +65,22 @@ export class PromptBuilder {
     options: GenerateOptions,
     frameTexts?: readonly string[],
   ): PreparedRequest {
+    const grammar = options.format ? answerGrammar(options.format) : null;
+    return this.#prepare(hasImage, question, options, grammar, frameTexts);
+  }
+
+  #prepare(
+    hasImage: boolean,
+    question: string,
+    options: GenerateOptions,
+    grammar: AnswerGrammar | null,
+    frameTexts: readonly string[] | undefined,
+  ): PreparedRequest {
     if (question.trim() === '') throw new CogVLM2Error('invalid_value', 'The question is empty.');
     const sampling = checkSampling(options);
     checkLogprobs(options.logprobs);
     const stops = new StopStrings([options.stop ?? []].flat());
     const seed = checkSeed(options.seed ?? freshSeed());
-    const grammar = options.format ? answerGrammar(options.format) : null;
     const prompt = this.#promptOf(hasImage, question, options, frameTexts);
     const maxTokens = this.#maxTokensOf(prompt, options.maxTokens);
     const { answerStart = '', logprobs } = options;

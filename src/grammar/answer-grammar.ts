@@ -4,6 +4,7 @@ import { type Expression, sequence } from './expression.ts';
 import { leadingSpace, objectGrammar, schemaGrammar } from './json-grammar.ts';
 import { refuse } from './keywords.ts';
 import { choiceGrammar, regexGrammar } from './text-grammar.ts';
+import { doAtOnce, doInTurns, type Work } from './work.ts';
 
 /** What an answer may be. */
 export interface AnswerGrammar {
@@ -30,23 +31,39 @@ const kept = new Map<string, AnswerGrammar>();
  */
 export function answerGrammar(format: AnswerFormat): AnswerGrammar {
   const key = keyOf(format);
-  const grammar = kept.get(key) ?? makeGrammar(format);
+  return keep(key, kept.get(key) ?? doAtOnce(makeGrammar(format)));
+}
+
+/** `answerGrammar`, in turns with other work: a large schema takes some tens of milliseconds. @throws the same */
+export async function answerGrammarInTurns(format: AnswerFormat): Promise<AnswerGrammar> {
+  const key = keyOf(format);
+  const known = kept.get(key);
+  if (known !== undefined) return keep(key, known);
+  // The same format may be asked for again meanwhile.
+  const begun = making.get(key) ?? doInTurns(makeGrammar(format)).finally(() => making.delete(key));
+  making.set(key, begun);
+  return keep(key, await begun);
+}
+
+const making = new Map<string, Promise<AnswerGrammar>>();
+
+function keep(key: string, grammar: AnswerGrammar): AnswerGrammar {
   kept.delete(key);
   kept.set(key, grammar);
   if (kept.size > mostKept) kept.delete(kept.keys().next().value ?? '');
   return grammar;
 }
 
-function makeGrammar(format: AnswerFormat): AnswerGrammar {
+function* makeGrammar(format: AnswerFormat): Work<AnswerGrammar> {
   switch (format.type) {
     case 'json_object':
       return withLeadingSpace(objectGrammar);
     case 'json_schema': {
-      const { expression, ignored } = schemaGrammar(format.schema);
+      const { expression, ignored } = yield* schemaGrammar(format.schema);
       return withLeadingSpace(expression, ignored);
     }
     case 'regex': {
-      const { expression, mayBeginWithSpace } = regexGrammar(format.pattern);
+      const { expression, mayBeginWithSpace } = yield* regexGrammar(format.pattern);
       return mayBeginWithSpace
         ? { expression, keepsLeadingSpace: true, ignored: [] }
         : withLeadingSpace(expression);

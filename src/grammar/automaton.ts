@@ -1,6 +1,7 @@
 /** Regular languages over characters: construction of deterministic automata, and their conversion to expressions over bytes. */
 import { type CharacterRange, characters } from './characters.ts';
 import { type Expression, sequence } from './expression.ts';
+import type { Work } from './work.ts';
 
 export type Language =
   /** One character of these. */
@@ -24,7 +25,7 @@ export function text(characters: string): Language {
   return { sequence: Array.from(characters, one) };
 }
 
-/** Budget for building automata, in steps of some tens of nanoseconds. The work blocks the event loop, so it is bounded. */
+/** Budget for building automata, in steps of some tens of nanoseconds. */
 export interface Effort {
   steps: number;
 }
@@ -33,7 +34,7 @@ export interface Effort {
 const stepsPerPart = 50;
 
 /** The states of the automaton, the start state first. Null when there are more than `most`, or the budget is spent. */
-export function deterministic(language: Language, most: number, effort: Effort): State[] | null {
+export function* deterministic(language: Language, most: number, effort: Effort): Work<State[] | null> {
   if (positionsIn(language) > 4 * most) return null;
   const nondeterministic = new Nondeterministic(effort);
   const end = nondeterministic.add(language, nondeterministic.state());
@@ -61,6 +62,7 @@ export function deterministic(language: Language, most: number, effort: Effort):
       accepts: set.includes(end),
       moves: Array.from(moves, ([to, ranges]) => ({ ranges, to })),
     });
+    yield;
   }
   return states;
 }

@@ -53,26 +53,41 @@ export function optional(expression: Expression): Expression {
 }
 
 /** One of several texts, as a trie: a common beginning occurs once, so a thousand texts are one stack in the machine. */
-export function oneOf(texts: readonly string[]): Expression {
-  const sorted = [...new Set(texts)].sort();
-  return common(
-    sorted.map((text) => Buffer.from(text)),
+export function oneOf(texts: Iterable<string>): Expression {
+  const distinct = [...new Set(texts)];
+  return trie(
+    distinct.map((text) => Buffer.from(text)),
     0,
   );
 }
 
-/** @param sorted texts with a common beginning are next to each other; the first `at` bytes of all are equal. */
-function common(sorted: readonly Buffer[], at: number): Expression {
-  const [first, last] = [sorted[0]!, sorted.at(-1)!];
-  let end = at;
-  while (end < first.length && first[end] === last[end]) end++;
-  const shared = first.subarray(at, end);
-  const longer = sorted.filter((text) => text.length > end);
-  const starts = longer.flatMap((text, i) => (i === 0 || text[end] !== longer[i - 1]![end] ? [i] : []));
-  const choices = starts.map((start, i) => common(longer.slice(start, starts[i + 1]), end));
-  if (longer.length < sorted.length) choices.push(nothing);
+/** Of so many texts, the parts of the trie are made when an answer first reaches them. */
+const mostTexts = 64;
+
+/** @param texts at least one, all different; their first `at` bytes are equal */
+function trie(texts: readonly Buffer[], at: number): Expression {
+  const first = texts[0]!;
+  let end = first.length;
+  for (const text of texts) {
+    let same = at;
+    while (same < end && text[same] === first[same]) same++;
+    end = same;
+  }
+  const longer = new Map<number, Buffer[]>();
+  const choices: Expression[] = [];
+  for (const text of texts) {
+    const byte = text[end];
+    const group = byte === undefined ? undefined : longer.get(byte);
+    if (byte === undefined) choices.push(nothing);
+    else if (group === undefined) longer.set(byte, [text]);
+    else group.push(text);
+  }
+  for (const group of longer.values()) {
+    choices.push(group.length > mostTexts ? new Deferred(() => trie(group, end)) : trie(group, end));
+  }
   const rest = choices.length === 1 ? choices[0]! : choice(...choices);
-  return shared.length === 0 ? rest : sequence({ type: 'bytes', bytes: shared }, rest);
+  if (end === at) return rest;
+  return sequence({ type: 'bytes', bytes: first.subarray(at, end) }, rest);
 }
 
 /**

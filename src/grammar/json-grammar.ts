@@ -24,7 +24,8 @@ import { anyNumber, limitedNumber } from './number-range.ts';
 import { formatPatterns, insideJsonString, mostStates, patternLanguage } from './pattern.ts';
 import { References } from './pointer.ts';
 import { anyString, limitedString } from './strings.ts';
-import { disjoint, literals, typesOf } from './types.ts';
+import { disjoint, isOneOf, typesOf } from './types.ts';
+import { doAtOnce, type Work } from './work.ts';
 
 /** The model may write a space after a comma and a colon, or leave it out. */
 const comma = oneOf([',', ', ']);
@@ -35,14 +36,26 @@ const quote = literal('"');
 const deepest = 64;
 /** Limit of `oneOf`: each pair of schemas is compared. */
 const mostOneOf = 64;
-/** Limit of schemas and of values of `enum` within one schema, counted each time that they are used. */
-const mostSchemas = 5_000;
+/** Limits of one schema. What is used through a reference counts each time. */
+export const SCHEMA_LIMITS = {
+  /** Schemas within it. */
+  schemas: 5_000,
+  /** Values of all `enum`, and the characters of their JSON. */
+  enumValues: 50_000,
+  enumCharacters: 500_000,
+} as const;
+/** Between two pauses: so many schemas, or so many values of `enum`. */
+const schemasAtOnce = 16;
+const valuesAtOnce = 1_024;
 /** Ignored keys that are described. */
 const mostIgnored = 20;
-/** Budget for the automata of one schema: some tens of milliseconds. */
+/** Budget for the automata of one schema: some tens of milliseconds of work. */
 const mostEffort = 150_000;
 
-const number = automaton(deterministic(anyNumber, mostStates, { steps: mostEffort }) ?? [], nothing);
+const number = automaton(
+  doAtOnce(deterministic(anyNumber, mostStates, { steps: mostEffort })) ?? [],
+  nothing,
+);
 const anyValue: Expression = new Deferred(() =>
   choice(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
 );
@@ -58,9 +71,9 @@ export const objectGrammar = anyObject;
  * @returns the expression, and the keys of the schema that were ignored because they are no keywords
  * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason.
  */
-export function schemaGrammar(schema: unknown): { expression: Expression; ignored: string[] } {
+export function* schemaGrammar(schema: unknown): Work<{ expression: Expression; ignored: string[] }> {
   const grammar = new SchemaGrammar(schema);
-  const expression = grammar.value(schema, '#', 0);
+  const expression = yield* grammar.value(schema, '#', 0);
   return { expression, ignored: grammar.ignored };
 }
 
@@ -70,9 +83,12 @@ class SchemaGrammar {
   readonly #targets: References;
   readonly #effort: Effort = { steps: mostEffort };
   #schemas = 0;
+  #enumValues = 0;
+  #enumCharacters = 0;
   /** Caches by content: many fields of a form have equal schemas. */
   readonly #languages = new Map<string, State[]>();
   readonly #numbers = new Map<string, Expression>();
+  readonly #strings = new Map<string, Expression>();
   readonly #references = new Map<string, Expression>();
 
   constructor(root: unknown) {
@@ -84,44 +100,64 @@ class SchemaGrammar {
     return [...this.#ignored, ...(this.#moreIgnored > 0 ? [`the rest (${this.#moreIgnored} keys)`] : [])];
   }
 
-  value(given: unknown, at: string, depth: number): Expression {
+  *value(given: unknown, at: string, depth: number): Work<Expression> {
     const schema = this.#read(given, at, depth);
+    if (this.#schemas % schemasAtOnce === 0) yield;
     if (schema === true) return anyValue;
     const inside = depth + 1;
-    if (schema.$ref !== undefined) return this.#reference(schema.$ref, at, inside);
+    if (schema.$ref !== undefined) return yield* this.#reference(schema.$ref, at, inside);
     if (schema.allOf !== undefined)
-      return this.value(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
+      return yield* this.value(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
     for (const keyword of ['anyOf', 'oneOf'] as const) {
       const branches = schema[keyword];
       if (branches === undefined) continue;
-      if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
-      return choice(...branches.map((branch, i) => this.value(branch, `${at}/${keyword}/${i}`, inside)));
+      if (keyword === 'oneOf') yield* this.#checkDisjoint(branches, `${at}/oneOf`);
+      const choices: Expression[] = [];
+      for (const [i, branch] of branches.entries())
+        choices.push(yield* this.value(branch, `${at}/${keyword}/${i}`, inside));
+      return choice(...choices);
     }
     const types = typesOf(schema);
     if (schema.const !== undefined || schema.enum !== undefined) {
-      this.#count(schema.enum?.length ?? 0, at);
-      const values = literals(schema, types);
-      if (values.length === 0) refuse(at, 'allows no value');
-      return oneOf(values);
+      const values = yield* this.#literals(schema, types, at);
+      if (values === null) refuse(at, 'allows no value');
+      return values;
     }
     if (types === null) return anyValue;
-    return choice(...types.map((type) => this.#ofType(type, schema, at, inside)));
+    const choices: Expression[] = [];
+    for (const type of types) choices.push(yield* this.#ofType(type, schema, at, inside));
+    return choice(...choices);
   }
 
   /** The keywords of a schema, or true for a schema that allows everything. */
   #read(schema: unknown, at: string, depth: number): Schema | true {
     if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
-    this.#count(1, at);
+    if (++this.#schemas > SCHEMA_LIMITS.schemas)
+      refuse(at, `is one of more than ${SCHEMA_LIMITS.schemas} schemas, which is the limit`);
     if (schema === true) return true;
     if (schema === false) refuse(at, 'is false, which no answer can satisfy');
     if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
     return this.#keywords(schema, at);
   }
 
-  #count(schemas: number, at: string): void {
-    this.#schemas += schemas;
-    if (this.#schemas <= mostSchemas) return;
-    refuse(at, `is one of more than ${mostSchemas} schemas and values, which is the limit`);
+  /** The values of `const` or `enum`. Null when none is of one of the types. */
+  *#literals(schema: Schema, types: readonly string[] | null, at: string): Work<Expression | null> {
+    const texts = new Set<string>();
+    for (const value of schema.const !== undefined ? [schema.const] : (schema.enum ?? [])) {
+      if (!isOneOf(value, types)) continue;
+      const text = JSON.stringify(value);
+      texts.add(text);
+      this.#enumCharacters += text.length;
+      if (++this.#enumValues % valuesAtOnce === 0) yield;
+      for (const [what, count, limit] of [
+        ['values', this.#enumValues, SCHEMA_LIMITS.enumValues],
+        ['characters', this.#enumCharacters, SCHEMA_LIMITS.enumCharacters],
+      ] as const) {
+        if (count > limit)
+          refuse(at, `brings the enums of the schema beyond ${limit} ${what}, which is the limit`);
+      }
+    }
+    return texts.size === 0 ? null : oneOf(texts);
   }
 
   #keywords(schema: Record<string, unknown>, at: string): Schema {
@@ -132,7 +168,7 @@ class SchemaGrammar {
   }
 
   /** An answer that matches two schemas of `oneOf` is invalid. A grammar cannot check that, so the schemas must be disjoint. */
-  #checkDisjoint(branches: readonly unknown[], at: string): void {
+  *#checkDisjoint(branches: readonly unknown[], at: string): Work<void> {
     if (branches.length > mostOneOf)
       refuse(at, `holds ${branches.length} schemas; up to ${mostOneOf} can be enforced, or more in anyOf`);
     const schemas = branches.map((branch) => {
@@ -141,6 +177,7 @@ class SchemaGrammar {
       return isSchemaObject(target) ? this.#keywords(target, at) : {};
     });
     for (const [i, one] of schemas.entries()) {
+      yield;
       const other = schemas.findIndex((schema, j) => j > i && !disjoint(one, schema));
       if (other >= 0) refuse(at, `has schemas ${i} and ${other}, which may both fit an answer; use anyOf`);
     }
@@ -150,7 +187,7 @@ class SchemaGrammar {
     return this.#targets.target(reference, at);
   }
 
-  #ofType(type: string, schema: Schema, at: string, depth: number): Expression {
+  *#ofType(type: string, schema: Schema, at: string, depth: number): Work<Expression> {
     switch (type) {
       case 'null':
         return literal('null');
@@ -160,11 +197,11 @@ class SchemaGrammar {
       case 'number':
         return this.#number(type === 'integer', schema, at);
       case 'string':
-        return this.#string(schema, at);
+        return yield* this.#string(schema, at);
       case 'array':
-        return this.#array(schema, at, depth);
+        return yield* this.#array(schema, at, depth);
       default:
-        return this.#object(schema, at, depth);
+        return yield* this.#object(schema, at, depth);
     }
   }
 
@@ -180,14 +217,22 @@ class SchemaGrammar {
     return numbers;
   }
 
-  #string(schema: Schema, at: string): Expression {
+  *#string(schema: Schema, at: string): Work<Expression> {
+    const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema;
+    const key = JSON.stringify([minLength, maxLength, pattern, format]);
+    const strings = this.#strings.get(key) ?? (yield* this.#newString(schema, at));
+    this.#strings.set(key, strings);
+    return strings;
+  }
+
+  *#newString(schema: Schema, at: string): Work<Expression> {
     const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, pattern, format } = schema;
     if (maxLength < minLength) refuse(at, 'allows no length of the string');
     const isLimited = minLength > 0 || maxLength < Number.POSITIVE_INFINITY;
     const source = pattern ?? formatPatterns.get(format ?? '');
     if (source === undefined) return isLimited ? limitedString(minLength, maxLength) : anyString;
     const place = `${at}/${pattern === undefined ? 'format' : 'pattern'}`;
-    const states = this.#states(
+    const states = yield* this.#states(
       patternLanguage(source, insideJsonString, (reason) => refuse(place, reason)),
       place,
     );
@@ -197,7 +242,7 @@ class SchemaGrammar {
     return sequence(quote, limited);
   }
 
-  #array(schema: Schema, at: string, depth: number): Expression {
+  *#array(schema: Schema, at: string, depth: number): Work<Expression> {
     const { minItems = 0, maxItems } = schema;
     const { prefixItems, items } = schema;
     // Before draft 2020-12 a tuple was a list in "items", with "additionalItems" for the rest; the AI SDK writes that.
@@ -207,38 +252,40 @@ class SchemaGrammar {
       : [prefixItems ?? [], items];
     const [memberPlace, restPlace] = isOld ? ['items', 'additionalItems'] : ['prefixItems', 'items'];
     // All members of a tuple are written, and further items only when the schema describes them.
-    const first = members.map((item, i) => this.value(item, `${at}/${memberPlace}/${i}`, depth));
+    const first: Expression[] = [];
+    for (const [i, item] of members.entries())
+      first.push(yield* this.value(item, `${at}/${memberPlace}/${i}`, depth));
     const restMayBe = first.length > 0 ? rest !== undefined && rest !== false : rest !== false;
     const least = Math.max(0, minItems - first.length);
     const most = restMayBe ? (maxItems ?? Number.POSITIVE_INFINITY) - first.length : 0;
     if (most < least) refuse(at, 'allows no number of items');
-    const item = most === 0 ? nothing : this.value(rest ?? true, `${at}/${restPlace}`, depth);
+    const item = most === 0 ? nothing : yield* this.value(rest ?? true, `${at}/${restPlace}`, depth);
     return listOf('[', item, ']', least, most, first);
   }
 
-  #object(schema: Schema, at: string, depth: number): Expression {
+  *#object(schema: Schema, at: string, depth: number): Work<Expression> {
     const { properties = {}, required = [], additionalProperties = true, propertyNames } = schema;
-    const names = this.#namesOf(schema, at, depth);
+    const names = yield* this.#namesOf(schema, at, depth);
     const requiredNames = new Set(required);
     if (names.length === 0) {
       if (additionalProperties === false) return literal('{}');
       const key =
-        propertyNames === undefined ? anyString : this.#name(propertyNames, `${at}/propertyNames`, depth);
+        propertyNames === undefined
+          ? anyString
+          : yield* this.#name(propertyNames, `${at}/propertyNames`, depth);
       if (key === null) refuse(`${at}/propertyNames`, 'allows no name');
-      const value = this.value(additionalProperties, `${at}/additionalProperties`, depth);
+      const value = yield* this.value(additionalProperties, `${at}/additionalProperties`, depth);
       return listOf('{', sequence(key, colon, value), '}');
     }
-    const member = (name: string) => {
-      const [value, place] = Object.hasOwn(properties, name)
-        ? [properties[name], `${at}/properties/${pointerPart(name)}`]
-        : [additionalProperties, `${at}/additionalProperties`];
-      return sequence(literal(JSON.stringify(name)), colon, this.value(value, place, depth));
-    };
     // From the last property to the first: what may follow after a property, and what may follow before any.
     let following = literal('}');
     let beginning = following;
     for (const name of names.reverse()) {
-      const written = member(name);
+      const [schema, place] = Object.hasOwn(properties, name)
+        ? [properties[name], `${at}/properties/${pointerPart(name)}`]
+        : [additionalProperties, `${at}/additionalProperties`];
+      const value = yield* this.value(schema, place, depth);
+      const written = sequence(literal(JSON.stringify(name)), colon, value);
       const first = sequence(written, following);
       const further = sequence(comma, written, following);
       const isRequired = requiredNames.has(name);
@@ -249,10 +296,14 @@ class SchemaGrammar {
   }
 
   /** The properties that a schema names and that `propertyNames` allows. */
-  #namesOf({ properties = {}, required = [], propertyNames }: Schema, at: string, depth: number): string[] {
+  *#namesOf(
+    { properties = {}, required = [], propertyNames }: Schema,
+    at: string,
+    depth: number,
+  ): Work<string[]> {
     const names = [...new Set([...Object.keys(properties), ...required])];
     if (propertyNames === undefined || names.length === 0) return names;
-    const allowed = this.#name(propertyNames, `${at}/propertyNames`, depth);
+    const allowed = yield* this.#name(propertyNames, `${at}/propertyNames`, depth);
     const machine = new Machine(allowed ?? choice());
     const isAllowed = (name: string) => machine.accepts(Buffer.from(JSON.stringify(name)));
     const missing = required.find((name) => !isAllowed(name));
@@ -262,43 +313,45 @@ class SchemaGrammar {
   }
 
   /** The strings that a schema allows, as names of properties. Null when it allows none. */
-  #name(given: unknown, at: string, depth: number): Expression | null {
+  *#name(given: unknown, at: string, depth: number): Work<Expression | null> {
     if (given === false) return null;
     const schema = this.#read(given, at, depth);
     if (schema === true) return anyString;
     const inside = depth + 1;
-    if (schema.$ref !== undefined) return this.#name(this.#target(schema.$ref, at), schema.$ref, inside);
+    if (schema.$ref !== undefined)
+      return yield* this.#name(this.#target(schema.$ref, at), schema.$ref, inside);
     if (schema.allOf !== undefined)
-      return this.#name(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
+      return yield* this.#name(onlyOne(schema.allOf, `${at}/allOf`), `${at}/allOf/0`, inside);
     const keyword = schema.anyOf === undefined ? 'oneOf' : 'anyOf';
     const branches = schema[keyword];
     if (branches !== undefined) {
-      if (keyword === 'oneOf') this.#checkDisjoint(branches, `${at}/oneOf`);
-      const names = branches.map((branch, i) => this.#name(branch, `${at}/${keyword}/${i}`, inside));
-      const some = names.filter((name) => name !== null);
+      if (keyword === 'oneOf') yield* this.#checkDisjoint(branches, `${at}/oneOf`);
+      const some: Expression[] = [];
+      for (const [i, branch] of branches.entries()) {
+        const name = yield* this.#name(branch, `${at}/${keyword}/${i}`, inside);
+        if (name !== null) some.push(name);
+      }
       return some.length === 0 ? null : choice(...some);
     }
-    if (schema.const !== undefined || schema.enum !== undefined) {
-      const strings = literals(schema, ['string']);
-      return strings.length === 0 ? null : oneOf(strings);
-    }
-    return typesOf(schema)?.includes('string') === false ? null : this.#string(schema, at);
+    if (schema.const !== undefined || schema.enum !== undefined)
+      return yield* this.#literals(schema, ['string'], at);
+    return typesOf(schema)?.includes('string') === false ? null : yield* this.#string(schema, at);
   }
 
   /** The expression exists before its target is built, so a schema may refer to itself. */
-  #reference(reference: string, at: string, depth: number): Expression {
+  *#reference(reference: string, at: string, depth: number): Work<Expression> {
     const known = this.#references.get(reference);
     if (known !== undefined) return known;
     let target = nothing;
     const expression = new Deferred(() => target);
     this.#references.set(reference, expression);
-    target = this.value(this.#target(reference, at), reference, depth);
+    target = yield* this.value(this.#target(reference, at), reference, depth);
     return expression;
   }
 
-  #states(language: Language, at: string): State[] {
+  *#states(language: Language, at: string): Work<State[]> {
     const key = JSON.stringify(language);
-    const states = this.#languages.get(key) ?? deterministic(language, mostStates, this.#effort);
+    const states = this.#languages.get(key) ?? (yield* deterministic(language, mostStates, this.#effort));
     if (states === null) {
       refuse(
         at,

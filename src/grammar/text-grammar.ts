@@ -4,6 +4,7 @@ import { automaton, deterministic } from './automaton.ts';
 import { intersection } from './characters.ts';
 import { type Expression, nothing, oneOf } from './expression.ts';
 import { mostStates, patternLanguage, plainText, whiteSpace } from './pattern.ts';
+import type { Work } from './work.ts';
 
 /** Steps of work for the automaton of one expression: some tens of milliseconds. */
 const mostEffort = 150_000;
@@ -11,13 +12,13 @@ const mostChoices = 1_000;
 const longestChoice = 1_000;
 
 /** @throws CogVLM2Error `invalid_value` naming what of the expression cannot be enforced. */
-export function regexGrammar(pattern: string): { expression: Expression; mayBeginWithSpace: boolean } {
+export function* regexGrammar(pattern: string): Work<{ expression: Expression; mayBeginWithSpace: boolean }> {
   const refuse = (reason: string): never => {
     throw new CogVLM2Error('invalid_value', `The regular expression ${reason}.`);
   };
   if (pattern === '') refuse('is empty, which only an empty answer matches');
   const language = patternLanguage(pattern, plainText, refuse);
-  const states = deterministic(language, mostStates, { steps: mostEffort });
+  const states = yield* deterministic(language, mostStates, { steps: mostEffort });
   if (states === null) {
     return refuse(
       `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,

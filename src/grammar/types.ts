@@ -11,12 +11,11 @@ export function typesOf(schema: Schema): readonly string[] | null {
   return null;
 }
 
-/** The values of `const` or `enum` that are of one of the types, as JSON. */
-export function literals(schema: Schema, types: readonly string[] | null): string[] {
-  const values = schema.const !== undefined ? [schema.const] : (schema.enum ?? []);
-  const fits = (value: unknown) =>
-    types === null || types.includes(typeOf(value)) || (types.includes('integer') && Number.isInteger(value));
-  return values.filter(fits).map((value) => JSON.stringify(value));
+/** Whether a value is of one of the types; null stands for all. */
+export function isOneOf(value: unknown, types: readonly string[] | null): boolean {
+  return (
+    types === null || types.includes(typeOf(value)) || (types.includes('integer') && Number.isInteger(value))
+  );
 }
 
 function typeOf(value: unknown): string {
@@ -31,8 +30,8 @@ export function disjoint(a: Schema, b: Schema): boolean {
   if (!types.some((type) => others.includes(type))) return true;
   const [values, otherValues] = [valuesOf(a), valuesOf(b)];
   if (values !== null && otherValues !== null) {
-    const known = new Set(otherValues);
-    return !values.some((value) => known.has(value));
+    const [fewer, more] = values.size < otherValues.size ? [values, otherValues] : [otherValues, values];
+    return !Array.from(fewer).some((value) => more.has(value));
   }
   if (types.length > 1 || others.length > 1 || types[0] !== 'object') return false;
   const required = new Set(b.required);
@@ -43,14 +42,28 @@ export function disjoint(a: Schema, b: Schema): boolean {
   });
 }
 
+/** A schema is compared with many others. */
+const knownKinds = new WeakMap<Schema, string[] | null>();
+const knownValues = new WeakMap<Schema, Set<string>>();
+
 /** Like `typesOf`, with integer as number, and with the types of the values of `const` and `enum`. */
 function kindsOf(schema: Schema): string[] | null {
+  const known = knownKinds.get(schema);
+  if (known !== undefined) return known;
   const values = schema.const !== undefined ? [schema.const] : schema.enum;
   const types = schema.type === undefined && values !== undefined ? values.map(typeOf) : typesOf(schema);
-  return types && [...new Set(types.map((type) => (type === 'integer' ? 'number' : type)))];
+  const kinds = types && [...new Set(types.map((type) => (type === 'integer' ? 'number' : type)))];
+  knownKinds.set(schema, kinds);
+  return kinds;
 }
 
-function valuesOf(schema: Schema): string[] | null {
+/** As JSON. Null for a schema that does not list its values. */
+function valuesOf(schema: Schema): Set<string> | null {
   if (schema.const === undefined && schema.enum === undefined) return null;
-  return (schema.const !== undefined ? [schema.const] : schema.enum!).map((value) => JSON.stringify(value));
+  const known = knownValues.get(schema);
+  if (known !== undefined) return known;
+  const listed = schema.const !== undefined ? [schema.const] : schema.enum!;
+  const values = new Set(listed.map((value) => JSON.stringify(value)));
+  knownValues.set(schema, values);
+  return values;
 }

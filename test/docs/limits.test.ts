@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { serve } from '../../src/cli/commands/serve.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
+import { SCHEMA_LIMITS } from '../../src/grammar/json-grammar.ts';
+import { LONGEST_STRING } from '../../src/server/body/long-string.ts';
 import {
   CONNECTION_LIMITS,
   DISCARD_LIMITS,
@@ -28,6 +30,7 @@ function rows(): [string, string, string][] {
   return [
     byFlag('body', '--max-body-bytes', ' bytes'),
     byFlag('body without its images', '--max-json-bytes', ' bytes'),
+    fixed('a string that is no image', `${number(LONGEST_STRING)} characters`),
     fixed('nesting of a body', `${number(REQUEST_LIMITS.depth)} levels`),
     fixed('values of a body', number(REQUEST_LIMITS.values)),
     fixed('fields of an object', number(REQUEST_LIMITS.fields)),
@@ -39,6 +42,11 @@ function rows(): [string, string, string][] {
     fixed(
       'a JSON schema, a tool or another field, as JSON',
       `${number(REQUEST_LIMITS.fieldCharacters)} characters`,
+    ),
+    fixed('schemas within a JSON schema', number(SCHEMA_LIMITS.schemas)),
+    fixed(
+      'values of `enum` in a JSON schema, counted each time that they are used',
+      `${number(SCHEMA_LIMITS.enumValues)}, and ${number(SCHEMA_LIMITS.enumCharacters)} characters`,
     ),
     byFlag('pixels of an image', '--max-image-pixels'),
     fixed(

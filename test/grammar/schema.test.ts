@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
+import { answerGrammar, answerGrammarInTurns } from '../../src/grammar/answer-grammar.ts';
 import { GrammarMasks } from '../../src/grammar/masks.ts';
 import { caught } from '../checkpoint/caught.ts';
 import { byteTokenizer, endOfText } from '../generate/scripted.ts';
@@ -376,6 +376,11 @@ describe('what a schema may cost is counted', () => {
     properties: Object.fromEntries(schemas.map((schema, i) => [`p${i}`, schema])),
     required: schemas.map((_, i) => `p${i}`),
   });
+  /** Ten objects whose names are of the list. */
+  const namesFrom = (names: string[]) => ({
+    ...propertiesOf(many(10, () => ({ type: 'object', propertyNames: { $ref: '#/$defs/names' } }))),
+    $defs: { names: { enum: names } },
+  });
   const chain = many(200, (i) => [`d${i}`, { type: 'array', items: { $ref: `#/$defs/d${i + 1}` } }] as const);
   const circle: Record<string, unknown> = { type: 'object' };
   circle.properties = { again: circle };
@@ -405,7 +410,12 @@ describe('what a schema may cost is counted', () => {
     ],
     ['many schemas', { anyOf: many(5_001, () => ({})) }, 'more than 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
-    ['many values', { enum: many(5_001, (i) => i) }, 'more than 5000 schemas'],
+    ['many values, used again and again', namesFrom(many(6_000, (i) => `${i}`)), 'beyond 50000 values'],
+    [
+      'long values, used again and again',
+      namesFrom(many(100, (i) => `${i}`.padEnd(600))),
+      'beyond 500000 characters',
+    ],
     ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
     [
       'a chain of references',
@@ -417,6 +427,27 @@ describe('what a schema may cost is counted', () => {
     const error = caught(() => answerGrammar({ type: 'json_schema', schema }));
     expect(error.code).toBe('invalid_json_schema');
     expect(error.message).toContain(part);
+  });
+
+  test('an enum may have all values that fit into a schema', async () => {
+    const values = many(20_000, (i) => i);
+    expect(await accepts({ enum: values }, '19999')).toBe(true);
+    expect(await accepts({ enum: values }, '199')).toBe(true);
+    expect(await accepts({ enum: values }, '20000')).toBe(false);
+    const words = many(9_000, (i) => `word ${i}`);
+    expect(await accepts({ enum: words }, '"word 8999"')).toBe(true);
+    expect(await accepts({ enum: words }, '"word 89990"')).toBe(false);
+  });
+
+  test('a grammar that is made in turns is the one that is made at once', async () => {
+    const format = {
+      type: 'json_schema',
+      schema: propertiesOf(many(40, (i) => ({ enum: [i, i + 1] }))),
+    } as const;
+    const made = await Promise.all([answerGrammarInTurns(format), answerGrammarInTurns(format)]);
+    expect(made[0]).toBe(made[1]);
+    expect(answerGrammar(format)).toBe(made[0]);
+    await expect(answerGrammarInTurns({ type: 'json_schema', schema: { not: {} } })).rejects.toThrow('"not"');
   });
 
   test('a form of many fields is far from the limits', () => {
