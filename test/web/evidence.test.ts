@@ -1,7 +1,14 @@
 /** Where an answer was read: what the server tells, and which part of it belongs to a field. */
 import { describe, expect, it } from 'vitest';
-import { evidenceOf, onWholeImage, placesOf, valueSpan } from '../../web/document/evidence.ts';
-import { isLargeEnough, nudged, pixelsOf, placeBetween } from '../../web/document/place.ts';
+import { evidenceOf, placesOf, valueSpan } from '../../web/document/evidence.ts';
+import {
+  isLargeEnough,
+  nudged,
+  onWholeImage,
+  pixelsOf,
+  placeBetween,
+  rotated,
+} from '../../web/document/place.ts';
 import { titleOf } from '../../web/state/tab-title.ts';
 
 const cell = (x: number, score: number) => ({ x, y: 0.5, width: 0.1, height: 0.1, score });
@@ -75,6 +82,15 @@ describe('a place', () => {
     const place = { x: 0.75, y: 0, width: 0.25, height: 0.5 };
     expect(nudged(place, 0.5, -0.5, false)).toEqual(place);
     expect(nudged(place, 0.5, 0.25, true)).toEqual({ ...place, height: 0.75 });
+  });
+
+  it('keeps what it shows when the image is rotated', () => {
+    // A tall narrow place at the lower left of the image is a low wide one at the upper left after a quarter turn.
+    const place = { x: 0, y: 0.5, width: 0.25, height: 0.5 };
+    expect(rotated(place, 1)).toEqual({ x: 0, y: 0, width: 0.5, height: 0.25 });
+    expect(rotated(place, 2)).toEqual({ x: 0.75, y: 0, width: 0.25, height: 0.5 });
+    expect(rotated(place, 3)).toEqual({ x: 0.5, y: 0.75, width: 0.5, height: 0.25 });
+    expect(rotated(place, 4)).toEqual(place);
   });
 
   it('has at least one pixel', () => {

@@ -1,4 +1,5 @@
 /** Changes of the list of batches, of a batch and of its rows. Pure. */
+import { rotated } from '../document/place.ts';
 import type { Batch, Cell, Row } from './types.ts';
 
 export function newestFirst(batches: readonly Batch[]): Batch[] {
@@ -12,6 +13,18 @@ export function withBatch(batches: readonly Batch[], batch: Batch): Batch[] {
 
 export function withRow(batch: Batch, rowId: string, change: Partial<Row>): Batch {
   return withRows(batch, (row) => (row.id === rowId ? { ...row, ...change } : row));
+}
+
+/** The page's image rotated clockwise by a quarter, and the places on it with it. */
+export function withRotation(batch: Batch, rowId: string, imageId: string): Batch {
+  return withRows(batch, (row) => {
+    if (row.id !== rowId) return row;
+    const cells = Object.entries(row.cells).map(([id, cell]) => [
+      id,
+      { ...cell, evidence: cell.evidence.map((place) => rotated(place, 1)) },
+    ]);
+    return { ...row, imageId, cells: Object.fromEntries(cells) };
+  });
 }
 
 export function withCells(batch: Batch, rowId: string, cells: Record<string, Cell>): Batch {

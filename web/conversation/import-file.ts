@@ -5,7 +5,7 @@ import { evidenceOf } from '../document/evidence.ts';
 import { isPlace } from '../document/place.ts';
 import { withImageId } from '../storage/earlier.ts';
 import { FORMAT, VERSION } from './export-file.ts';
-import type { Answer, AnswerState, Conversation, StoredImage, Turn } from './types.ts';
+import type { Answer, AnswerState, Conversation, Rotation, StoredImage, Turn } from './types.ts';
 
 export type ImportProblem = 'notJson' | 'notOurs' | 'newer' | 'broken';
 
@@ -155,6 +155,7 @@ function image(value: Json, at: string): StoredImage {
       sizeBytes: field(original, 'sizeBytes', `${at}.original`, isNumber),
       type: field(original, 'type', `${at}.original`, isText),
     },
+    rotation: optional(value, 'rotation', at, isRotation),
     blob: blob(field(value, 'data', at, isText), `${at}.data`),
   };
 }
@@ -191,6 +192,8 @@ const isNumber = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0;
 const isAnswerState = (value: unknown): value is AnswerState =>
   ['running', 'done', 'stopped', 'interrupted', 'failed'].some((state) => state === value);
+const isRotation = (value: unknown): value is Rotation =>
+  isRecord(value) && isText(value.of) && [0, 1, 2, 3].some((turns) => turns === value.quarterTurns);
 const isThumbnail = (value: unknown): value is string =>
   isText(value) && /^data:image\/(?:jpeg|png);base64,[A-Za-z0-9+/=]+$/.test(value);
 const orNull =

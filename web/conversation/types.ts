@@ -66,6 +66,15 @@ export interface StoredImage {
   original: { width: number; height: number; sizeBytes: number; type: string } | null;
   /** A small JPEG as a data URL, for lists. */
   thumbnail: string;
+  /** Set for an image that the page made by rotating another one. */
+  rotation: Rotation | null;
+}
+
+export interface Rotation {
+  /** The id of the image as it was added. */
+  of: string;
+  /** Clockwise, 0 to 3. */
+  quarterTurns: number;
 }
 
 /** What stands in the composer of a conversation, or of a new one. */

@@ -47,17 +47,6 @@ export function placesOf({ tokens }: Evidence, start: number, end: number): Plac
   return sorted.filter(({ score }) => score >= least).slice(0, MOST_PLACES);
 }
 
-/** Places on a marked region as places on the whole image. */
-export function onWholeImage(places: readonly Place[], region: Place | null): Place[] {
-  if (!region) return [...places];
-  return places.map(({ x, y, width, height }) => ({
-    x: region.x + x * region.width,
-    y: region.y + y * region.height,
-    width: width * region.width,
-    height: height * region.height,
-  }));
-}
-
 /** Where the value of a top-level key is in a JSON object's text; null where it has none. */
 export function valueSpan(json: string, name: string): { start: number; end: number } | null {
   // A string, a bracket, a comma, a colon, or any other value.

@@ -45,6 +45,24 @@ export function pixelsOf(place: Place, size: { width: number; height: number }):
   };
 }
 
+/** Places on a marked region as places on the whole image. */
+export function onWholeImage(places: readonly Place[], region: Place | null): Place[] {
+  if (!region) return [...places];
+  return places.map(({ x, y, width, height }) => ({
+    x: region.x + x * region.width,
+    y: region.y + y * region.height,
+    width: width * region.width,
+    height: height * region.height,
+  }));
+}
+
+/** On the image rotated clockwise by a number of quarter turns. */
+export function rotated(place: Place, quarterTurns: number): Place {
+  const { x, y, width, height } = place;
+  if (quarterTurns % 4 === 0) return place;
+  return rotated({ x: clamp(1 - y - height), y: x, width: height, height: width }, (quarterTurns + 3) % 4);
+}
+
 export function isPlace(value: unknown): value is Place {
   if (typeof value !== 'object' || value === null) return false;
   const sides = ['x', 'y', 'width', 'height'].map((key): unknown => Reflect.get(value, key));

@@ -1,4 +1,4 @@
-/** Cropping and turning images. */
+/** Cropping and rotating images. */
 import type { StoredImage } from '../conversation/types.ts';
 import { type Place, pixelsOf } from '../document/place.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';
@@ -14,15 +14,18 @@ export async function cropped(image: StoredImage, region: Place): Promise<Blob> 
   });
 }
 
-/** Turned by a quarter, clockwise. @throws NotAnImageError */
-export async function turned(image: StoredImage): Promise<Blob> {
-  return redrawn(image, (bitmap) =>
-    drawn({ width: bitmap.height, height: bitmap.width }, (context) => {
-      context.translate(bitmap.height, 0);
-      context.rotate(Math.PI / 2);
-      context.drawImage(bitmap, 0, 0);
-    }),
-  );
+/** Rotated clockwise. @throws NotAnImageError */
+export async function rotatedImage(image: StoredImage, quarterTurns: number): Promise<Blob> {
+  return redrawn(image, (bitmap) => {
+    const { width, height } = bitmap;
+    const isUpright = quarterTurns % 2 === 0;
+    const size = { width: isUpright ? width : height, height: isUpright ? height : width };
+    return drawn(size, (context) => {
+      context.translate(size.width / 2, size.height / 2);
+      context.rotate((quarterTurns * Math.PI) / 2);
+      context.drawImage(bitmap, -width / 2, -height / 2);
+    });
+  });
 }
 
 async function redrawn(

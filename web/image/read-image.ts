@@ -1,5 +1,5 @@
 /** From a file that a person chose to an image that can be sent. */
-import type { StoredImage } from '../conversation/types.ts';
+import type { Rotation, StoredImage } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';
 import { formatOf } from './format.ts';
@@ -8,7 +8,12 @@ import { type ImageLimits, scaled, shrinkPlan } from './shrink-plan.ts';
 const THUMBNAIL_SIDE = 96;
 
 /** @throws NotAnImageError */
-export async function readImage(file: Blob, name: string, limits: ImageLimits): Promise<StoredImage> {
+export async function readImage(
+  file: Blob,
+  name: string,
+  limits: ImageLimits,
+  rotation: Rotation | null,
+): Promise<StoredImage> {
   const format = await formatOf(file);
   const bitmap = await bitmapOf(file, name);
   try {
@@ -24,6 +29,7 @@ export async function readImage(file: Blob, name: string, limits: ImageLimits): 
       ...sent,
       original: plan === null ? null : { width, height, sizeBytes: file.size, type: format ?? file.type },
       thumbnail: thumbnailOf(bitmap),
+      rotation,
     };
   } finally {
     bitmap.close();

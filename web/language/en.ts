@@ -140,6 +140,9 @@ export const en = {
     regionOnly: 'Only the marked region is sent.',
     regionAsked: 'Only this region was sent',
     wholeImage: 'Send the whole image',
+    showBoxes: 'Show the boxes of the answer',
+    box: (number: number, phrase: string) =>
+      phrase === '' ? `Box ${number} on the image` : `Box ${number} on the image: ${phrase}`,
   },
 
   // Tables: many pages

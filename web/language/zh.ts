@@ -131,6 +131,8 @@ export const zh: Text = {
     regionOnly: '只发送框选的区域。',
     regionAsked: '只发送了此区域',
     wholeImage: '发送整张图片',
+    showBoxes: '显示回答中的方框',
+    box: (number, phrase) => (phrase === '' ? `图片上的方框 ${number}` : `图片上的方框 ${number}：${phrase}`),
   },
 
   batch: {

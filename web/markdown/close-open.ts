@@ -2,7 +2,7 @@ import { masked, openFormulaIn } from './formulas.ts';
 
 /**
  * The end of a text that is still being written, so that it reads well meanwhile: what was opened is closed, and a
- * link or a formula that is not whole yet is held back. Pure.
+ * link, a box or a formula that is not whole yet is held back. Pure.
  */
 export function closeOpen(text: string): string {
   const fences = text.match(/^ {0,3}(`{3,}|~{3,})/gm) ?? [];
@@ -15,7 +15,7 @@ function closeLine(tail: string): string {
   const code = (tail.match(/`/g) ?? []).length;
   if (code % 2 === 1) return tail.endsWith('`') ? tail.slice(0, -1) : `${tail}\``;
   const whole = tail.slice(0, openFormulaIn(tail));
-  const shown = withoutOpenLink(whole);
+  const shown = withoutOpenLink(whole.replace(/\[\[[\d,;\s]*\]?$/, ''));
   const strong = (masked(shown).match(/\*\*/g) ?? []).length;
   if (strong % 2 === 0) return shown;
   return /\*\*\s*$/.test(shown) ? shown.replace(/\*\*\s*$/, '') : `${shown.trimEnd()}**`;

@@ -4,6 +4,9 @@
  */
 import DOMPurify from 'dompurify';
 import { Marked, type Token } from 'marked';
+import type { Place } from '../document/place.ts';
+import { phraseStart } from './boxes.ts';
+import { type BoxLabels, drawBoxes } from './draw-boxes.ts';
 import { drawFormula } from './draw-formula.ts';
 import { escaped } from './escaped.ts';
 import { maskedEmphasis, syntax, tokenizer } from './syntax.ts';
@@ -27,7 +30,7 @@ const marked = new Marked({
 const ALLOWED = {
   ALLOWED_TAGS: [
     ...['p', 'br', 'hr', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'a', 'ul', 'ol', 'li'],
-    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'math'],
+    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'math', 'mark'],
   ],
   ALLOWED_ATTR: ['href', 'title', 'start', 'align'],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
@@ -54,6 +57,41 @@ export function blocksOf(text: string): Token[] {
   }
 }
 
+export interface Boxes {
+  /** The words before the boxes, without the signs of Markdown; '' where there are none. */
+  phrase: string;
+  places: Place[];
+}
+
+/** The boxes in a text, in its order. Those in code and formulas are text. */
+export function boxesIn(text: string): Boxes[] {
+  if (!text.includes('[[')) return [];
+  const found: Boxes[] = [];
+  let previousEnd = 0;
+  marked.walkTokens(blocksOf(text), (token) => {
+    if (token.type !== 'boxes') return;
+    const before = text.slice(previousEnd, text.indexOf(token.raw, previousEnd));
+    previousEnd += before.length + token.raw.length;
+    found.push({
+      phrase: before
+        .slice(phraseStart(before))
+        .replace(/[*_`~]+/g, '')
+        .trim(),
+      places: token.places,
+    });
+  });
+  return found;
+}
+
+/** How many boxes a block has. */
+export function countBoxes(block: Token): number {
+  let count = 0;
+  marked.walkTokens([block], ({ type }) => {
+    if (type === 'boxes') count++;
+  });
+  return count;
+}
+
 /** Text as it is written. */
 function plainBlock(text: string): Token {
   return { type: 'html', raw: text, text, block: true, pre: false };
@@ -75,14 +113,18 @@ function childrenOf(token: Token): Token[] {
   return 'tokens' in token && token.tokens ? token.tokens : [];
 }
 
-/** Formulas that were drawn in a shorter form of the same block are taken from there. */
-export function elementsOf(block: Token, before: Element): DocumentFragment {
+/**
+ * Formulas that were drawn in a shorter form of the same block are taken from there.
+ * @param boxes null: the answer is not about an image, so boxes are text
+ */
+export function elementsOf(block: Token, before: Element, boxes: BoxLabels | null): DocumentFragment {
   const drawn = [...before.querySelectorAll<HTMLElement>('.formula')];
   const fragment = DOMPurify.sanitize(marked.parser([block]), ALLOWED);
   for (const link of fragment.querySelectorAll('a')) {
     link.target = '_blank';
     link.rel = 'noopener noreferrer';
   }
+  drawBoxes(fragment, boxes);
   for (const [index, place] of fragment.querySelectorAll('math').entries()) {
     const source = place.textContent ?? '';
     const same = drawn[index]?.dataset.source === source ? drawn[index] : null;

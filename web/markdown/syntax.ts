@@ -1,8 +1,9 @@
 /**
- * Where the page's Markdown differs from GitHub's: formulas, emphasis without spaces around it as in Chinese, and texts
+ * Where the page's Markdown differs from GitHub's: formulas, boxes on the image, emphasis without spaces around it as in Chinese, and texts
  * that must stay as they were read: `3~5`, `10*20*30`, and full-width punctuation behind an address.
  */
 import { Tokenizer, type TokenizerAndRendererExtension, type TokenizerObject } from 'marked';
+import { boxesAt } from './boxes.ts';
 import { escaped } from './escaped.ts';
 import { formulaAt, masked, nextDollar } from './formulas.ts';
 
@@ -79,6 +80,16 @@ export const syntax: TokenizerAndRendererExtension[] = [
       const [raw] = new RegExp(`^${product.source}`).exec(source) ?? [];
       return raw ? { type: 'text', raw, text: raw } : undefined;
     },
+  },
+  {
+    name: 'boxes',
+    level: 'inline',
+    start: (source) => source.indexOf('[['),
+    tokenizer(source) {
+      const boxes = boxesAt(source);
+      return boxes ? { type: 'boxes', ...boxes } : undefined;
+    },
+    renderer: ({ raw }) => `<mark>${escaped(raw)}</mark>`,
   },
   // A place for it; it is drawn when the rest is sanitised.
   { name: 'formula', renderer: ({ text }) => `<math>${escaped(text)}</math>` },

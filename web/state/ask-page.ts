@@ -6,6 +6,7 @@ import { cellOfText, cellsOfJson } from '../batch/cells.ts';
 import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
 import type { Cell, Plan, Row } from '../batch/types.ts';
 import { type Evidence, placesOf, valueSpan } from '../document/evidence.ts';
+import { boxesIn } from '../markdown/render.ts';
 import { imageUrl } from './image-url.ts';
 import { type AnswerProgress, noProgress, progressed } from './progress.ts';
 import { chatBody } from './settings.ts';
@@ -29,7 +30,11 @@ export async function askPage(plan: Plan, row: Row, listener: PageListener): Pro
   for (const column of missingColumns(plan, row)) {
     const question = questionOf(plan, column, state.value.text.batch.questionFor);
     const { text, evidence } = await answerTo(question, url, {}, listener);
-    listener.onCells({ [column.id]: cellOfText(column, text, evidence?.cells ?? []) });
+    // A grounding model writes the place itself.
+    const boxes = boxesIn(text).flatMap(({ places }) => places);
+    listener.onCells({
+      [column.id]: cellOfText(column, text, boxes.length > 0 ? boxes : (evidence?.cells ?? [])),
+    });
   }
 }
 

@@ -1,8 +1,11 @@
-/** The images on show: their addresses, and turning one. */
-import { withRow } from '../batch/rows.ts';
-import { turned } from '../image/crop.ts';
+/** The images on show: their addresses, rotating one, and places on them. */
+import { withRotation } from '../batch/rows.ts';
+import type { Rotation, StoredImage } from '../conversation/types.ts';
+import { onWholeImage, type Place, rotated } from '../document/place.ts';
+import { rotatedImage } from '../image/crop.ts';
 import { changeBatch } from './batches.ts';
-import { addImage, prepared } from './intake.ts';
+import { prepared } from './intake.ts';
+import { changeDraft } from './keeping.ts';
 import { currentDraft, currentRow, shownImageId, state } from './state.ts';
 
 const urls = new Map<string, string>();
@@ -18,8 +21,8 @@ export function objectUrlOf(id: string): string {
 }
 
 /**
- * Turns the image on show by a quarter, as it will be sent. Earlier answers keep the image that they are about: the
- * turned one is a new image, of the page or in the composer.
+ * Rotates the image on show by a quarter, as it will be sent. Earlier answers keep the image that they are about: the
+ * rotated one is a new image, of the page or in the composer.
  */
 export async function rotateImage(): Promise<void> {
   const image = state.value.images[shownImageId(state.value) ?? ''];
@@ -28,13 +31,42 @@ export async function rotateImage(): Promise<void> {
   if (!image) return;
   state.set({ isPreparing: true, marked: [] });
   try {
-    const blob = await turned(image);
+    const { id } = await rotatedOnce(image);
     const isOfPage = row?.imageId === image.id && currentDraft(state.value).imageId === null;
-    if (isOfPage && row && batchId !== null && row.conversationId === null) {
-      const { id } = await prepared(blob, image.name);
-      changeBatch(batchId, (batch) => withRow(batch, row.id, { imageId: id }));
-    } else await addImage(blob, image.name);
+    if (isOfPage && row && batchId !== null && row.conversationId === null)
+      changeBatch(batchId, (batch) => withRotation(batch, row.id, id));
+    else changeDraft({ imageId: id, region: null });
   } finally {
     state.set({ isPreparing: false });
   }
+}
+
+/** Made from the image as it was added, so that nothing is lost by rotating often. After four times it is that image. */
+async function rotatedOnce(image: StoredImage): Promise<StoredImage> {
+  const { of, quarterTurns: before } = rotationOf(image);
+  const first = state.value.images[of];
+  const quarterTurns = (before + 1) % 4;
+  if (first && quarterTurns === 0) return first;
+  const blob = await (first ? rotatedImage(first, quarterTurns) : rotatedImage(image, 1));
+  return prepared(blob, image.name, { of, quarterTurns });
+}
+
+function rotationOf({ id, rotation }: StoredImage): Rotation {
+  return rotation ?? { of: id, quarterTurns: 0 };
+}
+
+/**
+ * Places on an image, or on a region of it, as places on the image that is on show. That one may be rotated.
+ * @returns an empty list if another image is on show
+ */
+export function onShownImage(
+  places: readonly Place[],
+  imageId: string | null,
+  region: Place | null,
+): Place[] {
+  const { images } = state.value;
+  const [from, to] = [images[imageId ?? ''], images[shownImageId(state.value) ?? '']];
+  if (!from || !to || rotationOf(from).of !== rotationOf(to).of) return [];
+  const quarterTurns = rotationOf(to).quarterTurns - rotationOf(from).quarterTurns + 4;
+  return onWholeImage(places, region).map((place) => rotated(place, quarterTurns));
 }

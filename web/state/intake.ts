@@ -3,7 +3,7 @@ import { ApiError, failureOf } from '../api/connection.ts';
 import { drawPages } from '../api/pages.ts';
 import { USUAL_LIMITS } from '../api/server-info.ts';
 import type { Row } from '../batch/types.ts';
-import type { StoredImage } from '../conversation/types.ts';
+import type { Rotation, StoredImage } from '../conversation/types.ts';
 import { NotAnImageError } from '../image/canvas.ts';
 import { readImage } from '../image/read-image.ts';
 import { fileLimitBytes } from '../image/shrink-plan.ts';
@@ -141,12 +141,14 @@ function emptyRow(file: string, page: number | null, pageCount: number | null): 
 }
 
 /** Stores an image as it can be sent. @throws NotAnImageError */
-export async function prepared(file: Blob, name: string): Promise<StoredImage> {
+export async function prepared(
+  file: Blob,
+  name: string,
+  rotation: Rotation | null = null,
+): Promise<StoredImage> {
   const { bodyLimitBytes, pixelLimit } = state.value.info ?? USUAL_LIMITS;
-  const image = await readImage(file, name, {
-    fileLimitBytes: fileLimitBytes(bodyLimitBytes),
-    pixelLimit,
-  });
+  const limits = { fileLimitBytes: fileLimitBytes(bodyLimitBytes), pixelLimit };
+  const image = await readImage(file, name, limits, rotation);
   await keepImage(image);
   return image;
 }

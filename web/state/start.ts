@@ -105,7 +105,9 @@ async function load(): Promise<void> {
     drafts,
     batches: newestBatchesFirst(batches),
     conversations: newestFirst(conversations),
-    images: Object.fromEntries(images.map((image) => [image.id, image])),
+    images: Object.fromEntries(
+      images.map((image) => [image.id, { ...image, rotation: image.rotation ?? null }]),
+    ),
   });
   unsaved.forEach(keepConversation);
 }

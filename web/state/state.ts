@@ -73,6 +73,11 @@ export interface State {
   isSidebarOpen: boolean;
   /** Places on the document that are highlighted, such as where an answer was read. */
   marked: readonly Place[];
+  /** The turn whose boxes are drawn; null: the newest one. */
+  boxedTurnId: string | null;
+  /** The index of the boxes that are highlighted, on the image and in the answer. */
+  markedBox: number | null;
+  hidesBoxes: boolean;
   isDragging: boolean;
 }
 
@@ -99,6 +104,9 @@ export const state = new Store<State>({
   panel: null,
   isSidebarOpen: false,
   marked: [],
+  boxedTurnId: null,
+  markedBox: null,
+  hidesBoxes: false,
   isDragging: false,
 });
 

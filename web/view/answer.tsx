@@ -1,12 +1,12 @@
 import { imageIdOf, pathTo } from '../conversation/tree.ts';
 import type { Answer as AnswerOf, Conversation, Turn } from '../conversation/types.ts';
-import { onWholeImage } from '../document/evidence.ts';
 import type { Text } from '../language/en.ts';
 import { askAgain } from '../state/ask.ts';
 import { copyText } from '../state/clipboard.ts';
-import { shownImageId, state, useApp, useText } from '../state/state.ts';
+import { onShownImage } from '../state/images.ts';
+import { useApp, useText } from '../state/state.ts';
 import { Boundary } from './boundary.tsx';
-import { mark, unmark } from './document/marks.tsx';
+import { mark, markBox, showBoxesOf, unmark } from './document/marks.tsx';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 import { Markdown } from './markdown.tsx';
@@ -15,6 +15,9 @@ import { Progress } from './progress.tsx';
 export function Answer({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
   const { answer } = turn;
   const running = useApp((value) => value.running[turn.id]);
+  const imageId = imageIdOf(pathTo(conversation, turn.id));
+  // Those of another answer may be on show.
+  const markedBox = useApp((value) => (value.boxedTurnId === turn.id ? value.markedBox : null));
   const isRunning = running !== undefined;
   return (
     <div
@@ -24,10 +27,16 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
       onPointerEnter={() => markAnswer(conversation, turn)}
       onPointerLeave={unmark}
     >
-      <h3 class="off-screen">CogVLM2</h3>
+      <h2 class="off-screen">CogVLM2</h2>
       {answer.text !== '' && (
         <Boundary fallback={<pre class="plain-text">{answer.text}</pre>}>
-          <Markdown text={answer.text} isGrowing={isRunning} />
+          <Markdown
+            text={answer.text}
+            isGrowing={isRunning}
+            boxes={
+              imageId === null ? null : { marked: markedBox, onMark: (index) => markBox(turn.id, index) }
+            }
+          />
         </Boundary>
       )}
       {running && answer.text === '' && <Progress progress={running} />}
@@ -92,11 +101,12 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
   return answer.state === 'done' && answer.text === '' ? text.empty : null;
 }
 
-/** Marks where an answer was read, if its image is on show. */
+/** Marks where an answer was read, if its image is on show, and shows its boxes. */
 function markAnswer(conversation: Conversation, turn: Turn): void {
   const { evidence } = turn.answer;
   const imageId = imageIdOf(pathTo(conversation, turn.id));
-  if (evidence && imageId === shownImageId(state.value)) mark(onWholeImage(evidence.cells, turn.region));
+  mark(onShownImage(evidence?.cells ?? [], imageId, turn.region));
+  showBoxesOf(turn.id);
 }
 
 function AnswerTools({ conversation, turn }: { conversation: Conversation; turn: Turn }) {

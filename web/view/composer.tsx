@@ -11,6 +11,12 @@ import { PickFiles } from './pick-files.tsx';
 
 const LEAST_TOLD_SECONDS = 3;
 
+/** As the grounding models were trained; they know no Chinese. */
+const GROUNDING_SUGGESTIONS = [
+  'Where is the … ? answer in [[x0,y0,x1,y1]] format.',
+  'Can you provide a description of the image and include the coordinates [[x0,y0,x1,y1]] for each mentioned object?',
+];
+
 export const QUESTION_ID = 'question';
 
 export function Composer() {
@@ -122,11 +128,13 @@ function Expected({ hasImage }: { hasImage: boolean }) {
   return <span class="muted small expected">{text.batch.perImage(seconds)}</span>;
 }
 
-/** Questions that the loaded model can answer: the demo model reads printed values. */
+/** Questions that the loaded model can answer: the demo model reads printed values, a grounding model writes boxes. */
 function Suggestions() {
   const text = useText();
   const isDemo = useApp(({ info }) => info?.isDemo === true);
-  const suggestions = isDemo ? text.demoSuggestions : text.suggestions;
+  const isGrounding = useApp(({ info }) => /grounding/i.test(info?.model ?? ''));
+  const others = isGrounding ? GROUNDING_SUGGESTIONS : text.suggestions;
+  const suggestions = isDemo ? text.demoSuggestions : others;
   return (
     <div class="suggestions">
       {suggestions.map((suggestion) => (

@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { versionsOf } from '../conversation/tree.ts';
+import { imageIdOf, pathTo, versionsOf } from '../conversation/tree.ts';
 import type { Conversation, Turn } from '../conversation/types.ts';
 import { askVersion } from '../state/ask.ts';
 import { showVersion } from '../state/history.ts';
+import { onShownImage } from '../state/images.ts';
 import { state, useApp, useText } from '../state/state.ts';
 import { Answer } from './answer.tsx';
 import { mark, unmark } from './document/marks.tsx';
@@ -23,11 +24,13 @@ export function TurnView({
   const text = useText();
   const { region } = turn;
   const image = useApp(({ images }) => (turn.imageId === null ? undefined : images[turn.imageId]));
+  const markRegion = () =>
+    region && mark(onShownImage([region], imageIdOf(pathTo(conversation, turn.id)), null));
   const isEditing = useApp(({ editing }) => editing === turn.id);
   return (
     <article class="turn">
       <div class="question">
-        <h3 class="off-screen">{text.you}</h3>
+        <h2 class="off-screen">{text.you}</h2>
         {image && !isFirst && (
           <p class="note">
             <strong dir="auto">{image.name}</strong>: {text.newImage}
@@ -37,9 +40,9 @@ export function TurnView({
           <button
             type="button"
             class="chip"
-            onPointerEnter={() => mark([region])}
+            onPointerEnter={markRegion}
             onPointerLeave={unmark}
-            onFocus={() => mark([region])}
+            onFocus={markRegion}
             onBlur={unmark}
           >
             <Icon name="region" /> {text.document.regionAsked}

@@ -3,6 +3,7 @@ import { usableColumns } from '../../batch/plan.ts';
 import { type Batch, type Column, type Row, rowName } from '../../batch/types.ts';
 import type { Text } from '../../language/en.ts';
 import { openBatch, removeRow } from '../../state/batches.ts';
+import { onShownImage } from '../../state/images.ts';
 import { useApp, useText } from '../../state/state.ts';
 import { mark } from '../document/marks.tsx';
 import { IconButton } from '../icon-button.tsx';
@@ -48,7 +49,7 @@ function BatchRow({ batchId, row, columns }: { batchId: string; row: Row; column
   const open = (columnId: string | null) => {
     openBatch(batchId, row.id);
     const cell = columnId === null ? undefined : row.cells[columnId];
-    if (cell) mark(cell.evidence);
+    if (cell) mark(onShownImage(cell.evidence, row.imageId, null));
   };
   return (
     <tr>

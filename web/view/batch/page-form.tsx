@@ -3,6 +3,7 @@ import { usableColumns } from '../../batch/plan.ts';
 import { neighbour } from '../../batch/rows.ts';
 import { type Batch, type Cell, type Column, type Row, rowName } from '../../batch/types.ts';
 import { correct, openBatch } from '../../state/batches.ts';
+import { onShownImage } from '../../state/images.ts';
 import { useApp, useText } from '../../state/state.ts';
 import { mark, unmark } from '../document/marks.tsx';
 import { IconButton } from '../icon-button.tsx';
@@ -48,6 +49,7 @@ export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
           key={column.id}
           batchId={batch.id}
           rowId={row.id}
+          imageId={row.imageId}
           column={column}
           cell={row.cells[column.id]}
         />
@@ -57,11 +59,17 @@ export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
 }
 
 /** Shows where its value was read while it has the pointer or the focus. */
-function CellField(props: { batchId: string; rowId: string; column: Column; cell: Cell | undefined }) {
-  const { batchId, rowId, column, cell } = props;
+function CellField(props: {
+  batchId: string;
+  rowId: string;
+  imageId: string | null;
+  column: Column;
+  cell: Cell | undefined;
+}) {
+  const { batchId, rowId, imageId, column, cell } = props;
   const text = useText();
   const read = cell?.text ?? '';
-  const markCell = () => mark(cell?.evidence ?? []);
+  const markCell = () => mark(onShownImage(cell?.evidence ?? [], imageId, null));
   const isCorrected = cell?.correction != null;
   const noteId = `note-${column.id}`;
   return (

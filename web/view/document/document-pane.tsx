@@ -5,6 +5,7 @@ import { objectUrlOf } from '../../state/images.ts';
 import { changeDraft } from '../../state/keeping.ts';
 import { currentDraft, useApp, useText } from '../../state/state.ts';
 import { ImageSize } from '../image-size.tsx';
+import { Boxes } from './boxes.tsx';
 import { DocumentTools } from './document-tools.tsx';
 import { Marks } from './marks.tsx';
 import { Thumbnails } from './thumbnails.tsx';
@@ -49,6 +50,7 @@ export function DocumentPane({ image }: { image: StoredImage }) {
             onMarked={() => setMarking(false)}
           >
             <Marks region={region} />
+            <Boxes />
           </Canvas>
         </section>
       </div>

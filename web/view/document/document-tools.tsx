@@ -1,7 +1,8 @@
 import type { StoredImage } from '../../conversation/types.ts';
 import { rotateImage } from '../../state/images.ts';
-import { useApp, useText } from '../../state/state.ts';
+import { state, useApp, useText } from '../../state/state.ts';
 import { IconButton } from '../icon-button.tsx';
+import { useShownBoxes } from './boxes.tsx';
 import { FIT } from './zoom.ts';
 
 export function DocumentTools(props: {
@@ -13,6 +14,8 @@ export function DocumentTools(props: {
 }) {
   const { image, zoom, onZoom, isMarking, onMarking } = props;
   const text = useText();
+  const hasBoxes = useShownBoxes().length > 0;
+  const hidesBoxes = useApp((value) => value.hidesBoxes);
   const isPreparing = useApp((value) => value.isPreparing);
   return (
     <div class="document-tools" role="toolbar" aria-label={text.document.tools}>
@@ -36,6 +39,14 @@ export function DocumentTools(props: {
         disabled={isPreparing}
         onClick={() => void rotateImage()}
       />
+      {hasBoxes && (
+        <IconButton
+          icon="eye"
+          label={text.document.showBoxes}
+          pressed={!hidesBoxes}
+          onClick={() => state.set({ hidesBoxes: !hidesBoxes })}
+        />
+      )}
       <IconButton
         icon="region"
         label={isMarking ? text.document.cancelRegion : text.document.markRegion}

@@ -21,8 +21,19 @@ export function mark(places: readonly Place[]): void {
   state.set({ marked: places });
 }
 
+/** Highlights the boxes of a phrase in an answer. */
+export function markBox(boxedTurnId: string, markedBox: number | null): void {
+  state.set({ boxedTurnId, markedBox });
+}
+
+/** Shows the boxes of an answer. A pointer that comes in on a phrase has marked it before, so that stays. */
+export function showBoxesOf(boxedTurnId: string): void {
+  state.set({ boxedTurnId });
+}
+
+/** Removes all highlights, and shows the boxes of the newest answer again. */
 export function unmark(): void {
-  if (state.value.marked.length > 0) mark([]);
+  state.set({ marked: [], boxedTurnId: null, markedBox: null });
 }
 
 function pathOf({ x, y, width, height }: Place): string {

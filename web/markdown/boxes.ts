@@ -1,0 +1,27 @@
+/**
+ * Boxes that a grounding model writes into its answer: `a dog [[086,540,400,760]]`, several boxes of one phrase separated by
+ * semicolons. The numbers are thousandths of the image's width and height, from its top left corner. Pure.
+ */
+import { type Place, placeBetween } from '../document/place.ts';
+
+const GROUP = /^\[\[([^[\]]+)\]\]/;
+const NUMBERS = /^\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*$/;
+/** Punctuation that ends the phrase before. */
+const PUNCTUATION = /[.,;:!?\n。，；：！？、]/;
+
+/** The boxes that a text begins with; null where it begins with something else. */
+export function boxesAt(text: string): { raw: string; places: Place[] } | null {
+  const [raw = '', inside = ''] = GROUP.exec(text) ?? [];
+  const places = inside.split(';').flatMap((part) => {
+    const numbers = NUMBERS.exec(part)?.slice(1);
+    if (!numbers) return [];
+    const [left = 0, top = 0, right = 0, bottom = 0] = numbers.map((number) => Number(number) / 1000);
+    return [placeBetween({ x: left, y: top }, { x: right, y: bottom })];
+  });
+  return places.length > 0 ? { raw, places } : null;
+}
+
+/** Where the phrase before a box begins: after the last punctuation; 0 where there is none. */
+export function phraseStart(before: string): number {
+  return before.length - (before.split(PUNCTUATION).at(-1) ?? '').length;
+}
