@@ -6,16 +6,18 @@ import { BOX_COLOURS } from '../../markdown/draw-boxes.ts';
 import { type Boxes as BoxesOf, boxesIn } from '../../markdown/render.ts';
 import { onShownImage } from '../../state/images.ts';
 import { currentConversation, type State, shownImageId, state, useApp } from '../../state/state.ts';
+import { markBox } from './marks.tsx';
 
 /** A box that begins within this share of the image's height has its label inside. */
 const LABEL_HEIGHT = 0.06;
 
 /** The boxes of one answer on the image: the answer with the pointer or the focus, else the newest one. */
 export function Boxes() {
+  const turn = useApp(boxedTurn);
   const boxes = useShownBoxes();
   const markedBox = useApp((value) => value.markedBox);
   const isHidden = useApp((value) => value.hidesBoxes);
-  if (isHidden || boxes.length === 0) return null;
+  if (isHidden || !turn || boxes.length === 0) return null;
   return (
     <div class={`boxes ${markedBox === null ? '' : 'some-marked'}`} aria-hidden="true">
       {boxes.map(({ phrase, places }, index) =>
@@ -26,6 +28,7 @@ export function Boxes() {
             phrase={phrase}
             place={place}
             isMarked={index === markedBox}
+            onMark={(marks) => markBox(turn.id, marks ? index : null)}
           />
         )),
       )}
@@ -33,8 +36,14 @@ export function Boxes() {
   );
 }
 
-function Box(props: { index: number; phrase: string; place: Place; isMarked: boolean }) {
-  const { index, phrase, place, isMarked } = props;
+function Box(props: {
+  index: number;
+  phrase: string;
+  place: Place;
+  isMarked: boolean;
+  onMark: (marks: boolean) => void;
+}) {
+  const { index, phrase, place, isMarked, onMark } = props;
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // The image may be enlarged.
@@ -52,8 +61,8 @@ function Box(props: { index: number; phrase: string; place: Place; isMarked: boo
       <span
         class="box-label"
         dir="auto"
-        onPointerEnter={() => state.set({ markedBox: index })}
-        onPointerLeave={() => state.set({ markedBox: null })}
+        onPointerEnter={() => onMark(true)}
+        onPointerLeave={() => onMark(false)}
       >
         {`${index + 1} ${phrase}`}
       </span>
