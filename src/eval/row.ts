@@ -1,8 +1,8 @@
 /** One row of a data or predictions file: its fields under the names that the benchmarks' files use. */
+
 import { CogVLM2Error } from '../errors.ts';
 import { parseListLiteral } from './python/parse.ts';
-import { PythonFloat, PythonTuple, type PythonValue, str } from './python/values.ts';
-import { strip } from './python/whitespace.ts';
+import { PythonFloat, PythonTuple, type PythonValue, str, strip } from './python/values.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -140,4 +140,16 @@ export interface RowSource extends AsyncDisposable {
   read(places: readonly number[]): AsyncIterable<SourceRow>;
   /** The image cell of the row with this index. Cells of other rows may refer to it. */
   imageOf?(index: string): Promise<unknown>;
+}
+
+/** `Map.groupBy`, which Node 20 does not have. */
+export function groupBy<Item, Key>(items: Iterable<Item>, keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
 }

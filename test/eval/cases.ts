@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
 import { parseJsonAsPython } from '../../src/eval/python/parse.ts';
 import { choices, idOf, isRow, prediction, type Row, text } from '../../src/eval/row.ts';
-import { optionPrompt } from '../../src/eval/score/judge-prompts.ts';
+import { optionPrompt } from '../../src/eval/score/judge.ts';
 import { meanHits, scoreCircular, scoreRotations } from '../../src/eval/score/mmbench.ts';
 import { judgeRow, readJudge, sumCapabilities } from '../../src/eval/score/mmvet.ts';
 import { graded, mmbenchRow, mmbenchTableRow } from '../../src/eval/score/score-row.ts';

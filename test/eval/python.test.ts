@@ -10,8 +10,9 @@ import {
   repr,
   roundToHundredths,
   str,
+  strip,
+  words,
 } from '../../src/eval/python/values.ts';
-import { strip, words } from '../../src/eval/python/whitespace.ts';
 
 interface Recorded {
   floats: [string, string | null][];

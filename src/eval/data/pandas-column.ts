@@ -67,3 +67,13 @@ function asNumber(cell: string): number {
   if (!/inf/i.test(text)) return Number(text);
   return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
 }
+
+/** Names of columns: the second "a" is called "a.1". */
+export function uniqueNames(names: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  return names.map((name) => {
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    return count === 0 ? name : `${name}.${count}`;
+  });
+}

@@ -7,8 +7,7 @@ import path from 'node:path/posix';
 import { CogVLM2Error } from '../../errors.ts';
 import { floatRepr } from '../python/values.ts';
 import type { Row, RowSource, SourceRow } from '../row.ts';
-import { Column, isNumeric } from './pandas-column.ts';
-import { uniqueNames } from './tsv.ts';
+import { Column, isNumeric, uniqueNames } from './pandas-column.ts';
 import { Archive, readXml, withoutPrefix, XlsxError, type XmlListener } from './xlsx-archive.ts';
 
 export async function openXlsx(path: string): Promise<RowSource> {

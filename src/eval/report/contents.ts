@@ -1,8 +1,13 @@
 /** The contents of the report, before they are rendered as HTML or Markdown. */
-import { type Benchmark, benchmarks, publishedBenchmarks } from '../benchmarks.ts';
+import {
+  type Benchmark,
+  benchmarks,
+  type PublishedBenchmark,
+  published,
+  publishedBenchmarks,
+} from '../benchmarks.ts';
 import type { Results } from '../predictions/schema.ts';
 import type { MeasuredRow, ResultsFile } from './measured.ts';
-import { type PublishedBenchmark, published } from './published.ts';
 
 export interface WrongPage {
   readonly benchmark: Benchmark;

@@ -1,10 +1,8 @@
 /** The report as Markdown: the same tables and texts, without images and charts. */
-import { benchmarkNames, shownScore } from '../benchmarks.ts';
+import { benchmarkNames, published, shownScore } from '../benchmarks.ts';
 import { type Contents, type PartsTable, publishedScore, type WrongPage } from './contents.ts';
-import { escapeMarkdown } from './escape.ts';
-import { distinct } from './html.ts';
+import { distinct, escapeHtml } from './html.ts';
 import { countsOf, type MeasuredRow, notes } from './measured.ts';
-import { published } from './published.ts';
 
 export function renderMarkdown(contents: Contents): string {
   const { rows, parts, wrong } = contents;
@@ -91,4 +89,9 @@ function renderWrong({ benchmark, total, shown }: WrongPage, rows: readonly Meas
     ...rest,
     table(['id', 'Question', 'Right', ...columns.map(({ name }) => escapeMarkdown(name))], lines),
   ];
+}
+
+/** Escapes text for a cell of a Markdown table: on one line, without Markdown syntax. */
+export function escapeMarkdown(text: string): string {
+  return escapeHtml(text.replaceAll(/\s*\n\s*/g, ' ⏎ ')).replaceAll(/[\\`*_{}[\]|~#]/g, '\\$&');
 }

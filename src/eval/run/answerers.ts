@@ -8,7 +8,7 @@ import type { QueueClient } from '../../queue/client.ts';
 import { adapterName, answerIn, inlineImage } from '../../queue/job.ts';
 import type { Stage } from '../../run/progress.ts';
 import type { Settings } from '../predictions/schema.ts';
-import { strip } from '../python/whitespace.ts';
+import { strip } from '../python/values.ts';
 import type { Reply } from './chat-reply.ts';
 import type { Endpoint } from './endpoint.ts';
 import { fingerprintOf } from './fingerprint.ts';

@@ -6,8 +6,7 @@
 import { CogVLM2Error } from '../../errors.ts';
 import type { Profile } from '../benchmarks.ts';
 import { parseListLiteral } from '../python/parse.ts';
-import { parseFloatAsPython, str } from '../python/values.ts';
-import { strip } from '../python/whitespace.ts';
+import { parseFloatAsPython, str, strip } from '../python/values.ts';
 
 export function scoreChartQa(prediction: string, answers: readonly string[], profile: Profile): number {
   const official = profile === 'official';

@@ -4,7 +4,7 @@
  * predictions. A score of exactly 0.5 counts.
  */
 import { CogVLM2Error } from '../../errors.ts';
-import { words } from '../python/whitespace.ts';
+import { words } from '../python/values.ts';
 
 export function scoreDocVqa(prediction: string, answers: readonly string[]): number {
   if (answers.length === 0) throw new CogVLM2Error('invalid_value', '0 answers; at least one is needed');

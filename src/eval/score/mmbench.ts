@@ -4,7 +4,7 @@
  * is `vlmevalkit`.
  */
 import type { Profile } from '../benchmarks.ts';
-import { groupBy } from '../group-by.ts';
+import { groupBy } from '../row.ts';
 import { type Choices, matchOption } from './option-match.ts';
 
 export interface MmBenchRow {

@@ -11,8 +11,9 @@ import {
   repr,
   roundToHundredths,
   str,
+  strip,
+  words,
 } from '../python/values.ts';
-import { strip, words } from '../python/whitespace.ts';
 import { optionalText, type Row } from '../row.ts';
 import { type Choices, matchOption } from './option-match.ts';
 

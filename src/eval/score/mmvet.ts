@@ -3,9 +3,8 @@
  * replies are parsed and when the judge is asked again, the sums, and exact matching.
  */
 import type { Profile } from '../benchmarks.ts';
-import { groupBy } from '../group-by.ts';
-import { parseFloatAsPython } from '../python/values.ts';
-import { strip } from '../python/whitespace.ts';
+import { parseFloatAsPython, strip } from '../python/values.ts';
+import { groupBy } from '../row.ts';
 
 /** The last row of the judge's table. Nothing is escaped; `<AND>` gets spaces even if it has some. */
 export function judgeRow(question: string, answer: string, prediction: string): string {

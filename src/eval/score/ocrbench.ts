@@ -3,7 +3,7 @@
  * The official script recognizes formulas by the name of the data set, VLMEvalKit by the category.
  */
 import type { Profile } from '../benchmarks.ts';
-import { strip } from '../python/whitespace.ts';
+import { strip } from '../python/values.ts';
 
 export interface OcrBenchQuestion {
   readonly answers: readonly string[];

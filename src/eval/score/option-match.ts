@@ -5,7 +5,7 @@
  * `undefined` is undecided: a judge would decide.
  */
 import type { Profile } from '../benchmarks.ts';
-import { whitespaceClass, words } from '../python/whitespace.ts';
+import { whitespaceClass, words } from '../python/values.ts';
 
 /** Option letters and their texts, in order. */
 export type Choices = ReadonlyMap<string, string>;

@@ -1,7 +1,7 @@
 /** Scores one row of predictions by the rules of its benchmark. */
 import { CogVLM2Error } from '../../errors.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
-import { strip } from '../python/whitespace.ts';
+import { strip } from '../python/values.ts';
 import {
   answers,
   choices,

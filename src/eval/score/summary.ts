@@ -1,8 +1,7 @@
 /** Scores all rows of a predictions file and sums the scores. A row that cannot be scored is reported and does not stop the others. */
 import { CogVLM2Error } from '../../errors.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
-import { groupBy } from '../group-by.ts';
-import { idOf, isMissing, isRow, isUnanswered, optionalText, type Row, refusalOf } from '../row.ts';
+import { groupBy, idOf, isMissing, isRow, isUnanswered, optionalText, type Row, refusalOf } from '../row.ts';
 import { meanHits, scoreRotations } from './mmbench.ts';
 import { subjectsOf } from './mmmu.ts';
 import { sumCapabilities, sumCombinations } from './mmvet.ts';

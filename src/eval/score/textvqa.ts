@@ -4,7 +4,7 @@
  */
 import { CogVLM2Error } from '../../errors.ts';
 import type { Profile } from '../benchmarks.ts';
-import { strip, words } from '../python/whitespace.ts';
+import { strip, words } from '../python/values.ts';
 
 export function scoreTextVqa(prediction: string, answers: readonly string[], profile: Profile): number {
   if (answers.length === 0 || (profile === 'official' && answers.length !== 10)) {
