@@ -60,7 +60,7 @@ class Canvas:
         return tuple(255 - x for x in v) if light else tuple(v)
 
     def font(self, zh, size):
-        """A random face for this picture; `size` in units, vertically."""
+        """A random face for this image; `size` in units, vertically."""
         return load_font(self.rng.choice(CHINESE if zh else LATIN), max(9, round(size * self.sy)))
 
     def fit(self, name, text, size, width):
@@ -85,7 +85,7 @@ class Canvas:
         return x, x + width
 
     def finish(self):
-        """Slight rotation, blur, noise, light and JPEG. -> RGB picture, marks in fractions of its sides."""
+        """Slight rotation, blur, noise, light and JPEG. -> RGB image, marks in fractions of its sides."""
         rng, image, marks = self.rng, self.image, self.marks
         if rng.random() < 0.2:
             angle = rng.uniform(-2, 2)
@@ -106,7 +106,7 @@ class Canvas:
 
 
 def pixels(image):
-    """The published preprocessing up to the 8-bit picture: bicubic to a square. -> (3, SIZE, SIZE) uint8."""
+    """The published preprocessing up to the 8-bit image: bicubic to a square. -> (3, SIZE, SIZE) uint8."""
     return np.asarray(image.resize((SIZE, SIZE), Image.BICUBIC)).transpose(2, 0, 1)
 
 

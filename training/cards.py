@@ -1,6 +1,6 @@
 """Loyalty cards, a layout that the demo model never saw: python cards.py FOLDER --count 60 [--first 0].
 
-FOLDER gets the images, lines.jsonl, the questions in the form that finetune.py reads, and questions.jsonl, in that of score.ts.
+FOLDER gets the images and questions.jsonl, which finetune.py and score.ts read.
 Nothing on a card says what a text is: the place does. The questions are not of the demo model's either.
 """
 import argparse
@@ -52,15 +52,14 @@ def card(seed):
 def draw_cards(folder, count, first=0):
     """-> the file of questions."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "lines.jsonl"
-    with open(file, "w") as out, open(folder / "questions.jsonl", "w") as scored:
+    file = folder / "questions.jsonl"
+    with open(file, "w") as out:
         for i in range(first, first + count):
             image, asked = card(i)
             image.save(folder / f"{i}.png")
             for question, answer in asked:
-                pair = {"question": question, "answer": answer}
-                out.write(json.dumps({"image": f"{i}.png"} | pair) + "\n")
-                scored.write(json.dumps({"picture": f"{i}.png", "scene": "card", "task": "lookup", "language": "en"} | pair) + "\n")
+                line = {"image": f"{i}.png", "scene": "card", "task": "lookup", "language": "en", "question": question, "answer": answer}
+                out.write(json.dumps(line) + "\n")
     return file
 
 

@@ -22,17 +22,17 @@ def main():
     kinds = {kind.__name__: kind for kind in KINDS} if a.varied else SCENES
     if a.scene and a.scene not in kinds:
         ask.error(f"--scene is one of {' '.join(kinds)}")
-    (a.folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (a.folder / "images").mkdir(parents=True, exist_ok=True)
     with open(a.folder / "questions.jsonl", "a") as out:
         for n in range(a.first, a.first + a.count):
             if a.varied:
                 image, _, scene, language, questions = varied(n, kinds.get(a.scene), a.language and a.language == "zh", a.scoring)
             else:
                 image, _, scene, language, questions = picture(n, a.scoring, a.scene, a.language)
-            name = f"pictures/{'scoring' if a.scoring else 'training'}-{scene}-{language}-{n:06}.png"
+            name = f"images/{'scoring' if a.scoring else 'training'}-{scene}-{language}-{n:06}.png"
             image.save(a.folder / name)
             for task, question, answer in random.Random(n).sample(questions, min(a.questions, len(questions))):
-                out.write(json.dumps({"picture": name, "scene": scene, "task": task, "language": language, "question": question, "answer": answer}, ensure_ascii=False) + "\n")
+                out.write(json.dumps({"image": name, "scene": scene, "task": task, "language": language, "question": question, "answer": answer}, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

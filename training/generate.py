@@ -13,7 +13,7 @@ SCENES = {  # how often while scoring, and while learning
 
 
 def picture(seed, scoring=False, scene=None, language=None):
-    """-> RGB picture, marks (see canvas.py), scene name, language, [(task, question, answer)]."""
+    """-> RGB image, marks (see canvas.py), scene name, language, [(task, question, answer)]."""
     rng = random.Random(f"{'scoring' if scoring else 'training'} {seed}")
     name = scene or rng.choices(list(SCENES), [often if scoring else learned for _, often, learned in SCENES.values()])[0]
     zh = rng.random() < 0.35 if language is None else language == "zh"
@@ -26,7 +26,7 @@ def picture(seed, scoring=False, scene=None, language=None):
 
 
 def dense_picture(seed):
-    """A page full of mixed text, for teaching the tower characters. -> RGB picture, marks, [(task, question, answer)]."""
+    """A page full of mixed text, for teaching the tower characters. -> RGB image, marks, [(task, question, answer)]."""
     rng = random.Random(f"dense {seed}")
     c, w = Canvas(rng), Words(rng)
     zh = rng.random() < 0.5  # a thousand characters want more pages than a hundred

@@ -68,7 +68,7 @@ def waves(size, rows):
     basis = torch.cos(math.pi / size * (k + 0.5) * k[:, None]) * (2 / size) ** 0.5
     basis[0] /= 2 ** 0.5
     order = sorted(((u, v) for u in range(size) for v in range(size)), key=lambda f: f[0] ** 2 + f[1] ** 2)
-    wave = [basis[u][:, None] * basis[v] * (0.1 + 0.06 * math.hypot(u, v)) for u, v in order]  # fast ones are faint in pictures
+    wave = [basis[u][:, None] * basis[v] * (0.1 + 0.06 * math.hypot(u, v)) for u, v in order]  # fast ones are faint in images
     light, hue = torch.tensor([1, 1, 1]) / 3, torch.tensor([[1, -1, 0], [0.5, 0.5, -1]])
     hues = rows // 6
     out = [light[:, None, None] * w for w in wave[:rows - hues]]

@@ -1,13 +1,13 @@
 """CogVLM2 in PyTorch, small enough to read in one sitting.
 
 Attribute names equal the tensor names of the published checkpoints, so `state_dict()` is the checkpoint.
-Letters in the shapes: B pictures, P patches + 1, D tower width, T image tokens (P // 4 + 2 with boi and eoi),
+Letters in the shapes: B images, P patches + 1, D tower width, T image tokens (P // 4 + 2 with boi and eoi),
 V rows of the vision experts (boi and the patches), L rows of the language experts (bos, eoi, text), N = V + L,
 H decoder width, A heads, G key/value heads, d head size.
 
-A picture's rows stand first in memory and the language rows after them. That is not the order of the prompt, but
+An image's rows stand first in memory and the language rows after them. That is not the order of the prompt, but
 attention only knows order through the mask and the positions, which are explicit here; so every expert gets one
-contiguous block, and several independent questions about one picture can share its rows.
+contiguous block, and several independent questions about one image can share its rows.
 """
 import torch
 import torch.nn as nn
@@ -168,7 +168,7 @@ def rotate(x, cos, sin):
 
 
 class ExpertAttention(nn.Module):
-    """One attention over all rows; the projections differ for picture and language rows."""
+    """One attention over all rows; the projections differ for image and language rows."""
 
     def __init__(self, c):
         super().__init__()
@@ -181,7 +181,7 @@ class ExpertAttention(nn.Module):
         self.language_expert_dense = nn.Linear(H, H, bias=False)
         self.rotary_emb = Rotary(self.d)
 
-    def forward(self, x, V, rope, mask, cache=None, looks=None):  # (B, N, H), the first V rows are the picture's
+    def forward(self, x, V, rope, mask, cache=None, looks=None):  # (B, N, H), the first V rows are the image's
         B, N, H = x.shape
         rows = self.language_expert_query_key_value(x[:, V:])
         if V:
@@ -260,8 +260,8 @@ class CogVLM2(nn.Module):
 def prompt_mask(V, order, segment):
     """Who sees whom: what stands earlier in the prompt and belongs to the same conversation.
 
-    order, segment (B, L) of the language rows; segment 0 (bos, eoi) is seen by every later row of the picture, and
-    the picture's own rows have the orders 1 .. V. -> (B, 1, V+L, V+L), true where attention is allowed.
+    order, segment (B, L) of the language rows; segment 0 (bos, eoi) is seen by every later row of the image, and
+    the image's own rows have the orders 1 .. V. -> (B, 1, V+L, V+L), true where attention is allowed.
     """
     B = len(order)
     order = torch.cat([torch.arange(1, V + 1, device=order.device).expand(B, V), order], 1)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Teaches the demo model the layout of loyalty cards from 60 images, and scores it before and after: on 40 cards that it did not
-# see, and on questions of its own benchmark. From the project's root:
+# see, and on questions of its own benchmark. 60 images of kinds that it knows are in the data too, so that it keeps reading
+# them. From the project's root:
 #
 #     bash training/prove_finetune.sh FOLDER [QUESTIONS]
 #
@@ -13,10 +14,11 @@ cli() { npx tsx src/cli/main.ts "$@"; }
 elsewhere() { cli eval run demo -m $model --limit "$questions" --seed 1 -q "$@"; }
 
 python training/cards.py "$run/train" --count 60
+python training/draw.py "$run/train" --count 60 --first 90000000 --questions 5
 python training/cards.py "$run/heldout" --count 40 --first 1000
 echo 'before, cards:' && npx tsx training/score.ts $model "$run/heldout"
 echo 'before, benchmark:' && elsewhere --output "$run/before.jsonl"
-time python training/finetune.py $model "$run/train/lines.jsonl" "$run/adapter" --rank 4 --alpha 8 --dropout 0 --rate 3e-3 --batch 4 \
+time python training/finetune.py $model "$run/train/questions.jsonl" "$run/adapter" --rank 4 --alpha 8 --dropout 0 --rate 3e-3 --batch 4 \
   --epochs 7 --precision bf16 --targets 'model\.layers\..*_(query_key_value|dense|proj)'
 echo 'after, cards:' && npx tsx training/score.ts $model "$run/heldout" --adapter "$run/adapter"
 echo 'after, benchmark:' && elsewhere --output "$run/after.jsonl" --adapter "$run/adapter"

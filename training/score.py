@@ -27,11 +27,11 @@ def main():
     with open(a.answers, "w") as out:
         for i in range(0, len(items), 32):
             part = items[i:i + 32]
-            images = torch.stack([torch.tensor(pixels(Image.open(a.folder / x["picture"]).convert("RGB"))) for x in part])
+            images = torch.stack([torch.tensor(pixels(Image.open(a.folder / x["image"]).convert("RGB"))) for x in part])
             for x, said in zip(part, answer(model, tokens, normalised(images), [x["question"] for x in part])):
                 right = said == x["answer"]
                 kind = "reading and look-up" if x["task"] in ("read", "lookup") else "the rest"
-                for key in ((x["language"], "task", x["task"]), (x["language"], "picture", x["scene"]), (x["language"], kind)):
+                for key in ((x["language"], "task", x["task"]), (x["language"], "image", x["scene"]), (x["language"], kind)):
                     tally[key][0] += right
                     tally[key][1] += 1
                 out.write(json.dumps(x | {"said": said, "right": right}, ensure_ascii=False) + "\n")

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { CogVLM2 } from '../src/index.ts';
 
 const itemSchema = z.object({
-  picture: z.string(),
+  image: z.string(),
   scene: z.string(),
   task: z.string(),
   language: z.string(),
@@ -65,13 +65,13 @@ using model = await CogVLM2.load({
   ...(flags.adapter !== undefined && { adapter: flags.adapter }),
 });
 let done = 0;
-for (const [picture, questions] of byPicture(items)) {
-  using image = await model.encodeImage(path.join(folder, picture));
+for (const [file, questions] of byImage(items)) {
+  using image = await model.encodeImage(path.join(folder, file));
   for (const item of questions) {
     const { text } = await model.ask(image, item.question, { maxTokens: 48 }).result();
     const right = text.trim() === item.answer;
     const kind = ['read', 'lookup'].includes(item.task) ? 'reading and look-up' : 'the rest';
-    for (const key of [`task ${item.task}`, `picture ${item.scene}`, kind])
+    for (const key of [`task ${item.task}`, `image ${item.scene}`, kind])
       tally.add(`${item.language} ${key}`, right);
     const said = reference.get(keyOf(item));
     if (said !== undefined) alike.add('the same as PyTorch', said === text.trim());
@@ -89,12 +89,12 @@ function readItems(file: string): Item[] {
   return lines.map((line) => itemSchema.parse(JSON.parse(line)));
 }
 
-function keyOf({ picture, question }: Item): string {
-  return `${picture}\n${question}`;
+function keyOf({ image, question }: Item): string {
+  return `${image}\n${question}`;
 }
 
-function byPicture(all: readonly Item[]): Map<string, Item[]> {
+function byImage(all: readonly Item[]): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
-  for (const item of all) groups.set(item.picture, [...(groups.get(item.picture) ?? []), item]);
+  for (const item of all) groups.set(item.image, [...(groups.get(item.image) ?? []), item]);
   return groups;
 }

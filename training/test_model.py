@@ -26,7 +26,7 @@ def load(folder):
 
 
 def embed(model, ids, types, image_rows):
-    """Splits a prompt into picture rows and language rows. -> rows, V, positions, mask, places in the prompt."""
+    """Splits a prompt into image rows and language rows. -> rows, V, positions, mask, places in the prompt."""
     count = int(types.sum())
     places = torch.arange(len(ids))
     if not count:

@@ -1,4 +1,4 @@
-"""What the pictures say: word lists in two languages, invented words, numbers; one word in ten is kept for scoring."""
+"""What the images say: word lists in two languages, invented words, numbers; one word in ten is kept for scoring."""
 import hashlib
 from pathlib import Path
 
@@ -32,7 +32,7 @@ ZH_EXTRA = (
 
 
 def held_out(word):
-    """True for the tenth of all words that only the scoring pictures show."""
+    """True for the tenth of all words that only the scoring images show."""
     return hashlib.md5(word.lower().encode()).digest()[0] < 26
 
 
