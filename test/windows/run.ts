@@ -1,6 +1,6 @@
 /**
  * Tests the packed package on Windows: Node for Windows under Wine. `npm run test:windows` runs it on Linux x64. It needs
- * Wine (Debian: apt-get install wine64) and ziglang (pip install ziglang==0.15.2), and takes some minutes. Arguments: a
+ * Wine (Debian: apt-get install wine64 xvfb) and ziglang (pip install ziglang==0.15.2), and takes some minutes. Arguments: a
  * folder that keeps the installation, and a word of the names of the steps that are run.
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Finished, WindowsInstallation } from './wine.ts';
+import { type Finished, startDisplay, WindowsInstallation } from './wine.ts';
 
 const project = path.resolve(import.meta.dirname, '..', '..');
 const [, , kept, only = ''] = process.argv;
@@ -276,6 +276,79 @@ await step(
     }
   },
 );
+
+const display = await startDisplay();
+if (display) {
+  await step(
+    'Ctrl-C in a console ends a batch with exit status 130, and the next run resumes it',
+    async () => {
+      const args = ['batch', '-q', 'rows.jsonl', '--output', 'interrupted.jsonl'];
+      const output = path.join(folder, 'interrupted.jsonl');
+      const status = path.join(folder, 'interrupted.status');
+      for (const file of [output, status]) rmSync(file, { force: true });
+      const console = windows.startInConsole(
+        `
+      const fs = require('fs');
+      const kernel = require('koffi').load('kernel32.dll');
+      const send = kernel.func('int __stdcall GenerateConsoleCtrlEvent(uint32_t event, uint32_t group)');
+      process.on('SIGINT', () => {}); // Ctrl-C reaches every process of the console.
+      const command = ['node_modules/cogvlm2/dist/cli/main.js', ...${JSON.stringify(args)}];
+      const child = require('child_process').spawn(process.execPath, command, { stdio: 'inherit' });
+      child.on('exit', (code) => { fs.writeFileSync('interrupted.status', String(code)); process.exit(); });
+      const timer = setInterval(() => {
+        if (!fs.existsSync('interrupted.jsonl') || fs.readFileSync('interrupted.jsonl', 'utf8').split('\\n').length < 4) return;
+        clearInterval(timer);
+        send(0, 0);
+      }, 100);`,
+        display.number,
+      );
+      try {
+        await until(() => existsSync(status), 'The end of the batch');
+        equal(readFileSync(status, 'utf8'), '130');
+        const before = answersOf(readFileSync(output, 'utf8')).length;
+        ok(before >= 3 && before < 40, `${before} of 40 rows were answered before Ctrl-C`);
+        succeeded(await windows.cogvlm2(args));
+        const ids = answersOf(readFileSync(output, 'utf8')).map(({ id }) => Number(id));
+        equal(new Set(ids).size, 40);
+        equal(ids.length, 40);
+      } finally {
+        windows.killAll();
+        console.process.kill();
+      }
+    },
+  );
+
+  await step('a console with code page 437 shows a Chinese answer', async () => {
+    const args = ['ask', '-q', 'My Pictures\\收据\\receipt-zh.png', '商店叫什么？'];
+    const answer = succeeded(await windows.cogvlm2(args)).trim();
+    match(answer, /\p{Script=Han}/u);
+    const screen = path.join(folder, 'screen.txt');
+    rmSync(screen, { force: true });
+    const console = windows.startInConsole(
+      `
+      const koffi = require('koffi');
+      const kernel = koffi.load('kernel32.dll');
+      kernel.func('int __stdcall SetConsoleOutputCP(uint32_t page)')(437);
+      const handle = kernel.func('void *__stdcall GetStdHandle(int32_t which)')(-11);
+      const read = kernel.func('int __stdcall ReadConsoleOutputCharacterW(void *handle, _Out_ uint16_t *text, uint32_t length, uint32_t from, _Out_ uint32_t *count)');
+      const command = ['node_modules/cogvlm2/dist/cli/main.js', ...${JSON.stringify(args)}];
+      require('child_process').spawnSync(process.execPath, command, { stdio: 'inherit' });
+      const text = new Uint16Array(2000);
+      read(handle, text, text.length, 0, [0]);
+      require('fs').writeFileSync('screen.txt', String.fromCharCode(...text));`,
+      display.number,
+    );
+    try {
+      await until(() => existsSync(screen), 'The text of the console');
+      const shown = readFileSync(screen, 'utf8').replaceAll(/\s/g, '');
+      ok(shown.includes(answer.replaceAll(/\s/g, '')), `"${shown}" does not contain "${answer}"`);
+    } finally {
+      windows.killAll();
+      console.process.kill();
+    }
+  });
+  display.process.kill();
+} else console.log('skipped the steps that need a console: Xvfb is not installed.');
 
 await step('errors are one sentence', async () => {
   const { status, stderr } = await windows.cogvlm2(['ask', 'C:\\missing\\receipt.png', 'What is the total?']);

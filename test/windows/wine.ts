@@ -77,11 +77,21 @@ export class WindowsInstallation {
     return this.#start(['node.exe', file], '');
   }
 
-  #start(command: readonly string[], stdin: string): Started {
+  /**
+   * Starts a script in the Windows Node with a console window. Wine has consoles only where there is a display, so
+   * `display` is the number of a running Xvfb.
+   */
+  startInConsole(script: string, display: number): Started {
+    const file = `script-${++this.#runs}.cjs`;
+    writeFileSync(this.#file(file), script);
+    return this.#start(['wineconsole', 'node.exe', file], '', { DISPLAY: `:${display}` });
+  }
+
+  #start(command: readonly string[], stdin: string, more: NodeJS.ProcessEnv = {}): Started {
     const name = this.#file(`run-${++this.#runs}`);
     writeFileSync(`${name}.in`, stdin);
     const stdio = [openSync(`${name}.in`, 'r'), openSync(`${name}.out`, 'w'), openSync(`${name}.err`, 'w')];
-    const child = spawn(this.#wine, command, { cwd: this.folder, env: this.#env(), stdio });
+    const child = spawn(this.#wine, command, { cwd: this.folder, env: { ...this.#env(), ...more }, stdio });
     for (const descriptor of stdio) closeSync(descriptor);
     return { process: child, output: () => readOutput(name) };
   }
@@ -134,6 +144,15 @@ export class WindowsInstallation {
   #file(...parts: string[]): string {
     return path.join(this.folder, ...parts);
   }
+}
+
+/** Starts Xvfb, a display in memory (Debian: apt-get install xvfb). undefined if it is not installed. */
+export async function startDisplay(): Promise<{ number: number; process: ChildProcess } | undefined> {
+  const child = spawn('Xvfb', ['-displayfd', '1', '-screen', '0', '800x600x16'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [first] = await Promise.race([once(child.stdout, 'data'), once(child, 'error')]);
+  return first instanceof Error ? undefined : { number: Number(String(first)), process: child };
 }
 
 function readOutput(name: string): { stdout: string; stderr: string } {
