@@ -219,11 +219,17 @@ export class CogVLM2 {
 
   /**
    * What an answer would take, checked as `ask` checks it, without running the model.
+   * @param frameTexts of a video, the text after each frame; by default there is one frame without text
    * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
-  check(hasImage: boolean, question: string, options: GenerateOptions = {}): PromptSize {
+  check(
+    hasImage: boolean,
+    question: string,
+    options: GenerateOptions = {},
+    frameTexts?: readonly string[],
+  ): PromptSize {
     this.#adapters.check(options.adapter);
-    return sizeOf(this.#prompts.prepare(hasImage, question, options));
+    return sizeOf(this.#prompts.prepare(hasImage, question, options, frameTexts));
   }
 
   /** `check` without a step that blocks the event loop for long, however long the prompt or large the schema. @throws as `check` */
@@ -231,9 +237,10 @@ export class CogVLM2 {
     hasImage: boolean,
     question: string,
     options: GenerateOptions = {},
+    frameTexts?: readonly string[],
   ): Promise<PromptSize> {
     this.#adapters.check(options.adapter);
-    return sizeOf(await this.#prompts.prepareInBackground(hasImage, question, options));
+    return sizeOf(await this.#prompts.prepareInBackground(hasImage, question, options, frameTexts));
   }
 
   /** `tokenize`, with a long text encoded in a thread. */

@@ -5,6 +5,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { Model } from '../model/cogvlm2.ts';
 import { parseConfig } from '../model/config.ts';
 import { checkContext } from '../model/plan-model.ts';
+import type { PromptTemplate } from '../text/prompt.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { AdapterInfo } from './adapters.ts';
 
@@ -17,6 +18,8 @@ export interface ModelInfo {
   types: Record<string, number>;
   parameters: number;
   family: ModelFamily;
+  /** The prompt template of questions that do not choose one. */
+  template: PromptTemplate;
   imageSize: number;
   /** Tokens that an image takes of the context. */
   imageTokens: number;
@@ -55,6 +58,7 @@ export function describeModel(
     types,
     parameters,
     family: config.family,
+    template: config.template,
     contextSize,
     imageSize: config.vision.imageSize,
     imageTokens: config.vision.imageTokens,

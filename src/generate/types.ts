@@ -141,12 +141,14 @@ export interface Turn {
 }
 
 /**
- * The question about an image that comes without one, in Chinese or in English.
+ * The question about an image or a video that comes without one, in Chinese or in English.
  * @param texts of the conversation
  * @param language as in the header `accept-language`, such as `zh-CN,zh;q=0.9`
  */
-export function imageQuestion(texts: readonly string[], language = ''): string {
+export function imageQuestion(texts: readonly string[], language = '', isVideo = false): string {
   const isChinese = /^zh\b/i.test(language) || texts.some((text) => /\p{Script=Han}/u.test(text));
+  // The question about videos is that of the published demos.
+  if (isVideo) return isChinese ? '请详细描述这段视频。' : 'Please describe this video in detail.';
   return isChinese ? '描述这张图片。' : 'Describe this image.';
 }
 

@@ -1,3 +1,5 @@
+import { mostFrames } from '../video/sampling.ts';
+
 /**
  * Limits of a request that no flag changes. They are checked on the parsed JSON, before anything is built from it.
  * docs/security.md lists them; a test compares the two.
@@ -13,12 +15,19 @@ export const REQUEST_LIMITS = {
   /** Content parts of all messages together. */
   parts: 4_096,
   tools: 128,
+  /** Frames of a video that are sent as images; the model sees no more. */
+  frames: mostFrames,
+  /** Latest second of such a frame. */
+  frameSecond: 999,
   stopStrings: 16,
   /** Fields that no reader knows, in the whole body. */
   unknownFields: 1_000,
   /** Characters of one tool, a JSON schema, or any other field besides messages, as JSON. */
   fieldCharacters: 131_072,
 } as const;
+
+/** A video: how long ffprobe and ffmpeg may take, each. */
+export const VIDEO_LIMITS = { timeoutMs: 60_000 } as const;
 
 /** Time for the headers of a request. */
 export const HEADERS_TIMEOUT_MS = 15_000;

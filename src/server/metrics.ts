@@ -70,7 +70,7 @@ export class Metrics {
     this.#requests = counter('requests_total', 'Requests, by endpoint and status', ['endpoint', 'code']);
     this.#promptTokens = counter('prompt_tokens_total', 'Tokens of the prompts, with image tokens');
     this.#generatedTokens = counter('generation_tokens_total', 'Tokens of the answers');
-    this.#images = counter('images_total', 'Images, by source', ['source']);
+    this.#images = counter('images_total', 'Images and videos, by source', ['source']);
     this.#successes = counter('request_success_total', 'Whole answers, by what ended them', [
       'finish_reason',
     ]);
@@ -167,7 +167,7 @@ export class Metrics {
     this.#failures.inc({ error });
   }
 
-  image(source: 'data' | 'url'): void {
+  image(source: 'data' | 'url' | 'video' | 'frames'): void {
     this.#images.inc({ source });
   }
 

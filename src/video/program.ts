@@ -184,3 +184,20 @@ function unavailable(program: string, cause: NodeJS.ErrnoException): CogVLM2Erro
       : `${program} cannot be started: ${cause.code ?? cause.message}.`;
   return new CogVLM2Error('engine_unavailable', why, { cause });
 }
+
+let isFound: Promise<boolean> | undefined;
+
+/** Whether ffmpeg and ffprobe can be started. Asked again as long as they cannot. */
+export async function hasFfmpeg(): Promise<boolean> {
+  isFound ??= Promise.all(['ffmpeg', 'ffprobe'].map(starts)).then((found) => found.every(Boolean));
+  const found = await isFound;
+  if (!found) isFound = undefined;
+  return found;
+}
+
+function starts(program: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn(program, ['-version'], { stdio: 'ignore', windowsHide: true, timeout: 10_000 });
+    child.on('error', () => resolve(false)).on('close', (status) => resolve(status === 0));
+  });
+}

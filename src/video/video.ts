@@ -52,7 +52,9 @@ export interface VideoOptions {
 
 /** Largest video in memory; a file may be larger. */
 const mostBytes = 2 ** 28;
-const readable = `MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV and Ogg videos, and ${readableFormats} images,`;
+/** The formats that are read, for messages. */
+export const videoFormats = 'MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV and Ogg videos';
+const readable = `${videoFormats}, and ${readableFormats} images,`;
 
 /**
  * From a video file, a folder of frames (one a second, in the order of their names), frames with their seconds, or one image.

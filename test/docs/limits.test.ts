@@ -13,6 +13,7 @@ import {
   PAGES_LIMITS,
   REQUEST_LIMITS,
   UPLOAD_LIMITS,
+  VIDEO_LIMITS,
 } from '../../src/server/limits.ts';
 
 const number = (value: number) => value.toLocaleString('en-US');
@@ -49,6 +50,10 @@ function rows(): [string, string, string][] {
       `${number(SCHEMA_LIMITS.enumValues)}, and ${number(SCHEMA_LIMITS.enumCharacters)} characters`,
     ),
     byFlag('pixels of an image', '--max-image-pixels'),
+    fixed(
+      'a video',
+      `${REQUEST_LIMITS.frames} frames, ${seconds(VIDEO_LIMITS.timeoutMs)} for ffprobe and for ffmpeg`,
+    ),
     fixed(
       'an image by its address',
       `${number(IMAGE_FETCH_LIMITS.maxBytes)} bytes, ${seconds(IMAGE_FETCH_LIMITS.timeoutMs)}, ${IMAGE_FETCH_LIMITS.maxRedirects} redirects, ${number(IMAGE_FETCH_LIMITS.maxCharacters)} characters of the address`,

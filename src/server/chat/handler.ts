@@ -8,12 +8,12 @@ import type { ActiveRequest } from '../requests.ts';
 import type { AnswerHead, AnswerWriter } from './answer-writer.ts';
 import { CompletionsWriter } from './completions-writer.ts';
 import { EVENT_STREAM_HEADERS, eventStream } from './event-stream.ts';
-import type { RequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
 import { prepareRequest, type RequestReader } from './prepare.ts';
 import { type ChatRequest, readChatRequest } from './request.ts';
 import { readResponsesRequest } from './responses-request.ts';
 import { ResponsesWriter } from './responses-writer.ts';
+import type { RequestVisual } from './visual.ts';
 
 /** One of OpenAI's two APIs: how its requests are read and its answers written. */
 export interface ChatApi {
@@ -37,7 +37,7 @@ export const RESPONSES_API: ChatApi = {
 /** A request that was checked. */
 interface Job {
   request: ChatRequest;
-  image: RequestImage | null;
+  visual: RequestVisual | null;
   ask: AskRequest;
   running: ActiveRequest;
   writer: AnswerWriter;
@@ -69,7 +69,7 @@ export class ChatHandler {
     let streams = false;
     try {
       const { signal } = running.stop;
-      const { request, image, ask, size } = await prepareRequest(
+      const { request, visual, ask, size } = await prepareRequest(
         incoming,
         () => incoming.readBody(signal),
         api.read,
@@ -80,7 +80,7 @@ export class ChatHandler {
       while (admitted.length < request.n) admitted.push(admission.enter(incoming.client));
       const head = this.#headOf(running, request);
       const writer = api.writer(head, request);
-      const job: Job = { request, image, ask, running, writer };
+      const job: Job = { request, visual, ask, running, writer };
       if (!request.stream) return Response.json(writer.whole(await this.#makeAll(job, () => {})));
       streams = true;
       return this.#stream(job, end);
@@ -166,7 +166,7 @@ export class ChatHandler {
 
   /** Has one answer made. */
   async #make(
-    { ask, running, image }: Job,
+    { ask, running, visual }: Job,
     index: number,
     onEvent: (event: AnswerEvent) => void,
   ): Promise<Answer> {
@@ -184,7 +184,7 @@ export class ChatHandler {
       if (event.type !== 'done') onEvent(event);
       else {
         if (event.answer.finishReason === 'aborted') signal.throwIfAborted();
-        this.#logAnswer(running, image, event.answer);
+        this.#logAnswer(running, visual, event.answer);
         return event.answer;
       }
     }
@@ -192,7 +192,7 @@ export class ChatHandler {
   }
 
   /** Logs sizes, times and codes, and no text of the request or the answer. */
-  #logAnswer({ id, client, startedAt }: ActiveRequest, image: RequestImage | null, answer: Answer): void {
+  #logAnswer({ id, client, startedAt }: ActiveRequest, visual: RequestVisual | null, answer: Answer): void {
     const { metrics, log } = this.#context;
     const ms = performance.now() - startedAt;
     metrics.answer(answer);
@@ -202,7 +202,7 @@ export class ChatHandler {
       {
         id,
         client,
-        image: image && `${image.width} x ${image.height} ${image.format}`,
+        image: visual?.label ?? null,
         promptTokens: usage.promptTokens,
         cachedTokens: usage.cachedTokens,
         completionTokens: usage.completionTokens,

@@ -1,4 +1,4 @@
-/** The image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
+/** An image of a request: a data URL, or an address that the guarded fetcher may fetch. Its header is checked at once. */
 import { CogVLM2Error } from '../../errors.ts';
 import { readDataUrlInSteps } from '../../image/data-url.ts';
 import { readImageHeader } from '../../image/decode.ts';

@@ -1,17 +1,24 @@
 /**
- * OpenAI's messages as what the model was trained on: turns of question and answer about at most one image, which
+ * OpenAI's messages as what the model was trained on: turns of question and answer about at most one image or video, which
  * stands before all text. The model knows no system prompt, so a system message goes in front of the question that
  * follows it, or is the question where none follows. Nothing is dropped silently: what cannot be used is refused, or
  * named in a warning.
  */
 import type { Turn } from '../../index.ts';
 import { asDataUrl, beginningOf, type ImageText, isImageText } from '../body/long-string.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
+
+/** An image or a video of a message. `at` is its place in the request. */
+export type Visual =
+  | { type: 'image'; url: ImageText }
+  | { type: 'video'; at: string; url: ImageText }
+  | { type: 'frames'; at: string; frames: readonly { second: number; url: ImageText }[] };
 
 export interface ChatPrompt {
   question: string;
   history: Turn[];
-  imageUrl: ImageText | null;
+  visual: Visual | null;
   /** How the answer begins, if the last message is an answer to be continued. */
   answerStart: string;
 }
@@ -25,13 +32,13 @@ export interface Message {
 export interface MessageRules {
   /** Continue the last message, which is the assistant's. */
   continueLast: boolean;
-  /** The question about an image that comes without one. */
-  imagePrompt: () => string;
+  /** The question about an image or a video that comes without one. */
+  imagePrompt: (isVideo: boolean) => string;
 }
 
 interface Content {
   text: string;
-  images: ImageText[];
+  visuals: Visual[];
 }
 
 /** @throws ApiError invalid_value, unsupported */
@@ -41,16 +48,16 @@ export function readMessages(
   fields: FieldCheck,
 ): ChatPrompt {
   const history: Turn[] = [];
-  const images: ImageText[] = [];
+  const visuals: Visual[] = [];
   const toolNames = new Map<unknown, string>();
-  /** The texts since the last answer, and whether an image came with them. */
+  /** The texts since the last answer, and the image or video that came with them. */
   let pending: string[] = [];
-  let hasPendingImage = false;
+  let pendingVisual: Visual | undefined;
   const takeQuestion = (): string | null => {
-    if (pending.length === 0 && hasPendingImage) pending.push(imagePrompt());
+    if (pending.length === 0 && pendingVisual) pending.push(imagePrompt(pendingVisual.type !== 'image'));
     const question = pending.length === 0 ? null : pending.join('\n\n');
     pending = [];
-    hasPendingImage = false;
+    pendingVisual = undefined;
     return question;
   };
   for (const { at, message } of messages) {
@@ -70,8 +77,8 @@ export function readMessages(
       const name = toolNames.get(message.tool_call_id) ?? message.name;
       pending.push(`Result of ${typeof name === 'string' ? name : 'the tool'}: ${content.text}`);
     } else if (role === 'user' || role === 'system' || role === 'developer') {
-      images.push(...content.images);
-      hasPendingImage ||= content.images.length > 0;
+      visuals.push(...content.visuals);
+      pendingVisual = content.visuals.at(-1) ?? pendingVisual;
       if (content.text.trim() !== '') pending.push(content.text);
     } else {
       throw fieldError(
@@ -80,13 +87,13 @@ export function readMessages(
       );
     }
   }
-  if (images.length > 1) {
-    fields.warn(`${images.length} images are in the messages; the model sees one, the last.`);
+  if (visuals.length > 1) {
+    fields.warn(`${visuals.length} ${namesOf(visuals)} are in the messages; the model sees one, the last.`);
   }
-  const imageUrl = images.at(-1) ?? null;
+  const visual = visuals.at(-1) ?? null;
   const question = takeQuestion();
   if (question !== null) {
-    if (!continueLast) return { question, history, imageUrl, answerStart: '' };
+    if (!continueLast) return { question, history, visual, answerStart: '' };
     throw fieldError(
       'continue_final_message',
       "continue_final_message is true, but the last message is not the assistant's.",
@@ -95,7 +102,7 @@ export function readMessages(
   const last = history.pop();
   // An answer without text is a place for the new one.
   if (last && (continueLast || last.answer === '')) {
-    return { question: last.question, history, imageUrl, answerStart: last.answer };
+    return { question: last.question, history, visual, answerStart: last.answer };
   }
   if (last) {
     throw fieldError(
@@ -117,41 +124,49 @@ const MESSAGE_FIELDS: Partial<Record<string, readonly string[]>> = {
 /** A string, or parts: texts are joined in their order. */
 function readContent(message: JsonObject, at: string, fields: FieldCheck): Content {
   const { content, role } = message;
-  const images = readOllamaImages(message, at);
+  const visuals: Visual[] = readOllamaImages(message, at).map((url) => ({ type: 'image', url }));
   const texts: string[] = [];
   if (typeof content === 'string') texts.push(content);
   else if (Array.isArray(content)) {
     for (const [j, part] of content.entries()) {
       const read = readPart(part, `${at}.content[${j}]`, fields);
       if ('text' in read) texts.push(read.text);
-      else images.push(read.imageUrl);
+      else visuals.push(read.visual);
     }
   } else if (role === 'assistant' && (content === null || content === undefined)) {
     // As in OpenAI's own answers without text.
     if (typeof message.refusal === 'string') texts.push(message.refusal);
-  } else if (images.length === 0) {
+  } else if (visuals.length === 0) {
     throw fieldError(
       `${at}.content`,
       `${at}.content must be a string or a list of parts; got ${shown(content)}.`,
     );
   }
-  if (images.length > 0 && role !== 'user') {
+  const [first] = visuals;
+  if (first && role !== 'user') {
+    const what = first.type === 'image' ? 'an image' : 'a video';
     throw fieldError(
       at,
-      `${at} is of the role ${shown(role)} and has an image; only a user message can have one.`,
+      `${at} is of the role ${shown(role)} and has ${what}; only a user message can have one.`,
     );
   }
-  if (images.length > 1) {
+  if (visuals.length > 1) {
     throw fieldError(
       at,
-      `${at} has ${images.length} images; the model was trained on one in a conversation. Send one.`,
+      `${at} has ${visuals.length} ${namesOf(visuals)}; the model was trained on one in a conversation. Send one.`,
     );
   }
-  return { text: texts.join('\n'), images };
+  return { text: texts.join('\n'), visuals };
+}
+
+function namesOf(visuals: readonly Visual[]): string {
+  const videos = visuals.filter(({ type }) => type !== 'image').length;
+  if (videos === 0) return 'images';
+  return videos === visuals.length ? 'videos' : 'images and videos';
 }
 
 /** A part of a content, of the chat API or of the Responses API. */
-function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { imageUrl: ImageText } {
+function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { visual: Visual } {
   const type = isJsonObject(part) ? part.type : part;
   if (isJsonObject(part)) {
     const key = type === 'refusal' ? 'refusal' : 'text';
@@ -168,14 +183,50 @@ function readPart(part: unknown, at: string, fields: FieldCheck): { text: string
         if (isJsonObject(image)) fields.check(image, `${at}.image_url`, ['url', 'detail', 'format']);
         const detail = (isJsonObject(image) ? image.detail : part.detail) ?? 'auto';
         if (detail !== 'auto') fields.warn(`${at}: detail was ignored: every image is read at the same size`);
-        return { imageUrl: url };
+        return { visual: { type: 'image', url } };
       }
+    }
+    if (type === 'video_url') {
+      const { video_url: video } = part;
+      const url = isJsonObject(video) ? video.url : video;
+      if (isImageText(url)) {
+        fields.check(part, at, ['type', 'video_url']);
+        if (isJsonObject(video)) fields.check(video, `${at}.video_url`, ['url']);
+        return { visual: { type: 'video', at, url } };
+      }
+    }
+    if (type === 'video_frames' && Array.isArray(part.video_frames)) {
+      fields.check(part, at, ['type', 'video_frames']);
+      return { visual: { type: 'frames', at, frames: readFrames(part.video_frames, at, fields) } };
     }
   }
   throw fieldError(
     at,
-    `${at} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}}; got ${shown(type)}.`,
+    `${at} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}} (of a video model also video_url or video_frames); got ${shown(type)}.`,
   );
+}
+
+function readFrames(list: readonly unknown[], place: string, fields: FieldCheck) {
+  const { frames: limit, frameSecond } = REQUEST_LIMITS;
+  if (list.length === 0 || list.length > limit)
+    throw fieldError(place, `${place}.video_frames has ${list.length} frames; it must have 1 to ${limit}.`);
+  return list.map((frame, i) => {
+    const at = `${place}.video_frames[${i}]`;
+    const { second, url } = isJsonObject(frame) ? frame : {};
+    if (!isJsonObject(frame) || typeof second !== 'number' || !isImageText(url)) {
+      throw fieldError(
+        at,
+        `${at} must be {"second":0,"url":"data:image/jpeg;base64,..."}; got ${shown(frame)}.`,
+      );
+    }
+    if (!(second >= 0 && second <= frameSecond))
+      throw fieldError(
+        `${at}.second`,
+        `${at}.second must be from 0 to ${frameSecond}; got ${shown(second)}.`,
+      );
+    fields.check(frame, at, ['second', 'url']);
+    return { second, url };
+  });
 }
 
 const TEXT_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal']);

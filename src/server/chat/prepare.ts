@@ -1,19 +1,19 @@
-/** Everything about a request that is checked before it waits for the model: its body, its image, and its size in tokens. */
+/** Everything about a request that is checked before it waits for the model: its body, its image or video, and its size in tokens. */
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import type { ChatContext } from '../app-parts.ts';
-import type { ImageText } from '../body/long-string.ts';
 import type { AskRequest } from '../engine/protocol.ts';
-import { type RequestImage, readRequestImage } from './image.ts';
 import type { IncomingRequest } from './incoming.ts';
+import type { Visual } from './messages.ts';
 import type { ChatRequest, RequestRules } from './request.ts';
+import { type RequestVisual, readRequestVisual } from './visual.ts';
 
 /** Reads the body of one of the APIs. @throws ApiError */
 export type RequestReader = (body: unknown, rules: RequestRules, acceptLanguage?: string) => ChatRequest;
 
 export interface PreparedRequest {
   request: ChatRequest;
-  image: RequestImage | null;
+  visual: RequestVisual | null;
   ask: AskRequest;
   size: PromptSize;
 }
@@ -31,29 +31,36 @@ export async function prepareRequest(
   const { contextSize } = engine.info;
   const request = read(await readBody(), rules, acceptLanguage);
   const { prompt, options, maxTokens } = request;
-  const { question, history, imageUrl } = prompt;
+  const { question, history } = prompt;
   checkTextSize([question, ...history.flatMap((turn) => [turn.question, turn.answer])], contextSize);
-  const image = imageUrl === null ? null : await readImage(imageUrl, context, signal);
-  const size = await engine.call('check', image !== null, { question, history, options });
+  const visual = prompt.visual && (await readVisual(prompt.visual, options.template, context, signal));
+  const frameTexts = visual?.video?.frameTexts;
+  const size = await engine.call('check', visual !== null, { question, history, options }, frameTexts);
   // The limit of a request is an upper bound: what the context leaves is enough.
   const asked = Math.min(maxTokens ?? size.maxTokens, contextSize - size.promptTokens);
   const ask: AskRequest = {
-    image: image?.bytes ?? null,
+    image: visual?.bytes ?? null,
+    video: visual?.video ?? null,
     question,
     history,
     options: { ...options, maxTokens: Math.min(asked, rules.maxAnswerTokens), client },
   };
   const warnings = [...request.warnings, ...size.ignored.map((what) => `${what} of the schema was ignored`)];
-  // The body's image is not needed any more; the decoded bytes are.
-  return { request: { ...request, prompt: { ...prompt, imageUrl: null }, warnings }, image, ask, size };
+  // The text of the body's image is not needed any more; its bytes are.
+  return { request: { ...request, prompt: { ...prompt, visual: null }, warnings }, visual, ask, size };
 }
 
-async function readImage(url: ImageText, { rules, metrics }: ChatContext, signal: AbortSignal) {
+async function readVisual(
+  visual: Visual,
+  template: ChatRequest['options']['template'],
+  { engine, rules, metrics }: ChatContext,
+  signal: AbortSignal,
+): Promise<RequestVisual> {
   const startedAt = performance.now();
-  const image = await readRequestImage(url, rules, signal);
-  metrics.image(image.source);
-  if (image.source === 'url') metrics.time('imageFetch', performance.now() - startedAt);
-  return image;
+  const read = await readRequestVisual(visual, { info: engine.info, template }, rules, signal);
+  metrics.image(read.source);
+  if (read.source === 'url') metrics.time('imageFetch', performance.now() - startedAt);
+  return read;
 }
 
 /** Longer text cannot fit the context. The tokenizer would take seconds to say so. */

@@ -188,11 +188,12 @@ export function readRequest(
     messages,
     {
       continueLast: options.continue_final_message ?? false,
-      imagePrompt: () =>
+      imagePrompt: (isVideo) =>
         imagePrompt ??
         imageQuestion(
           messages.flatMap(({ message }) => textsOf(message)),
           acceptLanguage,
+          isVideo,
         ),
     },
     fields,

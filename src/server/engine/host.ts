@@ -4,7 +4,16 @@ import { CogVLM2Error } from '../../errors.ts';
 import { sniffFormat } from '../../image/formats.ts';
 import { ImageFile, type ImageSource } from '../../image/source.ts';
 import type { LoadOptions, SequenceState } from '../../index.ts';
-import type { EngineCalls, Failure, FromEngine, HostedModel, Port, ToEngine } from './protocol.ts';
+import type { VisualSource } from '../../video/video.ts';
+import type {
+  EngineCalls,
+  Failure,
+  FromEngine,
+  HostedModel,
+  Port,
+  ToEngine,
+  VideoFacts,
+} from './protocol.ts';
 
 export function hostEngine(
   port: Port<FromEngine, ToEngine>,
@@ -49,20 +58,20 @@ class Host {
     image.add(bytes);
   }
 
-  #imageOf(imageId: number): ImageSource {
+  #imageOf(imageId: number, video: VideoFacts | null): VisualSource {
     const image = this.#images.get(imageId);
     if (image === undefined) throw new Error(`Image ${imageId} has not arrived.`);
-    return image.source;
+    return video === null ? image.source : { ...video, pixels: image.pixels };
   }
 
   async #answer({ id, imageId, request }: Extract<ToEngine, { type: 'ask' }>): Promise<void> {
-    const { question, history, options } = request;
+    const { question, history, options, video = null } = request;
     const stop = new AbortController();
     this.#running.set(id, stop);
     const onState = (state: SequenceState) => this.#port.send({ type: 'state', id, state });
     const { signal } = stop;
     try {
-      const image = imageId === null ? null : this.#imageOf(imageId);
+      const image = imageId === null ? null : this.#imageOf(imageId, video);
       for await (const event of this.#model.ask(image, question, { ...options, history, signal, onState })) {
         this.#port.send({ type: 'event', id, event });
       }
@@ -87,8 +96,8 @@ class Host {
       ...args: Parameters<EngineCalls[K]>
     ) => ReturnType<EngineCalls[K]> | Promise<ReturnType<EngineCalls[K]>>;
   } = {
-    check: (hasImage, { question, history, options }) =>
-      this.#model.checkInBackground(hasImage, question, { ...options, history }),
+    check: (hasImage, { question, history, options }, frameTexts) =>
+      this.#model.checkInBackground(hasImage, question, { ...options, history }, frameTexts),
     tokenize: (text) => this.#model.tokenizeInBackground(text),
     detokenize: (ids) => this.#model.detokenize(ids),
     stats: () => {
@@ -105,6 +114,7 @@ class ArrivingImage {
   readonly #bytes: Uint8Array;
   #arrived = 0;
   #source: ImageSource | undefined;
+  #pixels: Float32Array<ArrayBuffer> | undefined;
 
   constructor(sizeBytes: number) {
     this.#bytes = new Uint8Array(new SharedArrayBuffer(sizeBytes));
@@ -120,6 +130,12 @@ class ArrivingImage {
     const format = sniffFormat(this.#bytes);
     this.#source ??= format === null ? this.#bytes : new ImageFile(this.#bytes, format);
     return this.#source;
+  }
+
+  /** Of frames. */
+  get pixels(): Float32Array<ArrayBuffer> {
+    this.#pixels ??= new Float32Array(this.#bytes.slice().buffer as ArrayBuffer);
+    return this.#pixels;
   }
 }
 

@@ -15,12 +15,17 @@ import type {
   Stats,
   Turn,
 } from '../../index.ts';
+import type { Video } from '../../video/video.ts';
 
 export type EngineLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal'>;
 
+/** A video that was read, without its pixels. */
+export type VideoFacts = Omit<Video, 'pixels'>;
+
 export interface AskRequest {
-  /** The image file, or null. */
+  /** The image file; with `video` the pixels of its frames, as float32; or null. */
   image: Uint8Array | null;
+  video?: VideoFacts | null;
   question: string;
   history: readonly Turn[];
   options: Omit<GenerateOptions, 'signal' | 'onState' | 'history'>;
@@ -28,7 +33,7 @@ export interface AskRequest {
 
 /** Calls besides answers, with one value each. */
 export interface EngineCalls {
-  check(hasImage: boolean, prompt: Omit<AskRequest, 'image'>): PromptSize;
+  check(hasImage: boolean, prompt: Omit<AskRequest, 'image'>, frameTexts?: readonly string[]): PromptSize;
   tokenize(text: string): number[];
   detokenize(ids: readonly number[]): string;
   stats(): EngineStats;

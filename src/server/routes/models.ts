@@ -3,11 +3,14 @@
 import { statSync } from 'node:fs';
 import { z } from 'zod';
 import { readableTypes } from '../../image/formats.ts';
+import { hasFfmpeg } from '../../video/program.ts';
 import { ApiError } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { withBody } from '../chat/incoming.ts';
 import { checkTextSize } from '../chat/prepare.ts';
 import { checkModel } from '../chat/request.ts';
+import { takesVideo } from '../chat/visual.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
 
 const tokenizeSchema = z.object({ content: z.string() });
 const isTokenId = (id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31;
@@ -27,7 +30,7 @@ export function modelRoutes(app: App, parts: AppParts): void {
       return c.json(all.find((model) => model.id === id) ?? all[0]!);
     });
   }
-  app.get('/props', (c) => c.json(props(parts)));
+  app.get('/props', async (c) => c.json(await props(parts)));
   app.post('/tokenize', async (c) => {
     const body = await withBody(c, parts, async (body) => body);
     const parsed = tokenizeSchema.safeParse(body);
@@ -55,13 +58,14 @@ function models({ engine, rules, facts }: AppParts) {
       .map(({ scale, sizeBytes, fingerprint }) => ({ scale, size: sizeBytes, fingerprint }));
   const { path, contextSize, parameters, sizeBytes, imageSize, imageTokens, types, isDemo } = engine.info;
   const parent = rules.names[0]!;
+  const inputs = ['text', 'image', ...(takesVideo(engine.info) ? ['video'] : [])];
   return rules.names.map((id) => ({
     id,
     object: 'model',
     created: modifiedAt(path) ?? facts.startedAt,
     owned_by: 'cogvlm2',
     ...(rules.adapters.includes(id) && { parent, adapters: adaptersOf(id) }),
-    architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
+    architecture: { input_modalities: inputs, output_modalities: ['text'] },
     meta: {
       n_ctx: contextSize,
       n_params: parameters,
@@ -81,7 +85,7 @@ function modifiedAt(path: string): number | undefined {
 }
 
 /** For clients that show settings and limits, such as the chat page. */
-function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppParts) {
+async function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppParts) {
   const { info } = engine;
   return {
     model: rules.names[0],
@@ -90,7 +94,7 @@ function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppPart
     version: facts.version,
     device: info.device,
     is_demo: info.isDemo,
-    modalities: { vision: true, audio: false },
+    modalities: { vision: true, video: takesVideo(info), audio: false },
     chat_template: 'Question: {question} Answer: {answer}\nQuestion: {question} Answer:',
     n_ctx: info.contextSize,
     total_slots: admission.limits.parallel,
@@ -101,7 +105,7 @@ function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppPart
       min_p: 0,
       repetition_penalty: 1,
       max_tokens: 2048,
-      template: 'chat',
+      template: info.template,
     },
     image: {
       size: info.imageSize,
@@ -111,6 +115,13 @@ function props({ engine, rules, admission, facts, bodyLimits, metrics }: AppPart
       max_per_conversation: 1,
       urls: facts.allowsImageUrls,
     },
+    ...(takesVideo(info) && {
+      video: {
+        files: await hasFfmpeg(),
+        max_frames: REQUEST_LIMITS.frames,
+        max_second: REQUEST_LIMITS.frameSecond,
+      },
+    }),
     measured: { seconds_per_image: metrics.secondsPerImage },
     limits: {
       max_body_bytes: bodyLimits.maxBytes,

@@ -85,33 +85,33 @@ describe('messages as turns', () => {
     [
       'an image',
       [user([image('data:x'), text('What?')])],
-      { question: 'What?', imageUrl: 'data:x', warnings: [] },
+      { question: 'What?', visual: { type: 'image', url: 'data:x' }, warnings: [] },
     ],
     [
       'an image whose address is a string',
       [user([text('What?'), { type: 'image_url', image_url: 'data:x' }])],
-      { imageUrl: 'data:x' },
+      { visual: { type: 'image', url: 'data:x' } },
     ],
     [
       'an image beside the text, as Ollama has it',
       [user('What?', { images: ['iVBORw0KGgo='] })],
-      { question: 'What?', imageUrl: 'data:;base64,iVBORw0KGgo=' },
+      { question: 'What?', visual: { type: 'image', url: 'data:;base64,iVBORw0KGgo=' } },
     ],
     [
       'an image by itself, then the question',
       [user([image('data:x')]), user('What?')],
-      { imageUrl: 'data:x', question: 'What?' },
+      { visual: { type: 'image', url: 'data:x' }, question: 'What?' },
     ],
     [
       'an image and no text at all',
       [user([image('data:x')])],
-      { imageUrl: 'data:x', question: 'Describe this image.' },
+      { visual: { type: 'image', url: 'data:x' }, question: 'Describe this image.' },
     ],
     [
       'an image without text that was answered before',
       [user([image('data:x')]), assistant('A receipt.'), user('What is the total?')],
       {
-        imageUrl: 'data:x',
+        visual: { type: 'image', url: 'data:x' },
         question: 'What is the total?',
         history: [{ question: 'Describe this image.', answer: 'A receipt.' }],
       },
@@ -119,12 +119,15 @@ describe('messages as turns', () => {
     [
       'an image without text below a system prompt, which is the question',
       [system('Read all text.'), user([image('data:x')])],
-      { imageUrl: 'data:x', question: 'Read all text.' },
+      { visual: { type: 'image', url: 'data:x' }, question: 'Read all text.' },
     ],
     [
       'of several images the last, with a warning',
       [user([image('data:1'), text('One?')]), assistant('1'), user([image('data:2'), text('Two?')])],
-      { imageUrl: 'data:2', warnings: ['2 images are in the messages; the model sees one, the last.'] },
+      {
+        visual: { type: 'image', url: 'data:2' },
+        warnings: ['2 images are in the messages; the model sees one, the last.'],
+      },
     ],
     [
       'calls of tools and their results',

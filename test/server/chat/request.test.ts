@@ -138,7 +138,10 @@ describe('an image without text is asked about', () => {
 
 it('puts images beside the messages into the last question', () => {
   const { prompt } = read({ images: ['iVBORw0KGgo='] });
-  expect(prompt).toMatchObject({ question: 'Why?', imageUrl: 'data:;base64,iVBORw0KGgo=' });
+  expect(prompt).toMatchObject({
+    question: 'Why?',
+    visual: { type: 'image', url: 'data:;base64,iVBORw0KGgo=' },
+  });
   expect(refused({ messages, images: 'iVBORw0KGgo=' })).toMatchObject({
     param: 'images',
     message: 'images must be a list of base64 strings; got "iVBORw0KGgo=".',

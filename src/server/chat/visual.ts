@@ -1,0 +1,111 @@
+/** What a request is about: an image; for a video model a video, or its frames as images. Videos are decoded here. */
+import { CogVLM2Error } from '../../errors.ts';
+import { readDataUrlInSteps } from '../../image/data-url.ts';
+import { isVideo, sniffFormat, unreadableImage } from '../../image/formats.ts';
+import type { GenerateOptions, ModelInfo } from '../../index.ts';
+import { readVideo, type Video, type VisualSource, videoFormats } from '../../video/video.ts';
+import { ApiError } from '../api-error.ts';
+import { beginningOf, type ImageText } from '../body/long-string.ts';
+import type { VideoFacts } from '../engine/protocol.ts';
+import { VIDEO_LIMITS } from '../limits.ts';
+import { fieldError } from './fields.ts';
+import { type ImageRules, readRequestImage } from './image.ts';
+import type { Visual } from './messages.ts';
+
+/** As the engine takes it: the file of an image, or the pixels of frames. */
+export interface RequestVisual {
+  bytes: Uint8Array;
+  /** Of frames; null for an image file. */
+  video: VideoFacts | null;
+  source: 'data' | 'url' | 'video' | 'frames';
+  /** For the log. */
+  label: string;
+}
+
+/**
+ * @param template of the question
+ * @throws ApiError unsupported (a video for a model of images, no ffmpeg), invalid_image, image_too_large, and those of
+ * `readRequestImage`
+ */
+export async function readRequestVisual(
+  visual: Visual,
+  { info, template }: { info: ModelInfo; template: GenerateOptions['template'] },
+  rules: ImageRules,
+  signal: AbortSignal,
+): Promise<RequestVisual> {
+  if (!takesVideo(info)) {
+    if (visual.type !== 'image') throw notAVideoModel(visual.at, info.name);
+    const { bytes, source, width, height, format } = await readRequestImage(visual.url, rules, signal);
+    return { bytes, video: null, source, label: `${width} x ${height} ${format}` };
+  }
+  const { source, content } = await readContent(visual, rules, signal);
+  const options = {
+    size: info.imageSize,
+    template: template ?? info.template,
+    limits: { maxPixels: rules.maxPixels, ...VIDEO_LIMITS },
+    signal,
+  };
+  const video = await readVideo(content, options).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw visual.type === 'video' ? withoutFfmpeg(error) : error;
+  });
+  return visualOf(video, source);
+}
+
+export function takesVideo({ family }: ModelInfo): boolean {
+  return family === 'CogVLM2-Video';
+}
+
+/** What `readVideo` takes. */
+async function readContent(
+  visual: Visual,
+  rules: ImageRules,
+  signal: AbortSignal,
+): Promise<{ source: RequestVisual['source']; content: VisualSource }> {
+  if (visual.type === 'video')
+    return { source: 'video', content: await readVideoBytes(visual.url, visual.at, rules) };
+  if (visual.type === 'image') {
+    const { bytes, source } = await readRequestImage(visual.url, rules, signal);
+    return { source, content: bytes };
+  }
+  const frames = [];
+  for (const { second, url } of visual.frames)
+    frames.push({ second, image: (await readRequestImage(url, rules, signal)).bytes });
+  return { source: 'frames', content: frames };
+}
+
+/** Videos are not fetched from addresses. @throws ApiError invalid_value, invalid_image, image_too_large */
+async function readVideoBytes(url: ImageText, at: string, { maxBytes }: ImageRules): Promise<Uint8Array> {
+  const head = beginningOf(url);
+  if (!/^\s*data:/i.test(head)) {
+    const message = `${at} must be a data URL such as data:video/mp4;base64,...: this server fetches no videos.`;
+    throw fieldError(at, message);
+  }
+  const bytes = await readDataUrlInSteps(typeof url === 'string' ? url.trim() : url, maxBytes);
+  if (isVideo(bytes)) return bytes;
+  const format = sniffFormat(bytes);
+  if (format !== null)
+    throw fieldError(at, `${at} is an image in the format ${format.toUpperCase()}: send it as image_url.`);
+  const type = /^\s*data:([^;,]{1,60})/i.exec(head)?.[1];
+  const subject = type === undefined ? 'The video' : `The video (sent as ${type})`;
+  const { message } = unreadableImage(bytes, subject, videoFormats);
+  throw new ApiError('invalid_image_format', message, { param: 'messages' });
+}
+
+function visualOf({ pixels, ...video }: Video, source: RequestVisual['source']): RequestVisual {
+  const { width, height, frameTexts } = video;
+  const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  return { bytes, video, source, label: `${width} x ${height}, ${frameTexts.length} frames` };
+}
+
+function notAVideoModel(at: string, name: string): ApiError {
+  const message = `${at} is a video, but ${name} sees images. Serve a video model such as cogvlm2-llama3-caption, or send one frame as image_url.`;
+  return fieldError(at, message, 'unsupported');
+}
+
+function withoutFfmpeg(error: unknown): unknown {
+  if (!(error instanceof CogVLM2Error) || error.code !== 'engine_unavailable') return error;
+  const message =
+    'This server has no ffmpeg, so it reads no video files. Send the frames as images: {"type":"video_frames","video_frames":[{"second":0,"url":"data:image/jpeg;base64,..."}]}.';
+  return new ApiError('unsupported', message, { param: 'messages', cause: error });
+}
