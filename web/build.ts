@@ -47,6 +47,7 @@ const parts: Record<string, string> = {
     `script-src ${hash(script.text)}`,
     `style-src ${hash(style.text)}`,
     'img-src data: blob:',
+    'media-src blob:',
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",

@@ -3,16 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import {
-  accessibilityFindings,
-  answered,
-  DESKTOP,
-  type Look,
-  noBrowser,
-  PATIENT,
-  PHONE,
-  shoot,
-} from './browser.ts';
+import { answered, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
 import { useScriptedPage } from './scripted-page.ts';
 import type { ChatBody, ScriptedServer, Step } from './scripted-server.ts';
 
@@ -46,37 +37,23 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     await page.locator('.batch-table tbody tr').nth(2).waitFor();
   };
 
-  const LAPTOP: Look = { language: 'zh-CN', size: 'laptop', colours: 'light' };
-  const TABLET: Look = { language: 'en-US', size: 'tablet', colours: 'dark' };
-
-  it.each([DESKTOP, PHONE, LAPTOP, TABLET])(
-    'fills a table from the pages of a PDF, and opens a cell at its page, without accessibility findings: $language, $size, $colours',
+  it.each([DESKTOP, PHONE])(
+    'fills a table from the pages of a PDF, and opens a cell at its page: $language, $size, $colours',
     async (look) => {
       server.script.steps = answer;
       const isEnglish = look.language === 'en-US';
-      const found: string[] = [];
-      const check = async (page: Page, name: string) => {
-        await shoot(page, `${name}-${look.size}-${look.language}-${look.colours}`);
-        found.push(...(await accessibilityFindings(page)));
-        expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-      };
       await onPage(look, async (page) => {
         await page.locator('.server.ready').waitFor();
-        await check(page, 'welcome');
         await addPdf(page);
         await page.getByRole('button', { name: isEnglish ? 'Receipt' : '小票', exact: true }).click();
-        await check(page, 'plan');
         await page.locator('.run-bar .primary:enabled').click();
         await areRead(page, 3);
-        await check(page, 'table');
         await page.locator('.batch-table tbody tr').nth(1).locator('.cell').nth(2).click();
         await page.locator('.canvas img').waitFor();
-        await check(page, 'page');
         expect(await page.locator('.thumbnails button[aria-current]').getAttribute('aria-label')).toBe(
           'receipts.pdf, 2',
         );
       });
-      expect(found).toEqual([]);
       // Nine questions, one for each field of each page, as the demo model needs it.
       expect(server.asked).toHaveLength(9);
     },

@@ -18,16 +18,18 @@ export const noBrowser =
 /** For machines that are busy with other things: nothing here waits for a clock, only for what it wants to see. */
 export const PATIENT = { timeout: 240_000 };
 
+export const SIZES = ['phone', 'tablet', 'laptop', 'desktop'] as const;
+
 export interface Look {
   language: 'en-US' | 'zh-CN';
-  size: 'phone' | 'tablet' | 'laptop' | 'desktop';
+  size: (typeof SIZES)[number];
   colours: 'light' | 'dark';
 }
 
 export const DESKTOP: Look = { language: 'en-US', size: 'desktop', colours: 'light' };
 export const PHONE: Look = { language: 'zh-CN', size: 'phone', colours: 'dark' };
 
-const SIZES: Record<Look['size'], BrowserContextOptions> = {
+const CONTEXTS: Record<Look['size'], BrowserContextOptions> = {
   desktop: { viewport: { width: 1440, height: 900 } },
   laptop: { viewport: { width: 1280, height: 800 } },
   tablet: { viewport: { width: 900, height: 1100 } },
@@ -83,7 +85,7 @@ interface OpenPage {
 
 async function openPage(browser: Browser, { language, size, colours }: Look): Promise<OpenPage> {
   const context = await browser.newContext({
-    ...SIZES[size],
+    ...CONTEXTS[size],
     locale: language,
     colorScheme: colours,
     reducedMotion: 'reduce',

@@ -58,6 +58,19 @@ describe('an exported file', () => {
     expect(Buffer.from(await images[0]!.blob.arrayBuffer()).toString('hex')).toBe('89504e47');
   });
 
+  it('keeps a video with its frames, and refuses one that is no video', async () => {
+    const video = {
+      file: 'data:video/webm;base64,AAAA',
+      frames: [{ second: 3, data: 'data:image/jpeg;base64,AAAA' }],
+      durationSeconds: 3.5,
+    };
+    const [back] = parseExport(JSON.stringify(withImage({ video }))).images;
+    expect(back?.video?.file?.type).toBe('video/webm');
+    expect(back?.video?.frames).toMatchObject([{ second: 3 }]);
+    const script = { ...video, file: 'data:text/html;base64,AAAA' };
+    expect(problemOf(withImage({ video: script }))).toBe('broken images[0].video.file');
+  });
+
   it('of version 0.3 comes back, too', () => {
     const { imageId, ...rest } = turn;
     const old = {

@@ -87,15 +87,13 @@ describe('messages', () => {
 
   it('have past turns that were answered, and the image with the question', () => {
     const path = [turn('one', 'first'), turn('lost', ''), turn('two', '')];
-    expect(messagesOf(path, 'data:image/png;base64,AA==')).toEqual([
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } } as const;
+    expect(messagesOf(path, image)).toEqual([
       { role: 'user', content: 'one' },
       { role: 'assistant', content: 'first' },
       {
         role: 'user',
-        content: [
-          { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } },
-          { type: 'text', text: 'two' },
-        ],
+        content: [image, { type: 'text', text: 'two' }],
       },
     ]);
   });
@@ -127,6 +125,7 @@ describe('what the server says of itself', () => {
       model: 'demo',
       isDemo: true,
       secondsPerImage: null,
+      video: null,
       slots: 1,
       contextTokens: 2048,
       imageSize: 224,

@@ -17,6 +17,8 @@ export interface ServerInfo {
   pixelLimit: number;
   /** Most tokens of an answer. */
   answerLimitTokens: number | null;
+  /** Null: the model sees images only. */
+  video: { readsFiles: boolean; mostFrames: number } | null;
   /** How long a question about a new image takes there, as measured; null before the first. */
   secondsPerImage: number | null;
   /** Answers that it makes at the same time. */
@@ -27,6 +29,8 @@ export interface ServerInfo {
 
 /** Those of a server that has not said its own. */
 export const USUAL_LIMITS = { bodyLimitBytes: 32 * 1024 * 1024, pixelLimit: 64_000_000 };
+
+const USUAL_FRAMES = 24;
 
 export async function readServerInfo(connection: Connection, signal: AbortSignal): Promise<ServerInfo> {
   const [props, models] = await Promise.all([
@@ -49,10 +53,15 @@ export function serverInfo(props: Json, models: Json): ServerInfo {
     bodyLimitBytes: numberAt(limits, 'max_body_bytes') ?? USUAL_LIMITS.bodyLimitBytes,
     pixelLimit: numberAt(image, 'max_pixels') ?? USUAL_LIMITS.pixelLimit,
     answerLimitTokens: numberAt(limits, 'max_answer_tokens'),
+    video: recordAt(props, 'modalities').video === true ? videoOf(recordAt(props, 'video')) : null,
     secondsPerImage: numberAt(recordAt(props, 'measured'), 'seconds_per_image'),
     slots: numberAt(props, 'total_slots') ?? 1,
     defaults: samplingOf(recordAt(props, 'default_generation_settings')),
   };
+}
+
+function videoOf(video: Json): ServerInfo['video'] {
+  return { readsFiles: video.files === true, mostFrames: numberAt(video, 'max_frames') ?? USUAL_FRAMES };
 }
 
 function samplingOf(settings: Json): Sampling {

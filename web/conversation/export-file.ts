@@ -1,6 +1,6 @@
 /** Conversations and their images as one JSON file. */
 import { dataUrlOf } from '../image/read-image.ts';
-import type { Conversation, StoredImage } from './types.ts';
+import type { Clip, Conversation, StoredImage } from './types.ts';
 
 export const FORMAT = 'cogvlm2-conversations';
 export const VERSION = 2;
@@ -18,9 +18,19 @@ export async function exportFile(
   for (const id of ids) {
     const image = images[id ?? ''];
     if (!image) continue;
-    const { blob, ...rest } = image;
-    parts.push(separator, new Blob([JSON.stringify({ ...rest, data: await dataUrlOf(blob) })]));
+    const { blob, video, ...rest } = image;
+    const written = { ...rest, data: await dataUrlOf(blob), video: video && (await writtenClip(video)) };
+    parts.push(separator, new Blob([JSON.stringify(written)]));
     separator = ',';
   }
   return new Blob([...parts, ']}'], { type: 'application/json' });
+}
+
+async function writtenClip({ file, frames, durationSeconds }: Clip): Promise<object> {
+  const written = frames.map(async ({ second, blob }) => ({ second, data: await dataUrlOf(blob) }));
+  return {
+    file: file && (await dataUrlOf(file)),
+    frames: await Promise.all(written),
+    durationSeconds,
+  };
 }

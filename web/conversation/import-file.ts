@@ -5,7 +5,7 @@ import { evidenceOf } from '../document/evidence.ts';
 import { isPlace } from '../document/place.ts';
 import { withImageId } from '../storage/earlier.ts';
 import { FORMAT, VERSION } from './export-file.ts';
-import type { Answer, AnswerState, Conversation, Rotation, StoredImage, Turn } from './types.ts';
+import type { Answer, AnswerState, Clip, Conversation, Rotation, StoredImage, Turn } from './types.ts';
 
 export type ImportProblem = 'notJson' | 'notOurs' | 'newer' | 'broken';
 
@@ -156,15 +156,29 @@ function image(value: Json, at: string): StoredImage {
       type: field(original, 'type', `${at}.original`, isText),
     },
     rotation: optional(value, 'rotation', at, isRotation),
-    blob: blob(field(value, 'data', at, isText), `${at}.data`),
+    video: value.video == null ? null : clip(field(value, 'video', at, isRecord), `${at}.video`),
+    blob: blob(field(value, 'data', at, isText), `${at}.data`, IMAGE_TYPE),
   };
 }
 
-function blob(dataUrl: string, at: string): Blob {
-  const [, type, base64] =
-    /^data:(image\/(?:png|jpeg|webp));base64,([A-Za-z0-9+/]+={0,2})$/.exec(dataUrl) ?? [];
-  if (type === undefined || base64 === undefined || base64.length % 4 !== 0)
-    throw new ImportError('broken', at);
+function clip(value: Json, at: string): Clip {
+  const file = field(value, 'file', at, orNull(isText));
+  return {
+    file: file === null ? null : blob(file, `${at}.file`, VIDEO_TYPE),
+    frames: list(value, 'frames', at, (frame, place) => ({
+      second: field(frame, 'second', place, isNumber),
+      blob: blob(field(frame, 'data', place, isText), `${place}.data`, IMAGE_TYPE),
+    })),
+    durationSeconds: field(value, 'durationSeconds', at, orNull(isNumber)),
+  };
+}
+
+const IMAGE_TYPE = /^image\/(?:png|jpeg|webp)$/;
+const VIDEO_TYPE = /^video\/[\w.+-]+$/;
+
+function blob(dataUrl: string, at: string, ofType: RegExp): Blob {
+  const [, type = '', base64 = ''] = /^data:([^;,]+);base64,([A-Za-z0-9+/]+={0,2})$/.exec(dataUrl) ?? [];
+  if (!ofType.test(type) || base64.length % 4 !== 0) throw new ImportError('broken', at);
   return blobOf(base64, type);
 }
 

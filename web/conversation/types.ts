@@ -55,7 +55,7 @@ interface Speed {
   tokensPerSecond: number | null;
 }
 
-/** An image as it is sent, and what it was before. */
+/** An image or a video as it is sent, and what it was before. */
 export interface StoredImage {
   id: string;
   name: string;
@@ -68,6 +68,16 @@ export interface StoredImage {
   thumbnail: string;
   /** Set for an image that the page made by rotating another one. */
   rotation: Rotation | null;
+  /** Set for a video; `blob` is its first frame then. */
+  video: Clip | null;
+}
+
+export interface Clip {
+  /** Null: the server reads no files, or none of this size. */
+  file: Blob | null;
+  /** JPEGs; none for a file that the browser cannot play. */
+  frames: { second: number; blob: Blob }[];
+  durationSeconds: number | null;
 }
 
 export interface Rotation {

@@ -30,6 +30,7 @@ export async function readImage(
       original: plan === null ? null : { width, height, sizeBytes: file.size, type: format ?? file.type },
       thumbnail: thumbnailOf(bitmap),
       rotation,
+      video: null,
     };
   } finally {
     bitmap.close();

@@ -44,6 +44,7 @@ export const en = {
   questionHint: 'Ask something…',
   questionHintImage: 'Ask about the image…',
   chooseFiles: 'Choose images or PDFs',
+  chooseFilesOrVideos: 'Choose images, videos or PDFs',
   chooseFolder: 'Choose a folder',
   takePhoto: 'Take a photo',
   removeImage: 'Remove the image',
@@ -143,6 +144,23 @@ export const en = {
     showBoxes: 'Show the boxes of the answer',
     box: (number: number, phrase: string) =>
       phrase === '' ? `Box ${number} on the image` : `Box ${number} on the image: ${phrase}`,
+  },
+
+  // Videos
+  video: {
+    noVideoModel: (name: string) =>
+      `“${name}” is a video, and this model sees images only. Start the server with a video model, such as cogvlm2-llama3-caption.`,
+    unreadable: (name: string) =>
+      `“${name}” cannot be read: this browser does not play it, and the server reads no video file of this kind or size.`,
+    hint: 'Ask about the video…',
+    suggestions: ['Please describe this video in detail.', 'What happens?'],
+    second: (second: number) => `${second} s`,
+    frames: 'Frames that the model sees',
+    /** @param seen seconds from the beginning */
+    sent: (seen: number, duration: number | null) =>
+      duration !== null && duration > seen
+        ? `The model sees one frame a second of the first ${seen} of ${Math.ceil(duration)} seconds.`
+        : 'The model sees one frame a second.',
   },
 
   // Tables: many pages

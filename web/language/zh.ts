@@ -42,6 +42,7 @@ export const zh: Text = {
   questionHint: '输入问题…',
   questionHintImage: '就这张图片提问…',
   chooseFiles: '选择图片或 PDF',
+  chooseFilesOrVideos: '选择图片、视频或 PDF',
   chooseFolder: '选择文件夹',
   takePhoto: '拍照',
   removeImage: '移除图片',
@@ -133,6 +134,20 @@ export const zh: Text = {
     wholeImage: '发送整张图片',
     showBoxes: '显示回答中的方框',
     box: (number, phrase) => (phrase === '' ? `图片上的方框 ${number}` : `图片上的方框 ${number}：${phrase}`),
+  },
+
+  video: {
+    noVideoModel: (name) =>
+      `“${name}”是视频，而此模型只能看图片。请用视频模型启动服务器，例如 cogvlm2-llama3-caption。`,
+    unreadable: (name) => `无法读取“${name}”：此浏览器不能播放它，服务器也不读取这种格式或大小的视频文件。`,
+    hint: '就这段视频提问…',
+    suggestions: ['请详细描述这段视频。', '发生了什么？'],
+    second: (second) => `${second} 秒`,
+    frames: '模型看到的帧',
+    sent: (seen, duration) =>
+      duration !== null && duration > seen
+        ? `模型每秒看一帧，只看前 ${seen} 秒（共 ${Math.ceil(duration)} 秒）。`
+        : '模型每秒看一帧。',
   },
 
   batch: {

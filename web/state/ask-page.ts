@@ -1,16 +1,16 @@
 /** The requests about one page of a batch. */
 import { streamChat } from '../api/chat.ts';
 import { ApiError } from '../api/connection.ts';
-import { userMessage } from '../api/messages.ts';
+import { userMessage, type VisualPart } from '../api/messages.ts';
 import { cellOfText, cellsOfJson } from '../batch/cells.ts';
 import { missingColumns, questionOf, schemaOf, usableColumns } from '../batch/plan.ts';
 import type { Cell, Plan, Row } from '../batch/types.ts';
 import { type Evidence, placesOf, valueSpan } from '../document/evidence.ts';
 import { boxesIn } from '../markdown/render.ts';
-import { imageUrl } from './image-url.ts';
 import { type AnswerProgress, noProgress, progressed } from './progress.ts';
 import { chatBody } from './settings.ts';
 import { state } from './state.ts';
+import { visualPart } from './visual.ts';
 
 export interface PageListener {
   signal: AbortSignal;
@@ -21,15 +21,15 @@ export interface PageListener {
 
 /** Asks what a row has no answer for. @throws ApiError; what the signal throws */
 export async function askPage(plan: Plan, row: Row, listener: PageListener): Promise<void> {
-  const url = await imageUrl(row.imageId, null);
-  if (url === null) throw new ApiError('page', state.value.text.batch.noImage);
+  const visual = await visualPart(row.imageId, null);
+  if (visual === null) throw new ApiError('page', state.value.text.batch.noImage);
   if (plan.kind === 'fields' && plan.asks === 'together') {
-    if (missingColumns(plan, row).length > 0) await askTogether(plan, url, listener);
+    if (missingColumns(plan, row).length > 0) await askTogether(plan, visual, listener);
     return;
   }
   for (const column of missingColumns(plan, row)) {
     const question = questionOf(plan, column, state.value.text.batch.questionFor);
-    const { text, evidence } = await answerTo(question, url, {}, listener);
+    const { text, evidence } = await answerTo(question, visual, {}, listener);
     // A grounding model writes the place itself.
     const boxes = boxesIn(text).flatMap(({ places }) => places);
     listener.onCells({
@@ -38,14 +38,14 @@ export async function askPage(plan: Plan, row: Row, listener: PageListener): Pro
   }
 }
 
-async function askTogether(plan: Plan, url: string, listener: PageListener): Promise<void> {
+async function askTogether(plan: Plan, visual: VisualPart, listener: PageListener): Promise<void> {
   const schema = schemaOf(plan);
   // The mask of the server enforces the form; only the prompt tells the model what the fields mean.
   const question = `${state.value.text.batch.readDocument}\nAnswer with JSON for this schema: ${JSON.stringify(schema)}`;
   const format = { type: 'json_schema', json_schema: { name: 'fields', schema, strict: true } };
   const { text, finishReason, evidence } = await answerTo(
     question,
-    url,
+    visual,
     { response_format: format },
     listener,
   );
@@ -68,11 +68,11 @@ interface PageAnswer {
 
 async function answerTo(
   question: string,
-  url: string,
+  visual: VisualPart,
   more: object,
   { signal, onProgress }: PageListener,
 ): Promise<PageAnswer> {
-  const body = { ...chatBody([userMessage(question, url)], true), ...more };
+  const body = { ...chatBody([userMessage(question, visual)], visual), ...more };
   const answer: PageAnswer = { text: '', finishReason: null, evidence: null };
   let progress = noProgress();
   for await (const event of streamChat(state.value.settings, body, signal)) {

@@ -8,12 +8,12 @@ import { emptyAnswer, imageIdOf, pathOf, pathTo, withAnswer, withTurn } from '..
 import type { Answer, Conversation, Turn } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { changeBatch } from './batches.ts';
-import { imageUrl } from './image-url.ts';
 import { changeDraft, keepConversation, keepConversationSoon } from './keeping.ts';
 import { LONG_MS, notifyAtEnd } from './notify-at-end.ts';
 import { noProgress, progressed } from './progress.ts';
 import { chatBody } from './settings.ts';
 import { currentConversation, currentDraft, currentRow, type Running, state } from './state.ts';
+import { visualPart } from './visual.ts';
 import { checkServer } from './watch.ts';
 
 /** After this the connection is closed, whether the server has heard or not. */
@@ -110,8 +110,8 @@ async function requestBody(conversationId: string, turnId: string): Promise<Json
   const { conversations } = state.value;
   const conversation = conversations.find(({ id }) => id === conversationId);
   const path = conversation ? pathTo(conversation, turnId) : [];
-  const url = await imageUrl(imageIdOf(path), path.at(-1)?.region ?? null);
-  return chatBody(messagesOf(path, url), url !== null);
+  const visual = await visualPart(imageIdOf(path), path.at(-1)?.region ?? null);
+  return chatBody(messagesOf(path, visual), visual);
 }
 
 /** Gathers the events of one answer and shows them, at most once a frame. */

@@ -8,15 +8,14 @@ import { prepared } from './intake.ts';
 import { changeDraft } from './keeping.ts';
 import { currentDraft, currentRow, shownImageId, state } from './state.ts';
 
-const urls = new Map<string, string>();
+const urls = new WeakMap<Blob, string>();
 
-/** An image for an `img`. Kept until the page is left: an image is never changed. */
-export function objectUrlOf(id: string): string {
-  const known = urls.get(id);
-  const blob = state.value.images[id]?.blob;
-  if (known !== undefined || !blob) return known ?? '';
+/** An image for an `img`, or a video. Kept until the page is left: an image is never changed. */
+export function objectUrlOf(blob: Blob): string {
+  const known = urls.get(blob);
+  if (known !== undefined) return known;
   const url = URL.createObjectURL(blob);
-  urls.set(id, url);
+  urls.set(blob, url);
   return url;
 }
 

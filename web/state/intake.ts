@@ -8,6 +8,7 @@ import { NotAnImageError } from '../image/canvas.ts';
 import { readImage } from '../image/read-image.ts';
 import { fileLimitBytes } from '../image/shrink-plan.ts';
 import { newId } from '../storage/new-id.ts';
+import { isVideo, readVideo, VideoError, type VideoServer } from '../video/read-video.ts';
 import { batchById, changeBatch, keepBatch, newBatch, openBatch } from './batches.ts';
 import { changeDraft, keepImage } from './keeping.ts';
 import { notify } from './notices.ts';
@@ -27,15 +28,14 @@ export async function addFiles(files: readonly File[]): Promise<void> {
   await addToBatch(readable.length > 0 ? readable : [first], files.length - readable.length, batchId);
 }
 
-/** Puts an image into the composer. @returns whether the browser could read it */
+/** Puts an image or a video into the composer. @returns whether the browser could read it */
 export async function addImage(file: Blob, name: string): Promise<boolean> {
   state.set({ isPreparing: true });
   try {
     changeDraft({ imageId: (await prepared(file, name)).id, region: null });
     return true;
   } catch (error) {
-    if (!(error instanceof NotAnImageError)) throw error;
-    notify('error', state.value.text.notAnImage(name));
+    notify('error', reasonOf(error, name));
     return false;
   } finally {
     state.set({ isPreparing: false });
@@ -116,9 +116,7 @@ async function rowOf(image: Blob, file: string, page: number | null, pageCount: 
     const { id } = await prepared(image, page === null ? file : `${file}, ${page}`);
     return { ...emptyRow(file, page, pageCount), imageId: id };
   } catch (error) {
-    if (!(error instanceof NotAnImageError)) throw error;
-    const failure = new ApiError('invalid_image', state.value.text.notAnImage(file));
-    return failedRow(file, page, pageCount, failure);
+    return failedRow(file, page, pageCount, new ApiError('page', reasonOf(error, file)));
   }
 }
 
@@ -140,7 +138,22 @@ function emptyRow(file: string, page: number | null, pageCount: number | null): 
   };
 }
 
-/** Stores an image as it can be sent. @throws NotAnImageError */
+/** @throws VideoError */
+function videoServer(): VideoServer {
+  const server = state.value.info?.video;
+  if (!server) throw new VideoError('noVideoModel');
+  return server;
+}
+
+/** What a person is told about a file that cannot be read. @throws what is no fault of the file */
+function reasonOf(error: unknown, name: string): string {
+  const { text } = state.value;
+  if (error instanceof NotAnImageError) return text.notAnImage(name);
+  if (error instanceof VideoError) return text.video[error.reason](name);
+  throw error;
+}
+
+/** Stores an image or a video as it can be sent. @throws NotAnImageError, VideoError */
 export async function prepared(
   file: Blob,
   name: string,
@@ -148,7 +161,9 @@ export async function prepared(
 ): Promise<StoredImage> {
   const { bodyLimitBytes, pixelLimit } = state.value.info ?? USUAL_LIMITS;
   const limits = { fileLimitBytes: fileLimitBytes(bodyLimitBytes), pixelLimit };
-  const image = await readImage(file, name, limits, rotation);
+  const image = isVideo(file, name)
+    ? await readVideo(file, name, videoServer(), limits)
+    : await readImage(file, name, limits, rotation);
   await keepImage(image);
   return image;
 }
@@ -170,7 +185,10 @@ function isReadable(file: File): boolean {
   const isHidden = file.name.startsWith('.');
   return (
     !isHidden &&
-    (isPdf(file) || file.type.startsWith('image/') || /\.(heic|avif|tiff?|bmp)$/i.test(file.name))
+    (isPdf(file) ||
+      (isVideo(file, file.name) && state.value.info?.video != null) ||
+      file.type.startsWith('image/') ||
+      /\.(heic|avif|tiff?|bmp)$/i.test(file.name))
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Json } from '../api/json.ts';
-import type { Message } from '../api/messages.ts';
+import type { Message, VisualPart } from '../api/messages.ts';
 import { textFor } from '../language/choose.ts';
 import { type Settings, writeSettings } from '../storage/settings.ts';
 import { state } from './state.ts';
@@ -18,12 +18,12 @@ export function wantsEvidence({ settings, info } = state.value): boolean {
 }
 
 /** A chat request, with what the settings say. */
-export function chatBody(messages: Message[], hasImage: boolean): Json {
+export function chatBody(messages: Message[], visual: VisualPart | null): Json {
   const { info, settings } = state.value;
   return {
     model: info?.model ?? 'default',
     messages,
-    ...(hasImage && wantsEvidence() && { return_evidence: true }),
+    ...(visual?.type === 'image_url' && wantsEvidence() && { return_evidence: true }),
     ...settings.sampling,
   };
 }

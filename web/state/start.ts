@@ -106,7 +106,10 @@ async function load(): Promise<void> {
     batches: newestBatchesFirst(batches),
     conversations: newestFirst(conversations),
     images: Object.fromEntries(
-      images.map((image) => [image.id, { ...image, rotation: image.rotation ?? null }]),
+      images.map((image) => [
+        image.id,
+        { ...image, rotation: image.rotation ?? null, video: image.video ?? null },
+      ]),
     ),
   });
   unsaved.forEach(keepConversation);

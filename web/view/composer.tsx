@@ -24,6 +24,8 @@ export function Composer() {
   const draft = useApp(currentDraft);
   const image = useApp(({ images }) => images[draft.imageId ?? '']);
   const hasImage = useApp((value) => shownImageId(value) !== null);
+  const hasVideo = useApp((value) => value.images[shownImageId(value) ?? '']?.video != null);
+  const imageHint = hasVideo ? text.video.hint : text.questionHintImage;
   const isPreparing = useApp((value) => value.isPreparing);
   return (
     <form
@@ -66,8 +68,8 @@ export function Composer() {
             </span>
           </div>
         )}
-        {hasImage && draft.text === '' && <Suggestions />}
-        <Question value={draft.text} hint={hasImage ? text.questionHintImage : text.questionHint} />
+        {hasImage && draft.text === '' && <Suggestions hasVideo={hasVideo} />}
+        <Question value={draft.text} hint={hasImage ? imageHint : text.questionHint} />
         <div class="composer-tools">
           <PickFiles kind="small" />
           <Expected hasImage={hasImage} />
@@ -129,12 +131,12 @@ function Expected({ hasImage }: { hasImage: boolean }) {
 }
 
 /** Questions that the loaded model can answer: the demo model reads printed values, a grounding model writes boxes. */
-function Suggestions() {
+function Suggestions({ hasVideo }: { hasVideo: boolean }) {
   const text = useText();
   const isDemo = useApp(({ info }) => info?.isDemo === true);
   const isGrounding = useApp(({ info }) => /grounding/i.test(info?.model ?? ''));
   const others = isGrounding ? GROUNDING_SUGGESTIONS : text.suggestions;
-  const suggestions = isDemo ? text.demoSuggestions : others;
+  const suggestions = hasVideo ? text.video.suggestions : isDemo ? text.demoSuggestions : others;
   return (
     <div class="suggestions">
       {suggestions.map((suggestion) => (

@@ -1,17 +1,19 @@
 import { useRef } from 'preact/hooks';
 import { addFiles } from '../state/intake.ts';
-import { useText } from '../state/state.ts';
+import { useApp, useText } from '../state/state.ts';
 import { IconButton } from './icon-button.tsx';
 import { Icon } from './icons.tsx';
 
 const ACCEPT = 'image/*,application/pdf,.heic,.tif,.tiff,.avif,.bmp';
 
 /**
- * Choosing images and PDFs, a folder, and where there is a touch screen, taking a photo. `small`: icons, for the composer;
+ * Choosing images, PDFs, videos where the model takes them, a folder, and where there is a touch screen, taking a photo. `small`: icons, for the composer;
  * `large`: with words; `add`: with words, for a table.
  */
 export function PickFiles({ kind }: { kind: 'large' | 'small' | 'add' }) {
   const text = useText();
+  const takesVideo = useApp(({ info }) => info?.video != null);
+  const label = takesVideo ? text.chooseFilesOrVideos : text.chooseFiles;
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const photo = useRef<HTMLInputElement>(null);
@@ -26,20 +28,27 @@ export function PickFiles({ kind }: { kind: 'large' | 'small' | 'add' }) {
   const takePhoto = () => photo.current?.click();
   return (
     <>
-      <input ref={files} type="file" accept={ACCEPT} multiple hidden onChange={onChange} />
+      <input
+        ref={files}
+        type="file"
+        accept={takesVideo ? `${ACCEPT},video/*` : ACCEPT}
+        multiple
+        hidden
+        onChange={onChange}
+      />
       {/* Not in Preact's types. */}
       <input ref={folder} type="file" {...{ webkitdirectory: true }} multiple hidden onChange={onChange} />
       <input ref={photo} type="file" accept="image/*" capture="environment" hidden onChange={onChange} />
       {kind === 'small' ? (
         <>
-          <IconButton icon="image" label={text.chooseFiles} onClick={chooseFiles} />
+          <IconButton icon="image" label={label} onClick={chooseFiles} />
           {isTouch && <IconButton icon="camera" label={text.takePhoto} onClick={takePhoto} />}
         </>
       ) : (
         <>
           <button type="button" class={kind === 'large' ? 'primary' : 'plain'} onClick={chooseFiles}>
             <Icon name={kind === 'large' ? 'image' : 'plus'} />{' '}
-            {kind === 'large' ? text.chooseFiles : text.batch.addFiles}
+            {kind === 'large' ? label : text.batch.addFiles}
           </button>
           {isTouch ? (
             <button type="button" class="plain" onClick={takePhoto}>

@@ -6,12 +6,13 @@ import { changeDraft } from '../../state/keeping.ts';
 import { currentDraft, useApp, useText } from '../../state/state.ts';
 import { ImageSize } from '../image-size.tsx';
 import { Boxes } from './boxes.tsx';
+import { ClipPane, ClipSize } from './clip-pane.tsx';
 import { DocumentTools } from './document-tools.tsx';
 import { Marks } from './marks.tsx';
 import { Thumbnails } from './thumbnails.tsx';
 import { FIT, useZoom } from './zoom.ts';
 
-/** The image that is asked about: zoom, pan, marks, and the region to ask about. */
+/** The image or video that is asked about: zoom, pan, marks, and the region to ask about. */
 export function DocumentPane({ image }: { image: StoredImage }) {
   const text = useText();
   const region = useApp((value) => currentDraft(value).region);
@@ -29,30 +30,34 @@ export function DocumentPane({ image }: { image: StoredImage }) {
       />
       <div class="document-body">
         <Thumbnails />
-        <section
-          class={`viewport ${isMarking ? 'marking' : zoom > FIT ? 'zoomed' : ''}`}
-          ref={viewport}
-          aria-label={image.name}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
-          tabIndex={0}
-          onKeyDown={(event) => {
-            if (event.ctrlKey || event.metaKey || event.altKey) return;
-            if (event.key === '+' || event.key === '=') setZoom(zoom * 1.25);
-            else if (event.key === '-') setZoom(zoom / 1.25);
-            else if (event.key === '0') setZoom(FIT);
-          }}
-        >
-          <Canvas
-            image={image}
-            size={size}
-            isMarking={isMarking}
-            viewport={viewport}
-            onMarked={() => setMarking(false)}
+        {image.video ? (
+          <ClipPane name={image.name} clip={image.video} />
+        ) : (
+          <section
+            class={`viewport ${isMarking ? 'marking' : zoom > FIT ? 'zoomed' : ''}`}
+            ref={viewport}
+            aria-label={image.name}
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
+            tabIndex={0}
+            onKeyDown={(event) => {
+              if (event.ctrlKey || event.metaKey || event.altKey) return;
+              if (event.key === '+' || event.key === '=') setZoom(zoom * 1.25);
+              else if (event.key === '-') setZoom(zoom / 1.25);
+              else if (event.key === '0') setZoom(FIT);
+            }}
           >
-            <Marks region={region} />
-            <Boxes />
-          </Canvas>
-        </section>
+            <Canvas
+              image={image}
+              size={size}
+              isMarking={isMarking}
+              viewport={viewport}
+              onMarked={() => setMarking(false)}
+            >
+              <Marks region={region} />
+              <Boxes />
+            </Canvas>
+          </section>
+        )}
       </div>
       <p class="document-foot muted small">
         {region ? (
@@ -62,6 +67,8 @@ export function DocumentPane({ image }: { image: StoredImage }) {
               {text.document.wholeImage}
             </button>
           </>
+        ) : image.video ? (
+          <ClipSize clip={image.video} />
         ) : (
           <ImageSize image={image} />
         )}
@@ -121,7 +128,7 @@ function Canvas(props: {
       onPointerUp={() => from.current && finish(drawn)}
       onPointerCancel={() => finish(null)}
     >
-      <img src={objectUrlOf(image.id)} alt={image.name} draggable={false} />
+      <img src={objectUrlOf(image.blob)} alt={image.name} draggable={false} />
       {props.children}
       {drawn && <Marks region={drawn} />}
       {isMarking && <RegionKeys label={text.document.regionKeys} onDone={onMarked} />}

@@ -5,23 +5,34 @@ import { IconButton } from '../icon-button.tsx';
 import { useShownBoxes } from './boxes.tsx';
 import { FIT } from './zoom.ts';
 
-export function DocumentTools(props: {
+interface ToolsProps {
   image: StoredImage;
   zoom: number;
   onZoom: (zoom: number) => void;
   isMarking: boolean;
   onMarking: (isMarking: boolean) => void;
-}) {
-  const { image, zoom, onZoom, isMarking, onMarking } = props;
+}
+
+export function DocumentTools(props: ToolsProps) {
+  const { image } = props;
   const text = useText();
-  const hasBoxes = useShownBoxes().length > 0;
-  const hidesBoxes = useApp((value) => value.hidesBoxes);
-  const isPreparing = useApp((value) => value.isPreparing);
   return (
     <div class="document-tools" role="toolbar" aria-label={text.document.tools}>
       <span class="document-name" title={image.name} dir="auto">
         {image.name}
       </span>
+      {!image.video && <ImageTools {...props} />}
+    </div>
+  );
+}
+
+function ImageTools({ zoom, onZoom, isMarking, onMarking }: ToolsProps) {
+  const text = useText();
+  const hasBoxes = useShownBoxes().length > 0;
+  const hidesBoxes = useApp((value) => value.hidesBoxes);
+  const isPreparing = useApp((value) => value.isPreparing);
+  return (
+    <>
       <IconButton
         icon="minus"
         label={text.document.zoomOut}
@@ -53,6 +64,6 @@ export function DocumentTools(props: {
         pressed={isMarking}
         onClick={() => onMarking(!isMarking)}
       />
-    </div>
+    </>
   );
 }

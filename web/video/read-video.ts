@@ -1,0 +1,126 @@
+/** From a video that a person chose to what is sent: the file, where the server can read it, and frames with their seconds. */
+import type { Clip, StoredImage } from '../conversation/types.ts';
+import { drawn, encoded } from '../image/canvas.ts';
+import { readImage } from '../image/read-image.ts';
+import type { ImageLimits } from '../image/shrink-plan.ts';
+
+/** Why a video cannot be asked about: the model sees images only; or neither the browser nor the server can read the file. */
+export class VideoError extends Error {
+  readonly reason: 'noVideoModel' | 'unreadable';
+
+  constructor(reason: VideoError['reason']) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+export interface VideoServer {
+  /** Whether it decodes video files. Without that it takes frames. */
+  readsFiles: boolean;
+  mostFrames: number;
+}
+
+/** Of the shorter side of a frame, in pixels: twice what the model sees, as it cuts and resizes frames by itself. */
+const FRAME_SIDE = 448;
+/** A browser that takes longer for a step has given up on the file. */
+const STEP_MS = 20_000;
+
+export function isVideo(file: Blob, name: string): boolean {
+  return file.type.startsWith('video/') || /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|flv|wmv|ogv)$/i.test(name);
+}
+
+/** @throws VideoError */
+export async function readVideo(
+  file: Blob,
+  name: string,
+  server: VideoServer,
+  limits: ImageLimits,
+): Promise<StoredImage> {
+  const isSent = server.readsFiles && file.size <= limits.fileLimitBytes;
+  const { frames, durationSeconds } = await framesOf(file, server.mostFrames);
+  if (frames.length === 0 && !isSent) throw new VideoError('unreadable');
+  const first = frames[0]?.blob ?? (await placeholder());
+  const image = await readImage(first, name, limits, null);
+  const [type = ''] = file.type.startsWith('video/') ? file.type.split(';') : ['video/mp4'];
+  const clip: Clip = {
+    file: isSent ? new Blob([await file.arrayBuffer()], { type }) : null,
+    frames,
+    durationSeconds,
+  };
+  return { ...image, original: null, video: clip };
+}
+
+/** The frame at each second, as the browser plays the video; none where it cannot. */
+async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'frames' | 'durationSeconds'>> {
+  const url = URL.createObjectURL(file);
+  const video = document.createElement('video');
+  const frames: Clip['frames'] = [];
+  let durationSeconds: number | null = null;
+  try {
+    Object.assign(video, { muted: true, playsInline: true, preload: 'auto', src: url });
+    await happened(video, 'loadeddata');
+    durationSeconds = await durationOf(video);
+    // A second that begins before the end.
+    const count = Math.max(1, Math.min(mostFrames, Math.ceil(durationSeconds)));
+    for (let second = 0; second < count; second++) {
+      await seek(video, second);
+      frames.push({ second, blob: await frameOf(video) });
+    }
+  } catch {
+    // What came before the fault is kept.
+  } finally {
+    video.removeAttribute('src');
+    video.load();
+    URL.revokeObjectURL(url);
+  }
+  return { frames, durationSeconds };
+}
+
+/** A recording of a browser does not know its length until its end was looked for. */
+async function durationOf(video: HTMLVideoElement): Promise<number> {
+  if (!Number.isFinite(video.duration)) await seek(video, 1e6);
+  return Number.isFinite(video.duration) ? video.duration : video.currentTime;
+}
+
+async function seek(video: HTMLVideoElement, second: number): Promise<void> {
+  const sought = happened(video, 'seeked');
+  video.currentTime = second;
+  await sought;
+}
+
+async function frameOf(video: HTMLVideoElement): Promise<Blob> {
+  const { videoWidth, videoHeight } = video;
+  const factor = Math.min(1, FRAME_SIDE / Math.min(videoWidth, videoHeight));
+  const size = { width: Math.round(videoWidth * factor), height: Math.round(videoHeight * factor) };
+  return encoded(
+    drawn(size, (context) => context.drawImage(video, 0, 0, size.width, size.height)),
+    'image/jpeg',
+  );
+}
+
+/** Stands for a video that only the server can read. */
+function placeholder(): Promise<Blob> {
+  const canvas = drawn({ width: 320, height: 180 }, (context) => {
+    context.fillStyle = '#555';
+    context.fillRect(0, 0, 320, 180);
+    context.fillStyle = '#fff';
+    context.fill(new Path2D('M140 60v60l50-30z'));
+  });
+  return encoded(canvas, 'image/png');
+}
+
+function happened(video: HTMLVideoElement, event: 'loadeddata' | 'seeked'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = () => reject(new Error('The browser cannot read the video.'));
+    const timer = setTimeout(fail, STEP_MS);
+    video.addEventListener('error', fail, { once: true });
+    video.addEventListener(
+      event,
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

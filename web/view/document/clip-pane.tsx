@@ -1,0 +1,39 @@
+import { useRef } from 'preact/hooks';
+import type { Clip } from '../../conversation/types.ts';
+import { objectUrlOf } from '../../state/images.ts';
+import { useApp, useText } from '../../state/state.ts';
+
+/** A video that is asked about: the film, and the frames that the model sees. A frame moves the film to its second. */
+export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
+  const text = useText();
+  const film = useRef<HTMLVideoElement>(null);
+  const seek = (second: number) => {
+    if (film.current) film.current.currentTime = second;
+  };
+  const { file, frames } = clip;
+  return (
+    <section class="clip" aria-label={name}>
+      {file && frames.length > 0 && (
+        <video ref={film} src={objectUrlOf(file)} controls muted playsInline aria-label={name} />
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard. */}
+      <ul class="frames" aria-label={text.video.frames} tabIndex={0}>
+        {frames.map(({ second, blob }) => (
+          <li key={second}>
+            <button type="button" disabled={!file} onClick={() => seek(second)}>
+              <img src={objectUrlOf(blob)} alt="" />
+              <span>{text.video.second(second)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** What of the video is sent. */
+export function ClipSize({ clip: { frames, durationSeconds } }: { clip: Clip }) {
+  const text = useText();
+  const mostFrames = useApp(({ info }) => info?.video?.mostFrames ?? frames.length);
+  return <span>{text.video.sent(mostFrames, durationSeconds)}</span>;
+}
