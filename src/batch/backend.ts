@@ -6,10 +6,17 @@ import { ImageFile } from '../image/source.ts';
 import type { EncodedImage } from '../model/encoded-image.ts';
 import { readPage } from '../pdf/pdf.ts';
 import type { Stage } from '../run/progress.ts';
+import { kindOf } from '../video/video.ts';
 import { type Answered, type Item, withWarnings } from './output.ts';
 
-/** An image that was read; or the file of an image or a PDF, with the page from 1. */
-export type ImageInput = ImageFile | { readonly path: string; readonly page: number | null };
+/**
+ * An image that was read; the file of an image, a PDF (with the page from 1) or a video; or a video: its file, its bytes or its
+ * folder of frames.
+ */
+export type ImageInput =
+  | ImageFile
+  | { readonly path: string; readonly page: number | null }
+  | { readonly video: string | Uint8Array };
 
 export interface OpenOptions {
   /** How many questions will be asked about the image. */
@@ -39,11 +46,13 @@ export class ModelBackend implements Backend {
 
   async open(image: ImageInput, options: OpenOptions): Promise<OpenImage> {
     const { questions, signal, onStage = () => {} } = options;
-    const file = image instanceof ImageFile ? image : await read(image.path, image.page, signal);
+    const source = await read(image, signal);
     if (questions === 1) {
-      return { ask: (item) => this.#ask(file, item, options), [Symbol.asyncDispose]: async () => {} };
+      return { ask: (item) => this.#ask(source, item, options), [Symbol.asyncDispose]: async () => {} };
     }
-    const encoded = await this.#model.encodeImage(file, {
+    const { template } = this.#options;
+    const encoded = await this.#model.encodeImage(source, {
+      ...(template && { template }),
       signal,
       onProgress: ({ stage, done, total }) => {
         if (stage === 'vision') onStage({ stage, done, total });
@@ -63,7 +72,7 @@ export class ModelBackend implements Backend {
   }
 
   async #ask(
-    image: EncodedImage | ImageFile,
+    image: EncodedImage | ImageFile | string | Uint8Array,
     { question }: Item,
     { signal, onStage = () => {} }: OpenOptions,
   ): Promise<Answered> {
@@ -84,6 +93,11 @@ export class ModelBackend implements Backend {
   }
 }
 
-async function read(path: string, page: number | null, signal: AbortSignal): Promise<ImageFile> {
+/** What the model takes: an image, or the file, bytes or folder of a video. */
+async function read(image: ImageInput, signal: AbortSignal): Promise<ImageFile | string | Uint8Array> {
+  if (image instanceof ImageFile) return image;
+  if ('video' in image) return image.video;
+  const { path, page } = image;
+  if (page === null && (await kindOf(path)) === 'video') return path;
   return (await readPage(path, JSON.stringify(path), page ?? undefined, signal)).image;
 }

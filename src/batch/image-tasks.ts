@@ -1,13 +1,16 @@
 /** From the sources of a batch to images with the questions that have no line yet. */
 import { CogVLM2Error } from '../errors.ts';
+import { readDataUrlInSteps } from '../image/data-url.ts';
+import { isVideo } from '../image/formats.ts';
 import { ImageFile } from '../image/source.ts';
 import { PdfDocument, readImageOrPdf } from '../pdf/pdf.ts';
 import { isItemError } from '../run/items.ts';
+import { kindOf, mostVideoBytes } from '../video/video.ts';
 import type { ImageInput } from './backend.ts';
 import type { Item } from './output.ts';
 import type { BrokenSource, Source } from './sources.ts';
 
-/** An image or a page, and the questions about it that have no line. */
+/** An image, a page or a video, and the questions about it that have no line. */
 export interface ImageTask {
   readonly items: readonly Item[];
   /** What the backend opens, or why there is no image. */
@@ -60,11 +63,20 @@ async function* tasksOf(source: Source, options: TaskOptions): AsyncGenerator<Im
     options.onSource(source.questions.length, 0);
     return;
   }
-  const location = 'path' in source.location ? source.location.path : await source.location.dataUrl();
-  const file = await readImageOrPdf(location, JSON.stringify(source.input), signal);
   const path = !options.wantsBytes && 'path' in source.location ? source.location.path : undefined;
+  const location =
+    'path' in source.location
+      ? source.location.path
+      : await readDataUrlInSteps(await source.location.dataUrl(), mostVideoBytes);
+  if (typeof location === 'string' ? (await kindOf(location)) !== undefined : isVideo(location)) {
+    if (source.page !== null) throw noPage(source, 'a video');
+    options.onSource(source.questions.length, items.length);
+    yield { items, image: path === undefined ? { video: location } : { path, page: null } };
+    return;
+  }
+  const file = await readImageOrPdf(location, JSON.stringify(source.input), signal);
   if (file instanceof ImageFile) {
-    if (source.page !== null) throw noPage(source);
+    if (source.page !== null) throw noPage(source, 'an image');
     options.onSource(source.questions.length, items.length);
     yield { items, image: path === undefined ? file : { path, page: null } };
     return;
@@ -109,8 +121,8 @@ function pagesOf({ page }: Source, pageCount: number, { wantsPage }: TaskOptions
   return Array.from({ length: pageCount }, (_, i) => i + 1).filter(wantsPage);
 }
 
-function noPage({ input, page }: Source): CogVLM2Error {
-  return new CogVLM2Error('invalid_value', `${input} is an image, not a PDF, so it has no page ${page}.`);
+function noPage({ input, page }: Source, what: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_value', `${input} is ${what}, not a PDF, so it has no page ${page}.`);
 }
 
 /**

@@ -2,12 +2,23 @@
 
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { CogVLM2Error } from '../errors.ts';
+import { fsPath } from '../files/input-file.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
+import { isVideo } from '../image/formats.ts';
 import { ImageFile, imageFile } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
-import { adaptedName, answerIn, imageOf, inlineImage, type Job, type Reply } from '../queue/job.ts';
+import {
+  adaptedName,
+  answerIn,
+  checkInlineSize,
+  imageOf,
+  inlineImage,
+  type Job,
+  type Reply,
+} from '../queue/job.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
 import { keyOf, withWarnings } from './output.ts';
@@ -26,8 +37,7 @@ export class QueueBackend implements Backend {
   }
 
   async open(input: ImageInput): Promise<OpenImage> {
-    const image =
-      input instanceof ImageFile ? inlineImage(input.bytes) : { ...input, path: realpathSync(input.path) };
+    const image = await jobImage(input);
     const warnings = input instanceof ImageFile ? input.warnings : [];
     const answered: string[] = [];
     return {
@@ -47,6 +57,24 @@ export class QueueBackend implements Backend {
   }
 }
 
+async function jobImage(input: ImageInput): Promise<Job['image']> {
+  if (input instanceof ImageFile) return inlineImage(input.bytes);
+  if ('path' in input) return { ...input, path: realpathSync(input.path) };
+  const { video } = input;
+  if (typeof video !== 'string') return inlineImage(video);
+  const { size, isFolder } = await stat(fsPath(video)).then((of) => ({
+    size: of.size,
+    isFolder: of.isDirectory(),
+  }));
+  if (isFolder)
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${video} is a folder of frames, which cannot be sent to workers.`,
+    );
+  checkInlineSize(size, 'The video');
+  return inlineImage(await readFile(fsPath(video)));
+}
+
 export interface WorkOptions extends Omit<WorkerOptions, 'model' | 'answer'> {
   /** The folder that images may be read from. */
   readonly shared: string | undefined;
@@ -62,7 +90,12 @@ export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promi
     );
     const backend = new ModelBackend(model, given);
     const found = imageOf(job.image, shared);
-    const input = found instanceof Uint8Array ? imageFile(found, 'The image') : found;
+    const input =
+      found instanceof Uint8Array
+        ? isVideo(found)
+          ? { video: found }
+          : imageFile(found, 'The image')
+        : found;
     await using image = await backend.open(input, { questions: 1, signal });
     const item = { idJson: 'null', input: '', page: null, pageCount: null, question: job.question };
     return image.ask(item, signal);

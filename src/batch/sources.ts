@@ -8,22 +8,28 @@ import { CogVLM2Error } from '../errors.ts';
 import { checkInputFile, fsPath, nameOf, openInputFile, readProblem } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
 import { eachLine, textOf } from '../files/text.ts';
-import { imageFileName } from '../image/formats.ts';
+import { imageFileName, videoFileName } from '../image/formats.ts';
 
 export interface FoundSources {
   readonly sources: readonly (Source | BrokenSource)[];
-  /** Files in the folders that are neither images nor PDFs by their names. */
+  /** Files in the folders that are neither images nor PDFs, nor videos for a video model, by their names. */
   readonly otherFiles: number;
 }
 
 /** Files of a folder are chosen by their names. A file that is named itself is judged by its bytes. */
-const isReadable = (file: string) => imageFileName.test(file) || /\.pdf$/i.test(file);
+const isReadable = (file: string, takesVideo: boolean) =>
+  imageFileName.test(file) || /\.pdf$/i.test(file) || (takesVideo && videoFileName.test(file));
 const rowFile = /\.(?:jsonl|ndjson)$/i;
 
 /**
+ * @param takesVideo whether the videos of a folder are sources, too
  * @throws CogVLM2Error file_not_found, invalid_value (no question)
  */
-export function findSources(inputs: readonly string[], questions: readonly string[]): FoundSources {
+export function findSources(
+  inputs: readonly string[],
+  questions: readonly string[],
+  takesVideo = false,
+): FoundSources {
   const sources = new Map<string, Source | BrokenSource>();
   let otherFiles = 0;
   const add = (file: string) => {
@@ -34,7 +40,7 @@ export function findSources(inputs: readonly string[], questions: readonly strin
     const stat = statSync(fsPath(input), { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
       for (const file of filesMatching('**/*', input)) {
-        if (isReadable(file)) add(path.join(input, file));
+        if (isReadable(file, takesVideo)) add(path.join(input, file));
         else otherFiles++;
       }
     } else if (stat !== undefined && rowFile.test(input)) {
@@ -48,7 +54,8 @@ export function findSources(inputs: readonly string[], questions: readonly strin
   }
   if (sources.size === 0) {
     const others = otherFiles === 0 ? '' : ` (${otherFiles} other ${otherFiles === 1 ? 'file' : 'files'})`;
-    throw missing(`There is no image or PDF file in ${inputs.join(', ')}${others}.`);
+    const kinds = takesVideo ? 'image, video or PDF' : 'image or PDF';
+    throw missing(`There is no ${kinds} file in ${inputs.join(', ')}${others}.`);
   }
   const found = [...sources.values()];
   if (found.some((source) => !('problem' in source) && source.questions.length === 0)) {
@@ -97,7 +104,7 @@ function missing(message: string, cause?: unknown): CogVLM2Error {
   return new CogVLM2Error('file_not_found', message, { cause });
 }
 
-// JSON lines of images and questions: `{"image": "a.png", "question": "…"}` in each line.
+// JSON lines of images or videos and questions: `{"image": "a.png", "question": "…"}` in each line.
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
 
@@ -107,11 +114,15 @@ const rowSchema = z
     id: z.union([text, z.number()]).nullish(),
     picture: text.nullish(),
     image: text.nullish(),
+    video: text.nullish(),
     page: z.int().min(1).nullish(),
     question: text.nullish(),
     questions: z.array(text).min(1).nullish(),
   })
-  .refine((row) => (row.picture == null) !== (row.image == null), 'needs either image or picture')
+  .refine(
+    ({ picture, image, video }) => [picture, image, video].filter((each) => each != null).length === 1,
+    'needs either image (or picture) or video',
+  )
   .refine((row) => row.question == null || row.questions == null, 'has question and questions');
 
 /**
@@ -174,7 +185,7 @@ function parseRow(
     return { idJson: placeJson, input: place, problem };
   }
   const idJson = row.id == null ? placeJson : (numberText(line, 'id') ?? JSON.stringify(row.id));
-  const image = row.picture ?? row.image ?? '';
+  const image = locationIn(row);
   const asked = row.questions ?? (row.question == null ? questions : [row.question]);
   const isDataUrl = /^data:/i.test(image);
   const input = isDataUrl ? `${image.slice(0, 40)}…` : path.join(path.isAbsolute(image) ? '' : folder, image);
@@ -185,13 +196,17 @@ function parseRow(
   return { idJson, input, location, questions: [...new Set(asked)], page: row.page ?? null };
 }
 
+function locationIn({ picture, image, video }: z.output<typeof rowSchema>): string {
+  return picture ?? image ?? video ?? '';
+}
+
 function readDataUrl(file: string, offset: number, sizeBytes: number): string {
   const descriptor = openInputFile(file);
   try {
     const bytes = Buffer.alloc(sizeBytes);
     const count = readSync(descriptor, bytes, 0, sizeBytes, offset);
     const row = rowSchema.parse(parseJson(bytes.toString('utf8', 0, count), file));
-    return row.picture ?? row.image ?? '';
+    return locationIn(row);
   } finally {
     closeSync(descriptor);
   }
@@ -199,7 +214,7 @@ function readDataUrl(file: string, offset: number, sizeBytes: number): string {
 
 // What a batch asks about, as it was named.
 
-/** An image or a PDF with the questions about it. */
+/** An image, a PDF or a video with the questions about it. */
 export interface Source {
   /** The `id` of the output as JSON text: the path of the file, or the row's own id with every digit. */
   readonly idJson: string;

@@ -93,7 +93,13 @@ export interface Library {
   /** Fetches a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
   /** What a batch is about. */
-  findSources(inputs: readonly string[], questions: readonly string[]): Promise<FoundSources>;
+  findSources(
+    inputs: readonly string[],
+    questions: readonly string[],
+    takesVideo: boolean,
+  ): Promise<FoundSources>;
+  /** Whether it is a video model; false where nothing is known about it. */
+  takesVideo(nameOrPath: string | undefined): Promise<boolean>;
   /** Asks about all of it, with a model that is loaded. */
   batch(model: CogVLM2, answer: GenerateOptions, options: ModelBatchOptions): Promise<BatchCounts>;
   /** A queue, whose workers have that model. */
@@ -204,8 +210,20 @@ export const library: Library = {
     return { ...plan, isDownloaded };
   },
   pull: async (name, options) => (await import('../hub/pull.ts')).pull(name, options),
-  findSources: async (inputs, questions) =>
-    (await import('../batch/sources.ts')).findSources(inputs, questions),
+  findSources: async (...args) => (await import('../batch/sources.ts')).findSources(...args),
+  takesVideo: async (nameOrPath) => {
+    const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
+    const { findModel } = await import('../checkpoint/find.ts');
+    const { publishedCheckpoint } = await import('../checkpoint/published-layout.ts');
+    const { parseConfig } = await import('../model/config.ts');
+    try {
+      const published = nameOrPath === undefined ? undefined : publishedCheckpoint(nameOrPath);
+      const { texts, path, tensors } = published ?? openCheckpoint((await findModel(nameOrPath)).path);
+      return parseConfig(texts['config.json'], path, tensors).family === 'CogVLM2-Video';
+    } catch {
+      return false; // Loading it says what is wrong.
+    }
+  },
   batch: async (model, answer, options) => {
     const { batch } = await import('../batch/batch.ts');
     const { ModelBackend } = await import('../batch/backend.ts');

@@ -23,6 +23,9 @@ export const readableTypes: readonly string[] = [
 /** Their file names. Only the files of a folder are chosen by their names; what a file is, its bytes decide. */
 export const imageFileName = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
 
+/** The same of videos. `.ts` is not one of them: most files with that name are TypeScript. */
+export const videoFileName = /\.(?:mp4|m4v|mov|3gp|webm|mkv|avi|mpe?g|mts|m2ts|flv|wmv|asf|ogv)$/i;
+
 /** The format that the first bytes announce, or null. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   if (startsWith(bytes, '\x89PNG\r\n\x1a\n')) return 'png';
@@ -43,7 +46,9 @@ export function isVideo(bytes: Uint8Array): boolean {
     return true;
   if (startsWith(bytes, 'RIFF') && startsWith(bytes.subarray(8), 'AVI ')) return true;
   if (startsWith(bytes, '\x30\x26\xb2\x75\x8e\x66\xcf\x11') || startsWith(bytes, '\0\0\x01\xba')) return true;
-  if (bytes[0] === 0x47 && bytes[188] === 0x47 && bytes[376] === 0x47) return true; // packets of an MPEG transport stream
+  // Packets of an MPEG transport stream; those of a camera have their times in front.
+  if ([0, 1, 2].every((packet) => bytes[188 * packet] === 0x47)) return true;
+  if ([0, 1, 2].every((packet) => bytes[192 * packet + 4] === 0x47)) return true;
   const isIsoMedia = ['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip'].some((box) =>
     startsWith(bytes.subarray(4), box),
   );

@@ -128,9 +128,15 @@ function realPath(name: string): string {
 
 /** @throws CogVLM2Error image_too_large */
 export function inlineImage(bytes: Uint8Array): Job['image'] {
-  if (bytes.byteLength <= MAX_INLINE_BYTES) return { base64: Buffer.from(bytes).toString('base64') };
+  checkInlineSize(bytes.byteLength, 'The image');
+  return { base64: Buffer.from(bytes).toString('base64') };
+}
+
+/** @throws CogVLM2Error image_too_large */
+export function checkInlineSize(sizeBytes: number, what: string): void {
+  if (sizeBytes <= MAX_INLINE_BYTES) return;
   throw new CogVLM2Error(
     'image_too_large',
-    `The image has ${bytes.byteLength} bytes; the limit of a job is ${MAX_INLINE_BYTES}. Make it smaller, or use --by-path with a folder that the workers have too.`,
+    `${what} has ${sizeBytes} bytes; the limit of a job is ${MAX_INLINE_BYTES}. Make it smaller, or use --by-path with a folder that the workers have too.`,
   );
 }

@@ -51,7 +51,7 @@ export interface VideoOptions {
 }
 
 /** Largest video in memory; a file may be larger. */
-const mostBytes = 2 ** 28;
+export const mostVideoBytes = 2 ** 28;
 /** The formats that are read, for messages. */
 export const videoFormats = 'MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV and Ogg videos';
 const readable = `${videoFormats}, and ${readableFormats} images,`;
@@ -70,7 +70,7 @@ export async function readVideo(source: VisualSource, options: VideoOptions): Pr
     if (kind === 'video') return fromNamedFile(source, name, options);
     return fromImages([{ image: source, second: 0 }], options, [], name);
   }
-  const bytes = typeof source === 'string' ? await readDataUrlInSteps(source, mostBytes) : source;
+  const bytes = typeof source === 'string' ? await readDataUrlInSteps(source, mostVideoBytes) : source;
   if (bytes instanceof Uint8Array && isVideo(bytes)) return fromBytes(bytes, options);
   return fromImages([{ image: bytes, second: 0 }], options, [], 'The video');
 }
@@ -100,10 +100,10 @@ export async function kindOf(source: string): Promise<'folder' | 'video' | undef
 
 /** ffmpeg seeks in a video, so its bytes are written to a temporary file that only this user can read. */
 async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Video> {
-  if (bytes.byteLength > mostBytes) {
+  if (bytes.byteLength > mostVideoBytes) {
     throw new CogVLM2Error(
       'image_too_large',
-      `The video has ${bytes.byteLength} bytes; the limit for a video in memory is ${mostBytes}. Give the path of a file.`,
+      `The video has ${bytes.byteLength} bytes; the limit for a video in memory is ${mostVideoBytes}. Give the path of a file.`,
     );
   }
   return inTemporaryFolder(async (folder) => {

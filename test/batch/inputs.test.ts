@@ -83,8 +83,9 @@ describe('rows', () => {
     ['oops', 'the line is not JSON'],
     ['[1]', 'the row'],
     ['{"picture": "a.jpg"}', 'the row has no question, and there is no --question'],
-    ['{"question": "q"}', 'the row needs either image or picture'],
-    ['{"picture": "a", "image": "b", "question": "q"}', 'the row needs either image or picture'],
+    ['{"question": "q"}', 'the row needs either image (or picture) or video'],
+    ['{"video": "a", "image": "b", "question": "q"}', 'the row needs either image (or picture) or video'],
+    ['{"picture": "a", "image": "b", "question": "q"}', 'the row needs either image (or picture) or video'],
     ['{"picture": "a", "question": " "}', "the row's question is empty"],
     ['{"picture": "a", "question": "q", "page": 0}', "the row's page"],
   ])('%s is a broken one, and the others are read', (line, problem) => {

@@ -24,6 +24,7 @@ export interface Script {
   /** Pause before each piece, so that a test can interrupt. */
   pauseMs?: number;
   isDemo?: boolean;
+  takesVideo?: boolean;
 }
 
 /** What the commands did with the library. */
@@ -127,6 +128,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
       return { url: `http://${options.host}:${options.port}`, model: info, close: async () => {} };
     },
     findSources: realLibrary.findSources,
+    takesVideo: async () => script.takesVideo ?? false,
     batch: realLibrary.batch,
     queue: realLibrary.queue,
     batchOnQueue: realLibrary.batchOnQueue,

@@ -1,4 +1,4 @@
-/** `cogvlm2 batch INPUT...`: many images and PDF pages in, one JSON line for each answer out. */
+/** `cogvlm2 batch INPUT...`: many images, PDF pages and videos in, one JSON line for each answer out. */
 
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
@@ -76,7 +76,7 @@ export const batch = defineCommand({
   arguments: [
     {
       name: 'INPUT',
-      about: 'folders, patterns, images, PDFs, or a .jsonl file of rows',
+      about: 'folders, patterns, images, PDFs, for video models videos, or a .jsonl file of rows',
       required: true,
       variadic: true,
     },
@@ -95,6 +95,10 @@ export const batch = defineCommand({
     {
       about: 'Captions for training an image model',
       line: 'cogvlm2 batch photos --question "Describe this image." --captions --caption-prefix "photo, "',
+    },
+    {
+      about: 'Captions of videos, for training a video model',
+      line: 'cogvlm2 batch clips --question "Please describe this video in detail." --captions -m cogvlm2-llama3-caption',
     },
     { about: 'Rows with their own questions', line: 'cogvlm2 batch tasks.jsonl --output answers.jsonl' },
   ],
@@ -119,16 +123,22 @@ be resumed. With \`--queue\`, workers on other machines answer: [many-machines.m
     if (options.queue !== undefined && options.schema !== undefined) {
       throw invalid('--schema does not work with --queue: workers answer in text only.');
     }
-    const { sources, otherFiles } = await context.library.findSources(inputs, question);
+    const takesVideo = await context.library.takesVideo(options.model);
+    const { sources, otherFiles } = await context.library.findSources(inputs, question, takesVideo);
     if (otherFiles > 0 && !options.quiet) {
       context.terminal.stderr.write(
-        `cogvlm2: skipped ${formatCounted(otherFiles, 'file')} that ${otherFiles === 1 ? 'is neither an image nor a PDF' : 'are neither images nor PDFs'}.\n`,
+        `cogvlm2: skipped ${formatCounted(otherFiles, 'file')} that ${kindsOf(otherFiles, takesVideo)}.\n`,
       );
     }
     const counts = await answerAll(sources, options, context);
     return counts.errors > 0 ? EXIT_CODES.partial : EXIT_CODES.ok;
   },
 });
+
+function kindsOf(files: number, takesVideo: boolean): string {
+  if (files === 1) return takesVideo ? 'is no image, PDF or video' : 'is neither an image nor a PDF';
+  return takesVideo ? 'are no images, PDFs or videos' : 'are neither images nor PDFs';
+}
 
 type Sources = Parameters<Context['library']['batch']>[2]['sources'];
 
