@@ -110,7 +110,7 @@ function jsonFormat(
   name: string,
   change: (random: Random, json: Record<string, unknown>) => string,
 ): Format {
-  writeBaseCheckpoint(folder);
+  writeBaseCheckpoint(folder, name === 'tokenizer.json');
   const file = path.join(folder, name);
   const good = readFileSync(file, 'utf8');
   return {
