@@ -92,6 +92,11 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   return character === '=' ? PADDING : character === '%' ? PERCENT : 0;
 });
 
+/** Of each hexadecimal digit; -1 for another byte. */
+const HEX_VALUES = Int8Array.from({ length: 256 }, (_, byte) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(byte).toLowerCase()),
+);
+
 /** Decodes base64 that arrives in steps of any length, into one buffer. */
 class Base64Decoder {
   readonly #length: number;
@@ -102,8 +107,8 @@ class Base64Decoder {
   readonly #digits: Buffer;
   #count = 0;
   #padding = 0;
-  /** The characters of a percent-encoded one so far; null outside. */
-  #escape: string | null = null;
+  /** Behind a percent sign: the value of its first digit, or -1 before that. Null elsewhere. */
+  #escape: number | null = null;
 
   /** @param length characters that come */
   constructor(length: number, maxBytes: number) {
@@ -117,9 +122,14 @@ class Base64Decoder {
   /** @throws CogVLM2Error invalid_value, image_too_large */
   push(step: Uint8Array): void {
     checkSize(this.#sizeBytes, this.#maxBytes);
-    for (const byte of step) {
+    let at = 0;
+    while (at < step.length) {
+      // Almost every byte is a digit.
+      if (this.#escape === null && this.#padding === 0) at = this.#addDigits(step, at);
+      if (at === step.length) break;
+      const byte = step[at++]!;
       if (this.#escape !== null) this.#escaped(byte);
-      else if (KINDS[byte] === PERCENT) this.#escape = '';
+      else if (KINDS[byte] === PERCENT) this.#escape = -1;
       else this.#character(byte);
     }
     this.#decode(this.#count - (this.#count % 4));
@@ -132,11 +142,24 @@ class Base64Decoder {
     return checkedSize(this.#bytes.subarray(0, this.#sizeBytes), this.#maxBytes);
   }
 
+  /** @returns the place of the first byte that is no digit */
+  #addDigits(step: Uint8Array, from: number): number {
+    const digits = this.#digits;
+    let [at, count] = [from, this.#count];
+    for (; at < step.length; at++) {
+      const byte = step[at]!;
+      if (KINDS[byte] !== DIGIT) break;
+      digits[count++] = byte;
+    }
+    this.#count = count;
+    return at;
+  }
+
   #escaped(byte: number): void {
-    const hex = this.#escape + String.fromCharCode(byte);
-    this.#escape = hex.length === 2 ? null : hex;
-    if (!/^[0-9a-f]{1,2}$/i.test(hex)) throw this.#notBase64();
-    if (hex.length === 2) this.#character(Number.parseInt(hex, 16));
+    const [high, low] = [this.#escape ?? -1, HEX_VALUES[byte] ?? -1];
+    if (low < 0) throw this.#notBase64();
+    this.#escape = high < 0 ? low : null;
+    if (high >= 0) this.#character(16 * high + low);
   }
 
   #character(byte: number): void {

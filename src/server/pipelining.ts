@@ -1,12 +1,24 @@
-/**
- * Requests that a client sends in one connection without waiting for answers (pipelining). Node.js begins all that arrive
- * in one piece at once, which could be a thousand, before any other connection has its turn.
- */
+/** Requests that arrive in the same moment: in one connection, without waiting for answers (pipelining), or in many. */
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { CONNECTION_LIMITS } from './limits.ts';
+import { inTurn } from './turns.ts';
 
-/** Closes a connection with more unanswered requests than the limit. No known client sends any so. */
+/**
+ * Begins one request in each turn of the event loop. Node.js begins all at once that have arrived.
+ * @param isUrgent of an address whose requests do not wait, because they take hardly any time
+ */
+export function beginInTurns(listener: RequestListener, isUrgent: (url: string) => boolean): RequestListener {
+  return (request, response) => {
+    if (isUrgent(request.url ?? '')) listener(request, response);
+    else inTurn(() => !request.socket.destroyed && listener(request, response));
+  };
+}
+
+/**
+ * Node.js begins all requests that arrive in one piece, which could be a thousand, before any other connection has its turn.
+ * Closes a connection with more unanswered requests than the limit. No known client sends any so.
+ */
 export function limitPipelining(listener: RequestListener): RequestListener {
   const unanswered = new WeakMap<Socket, number>();
   return (request, response) => {

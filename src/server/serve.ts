@@ -11,7 +11,7 @@ import { createApp } from './app.ts';
 import { createParts } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS } from './limits.ts';
-import { limitPipelining } from './pipelining.ts';
+import { beginInTurns, limitPipelining } from './pipelining.ts';
 import type { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
 
@@ -52,7 +52,7 @@ export async function serve(
     // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
     hostname: 'localhost',
   });
-  const server = createServer(limitPipelining(answer));
+  const server = createServer(limitPipelining(beginInTurns(answer, (url) => url === '/livez')));
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Uploads have a time limit and a minimum rate of their own.
   server.requestTimeout = 0;

@@ -1,8 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { CONNECTION_LIMITS } from '../../src/server/limits.ts';
-import { limitPipelining } from '../../src/server/pipelining.ts';
+import { beginInTurns, limitPipelining } from '../../src/server/pipelining.ts';
 
 let server: Server;
 afterEach(() => {
@@ -43,4 +43,26 @@ it('answers a few requests that come at once', async () => {
 
 it('closes a connection with many, and begins no more of them', async () => {
   expect((await pipelined(2_000)).begun).toBe(CONNECTION_LIMITS.pipelined);
+});
+
+it('begins one request in each turn of the event loop, and an urgent one at once', async () => {
+  const turns: number[] = [];
+  let turn = 0;
+  const order: string[] = [];
+  const listener = beginInTurns(
+    (request) => {
+      order.push(request.url!);
+      turns.push(turn);
+    },
+    (url) => url === '/urgent',
+  );
+  const request = (url: string) => ({ url, socket: { destroyed: url === '/left' } }) as IncomingMessage;
+  for (const url of ['/1', '/2', '/left', '/3', '/urgent']) listener(request(url), {} as ServerResponse);
+  while (order.length < 4) {
+    await new Promise(setImmediate);
+    turn++;
+  }
+  expect(order).toEqual(['/urgent', '/1', '/2', '/3']);
+  // The urgent one does not wait, and each of the others has a turn of its own.
+  expect(new Set(turns.slice(1)).size).toBe(3);
 });

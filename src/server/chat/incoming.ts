@@ -6,6 +6,7 @@ import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
 import { readBytes, type UnreadRequest } from '../body/chunks.ts';
 import { readJson } from '../body/read-json.ts';
+import { inTurn } from '../turns.ts';
 
 /** It is in the queue before its body is read. This bounds the bodies in memory. */
 export interface IncomingRequest {
@@ -48,8 +49,16 @@ export function incomingRequest(
       uploads.watch(signal, place.leave, (signal, onBytes) =>
         readBytes(request, bodyLimits.maxBytes, signal, onBytes),
       ),
-    disconnected: c.req.raw.signal,
+    disconnected: leavingInTurn(c.req.raw.signal),
   };
+}
+
+/** Hundreds of clients may leave in the same moment. */
+function leavingInTurn(disconnected: AbortSignal): AbortSignal {
+  const left = new AbortController();
+  disconnected.addEventListener('abort', () => inTurn(() => left.abort(disconnected.reason)), { once: true });
+  if (disconnected.aborted) left.abort(disconnected.reason);
+  return left.signal;
 }
 
 /** Without a socket, as in tests, the body is a web stream. */
