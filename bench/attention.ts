@@ -6,14 +6,13 @@
  * Prints GFLOP/s, the best of five runs. The variants alternate, so that other load on the machine meets all of them.
  */
 import { parseArgs } from 'node:util';
-import { defaultThreads, Engine } from '../src/ggml/engine.ts';
+import { defaultThreads, Engine, TensorSet } from '../src/ggml/engine.ts';
 import { Graph } from '../src/ggml/graph.ts';
 import { ggml } from '../src/ggml/library.ts';
 import { Context } from '../src/ggml/tensor.ts';
 import { AttentionKernel, packedType } from '../src/kernels/attention.ts';
 import type { Kernels } from '../src/kernels/kernels.ts';
 import { GgmlAttention, GgmlFullAttention } from '../src/model/ggml-attention.ts';
-import { TensorSet } from '../src/model/tensor-set.ts';
 import { eachVariant } from '../test/kernels/each-variant.ts';
 
 const { values: flags } = parseArgs({ options: { threads: { type: 'string' } } });

@@ -6,8 +6,8 @@
  * Each sequence has `--past` tokens in its cache. Prints the best step of each, then one JSON line.
  */
 import { parseArgs } from 'node:util';
-import { CpuWatch } from '../src/bench/cpu-watch.ts';
 import { promptOf } from '../src/bench/stages.ts';
+import { CpuWatch } from '../src/bench/timing.ts';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.ts';
 import { Model } from '../src/model/cogvlm2.ts';
 

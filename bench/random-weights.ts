@@ -9,7 +9,7 @@ import {
 } from '../src/checkpoint/published-layout.ts';
 import { writeSafetensorsHeader } from '../src/checkpoint/safetensors.ts';
 import { type PresetName, planTypes } from '../src/checkpoint/type-preset.ts';
-import { AtomicFile, writeFileWhole } from '../src/files/atomic-file.ts';
+import { AtomicFile, writeFileWhole } from '../src/files/writing.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';
 

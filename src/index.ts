@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The library's public face. */
 
-export type { AdapterSource } from './checkpoint/peft/source.ts';
+export type { AdapterSource } from './checkpoint/peft/adapter.ts';
 export { CogVLM2Error, type ErrorCode } from './errors.ts';
 export type { AdapterInfo, AdapterOptions } from './generate/adapters.ts';
 export type { AnswerStream } from './generate/answer-stream.ts';

@@ -1,8 +1,8 @@
 /** Prompt and answer on both models of `write-models.ts`, in turns; see README.md. */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CpuWatch } from '../../src/bench/cpu-watch.ts';
 import { promptOf } from '../../src/bench/stages.ts';
+import { CpuWatch } from '../../src/bench/timing.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/model/cogvlm2.ts';
 

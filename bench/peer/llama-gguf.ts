@@ -1,7 +1,7 @@
 /** The header of a GGUF file with the kinds of values that llama.cpp wants and our own files do not have. */
 
 import { type TensorDescription, text, u32, u64, writeHeader } from '../../src/checkpoint/gguf.ts';
-import type { AtomicFile } from '../../src/files/atomic-file.ts';
+import type { AtomicFile } from '../../src/files/writing.ts';
 
 export type Value =
   | { text: string }

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf.ts';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
-import { AtomicFile } from '../../src/files/atomic-file.ts';
+import { AtomicFile } from '../../src/files/writing.ts';
 import { randomFrom } from '../../src/generate/sampler.ts';
 import { type DType, dtypeNames, dtypes, rowBytes } from '../../src/ggml/dtype.ts';
 import { ggml } from '../../src/ggml/library.ts';

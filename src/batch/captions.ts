@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { writeFileWhole } from '../files/atomic-file.ts';
 import { fsPath } from '../files/input-file.ts';
+import { writeFileWhole } from '../files/writing.ts';
 import type { AnswerLine, Item } from './output.ts';
 import type { BrokenSource, Source } from './sources.ts';
 

@@ -6,11 +6,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { CogVLM2Error, type ErrorCode } from '../errors.ts';
-import { writeFileWhole } from '../files/atomic-file.ts';
 import { Journal } from '../files/journal.ts';
 import { numberText, readJsonFile } from '../files/json.ts';
+import { writeFileWhole } from '../files/writing.ts';
 import type { FinishReason, Timings, Usage } from '../generate/types.ts';
-import { checkSameSettings } from '../run/same-settings.ts';
+import { checkSameSettings } from '../run/resume.ts';
 
 const lineSchema = z.looseObject({
   id: z.union([z.string(), z.number()]),

@@ -1,4 +1,4 @@
-import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
+import { type AdapterSource, openAdapters } from '../checkpoint/peft/adapter.ts';
 import type { Checkpoint } from '../checkpoint/types.ts';
 import type { DType } from '../ggml/dtype.ts';
 import { libraryInfo } from '../ggml/library.ts';
@@ -6,9 +6,8 @@ import { measureRates, peakRows, type TypeRate } from '../ggml/peaks.ts';
 import { type KernelsInfo, kernelsInfo } from '../kernels/library.ts';
 import { Model, type ModelOptions } from '../model/cogvlm2.ts';
 import { type Cost, limitMs, type Peaks, partBytes } from '../model/cost.ts';
-import { describeMachine } from './cpu-watch.ts';
 import { decodeStage, imageRowsStage, promptStage, visionStage } from './stages.ts';
-import { type Timing, timeStage } from './timing.ts';
+import { describeMachine, type Timing, timeStage } from './timing.ts';
 
 export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 'signal'> {
   /** Each stage stops being run after this. */

@@ -1,8 +1,8 @@
+import { TensorSet } from '../ggml/engine.ts';
 import { ggml } from '../ggml/library.ts';
 import type { PromptRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { adapterCost, type Cost, decoderCost, type PartBytes, sum, towerCost } from '../model/cost.ts';
-import { TensorSet } from '../model/tensor-set.ts';
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { Stage } from './timing.ts';
 

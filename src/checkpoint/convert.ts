@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { AtomicFile } from '../files/atomic-file.ts';
+import { AtomicFile } from '../files/writing.ts';
 import { type DType, dtypes, isFloat, isTarget, type TargetType } from '../ggml/dtype.ts';
 import { pieceElements, Quantizer } from '../ggml/quantize.ts';
 import { gigabytes } from '../messages.ts';

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import type { AtomicFile } from '../files/atomic-file.ts';
+import type { AtomicFile } from '../files/writing.ts';
 import { dtypeOfId, dtypes, rowBytes } from '../ggml/dtype.ts';
 import { openWeights, reading } from './read-file.ts';
 import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './types.ts';

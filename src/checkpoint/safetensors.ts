@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { AtomicFile } from '../files/atomic-file.ts';
+import { AtomicFile } from '../files/writing.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import { openWeights, reading } from './read-file.ts';
 import type { TensorEntry } from './types.ts';

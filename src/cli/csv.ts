@@ -1,10 +1,10 @@
 /** Answers as a table (RFC 4180). The fields of JSON answers become columns. */
 import { closeSync } from 'node:fs';
 import { z } from 'zod';
-import { writeFileWhole } from '../files/atomic-file.ts';
 import { openInputFile } from '../files/input-file.ts';
 import { numberText, parseJson } from '../files/json.ts';
 import { eachLine } from '../files/text.ts';
+import { writeFileWhole } from '../files/writing.ts';
 
 export interface TableRow {
   /** Columns before the answer, such as id and question. Every row has the same ones. */

@@ -2,8 +2,8 @@
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { abandonedPartials } from '../files/atomic-file.ts';
-import { stateDirectory } from '../files/user-folders.ts';
+import { packageDirectory, packageVersion, stateDirectory } from '../files/folders.ts';
+import { abandonedPartials } from '../files/writing.ts';
 import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
 import { variantNames } from '../kernels/variants.ts';
 import { nearest } from '../messages.ts';
@@ -11,7 +11,6 @@ import type { Context } from './command.ts';
 import { failureOf } from './exit-codes.ts';
 import { formatBytes, renderTable } from './format.ts';
 import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library-calls.ts';
-import { packageDirectory, packageVersion } from './package-info.ts';
 
 /** A part that works, or the reason why not. */
 type Found<T> = { value: T } | { problem: string };

@@ -9,7 +9,7 @@ import type { FoundSources } from '../batch/sources.ts';
 import type { BenchOptions, runBench } from '../bench/bench.ts';
 import type { ConvertOptions, convertToGguf } from '../checkpoint/convert.ts';
 import type { listModels } from '../checkpoint/find.ts';
-import type { AdapterSource } from '../checkpoint/peft/source.ts';
+import type { AdapterSource } from '../checkpoint/peft/adapter.ts';
 import type { PresetName } from '../checkpoint/type-preset.ts';
 import type { Exported } from '../eval/predictions/export.ts';
 import type { mergePredictions } from '../eval/predictions/file.ts';
@@ -28,7 +28,7 @@ import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
-import type { Pulled, PullOptions } from '../hub/pull-options.ts';
+import type { Pulled, PullOptions } from '../hub/pull.ts';
 import type { drawBoxes } from '../image/draw.ts';
 import type { ImageFile } from '../image/source.ts';
 import type { kernelsInfo } from '../kernels/library.ts';
@@ -176,7 +176,7 @@ export const library: Library = {
   },
   convert: async (path, outPath, { adapter, ...options }) => {
     const { mergeAdapters } = await import('../checkpoint/peft/merge.ts');
-    const { openAdapters } = await import('../checkpoint/peft/source.ts');
+    const { openAdapters } = await import('../checkpoint/peft/adapter.ts');
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { convertToGguf } = await import('../checkpoint/convert.ts');
     const { checkModel } = await import('../generate/model-info.ts');
@@ -190,7 +190,7 @@ export const library: Library = {
     return (await import('../bench/bench.ts')).runBench(openCheckpoint(path), options);
   },
   plan: async (nameOrPath, { type, adapter, ...options }) => {
-    const { openAdapters } = await import('../checkpoint/peft/source.ts');
+    const { openAdapters } = await import('../checkpoint/peft/adapter.ts');
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { findModel } = await import('../checkpoint/find.ts');
     const { publishedCheckpoint, withTypes } = await import('../checkpoint/published-layout.ts');

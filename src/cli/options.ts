@@ -11,10 +11,10 @@ import { readJsonFile } from '../files/json.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import { parseQueueAddress, type QueueAddress } from '../queue/address.ts';
 import { adaptedName } from '../queue/job.ts';
-import { parseAdapter } from './adapter-argument.ts';
 import type { Context } from './command.ts';
 import { flagGroup } from './flags.ts';
 import type { Library } from './library-calls.ts';
+import { parseAdapter } from './open-model.ts';
 import { createProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 

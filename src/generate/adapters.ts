@@ -1,6 +1,11 @@
 /** The LoRA adapters of a loaded model: what `load` was given, and what an answer may name. */
-import { adapterFingerprint, changesImages, type ScaledAdapter } from '../checkpoint/peft/adapter.ts';
-import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
+import {
+  type AdapterSource,
+  adapterFingerprint,
+  changesImages,
+  openAdapters,
+  type ScaledAdapter,
+} from '../checkpoint/peft/adapter.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { nearest } from '../messages.ts';
 import type { Adapters } from '../model/lora.ts';

@@ -14,8 +14,7 @@ import { type Answering, answerQuestion, type Question } from './answer-question
 import { AnswerStream } from './answer-stream.ts';
 import { Conversation } from './conversation.ts';
 import { DiskImageCache, isWorthCaching, visionFingerprint } from './disk-image-cache.ts';
-import { EvidenceCollector } from './evidence.ts';
-import { evidenceHeads } from './evidence-heads.ts';
+import { EvidenceCollector, evidenceHeads } from './evidence.ts';
 import {
   askForJson,
   type Extraction,

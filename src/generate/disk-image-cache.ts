@@ -12,7 +12,7 @@ import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { readFileBytes } from '../checkpoint/read-file.ts';
 import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
-import { userCacheDirectory } from '../files/user-folders.ts';
+import { userCacheDirectory } from '../files/folders.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { adapterCost, partBytes, towerCost } from '../model/cost.ts';
 import { partOf } from '../model/parts.ts';

@@ -1,8 +1,8 @@
 /** One answer: prefill, then token after token until the model, a stop string, the limit or the signal ends it. */
 import { CogVLM2Error } from '../errors.ts';
+import type { TensorSet } from '../ggml/engine.ts';
 import type { TokenMask } from '../grammar/masks.ts';
-import type { QueryTap } from '../model/query-tap.ts';
-import type { TensorSet } from '../model/tensor-set.ts';
+import type { QueryTap } from '../model/taps.ts';
 import { boxesIn } from '../text/boxes.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Emit } from './answer-stream.ts';

@@ -1,9 +1,9 @@
 import { CogVLM2Error } from '../errors.ts';
+import type { TensorSet } from '../ggml/engine.ts';
 import { preprocessImage } from '../image/preprocess.ts';
 import { ImageFile, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
 import { EncodedImage, fromHalves, joinImageTokens, roundToHalves } from '../model/encoded-image.ts';
-import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import {
   isFrames,

@@ -1,6 +1,6 @@
+import type { TensorSet } from '../ggml/engine.ts';
 import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
-import type { TensorSet } from '../model/tensor-set.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 
 /** An image's tokens, where they come from, and the time that the tower took. */

@@ -4,11 +4,10 @@
  * of policies.ts. docs/architecture.md has the states of a sequence.
  */
 import { CogVLM2Error } from '../errors.ts';
+import type { TensorSet } from '../ggml/engine.ts';
 import { mostChunkRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
-import type { QueryTap } from '../model/query-tap.ts';
-import type { KeyRange } from '../model/read-keys.ts';
-import type { TensorSet } from '../model/tensor-set.ts';
+import type { KeyRange, QueryTap } from '../model/taps.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import { visionExpertRows } from '../text/prompt.ts';
 import { commonPrefix, KvPool, rowsOf } from './kv-pool.ts';

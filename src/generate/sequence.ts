@@ -1,7 +1,6 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { QueryTap } from '../model/query-tap.ts';
-import type { KeyRange } from '../model/read-keys.ts';
-import type { TensorSet } from '../model/tensor-set.ts';
+import type { TensorSet } from '../ggml/engine.ts';
+import type { KeyRange, QueryTap } from '../model/taps.ts';
 import { type CachePrompt, commonPrefix, type SequenceCache } from './kv-pool.ts';
 
 /**

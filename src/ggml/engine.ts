@@ -5,11 +5,12 @@ import type { Kernels } from '../kernels/kernels.ts';
 import { kernelsFor } from '../kernels/library.ts';
 import type { Pointer } from './declarations.ts';
 import { type Device, findDevice, readDevice } from './devices.ts';
+import type { DType } from './dtype.ts';
 import { ggml } from './library.ts';
 import { availableThreads } from './machine.ts';
 import { type MappedFile, systemLibrary } from './mapped-file.ts';
 import { Packing } from './packing.ts';
-import { byteSize, type Context, type Tensor } from './tensor.ts';
+import { byteSize, Context, type Tensor } from './tensor.ts';
 
 /** Where tensors live: on the chosen GPU, or in the machine's memory, where the CPU computes with them. */
 export type Processor = 'gpu' | 'cpu';
@@ -259,5 +260,39 @@ class StopFlag {
         this.memory[0] = 0;
       },
     };
+  }
+}
+
+/** Tensors that outlive a graph. The engine frees them at its end at the latest. */
+export class TensorSet<Name extends string = string> {
+  readonly #tensors = new Map<Name, Tensor>();
+  #free: (() => void) | undefined;
+
+  /** @throws CogVLM2Error `out_of_memory`. */
+  constructor(
+    engine: Engine,
+    tensors: Iterable<readonly [Name, DType, readonly number[]]>,
+    processor: Processor = 'cpu',
+  ) {
+    const wanted = [...tensors];
+    const context = Context.forTensors(wanted.length);
+    for (const [name, type, sizes] of wanted) this.#tensors.set(name, context.tensor(type, sizes));
+    const { free } = engine.allocate(context, engine.bufferType(processor));
+    this.#free = free;
+  }
+
+  /** @throws CogVLM2Error `disposed`. */
+  get(name: Name): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (!this.#free)
+      throw new CogVLM2Error('disposed', `The ${name} that this needs were disposed; make them again.`);
+    if (!tensor) throw new CogVLM2Error('engine_bug', `There is no state ${name}.`);
+    return tensor;
+  }
+
+  /** Frees the memory when the graphs that were started before are done. */
+  [Symbol.dispose](): void {
+    this.#free?.();
+    this.#free = undefined;
   }
 }

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { homeFolder } from '../files/user-folders.ts';
+import { homeFolder } from '../files/folders.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { downloadFailed, Interrupted, Refused, Undivided } from './failure.ts';
-import type { RemoteFile } from './listing.ts';
+import type { RemoteFile } from './repository.ts';
 import { Sink } from './sink.ts';
 import { discard, type Web, type WebResponse } from './web.ts';
 

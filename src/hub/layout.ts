@@ -1,10 +1,10 @@
 /** Where the files of a repository lie, as the source's own tools would have put them. */
+
 import { existsSync, mkdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
-import { writeFileWhole } from '../files/atomic-file.ts';
+import { writeFileWhole } from '../files/writing.ts';
 import { huggingFaceCache, huggingFaceFolder, modelScopeCache, modelScopeFolder } from './cache.ts';
-import type { Listing, RemoteFile } from './listing.ts';
-import type { RepoName } from './names.ts';
+import type { Listing, RemoteFile, RepoName } from './repository.ts';
 
 export interface Layout {
   /** The folder that is the model, when all is there. */

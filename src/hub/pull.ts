@@ -1,19 +1,31 @@
 /** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
 
-import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { gigabytes } from '../messages.ts';
 import { inParallel } from '../run/items.ts';
-import { isOffline } from './cache.ts';
+import { isOffline, snapshotOf } from './cache.ts';
 import { download, pause } from './download.ts';
 import { cacheFailure, Interrupted, Refused } from './failure.ts';
-import { type Layout, layoutOf } from './layout.ts';
-import { type Listing, listsTokenizer, neededFiles, type RemoteFile, tokenizerListing } from './listing.ts';
-import { type RepoName, repositoriesOf, titleOf } from './names.ts';
-import { findCached } from './offline.ts';
-import type { Pulled, PullOptions, PullProgress } from './pull-options.ts';
+import { type Layout, layoutOf, placeOf } from './layout.ts';
+import {
+  cachedVicuna,
+  type Digest,
+  isNeeded,
+  type Listing,
+  lackingFiles,
+  listsTokenizer,
+  neededFiles,
+  type RemoteFile,
+  type RepoName,
+  repositoriesOf,
+  type SourceName,
+  titleOf,
+  tokenizerListing,
+  vicuna,
+} from './repository.ts';
 import { draftSize, isIntact } from './sink.ts';
 import {
   huggingFaceEndpoint,
@@ -22,7 +34,6 @@ import {
   listModelScope,
   modelScopeEndpoint,
 } from './sources.ts';
-import { cachedVicuna, vicuna } from './vicuna.ts';
 import { Web } from './web.ts';
 
 const PART_BYTES = 16 * 2 ** 20;
@@ -192,4 +203,123 @@ function nearestExisting(folder: string): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);
+}
+
+// Options, progress and result of `pull`.
+
+export interface PullOptions {
+  source: SourceName | 'auto';
+  /** Requests at the same time: for small files, or for parts of a large one. */
+  parallel: number;
+  /** What is larger is fetched in parts of this size, which wait in memory for their turn to be written. */
+  partBytes?: number;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  /** A connection that is silent for so long is given up and taken up again. */
+  stallMs: number;
+  pauseMs: (attempt: number) => number;
+  /** Called before a failed request is made again, with why it failed, and when. */
+  onPause: (why: string, ms: number) => void;
+  /** Asks nobody; what is in the cache must do. So does `HF_HUB_OFFLINE` in `env`. */
+  offline: boolean;
+  onProgress: (progress: PullProgress) => void;
+  /** A file is there and verified. */
+  onFile: (name: string, sizeBytes: number) => void;
+}
+
+/** How far all files are, in bytes, and the one of them that has just got on; both can also become less. */
+export interface PullProgress {
+  /** `download`: bytes come from the source; `verify`: what lay there already is read, and counts as far as it is read. */
+  stage: 'download' | 'verify';
+  done: number;
+  total: number;
+  file: { name: string; done: number; total: number };
+}
+
+export interface Pulled {
+  title: string;
+  modelPath: string;
+  files: number;
+  sizeBytes: number;
+}
+
+// `cogvlm2 pull --offline`: what an earlier pull, or the source's own tools, left in the cache; nobody is asked.
+
+/**
+ * The first of the repositories that is there as a whole. Where the cache names its contents by their hashes, as
+ * Hugging Face's does, they are verified.
+ * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` for one that is there in part, or damaged.
+ */
+export async function findCached(name: string, repos: RepoName[], options: PullOptions): Promise<Pulled> {
+  const inPart: string[] = [];
+  for (const repo of repos) {
+    for (const folder of foldersOf(repo, options.env)) {
+      const lacking = lackingFiles(folder, options.env);
+      if (lacking.length === 0) return await verified(name, repo, folder, options);
+      inPart.push(`${folder} lacks ${lacking.join(', ')}`);
+    }
+  }
+  const remedy = `"cogvlm2 pull ${name}" with a network, and without --offline and HF_HUB_OFFLINE, fetches it; or copy the folder from a machine that has it.`;
+  if (inPart.length > 0)
+    throw new CogVLM2Error(
+      'invalid_checkpoint',
+      `${name} is here only in part: ${inPart.join('; ')}. ${remedy}`,
+    );
+  const places = [...new Set(repos.map((repo) => placeOf(repo, options.env)))].join(' and ');
+  throw new CogVLM2Error('model_not_found', `${name} is not in ${places}. ${remedy}`);
+}
+
+/** ModelScope's cache does not say which revision it holds, so it has none that is asked for by name. */
+function foldersOf(repo: RepoName, env: NodeJS.ProcessEnv): string[] {
+  const place = placeOf(repo, env);
+  if (repo.source === 'modelscope') return repo.revision === undefined && existsSync(place) ? [place] : [];
+  const snapshot = snapshotOf(place, repo.revision);
+  return snapshot === undefined ? [] : [snapshot];
+}
+
+async function verified(
+  name: string,
+  repo: RepoName,
+  folder: string,
+  { signal, onProgress, onFile }: PullOptions,
+): Promise<Pulled> {
+  const files = readdirSync(folder)
+    .filter(isNeeded)
+    .map((file) => {
+      const location = realpathSync(path.join(folder, file));
+      return {
+        file,
+        location,
+        sizeBytes: statSync(location).size,
+        digest: digestIn(path.basename(location)),
+      };
+    });
+  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let done = 0;
+  for (const { file, location, sizeBytes, digest } of files) {
+    if (digest !== undefined) {
+      const onPosition = (bytes: number) =>
+        onProgress({
+          stage: 'verify',
+          done: done + bytes,
+          total,
+          file: { name: file, done: bytes, total: sizeBytes },
+        });
+      if (!(await isIntact(location, { digest, sizeBytes }, signal, onPosition)))
+        throw new CogVLM2Error(
+          'invalid_checkpoint',
+          `${file} is damaged: ${location} does not have the hash that it is named by. Delete it; "cogvlm2 pull ${name}" with a network fetches it again.`,
+        );
+      onFile(file, sizeBytes);
+    }
+    done += sizeBytes;
+  }
+  return { title: titleOf(repo), modelPath: folder, files: files.length, sizeBytes: total };
+}
+
+/** What a blob of Hugging Face's cache is named by. */
+function digestIn(name: string): Digest | undefined {
+  if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: 'sha256', hex: name };
+  if (/^[0-9a-f]{40}$/.test(name)) return { algorithm: 'git-sha1', hex: name };
+  return undefined;
 }

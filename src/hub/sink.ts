@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { descriptorOf, orWriteFailed, writeWhole } from '../files/writing.ts';
-import type { RemoteFile } from './listing.ts';
+import type { RemoteFile } from './repository.ts';
 
 export class Sink implements Disposable {
   readonly #path: string;

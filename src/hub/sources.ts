@@ -1,12 +1,12 @@
 /** What the sources say of a repository's files. Hugging Face, or a mirror of it: one request for the commit and all sizes and hashes. */
+
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { huggingFaceHome } from './cache.ts';
 import { badAnswer, Refused } from './failure.ts';
-import { type Digest, isNeeded, type Listing } from './listing.ts';
-import type { RepoName } from './names.ts';
+import { type Digest, isNeeded, type Listing, type RepoName } from './repository.ts';
 import type { Web } from './web.ts';
 
 const hash = (length: number) =>

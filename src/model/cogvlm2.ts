@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/types.ts';
 import { WeightLoader, Weights } from '../checkpoint/weights.ts';
 import { CogVLM2Error } from '../errors.ts';
-import { Engine, type EngineOptions, maxGraphNodes, type Processor } from '../ggml/engine.ts';
+import { Engine, type EngineOptions, maxGraphNodes, type Processor, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
@@ -17,11 +17,8 @@ import { loadLowRankTerms } from './lora.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import { matricesByPart, nothingOnGpu, type PartMatrices, type Placement, processorOf } from './parts.ts';
 import { type PlannedModel, type PlanOptions, planModel } from './plan-model.ts';
-import type { QueryTap } from './query-tap.ts';
-import type { KeyRange } from './read-keys.ts';
 import type { DecodeStep } from './step-graph.ts';
-import { TensorSet } from './tensor-set.ts';
-import type { Tap } from './trace-tap.ts';
+import type { KeyRange, QueryTap, Tap } from './taps.ts';
 import { type TowerOptions, VisionTower } from './vision-tower.ts';
 
 export interface ModelOptions extends EngineOptions, PlanOptions {

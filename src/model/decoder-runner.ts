@@ -10,9 +10,8 @@ import type { ModelConfig } from './config.ts';
 import type { Decoder } from './decoder.ts';
 import type { PartMatrices } from './parts.ts';
 import { type LayerWeights, type PromptChunk, PromptPass } from './prompt-pass.ts';
-import type { QueryTap } from './query-tap.ts';
 import { type DecodeStep, StepGraph } from './step-graph.ts';
-import type { Tap } from './trace-tap.ts';
+import type { QueryTap, Tap } from './taps.ts';
 
 export interface PrefillChunkOptions {
   /** Which rows need logits: only a prompt's last row is ever sampled from, so lm_head skips the others. */

@@ -6,7 +6,7 @@ import type { BatchAttention } from './batch-attention.ts';
 import type { Expert } from './chunks.ts';
 import type { ModelConfig } from './config.ts';
 import { Linear, RmsNorm } from './layers.ts';
-import { queriesName, type TappedRows } from './query-tap.ts';
+import { queriesName, type TappedRows } from './taps.ts';
 
 /** How some rows go through the decoder: which rows, in which graphs. See prompt-pass.ts and step-graph.ts. */
 export interface DecoderPass {

@@ -1,9 +1,8 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine, Processor } from '../ggml/engine.ts';
+import { type Engine, type Processor, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
-import { TensorSet } from './tensor-set.ts';
 
 /** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
 export type ImageOrigin = 'encoded' | 'memory' | 'disk';

@@ -1,8 +1,7 @@
-import type { Engine, Processor } from '../ggml/engine.ts';
+import { type Engine, type Processor, TensorSet } from '../ggml/engine.ts';
 import type { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { HeadShape } from '../kernels/attention.ts';
-import { TensorSet } from './tensor-set.ts';
 
 /**
  * Attention by ggml, for GPUs, for float32, and for processors without kernels of ours.

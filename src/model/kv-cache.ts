@@ -1,13 +1,12 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine, Processor } from '../ggml/engine.ts';
+import { type Engine, type Processor, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import type { ModelConfig } from './config.ts';
 import type { KeysValues } from './ggml-attention.ts';
 import { PackedKeysValues } from './packed-attention.ts';
-import { type KeyRange, readPlainKeys } from './read-keys.ts';
-import { TensorSet } from './tensor-set.ts';
+import { type KeyRange, readPlainKeys } from './taps.ts';
 
 export interface KvCacheOptions {
   /** Tokens. */

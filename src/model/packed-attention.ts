@@ -1,10 +1,9 @@
-import type { Engine } from '../ggml/engine.ts';
+import { type Engine, TensorSet } from '../ggml/engine.ts';
 import type { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionKernel, packedType, type SequenceRows } from '../kernels/attention.ts';
-import { type KeyRange, readPackedKeys } from './read-keys.ts';
-import { TensorSet } from './tensor-set.ts';
+import { type KeyRange, readPackedKeys } from './taps.ts';
 
 /** Keys and values in the layout of the attention kernel: of some layers, for one sequence. */
 export class PackedKeysValues {

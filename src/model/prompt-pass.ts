@@ -1,5 +1,5 @@
 import { CogVLM2Error } from '../errors.ts';
-import type { Engine } from '../ggml/engine.ts';
+import { type Engine, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms } from '../ggml/ops.ts';
 import type { PackedPass, PackedWeights } from '../ggml/packed-weights.ts';
@@ -8,10 +8,8 @@ import { type AttentionOptions, BatchAttention } from './batch-attention.ts';
 import type { Chunk } from './chunks.ts';
 import type { DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
-import { type QueryTap, queriesName } from './query-tap.ts';
 import { paddedInput } from './step-graph.ts';
-import { TensorSet } from './tensor-set.ts';
-import type { Tap } from './trace-tap.ts';
+import { type QueryTap, queriesName, type Tap } from './taps.ts';
 
 /** Rows of one prompt, which are run behind what its cache holds. */
 export interface PromptChunk {

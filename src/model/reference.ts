@@ -18,7 +18,7 @@ import {
   silu,
   stack,
 } from './reference-layers.ts';
-import type { Tap } from './trace-tap.ts';
+import type { Tap } from './taps.ts';
 
 /**
  * The whole model a second time, for reading and for tests: no ggml, no cache, no chunks. It reads weights when it needs them, and

@@ -6,7 +6,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionOptions, BatchAttention, type SequencePart } from './batch-attention.ts';
 import type { Decoder, DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
-import { type QueryTap, queriesName, type TappedRows } from './query-tap.ts';
+import { type QueryTap, queriesName, type TappedRows } from './taps.ts';
 
 /** A token that is run behind what its sequence's cache holds. */
 export interface DecodeStep {

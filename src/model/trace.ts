@@ -1,15 +1,15 @@
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
-import { type AdapterSource, openAdapters } from '../checkpoint/peft/source.ts';
+import { type AdapterSource, openAdapters } from '../checkpoint/peft/adapter.ts';
 import { readIntegers, readNumbers } from '../checkpoint/read-tensor.ts';
 import { type NamedArray, readSafetensors, writeSafetensors } from '../checkpoint/safetensors.ts';
 import type { TensorEntry } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
+import type { TensorSet } from '../ggml/engine.ts';
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';
 import { joinImageTokens } from './encoded-image.ts';
-import type { TensorSet } from './tensor-set.ts';
 
 export interface TraceOptions {
   checkpoint: string;

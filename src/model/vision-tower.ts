@@ -1,5 +1,5 @@
 import type { Weights } from '../checkpoint/weights.ts';
-import type { Engine, Processor } from '../ggml/engine.ts';
+import { type Engine, type Processor, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import type { LowRankTerms, Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
@@ -11,8 +11,7 @@ import { LayerNorm, Linear } from './layers.ts';
 import { PackedFullAttention } from './packed-attention.ts';
 import { matricesByPart } from './parts.ts';
 import { resizePositions } from './positions-resize.ts';
-import { TensorSet } from './tensor-set.ts';
-import type { Tap } from './trace-tap.ts';
+import type { Tap } from './taps.ts';
 
 export interface TowerOptions {
   /** Name of the adapter that the image is encoded for; see `Model.load`. */

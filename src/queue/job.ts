@@ -5,7 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { itemErrorCodes } from '../run/items.ts';
-import { withOldName } from '../run/old-names.ts';
+import { withOldName } from '../run/resume.ts';
 
 /** Maximum size of an image in a job. */
 export const MAX_INLINE_BYTES = 8 * 2 ** 20;

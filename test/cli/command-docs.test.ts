@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { renderReference } from '../../src/cli/command-docs.ts';
-import { commands } from '../../src/cli/commands.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
+import { commands } from '../../src/cli/program.ts';
+import { renderReference } from './command-docs.ts';
 
 it('docs/cli.md is what the definitions say (write it anew with -u)', async () => {
   await expect(renderReference()).toMatchFileSnapshot('../../docs/cli.md');

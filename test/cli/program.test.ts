@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { commands } from '../../src/cli/commands.ts';
 import { failureOf, failureText } from '../../src/cli/exit-codes.ts';
+import { commands } from '../../src/cli/program.ts';
 import { CogVLM2Error, type ErrorCode } from '../../src/errors.ts';
 import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';

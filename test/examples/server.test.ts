@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { commands } from '../../src/cli/commands.ts';
 import { flagsOf } from '../../src/cli/flags.ts';
+import { commands } from '../../src/cli/program.ts';
 import { isBuilt, serve } from '../server/served.ts';
 
 const folder = new URL('../../examples/server/', import.meta.url);

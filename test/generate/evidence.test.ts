@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
-import { type EvidenceCell, EvidenceCollector } from '../../src/generate/evidence.ts';
-import { evidenceHeads } from '../../src/generate/evidence-heads.ts';
+import { type EvidenceCell, EvidenceCollector, evidenceHeads } from '../../src/generate/evidence.ts';
 import { byteTokenizer } from './scripted.ts';
 
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { findDevice, listDevices } from '../../src/ggml/devices.ts';
-import { Engine } from '../../src/ggml/engine.ts';
+import { Engine, TensorSet } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { Context } from '../../src/ggml/tensor.ts';
-import { TensorSet } from '../../src/model/tensor-set.ts';
 import { caught, rejected } from '../checkpoint/caught.ts';
 
 const newEngine = () => new Engine({ device: 'cpu', threads: 1 });

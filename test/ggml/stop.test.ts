@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { dtypes } from '../../src/ggml/dtype.ts';
-import { Engine } from '../../src/ggml/engine.ts';
+import { Engine, TensorSet } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
 import { ggml } from '../../src/ggml/library.ts';
 import { MappedFile } from '../../src/ggml/mapped-file.ts';
 import type { Tensor } from '../../src/ggml/tensor.ts';
-import { TensorSet } from '../../src/model/tensor-set.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-stop-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -7,8 +7,8 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { writeFileWhole } from '../../files/atomic-file.ts';
-import { stateDirectory } from '../../files/user-folders.ts';
+import { stateDirectory } from '../../files/folders.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import type { OutputStream, Terminal } from '../terminal.ts';
 
 export interface LineReaderOptions {

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../../files/atomic-file.ts';
 import { readJsonFile } from '../../files/json.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import type { AnswerStream } from '../../generate/answer-stream.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Conversation } from '../../generate/conversation.ts';
@@ -11,7 +11,7 @@ import type { Answer, Turn } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/source.ts';
 import { nearest } from '../../messages.ts';
 import type { EncodedImage } from '../../model/encoded-image.ts';
-import { withOldName } from '../../run/old-names.ts';
+import { withOldName } from '../../run/resume.ts';
 import type { NamedImage } from '../ask-arguments.ts';
 import { type Flag, flagsOf, parseValue } from '../flags.ts';
 import { imageLabel } from '../format.ts';

@@ -1,6 +1,6 @@
 /** The slash commands of `chat`. The help, the completion and docs/cli.md are made from this list. */
 import { CogVLM2Error } from '../../errors.ts';
-import { homeFolder } from '../../files/user-folders.ts';
+import { homeFolder } from '../../files/folders.ts';
 import { nearest } from '../../messages.ts';
 import { renderTimings } from '../answer-output.ts';
 import { formatCount, renderTable } from '../format.ts';

@@ -1,7 +1,7 @@
 /** `cogvlm2 ask IMAGE QUESTION...`: answers on standard output, messages on standard error. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../../files/atomic-file.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
 import type { Answer, GenerateOptions } from '../../generate/types.ts';
 import type { ImageFile } from '../../image/source.ts';
@@ -11,12 +11,13 @@ import {
   answersJson,
   answerWarnings,
   type Before,
+  checkDrawing,
+  drawAnswers,
   type Encoding,
   renderTimings,
   showAnswer,
 } from '../answer-output.ts';
 import { type AskedImage, readAskArguments, readAskedImage } from '../ask-arguments.ts';
-import { checkDrawing, drawAnswers } from '../box-drawing.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { csvTable } from '../csv.ts';
 import { flagGroup } from '../flags.ts';

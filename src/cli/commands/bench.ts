@@ -3,10 +3,10 @@
 import { z } from 'zod';
 import type { BenchResult } from '../../bench/bench.ts';
 import { variantNames } from '../../kernels/variants.ts';
-import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatDuration, formatRate, renderTable } from '../format.ts';
+import { parseAdapter } from '../open-model.ts';
 import { debugOption, jsonOption, modelOptions, outputOptions } from '../options.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 

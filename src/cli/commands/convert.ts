@@ -1,9 +1,9 @@
 /** `cogvlm2 convert MODEL OUT.gguf`: a checkpoint as one GGUF file. */
 import { z } from 'zod';
 import type { Conversion } from '../../checkpoint/convert.ts';
-import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { parseAdapter } from '../open-model.ts';
 import { debugOption, modelOptions, outputOptions, typeOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';

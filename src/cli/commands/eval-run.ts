@@ -7,6 +7,7 @@ import { CogVLM2Error } from '../../errors.ts';
 import { type Benchmark, benchmarks } from '../../eval/benchmarks.ts';
 import type { Shard } from '../../eval/run/evaluate.ts';
 import type { Estimate } from '../../eval/run/token-estimate.ts';
+import { packageDirectory, packageVersion } from '../../files/folders.ts';
 import { nearest } from '../../messages.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -29,7 +30,6 @@ import {
   queueModelName,
   queueOption,
 } from '../options.ts';
-import { packageDirectory, packageVersion } from '../package-info.ts';
 import { createProgress, type ProgressReport } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';
 

@@ -2,10 +2,10 @@
 
 import { z } from 'zod';
 import type { MemoryPlan } from '../../model/memory-plan.ts';
-import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { formatBytes, formatCount, renderTable } from '../format.ts';
+import { parseAdapter } from '../open-model.ts';
 import { debugOption, jsonOption, modelOptions, typeOption } from '../options.ts';
 
 const { adapter, device, context, imageSize, compute } = modelOptions;

@@ -1,16 +1,16 @@
 /** `cogvlm2 serve`: an OpenAI-compatible API and a chat page. */
+
 import { readFile } from 'node:fs/promises';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
+import { packageVersion } from '../../files/folders.ts';
 import { reportListening } from '../../server/supervise.ts';
-import { parseServedAdapters } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatCount } from '../format.ts';
-import { DEMO_NOTICE, loadOptions } from '../open-model.ts';
+import { DEMO_NOTICE, loadOptions, parseServedAdapters } from '../open-model.ts';
 import { debugOption, modelOptions, outputOptions, servedAdapterOption } from '../options.ts';
-import { packageVersion } from '../package-info.ts';
 import { createProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 

@@ -1,9 +1,9 @@
 /** `cogvlm2 trace`: writes every layer's output for given inputs, to compare with PyTorch. */
 
 import { z } from 'zod';
-import { parseAdapter } from '../adapter-argument.ts';
 import { defineCommand } from '../command.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { parseAdapter } from '../open-model.ts';
 import { debugOption, modelOptions, outputOptions } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { stopOnInterrupt } from '../terminal.ts';

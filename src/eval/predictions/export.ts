@@ -1,6 +1,6 @@
 /** Exports answers in the format that the benchmark's evaluation server accepts. */
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../../files/atomic-file.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import {
   asText,
   choices,

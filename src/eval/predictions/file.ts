@@ -1,12 +1,12 @@
 /** Predictions files: appending during a run, reading, merging, and reading predictions of other programs as rows. */
 
 import { CogVLM2Error } from '../../errors.ts';
-import { AtomicFile } from '../../files/atomic-file.ts';
 import { checkInputFile } from '../../files/input-file.ts';
 import { Journal } from '../../files/journal.ts';
 import { parseJson } from '../../files/json.ts';
 import { linesOf } from '../../files/text.ts';
-import { checkSameSettings, differencesOf } from '../../run/same-settings.ts';
+import { AtomicFile } from '../../files/writing.ts';
+import { checkSameSettings, differencesOf } from '../../run/resume.ts';
 import { firstBytes, openSource } from '../data/files.ts';
 import type { Row } from '../row.ts';
 import {

@@ -6,7 +6,7 @@
  * Results are one JSON object: the score of a predictions file by one profile, and the score of each question.
  */
 import { z } from 'zod';
-import { withOldName } from '../../run/old-names.ts';
+import { withOldName } from '../../run/resume.ts';
 import { benchmarks, profiles } from '../benchmarks.ts';
 
 /** 16 hexadecimal digits; see `fingerprint.ts`. */

@@ -1,7 +1,7 @@
 /** `cogvlm2 report`: writes one HTML and one Markdown file from results files. */
 
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../../files/atomic-file.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import { loadSharp } from '../../image/decode.ts';
 import { DataSet } from '../data/data-set.ts';
 import { dataFiles } from '../data/files.ts';

@@ -1,6 +1,6 @@
 /** `cogvlm2 eval score`: scores a file of predictions, of `eval run` or of another program. */
 import { CogVLM2Error } from '../../errors.ts';
-import { writeFileWhole } from '../../files/atomic-file.ts';
+import { writeFileWhole } from '../../files/writing.ts';
 import { type Benchmark, benchmarks, type Profile, profiles } from '../benchmarks.ts';
 import { readRows } from '../predictions/file.ts';
 import type { Header, Results } from '../predictions/schema.ts';

@@ -8,8 +8,8 @@ import {
   changesImages,
   checkAdapter,
   openAdapter,
+  openAdapters,
 } from '../../../src/checkpoint/peft/adapter.ts';
-import { openAdapters } from '../../../src/checkpoint/peft/source.ts';
 import { goldenFolder } from '../../model/tensors.ts';
 import { tinyConfig, writeTinyCheckpoint } from '../../model/tiny-checkpoint.ts';
 import { caught } from '../caught.ts';

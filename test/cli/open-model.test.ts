@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { parseAdapter, parseServedAdapters } from '../../src/cli/adapter-argument.ts';
+import { parseAdapter, parseServedAdapters } from '../../src/cli/open-model.ts';
 import { caught } from '../checkpoint/caught.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-argument-'));

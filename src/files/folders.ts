@@ -1,6 +1,9 @@
 /** The folders of a user. Each is null where the user has no home, as a user id without an entry in /etc/passwd. */
+
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -54,4 +57,18 @@ function homeOfUser(): string | null {
   } catch {
     return null;
   }
+}
+
+// Facts about the installed package itself.
+
+/** Two folders up, from src/cli and from dist/cli alike. */
+const root = new URL('../../', import.meta.url);
+
+export function packageVersion(): string {
+  const text = readFileSync(new URL('package.json', root), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+export function packageDirectory(): string {
+  return fileURLToPath(root);
 }

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { afterEach, expect, test, vi } from 'vitest';
-import { stateDirectory, userCacheDirectory } from '../../src/files/user-folders.ts';
+import { stateDirectory, userCacheDirectory } from '../../src/files/folders.ts';
 
 afterEach(() => vi.restoreAllMocks());
 

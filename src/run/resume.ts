@@ -1,4 +1,6 @@
 /** A run may resume a file only with the same settings, because its answers depend on them. */
+
+import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 
 /** @throws CogVLM2Error `invalid_value` with each different setting and both values */
@@ -27,4 +29,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function shown(value: unknown): string {
   return value === undefined ? 'not there' : JSON.stringify(value);
+}
+
+/** `schema` for objects of version 0.2 too, which wrote the field `name` as `oldName`. */
+export function withOldName<Schema extends z.ZodType>(schema: Schema, name: string, oldName: string) {
+  return z.preprocess(
+    (value) =>
+      typeof value === 'object' && value !== null && oldName in value
+        ? { ...value, [name]: Reflect.get(value, oldName) }
+        : value,
+    schema,
+  );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { withOldName } from '../../src/run/old-names.ts';
+import { withOldName } from '../../src/run/resume.ts';
 
 const schema = withOldName(z.object({ image: z.string(), question: z.string() }), 'image', 'picture');
 

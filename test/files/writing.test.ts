@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { AtomicFile, abandonedPartials, writeFileWhole } from '../../src/files/atomic-file.ts';
+import { AtomicFile, abandonedPartials, writeFileWhole } from '../../src/files/writing.ts';
 import { caught } from '../checkpoint/caught.ts';
 
 const fault = vi.hoisted(() => ({ in: '', code: '', after: 0 }));

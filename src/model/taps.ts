@@ -1,8 +1,31 @@
-/** Cached keys as numbers, from either layout. */
 import { fromBfloat16, fromHalf } from '../checkpoint/unpack.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
+
+/**
+ * Receives the outputs of every block after a run, under the names of the goldens (`vision.layer.3`). Without a tap they are not
+ * copied.
+ */
+export type Tap = (name: string, data: Float32Array) => void;
+
+/** Hands out the queries of one row in some layers while it is run. The attention to any cached key follows from them. */
+export interface QueryTap {
+  readonly layers: readonly number[];
+  /** @param queries f32 [heads, headSize], after the rotary embedding */
+  onQueries(layer: number, queries: Float32Array): void;
+}
+
+/** Which rows of a graph have their queries handed out, and in which layers. */
+export interface TappedRows {
+  readonly layers: readonly number[];
+  readonly first: number;
+  readonly count: number;
+}
+
+export const queriesName = (layer: number) => `queries.${layer}`;
+
+// Cached keys as numbers, from either layout.
 
 /** Some keys of one key/value head in one layer. */
 export interface KeyRange {

@@ -1,11 +1,10 @@
 /** Generates docs/cli.md from the definitions behind `--help`. A test fails if the page is out of date. */
-import { SLASH_COMMANDS } from './chat/slash-commands.ts';
-import type { Command } from './command.ts';
-import { OTHER_VARIABLES } from './commands/doctor.ts';
-import { commands } from './commands.ts';
-import { EXIT_CODE_MEANINGS, EXIT_CODES } from './exit-codes.ts';
-import { type Flag, flagsOf } from './flags.ts';
-import { argumentText } from './program.ts';
+import { SLASH_COMMANDS } from '../../src/cli/chat/slash-commands.ts';
+import type { Command } from '../../src/cli/command.ts';
+import { OTHER_VARIABLES } from '../../src/cli/commands/doctor.ts';
+import { EXIT_CODE_MEANINGS, EXIT_CODES } from '../../src/cli/exit-codes.ts';
+import { type Flag, flagsOf } from '../../src/cli/flags.ts';
+import { argumentText, commands } from '../../src/cli/program.ts';
 
 export function renderReference(): string {
   const exitCodes = Object.entries(EXIT_CODES).map(([name, code]) => [

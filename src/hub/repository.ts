@@ -1,0 +1,175 @@
+/** What a person calls a model, as repositories to ask for it. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { CogVLM2Error } from '../errors.ts';
+import { huggingFaceCache, huggingFaceFolder, PUBLISHED_MODELS, snapshotOf } from './cache.ts';
+
+export type SourceName = 'huggingface' | 'modelscope';
+
+export interface RepoName {
+  source: SourceName;
+  owner: string;
+  repo: string;
+  /** A branch, tag or commit; without it, what the source takes for the newest. */
+  revision?: string;
+}
+
+const OWNERS: readonly (readonly [SourceName, string])[] = [
+  ['huggingface', 'THUDM'],
+  ['huggingface', 'zai-org'],
+  ['modelscope', 'ZhipuAI'],
+];
+
+const explicit = /^(hf|ms):(\w[\w.-]*)\/(\w[\w.-]*)(?:@(\w[\w./-]*))?$/;
+
+/**
+ * In the order in which to try them.
+ * @throws CogVLM2Error `invalid_value`.
+ */
+export function repositoriesOf(name: string, source: SourceName | 'auto'): RepoName[] {
+  const [short = '', revision] = name.split('@');
+  if (PUBLISHED_MODELS.includes(short) && (revision === undefined || /^\w[\w./-]*$/.test(revision))) {
+    return OWNERS.filter(([where]) => source === 'auto' || source === where).map(([where, owner]) => ({
+      source: where,
+      owner,
+      repo: short,
+      ...(revision !== undefined && { revision }),
+    }));
+  }
+  const [, prefix, owner, repo, at] = explicit.exec(name) ?? [];
+  if (owner === undefined || repo === undefined || at?.includes('..')) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `There is nothing to pull under "${name}": write hf:OWNER/REPO, ms:OWNER/REPO or the name of a published model (${PUBLISHED_MODELS.join(', ')}), with @REVISION if you like.`,
+    );
+  }
+  const where = prefix === 'hf' ? 'huggingface' : 'modelscope';
+  return [{ source: where, owner, repo, ...(at !== undefined && { revision: at }) }];
+}
+
+export function titleOf({ source, owner, repo }: RepoName): string {
+  return `${owner}/${repo} at ${source === 'huggingface' ? 'Hugging Face' : 'ModelScope'}`;
+}
+
+// What a source says that a repository holds, and which of it a model needs.
+
+/** `git-sha1` is the hash of a small file as git keeps it: over a header with the size, and the bytes. */
+export interface Digest {
+  algorithm: 'sha256' | 'git-sha1';
+  hex: string;
+}
+
+export interface RemoteFile {
+  name: string;
+  sizeBytes: number;
+  digest: Digest;
+  url: string;
+}
+
+export interface Listing {
+  repo: RepoName;
+  /** The commit, where the source names it; the revision that was asked for otherwise. */
+  commit: string;
+  files: RemoteFile[];
+}
+
+/** Config, tokenizer, weights and licences; not the weights a second time in another format, and no code. */
+const needed =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$|^tokenizer\.model$|^model[\w.-]*\.safetensors(\.index\.json)?$|^(MODEL_)?LICENSE(\.\w+)?$/;
+
+export function isNeeded(name: string): boolean {
+  return needed.test(name);
+}
+
+/** The needed files, small ones first, so that what is wrong with a repository shows early. */
+export function neededFiles(listing: Listing): Listing {
+  const files = listing.files.filter(({ name }) => isNeeded(name));
+  if (!files.some(({ name }) => name === 'config.json')) throw lacks(listing.repo, 'config.json');
+  if (!listsTokenizer(files) && !needsVicuna(listing.repo)) throw lacks(listing.repo, 'tokenizer.json');
+  if (!files.some(({ name }) => name.endsWith('.safetensors'))) throw lacks(listing.repo, '*.safetensors');
+  files.sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+  return { ...listing, files };
+}
+
+export function listsTokenizer(files: readonly Pick<RemoteFile, 'name'>[]): boolean {
+  return files.some(({ name }) => tokenizerFiles.includes(name));
+}
+
+/** The files of a repository that are its tokenizer. */
+export function tokenizerListing(listing: Listing): Listing {
+  const files = listing.files.filter(({ name }) =>
+    [...tokenizerFiles, 'tokenizer_config.json', 'special_tokens_map.json'].includes(name),
+  );
+  if (!listsTokenizer(files)) throw lacks(listing.repo, 'tokenizer.model');
+  return { ...listing, files };
+}
+
+function rank({ name }: RemoteFile): number {
+  return name.endsWith('.safetensors') ? 1 : 0;
+}
+
+function lacks(repo: RepoName, name: string): CogVLM2Error {
+  return new CogVLM2Error('invalid_checkpoint', `${titleOf(repo)} has no ${name}, so it cannot be run here.`);
+}
+
+// The tokenizer of CogVLM 1. Its repositories have none: the published code takes Vicuna's, from Vicuna's repository.
+
+export const vicuna: RepoName = { source: 'huggingface', owner: 'lmsys', repo: 'vicuna-7b-v1.5' };
+
+/** Either of them is a tokenizer. */
+const tokenizerFiles: readonly string[] = ['tokenizer.json', 'tokenizer.model'];
+
+/** Whether a repository of this name is one of CogVLM 1's, whose tokenizer is Vicuna's. Those of CogVLM2 begin with `cogvlm2`. */
+function needsVicuna({ repo }: Pick<RepoName, 'repo'>): boolean {
+  return repo.startsWith('cogvlm-');
+}
+
+function hasTokenizer(folder: string): boolean {
+  return tokenizerFiles.some((name) => existsSync(path.join(folder, name)));
+}
+
+/** The folder of Vicuna's tokenizer in the cache of Hugging Face, if `pull` or the published demo fetched it. */
+export function cachedVicuna(env: NodeJS.ProcessEnv): string | undefined {
+  try {
+    const folder = path.join(huggingFaceCache(env), huggingFaceFolder(vicuna.owner, vicuna.repo));
+    const snapshot = snapshotOf(folder);
+    return snapshot !== undefined && hasTokenizer(snapshot) ? snapshot : undefined;
+  } catch {
+    return undefined; // This user has no home.
+  }
+}
+
+/** Whether the config.json in a folder has the vocabulary of Vicuna. */
+export function hasVicunaVocabulary(folder: string): boolean {
+  try {
+    const config: unknown = JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'));
+    return (
+      typeof config === 'object' && config !== null && 'vocab_size' in config && config.vocab_size === 32_000
+    );
+  } catch {
+    return false;
+  }
+}
+
+// What a folder lacks of a model.
+
+/** The files of a model that are missing from a folder, or are links that lead nowhere. */
+export function lackingFiles(folder: string, env: NodeJS.ProcessEnv): string[] {
+  const index = path.join(folder, 'model.safetensors.index.json');
+  const weights = existsSync(index) ? shardsIn(index) : ['model.safetensors'];
+  const lacking = ['config.json', ...weights].filter((name) => !existsSync(path.join(folder, name)));
+  if (hasTokenizer(folder)) return lacking;
+  if (!hasVicunaVocabulary(folder)) return [...lacking, 'tokenizer.json'];
+  return cachedVicuna(env) === undefined ? [...lacking, "tokenizer.model (Vicuna's)"] : lacking;
+}
+
+/** The files of weights that an index names. None if it cannot be read, which is an error when the model is opened. */
+function shardsIn(index: string): string[] {
+  try {
+    const { weight_map: shards }: { weight_map?: unknown } = JSON.parse(readFileSync(index, 'utf8'));
+    return [...new Set(Object.values(Object(shards)).map(String))].sort();
+  } catch {
+    return [];
+  }
+}
