@@ -60,7 +60,7 @@ export async function findModel(nameOrPath?: string): Promise<{ name: string; pa
     if (lacking.length === 0) return { name: nameOrPath, path: location };
     throw new CogVLM2Error(
       'invalid_checkpoint',
-      `${nameOrPath} is here only in part: ${location} lacks ${lacking.join(', ')}. ${remedyFor(nameOrPath, process.env)}`,
+      `${nameOrPath} is incomplete: ${location} lacks ${lacking.join(', ')}. ${remedyFor(nameOrPath, process.env)}`,
     );
   }
   if (isPublished) {

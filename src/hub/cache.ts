@@ -1,6 +1,6 @@
 /**
- * Where downloaded checkpoints lie: the caches that Hugging Face's and ModelScope's own tools use, so that what one
- * of them fetched serves here too. For the room that fills them and for the one that looks models up.
+ * The download caches of Hugging Face's and ModelScope's own tools. This program shares them: it finds what these tools
+ * downloaded, and they find what it downloaded.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { homeFolder } from '../files/folders.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Sizes in GiB of the models that can be pulled without saying whose they are. */
+/** Sizes in GiB of the models that can be pulled by name, without their owner. */
 const publishedGiB = {
   'cogvlm2-llama3-chat-19B': 36.3,
   'cogvlm2-llama3-chinese-chat-19B': 36.3,
@@ -31,7 +31,7 @@ export function isPublished(name: string): name is PublishedName {
   return Object.hasOwn(publishedGiB, name);
 }
 
-/** The folder of Hugging Face's own settings, which also holds the token. */
+/** The folder of Hugging Face's settings. It also contains the token. */
 export function huggingFaceHome(env: Env): string {
   return env.HF_HOME || path.join(env.XDG_CACHE_HOME || path.join(home(env), '.cache'), 'huggingface');
 }
@@ -56,7 +56,7 @@ export function modelScopeFolder(repo: string): string {
   return repo.replaceAll('.', '___');
 }
 
-/** The checkpoints of this architecture in the caches, by the name of their repository. Without a home, none. */
+/** The checkpoints of this architecture in the caches, by repository name. Empty for a user without a home folder. */
 export function cachedModels(env: Env = process.env): Map<string, string> {
   const found = new Map<string, string>();
   const add = (name: string, folder: string | undefined) => {
@@ -78,19 +78,19 @@ export function cachedModels(env: Env = process.env): Map<string, string> {
   return found;
 }
 
-/** Whether nobody may be asked for anything: `HF_HUB_OFFLINE`, as Hugging Face's own tools read it. */
+/** Whether network requests are forbidden: `HF_HUB_OFFLINE`, as Hugging Face's tools read it. */
 export function isOffline(env: Env): boolean {
   return /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? '');
 }
 
-/** How a published model that is not here, or not whole, can be had. */
+/** How to get a published model that is missing or incomplete. */
 export function remedyFor(name: string, env: Env): string {
   const size = isPublished(name) ? ` (${publishedGiB[name]} GiB in all)` : '';
-  const remedy = `"cogvlm2 pull ${name}" fetches what is missing${size}`;
+  const remedy = `"cogvlm2 pull ${name}" downloads what is missing${size}`;
   return isOffline(env) ? `Without HF_HUB_OFFLINE, ${remedy}.` : `${remedy}.`;
 }
 
-/** The snapshot that a branch or tag points to; a commit is one itself. */
+/** The snapshot of a branch or tag, or of a commit. */
 export function snapshotOf(repoFolder: string, revision = 'main'): string | undefined {
   const reference = path.join(repoFolder, 'refs', revision);
   const commit = existsSync(reference) ? readFileSync(reference, 'utf8').trim() : revision;
@@ -113,7 +113,7 @@ function foldersIn(folder: string): string[] {
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
       .map((entry) => entry.name);
   } catch {
-    return []; // A folder of somebody else's.
+    return []; // A folder that this user may not read.
   }
 }
 
@@ -121,11 +121,11 @@ function orNone(folder: () => string): string | undefined {
   try {
     return folder();
   } catch {
-    return undefined; // This user has no home.
+    return undefined; // A user without a home folder.
   }
 }
 
-/** @throws CogVLM2Error `write_failed` for a user without a home */
+/** @throws CogVLM2Error `write_failed` for a user without a home folder */
 function home(env: Env): string {
   const folder = homeFolder(env);
   if (folder !== null) return folder;

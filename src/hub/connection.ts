@@ -1,6 +1,6 @@
 /**
- * How to connect to a source: the proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case) and the certificate
- * authorities.
+ * Connection settings: the proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in upper or lower case) and the
+ * certificate authorities.
  */
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
@@ -10,7 +10,7 @@ import { CogVLM2Error } from '../errors.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** @throws CogVLM2Error `invalid_value` for a proxy of another protocol, SOCKS above all. */
+/** @throws CogVLM2Error `invalid_value` for a proxy of another protocol, such as SOCKS. */
 export function proxyFor(url: URL, env: Env): string | undefined {
   const read = (name: string) => env[name.toLowerCase()] || env[name] || undefined;
   if (isExempt(url, read('NO_PROXY') ?? '')) return undefined;
@@ -22,11 +22,11 @@ export function proxyFor(url: URL, env: Env): string | undefined {
   if (/^https?:/i.test(proxy) && URL.canParse(proxy)) return proxy;
   throw new CogVLM2Error(
     'invalid_value',
-    `${name} is "${withoutUser(value)}", but a proxy is given as http://HOST:PORT or https://HOST:PORT. Set it so, or name ${url.hostname} in NO_PROXY.`,
+    `${name} is "${withoutUser(value)}", but a proxy must be http://HOST:PORT or https://HOST:PORT. Change it, or add ${url.hostname} to NO_PROXY.`,
   );
 }
 
-/** The password of a proxy is not for a screen. */
+/** Messages must not contain the password of a proxy. */
 function withoutUser(proxy: string): string {
   return proxy.replace(/^(\w+:\/\/)?.*@/, '$1');
 }
@@ -50,12 +50,12 @@ function covers(entry: string, host: string, port: string): boolean {
   if (only !== undefined && only !== port) return false;
   const covered = name.replace(/^\[|\]$/g, '');
   if (ipaddr.isValid(host)) return coversAddress(covered, host);
-  // As a URL has it: in lower case, and in ASCII also where it was written in Chinese.
+  // As in a URL: lower case, and ASCII for Chinese domain names.
   const domain = domainToASCII(covered.replace(/^\*?\./, ''));
   return domain !== '' && (host === domain || host.endsWith(`.${domain}`));
 }
 
-/** An IPv4 address is also covered where it is written as an IPv6 one, and the other way round. */
+/** An IPv4 address and its form as an IPv6 address are the same address. */
 function coversAddress(covered: string, host: string): boolean {
   const address = ipaddr.process(host);
   if (ipaddr.isValidCIDR(covered)) {
@@ -65,14 +65,14 @@ function coversAddress(covered: string, host: string): boolean {
   return ipaddr.isValid(covered) && ipaddr.process(covered).toString() === address.toString();
 }
 
-// Certificate authorities beyond those of Node.js: of companies whose proxies and mirrors sign for themselves.
+// Certificate authorities in addition to those of Node.js, for proxies and mirrors with their own certificates.
 
-/** What the hub's own Python tools and curl read, and Node's variable, which Node ignores once others are given. */
+/** The variables of Python's tools and curl, and Node's own variable, which Node ignores when `ca` is given. */
 const VARIABLES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS'];
 
 /**
- * Node's authorities and those of the environment as PEM texts; undefined where the environment names none.
- * @throws CogVLM2Error `file_not_found`, `invalid_value` for a file that holds no certificate
+ * PEM texts of Node's authorities and of those that the environment names; undefined if it names none.
+ * @throws CogVLM2Error `file_not_found`, `invalid_value` for a file without a certificate
  */
 export function certificateAuthorities(env: NodeJS.ProcessEnv): string[] | undefined {
   const named = VARIABLES.filter((name) => env[name]);
@@ -91,22 +91,22 @@ function readPem(name: string, file: string): string {
     });
   }
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  throw new CogVLM2Error('invalid_value', `${name} is ${file}, which holds no PEM certificate.`);
+  throw new CogVLM2Error('invalid_value', `${name} is ${file}, which contains no PEM certificate.`);
 }
 
 const PROBLEMS: Partial<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown authority',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown authority',
   UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an unknown authority',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
 };
 
-/** What is wrong with a certificate, and what to do; undefined for other errors. */
+/** The problem of a certificate and its remedy; undefined for other errors. */
 export function certificateProblem(code: string): string | undefined {
   const problem = PROBLEMS[code];
   if (problem !== undefined) {
-    return `${problem}. Set SSL_CERT_FILE (or NODE_EXTRA_CA_CERTS) to a PEM file with the authority's certificate; a company's proxy may need that`;
+    return `${problem}. Set SSL_CERT_FILE (or NODE_EXTRA_CA_CERTS) to a PEM file with the authority's certificate; a company's proxy may need it`;
   }
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
     return 'its certificate is not valid today. Check the clock of this machine';

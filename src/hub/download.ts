@@ -1,27 +1,27 @@
 /**
- * One file, from where an earlier attempt left off to its verified end. A large one comes in parts, several at the same
- * time; they are written in order, so that the draft is at any moment the beginning of the file, as the source's own
- * tools keep it: whenever a pull is killed, the length of the draft says all, and what waited in memory is fetched again.
+ * Downloads one file, resumes an earlier attempt, and verifies the result. Large files are fetched in parts, several at
+ * the same time, and written in order. So a partial file is always a prefix of the file, as the source's own tools write
+ * it. After a kill, its length is all that a resume needs; parts that were only in memory are fetched again.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
-import { downloadFailed, Interrupted, Refused, Undivided } from './failure.ts';
+import { downloadFailed, PermanentError, RangesUnsupported, TransientError } from './failure.ts';
 import type { RemoteFile } from './repository.ts';
 import { Sink } from './sink.ts';
 import { discard, type Web, type WebResponse } from './web.ts';
 
 export interface Download extends Omit<PartJob, 'onBytes' | 'version'> {
-  /** Where the bytes gather. */
+  /** The partial file. */
   draft: string;
   /**
-   * How much of the file is there, which can also become less: what arrived broken is fetched again. At first, how much
-   * of what was left is verified.
+   * Bytes that are present. The number decreases when damaged data is discarded. First it counts the bytes of an earlier
+   * attempt that are verified.
    */
   onPosition: (bytes: number, stage: 'download' | 'verify') => void;
-  /** Requests at the same time. */
+  /** Concurrent requests. */
   connections: number;
-  /** What is larger comes in parts of this size. */
+  /** Larger files are fetched in parts of this size. */
   partBytes: number;
 }
 
@@ -39,7 +39,7 @@ export async function download(job: Download): Promise<void> {
       if (sink.verify()) return;
       sink.restart();
       if (++broken > MAX_BROKEN)
-        throw failed(job, `it arrived ${broken} times with another hash than the source lists`);
+        throw failed(job, `it arrived ${broken} times with a different hash than the source lists`);
     } else if (divided && file.sizeBytes - sink.position > job.partBytes) {
       divided = await fetchParts(job, sink);
     } else {
@@ -49,7 +49,7 @@ export async function download(job: Download): Promise<void> {
   }
 }
 
-/** False where the source does not send parts that fit each other: one stream has to do. */
+/** @returns false if the source does not support ranges; then the file is fetched in one request */
 async function fetchParts(job: Download, sink: Sink): Promise<boolean> {
   const stop = new AbortController();
   const underway = new Set<Part>();
@@ -87,36 +87,36 @@ async function fetchParts(job: Download, sink: Sink): Promise<boolean> {
   } catch (cause) {
     stop.abort(cause);
     await Promise.allSettled(workers);
-    if (!(cause instanceof Undivided)) throw cause;
+    if (!(cause instanceof RangesUnsupported)) throw cause;
     if (cause.changed) sink.restart();
     return false;
   }
 }
 
-// One part of a file, in as many requests as it takes.
+// One part of a file, with as many requests as needed.
 
 export interface PartJob {
   web: Web;
   file: RemoteFile;
-  /** Where the file will be found. */
+  /** The final path of the file. */
   target: string;
-  /** Called whenever some of the part came. */
+  /** Called when bytes of the part arrived. */
   onBytes: () => void;
-  /** How long to wait before the n-th attempt in a row that brought nothing; n starts at 1. */
+  /** The delay before the n-th consecutive attempt without data; n starts at 1. */
   pauseMs: (attempt: number) => number;
-  /** Called before each pause, with what made it necessary. */
+  /** Called before each delay with its reason. */
   onPause: (why: string, ms: number) => void;
   signal: AbortSignal;
-  /** For one part among several: the version of the file that all of them must be of, once that is known. */
+  /** If the file is fetched in parts: the version that all parts must have, once it is known. */
   version?: { etag: string | undefined };
 }
 
 const MAX_FRUITLESS = 6;
 
 /**
- * As long as attempts bring something there may be any number of them.
- * @throws Undivided, for one part among several; CogVLM2Error `download_failed`, `write_failed`; an abort throws the
- * signal's reason.
+ * The number of attempts is limited only if they bring no data.
+ * @throws RangesUnsupported if the file is fetched in parts; CogVLM2Error `download_failed`, `write_failed`. An abort throws
+ * the signal's reason.
  */
 async function fetchPart(job: PartJob, part: Part): Promise<void> {
   for (let fruitless = 0; part.position < part.end; ) {
@@ -124,8 +124,8 @@ async function fetchPart(job: PartJob, part: Part): Promise<void> {
     try {
       await request(job, part);
     } catch (cause) {
-      if (cause instanceof Refused) throw failed(job, cause.message);
-      if (!(cause instanceof Interrupted)) throw cause;
+      if (cause instanceof PermanentError) throw failed(job, cause.message);
+      if (!(cause instanceof TransientError)) throw cause;
       fruitless = part.position > before ? 1 : fruitless + 1;
       if (fruitless > MAX_FRUITLESS)
         throw failed(job, `${MAX_FRUITLESS} attempts brought nothing; ${cause.message}`);
@@ -134,10 +134,10 @@ async function fetchPart(job: PartJob, part: Part): Promise<void> {
   }
 }
 
-/** As long as the server asks for, or as `pauseMs` says. */
+/** Waits as long as the server asks, or as `pauseMs` says. */
 export async function pause(
   { pauseMs, onPause, signal }: Pick<PartJob, 'pauseMs' | 'onPause' | 'signal'>,
-  cause: Interrupted,
+  cause: TransientError,
   attempt: number,
 ): Promise<void> {
   const ms = cause.retryAfterMs ?? pauseMs(attempt);
@@ -145,11 +145,11 @@ export async function pause(
   await sleep(ms, undefined, { signal });
 }
 
-/** For all that the part still lacks. */
+/** Requests the rest of the part. */
 async function request(job: PartJob, part: Part): Promise<void> {
   const { web, file, signal, version } = job;
   const { position, end } = part;
-  const last = version === undefined ? '' : end - 1; // An open range where one stream is to bring the rest.
+  const last = version === undefined ? '' : end - 1; // An open range for a file in one request.
   const headers = version || position > 0 ? { range: `bytes=${position}-${last}` } : {};
   const response = await web.get(file.url, headers, signal);
   try {
@@ -161,16 +161,16 @@ async function request(job: PartJob, part: Part): Promise<void> {
     }
   } catch (cause) {
     discard(response);
-    if (cause instanceof CogVLM2Error || cause instanceof Undivided) throw cause;
+    if (cause instanceof CogVLM2Error || cause instanceof RangesUnsupported) throw cause;
     throw web.failure(response.url, cause, signal);
   }
-  if (part.position < end) throw new Interrupted(`${response.url} ended early`);
+  if (part.position < end) throw new TransientError(`${response.url} ended early`);
 }
 
 function checkRange(response: WebResponse, { file, version }: PartJob, part: Part): void {
   if (response.status !== 206) {
-    // The server sends the whole file whatever is asked for.
-    if (version) throw new Undivided('the whole file comes where a part was asked for');
+    // The server ignores ranges and sends the whole file.
+    if (version) throw new RangesUnsupported('the server sends the whole file instead of a part');
     if (part.position > 0) part.restart();
     return;
   }
@@ -178,32 +178,32 @@ function checkRange(response: WebResponse, { file, version }: PartJob, part: Par
     /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.header('content-range') ?? '') ?? [];
   const fits = Number(from) === part.position && Number(last) < part.end;
   if (!fits || (size !== '*' && Number(size) !== file.sizeBytes)) {
-    if (version) throw new Undivided('another part comes than was asked for');
-    throw new Interrupted(`${response.url} sends another part than was asked for`);
+    if (version) throw new RangesUnsupported('the server sends a different part');
+    throw new TransientError(`${response.url} sends a different part than requested`);
   }
   if (version === undefined) return;
   const etag = response.header('etag');
   if (version.etag !== undefined && etag !== undefined && etag !== version.etag)
-    throw new Undivided('the file changed', true);
+    throw new RangesUnsupported('the file changed', true);
   version.etag ??= etag;
 }
 
 function tooMuch({ url }: WebResponse, { file, version }: PartJob, part: Part): Error {
-  if (version) return new Undivided('more comes than was asked for');
+  if (version) return new RangesUnsupported('the server sends more than requested');
   part.restart();
-  return new Interrupted(`${url} sends more than the ${file.sizeBytes} bytes of the file`);
+  return new TransientError(`${url} sends more than the ${file.sizeBytes} bytes of the file`);
 }
 
 function failed({ file, target }: Pick<PartJob, 'file' | 'target'>, why: string): CogVLM2Error {
   return downloadFailed(file.name, why, file.url, target);
 }
 
-// A stretch of a file on its way: what came of it waits in memory until all before it is on the disk.
+// A part of a file during its download. Its bytes stay in memory until all bytes before them are written.
 
 class Part {
-  /** Where the next byte belongs that the source has to send. */
+  /** The offset of the next byte to receive. */
   position: number;
-  /** Behind the last one. */
+  /** The offset after the last byte. */
   readonly end: number;
   readonly #sink: Sink;
   #waiting: Uint8Array[] = [];
@@ -226,7 +226,7 @@ class Part {
     this.flush();
   }
 
-  /** To the disk, if it is this part's turn. @throws CogVLM2Error `write_failed` */
+  /** Writes the bytes if all bytes before them are written. @throws CogVLM2Error `write_failed` */
   flush(): void {
     if (this.#sink.position + this.#waitingBytes !== this.position) return;
     for (const bytes of this.#waiting) this.#sink.write(bytes);
@@ -234,7 +234,7 @@ class Part {
     this.#waitingBytes = 0;
   }
 
-  /** The file from its first byte, where the source sends nothing else. */
+  /** Starts again at the first byte of the file. */
   restart(): void {
     this.#sink.restart();
     this.#waiting = [];

@@ -1,9 +1,9 @@
-/** How a request can fail: worth another attempt, or not. */
+/** Errors of requests: transient ones are retried, permanent ones are not. */
 import { CogVLM2Error } from '../errors.ts';
 import { writeProblem } from '../files/writing.ts';
 
-/** Ends the pull: asking again would be answered the same. */
-export class Refused extends Error {
+/** Another attempt would give the same answer. */
+export class PermanentError extends Error {
   readonly status: number | undefined;
   constructor(message: string, status?: number) {
     super(message);
@@ -11,8 +11,8 @@ export class Refused extends Error {
   }
 }
 
-/** The connection failed, or the server asked for patience. */
-export class Interrupted extends Error {
+/** The connection failed, or the server asked the client to wait. */
+export class TransientError extends Error {
   readonly retryAfterMs: number | undefined;
   constructor(message: string, retryAfterMs?: number, cause?: unknown) {
     super(message, { cause });
@@ -20,9 +20,9 @@ export class Interrupted extends Error {
   }
 }
 
-/** The source does not send parts of a file that fit each other; one stream of it may come. */
-export class Undivided extends Error {
-  /** What came so far is of another version of the file. */
+/** The source does not send consistent parts of a file. The file must be fetched in one request. */
+export class RangesUnsupported extends Error {
+  /** The bytes received so far belong to another version of the file. */
   readonly changed: boolean;
   constructor(message: string, changed = false) {
     super(message);
@@ -30,33 +30,33 @@ export class Undivided extends Error {
   }
 }
 
-export function badAnswer(url: string, what: string): Refused {
-  return new Refused(`what ${url} answers ${what}`);
+export function badAnswer(url: string, what: string): PermanentError {
+  return new PermanentError(`what ${url} answers ${what}`);
 }
 
-/** Hugging Face answers 401 for names that it does not know, too. */
+/** Hugging Face also answers 401 for unknown names. */
 const refusals: Record<number, string> = {
-  401: 'asks who you are (401): the name is wrong, or it is not public and needs a token that may read it, which is HF_TOKEN for Hugging Face',
-  403: 'refuses (403): the repository may ask for consent on its page, and then for a token, which is HF_TOKEN for Hugging Face',
-  404: 'has nothing there (404)',
+  401: 'requires authentication (401): the name is wrong, or the repository needs a token (HF_TOKEN for Hugging Face)',
+  403: 'refuses access (403): the repository may require that you accept its terms on its page, and then a token (HF_TOKEN for Hugging Face)',
+  404: 'does not have it (404)',
 };
 
-/** A status that is no success, as an error. */
+/** The error for an HTTP status other than success. */
 export function statusFailure(url: string, status: number, retryAfter: string | undefined): Error {
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return new Interrupted(`${url} answers with status ${status}`, retryAfterMs(retryAfter));
+    return new TransientError(`${url} answers with status ${status}`, retryAfterMs(retryAfter));
   }
-  return new Refused(`${url} ${refusals[status] ?? `answers with status ${status}`}`, status);
+  return new PermanentError(`${url} ${refusals[status] ?? `answers with status ${status}`}`, status);
 }
 
-/** Seconds or a date, as the header has it; at most ten minutes, whatever it says. */
+/** The header is in seconds or a date; at most ten minutes. */
 function retryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 600_000) : undefined;
 }
 
-/** What undici or the system says, in a few words. */
+/** The error of undici or of the system, in a few words. */
 export function networkProblem(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
@@ -64,8 +64,8 @@ export function networkProblem(cause: unknown): string {
 }
 
 const problems: Record<string, string> = {
-  ENOTFOUND: 'the host is not known here',
-  EAI_AGAIN: 'the host could not be looked up',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the DNS lookup failed',
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut',
   UND_ERR_SOCKET: 'the connection was cut',
@@ -74,26 +74,26 @@ const problems: Record<string, string> = {
   UND_ERR_BODY_TIMEOUT: 'the server stopped sending',
 };
 
-/** What the system refused to do in the cache, as a person can mend it; any other failure as it is. */
+/** A file system error in the cache becomes an error with a remedy. Other errors are returned unchanged. */
 export function cacheFailure(cause: unknown): unknown {
   if (!(cause instanceof Error && 'syscall' in cause && 'path' in cause)) return cause;
   const why = `${cause.path} cannot be used: ${writeProblem(cause)}`;
   return new CogVLM2Error(
     'write_failed',
-    `${why}. Mend that, or set HF_HOME or MODELSCOPE_CACHE to a folder that can be written to.`,
+    `${why}. Correct that, or set HF_HOME or MODELSCOPE_CACHE to a folder that can be written to.`,
     { cause },
   );
 }
 
-/** With what a person needs to put the file there without us. */
+/** With the URL and the path for a manual download. */
 export function downloadFailed(file: string, why: string, url: string, target: string): CogVLM2Error {
   return new CogVLM2Error(
     'download_failed',
-    `${file} could not be downloaded: ${why}. What came so far is kept; to do it by hand, save ${url} as ${target}.`,
+    `${file} could not be downloaded: ${why}. The bytes received so far are kept. To download it by hand, save ${url} as ${target}.`,
   );
 }
 
-/** Milliseconds before the n-th attempt in a row that brought nothing: 1, 2, 4 … 30 seconds. */
-export function patience(attempt: number): number {
+/** Milliseconds before the n-th consecutive attempt without data: 1, 2, 4 … 30 seconds. */
+export function backoffMs(attempt: number): number {
   return Math.min(1000 * 2 ** (attempt - 1), 30_000);
 }

@@ -1,4 +1,4 @@
-/** Where the files of a repository lie, as the source's own tools would have put them. */
+/** The paths of a repository's files in the cache, as the source's own tools place them. */
 
 import { existsSync, mkdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -7,18 +7,18 @@ import { huggingFaceCache, huggingFaceFolder, modelScopeCache, modelScopeFolder 
 import type { Listing, RemoteFile, RepoName } from './repository.ts';
 
 export interface Layout {
-  /** The folder that is the model, when all is there. */
+  /** The folder of the complete model. */
   readonly modelPath: string;
   readonly lockPath: string;
-  /** Where the bytes gather. */
+  /** The partial file. */
   draft(file: RemoteFile): string;
-  /** Where a person would put the file, and where it is found in the end. */
+  /** The final path. */
   target(file: RemoteFile): string;
-  /** `complete` needs nothing; `unverified` lies under its name, but who knows what it is. */
+  /** `unverified`: a file of the right size and name, with unknown content. */
   state(file: RemoteFile): 'complete' | 'unverified' | 'absent';
-  /** A verified draft gets its name. */
+  /** Moves a verified partial file to its final path. */
   publish(file: RemoteFile): void;
-  /** All files are there. */
+  /** Called when all files are present. */
   finish(): void;
 }
 
@@ -26,17 +26,17 @@ export function layoutOf(listing: Listing, env: NodeJS.ProcessEnv): Layout {
   return listing.repo.source === 'huggingface' ? huggingFace(listing, env) : modelScope(listing, env);
 }
 
-/** The folder of a repository, whichever revisions are in it. */
-export function placeOf({ source, owner, repo }: RepoName, env: NodeJS.ProcessEnv): string {
+/** The folder of a repository, for all its revisions. */
+export function repositoryFolder({ source, owner, repo }: RepoName, env: NodeJS.ProcessEnv): string {
   return source === 'huggingface'
     ? path.join(huggingFaceCache(env), huggingFaceFolder(owner, repo))
     : path.join(modelScopeCache(env), owner, modelScopeFolder(repo));
 }
 
-/** blobs/ has each content once, under its hash; snapshots/COMMIT/ has the names, as relative links. */
+/** blobs/ has each content once, named by its hash. snapshots/COMMIT/ has the file names as relative links. */
 function huggingFace({ repo, commit }: Listing, env: NodeJS.ProcessEnv): Layout {
   const folder = huggingFaceFolder(repo.owner, repo.repo);
-  const root = placeOf(repo, env);
+  const root = repositoryFolder(repo, env);
   const snapshot = path.join(root, 'snapshots', commit);
   const blob = (file: RemoteFile) => path.join(root, 'blobs', file.digest.hex);
   const target = (file: RemoteFile) => path.join(snapshot, file.name);
@@ -72,10 +72,10 @@ function huggingFace({ repo, commit }: Listing, env: NodeJS.ProcessEnv): Layout 
   };
 }
 
-/** One folder of plain files; drafts lie in a folder beside the owners. */
+/** One folder of plain files. Partial files are in a folder beside the owners. */
 function modelScope({ repo }: Listing, env: NodeJS.ProcessEnv): Layout {
   const own = path.join(repo.owner, modelScopeFolder(repo.repo));
-  const modelPath = placeOf(repo, env);
+  const modelPath = repositoryFolder(repo, env);
   const drafts = path.join(modelScopeCache(env), '._____temp', own);
   const draft = (file: RemoteFile) => path.join(drafts, `${file.name}.${file.digest.hex}.incomplete`);
   const target = (file: RemoteFile) => path.join(modelPath, file.name);

@@ -1,4 +1,4 @@
-/** `cogvlm2 pull`: ask a source what there is, fetch what is missing, put it where the source's own tools would. */
+/** `cogvlm2 pull`: lists a repository, downloads the missing files, and writes them to the cache of the source's own tools. */
 
 import { existsSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -8,8 +8,8 @@ import { gigabytes } from '../messages.ts';
 import { inParallel } from '../run/items.ts';
 import { isOffline, snapshotOf } from './cache.ts';
 import { download, pause } from './download.ts';
-import { cacheFailure, Interrupted, Refused } from './failure.ts';
-import { type Layout, layoutOf, placeOf } from './layout.ts';
+import { cacheFailure, PermanentError, TransientError } from './failure.ts';
+import { type Layout, layoutOf, repositoryFolder } from './layout.ts';
 import {
   cachedVicuna,
   type Digest,
@@ -39,8 +39,8 @@ import { Web } from './web.ts';
 const PART_BYTES = 16 * 2 ** 20;
 
 /**
- * @throws CogVLM2Error `invalid_value`, `download_failed`, `write_failed`, `invalid_checkpoint`, `aborted`; offline also
- * `model_not_found`.
+ * @throws CogVLM2Error `invalid_value`, `download_failed`, `write_failed`, `invalid_checkpoint`, `aborted`; with `offline`
+ * also `model_not_found`
  */
 export async function pull(name: string, options: PullOptions): Promise<Pulled> {
   try {
@@ -51,13 +51,13 @@ export async function pull(name: string, options: PullOptions): Promise<Pulled> 
     if (!options.signal.aborted) throw cacheFailure(cause);
     throw new CogVLM2Error(
       'aborted',
-      'Stopped; what came so far is kept, and the same command goes on there.',
+      'Stopped. The bytes received so far are kept, and the same command resumes.',
       { cause },
     );
   }
 }
 
-/** From the first source that has it. */
+/** Pulls from the first source that has the model. */
 async function pullFirst(repos: RepoName[], name: string, options: PullOptions): Promise<Pulled> {
   const reasons: string[] = [];
   for (const repo of repos) {
@@ -66,20 +66,20 @@ async function pullFirst(repos: RepoName[], name: string, options: PullOptions):
       if (!hasTokenizer) await pullVicuna(pulled.modelPath, options);
       return pulled;
     } catch (cause) {
-      if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
+      if (!(cause instanceof PermanentError || cause instanceof TransientError)) throw cause;
       reasons.push(`${titleOf(repo)}: ${cause.message}`);
     }
   }
-  throw new CogVLM2Error('download_failed', `${name} could not be had. ${reasons.join('. ')}.`);
+  throw new CogVLM2Error('download_failed', `${name} could not be downloaded. ${reasons.join('. ')}.`);
 }
 
-/** Pulls the tokenizer of a CogVLM 1, whose own repository has none. */
+/** Pulls the tokenizer of a CogVLM 1 model, whose own repository has none. */
 async function pullVicuna(modelPath: string, options: PullOptions): Promise<void> {
   if (cachedVicuna(options.env) !== undefined) return;
   try {
     await pullFrom(vicuna, options, tokenizerListing);
   } catch (cause) {
-    if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
+    if (!(cause instanceof PermanentError || cause instanceof TransientError)) throw cause;
     throw new CogVLM2Error(
       'download_failed',
       `The model is in ${modelPath}, but its tokenizer is not here. ${titleOf(vicuna)}: ${cause.message}. Try again, with a mirror in HF_ENDPOINT if there is one, or copy tokenizer.model of lmsys/vicuna-7b-v1.5 into that folder.`,
@@ -88,7 +88,7 @@ async function pullVicuna(modelPath: string, options: PullOptions): Promise<void
   }
 }
 
-/** Pulls those of the repository's files that `choose` returns. */
+/** Pulls the files that `choose` returns. */
 async function pullFrom(
   repo: RepoName,
   options: PullOptions,
@@ -101,17 +101,17 @@ async function pullFrom(
   const job = { ...options, signal: AbortSignal.any([options.signal, failure.signal]) };
   await using web = new Web({ ...job, endpoint, token });
   const ask = isHuggingFace ? listHuggingFace : listModelScope;
-  const listing = choose(await patiently(job, () => ask(repo, endpoint, web)));
+  const listing = choose(await withRetries(job, () => ask(repo, endpoint, web)));
   const pulled = await pullListing(listing, web, job, failure);
   return { pulled, hasTokenizer: listsTokenizer(listing.files) };
 }
 
-async function patiently<T>(options: PullOptions, work: () => Promise<T>): Promise<T> {
+async function withRetries<T>(options: PullOptions, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (cause) {
-      if (!(cause instanceof Interrupted) || attempt === 3) throw cause;
+      if (!(cause instanceof TransientError) || attempt === 3) throw cause;
       await pause(options, cause, attempt);
     }
   }
@@ -149,7 +149,7 @@ async function pullListing(
       missing.push(file);
     }
   }
-  checkRoom(missing, layout);
+  checkFreeSpace(missing, layout);
   const { partBytes = PART_BYTES, parallel } = options;
   const fetch = async (file: RemoteFile, connections: number) => {
     await download({
@@ -185,15 +185,15 @@ async function pullListing(
   };
 }
 
-/** Before a byte is fetched. @throws CogVLM2Error `write_failed` with the numbers. */
-function checkRoom(missing: readonly RemoteFile[], layout: Layout): void {
+/** Checks the free disk space. @throws CogVLM2Error `write_failed` with the numbers */
+function checkFreeSpace(missing: readonly RemoteFile[], layout: Layout): void {
   const neededBytes = sum(missing.map((file) => file.sizeBytes - draftSize(layout.draft(file))));
   const folder = nearestExisting(layout.modelPath);
   const { bavail, bsize } = statfsSync(folder);
   if (neededBytes <= bavail * bsize) return;
   throw new CogVLM2Error(
     'write_failed',
-    `${gigabytes(neededBytes)} are still to come, but the disk of ${folder} has ${gigabytes(bavail * bsize)} free. Make room, or set HF_HOME or MODELSCOPE_CACHE to another disk.`,
+    `${gigabytes(neededBytes)} must be downloaded, but the disk of ${folder} has ${gigabytes(bavail * bsize)} free. Free some space, or set HF_HOME or MODELSCOPE_CACHE to another disk.`,
   );
 }
 
@@ -209,27 +209,27 @@ function sum(numbers: readonly number[]): number {
 
 export interface PullOptions {
   source: SourceName | 'auto';
-  /** Requests at the same time: for small files, or for parts of a large one. */
+  /** Concurrent requests: for small files, or for parts of a large one. */
   parallel: number;
-  /** What is larger is fetched in parts of this size, which wait in memory for their turn to be written. */
+  /** Larger files are fetched in parts of this size. A part stays in memory until it can be written. */
   partBytes?: number;
   env: NodeJS.ProcessEnv;
   signal: AbortSignal;
-  /** A connection that is silent for so long is given up and taken up again. */
+  /** A connection without data for this long is closed, and the request is retried. */
   stallMs: number;
   pauseMs: (attempt: number) => number;
-  /** Called before a failed request is made again, with why it failed, and when. */
+  /** Called before a request is retried, with the reason and the delay. */
   onPause: (why: string, ms: number) => void;
-  /** Asks nobody; what is in the cache must do. So does `HF_HUB_OFFLINE` in `env`. */
+  /** Uses the cache only, without network requests. `HF_HUB_OFFLINE` in `env` does the same. */
   offline: boolean;
   onProgress: (progress: PullProgress) => void;
-  /** A file is there and verified. */
+  /** Called when a file is present and verified. */
   onFile: (name: string, sizeBytes: number) => void;
 }
 
-/** How far all files are, in bytes, and the one of them that has just got on; both can also become less. */
+/** Bytes of all files, and the file that changed last. Both numbers can decrease. */
 export interface PullProgress {
-  /** `download`: bytes come from the source; `verify`: what lay there already is read, and counts as far as it is read. */
+  /** `download`: bytes arrive from the source. `verify`: bytes that were already present are read. */
   stage: 'download' | 'verify';
   done: number;
   total: number;
@@ -243,12 +243,12 @@ export interface Pulled {
   sizeBytes: number;
 }
 
-// `cogvlm2 pull --offline`: what an earlier pull, or the source's own tools, left in the cache; nobody is asked.
+// `cogvlm2 pull --offline`: checks what is in the cache, without network requests.
 
 /**
- * The first of the repositories that is there as a whole. Where the cache names its contents by their hashes, as
- * Hugging Face's does, they are verified.
- * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` for one that is there in part, or damaged.
+ * The first of the repositories that is complete. Files are verified if the cache names them by their hashes, as that of
+ * Hugging Face does.
+ * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` if it is incomplete or damaged
  */
 export async function findCached(name: string, repos: RepoName[], options: PullOptions): Promise<Pulled> {
   const inPart: string[] = [];
@@ -259,19 +259,16 @@ export async function findCached(name: string, repos: RepoName[], options: PullO
       inPart.push(`${folder} lacks ${lacking.join(', ')}`);
     }
   }
-  const remedy = `"cogvlm2 pull ${name}" with a network, and without --offline and HF_HUB_OFFLINE, fetches it; or copy the folder from a machine that has it.`;
+  const remedy = `"cogvlm2 pull ${name}" with a network, and without --offline and HF_HUB_OFFLINE, downloads it; or copy the folder from a machine that has it.`;
   if (inPart.length > 0)
-    throw new CogVLM2Error(
-      'invalid_checkpoint',
-      `${name} is here only in part: ${inPart.join('; ')}. ${remedy}`,
-    );
-  const places = [...new Set(repos.map((repo) => placeOf(repo, options.env)))].join(' and ');
+    throw new CogVLM2Error('invalid_checkpoint', `${name} is incomplete: ${inPart.join('; ')}. ${remedy}`);
+  const places = [...new Set(repos.map((repo) => repositoryFolder(repo, options.env)))].join(' and ');
   throw new CogVLM2Error('model_not_found', `${name} is not in ${places}. ${remedy}`);
 }
 
-/** ModelScope's cache does not say which revision it holds, so it has none that is asked for by name. */
+/** ModelScope's cache does not record its revision, so a request with a revision finds nothing in it. */
 function foldersOf(repo: RepoName, env: NodeJS.ProcessEnv): string[] {
-  const place = placeOf(repo, env);
+  const place = repositoryFolder(repo, env);
   if (repo.source === 'modelscope') return repo.revision === undefined && existsSync(place) ? [place] : [];
   const snapshot = snapshotOf(place, repo.revision);
   return snapshot === undefined ? [] : [snapshot];
@@ -308,7 +305,7 @@ async function verified(
       if (!(await isIntact(location, { digest, sizeBytes }, signal, onPosition)))
         throw new CogVLM2Error(
           'invalid_checkpoint',
-          `${file} is damaged: ${location} does not have the hash that it is named by. Delete it; "cogvlm2 pull ${name}" with a network fetches it again.`,
+          `${file} is damaged: ${location} does not have the hash that its name states. Delete it; "cogvlm2 pull ${name}" with a network downloads it again.`,
         );
       onFile(file, sizeBytes);
     }
@@ -317,7 +314,7 @@ async function verified(
   return { title: titleOf(repo), modelPath: folder, files: files.length, sizeBytes: total };
 }
 
-/** What a blob of Hugging Face's cache is named by. */
+/** The hash in the name of a file in Hugging Face's blobs/. */
 function digestIn(name: string): Digest | undefined {
   if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: 'sha256', hex: name };
   if (/^[0-9a-f]{40}$/.test(name)) return { algorithm: 'git-sha1', hex: name };

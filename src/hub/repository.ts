@@ -1,4 +1,4 @@
-/** What a person calls a model, as repositories to ask for it. */
+/** Repositories: their names, their lists of files, and the files that a model needs. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ export interface RepoName {
   source: SourceName;
   owner: string;
   repo: string;
-  /** A branch, tag or commit; without it, what the source takes for the newest. */
+  /** A branch, tag or commit. Default: the source's newest version. */
   revision?: string;
 }
 
@@ -23,10 +23,7 @@ const OWNERS: readonly (readonly [SourceName, string])[] = [
 
 const explicit = /^(hf|ms):(\w[\w.-]*)\/(\w[\w.-]*)(?:@(\w[\w./-]*))?$/;
 
-/**
- * In the order in which to try them.
- * @throws CogVLM2Error `invalid_value`.
- */
+/** The repositories of a name, in the order of trial. @throws CogVLM2Error `invalid_value` */
 export function repositoriesOf(name: string, source: SourceName | 'auto'): RepoName[] {
   const [short = '', revision] = name.split('@');
   if (PUBLISHED_MODELS.includes(short) && (revision === undefined || /^\w[\w./-]*$/.test(revision))) {
@@ -41,7 +38,7 @@ export function repositoriesOf(name: string, source: SourceName | 'auto'): RepoN
   if (owner === undefined || repo === undefined || at?.includes('..')) {
     throw new CogVLM2Error(
       'invalid_value',
-      `There is nothing to pull under "${name}": write hf:OWNER/REPO, ms:OWNER/REPO or the name of a published model (${PUBLISHED_MODELS.join(', ')}), with @REVISION if you like.`,
+      `"${name}" is not a model that can be pulled: write hf:OWNER/REPO, ms:OWNER/REPO or the name of a published model (${PUBLISHED_MODELS.join(', ')}), optionally with @REVISION.`,
     );
   }
   const where = prefix === 'hf' ? 'huggingface' : 'modelscope';
@@ -52,9 +49,9 @@ export function titleOf({ source, owner, repo }: RepoName): string {
   return `${owner}/${repo} at ${source === 'huggingface' ? 'Hugging Face' : 'ModelScope'}`;
 }
 
-// What a source says that a repository holds, and which of it a model needs.
+// The files that a source lists, and the ones that a model needs.
 
-/** `git-sha1` is the hash of a small file as git keeps it: over a header with the size, and the bytes. */
+/** `git-sha1` is git's blob hash of a small file: over a header with the size, and the bytes. */
 export interface Digest {
   algorithm: 'sha256' | 'git-sha1';
   hex: string;
@@ -69,12 +66,12 @@ export interface RemoteFile {
 
 export interface Listing {
   repo: RepoName;
-  /** The commit, where the source names it; the revision that was asked for otherwise. */
+  /** The commit, if the source names it; otherwise the requested revision. */
   commit: string;
   files: RemoteFile[];
 }
 
-/** Config, tokenizer, weights and licences; not the weights a second time in another format, and no code. */
+/** Config, tokenizer, weights and licences; no code, and no weights in a second format. */
 const needed =
   /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$|^tokenizer\.model$|^model[\w.-]*\.safetensors(\.index\.json)?$|^(MODEL_)?LICENSE(\.\w+)?$/;
 
@@ -82,7 +79,7 @@ export function isNeeded(name: string): boolean {
   return needed.test(name);
 }
 
-/** The needed files, small ones first, so that what is wrong with a repository shows early. */
+/** The needed files. Small files come first, so that problems of a repository appear early. */
 export function neededFiles(listing: Listing): Listing {
   const files = listing.files.filter(({ name }) => isNeeded(name));
   if (!files.some(({ name }) => name === 'config.json')) throw lacks(listing.repo, 'config.json');
@@ -113,14 +110,14 @@ function lacks(repo: RepoName, name: string): CogVLM2Error {
   return new CogVLM2Error('invalid_checkpoint', `${titleOf(repo)} has no ${name}, so it cannot be run here.`);
 }
 
-// The tokenizer of CogVLM 1. Its repositories have none: the published code takes Vicuna's, from Vicuna's repository.
+// The tokenizer of CogVLM 1. Its repositories have none: the published code loads Vicuna's from Vicuna's repository.
 
 export const vicuna: RepoName = { source: 'huggingface', owner: 'lmsys', repo: 'vicuna-7b-v1.5' };
 
-/** Either of them is a tokenizer. */
+/** Each of these files is a complete tokenizer. */
 const tokenizerFiles: readonly string[] = ['tokenizer.json', 'tokenizer.model'];
 
-/** Whether a repository of this name is one of CogVLM 1's, whose tokenizer is Vicuna's. Those of CogVLM2 begin with `cogvlm2`. */
+/** Whether the repository is a CogVLM 1 model, which uses Vicuna's tokenizer. Names of CogVLM2 begin with `cogvlm2`. */
 function needsVicuna({ repo }: Pick<RepoName, 'repo'>): boolean {
   return repo.startsWith('cogvlm-');
 }
@@ -129,18 +126,18 @@ function hasTokenizer(folder: string): boolean {
   return tokenizerFiles.some((name) => existsSync(path.join(folder, name)));
 }
 
-/** The folder of Vicuna's tokenizer in the cache of Hugging Face, if `pull` or the published demo fetched it. */
+/** The folder of Vicuna's tokenizer in Hugging Face's cache, if `pull` or the published demo downloaded it. */
 export function cachedVicuna(env: NodeJS.ProcessEnv): string | undefined {
   try {
     const folder = path.join(huggingFaceCache(env), huggingFaceFolder(vicuna.owner, vicuna.repo));
     const snapshot = snapshotOf(folder);
     return snapshot !== undefined && hasTokenizer(snapshot) ? snapshot : undefined;
   } catch {
-    return undefined; // This user has no home.
+    return undefined; // A user without a home folder.
   }
 }
 
-/** Whether the config.json in a folder has the vocabulary of Vicuna. */
+/** Whether config.json has the vocabulary size of Vicuna. */
 export function hasVicunaVocabulary(folder: string): boolean {
   try {
     const config: unknown = JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'));
@@ -152,9 +149,9 @@ export function hasVicunaVocabulary(folder: string): boolean {
   }
 }
 
-// What a folder lacks of a model.
+// The files that a local folder lacks.
 
-/** The files of a model that are missing from a folder, or are links that lead nowhere. */
+/** The files of a model that are missing in a folder, or that are broken links. */
 export function lackingFiles(folder: string, env: NodeJS.ProcessEnv): string[] {
   const index = path.join(folder, 'model.safetensors.index.json');
   const weights = existsSync(index) ? shardsIn(index) : ['model.safetensors'];
@@ -164,7 +161,7 @@ export function lackingFiles(folder: string, env: NodeJS.ProcessEnv): string[] {
   return cachedVicuna(env) === undefined ? [...lacking, "tokenizer.model (Vicuna's)"] : lacking;
 }
 
-/** The files of weights that an index names. None if it cannot be read, which is an error when the model is opened. */
+/** The weight files in an index. Empty if the index cannot be read; opening the model then reports the error. */
 function shardsIn(index: string): string[] {
   try {
     const { weight_map: shards }: { weight_map?: unknown } = JSON.parse(readFileSync(index, 'utf8'));

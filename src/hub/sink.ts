@@ -1,4 +1,4 @@
-/** The draft of one file: bytes in order at its end, hashed as they come. */
+/** The partial file of a download: appends bytes in order and computes their hash. */
 import { createHash, type Hash } from 'node:crypto';
 import {
   closeSync,
@@ -26,12 +26,12 @@ export class Sink implements Disposable {
     this.#hash = hashOf(file);
   }
 
-  /** How much of the file is there. */
+  /** Bytes that are present. */
   get position(): number {
     return this.#position;
   }
 
-  /** Takes up what an earlier pull left, which has to be read once for the hash; `onBytes` is called while it is. */
+  /** Resumes the partial file of an earlier pull. It is read once for the hash; `onBytes` is called meanwhile. */
   async open(signal: AbortSignal, onBytes: () => void): Promise<void> {
     const left = draftSize(this.#path);
     this.#try(() => {
@@ -57,14 +57,14 @@ export class Sink implements Disposable {
     this.#position += bytes.length;
   }
 
-  /** Forgets what is there. */
+  /** Discards all bytes. */
   restart(): void {
     this.#try(() => ftruncateSync(this.#open(), 0));
     this.#hash = hashOf(this.#file);
     this.#position = 0;
   }
 
-  /** Whether the whole is what the source says it is; the draft is then on the disk. */
+  /** Whether the hash is the one that the source lists. The file is then synced to the disk. */
   verify(): boolean {
     this.#try(() => fsyncSync(this.#open()));
     return this.#hash.digest('hex') === this.#file.digest.hex;
@@ -84,7 +84,7 @@ export class Sink implements Disposable {
   }
 }
 
-/** Whether a file that lies there already is the one that the source has; `onPosition` is told how much has been read. */
+/** Whether a local file has the hash that the source lists. `onPosition` receives the bytes read so far. */
 export async function isIntact(
   location: string,
   file: Pick<RemoteFile, 'digest' | 'sizeBytes'>,

@@ -1,11 +1,11 @@
-/** What the sources say of a repository's files. Hugging Face, or a mirror of it: one request for the commit and all sizes and hashes. */
+/** Lists of a repository's files. Hugging Face or a mirror: one request for the commit and all sizes and hashes. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { huggingFaceHome } from './cache.ts';
-import { badAnswer, Refused } from './failure.ts';
+import { badAnswer, PermanentError } from './failure.ts';
 import { type Digest, isNeeded, type Listing, type RepoName } from './repository.ts';
 import type { Web } from './web.ts';
 
@@ -33,13 +33,13 @@ export function huggingFaceEndpoint(env: NodeJS.ProcessEnv): string {
   if (/^https?:\/\//i.test(endpoint) && URL.canParse(endpoint)) return endpoint.replace(/\/+$/, '');
   throw new CogVLM2Error(
     'invalid_value',
-    `HF_ENDPOINT is "${endpoint}", but an address is needed that begins with https:// or http://.`,
+    `HF_ENDPOINT is "${endpoint}", but it must be a URL that begins with https:// or http://.`,
   );
 }
 
 /**
- * From the environment, or from where `huggingface-cli login` puts it.
- * @throws CogVLM2Error `invalid_value` for what no header can carry.
+ * From the environment, or from the file that `huggingface-cli login` writes.
+ * @throws CogVLM2Error `invalid_value` for a token that is not valid in a header
  */
 export function huggingFaceToken(env: NodeJS.ProcessEnv): string | undefined {
   const name = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]?.trim());
@@ -49,7 +49,7 @@ export function huggingFaceToken(env: NodeJS.ProcessEnv): string | undefined {
   if (/^[!-~]+$/.test(token)) return token;
   throw new CogVLM2Error(
     'invalid_value',
-    `${name ?? file()} holds no token: it has a space, a line break or a character outside ASCII in it. Copy the token once more.`,
+    `${name ?? file()} contains no valid token: it has a space, a line break or a character outside ASCII. Copy the token again.`,
   );
 }
 
@@ -65,14 +65,14 @@ export async function listHuggingFace(repo: RepoName, endpoint: string, web: Web
   const id = `${repo.owner}/${repo.repo}`;
   const url = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(repo.revision ?? 'main')}?blobs=true`;
   const parsed = huggingFaceAnswer.safeParse(await web.json(url));
-  if (!parsed.success) throw badAnswer(url, 'is no list of files');
+  if (!parsed.success) throw badAnswer(url, 'is not a list of files');
   const { sha, siblings } = parsed.data;
   const withoutHash = siblings.find(
     ({ rfilename, blobId, lfs }) => isNeeded(rfilename) && !lfs && blobId === undefined,
   );
   if (withoutHash !== undefined) {
-    throw new Refused(
-      `${endpoint} lists ${withoutHash.rfilename} without its hash, so that a download could not be checked; it may be a mirror that does not know ?blobs=true. Set HF_ENDPOINT to another one, or unset it`,
+    throw new PermanentError(
+      `${endpoint} lists ${withoutHash.rfilename} without a hash, so a download could not be verified. It may be a mirror that does not support ?blobs=true. Set HF_ENDPOINT to another one, or unset it`,
     );
   }
   const files = siblings.flatMap(({ rfilename: name, size, blobId, lfs }) => {
@@ -111,7 +111,7 @@ export function modelScopeEndpoint(env: NodeJS.ProcessEnv): string {
   if (URL.canParse(endpoint)) return endpoint;
   throw new CogVLM2Error(
     'invalid_value',
-    `MODELSCOPE_DOMAIN is "${domain}", but the name of a host is needed, such as www.modelscope.cn.`,
+    `MODELSCOPE_DOMAIN is "${domain}", but it must be a host name such as www.modelscope.cn.`,
   );
 }
 
@@ -121,7 +121,7 @@ export async function listModelScope(repo: RepoName, endpoint: string, web: Web)
   const revision = encodeURIComponent(commit);
   const url = `${base}/files?Revision=${revision}&Recursive=true`;
   const parsed = modelScopeAnswer.safeParse(await web.json(url));
-  if (!parsed.success) throw badAnswer(url, 'is no list of files');
+  if (!parsed.success) throw badAnswer(url, 'is not a list of files');
   const files = parsed.data.Data.Files.filter(({ Type }) => Type === 'blob').flatMap(
     ({ Path: name, Size: sizeBytes, Sha256: hex }) => {
       if (hex === undefined || !/^[0-9a-f]{64}$/.test(hex)) return [];

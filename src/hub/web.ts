@@ -1,24 +1,24 @@
 /**
- * Requests to a source. Redirects are followed here, with their queries as they come, because signed addresses live in
- * them; the token goes to the source itself and to no other host.
+ * HTTP requests to a source. This class follows redirects itself and keeps their queries unchanged, because these contain
+ * signatures. The token is sent to the source only, and to no other host.
  */
 
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { certificateAuthorities, certificateProblem, proxyFor } from './connection.ts';
-import { Interrupted, networkProblem, Refused, statusFailure } from './failure.ts';
+import { networkProblem, PermanentError, statusFailure, TransientError } from './failure.ts';
 
 export interface WebOptions {
-  /** Where the token may go. */
+  /** The only host that receives the token. */
   endpoint: string;
   token?: string | undefined;
   env: NodeJS.ProcessEnv;
-  /** A connection that is silent for so long is given up. */
+  /** A connection without data for this long is closed. */
   stallMs: number;
   signal: AbortSignal;
 }
 
 export interface WebResponse {
-  /** Where the redirects led. */
+  /** The URL after redirects. */
   url: string;
   status: number;
   header(name: string): string | undefined;
@@ -31,30 +31,30 @@ const MAX_JSON_BYTES = 64 * 2 ** 20;
 export class Web implements AsyncDisposable {
   readonly #options: WebOptions;
   readonly #dispatchers = new Map<string, Dispatcher>();
-  /** Where redirects led, so that not every part of a file asks the source for its way. */
-  readonly #ledTo = new Map<string, string>();
+  /** The URLs after redirects, so that not every part of a file is redirected again. */
+  readonly #redirects = new Map<string, string>();
 
   constructor(options: WebOptions) {
     this.#options = options;
   }
 
-  /** @throws Interrupted or Refused; an abort throws the signal's reason. */
+  /** @throws TransientError, PermanentError; an abort throws the signal's reason */
   async get(
     url: string,
     headers: Record<string, string> = {},
     signal: AbortSignal = this.#options.signal,
   ): Promise<WebResponse> {
-    const known = this.#ledTo.get(url);
+    const known = this.#redirects.get(url);
     if (known !== undefined) {
       try {
         return await this.#follow(known, headers, signal);
       } catch (cause) {
-        if (!(cause instanceof Refused || cause instanceof Interrupted)) throw cause;
-        this.#ledTo.delete(url); // A signed address serves for an hour or so; the source gives another.
+        if (!(cause instanceof PermanentError || cause instanceof TransientError)) throw cause;
+        this.#redirects.delete(url); // Signed URLs expire, after about an hour.
       }
     }
     const response = await this.#follow(url, headers, signal);
-    if (response.url !== url) this.#ledTo.set(url, response.url);
+    if (response.url !== url) this.#redirects.set(url, response.url);
     return response;
   }
 
@@ -70,11 +70,11 @@ export class Web implements AsyncDisposable {
         throw statusFailure(at, status, response.header('retry-after'));
       }
       if (!URL.canParse(location, at))
-        throw new Refused(`${at} redirects to "${location}", which is no address`);
+        throw new PermanentError(`${at} redirects to "${location}", which is no address`);
       at = new URL(location, at).href;
-      if (!/^https?:/.test(at)) throw new Refused(`${url} redirects to ${at}`);
+      if (!/^https?:/.test(at)) throw new PermanentError(`${url} redirects to ${at}`);
     }
-    throw new Refused(`${url} redirects more than ${MAX_REDIRECTS} times`);
+    throw new PermanentError(`${url} redirects more than ${MAX_REDIRECTS} times`);
   }
 
   async json(url: string): Promise<unknown> {
@@ -85,7 +85,8 @@ export class Web implements AsyncDisposable {
       for await (const chunk of body) {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > MAX_JSON_BYTES) throw new Refused(`${url} answers with more than a list of files`);
+        if (size > MAX_JSON_BYTES)
+          throw new PermanentError(`${url} answers with more than ${MAX_JSON_BYTES} bytes`);
       }
     } catch (cause) {
       throw this.failure(url, cause);
@@ -93,20 +94,22 @@ export class Web implements AsyncDisposable {
     try {
       return JSON.parse(Buffer.concat(chunks).toString('utf8'));
     } catch {
-      throw new Refused(`${url} does not answer with JSON; a proxy or a login page may stand before it`);
+      throw new PermanentError(
+        `${url} does not answer with JSON; a proxy or a login page may intercept the request`,
+      );
     }
   }
 
-  /** What broke while a body was read, or a request sent. */
+  /** The error of a failed request or a failed read of a body. */
   failure(url: string, cause: unknown, signal: AbortSignal = this.#options.signal): Error {
     signal.throwIfAborted();
-    if (cause instanceof Refused || cause instanceof Interrupted) return cause;
+    if (cause instanceof PermanentError || cause instanceof TransientError) return cause;
     const proxy = proxyFor(new URL(url), this.#options.env);
     const through = proxy === undefined ? '' : ` through the proxy ${new URL(proxy).host}`;
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     const certificate = certificateProblem(code);
-    if (certificate !== undefined) return new Refused(`${url}${through}: ${certificate}`);
-    return new Interrupted(`${networkProblem(cause)} (${url}${through})`, undefined, cause);
+    if (certificate !== undefined) return new PermanentError(`${url}${through}: ${certificate}`);
+    return new TransientError(`${networkProblem(cause)} (${url}${through})`, undefined, cause);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -116,7 +119,7 @@ export class Web implements AsyncDisposable {
   async #once(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<WebResponse> {
     const { endpoint, token, stallMs } = this.#options;
     const target = new URL(url);
-    const mayKnow = token !== undefined && target.origin === new URL(endpoint).origin;
+    const sendsToken = token !== undefined && target.origin === new URL(endpoint).origin;
     const dispatcher = this.#dispatcherFor(target);
     try {
       const {
@@ -129,7 +132,7 @@ export class Web implements AsyncDisposable {
           'user-agent': 'cogvlm2',
           'accept-encoding': 'identity',
           ...headers,
-          ...(mayKnow && { authorization: `Bearer ${token}` }),
+          ...(sendsToken && { authorization: `Bearer ${token}` }),
         },
         headersTimeout: stallMs,
         bodyTimeout: stallMs,
@@ -143,8 +146,8 @@ export class Web implements AsyncDisposable {
       const encoding = header('content-encoding') ?? 'identity';
       if (encoding === 'identity' || statusCode >= 300) return response;
       discard(response);
-      throw new Refused(
-        `${url} comes compressed (${encoding}), although it was asked for as it is; a proxy or mirror may do that`,
+      throw new PermanentError(
+        `${url} answers with compressed data (${encoding}) although identity was requested; a proxy or mirror may do that`,
       );
     } catch (cause) {
       throw this.failure(url, cause, signal);
@@ -168,7 +171,7 @@ export class Web implements AsyncDisposable {
   }
 }
 
-/** A body that nobody will read must not hold its connection. */
+/** Releases the connection of a body that is not read. */
 export function discard({ body }: WebResponse): void {
   body.on('error', () => {});
   body.destroy();

@@ -1,4 +1,4 @@
-/** A source whose certificate is signed by itself. */
+/** A source with a self-signed certificate. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -33,7 +33,7 @@ describe.skipIf(!hasOpenssl)('a source with its own certificate (skipped without
     const run = (more: Record<string, string>) =>
       pull(NAME, pullOptions(source, { source: 'huggingface', env: { ...env, ...more } }));
     await expect(run({})).rejects.toMatchObject({
-      message: expect.stringMatching(/certificate is signed by itself\. Set SSL_CERT_FILE/),
+      message: expect.stringMatching(/certificate is self-signed\. Set SSL_CERT_FILE/),
     });
     for (const name of ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS'])
       await run({ [name]: file, HF_HOME: path.join(source.folder, name) });
@@ -44,7 +44,7 @@ it('the variables are checked', () => {
   expect(certificateAuthorities({})).toBeUndefined();
   const empty = path.join(folder, 'empty.pem');
   writeFileSync(empty, '');
-  expect(() => certificateAuthorities({ SSL_CERT_FILE: empty })).toThrow(/holds no PEM certificate/);
+  expect(() => certificateAuthorities({ SSL_CERT_FILE: empty })).toThrow(/contains no PEM certificate/);
   expect(() => certificateAuthorities({ SSL_CERT_FILE: '/nowhere/x.pem' })).toThrow(
     /SSL_CERT_FILE is \/nowhere\/x.pem, which cannot be read \(ENOENT\)/,
   );

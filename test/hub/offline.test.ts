@@ -54,7 +54,7 @@ describe('offline', () => {
     await expect(pull(NAME, options({ offline: false, env }))).rejects.toMatchObject({
       code: 'model_not_found',
       message: expect.stringMatching(
-        /is not in .*models--THUDM--.* and .*ZhipuAI.*"cogvlm2 pull .* fetches it/,
+        /is not in .*models--THUDM--.* and .*ZhipuAI.*"cogvlm2 pull .* downloads it/,
       ),
     });
     expect(source.asked).toEqual([]);
@@ -129,7 +129,7 @@ describe('a model named in another command', () => {
     const place = modelScopeFolder(Object.keys(FILES).filter((name) => name !== BIG));
     await expect(findModel(NAME)).rejects.toMatchObject({
       code: 'invalid_checkpoint',
-      message: `${NAME} is here only in part: ${place} lacks ${BIG}. "cogvlm2 pull ${NAME}" fetches what is missing (36.3 GiB in all).`,
+      message: `${NAME} is incomplete: ${place} lacks ${BIG}. "cogvlm2 pull ${NAME}" downloads what is missing (36.3 GiB in all).`,
     });
     writeFileSync(path.join(place, BIG), FILES[BIG] ?? '');
     expect((await findModel(NAME)).path).toBe(place);

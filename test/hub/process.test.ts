@@ -155,7 +155,7 @@ describe.skipIf(!existsSync(program))('a pull (built by npm run build)', () => {
       const refused = await pull();
       expect(refused.exitCode).toBe(7);
       expect(refused.err).toMatch(
-        /^cogvlm2: 38 MB are still to come, but the disk of .* has \d+ MB free\. .*\n$/,
+        /^cogvlm2: 38 MB must be downloaded, but the disk of .* has \d+ MB free\. .*\n$/,
       );
       expect(run.sent).toBe(0);
       rmSync(other);

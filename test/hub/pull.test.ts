@@ -132,7 +132,7 @@ describe('a pull', () => {
     };
     await expect(pull(NAME, options())).rejects.toMatchObject({
       code: 'download_failed',
-      message: expect.stringContaining('another hash'),
+      message: expect.stringContaining('different hash'),
     });
     expect(existsSync(path.join(repo(), 'snapshots', 'abc123', BIG))).toBe(false);
     // Nor is it kept: the next pull would read it for nothing.
@@ -185,7 +185,7 @@ describe('a pull', () => {
     ]);
   });
 
-  it('refuses at once what comes compressed', async () => {
+  it('refuses compressed data at once', async () => {
     source.trouble = (asked, content, response) => {
       if (asked.file !== BIG) return false;
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(content);
@@ -193,7 +193,7 @@ describe('a pull', () => {
     };
     await expect(pull(NAME, options())).rejects.toMatchObject({
       code: 'download_failed',
-      message: expect.stringContaining('comes compressed (gzip)'),
+      message: expect.stringContaining('answers with compressed data (gzip)'),
     });
     expect(source.of(BIG)).toHaveLength(1);
   });
@@ -215,7 +215,7 @@ describe('a pull', () => {
       siblings: siblings.map(({ rfilename }) => ({ rfilename })),
     });
     await expect(pull(NAME, options({ source: 'huggingface' }))).rejects.toMatchObject({
-      message: expect.stringMatching(/lists config\.json without its hash.*HF_ENDPOINT/),
+      message: expect.stringMatching(/lists config\.json without a hash.*HF_ENDPOINT/),
     });
   });
 
@@ -249,7 +249,7 @@ describe('a pull', () => {
     },
   );
 
-  it('that is stopped keeps what came, and the next goes on there', async () => {
+  it('that is stopped keeps the bytes received, and the next pull resumes', async () => {
     const stop = new AbortController();
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG || nth > 1) return false;
@@ -271,7 +271,7 @@ describe('a pull', () => {
   it('says what every source answered', async () => {
     await expect(pull('hf:nobody/nothing', options())).rejects.toMatchObject({
       code: 'download_failed',
-      message: expect.stringContaining('has nothing there (404)'),
+      message: expect.stringContaining('does not have it (404)'),
     });
   });
 

@@ -49,7 +49,7 @@ describe('the token', () => {
 
   it('is refused where no header could carry it, and not shown', () => {
     expect(() => huggingFaceToken({ HF_TOKEN: 'se\ncret' })).toThrow(
-      wrong(/^HF_TOKEN holds no token(?!.*cret)/),
+      wrong(/^HF_TOKEN contains no valid token(?!.*cret)/),
     );
     writeFileSync(file, 'ключ');
     expect(() => huggingFaceToken({ HF_HOME: folder })).toThrow(wrong(new RegExp(file)));

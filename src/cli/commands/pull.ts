@@ -1,7 +1,7 @@
 /** `cogvlm2 pull NAME`: downloads a published checkpoint. */
 import { z } from 'zod';
 import { PUBLISHED_MODELS } from '../../hub/cache.ts';
-import { patience } from '../../hub/failure.ts';
+import { backoffMs } from '../../hub/failure.ts';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
@@ -74,7 +74,7 @@ again; of ModelScope's only that none is missing.`,
         offline: options.offline,
         parallel: options.parallel,
         stallMs: options.stallSeconds * 1000,
-        pauseMs: patience,
+        pauseMs: backoffMs,
         onPause(why, ms) {
           const line = `cogvlm2: ${why}; next try in ${formatDuration(ms)}\n`;
           // Parallel requests fail with the same reason, and a short pause is over before it can be read.

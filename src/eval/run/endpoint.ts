@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { CogVLM2Error } from '../../errors.ts';
 import { proxyFor } from '../../hub/connection.ts';
-import { networkProblem, patience } from '../../hub/failure.ts';
+import { backoffMs, networkProblem } from '../../hub/failure.ts';
 import { type Failed, type Reply, readReply } from './chat-reply.ts';
 import { RequestRate, retryAfterMs } from './request-rate.ts';
 
@@ -88,7 +88,7 @@ export class Endpoint implements AsyncDisposable {
         attempt = 1;
       }
       if (outcome.action !== 'retry' || attempt >= maxAttempts) throw this.#giveUp(outcome, attempt);
-      const pauseMs = outcome.retryAfterMs ?? (this.#options.pauseMs ?? patience)(attempt);
+      const pauseMs = outcome.retryAfterMs ?? (this.#options.pauseMs ?? backoffMs)(attempt);
       if (pauseMs > maxPauseMs) throw this.#tooLong(outcome, pauseMs);
       if (outcome.isBusy) this.#rate.pause(pauseMs);
       else await sleep(pauseMs, undefined, { signal });
