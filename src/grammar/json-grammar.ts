@@ -17,14 +17,20 @@ import {
   optional,
   sequence,
 } from './expression.ts';
-import { isSchemaObject, readKeywords, refuse, type Schema } from './keywords.ts';
-import { limitedAutomaton } from './limited-pattern.ts';
 import { Machine } from './machine.ts';
 import { anyNumber, limitedNumber } from './number-range.ts';
 import { formatPatterns, insideJsonString, mostStates, patternLanguage } from './pattern.ts';
-import { References } from './pointer.ts';
-import { anyString, limitedString } from './strings.ts';
-import { disjoint, isOneOf, typesOf } from './types.ts';
+import {
+  disjoint,
+  isOneOf,
+  isSchemaObject,
+  References,
+  readKeywords,
+  refuse,
+  type Schema,
+  typesOf,
+} from './schema.ts';
+import { anyString, limitedAutomaton, limitedString } from './strings.ts';
 import { doAtOnce, type Work } from './work.ts';
 
 /** The model may write a space after a comma and a colon, or leave it out. */

@@ -7,7 +7,7 @@
  */
 import { type Effort, type Language, text } from './automaton.ts';
 import { choice, Deferred, type Expression, literal, nothing, sequence } from './expression.ts';
-import { refuse, type Schema } from './keywords.ts';
+import { refuse, type Schema } from './schema.ts';
 
 const mostDigits = 15;
 /** Powers of ten by exponent; all are exact. */
