@@ -121,7 +121,7 @@ const mostChoices = 1_000;
 const longestChoice = 1_000;
 
 /** @throws CogVLM2Error `invalid_value` naming what of the expression cannot be enforced. */
-export function* regexGrammar(pattern: string): Work<{ expression: Expression; mayBeginWithSpace: boolean }> {
+function* regexGrammar(pattern: string): Work<{ expression: Expression; mayBeginWithSpace: boolean }> {
   const refuse = (reason: string): never => {
     throw new CogVLM2Error('invalid_value', `The regular expression ${reason}.`);
   };

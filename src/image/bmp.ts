@@ -1,6 +1,6 @@
 /**
- * Windows bitmaps: 1, 4, 8, 16, 24 and 32 bits, palettes, RLE, bit fields, either order of rows. Our own reader, because
- * sharp has none and those on npm read odd widths, RLE or gaps before the pixels wrongly (tried: bmp-ts 1.0.9).
+ * A reader for Windows bitmaps: 1, 4, 8, 16, 24 and 32 bits, palettes, RLE, bit fields, both row orders. sharp has none, and
+ * those on npm read odd widths, RLE or gaps before the pixels wrongly (tried: bmp-ts 1.0.9).
  *
  * Source of the layout: Microsoft, "Bitmap Storage" (BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER, BITMAPV5HEADER).
  */
@@ -10,19 +10,19 @@ interface BmpHeader {
   readonly isTopDown: boolean;
   readonly bits: number;
   readonly compression: number;
-  /** Where the pixels, and where the palette begin. */
+  /** Offsets of the pixels and of the palette. */
   readonly pixelsAt: number;
   readonly paletteAt: number;
   /** Bytes of a palette entry. */
   readonly entryBytes: number;
   readonly paletteSize: number;
-  /** Of red, green, blue and alpha. */
+  /** For red, green, blue and alpha. */
   readonly masks: readonly [number, number, number, number];
 }
 
 const compressions = { none: 0, rle8: 1, rle4: 2, bitFields: 3, alphaBitFields: 6 };
 
-/** @throws Error, in a few words, for a header that is not understood */
+/** @throws Error with a short reason if the header is not supported */
 export function readBmpHeader(bytes: Uint8Array): BmpHeader {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const pixelsAt = file.readUInt32LE(10);
@@ -52,7 +52,7 @@ export function readBmpHeader(bytes: Uint8Array): BmpHeader {
   const hasMasks = compression === compressions.bitFields || compression === compressions.alphaBitFields;
   const hasAlphaMask = headerBytes >= 56 || compression === compressions.alphaBitFields;
   const mask = (i: number) => file.readUInt32LE(54 + 4 * i);
-  // Of the 40-byte header, the masks stand behind it.
+  // The masks follow the 40-byte header.
   const maskBytes = headerBytes === 40 && hasMasks ? (hasAlphaMask ? 16 : 12) : 0;
   return {
     width,
@@ -69,8 +69,8 @@ export function readBmpHeader(bytes: Uint8Array): BmpHeader {
 }
 
 /**
- * @returns [height, width, 4], RGBA. The alpha is 255 where the file has none, or none but zeros.
- * @throws Error, in a few words, for a file that is cut short or not understood
+ * @returns [height, width, 4], RGBA. Alpha is 255 if the file has no alpha, or only zeros.
+ * @throws Error with a short reason if the file is truncated or not supported
  */
 export function decodeBmp(bytes: Uint8Array): { width: number; height: number; data: Uint8Array } {
   const header = readBmpHeader(bytes);
@@ -111,7 +111,7 @@ function unpackIndices(pixels: Uint8Array, header: BmpHeader): Uint8Array {
   return indices;
 }
 
-/** Pixels that the code passes over keep index 0. */
+/** Pixels that the code skips keep index 0. */
 function expandRle(bytes: Uint8Array, { width, height, bits, pixelsAt }: BmpHeader): Uint8Array {
   const indices = new Uint8Array(width * height);
   const perByte = 8 / bits;
@@ -180,7 +180,7 @@ function unpackColors(data: Uint8Array, pixels: Uint8Array, header: BmpHeader): 
   if (opacity === 0) for (let at = 3; at < data.length; at += 4) data[at] = 255;
 }
 
-/** The bits of a mask, stretched to 0..255. */
+/** The bits of a mask, scaled to 0..255. */
 function channelOf(mask: number): (value: number) => number {
   if (mask === 0) return () => 0;
   const shift = 31 - Math.clz32(mask & -mask);
@@ -197,5 +197,5 @@ function flip(data: Uint8Array, rowBytes: number, height: number): void {
 }
 
 function cut(bytes: number): Error {
-  return new Error(`${bytes} bytes do not hold its pixels`);
+  return new Error(`${bytes} bytes are too few for its pixels`);
 }

@@ -1,13 +1,13 @@
 /**
- * Encoded bytes to 8-bit RGB, as Pillow's `Image.open(...).convert('RGB')` gives it: embedded colour profiles are
- * ignored, 16-bit colour keeps its high byte, an animation is its first frame.
+ * Decodes image files to 8-bit RGB, like Pillow's `Image.open(...).convert('RGB')`: embedded colour profiles are
+ * ignored, 16-bit colour keeps its high byte, and an animation is reduced to its first frame.
  *
- * Differences from the published pipeline, on purpose:
- * - Transparency is composited on white. The published code drops alpha, so the hidden colour (mostly black) appears.
- * - EXIF orientation is applied. The published code shows the model a phone's photo on its side.
- * - 16-bit grey keeps its high byte, or its bits 4 to 11 where no value needs more than 12 bits. Pillow clips it to white.
- * - CMYK goes through libvips' colour management instead of Pillow's plain subtraction.
- * - A JPEG with more than `maxPixels` is shrunk to a half, a quarter or an eighth while it is decoded.
+ * Intended differences from the published pipeline:
+ * - Transparency is composited on white. The published code drops alpha, so the hidden colour (mostly black) becomes visible.
+ * - EXIF orientation is applied. The published code shows the model a rotated photo.
+ * - 16-bit grey keeps its high byte, or bits 4 to 11 if no value needs more than 12 bits. Pillow clips it to white.
+ * - CMYK is converted by libvips' colour management. Pillow subtracts.
+ * - A JPEG with more than `maxPixels` is decoded at a half, a quarter or an eighth of its size.
  */
 import { CogVLM2Error } from '../errors.ts';
 import { decodeBmp, readBmpHeader } from './bmp.ts';
@@ -31,7 +31,7 @@ export interface RgbImage {
 
 export interface DecodedImage extends RgbImage {
   readonly format: ImageFormat;
-  /** What the answer should say about the image, such as frames that were left out. One sentence each. */
+  /** Notices for the answer, such as frames that were left out. One sentence each. */
   readonly warnings: readonly string[];
 }
 
@@ -45,7 +45,7 @@ interface Decoded {
 }
 
 /**
- * What the header says, without decoding.
+ * Reads the header without decoding the image.
  * @throws CogVLM2Error invalid_image, engine_unavailable (sharp does not load)
  */
 export async function readImageHeader(bytes: Uint8Array): Promise<ImageHeader> {
@@ -60,7 +60,7 @@ export async function readImageHeader(bytes: Uint8Array): Promise<ImageHeader> {
 }
 
 /**
- * Decodes an image file (of several frames or pages, the first).
+ * Decodes an image file; of several frames or pages, the first.
  * @throws CogVLM2Error invalid_image, image_too_large, engine_unavailable (sharp does not load)
  */
 export async function decodeImage(
@@ -93,7 +93,7 @@ const decodeWithSharp: Decoder = async (bytes, header, limits) => {
   if (depth !== 'uchar' && depth !== 'ushort' && depth !== 'char' && depth !== 'short') {
     throw new CogVLM2Error(
       'invalid_image',
-      `The ${format.toUpperCase()} image has samples of the type ${depth}; 8 and 16 bits are read. Convert it to 8 bits.`,
+      `The ${format.toUpperCase()} image has samples of the type ${depth}; only 8 and 16 bits are supported. Convert it to 8 bits.`,
     );
   }
   const warnings =
@@ -103,8 +103,8 @@ const decodeWithSharp: Decoder = async (bytes, header, limits) => {
         ]
       : [];
   let image = sharp(bytes, {
-    limitInputPixels: false, // checked before
-    failOn: 'error', // a truncated file is an error; Pillow refuses those, and reads on over mere warnings
+    limitInputPixels: false, // checked above
+    failOn: 'error', // truncated files are errors, as in Pillow; warnings are not
     ignoreIcc: true,
     sequentialRead: true,
   }).autoOrient();
@@ -113,7 +113,7 @@ const decodeWithSharp: Decoder = async (bytes, header, limits) => {
     const [width, height] = [autoOrient.width, autoOrient.height].map((side) =>
       Math.max(1, Math.floor(side / shrink)),
     );
-    // This ratio makes libvips decode the JPEG at the smaller scale.
+    // At this ratio libvips decodes the JPEG at the smaller scale.
     image = image.resize({ width: width!, height: height!, fit: 'fill', kernel: 'cubic' });
   }
   try {
@@ -143,7 +143,7 @@ const decodeBitmap: Decoder = async (bytes) => ({
   warnings: [],
 });
 
-/** libheif decodes, and applies the rotation and cropping that the file asks for. */
+/** libheif decodes, and applies the file's rotation and cropping. */
 const decodeHeic: Decoder = async (bytes, header, limits) => {
   const { default: decode } = await import('heic-decode');
   try {
@@ -164,7 +164,7 @@ const decodeHeic: Decoder = async (bytes, header, limits) => {
   }
 };
 
-/** [pixels] of 16 bits to [pixels, 3] of 8. Cameras and scanners store 12-bit samples, and labels 8-bit ones, as they are. */
+/** [pixels] of 16 bits to [pixels, 3] of 8. Cameras and scanners store unscaled 12-bit samples, label images unscaled 8-bit ones. */
 function greyToRgb(grey: Uint16Array): Uint8Array {
   let largest = 0;
   for (const value of grey) if (value > largest) largest = value;
@@ -177,7 +177,7 @@ function greyToRgb(grey: Uint16Array): Uint8Array {
 async function readMetadata(bytes: Uint8Array, format: ImageFormat) {
   const sharp = await loadSharp();
   try {
-    // Without sharp's own limit, so that a message can tell the size.
+    // Without sharp's own limit, so that our message can contain the size.
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (error) {
     throw damaged(format, bytes, error);
@@ -198,7 +198,7 @@ function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM
     ?.replace(/[\s:.]+$/, '');
   return new CogVLM2Error(
     'invalid_image',
-    `The ${format.toUpperCase()} image (${bytes.byteLength} bytes) is damaged or cut short: ${why}.`,
+    `The ${format.toUpperCase()} image (${bytes.byteLength} bytes) is damaged or truncated: ${why}.`,
     { cause },
   );
 }
@@ -206,12 +206,12 @@ function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM
 type Sharp = typeof import('sharp')['default'];
 let loading: Promise<Sharp> | undefined;
 
-/** Loaded for the first image: programs that meet none (`--help`, text only) do not pay for a native library. */
+/** Loaded with the first image, so that programs without images (`--help`, text only) do not load a native library. */
 export function loadSharp(): Promise<Sharp> {
   loading ??= import('sharp').then(
     ({ default: sharp }) => {
-      // Bytes are sniffed before sharp sees them. This is a second protection, for the whole process: no other parser
-      // (SVG, PDF, ImageMagick's...) can be reached, even if libvips would read the same bytes differently.
+      // The format is detected before sharp sees the bytes. As a second protection, all other parsers (SVG, PDF, ImageMagick)
+      // are blocked for the whole process, in case libvips detects another format.
       sharp.block({ operation: ['VipsForeignLoad'] });
       sharp.unblock({
         operation: [
@@ -237,14 +237,14 @@ export function loadSharp(): Promise<Sharp> {
   return loading;
 }
 
-// Transparency, composited on a ground of one colour: white, or black for an image that would vanish on white.
+// Transparency is composited on white, or on black if the image would be invisible on white.
 
-/** Levels that an image spans at most when nothing can be seen in it. */
+/** An image with fewer levels than this is invisible. */
 const invisibleSpan = 16;
 
 /**
  * @param rgba [pixels, 4]; it is overwritten
- * @returns [pixels, 3], and what the answer should say
+ * @returns [pixels, 3], and notices for the answer
  */
 function compositeAlpha(rgba: Uint8Array): { data: Uint8Array; warnings: string[] } {
   const { isOpaque, isInvisible, spanOnWhite, spanOnBlack } = survey(rgba);
@@ -255,18 +255,18 @@ function compositeAlpha(rgba: Uint8Array): { data: Uint8Array; warnings: string[
   } else if (!isOpaque && spanOnWhite < invisibleSpan && spanOnBlack >= invisibleSpan) {
     ground = 0;
     warnings.push(
-      'The image is light on a transparent ground and cannot be seen on white: it was put on black.',
+      'The image is light on a transparent background and invisible on white: black is used as its background.',
     );
   }
   return { data: blend(rgba, ground), warnings };
 }
 
-/** alpha x colour + (1 - alpha) x ground, rounded to the nearest level. */
+/** alpha x colour + (1 - alpha) x background, rounded to the nearest level. */
 function over(colour: number, alpha: number, ground: number): number {
   return Math.floor((colour * alpha + ground * (255 - alpha) + 127) / 255);
 }
 
-/** In place: pixel i of the result lies before pixel i of the input. */
+/** In place: pixel i of the result is before pixel i of the input. */
 function blend(rgba: Uint8Array, ground: number): Uint8Array {
   const pixels = rgba.length / 4;
   for (let i = 0, from = 0, to = 0; i < pixels; i++, from += 4, to += 3) {
@@ -303,7 +303,7 @@ function survey(rgba: Uint8Array) {
   };
 }
 
-/** Pixels as the bytes of a PNG, without loss. @param pixels [height, width, channels], opaque */
+/** Encodes pixels as a PNG, without loss. @param pixels [height, width, channels], opaque */
 export async function encodePng(
   pixels: Uint8Array,
   width: number,

@@ -2,7 +2,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { decodeImage, encodePng, loadSharp, type RgbImage } from './decode.ts';
 import type { ImageFile } from './source.ts';
 
-/** In pixels; right and bottom are the first ones outside. */
+/** In pixels; right and bottom are exclusive. */
 interface Rectangle {
   left: number;
   top: number;
@@ -19,20 +19,20 @@ export interface TextMask {
   data: Uint8Array;
 }
 
-/** Pixels [height, width, 3] that are drawn on. What lies outside is cut off. */
+/** Pixels [height, width, 3] to draw on. Drawing outside has no effect. */
 export class Canvas {
   readonly data: Uint8Array;
   readonly #width: number;
   readonly #height: number;
 
-  /** Takes over the pixels of the image. */
+  /** Modifies the pixels of the image. */
   constructor({ data, width, height }: RgbImage) {
     this.data = data;
     this.#width = width;
     this.#height = height;
   }
 
-  /** The inner edge of a rectangle. */
+  /** Draws a border inside the rectangle. */
   outline({ left, top, right, bottom }: Rectangle, stroke: number, color: Color): void {
     const end = { x: Math.max(right, left + stroke), y: Math.max(bottom, top + stroke) };
     this.fill({ left, top, right: end.x, bottom: top + stroke }, color);
@@ -46,7 +46,7 @@ export class Canvas {
       for (let x = Math.max(0, left); x < Math.min(this.#width, right); x++) this.#mix(x, y, color, opacity);
   }
 
-  /** White text. */
+  /** Draws white text. */
   white({ width, height, data }: TextMask, left: number, top: number): void {
     for (let y = 0; y < Math.min(height, this.#height - top); y++) {
       for (let x = 0; x < Math.min(width, this.#width - left); x++)
@@ -64,21 +64,21 @@ export class Canvas {
 }
 
 export interface DrawnBox {
-  /** '' draws no label. */
+  /** '' means no label. */
   label: string;
-  /** Left, top, right and bottom in fractions of the image; what lies outside is cut off. */
+  /** Left, top, right and bottom as fractions of the image. Parts outside are not drawn. */
   box: readonly [number, number, number, number];
 }
 
-/** A box narrower or lower than this share of the longer side has its label below it. */
+/** The label of a box smaller than this share of the longer side is below the box. */
 const smallShare = 100 / 1920;
 const labelColor = [128, 128, 128] as const;
 const labelOpacity = 0.63;
 
 /**
- * The image, upright and on white, with a coloured outline for each box and its label inside at the lower left. Boxes with the same label have
- * the same colour. Labels need a font on this machine; without one they are left empty.
- * @param ending of the file to write: .png, .jpg, .jpeg or .webp
+ * The image, upright and on white, with a coloured border for each box and its label inside, at the lower left. Boxes with
+ * the same label have the same colour. Labels need a font on this machine; without one they are not drawn.
+ * @param ending file name extension of the result: .png, .jpg, .jpeg or .webp
  * @throws CogVLM2Error invalid_image, image_too_large, invalid_value (another ending), engine_unavailable
  */
 export async function drawBoxes(
@@ -126,7 +126,7 @@ export async function drawBoxes(
     : drawn.toFormat(format === 'webp' ? 'webp' : 'jpeg', { quality: 92 }).toBuffer();
 }
 
-/** One line of text, cut at `mostWidth` pixels. */
+/** One line of text, at most `mostWidth` pixels wide. */
 async function renderText(label: string, fontSize: number, mostWidth: number): Promise<TextMask> {
   const sharp = await loadSharp();
   const rendered = await sharp({
@@ -135,7 +135,7 @@ async function renderText(label: string, fontSize: number, mostWidth: number): P
     .extractChannel('alpha')
     .raw()
     .toBuffer({ resolveWithObject: true })
-    .catch(() => null); // without any font there is nothing to draw
+    .catch(() => null); // no font: nothing to draw
   if (rendered === null) return { width: 0, height: 0, data: new Uint8Array(0) };
   const { data, info } = rendered;
   const width = Math.max(0, Math.min(info.width, mostWidth));
@@ -146,7 +146,7 @@ async function renderText(label: string, fontSize: number, mostWidth: number): P
   return { width, height: info.height, data: cut };
 }
 
-/** Text for Pango, which reads markup: one line, at most 80 characters. */
+/** Escapes a label for Pango markup: one line, at most 80 characters. */
 function markup(label: string): string {
   const line = Array.from(label.replaceAll(/\p{Cc}/gu, ' '))
     .slice(0, 80)
@@ -163,9 +163,9 @@ function hueColor(hue: number): Color {
   return [channel(0), channel(-1 / 3), channel(1 / 3)];
 }
 
-// An image with places marked on it, as a PNG.
+// An image with highlighted regions, as a PNG.
 
-/** As shares (0 to 1) of the image's width and height. */
+/** Fractions (0 to 1) of the image's width and height. */
 export interface MarkedPlace {
   x: number;
   y: number;
@@ -173,7 +173,7 @@ export interface MarkedPlace {
   height: number;
 }
 
-/** RGB of the marks of each group; after the last color the first one again. */
+/** RGB colors of the groups; they repeat. */
 const COLORS = [
   [194, 65, 12],
   [15, 107, 99],
@@ -181,7 +181,7 @@ const COLORS = [
 ] as const;
 const FILL = 0.3;
 
-/** @param groups places that get a color each. @throws CogVLM2Error those of `decodeImage` */
+/** @param groups regions; each group has its own color. @throws CogVLM2Error as `decodeImage` */
 export async function markedImage(
   bytes: Uint8Array,
   groups: readonly (readonly MarkedPlace[])[],

@@ -1,11 +1,11 @@
-/** What a file is, by its first bytes: names and media types are not believed. */
+/** Accepted image formats and limits. The format is detected from the first bytes, not from names or media types. */
 import { CogVLM2Error } from '../errors.ts';
 import { lfsPointerIn } from '../files/input-file.ts';
 
-/** The formats that are decoded. */
+/** The supported formats. */
 export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'bmp' | 'tiff' | 'avif' | 'heic';
 
-/** The formats that are decoded, for messages. */
+/** The supported formats, for messages. */
 export const readableFormats = 'PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC';
 
 /** Their media types. */
@@ -20,13 +20,13 @@ export const readableTypes: readonly string[] = [
   'heic',
 ].map((format) => `image/${format}`);
 
-/** Their file names. Only the files of a folder are chosen by their names; what a file is, its bytes decide. */
+/** File names of images. Used only to list folders; the bytes decide what a file is. */
 export const imageFileName = /\.(?:png|jpe?g|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
 
-/** The same of videos. `.ts` is not one of them: most files with that name are TypeScript. */
+/** File names of videos. `.ts` is missing because most files with that name are TypeScript. */
 export const videoFileName = /\.(?:mp4|m4v|mov|3gp|webm|mkv|avi|mpe?g|mts|m2ts|flv|wmv|asf|ogv)$/i;
 
-/** The format that the first bytes announce, or null. */
+/** Detects the format from the first bytes; null if it is not supported. */
 export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   if (startsWith(bytes, '\x89PNG\r\n\x1a\n')) return 'png';
   if (startsWith(bytes, '\xff\xd8\xff')) return 'jpeg';
@@ -40,7 +40,7 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   return null;
 }
 
-/** Whether the first bytes (4,096 are enough) announce a video, in a container that is not also one of images. */
+/** Detects a video from the first bytes (4,096 are enough). Containers of images, such as HEIC, are not videos. */
 export function isVideo(bytes: Uint8Array): boolean {
   if (startsWith(bytes, '\x1aE\xdf\xa3') || startsWith(bytes, 'FLV\x01') || startsWith(bytes, 'OggS'))
     return true;
@@ -55,15 +55,15 @@ export function isVideo(bytes: Uint8Array): boolean {
   return isIsoMedia && sniffFormat(bytes) === null;
 }
 
-/** Whether the bytes announce a PDF. Readers allow up to 1,024 bytes of other things before the mark. */
+/** Detects a PDF. Its signature may follow up to 1,024 other bytes. */
 export function isPdf(bytes: Uint8Array): boolean {
   return sniffFormat(bytes) === null && Buffer.from(bytes.subarray(0, 1029)).includes('%PDF-');
 }
 
 /**
- * The error for bytes that are no image that is decoded: what they are, and what to do.
+ * The error for bytes in an unsupported format: what they are, and the remedy.
  * @param subject the beginning of the message, such as the file's name
- * @param readable what is read at this place, for the message
+ * @param readable the supported formats, for the message
  */
 export function unreadableImage(
   bytes: Uint8Array,
@@ -149,23 +149,23 @@ function ftypBrands(bytes: Uint8Array): string[] {
   return brands;
 }
 
-/** "BM" also begins ordinary text, so the size of the second header is looked at. */
+/** Text can also begin with "BM", so the size in the second header is checked. */
 function isBmp(bytes: Uint8Array): boolean {
   if (!startsWith(bytes, 'BM') || bytes.byteLength < 26) return false;
   return [12, 40, 52, 56, 64, 108, 124].includes(Buffer.from(bytes.subarray(14, 18)).readUInt32LE());
 }
 
-/** `magic` as latin-1: one character is one byte. */
+/** `magic` as latin-1: one character for each byte. */
 function startsWith(bytes: Uint8Array, magic: string): boolean {
   for (let i = 0; i < magic.length; i++) if (bytes[i] !== magic.charCodeAt(i)) return false;
   return true;
 }
 
-/** What an image may cost. All of it is checked before anything is decoded. */
+/** Limits of an image. They are checked before decoding. */
 export interface ImageLimits {
   /** Largest encoded image, in bytes. */
   readonly maxBytes: number;
-  /** Most pixels that are held in memory. A JPEG may have more in its file, because it is shrunk while it is decoded. */
+  /** Largest number of decoded pixels. A JPEG file may have more, because it can be decoded at a smaller scale. */
   readonly maxPixels: number;
   /** Longest side, in pixels. */
   readonly maxSide: number;
@@ -174,8 +174,8 @@ export interface ImageLimits {
 }
 
 /**
- * 64 MiB holds any camera's JPEG; 64 megapixels decode to 192 MB. 65,535 pixels is the longest side of a JPEG. The model
- * sees a square, so beyond 200 to 1 nothing of the image is left that could be recognized.
+ * 64 MiB is enough for any camera's JPEG. 64 megapixels decode to 192 MB. 65,535 pixels is the longest side of a JPEG. The
+ * model sees a square, so at ratios above 200 to 1 nothing in the image is recognizable.
  */
 export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
   maxBytes: 64 * 2 ** 20,
@@ -185,21 +185,21 @@ export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
 };
 
 /**
- * A JPEG's file may have this many times `maxPixels` (256 megapixels by default). A progressive one may have half of
- * that: its decoder holds the coefficients of the whole image.
+ * A JPEG file may have this many times `maxPixels` (256 megapixels by default). A progressive JPEG may have half of
+ * that: its decoder keeps the coefficients of the whole image in memory.
  */
 const baselineJpegFactor = 4;
 const progressiveJpegFactor = 2;
 
 export interface ImageHeader {
   readonly format: ImageFormat;
-  /** As stored: an image that is rotated upright afterwards may have them the other way round. */
+  /** As stored. A later rotation may exchange them. */
   readonly width: number;
   readonly height: number;
   readonly isProgressive: boolean;
 }
 
-/** @throws CogVLM2Error image_too_large, with the size, the limit and what to do */
+/** @throws CogVLM2Error image_too_large with the size, the limit and the remedy */
 export function checkDimensions(header: ImageHeader, limits: ImageLimits): void {
   const { width, height } = header;
   const size = `The image is ${width} x ${height} pixels`;
@@ -222,8 +222,7 @@ export function checkDimensions(header: ImageHeader, limits: ImageLimits): void 
 }
 
 /**
- * By how much a JPEG is shrunk while it is decoded: 1, 2, 4 or 8, the least that leaves `maxPixels`. Other formats
- * are decoded as they are.
+ * The scale at which a JPEG is decoded: 1, 2, 4 or 8, the least that fits `maxPixels`. 1 for other formats.
  */
 export function shrinkOnLoad(header: ImageHeader, { maxPixels }: ImageLimits): number {
   let shrink = 1;

@@ -1,4 +1,4 @@
-/** Decodes and resizes images away from the event loop. */
+/** The thread that decodes and resizes images. */
 import { decodeImage, loadSharp } from './decode.ts';
 import type { ImageLimits } from './formats.ts';
 import { normalizePixels, resizeBicubic } from './resize.ts';
@@ -6,7 +6,7 @@ import { answerRequests, limitWasmMemory } from './thread.ts';
 
 export interface ImageRequest {
   readonly bytes: Uint8Array;
-  /** Side of the square that the model reads, in pixels. */
+  /** Side of the model's input square, in pixels. */
   readonly imageSize: number;
   readonly limits: ImageLimits;
 }
@@ -14,17 +14,17 @@ export interface ImageRequest {
 export interface ImageReply {
   /** [3, imageSize, imageSize], normalised. */
   readonly pixels: Float32Array<ArrayBuffer>;
-  /** Of the image before it was resized, upright. */
+  /** Size of the upright image before it was resized. */
   readonly width: number;
   readonly height: number;
   readonly warnings: readonly string[];
 }
 
-/** libheif holds the planes and the RGBA of 64 megapixels. */
+/** Enough for libheif's planes and the RGBA of 64 megapixels. */
 const maxWasmBytes = 768 * 2 ** 20;
 
 limitWasmMemory(() => maxWasmBytes);
-// Before the first image; that it does not load is told with one.
+// Loads sharp before the first image. If it does not load, the first image reports it.
 loadSharp().catch(() => {});
 answerRequests<ImageRequest, ImageReply>('The image', async ({ bytes, imageSize, limits }) => {
   const { width, height, data, warnings } = await decodeImage(bytes, limits);

@@ -1,7 +1,7 @@
 /**
- * An image as the vision tower reads it: decoded, resized to a square without keeping the aspect ratio, and normalised
- * with CLIP's mean and deviation. All of that runs in one thread of this process, one image at a time, so that no image
- * blocks the event loop and the memory of one image is the most that is held.
+ * Prepares an image for the vision tower: decodes it, resizes it to a square without keeping the aspect ratio, and normalizes
+ * it with CLIP's mean and standard deviation. One thread of this process does it, one image at a time. So no image blocks the
+ * event loop, and only one decoded image is in memory.
  */
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
@@ -18,19 +18,19 @@ export interface PreprocessOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The largest images take some seconds; a machine that swaps may take longer. */
+/** The largest images take some seconds, and longer on a machine that swaps. */
 const timeoutMs = 120_000;
 
 const thread = new SharedThread<ImageRequest, ImageReply>(new URL('./image-thread', import.meta.url));
 
-/** Starts the thread, if it does not run. */
+/** Starts the thread if it is not running. */
 export function startImageThread(): void {
   thread.start();
 }
 
 /**
- * Reads, decodes, resizes and normalises one image.
- * @param imageSize side of the square that the model reads, in pixels (1344 for the published checkpoints)
+ * Reads, decodes, resizes and normalizes one image.
+ * @param imageSize side of the model's input square, in pixels (1344 for the published checkpoints)
  * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted, engine_unavailable
  */
 export async function preprocessImage(

@@ -1,10 +1,10 @@
 /**
- * Pillow's bicubic resize for 8-bit RGB, to the bit: a = -0.5, antialiased when shrinking, 22-bit fixed-point weights,
- * a horizontal pass and then a vertical one, each rounded and clipped to 8 bit.
+ * Pillow's bicubic resize for 8-bit RGB, bit-exact: a = -0.5, antialiased when shrinking, 22-bit fixed-point weights,
+ * a horizontal and then a vertical pass, each rounded and clipped to 8 bit.
  *
  * The arithmetic follows Pillow's src/libImaging/Resample.c (precompute_coeffs, normalize_coeffs_8bpc and the two
- * ImagingResample*_8bpc loops). No other resampler will do: sharp's own differs by 5 to 11 levels on average when it
- * enlarges, and the model was trained on Pillow's.
+ * ImagingResample*_8bpc loops). Other resamplers are not equivalent: sharp's differs by 5 to 11 levels on average when it
+ * enlarges, and the model was trained with Pillow's.
  */
 import type { RgbImage } from './decode.ts';
 
@@ -12,26 +12,26 @@ import type { RgbImage } from './decode.ts';
 const PRECISION_BITS = 32 - 8 - 2;
 const HALF = 1 << (PRECISION_BITS - 1);
 
-/** For each output place: the first input that it reads, how many, and their weights. */
+/** For each output position: the first input, the number of inputs, and their weights. */
 interface Taps {
   /** [outSize] */
   readonly first: Int32Array;
   /** [outSize] */
   readonly count: Int32Array;
-  /** [outSize, stride], fixed point; beyond `count` unused. */
+  /** [outSize, stride], fixed point; unused beyond `count`. */
   readonly weights: Int32Array;
   readonly stride: number;
 }
 
-/** `image` resized to `width` x `height`, the aspect ratio not kept. */
+/** Resizes `image` to `width` x `height` without keeping the aspect ratio. */
 export function resizeBicubic(image: RgbImage, width: number, height: number): RgbImage {
   const rowBytes = width * 3;
   const inRowBytes = image.width * 3;
   const across = bicubicTaps(image.width, width);
   const down = bicubicTaps(image.height, height);
   const out = new Uint8Array(rowBytes * height);
-  // Horizontally resized rows, kept only while a later output row can read them: a 1 x 1,000,000 image must not take
-  // 1,000,000 wide rows. Windows move down only, so every row is made once.
+  // Keeps horizontally resized rows only while later output rows need them: a 1 x 1,000,000 image must not need 1,000,000 wide
+  // rows. Windows only move down, so each row is computed once.
   const ringRows = Math.min(down.stride, image.height);
   const ring = new Uint8Array(rowBytes * ringRows);
   const sums = new Int32Array(rowBytes);
@@ -118,7 +118,7 @@ function bicubicTaps(inSize: number, outSize: number): Taps {
   return { first, count, weights, stride };
 }
 
-/** Keys' cubic with a = -0.5, written as Pillow writes it: the order of operations decides last bits. */
+/** Keys' cubic with a = -0.5, in Pillow's order of operations, which determines the last bits. */
 function bicubic(distance: number): number {
   const a = -0.5;
   const x = Math.abs(distance);
@@ -127,7 +127,7 @@ function bicubic(distance: number): number {
   return 0;
 }
 
-/** CLIP's, for r, g, b. */
+/** CLIP's mean and standard deviation of r, g, b. */
 const MEAN = [0.48145466, 0.4578275, 0.40821073] as const;
 const STD = [0.26862954, 0.26130258, 0.27577711] as const;
 
@@ -143,7 +143,7 @@ export function normalizePixels(image: RgbImage): Float32Array<ArrayBuffer> {
   return pixels;
 }
 
-/** [256]: what each 8-bit level of a channel becomes, with torchvision's float32 steps (ToTensor, then Normalize). */
+/** [256]: the normalized value of each 8-bit level, with torchvision's float32 steps (ToTensor, then Normalize). */
 export function normalizedLevels(channel: number): Float32Array {
   const [mean, std] = [MEAN[channel]!, STD[channel]!];
   return Float32Array.from({ length: 256 }, (_, level) => {

@@ -1,8 +1,8 @@
 /**
- * From whatever a person names as an image to its encoded bytes: a file's path, bytes, or a data URL. Nothing is
- * decoded here and nothing is fetched: addresses on the network are refused with a sentence.
+ * Reads the encoded bytes of an image from a path, from bytes, or from a data URL. It does not decode, and it does not access
+ * the network: URLs are refused with a message.
  *
- * A server must not pass strings of its clients to `readImageSource`, which opens files; `readDataUrl` (data-url.ts) opens none.
+ * A server must not pass strings of its clients to `readImageSource`, which opens files. `readDataUrl` (data-url.ts) opens none.
  */
 
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ import { checkedSize, checkSize, readDataUrl } from './data-url.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageFormat, sniffFormat, unreadableImage } from './formats.ts';
 import { throwIfAborted } from './thread.ts';
 
-/** A path, a `data:image/...;base64,` URL, the encoded bytes themselves, or an image that was read before. */
+/** A path, a `data:image/...;base64,` URL, the encoded bytes, or an image that was already read. */
 export type ImageSource = string | Uint8Array | ImageFile;
 
 export interface ReadOptions {
@@ -25,7 +25,7 @@ export interface ReadOptions {
 }
 
 /**
- * An image, read and recognized once. @param name begins the message about bytes that are no image
+ * Reads an image and detects its format. @param name begins the message about bytes in another format
  * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted
  */
 export async function readImage(
@@ -45,7 +45,7 @@ export function imageFile(bytes: Uint8Array, name: string, warnings: readonly st
 }
 
 /**
- * The encoded bytes of an image, whatever they are.
+ * Reads the encoded bytes of an image without detecting its format.
  * @throws CogVLM2Error invalid_value, file_not_found, invalid_image, image_too_large, aborted
  */
 export async function readImageSource(source: ImageSource, options: ReadOptions = {}): Promise<Uint8Array> {
@@ -64,7 +64,7 @@ export async function readImageSource(source: ImageSource, options: ReadOptions 
 }
 
 /**
- * All bytes of a stream such as standard input, stopping as soon as it passes the limit.
+ * Reads a stream such as standard input, up to the size limit.
  * @throws CogVLM2Error invalid_image (no bytes), image_too_large, aborted
  */
 export async function readStream(
@@ -92,7 +92,7 @@ async function readFile(
   try {
     await using file = await open(fsPath(path), readFlags);
     const stat = await file.stat();
-    // Devices and pipes have no size to check and may never end.
+    // Devices and pipes have no size to check and may be endless.
     if (!stat.isFile()) {
       const what = stat.isDirectory() ? 'a folder' : 'a pipe or a device';
       throw new CogVLM2Error('file_not_found', `${named} is ${what}, not a regular file.`);
@@ -109,12 +109,12 @@ async function readFile(
   }
 }
 
-/** An image file in memory that was read and recognized. What takes an image source also takes this, without reading again. */
+/** An image file in memory whose format is known. Functions that take an image source do not read it again. */
 export class ImageFile {
-  /** As encoded. */
+  /** The encoded bytes. */
   readonly bytes: Uint8Array;
   readonly format: ImageFormat;
-  /** What answers about it should say, such as text of a PDF page that could not be drawn. One sentence each. */
+  /** Notices for answers about this image, such as text of a PDF page that could not be drawn. One sentence each. */
   readonly warnings: readonly string[];
   #sha256: Promise<string> | undefined;
 
@@ -124,14 +124,14 @@ export class ImageFile {
     this.warnings = warnings;
   }
 
-  /** Of the bytes, in hexadecimal; computed once, in steps that leave the event loop to others. */
+  /** SHA-256 of the bytes in hexadecimal; computed once, in steps between which the event loop runs. */
   sha256(): Promise<string> {
     this.#sha256 ??= sha256InSteps(this.bytes);
     return this.#sha256;
   }
 }
 
-/** About a millisecond of work. `crypto.subtle` would copy all bytes at once. */
+/** About a millisecond of work. `crypto.subtle` would first copy all bytes. */
 const HASH_STEP_BYTES = 2 ** 20;
 
 async function sha256InSteps(bytes: Uint8Array): Promise<string> {

@@ -1,11 +1,11 @@
-/** A thread for work on files that are not trusted. It can be stopped at any time, and its WebAssembly memory is bounded. */
+/** A thread for work on untrusted files. It can be stopped at any time, and its WebAssembly memory is bounded. */
 
 import { once } from 'node:events';
 import path from 'node:path';
 import { parentPort, type TransferListItem, Worker } from 'node:worker_threads';
 import { CogVLM2Error, type ErrorCode } from '../errors.ts';
 
-/** What a thread answers a request with. */
+/** The reply to a request. */
 type ThreadReply<Reply> =
   | { readonly reply: Reply }
   | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
@@ -13,7 +13,7 @@ type ThreadReply<Reply> =
 export interface ThreadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
-  /** What a person reads when the thread takes longer than `timeoutMs`, or ends by itself. */
+  /** Begins the error message if the thread exceeds `timeoutMs` or ends by itself. */
   readonly subject: string;
 }
 
@@ -22,18 +22,18 @@ export class Thread<Request, Reply> {
   readonly #worker: Worker;
   #hasEnded = false;
 
-  /** @param script the file that the thread runs, as an URL without its ending: .ts in the sources, .js in the build */
+  /** @param script the thread's file, as a URL without its extension: .ts in the sources, .js in the build */
   constructor(script: URL) {
     const file = new URL(script.href + path.extname(import.meta.url));
-    // Flags of this process, such as --input-type, must not reach the thread. What native code prints is not for people.
+    // Node options of this process, such as --input-type, must not apply to the thread. Output of native code is discarded.
     const options = { execArgv: [], stdout: true, stderr: true };
-    // Sources need tsx, a development dependency, to be loaded in a thread.
+    // In the sources, the thread needs tsx, a development dependency.
     const viaTsx = `import('tsx/esm/api').then((tsx) => { tsx.register(); return import(${JSON.stringify(file.href)}); })`;
     this.#worker = file.pathname.endsWith('.ts')
       ? new Worker(viaTsx, { ...options, eval: true })
       : new Worker(file, options);
     this.#worker.unref();
-    // An error while nobody waits is seen by the next request.
+    // The next request reports an error that happened between requests.
     this.#worker.on('error', () => {});
     this.#worker.on('exit', () => this.end());
   }
@@ -43,9 +43,9 @@ export class Thread<Request, Reply> {
   }
 
   /**
-   * After an error other than a failure that the thread reports itself, the thread is ended.
-   * @param transfer buffers of the request that are handed over, not copied
-   * @throws CogVLM2Error aborted, invalid_image, and the failures that the thread reports
+   * After any error that the thread did not report itself, the thread is ended.
+   * @param transfer buffers of the request that are transferred instead of copied
+   * @throws CogVLM2Error aborted, invalid_image, and the errors that the thread reports
    */
   async ask(
     request: Request,
@@ -86,7 +86,7 @@ export class Thread<Request, Reply> {
   }
 }
 
-/** A thread that starts when it is first needed, and again after it was ended. Requests wait for those before them. */
+/** A thread that starts when it is needed, and again after it was ended. Requests run one after the other. */
 export class SharedThread<Request, Reply> {
   readonly #start: () => Thread<Request, Reply>;
   #thread: Thread<Request, Reply> | undefined;
@@ -97,7 +97,7 @@ export class SharedThread<Request, Reply> {
     this.#start = () => new Thread(script);
   }
 
-  /** Starts it, if it does not run. Worth calling when a request is known to come: it takes a quarter of a second. */
+  /** Starts the thread if it is not running. Call it before a request is known to come: it takes a quarter of a second. */
   start(): Thread<Request, Reply> {
     if (this.#thread === undefined || this.#thread.hasEnded) this.#thread = this.#start();
     return this.#thread;
@@ -121,15 +121,15 @@ function reason(cause: unknown): string {
   return inner instanceof Error ? inner.message : message;
 }
 
-// The other end of `Thread`: what runs within it.
+// The code that runs inside the thread.
 
 export interface Answered<Reply> {
   readonly reply: Reply;
-  /** Buffers of the reply that are handed over, not copied. */
+  /** Buffers of the reply that are transferred instead of copied. */
   readonly transfer: readonly TransferListItem[];
 }
 
-/** Answers each message by `answer`. @param subject begins the message of an error that is not a CogVLM2Error */
+/** Answers each message with `answer`. @param subject begins the message of an error that is not a CogVLM2Error */
 export function answerRequests<Request, Reply>(
   subject: string,
   answer: (request: Request) => Promise<Answered<Reply>>,
@@ -147,12 +147,12 @@ export function answerRequests<Request, Reply>(
   });
 }
 
-/** The part of the global object that is used here; Node's types do not have it. */
+/** The part of the global object that is used here; Node's types lack it. */
 declare const WebAssembly: { Memory: { prototype: { buffer: ArrayBuffer; grow(pages: number): number } } };
 
 let refusedGrowth = false;
 
-/** Lets no WebAssembly memory of this thread grow beyond the limit: `malloc` in it fails, and that is reported. */
+/** Limits the WebAssembly memory of this thread. Beyond the limit `malloc` fails, and the error is reported. */
 export function limitWasmMemory(maxBytes: () => number): void {
   const grow = WebAssembly.Memory.prototype.grow;
   WebAssembly.Memory.prototype.grow = function (pages) {
@@ -167,7 +167,7 @@ export function limitWasmMemory(maxBytes: () => number): void {
 function described(subject: string, error: unknown): CogVLM2Error {
   if (refusedGrowth) {
     refusedGrowth = false;
-    return new CogVLM2Error('image_too_large', `${subject} needs more memory than its decoder is given.`);
+    return new CogVLM2Error('image_too_large', `${subject} needs more memory than the decoder's limit.`);
   }
   const why = String(error)
     .replace(/^\w*Error: /, '')

@@ -1,6 +1,6 @@
 /**
- * The fonts of this machine, and the Noto fonts of the optional packages @embedpdf/fonts-*: which file has the characters
- * that a PDF needs. Only the tables that describe a font are read.
+ * Finds the font files that have the characters of a PDF: fonts of this machine, and the Noto fonts of the optional packages
+ * @embedpdf/fonts-*. Only the tables that describe a font are read.
  *
  * Source of the layout: the OpenType specification, chapters "OpenType font file", "OS/2" and "name".
  */
@@ -13,14 +13,14 @@ import type { WrappedPdfiumModule } from '@embedpdf/pdfium';
 
 export interface FontFace {
   readonly path: string;
-  /** Where the font begins in its file: 0, except in a collection (.ttc). */
+  /** Offset of the font in its file: 0, except in a collection (.ttc). */
   readonly offset: number;
-  /** Family, full and PostScript names, as `plainName` writes them. */
+  /** Family, full and PostScript names, in the form of `plainName`. */
   readonly names: readonly string[];
   /** 400 is regular, 700 bold. */
   readonly weight: number;
   readonly isItalic: boolean;
-  /** ulCodePageRange1 of the table OS/2: a bit for each code page whose characters the font has. */
+  /** ulCodePageRange1 of the OS/2 table: a bit for each code page that the font covers. */
   readonly codePages: number;
 }
 
@@ -41,7 +41,7 @@ const codePage = {
 } as const;
 
 interface FontWish {
-  /** As the PDF names it. */
+  /** The name in the PDF. */
   readonly name: string;
   readonly codePages: number;
   readonly weight: number;
@@ -49,7 +49,7 @@ interface FontWish {
 }
 
 /**
- * Noto Sans SC also has the characters of Japanese and, beyond what its table says, of traditional Chinese, but without
+ * Noto Sans SC also has the characters of Japanese and of traditional Chinese (its table does not say so), but no
  * Hangul.
  */
 const packages = [
@@ -61,14 +61,14 @@ const packages = [
 const mostFiles = 5_000;
 const mostNested = 8;
 
-/** The faces of all fonts, those of this machine first. Takes some milliseconds for each hundred. */
+/** All font faces, those of this machine first. Takes some milliseconds for each hundred. */
 function findFonts(folders: readonly string[] = systemFolders()): FontFace[] {
   const files: string[] = [];
   for (const folder of folders) collect(folder, files, 0);
   return [...files.flatMap((file) => readFaces(file)), ...packageFaces()];
 }
 
-/** The font of that name if it has the code pages, else the best of those that have them, else undefined. */
+/** The font with that name and the code pages; otherwise the best font with the code pages; otherwise undefined. */
 function chooseFont(faces: readonly FontFace[], wish: FontWish): FontFace | undefined {
   const able = faces.filter(({ codePages }) => (codePages & wish.codePages) === wish.codePages);
   const name = plainName(wish.name);
@@ -85,7 +85,7 @@ function hasName(face: FontFace, name: string): boolean {
   return face.names.includes(plainName(name));
 }
 
-/** "ABCDEF+Sim Sun,Bold" is "simsunbold": subset marks, spaces and punctuation differ between files. */
+/** "ABCDEF+Sim Sun,Bold" becomes "simsunbold": subset prefixes, spaces and punctuation differ between files. */
 function plainName(name: string): string {
   return name
     .replace(/^[A-Z]{6}\+/, '')
@@ -111,7 +111,7 @@ function collect(folder: string, files: string[], depth: number): void {
   try {
     entries = list(folder);
   } catch {
-    return; // no such folder, or none of ours
+    return; // The folder does not exist or may not be read.
   }
   for (const entry of entries) {
     const at = path.join(folder, entry.name);
@@ -132,12 +132,12 @@ function packageFaces(): FontFace[] {
       const faces = readFaces(path.join(path.dirname(entry), '..', 'fonts', file));
       return faces.map((face) => ({ ...face, codePages: face.codePages | codePages }));
     } catch {
-      return []; // optional, so it may be absent
+      return []; // an optional package
     }
   });
 }
 
-/** The faces in a file; none where it is not a font, or damaged. */
+/** The faces in a file; none if it is damaged or not a font. */
 function readFaces(file: string): FontFace[] {
   let fd: number | undefined;
   try {
@@ -176,7 +176,7 @@ function readFace(fd: number, file: string, offset: number): FontFace {
   };
 }
 
-/** Family (1, 16), full (4) and PostScript (6) names, in every language that is there. */
+/** Family (1, 16), full (4) and PostScript (6) names, in all languages of the font. */
 function readNames(table: Buffer): string[] {
   const count = table.readUInt16BE(2);
   const texts = table.readUInt16BE(4);
@@ -200,8 +200,8 @@ function read(fd: number, at: number, sizeBytes: number): Buffer {
 
 /// <reference types="emscripten" />
 /**
- * Fonts for text whose font is not in the PDF. PDFium asks for each such font (FPDF_SYSFONTINFO in its header
- * fpdf_sysfontinfo.h); it has Latin letters and a few symbols itself.
+ * Supplies fonts that the PDF does not contain. PDFium asks for each of them (FPDF_SYSFONTINFO in its header
+ * fpdf_sysfontinfo.h). It has Latin letters and a few symbols itself.
  */
 
 /** PDFium's character sets (FXFONT_*_CHARSET). */
@@ -219,7 +219,7 @@ const codePageOfCharset: Readonly<Record<number, number>> = {
   238: codePage.latin2,
 };
 
-/** The fonts that PDFium draws best itself. */
+/** Fonts for which PDFium's own are best. */
 const builtIn = /^(?:Helvetica|Times|Courier|Symbol|ZapfDingbats)(?:$|-)/;
 
 interface OpenFont {
@@ -228,13 +228,13 @@ interface OpenFont {
 }
 
 export class PdfFonts {
-  /** Code pages that a font must have where PDFium does not ask for one, because the text of the document needs them. */
+  /** Code pages that the text of the document needs. A font must cover them if PDFium asks for no code page itself. */
   wanted = 0;
   readonly #pdfium: WrappedPdfiumModule['pdfium'];
   readonly #open: OpenFont[] = [];
   #faces: FontFace[] | undefined;
 
-  /** PDFium keeps asking this object, for as long as it lives. */
+  /** PDFium keeps the pointers to this object during its lifetime. */
   constructor({ pdfium, FPDF_SetSystemFontInfo }: WrappedPdfiumModule) {
     this.#pdfium = pdfium;
     const callbacks: readonly (readonly [(...args: number[]) => number | undefined, signature: string])[] = [
@@ -258,7 +258,7 @@ export class PdfFonts {
     FPDF_SetSystemFontInfo(struct);
   }
 
-  /** MapFont. @returns the number of an open font, or 0: PDFium then draws with its own, which may lack the characters */
+  /** MapFont. @returns the number of an open font, or 0: PDFium then uses its own, which may lack the characters */
   #map(weight: number, isItalic: boolean, charset: number, namePointer: number): number {
     const name = this.#pdfium.UTF8ToString(namePointer);
     const codePages = codePageOfCharset[charset] ?? this.wanted;
@@ -272,9 +272,9 @@ export class PdfFonts {
   }
 
   /**
-   * GetFontData: a table by its tag, the whole font (0), or the whole collection ("ttcf"). Of a collection, the whole font
-   * is what follows its beginning: by that size, PDFium finds which of the fonts is meant.
-   * @returns the size in bytes, and the bytes where the buffer holds them
+   * GetFontData: a table by its tag, the whole font (0), or the whole collection ("ttcf"). For a font in a collection, the
+   * whole font is the rest of the file from its offset. PDFium identifies the font by that size.
+   * @returns the size in bytes; copies the bytes if the buffer is large enough
    */
   #data(font: number, tag: number, buffer: number, size: number): number {
     const { face, file } = this.#open[font - 1]!;
@@ -284,7 +284,7 @@ export class PdfFonts {
     return part.byteLength;
   }
 
-  /** GetFaceName. PDFium keeps fonts by this name, so each has its own. */
+  /** GetFaceName. PDFium caches fonts by this name, so each font has a different one. */
   #name(font: number, buffer: number, size: number): number {
     const name = Buffer.from(`font ${font}\0`);
     if (buffer !== 0 && size >= name.byteLength) this.#pdfium.HEAPU8.set(name, buffer);
@@ -306,7 +306,7 @@ function tableOf(file: Buffer, offset: number, tag: number): Buffer | undefined 
   return undefined;
 }
 
-/** The code pages of the characters' scripts, together. */
+/** The code pages of the characters' scripts, combined. */
 export function codePagesFor(characters: Iterable<string>): number {
   let pages = 0;
   for (const character of characters) {

@@ -1,4 +1,4 @@
-/** PDFium in a thread: the first request opens a document, each further one draws a page of it. */
+/** The thread with PDFium. The first request opens a document; each further request draws a page. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { init, type WrappedPdfiumModule } from '@embedpdf/pdfium';
@@ -9,7 +9,7 @@ import { codePagesFor, PdfFonts } from './fonts.ts';
 
 export type PdfRequest =
   | { readonly open: Uint8Array }
-  /** `page` is from 1; it gets as many pixels as fit both sides. */
+  /** `page` is from 1. It is drawn with as many pixels as both sides allow. */
   | {
       readonly page: number;
       readonly shortSide: number;
@@ -18,15 +18,15 @@ export type PdfRequest =
     };
 
 export interface PdfReply {
-  /** Of the document, for the request that opens it. */
+  /** For the request that opens the document. */
   readonly pageCount: number;
-  /** A page as a PNG, for the others. */
+  /** For the other requests: the page as a PNG. */
   readonly png: Uint8Array<ArrayBuffer> | null;
   /** Fonts whose text could not be drawn. */
   readonly missingFonts: readonly string[];
 }
 
-/** Beside the file itself. */
+/** In addition to the file itself. */
 const workBytes = 512 * 2 ** 20;
 let fileBytes = 0;
 limitWasmMemory(() => workBytes + fileBytes);
@@ -39,7 +39,7 @@ const drawAnnotations = 0x01;
 const reverseByteOrder = 0x10; // RGBA, not BGRA
 const white = 0xffffffff;
 
-/** Characters of a page whose glyphs are looked for. */
+/** Characters of a page that are checked for missing glyphs. */
 const mostCharacters = 50_000;
 
 class Document {
@@ -57,7 +57,7 @@ class Document {
     this.#sizeBytes = bytes.byteLength;
     this.#address = module.pdfium.wasmExports.malloc(bytes.byteLength);
     if (this.#address === 0)
-      throw new CogVLM2Error('image_too_large', 'The PDF does not fit the memory of its decoder.');
+      throw new CogVLM2Error('image_too_large', 'The PDF needs more memory than the limit of its decoder.');
     module.pdfium.HEAPU8.set(bytes, this.#address);
     this.#open();
   }
@@ -72,7 +72,7 @@ class Document {
       let missing = this.#missing(page.handle);
       const wanted = this.#fonts.wanted | codePagesFor(missing.characters);
       if (missing.characters.size > 0 && wanted !== this.#fonts.wanted) {
-        // The document again, with fonts that have these scripts where PDFium would use its own.
+        // Opens the document again, with fonts for these scripts instead of PDFium's own.
         this.#fonts.wanted = wanted;
         this.#unload(page);
         this.#close();
@@ -113,7 +113,7 @@ class Document {
     this.#module.FPDF_ClosePage(page.handle);
   }
 
-  /** Characters in fonts that are not embedded, for which there is no glyph, and these fonts. */
+  /** Characters without a glyph in fonts that are not embedded, and these fonts. */
   #missing(page: number): { characters: Set<string>; fonts: Set<string> } {
     const module = this.#module;
     const [characters, fonts] = [new Set<string>(), new Set<string>()];
@@ -184,16 +184,16 @@ function openError(code: number): CogVLM2Error {
   if (code === errorPassword) {
     return new CogVLM2Error(
       'invalid_image',
-      'The PDF is encrypted and asks for a password: save a copy without one, and use that.',
+      'The PDF is encrypted and needs a password: save a copy without a password, and use it.',
     );
   }
   return broken(
-    code === errorSecurity ? 'its encryption is not supported' : 'it has no PDF structure that can be read',
+    code === errorSecurity ? 'its encryption is not supported' : 'its PDF structure is not readable',
   );
 }
 
 function broken(why: string): CogVLM2Error {
-  return new CogVLM2Error('invalid_image', `The PDF is damaged, or not one that is read here: ${why}.`);
+  return new CogVLM2Error('invalid_image', `The PDF is damaged or not supported: ${why}.`);
 }
 
 let document: Document | undefined;

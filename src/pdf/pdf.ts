@@ -14,17 +14,17 @@ import type { PdfReply, PdfRequest } from './pdf-thread.ts';
 const pdfThread = new URL('./pdf-thread', import.meta.url);
 
 /**
- * A page has no pixels of its own. Its short side gets as many as the published models read, so that nothing that
- * they could see is lost, and a very long page is bounded.
+ * A PDF page has no pixels. Its short side is drawn with the input size of the published models, so no detail that they can
+ * see is lost. The long side of a very long page is limited.
  */
 const shortSide = 1344;
 const longSide = 6 * shortSide;
 
 export interface PdfOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long opening, or one page, may take. */
+  /** Time limit for opening, and for each page. */
   readonly timeoutMs?: number;
-  /** Most pages that a document may have. */
+  /** Largest number of pages. */
   readonly maxPages?: number;
 }
 
@@ -63,7 +63,7 @@ export class PdfDocument implements Disposable {
   }
 
   /**
-   * A page that fails leaves the others as they were.
+   * If a page fails, the other pages can still be drawn.
    * @param page from 1
    * @returns the page as a PNG; its warnings name the fonts whose text could not be drawn
    * @throws CogVLM2Error invalid_value (no such page), invalid_image, image_too_large, aborted
@@ -82,7 +82,8 @@ export class PdfDocument implements Disposable {
       const { maxAspectRatio } = DEFAULT_IMAGE_LIMITS;
       const request = { page, shortSide, longSide, maxAspectRatio };
       const { png, missingFonts } = await this.#thread.ask(request, options);
-      if (png === null) throw new CogVLM2Error('invalid_image', `Page ${page} of the PDF gave no image.`);
+      if (png === null)
+        throw new CogVLM2Error('invalid_image', `Page ${page} of the PDF could not be drawn.`);
       return new ImageFile(png, 'png', missingFonts.length === 0 ? [] : [missingText(page, missingFonts)]);
     } catch (error) {
       this[Symbol.dispose]();
@@ -109,10 +110,7 @@ function missingText(page: number, fonts: readonly string[]): string {
 
 function checkPages(pageCount: number, maxPages: number): void {
   if (pageCount < 1) {
-    throw new CogVLM2Error(
-      'invalid_image',
-      'The PDF is damaged, or not one that is read here: it has no pages.',
-    );
+    throw new CogVLM2Error('invalid_image', 'The PDF is damaged or not supported: it has no pages.');
   }
   if (pageCount <= maxPages) return;
   throw new CogVLM2Error(
@@ -121,18 +119,18 @@ function checkPages(pageCount: number, maxPages: number): void {
   );
 }
 
-// What a person names to ask about: an image, or one page of a PDF.
+// The image of a question: an image file, or one page of a PDF.
 
 export interface Page {
   readonly image: ImageFile;
-  /** Of a PDF: which page, from 1, and how many there are. */
+  /** Page number of a PDF, from 1, and number of pages. */
   readonly page: number | null;
   readonly pageCount: number | null;
 }
 
 /**
- * @param name how messages call the source
- * @param page from 1; without it, the first page
+ * @param name the source's name in messages
+ * @param page from 1. Default: the first page
  * @throws CogVLM2Error file_not_found, invalid_image, image_too_large, invalid_value (no such page), aborted
  */
 export async function readPage(
@@ -152,7 +150,7 @@ export async function readPage(
   return { image: await pdf.renderPage(page ?? 1), page: page ?? 1, pageCount: pdf.pageCount };
 }
 
-/** @returns an image, or the bytes of a PDF; anything else is refused by what it is */
+/** @returns an image, or the bytes of a PDF. Other formats are refused with their name. */
 export async function readImageOrPdf(
   source: ImageSource | AsyncIterable<Uint8Array>,
   name: string,

@@ -194,12 +194,12 @@ test('transparency is composited on white before anything else, also where the h
   expect([...(await decodeImage(gif)).data]).toEqual([255, 255, 255, 200, 0, 0]);
 });
 
-test('white ink on a transparent ground is put on black, and that is told', async () => {
+test('white ink on a transparent background gets a black background, with a warning', async () => {
   const { data, warnings } = await decodeImage(
     await (await transparent([255, 255, 255, 0, 255, 255, 255, 255], 4)).png().toBuffer(),
   );
   expect([...data]).toEqual([0, 0, 0, 255, 255, 255]);
-  expect(warnings).toEqual([expect.stringContaining('put on black')]);
+  expect(warnings).toEqual([expect.stringContaining('black is used as its background')]);
 });
 
 test('an image that is fully transparent is white, and that is told', async () => {

@@ -26,7 +26,7 @@ async function ink({ bytes }: ImageFile): Promise<number> {
 }
 
 describe('a PDF', () => {
-  it('gives each page as a picture whose short side is what the model reads', async () => {
+  it('gives each page as an image whose short side is the input size of the model', async () => {
     using pdf = await PdfDocument.open(three);
     expect(pdf.pageCount).toBe(3);
     const [first, second] = [await pdf.renderPage(1), await pdf.renderPage(2)];
@@ -41,11 +41,7 @@ describe('a PDF', () => {
   });
 
   it.each([
-    [
-      'is cut short',
-      three.subarray(0, 60),
-      /damaged, or not one that is read here: it has no PDF structure that can be read/,
-    ],
+    ['is cut short', three.subarray(0, 60), /damaged or not supported: its PDF structure is not readable/],
     ['is only a mark', Buffer.from('%PDF-1.7\n'), /damaged/],
     ['has no pages', pdfOf([]), /it has no pages/],
   ])('that %s is refused in one sentence', async (_, bytes, sentence) => {
@@ -55,12 +51,12 @@ describe('a PDF', () => {
     });
   });
 
-  it('that asks for a password is refused with what to do', async () => {
+  it('that needs a password is refused with the remedy', async () => {
     const key = `<${'41'.repeat(32)}>`;
     const locked = `/ID [${key} ${key}] /Encrypt << /Filter /Standard /V 1 /R 2 /O ${key} /U ${key} /P -4 >> `;
     await expect(PdfDocument.open(pdfOf([{ text: 'secret' }], locked))).rejects.toMatchObject({
       code: 'invalid_image',
-      message: expect.stringMatching(/encrypted and asks for a password: save a copy without one/),
+      message: expect.stringMatching(/encrypted and needs a password: save a copy without a password/),
     });
   });
 
@@ -138,7 +134,7 @@ describe('a document that needs too much memory', () => {
   it('is refused, and the process keeps its own memory', async () => {
     const { code, message } = await failure(firstPage(bombPdf()));
     expect(code).toBe('image_too_large');
-    expect(message).toContain('needs more memory than its decoder is given');
+    expect(message).toContain("needs more memory than the decoder's limit");
   });
 });
 
