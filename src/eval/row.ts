@@ -87,6 +87,12 @@ export function integer(row: Row, name: string): number | undefined {
   return number;
 }
 
+/** The question that a row of MMBench is a rotation of; undefined for a row without an index. */
+export function rotatedQuestion(row: Row): number | undefined {
+  const index = integer(row, 'index');
+  return integer(row, 'g_index') ?? (index === undefined ? undefined : index % 1_000_000);
+}
+
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
 /**

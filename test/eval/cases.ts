@@ -4,9 +4,14 @@ import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
 import { parseJsonAsPython } from '../../src/eval/python/parse.ts';
 import { choices, idOf, isRow, prediction, type Row, text } from '../../src/eval/row.ts';
 import { optionPrompt } from '../../src/eval/score/judge.ts';
-import { meanHits, scoreCircular, scoreRotations } from '../../src/eval/score/mmbench.ts';
-import { judgeRow, readJudge, sumCapabilities } from '../../src/eval/score/mmvet.ts';
-import { graded, mmbenchRow, mmbenchTableRow } from '../../src/eval/score/score-row.ts';
+import {
+  meanHits,
+  mmbenchRow,
+  mmbenchTableRow,
+  scoreCircular,
+  scoreRotations,
+} from '../../src/eval/score/mmbench.ts';
+import { type Graded, judgeRow, readJudge, sumCapabilities } from '../../src/eval/score/mmvet.ts';
 import { scoreRows } from '../../src/eval/score/summary.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the case files differ from benchmark to benchmark
@@ -53,4 +58,11 @@ export function scoreCases(benchmark: Benchmark, profile: Profile) {
   const byId = new Map<unknown, any>(rows.map((row) => [row.id, row]));
   for (const [row, result] of others) if (result !== undefined) byId.set(idOf(row), result);
   return { byId, summary, rows };
+}
+
+function graded(row: Row): Graded {
+  const capability = row.category ?? row.capability;
+  const names = Array.isArray(capability) ? capability.join(',') : text(row, 'category', 'capability');
+  const { score } = readJudge([text(row, 'score')], 'vlmevalkit');
+  return { category: names, score: score! };
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { CogVLM2Error } from '../../errors.ts';
 import { nearest } from '../../messages.ts';
 import type { Benchmark } from '../benchmarks.ts';
-import { idOf, integer, isMissing, optionalText, type Row, type RowSource } from '../row.ts';
+import { idOf, isMissing, optionalText, type Row, type RowSource, rotatedQuestion } from '../row.ts';
 import { dataFiles, openSource } from './files.ts';
 import { imageCells, readImageCell, withoutImages } from './image-cell.ts';
 
@@ -154,8 +154,7 @@ function noSubset(subset: string, subsets: ReadonlySet<string>): CogVLM2Error {
 /** The rotations of a question of MMBench are one group; other rows are groups of one. */
 function groupOf(benchmark: Benchmark, row: Row, id: string): string {
   if (benchmark !== 'mmbench') return id;
-  const index = integer(row, 'g_index') ?? integer(row, 'index');
-  return index === undefined ? id : String(index % 1_000_000);
+  return String(rotatedQuestion(row) ?? id);
 }
 
 /** Unique ids, because answers are stored by id: the second row with an id gets "#2". */

@@ -110,7 +110,7 @@ function undecided(benchmark: Benchmark, rows: readonly Row[], profile: Profile)
       ? []
       : [{ row, options, parsed: matchOption(prediction(row), options.choices, profile) }];
   });
-  const groups = groupBy(asked, ({ row, options }) => options.group ?? idOf(row) ?? row);
+  const groups = groupBy(asked, ({ row, options }) => options.question ?? idOf(row) ?? row);
   return [...groups.values()]
     .filter((passes) =>
       passes.every(

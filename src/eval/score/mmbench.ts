@@ -3,8 +3,20 @@
  * and count only together. Undecided answers are wrong and are counted. The official evaluation is VLMEvalKit's, so `official`
  * is `vlmevalkit`.
  */
+
+import { CogVLM2Error } from '../../errors.ts';
 import type { Profile } from '../benchmarks.ts';
-import { groupBy } from '../row.ts';
+import {
+  choices,
+  groupBy,
+  integer,
+  optionalText,
+  prediction,
+  type Row,
+  refusalOf,
+  rotatedQuestion,
+  text,
+} from '../row.ts';
 import { type Choices, matchOption } from './option-match.ts';
 
 export interface MmBenchRow {
@@ -16,6 +28,18 @@ export interface MmBenchRow {
   readonly judged?: string | undefined;
   /** Whether the server refused it. It gets no point, and is not undecided. */
   readonly isRefused?: boolean;
+}
+
+export function mmbenchRow(row: Row): MmBenchRow {
+  const options = choices(row);
+  if (options.size === 0) throw new CogVLM2Error('invalid_value', 'has no options');
+  return {
+    prediction: prediction(row),
+    answer: text(row, 'answer', 'GT'),
+    choices: options,
+    judged: optionalText(row, 'judged'),
+    isRefused: refusalOf(row) !== undefined,
+  };
 }
 
 export interface MmBenchScore {
@@ -55,11 +79,28 @@ export function scoreCircular(rows: readonly MmBenchRow[], profile: Profile): Ci
 
 export interface MmBenchTableRow extends MmBenchRow {
   readonly index: number;
-  /** Index of the question, if the file has this column. */
-  readonly group?: number | undefined;
+  /** Index of the question that the row is a rotation of. */
+  readonly question: number;
   readonly category?: string | undefined;
   readonly ability?: string | undefined;
   readonly split?: string | undefined;
+}
+
+/** @throws CogVLM2Error `invalid_value` for a row without an index, which is not a rotation. */
+export function mmbenchTableRow(row: Row): MmBenchTableRow {
+  const index = integer(row, 'index');
+  const question = rotatedQuestion(row);
+  if (index === undefined || question === undefined) {
+    throw new CogVLM2Error('invalid_value', 'has no index');
+  }
+  return {
+    ...mmbenchRow(row),
+    index,
+    question,
+    category: optionalText(row, 'category'),
+    ability: optionalText(row, 'l2-category', 'L2-category'),
+    split: optionalText(row, 'split'),
+  };
 }
 
 export interface CircularQuestion extends CircularScore {
@@ -71,7 +112,7 @@ export interface CircularQuestion extends CircularScore {
 
 /** Groups rows by question, in the order of the file. The first pass of a question gives the category. */
 export function scoreRotations(rows: readonly MmBenchTableRow[], profile: Profile): CircularQuestion[] {
-  const groups = groupBy(rows, ({ index, group }) => group ?? index % 1_000_000);
+  const groups = groupBy(rows, ({ question }) => question);
   return [...groups].map(([index, passes]) => {
     const main = passes.find((pass) => pass.index === index) ?? passes[0]!;
     const { category, ability, split } = main;

@@ -5,20 +5,20 @@ import { strip } from '../python/values.ts';
 import {
   answers,
   choices,
-  integer,
   isMissing,
   listedAnswers,
   optionalText,
   prediction,
   type Row,
   refusalOf,
+  rotatedQuestion,
   text,
 } from '../row.ts';
 import { scoreChartQa } from './chartqa.ts';
 import { scoreDocVqa } from './docvqa.ts';
-import { type MmBenchRow, type MmBenchTableRow, scoreMmBench } from './mmbench.ts';
+import { mmbenchRow, mmbenchTableRow, scoreMmBench } from './mmbench.ts';
 import { asOptions, type MmmuQuestion, scoreMmmu } from './mmmu.ts';
-import { type Graded, matchExactly, readJudge } from './mmvet.ts';
+import { matchExactly, readJudge } from './mmvet.ts';
 import { scoreOcrBench } from './ocrbench.ts';
 import type { Choices } from './option-match.ts';
 import { scoreTextVqa } from './textvqa.ts';
@@ -86,8 +86,8 @@ function mmmuQuestion(row: Row, profile: Profile): MmmuQuestion {
 interface OptionsAsked {
   readonly choices: Choices;
   readonly right: string;
-  /** The question that the row is a rotation of. */
-  readonly group?: number | undefined;
+  /** The question of MMBench that the row is a rotation of. */
+  readonly question?: number | undefined;
 }
 
 /** The options that a judge matches an answer with; undefined if no judge is needed. */
@@ -96,10 +96,8 @@ export function optionsAsked(benchmark: Benchmark, row: Row, profile: Profile): 
     if (benchmark === 'mmmu')
       return profile === 'official' ? undefined : asOptions(mmmuQuestion(row, profile));
     if (benchmark !== 'mmbench') return undefined;
-    const { answer, choices, index, group } = isMissing(row.index)
-      ? { ...mmbenchRow(row), index: undefined, group: undefined }
-      : mmbenchTableRow(row);
-    return { choices, right: answer, group: group ?? (index === undefined ? undefined : index % 1_000_000) };
+    const { answer, choices } = mmbenchRow(row);
+    return { choices, right: answer, question: isMissing(row.index) ? undefined : rotatedQuestion(row) };
   } catch (error) {
     if (error instanceof CogVLM2Error) return undefined; // A broken row, which the scorer names.
     throw error;
@@ -127,44 +125,10 @@ function mmvet(row: Row): RowScore {
   return { score, undecided: score === null };
 }
 
-export function graded(row: Row): Graded {
-  const capability = row.category ?? row.capability;
-  const names = Array.isArray(capability) ? capability.join(',') : text(row, 'category', 'capability');
-  const { score } = readJudge([text(row, 'score')], 'vlmevalkit');
-  if (score === null) throw new CogVLM2Error('invalid_value', 'has a score that is no number from 0 to 1');
-  return { category: names, score };
-}
-
 function mmbench(row: Row, profile: Profile): RowScore {
   const pass = isMissing(row.index) ? mmbenchRow(row) : mmbenchTableRow(row);
   const { score, parsed } = scoreMmBench(pass, profile);
   return { score, parsed, undecided: parsed === null };
-}
-
-/** A row without an index is not a rotation of a question. */
-export function mmbenchRow(row: Row): MmBenchRow {
-  const options = choices(row);
-  if (options.size === 0) throw new CogVLM2Error('invalid_value', 'has no options');
-  return {
-    prediction: prediction(row),
-    answer: text(row, 'answer', 'GT'),
-    choices: options,
-    judged: optionalText(row, 'judged'),
-    isRefused: refusalOf(row) !== undefined,
-  };
-}
-
-export function mmbenchTableRow(row: Row): MmBenchTableRow {
-  const index = integer(row, 'index');
-  if (index === undefined) throw new CogVLM2Error('invalid_value', 'has no index');
-  return {
-    ...mmbenchRow(row),
-    index,
-    group: integer(row, 'g_index'),
-    category: optionalText(row, 'category'),
-    ability: optionalText(row, 'l2-category', 'L2-category'),
-    split: optionalText(row, 'split'),
-  };
 }
 
 /** The demo benchmark: an answer is right if it equals the drawn text, apart from outer space. */

@@ -2,11 +2,11 @@
 import { CogVLM2Error } from '../../errors.ts';
 import type { Benchmark, Profile } from '../benchmarks.ts';
 import { groupBy, idOf, isMissing, isRow, isUnanswered, optionalText, type Row, refusalOf } from '../row.ts';
-import { meanHits, scoreRotations } from './mmbench.ts';
+import { meanHits, mmbenchTableRow, scoreRotations } from './mmbench.ts';
 import { subjectsOf } from './mmmu.ts';
 import { sumCapabilities, sumCombinations } from './mmvet.ts';
 import { sumOcrBench } from './ocrbench.ts';
-import { demoGroups, mmbenchTableRow, ocrCategory, type RowScore, scoreRow } from './score-row.ts';
+import { demoGroups, ocrCategory, type RowScore, scoreRow } from './score-row.ts';
 
 export interface ScoredRow extends RowScore {
   readonly id: string | number;
