@@ -186,7 +186,7 @@ function tooMuchText(path: string): CogVLM2Error {
 
 type State = 'cell start' | 'cell' | 'quoted' | 'quote in quoted' | 'after return';
 
-export interface TsvRecord {
+interface TsvRecord {
   /** Its first byte in the file. */
   readonly start: number;
   /** Without the line end. */
@@ -200,7 +200,7 @@ const maxRecordBytes = 256 * 2 ** 20;
  * All records, without those of empty lines and of lines of spaces.
  * @throws CogVLM2Error `invalid_value` for a record over the limit
  */
-export async function* tsvRecords(
+async function* tsvRecords(
   chunks: AsyncIterable<Uint8Array>,
   path: string,
 ): AsyncGenerator<TsvRecord> {

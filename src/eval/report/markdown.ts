@@ -92,6 +92,6 @@ function renderWrong({ benchmark, total, shown }: WrongPage, rows: readonly Meas
 }
 
 /** Escapes text for a cell of a Markdown table: on one line, without Markdown syntax. */
-export function escapeMarkdown(text: string): string {
+function escapeMarkdown(text: string): string {
   return escapeHtml(text.replaceAll(/\s*\n\s*/g, ' ⏎ ')).replaceAll(/[\\`*_{}[\]|~#]/g, '\\$&');
 }

@@ -186,7 +186,7 @@ export function mmvetPrompt(row: string, profile: Profile): string {
 }
 
 /** The official script adds this from the second call on. */
-export const mmvetRetry = '\nPredict the correctness of the answer (digit): ';
+const mmvetRetry = '\nPredict the correctness of the answer (digit): ';
 
 /** In Chinese if the question has a Chinese character. */
 export function optionPrompt(question: string, choices: Choices, prediction: string): string {

@@ -1,8 +1,8 @@
 /** Which questions a run asks, and how a server's refusals are taken. */
 import { expect, test } from 'vitest';
-import { failureOf } from '../../src/eval/run/chat-reply.ts';
-import { select } from '../../src/eval/run/evaluate.ts';
-import { inParallel } from '../../src/run/items.ts';
+import { failureOf } from '../../../src/eval/run/chat-reply.ts';
+import { select } from '../../../src/eval/run/evaluate.ts';
+import { inParallel } from '../../../src/run/items.ts';
 
 const questions = Array.from({ length: 40 }, (_, place) => ({
   id: String(place),

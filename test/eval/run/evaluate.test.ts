@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { cli } from '../cli/memory-terminal.ts';
-import { scriptedLibrary } from '../cli/scripted-model.ts';
-import { chatServer } from './chat-server.ts';
+import { cli } from '../../cli/memory-terminal.ts';
+import { scriptedLibrary } from '../../cli/scripted-model.ts';
+import { chatServer } from '../chat-server.ts';
 
-const base64 = readFileSync(new URL('../fixtures/images/tiny.png', import.meta.url)).toString('base64');
+const base64 = readFileSync(new URL('../../fixtures/images/tiny.png', import.meta.url)).toString('base64');
 
 function makeData(count: number, more: string[][] = []) {
   const folder = mkdtempSync(path.join(tmpdir(), 'run-'));
@@ -163,7 +163,7 @@ test('parts by several machines join to what one would have made', async () => {
   expect(mixed).toMatchObject({ exitCode: 2, err: expect.stringContaining('temperature was 0 and is 1') });
 });
 
-const program = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+const program = new URL('../../../dist/cli/main.js', import.meta.url).pathname;
 
 describe.skipIf(!existsSync(program))('killed (needs dist: npm run build)', () => {
   test('at random points, a run goes on with nothing lost and nothing twice', async () => {

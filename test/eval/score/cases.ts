@@ -1,18 +1,18 @@
 /** The recorded case files: predictions, and what the reference scorers gave for them. */
 import { readFileSync } from 'node:fs';
-import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
-import { parseJsonAsPython } from '../../src/eval/python/parse.ts';
-import { choices, idOf, isRow, prediction, type Row, text } from '../../src/eval/row.ts';
-import { optionPrompt } from '../../src/eval/score/judge.ts';
+import type { Benchmark, Profile } from '../../../src/eval/benchmarks.ts';
+import { parseJsonAsPython } from '../../../src/eval/python/parse.ts';
+import { choices, idOf, isRow, prediction, type Row, text } from '../../../src/eval/row.ts';
+import { optionPrompt } from '../../../src/eval/score/judge.ts';
 import {
   meanHits,
   mmbenchRow,
   mmbenchTableRow,
   scoreCircular,
   scoreRotations,
-} from '../../src/eval/score/mmbench.ts';
-import { type Graded, judgeRow, readJudge, sumCapabilities } from '../../src/eval/score/mmvet.ts';
-import { scoreRows } from '../../src/eval/score/summary.ts';
+} from '../../../src/eval/score/mmbench.ts';
+import { type Graded, judgeRow, readJudge, sumCapabilities } from '../../../src/eval/score/mmvet.ts';
+import { scoreRows } from '../../../src/eval/score/summary.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the case files differ from benchmark to benchmark
 export type Case = Record<string, any>;

@@ -1,8 +1,8 @@
 /** The recorded prompts, and the one difference of the older toolkit. */
 import { expect, test } from 'vitest';
-import { benchmarks } from '../../src/eval/benchmarks.ts';
-import { promptOf } from '../../src/eval/run/prompt.ts';
-import { readCases } from './cases.ts';
+import { benchmarks } from '../../../src/eval/benchmarks.ts';
+import { promptOf } from '../../../src/eval/run/prompt.ts';
+import { readCases } from '../score/cases.ts';
 
 const benchmarkOf = (dataset: string) => benchmarks.find((name) => dataset.toLowerCase().startsWith(name))!;
 

@@ -2,13 +2,13 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Benchmark, Profile } from '../../src/eval/benchmarks.ts';
-import { scoreDocVqa } from '../../src/eval/score/docvqa.ts';
-import { parseOpenAnswer } from '../../src/eval/score/mmmu.ts';
-import { judgeRow, readJudge, sumCombinations } from '../../src/eval/score/mmvet.ts';
-import { sumOcrBench } from '../../src/eval/score/ocrbench.ts';
-import { ocrCategory } from '../../src/eval/score/score-row.ts';
-import { contractions, normalizeAnswer } from '../../src/eval/score/textvqa.ts';
+import type { Benchmark, Profile } from '../../../src/eval/benchmarks.ts';
+import { scoreDocVqa } from '../../../src/eval/score/docvqa.ts';
+import { parseOpenAnswer } from '../../../src/eval/score/mmmu.ts';
+import { judgeRow, readJudge, sumCombinations } from '../../../src/eval/score/mmvet.ts';
+import { sumOcrBench } from '../../../src/eval/score/ocrbench.ts';
+import { ocrCategory } from '../../../src/eval/score/score-row.ts';
+import { contractions, normalizeAnswer } from '../../../src/eval/score/textvqa.ts';
 import { type Case, readCases, scoreCases } from './cases.ts';
 
 /** Which recorded implementation a profile must equal. */

@@ -3,8 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { TsvTable } from '../../src/eval/data/tsv.ts';
-import { readCases } from './cases.ts';
+import { TsvTable } from '../../../src/eval/data/tsv.ts';
+import { readCases } from '../score/cases.ts';
 
 const file = path.join(mkdtempSync(path.join(tmpdir(), 'tsv-')), 'table.tsv');
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CogVLM2Error } from '../../src/errors.ts';
-import { openSource } from '../../src/eval/data/files.ts';
-import type { SourceRow } from '../../src/eval/row.ts';
-import { runEvalScore } from '../../src/eval/score/score-file.ts';
+import { CogVLM2Error } from '../../../src/errors.ts';
+import { openSource } from '../../../src/eval/data/files.ts';
+import type { SourceRow } from '../../../src/eval/row.ts';
+import { runEvalScore } from '../../../src/eval/score/score-file.ts';
 import { sheetOf, workbookOf, type ZipPart, zipOf } from './workbook.ts';
 
 const fixtures = 'test/fixtures/eval/xlsx';

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Benchmark, type Profile, profiles } from '../../src/eval/benchmarks.ts';
-import { scoreRows } from '../../src/eval/score/summary.ts';
+import { type Benchmark, type Profile, profiles } from '../../../src/eval/benchmarks.ts';
+import { scoreRows } from '../../../src/eval/score/summary.ts';
 
 type Expected = number | { error: true } | { score: number | null; parsed?: string | null };
 interface Hostile {
@@ -15,7 +15,7 @@ interface Hostile {
 }
 
 const cases = JSON.parse(
-  readFileSync(new URL('../fixtures/eval/hostile.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../fixtures/eval/hostile.json', import.meta.url), 'utf8'),
 ) as Record<Benchmark, Hostile[]>;
 
 const pairs = Object.keys(cases).flatMap((benchmark) =>

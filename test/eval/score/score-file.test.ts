@@ -3,8 +3,8 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Benchmark, profiles, publishedBenchmarks } from '../../src/eval/benchmarks.ts';
-import { runEvalScore } from '../../src/eval/score/score-file.ts';
+import { type Benchmark, profiles, publishedBenchmarks } from '../../../src/eval/benchmarks.ts';
+import { runEvalScore } from '../../../src/eval/score/score-file.ts';
 import { readCases, readText } from './cases.ts';
 
 async function run(

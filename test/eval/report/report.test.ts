@@ -3,11 +3,11 @@ import os from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { published } from '../../src/eval/benchmarks.ts';
-import { rowsOf } from '../../src/eval/report/measured.ts';
-import { fingerprintOf } from '../../src/eval/run/fingerprint.ts';
-import { cli } from '../cli/memory-terminal.ts';
-import { scriptedLibrary } from '../cli/scripted-model.ts';
+import { published } from '../../../src/eval/benchmarks.ts';
+import { rowsOf } from '../../../src/eval/report/measured.ts';
+import { fingerprintOf } from '../../../src/eval/run/fingerprint.ts';
+import { cli } from '../../cli/memory-terminal.ts';
+import { scriptedLibrary } from '../../cli/scripted-model.ts';
 import { type Overrides, resultsOf } from './results.ts';
 
 let folder: string;

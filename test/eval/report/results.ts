@@ -1,5 +1,5 @@
 /** Results files for the report's tests: made up, as small as can be. */
-import type { Results } from '../../src/eval/predictions/schema.ts';
+import type { Results } from '../../../src/eval/predictions/schema.ts';
 
 export type Overrides = Partial<Omit<Results, 'settings'>> & {
   types?: Record<string, number>;

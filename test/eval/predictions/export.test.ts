@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { exportAnswers } from '../../src/eval/predictions/export.ts';
-import { runEvalScore } from '../../src/eval/score/score-file.ts';
+import { exportAnswers } from '../../../src/eval/predictions/export.ts';
+import { runEvalScore } from '../../../src/eval/score/score-file.ts';
 
 async function exported(benchmark: string, rows: readonly object[]) {
   const folder = mkdtempSync(path.join(tmpdir(), 'export-'));

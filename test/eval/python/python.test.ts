@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parseJsonAsPython, parseListLiteral, parseLiteral } from '../../src/eval/python/parse.ts';
+import { parseJsonAsPython, parseListLiteral, parseLiteral } from '../../../src/eval/python/parse.ts';
 import {
   floatRepr,
   PythonFloat,
@@ -12,7 +12,7 @@ import {
   str,
   strip,
   words,
-} from '../../src/eval/python/values.ts';
+} from '../../../src/eval/python/values.ts';
 
 interface Recorded {
   floats: [string, string | null][];
@@ -22,7 +22,7 @@ interface Recorded {
   reprs: [string, string][];
 }
 const recorded = JSON.parse(
-  readFileSync(new URL('../fixtures/eval/python-rules.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../fixtures/eval/python-rules.json', import.meta.url), 'utf8'),
 ) as Recorded;
 
 test('float() takes and refuses the same texts and gives the same numbers', () => {

@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { mmvetPrompt, optionPrompt } from '../../src/eval/score/judge.ts';
-import { cli } from '../cli/memory-terminal.ts';
-import { scriptedLibrary } from '../cli/scripted-model.ts';
+import { mmvetPrompt, optionPrompt } from '../../../src/eval/score/judge.ts';
+import { cli } from '../../cli/memory-terminal.ts';
+import { scriptedLibrary } from '../../cli/scripted-model.ts';
+import { type Answers, chatServer, promptOf } from '../chat-server.ts';
 import { readCases } from './cases.ts';
-import { type Answers, chatServer, promptOf } from './chat-server.ts';
 
 const prompts = readCases('mmvet').filter(({ kind }) => kind === 'prompt');
 

@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { dataFiles } from '../../src/eval/data/files.ts';
-import { readRows } from '../../src/eval/predictions/file.ts';
-import { compareResults, readResults } from '../../src/eval/report/measured.ts';
+import { dataFiles } from '../../../src/eval/data/files.ts';
+import { readRows } from '../../../src/eval/predictions/file.ts';
+import { compareResults, readResults } from '../../../src/eval/report/measured.ts';
 
 const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`;
 let folder: string;

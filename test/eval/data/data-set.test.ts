@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import type { Benchmark } from '../../src/eval/benchmarks.ts';
-import { DataSet } from '../../src/eval/data/data-set.ts';
+import type { Benchmark } from '../../../src/eval/benchmarks.ts';
+import { DataSet } from '../../../src/eval/data/data-set.ts';
 
-const png = readFileSync(new URL('../fixtures/images/tiny.png', import.meta.url));
+const png = readFileSync(new URL('../../fixtures/images/tiny.png', import.meta.url));
 const base64 = png.toString('base64');
 
 function folderOf(files: Record<string, string | Buffer>): string {
@@ -149,7 +149,7 @@ test('JSON lines: a path, base64, a data URL; bad lines named; an id that comes 
 });
 
 // Written with pyarrow's defaults, two rows a row group: struct {bytes, path}, list<string>, int64, double.
-const parquet = new URL('../fixtures/eval/data/', import.meta.url).pathname;
+const parquet = new URL('../../fixtures/eval/data/', import.meta.url).pathname;
 
 test("Hugging Face's parquet: a struct of bytes, lists, numbers, several row groups, several files", async () => {
   const { found } = await read('docvqa', path.join(parquet, 'docvqa'));

@@ -1,6 +1,6 @@
 /** What the reference's expression for "answer is B" takes and what it does not; the case files have one of these. */
 import { describe, expect, test } from 'vitest';
-import { matchOption } from '../../src/eval/score/option-match.ts';
+import { matchOption } from '../../../src/eval/score/option-match.ts';
 
 /** Every other rule stays silent: the letter is too far from the end, the answer too long for its words to be looked for. */
 describe('"answer is B", since June 2026', () => {
