@@ -1,4 +1,4 @@
-/** An OpenAI-compatible server of a few lines, which answers as the test says and remembers what it was asked. */
+/** A minimal OpenAI-compatible server. The test gives its answers; the server records the requests. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -10,7 +10,7 @@ export interface ChatRequest {
   messages: { content: string | { type: string; text?: string; image_url?: { url: string } }[] }[];
 }
 
-/** A text is an answer; a number is a status without one. */
+/** A text is the answer; a number is the status of a failure. */
 export type Answers = (
   prompt: string,
   request: ChatRequest,

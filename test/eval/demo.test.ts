@@ -1,4 +1,4 @@
-/** The demonstration benchmark, small, with the demonstration model: the whole way from a TSV to a table. */
+/** A small demo benchmark with the demo model, from the TSV to the comparison. */
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,7 +14,7 @@ import { demoFloorPercent } from './demo-floor.ts';
 const data = fileURLToPath(new URL('../fixtures/eval/demo/demo.tsv', import.meta.url));
 const demoModel = fileURLToPath(new URL('../../models/demo', import.meta.url));
 
-test('the frozen questions: every group in both languages, each with its image', async () => {
+test('the frozen questions have every group in both languages, and each has an image', async () => {
   await using set = await DataSet.open('demo', [data]);
   expect([set.plan.questions.length, set.plan.broken]).toEqual([204, []]);
   const groups = new Map<string, number>();
@@ -28,14 +28,14 @@ test('the frozen questions: every group in both languages, each with its image',
   expect([...groups.values()]).toEqual(Array(12).fill(17));
 });
 
-test('an answer is right when it is the drawn text, but for outer space', () => {
+test('an answer is right if it equals the drawn text, apart from outer white space', () => {
   expect(['$3.06', ' $3.06\n', '3.06', '$3.06.'].map((said) => scoreDemo(said, ['$3.06']))).toEqual([
     1, 1, 0, 0,
   ]);
 });
 
 describe.skipIf(!existsSync(demoModel))('with the model (needs models/demo)', () => {
-  test('answers, goes on, scores not below the floor, and compares', async () => {
+  test('it answers, resumes, scores at least the minimum, and compares', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'demo-'));
     const output = path.join(folder, 'demo.jsonl');
     const run = (...more: string[]) =>

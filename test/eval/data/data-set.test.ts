@@ -1,4 +1,4 @@
-/** The files that the benchmarks come in, each made here in its own layout, with the same image in all of them. */
+/** The file layouts of the benchmarks. Each is written here, and all have the same image. */
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +18,7 @@ function folderOf(files: Record<string, string | Buffer>): string {
   return folder;
 }
 
-/** All questions, with what their images are: "the image", or why not. */
+/** All questions. An image is "the image", or the reason why it cannot be read. */
 async function read(benchmark: Benchmark, data: string | string[], subset?: string) {
   await using set = await DataSet.open(benchmark, [data].flat(), subset);
   const found = [];
@@ -40,7 +40,7 @@ async function read(benchmark: Benchmark, data: string | string[], subset?: stri
 
 const tsv = (...rows: (string | number)[][]) => rows.map((row) => `${row.join('\t')}\n`).join('');
 
-test("VLMEvalKit's TSV: base64, a list of it, the index of another row, missing and wrong ones", async () => {
+test("VLMEvalKit's TSV: images as base64, as a list of base64, as the index of another row, missing and wrong ones", async () => {
   const file = path.join(
     folderOf({
       'MMBench.tsv': tsv(
@@ -74,7 +74,7 @@ test("VLMEvalKit's TSV: base64, a list of it, the index of another row, missing 
   expect(found[0]).not.toHaveProperty('row.image');
 });
 
-test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by ids, OCRBench's list", async () => {
+test('the official files: the list of TextVQA, the halves of ChartQA, the ids of MM-Vet, the list of OCRBench', async () => {
   const textvqa = folderOf({
     'TextVQA_0.5.1_val.json': JSON.stringify({
       dataset_type: 'val',
@@ -121,7 +121,7 @@ test("the official files: TextVQA's data list, ChartQA's two halves, MM-Vet by i
   expect((await read('ocrbench', ocrbench)).found).toMatchObject([{ id: '0', images: ['the image'] }]);
 });
 
-test('JSON lines: a path, base64, a data URL; bad lines named; an id that comes twice', async () => {
+test('JSON lines: a path, base64, a data URL; bad lines are named; an id may occur twice', async () => {
   const file = path.join(
     folderOf({
       'mine.jsonl': [
@@ -148,7 +148,7 @@ test('JSON lines: a path, base64, a data URL; bad lines named; an id that comes 
   ]);
 });
 
-// Written with pyarrow's defaults, two rows a row group: struct {bytes, path}, list<string>, int64, double.
+// Written with pyarrow's defaults, two rows for each row group: struct {bytes, path}, list<string>, int64, double.
 const parquet = new URL('../../fixtures/eval/data/', import.meta.url).pathname;
 
 test("Hugging Face's parquet: a struct of bytes, lists, numbers, several row groups, several files", async () => {
@@ -174,7 +174,7 @@ test("Hugging Face's parquet: a struct of bytes, lists, numbers, several row gro
   ]);
 });
 
-test('a hint or option that is the text "nan" is none', async () => {
+test('a hint or an option with the text "nan" is missing', async () => {
   const row = {
     index: 1,
     question: 'nan',
@@ -192,7 +192,7 @@ test('a hint or option that is the text "nan" is none', async () => {
   expect(found[0]).not.toHaveProperty('row.hint');
 });
 
-test('what is no data, and a folder that holds several kinds, are refused with what there is', async () => {
+test('a file without data and a folder with several kinds of data are refused, and the message lists what was found', async () => {
   const folder = folderOf({
     'train.tsv': 'a\tb\n',
     'val.tsv': 'a\tb\n',

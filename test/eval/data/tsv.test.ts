@@ -1,4 +1,4 @@
-/** Cells as pandas reads them: the recorded ones, and rules of the page that has no case for them. */
+/** Cells as pandas reads them: the recorded cases, and rules without a recorded case. */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { readCases } from '../score/cases.ts';
 
 const file = path.join(mkdtempSync(path.join(tmpdir(), 'tsv-')), 'table.tsv');
 
-/** Read in chunks of so many bytes, so that every mark comes at the end of one some time. */
+/** Read in chunks of this size, so that every special character is once at the end of a chunk. */
 async function columnsOf(text: string, chunkBytes?: number): Promise<Record<string, (string | null)[]>> {
   writeFileSync(file, text);
   await using table = await TsvTable.open(file, chunkBytes);
@@ -80,7 +80,7 @@ test.each([
   expect(await column(...cells)).toEqual(expected);
 });
 
-test('line ends, empty lines, short rows and names that come twice', async () => {
+test('line ends, empty lines, short rows and duplicate names', async () => {
   expect(await columnsOf('a\tb\ta\r\n\r\n1\tx\r\n"2\r\n"\ty\tz')).toEqual({
     a: ['1', '2\r\n'],
     b: ['x', 'y'],
@@ -88,7 +88,7 @@ test('line ends, empty lines, short rows and names that come twice', async () =>
   });
 });
 
-test('a row with more cells than names is named, and the others are read', async () => {
+test('a row with more cells than names is reported, and the others are read', async () => {
   writeFileSync(file, 'a\n1\t2\n3\n');
   await using table = await TsvTable.open(file);
   expect([await table.row(0), await table.row(1)]).toEqual([
@@ -97,7 +97,7 @@ test('a row with more cells than names is named, and the others are read', async
   ]);
 });
 
-test('a byte order mark before a quote, quotes that open late, lines of spaces', async () => {
+test('a byte order mark before a quote, quotes inside a cell, lines of spaces', async () => {
   const text = '\uFEFF"a\tb"\tc\n   \nx"y\t"1\n""2"""\n';
   const expected = { 'a\tb': ['x"y'], c: ['1\n"2"'] };
   expect(await columnsOf(text)).toEqual(expected);

@@ -1,10 +1,10 @@
-/** Writes small workbooks and other zip files, good and bad ones. */
+/** Writes small workbooks and other zip files, valid and invalid ones. */
 import { deflateRawSync } from 'node:zlib';
 
 export interface ZipPart {
   name: string;
   content: string | Buffer;
-  /** What the archive says that it is, unpacked. */
+  /** The unpacked size that the archive states. */
   saidBytes?: number;
   encrypted?: boolean;
 }
@@ -39,7 +39,7 @@ export function zipOf(parts: readonly ZipPart[]): Buffer {
 
 const office = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships';
 
-/** A workbook of one sheet; `sheet` is what stands between its `sheetData`. */
+/** A workbook with one sheet; `sheet` is the content of its `sheetData`. */
 export function workbookOf(sheet: string, strings = '<sst/>', styles = '<styleSheet/>'): ZipPart[] {
   const link = (id: number, type: string, target: string) =>
     `<Relationship Id="rId${id}" Type="${office}/${type}" Target="${target}"/>`;
@@ -59,7 +59,7 @@ export function workbookOf(sheet: string, strings = '<sst/>', styles = '<styleSh
   ];
 }
 
-/** Rows of text and numbers, as inline strings and numbers. */
+/** Rows of texts and numbers, written as inline strings and numbers. */
 export function sheetOf(rows: readonly (readonly (string | number)[])[]): string {
   const cell = (value: string | number) =>
     typeof value === 'number'

@@ -1,4 +1,4 @@
-/** Workbooks as pandas reads them, and those that are none. */
+/** Workbooks as pandas reads them, and files that are not workbooks. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,7 +26,7 @@ async function read(content: Buffer | ZipPart[]): Promise<SourceRow[]> {
   return await rowsOf(file);
 }
 
-/** pandas 3.1.1 wrote them with each of its engines, and read them with openpyxl 3.1.5 (2.2.3 reads the same, but for `booltext`). */
+/** pandas 3.1.1 wrote them with each of its engines, and read them with openpyxl 3.1.5 (2.2.3 reads the same, except for `booltext`). */
 describe.each(['openpyxl', 'xlsxwriter'])('cells written by %s', (engine) => {
   const expected: Record<string, (string | null)[]> = JSON.parse(
     readFileSync(`${fixtures}/pandas.json`, 'utf8'),
@@ -38,7 +38,7 @@ describe.each(['openpyxl', 'xlsxwriter'])('cells written by %s', (engine) => {
 });
 
 describe('a workbook', () => {
-  test('may have rich text, prefixes, places of cells, comments, and rows without cells', async () => {
+  test('may have rich text, prefixes, cell references, comments, and rows without cells', async () => {
     const sheet =
       '<x:row r="1"><x:c r="B1" t="s"><x:v>1</x:v></x:c><x:c r="A1" t="inlineStr"><x:is><x:r><x:t>in</x:t></x:r><x:r><x:t>dex</x:t></x:r></x:is></x:c></x:row>' +
       '<x:row r="3"/><x:row r="9"><x:c r="B9" t="str"><x:f>"a"&amp;A9</x:f><x:v>a<!-- no -->7</x:v></x:c></x:row>' +
@@ -51,7 +51,7 @@ describe('a workbook', () => {
     ]);
   });
 
-  test('may begin with a sheet that is a chart', async () => {
+  test('may have a chart as its first sheet', async () => {
     const parts = workbookOf(sheetOf([['id'], ['q1']])).map(({ name, content }) => ({
       name,
       content: String(content)
@@ -61,7 +61,7 @@ describe('a workbook', () => {
     expect(await read(parts)).toEqual([{ id: 'q1' }]);
   });
 
-  test('may have cells of any kind with nothing in them', async () => {
+  test('may have empty cells of any type', async () => {
     const kinds = ['n', 's', 'b', 'str', 'd'].map((kind) => `<c t="${kind}"><v/></c>`).join('');
     const [row] = await read(
       workbookOf(`${sheetOf([['n', 's', 'b', 'str', 'd', 'last']])}<row>${kinds}<c><v>1</v></c></row>`),
@@ -69,7 +69,7 @@ describe('a workbook', () => {
     expect(row).toEqual({ n: null, s: null, b: null, str: null, d: null, last: '1' });
   });
 
-  test('has dates by their style', async () => {
+  test('has dates, which their style marks', async () => {
     const styles =
       '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="[$-409]yyyy\\-mm\\-dd"/><numFmt numFmtId="165" formatCode="0.0 &quot;days&quot;"/><numFmt numFmtId="166" formatCode="[h]:mm"/></numFmts>' +
       '<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/><xf numFmtId="166"/><xf numFmtId="21"/></cellXfs></styleSheet>';
@@ -85,7 +85,7 @@ describe('a workbook', () => {
     expect(row).toEqual({ a: date, b: date, c: '45292.25', d: '45292.25', e: date, f: '12:00:00' });
   });
 
-  test('of predictions is scored like the same rows as JSON', async () => {
+  test('of predictions gets the same scores as JSON with the same rows', async () => {
     const rows = [
       { index: 3, question: 'q', A: 'x', B: 'y', answer: 'B', prediction: 'B' },
       { index: 1_000_003, question: 'q', A: 'y', B: 'x', answer: 'A', prediction: 'The answer is A.' },
@@ -102,7 +102,7 @@ describe('a workbook', () => {
     expect(results.rows.map(({ id }) => id)).toEqual(['3', '1000003', '4']);
   });
 
-  test('with nothing but names has nothing to score', async () => {
+  test('with names only has nothing to score', async () => {
     const file = path.join(folder, 'names.xlsx');
     writeFileSync(file, zipOf(workbookOf(sheetOf([['index', 'prediction']]))));
     const scored = runEvalScore({ benchmark: 'mmbench', file, stdout: { write: () => true } });
@@ -110,7 +110,7 @@ describe('a workbook', () => {
   });
 });
 
-describe('what cannot be read is said', () => {
+describe('a message says why a file cannot be read', () => {
   const row = '<row><c><v>1</v></c></row>';
   const good = workbookOf(row);
   const without = (name: string) => good.filter((part) => part.name !== name);
@@ -175,7 +175,7 @@ describe('what cannot be read is said', () => {
     });
   });
 
-  test('a workbook of before 2007, which is also what wraps one with a password', async () => {
+  test('a workbook from before 2007, or with a password, which has the same container', async () => {
     const old = Buffer.concat([Buffer.from('d0cf11e0a1b11ae1', 'hex'), Buffer.alloc(512)]);
     await expect(read(old)).rejects.toMatchObject({
       code: 'invalid_value',
@@ -183,7 +183,7 @@ describe('what cannot be read is said', () => {
     });
   });
 
-  test('a damaged file: cut anywhere, or with a byte that is another', async () => {
+  test('a damaged file: cut anywhere, or with a changed byte', async () => {
     const whole = readFileSync(`${fixtures}/openpyxl.xlsx`);
     for (let at = 4; at < whole.length; at += 97) {
       await expect(read(whole.subarray(0, at))).rejects.toMatchObject({ code: 'invalid_value' });

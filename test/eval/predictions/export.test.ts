@@ -1,4 +1,4 @@
-/** What goes to the benchmarks' servers. */
+/** The files for the benchmarks' evaluation servers. */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -33,7 +33,7 @@ test.each([
   );
 });
 
-test('mmmu: letters where one is found, words for the rest', async () => {
+test('mmmu: the letter if one is found, else the text', async () => {
   const { text } = await exported('mmmu', [
     { id: 'test_Art_1', options: "['x', 'y']", prediction: 'It is (B).' },
     { id: 'test_Art_2', options: "['x', 'y']", prediction: 'no idea' },
@@ -42,7 +42,7 @@ test('mmmu: letters where one is found, words for the rest', async () => {
   expect(JSON.parse(text)).toEqual({ test_Art_1: 'B', test_Art_2: 'no idea', test_Math_3: 'x = 5' });
 });
 
-test('mmbench: a table that is read back as it was', async () => {
+test('mmbench: the table has the same cells when it is read again', async () => {
   const row = { index: 3, question: 'two\nlines, a\ttab and "quotes"', A: 'x', B: 'y', answer: 'B' };
   const { text, output } = await exported('mmbench', [
     { id: '3', ...row, prediction: 'B', run: { row: 0 }, image: 'AAAA' },
@@ -55,7 +55,7 @@ test('mmbench: a table that is read back as it was', async () => {
   await expect(exported('mmbench', [{ id: '1', prediction: 'A' }])).rejects.toThrow('have no index');
 });
 
-test('a benchmark without a server is refused', async () => {
+test('a benchmark without an export format is refused', async () => {
   await expect(exported('chartqa', [])).rejects.toThrow(/no export format for chartqa, only for textvqa, /);
   await expect(exported('constructor', [])).rejects.toMatchObject({ code: 'invalid_value' });
 });

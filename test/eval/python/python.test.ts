@@ -1,4 +1,4 @@
-/** The Python rules against what Python 3.11.7 itself gave: python-rules.json holds its answers, input by input. */
+/** The Python rules compared with Python 3.11.7. python-rules.json has its result for each input. */
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -25,7 +25,7 @@ const recorded = JSON.parse(
   readFileSync(new URL('../../fixtures/eval/python-rules.json', import.meta.url), 'utf8'),
 ) as Recorded;
 
-test('float() takes and refuses the same texts and gives the same numbers', () => {
+test('float() accepts and refuses the same texts, with the same numbers', () => {
   const ours = recorded.floats.map(([text]) => {
     const value = parseFloatAsPython(text);
     return [text, value === undefined ? null : floatRepr(value)];
@@ -38,22 +38,22 @@ test('round(x, 2) and repr(x)', () => {
   expect(ours).toEqual(recorded.rounds);
 });
 
-test('strip() and split() know the same white space', () => {
+test('strip() and split() use the same white space', () => {
   expect(recorded.strips.map(([text]) => [text, strip(text), words(text)])).toEqual(recorded.strips);
 });
 
-test('a long run of white space inside a text is gone over once', () => {
+test('a long run of white space inside a text takes linear time', () => {
   const text = `a${' '.repeat(1_000_000)}b`;
   expect(strip(`\u3000${text}\n`) === text).toBe(true);
 });
 
-test('strip with characters takes a set of them off both ends', () => {
+test('strip with characters removes a set of characters from both ends', () => {
   expect(strip('..a.b..', '.')).toBe('a.b');
   expect(strip('👍a👍', '👍')).toBe('a');
   expect(strip('...', '.')).toBe('');
 });
 
-test('list literals are read, and what is none stays text', () => {
+test('list literals are parsed, and other texts stay text', () => {
   const ours = recorded.literals.map(([text]) => [text, parseListLiteral(text)?.map(str) ?? null]);
   expect(ours).toEqual(recorded.literals);
 });
@@ -69,7 +69,7 @@ test('repr of texts', () => {
   expect(recorded.reprs.map(([text]) => [text, repr(text)])).toEqual(recorded.reprs);
 });
 
-test('JSON keeps what tells a float from a whole number', () => {
+test('JSON keeps the difference between a float and an integer', () => {
   const row = parseJsonAsPython(
     '{"a": 42.0, "b": 7, "c": 12345678901234567890, "d": NaN, "e": "1.0 NaN", "f": -1e3}',
   );
@@ -88,7 +88,7 @@ test.each(['[1.]', '[01]', '[01.5]', '{"a" 1}', '[+1]', '[.5]'])('%s is not JSON
   expect(() => parseJsonAsPython(text)).toThrow(SyntaxError);
 });
 
-test('a text of JSON may be as long as an image', () => {
+test('a JSON string may be as long as an image', () => {
   const image = 'A'.repeat(16 * 2 ** 20);
   const row = parseJsonAsPython(`{"image": "${image}", "answer": "\\"4\\"", "n": 1.0}`) as Record<
     string,

@@ -34,7 +34,7 @@ async function report(...all: (Overrides | string)[]) {
 const bf16 = { score: 71.25, questions: 5000, undecided: 3, empty: 2, broken: 1 };
 
 describe('a report', () => {
-  it('has ours and the twelve published rows, each labelled, with dashes for what is missing', async () => {
+  it('has the measured and the twelve published rows, labelled, with dashes for missing scores', async () => {
     const { markdown, html } = await report(bf16, { types: { q4_K: 9 }, score: 68, benchmark: 'docvqa' });
     expect(markdown).toContain('| **demo, bf16** | measured, official | **71.3** | – | – | – | – | – | – |');
     expect(markdown).toContain('| **demo, int4** | measured, official | – | **68.0** | – | – | – | – | – |');
@@ -47,7 +47,7 @@ describe('a report', () => {
     expect(html.match(/<svg role="img"/g)).toHaveLength(7);
   });
 
-  it('prints profile and counts with every number of ours', async () => {
+  it('has the profile and the counts of every measured score', async () => {
     const { markdown, html } = await report(bf16);
     const counts = ['5,000 questions', '3 undecided', '2 empty', '1 broken'];
     expect(html).toContain(`71.3<span class="counts">${counts.join('<br>')}</span>`);
@@ -68,7 +68,7 @@ describe('a report', () => {
     ]);
   });
 
-  it('has one row for the results of one name, wherever the predictions came from', async () => {
+  it('has one row for results with the same name, whatever program made the predictions', async () => {
     const predictions = path.join(folder, 'predictions.json');
     writeFileSync(predictions, JSON.stringify([{ id: 1, prediction: '7', answers: Array(10).fill('7') }]));
     const run = (...argv: string[]) => cli(argv, scriptedLibrary().library);
@@ -93,12 +93,12 @@ describe('a report', () => {
     expect(out.split('\n')[0]).toMatch(/^docvqa +Other <7B> +\S+3$/);
   });
 
-  it('has a column and a chart for the demo benchmark only when it was measured', async () => {
+  it('has a column and a chart of the demo benchmark only if it was measured', async () => {
     expect((await report(bf16)).markdown).not.toContain('Demo');
     expect((await report({ benchmark: 'demo' })).html.match(/<svg role="img"/g)).toHaveLength(8);
   });
 
-  it('shows wrong answers with what each of ours said, as text and nothing else', async () => {
+  it('shows wrong answers with the answer of each measured system, escaped', async () => {
     const rows = resultsOf().rows.map((row) => ({
       ...row,
       prediction: '<script>alert(1)</script>|x',
@@ -117,7 +117,7 @@ describe('a report', () => {
     expect(markdown).not.toContain('What brand?');
   });
 
-  it('shows the parts of a benchmark, a dash where a model has none', async () => {
+  it('shows the parts of a benchmark, with a dash for a missing part', async () => {
     const parts = [
       { name: 'rec', score: 12.34 },
       { name: 'exactly ocr+<b>', score: null },
@@ -133,7 +133,7 @@ describe('a report', () => {
     expect((await report({})).html).not.toContain('Part by part');
   });
 
-  it('shows the images of wrong answers where the data is given', async () => {
+  it('shows the images of wrong answers if the data is given', async () => {
     const data = path.join(folder, 'data.tsv');
     const png = await sharp({ create: { width: 900, height: 30, channels: 3, background: 'red' } })
       .png()
@@ -159,7 +159,7 @@ describe('a report', () => {
     expect((await run(data)).err).toContain('No results with wrong answers were made from the current');
   });
 
-  it('says how many wrong answers it leaves out', async () => {
+  it('says how many wrong answers are left out', async () => {
     const rows = resultsOf().rows.map((row) => ({ ...row, score: null }));
     const { html } = await report({ rows });
     expect(html).toContain('2 wrong; the first 1 are shown');

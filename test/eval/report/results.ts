@@ -1,4 +1,4 @@
-/** Results files for the report's tests: made up, as small as can be. */
+/** Small invented results files for the tests of the report. */
 import type { Results } from '../../../src/eval/predictions/schema.ts';
 
 export type Overrides = Partial<Omit<Results, 'settings'>> & {

@@ -1,4 +1,4 @@
-/** A server with limits and faults: what is tried again, what waits, what is a refusal, and what ends the run. */
+/** A server with limits and faults: which requests are tried again or delayed, which are refusals, and which end the run. */
 import { setMaxListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import type { Reply } from '../../../src/eval/run/chat-reply.ts';
@@ -61,7 +61,7 @@ test('a pause beyond ten minutes ends the run with its length', async () => {
   expect(message).toMatch(/asks to wait 120 minutes.*The limit is 10 minutes.*later/);
 });
 
-test('a limit of requests stops nobody while others get answers', async () => {
+test('a question does not give up after 429 while other questions get answers', async () => {
   const prompts = Array.from({ length: 14 }, (_, i) => `question ${i}`);
   const { replies, arrivals } = await asked(
     { rate: { requests: 1, periodMs: 50, form: 'seconds' } },
@@ -71,7 +71,7 @@ test('a limit of requests stops nobody while others get answers', async () => {
   expect(arrivals.filter(({ status }) => status === 429).length).toBeGreaterThan(8);
 });
 
-test('a server that only says that it is busy is asked eight times', async () => {
+test('a server that is always busy is asked eight times', async () => {
   for (const status of [429, 503, 529]) {
     const { code, message, requests } = await one({ fault: () => ({ status, body: 'busy' }) });
     expect([code, requests]).toEqual(['endpoint_failed', 8]);

@@ -1,4 +1,4 @@
-/** Runs over a server that is right here: what is kept, what is asked again, and what a kill leaves behind. */
+/** Runs against a local server: what is stored, what is asked again, and what remains after a kill. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,7 @@ async function run(data: string, output: string, url: string, ...more: string[])
   return cli(argv, scriptedLibrary().library);
 }
 
-test('answers are kept with their rows, scored, and not asked for again', async () => {
+test('answers are stored with their rows, scored, and not requested again', async () => {
   await using server = await chatServer((prompt) => ` answer ${numberIn(prompt)}<|end_of_text|>x`);
   const { data, output, folder } = makeData(3);
   const first = await run(data, output, server.url, '--parallel', '2', '--limit', '2');
@@ -72,7 +72,7 @@ test('answers are kept with their rows, scored, and not asked for again', async 
   });
 });
 
-test('other settings are refused with both values, and the file stays as it is', async () => {
+test('other settings are refused with both values, and the file does not change', async () => {
   await using server = await chatServer(() => 'x');
   const { data, output } = makeData(1);
   await run(data, output, server.url);
@@ -93,7 +93,7 @@ test('other settings are refused with both values, and the file stays as it is',
   expect(readFileSync(output, 'utf8')).toBe(before);
 });
 
-test('a question that the server refuses fails alone, and is asked again', async () => {
+test('a question that the server does not take fails alone, and the next run asks it again', async () => {
   let refuses = true;
   await using server = await chatServer((prompt) => (refuses && numberIn(prompt) === '1' ? 400 : 'x'));
   const { data, output } = makeData(3, [['3', '', 'question 3', 'x']]);
@@ -108,7 +108,7 @@ test('a question that the server refuses fails alone, and is asked again', async
   expect(scored.out).toContain('3 questions, 0 undecided, 0 empty, 1 broken');
 });
 
-test('a server that answers nobody ends the run, and what it answered is kept', async () => {
+test('a server that fails for every question ends the run, and the answers so far are kept', async () => {
   await using server = await chatServer((_, __, asked) => (asked > 2 ? 401 : 'x'));
   const { data, output } = makeData(5);
   const { exitCode, err } = await run(data, output, server.url);
@@ -116,7 +116,7 @@ test('a server that answers nobody ends the run, and what it answered is kept', 
   expect(linesOf(output).length).toBe(3);
 });
 
-test("the key goes to the server, and OpenAI's own does not", async () => {
+test('the key is sent to the server, but the key of OpenAI is not', async () => {
   await using server = await chatServer(() => 'x');
   const { data, output } = makeData(2);
   const argv = [
@@ -136,7 +136,7 @@ test("the key goes to the server, and OpenAI's own does not", async () => {
   expect(server.authorizations).toEqual([undefined, 'Bearer mine']);
 });
 
-test('parts by several machines join to what one would have made', async () => {
+test('the merged parts of several machines equal the file of one machine', async () => {
   await using server = await chatServer((prompt) => `answer ${numberIn(prompt)}`);
   const { data, folder } = makeData(7);
   const parts = [1, 2, 3].map((i) => path.join(folder, `part${i}.jsonl`));
@@ -166,7 +166,7 @@ test('parts by several machines join to what one would have made', async () => {
 const program = new URL('../../../dist/cli/main.js', import.meta.url).pathname;
 
 describe.skipIf(!existsSync(program))('killed (needs dist: npm run build)', () => {
-  test('at random points, a run goes on with nothing lost and nothing twice', async () => {
+  test('at random points, a run resumes without lost or duplicate answers', async () => {
     await using server = await chatServer(async (prompt) => {
       await sleep(3);
       return `answer ${numberIn(prompt)}`;

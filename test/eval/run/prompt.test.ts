@@ -1,4 +1,4 @@
-/** The recorded prompts, and the one difference of the older toolkit. */
+/** The recorded prompts, and the one difference of VLMEvalKit 2024. */
 import { expect, test } from 'vitest';
 import { benchmarks } from '../../../src/eval/benchmarks.ts';
 import { promptOf } from '../../../src/eval/run/prompt.ts';

@@ -55,7 +55,7 @@ test('a small limit shrinks the sides too; an impossible one is an error with th
   );
 });
 
-test('other formats become PNG without loss, which is no re-encoding for a limit', async () => {
+test('other formats become lossless PNG, which does not count as re-encoded', async () => {
   const gif = await flat(20, 10).gif().toBuffer();
   const sent = await requestImage(gif, { maxSide: 20 });
   expect(sent).toMatchObject({ format: 'png', isReencoded: false });
@@ -68,7 +68,7 @@ test('the same image gives the same bytes', async () => {
   expect((await requestImage(bytes, limits)).bytes).toEqual((await requestImage(bytes, limits)).bytes);
 });
 
-test('what is no image is refused', async () => {
+test('bytes that are not an image are refused', async () => {
   await expect(requestImage(Buffer.from('<svg/>'), { maxSide: 100 })).rejects.toMatchObject({
     code: 'invalid_image',
   });

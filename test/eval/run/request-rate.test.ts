@@ -36,7 +36,7 @@ test('parallel requests share the rate, evenly spaced', async () => {
   expect(starts).toEqual([0, 2000, 4000, 6000, 8000]);
 });
 
-test('a request after a quiet time starts at once, and saves nothing for later', async () => {
+test('a request after an idle time starts at once, and idle time allows no burst', async () => {
   const { clock, runUntil } = testClock();
   const rate = new RequestRate(60, clock);
   const starts: number[] = [];
@@ -48,7 +48,7 @@ test('a request after a quiet time starts at once, and saves nothing for later',
   expect(starts).toEqual([0, 10_000, 11_000, 12_000]);
 });
 
-test('a pause holds back requests that wait already; a shorter one changes nothing', async () => {
+test('a pause delays requests that already wait; a shorter pause changes nothing', async () => {
   const { clock, runUntil } = testClock();
   const rate = new RequestRate(60, clock);
   const starts: number[] = [];

@@ -1,4 +1,4 @@
-/** Which questions a run asks, and how a server's refusals are taken. */
+/** Which questions a run selects, and which statuses of a server are tried again. */
 import { expect, test } from 'vitest';
 import { failureOf } from '../../../src/eval/run/chat-reply.ts';
 import { select } from '../../../src/eval/run/evaluate.ts';
@@ -11,12 +11,12 @@ const questions = Array.from({ length: 40 }, (_, place) => ({
 }));
 const ids = (selection: Parameters<typeof select>[1]) => select(questions, selection).map(({ id }) => id);
 
-test('a limit counts what belongs together once, and keeps it together', () => {
+test('a limit counts a group of questions once, and keeps the group together', () => {
   expect(ids({ limit: 2 })).toEqual(['0', '1', '20', '21']);
   expect(ids({ limit: 1, seed: 5 }).length).toBe(2);
 });
 
-test('a seed draws, the same each time, and a larger limit keeps the draw of a smaller one', () => {
+test('a seed gives the same sample each time, and a larger limit contains the smaller sample', () => {
   const few = ids({ limit: 5, seed: 1 });
   expect(ids({ limit: 5, seed: 1 })).toEqual(few);
   expect(few).not.toEqual(ids({ limit: 5 }));
@@ -24,18 +24,18 @@ test('a seed draws, the same each time, and a larger limit keeps the draw of a s
   expect(ids({ limit: 9, seed: 1 })).toEqual(expect.arrayContaining(few));
 });
 
-test('shards are all of it, none twice', () => {
+test('the shards have all questions, each once', () => {
   const parts = [1, 2, 3].map((index) => ids({ limit: 11, seed: 3, shard: { index, count: 3 } }));
   expect(parts.flat().sort()).toEqual(ids({ limit: 11, seed: 3 }).sort());
 });
 
-test('patience for a busy server, the next question for a refused one, the end for the rest', () => {
+test('a busy server is asked again, a bad request fails alone, other statuses end the run', () => {
   expect([429, 500, 503, 408].map((status) => failureOf(status, '').action)).toEqual(Array(4).fill('retry'));
   expect([400, 413, 422].map((status) => failureOf(status, '').action)).toEqual(Array(3).fill('question'));
   expect([401, 403, 404].map((status) => failureOf(status, '').action)).toEqual(Array(3).fill('run'));
 });
 
-test('so many at once and no more; after a failure the others end, and nothing is begun', async () => {
+test('the concurrency is limited; after a failure the running items finish, and no item starts', async () => {
   async function* numbers() {
     for (let i = 0; i < 20; i++) yield i;
   }

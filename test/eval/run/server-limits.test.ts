@@ -1,4 +1,4 @@
-/** `eval run` against a server with limits: what it sends, what it says, and what the files and the report have of it. */
+/** `eval run` against a server with limits: its requests, its messages, its files and the report. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,7 +43,7 @@ function run({ data, output }: Run, url: string, more: string[] = [], env: Recor
 const resultsOf = ({ output }: Run) =>
   JSON.parse(readFileSync(output.replace('.jsonl', '.results.json'), 'utf8'));
 
-test('images are re-encoded to fit; the run, its files and its report say how many', async () => {
+test('images are re-encoded to fit, and the run and its results have their number', async () => {
   await using server = await limitedServer({ maxImageBytes: 100_000, maxImageSide: 512 });
   const files = makeData(3);
   const refused = await run(files, server.url);
@@ -113,7 +113,7 @@ test('a refused rotation of MMBench loses its question, and no judge is asked ab
   expect(out).toContain('1 refused by the server: 50 with them as wrong, 100 without them');
 });
 
-test('requests and tokens are estimated before the first request, and only for what is left', async () => {
+test('requests and tokens are estimated before the first request, for the unanswered questions only', async () => {
   await using server = await limitedServer({});
   const files = makeData(3);
   const more = ['--max-tokens', '10', '--limit', '2', '--rpm', '600'];
@@ -139,7 +139,7 @@ test('the estimate of many questions is from a sample', async () => {
   expect(server.arrivals.length).toBe(100);
 });
 
-test('a limit of requests is kept by parallel questions; the run ends with all answers', async () => {
+test('parallel questions keep the limit of requests, and all get answers', async () => {
   await using server = await limitedServer({ rate: { requests: 3, periodMs: 1000, form: 'seconds' } });
   const done = await run(makeData(6), server.url, ['--parallel', '6', '--rpm', '150']);
   expect(done.err).toContain('6 of 6 questions have an answer');
@@ -148,7 +148,7 @@ test('a limit of requests is kept by parallel questions; the run ends with all a
   expect(last.atMs - first.atMs).toBeGreaterThan(1500);
 });
 
-test('a key comes from a file, and is in no file that the run writes', async () => {
+test('a key is read from a file, and no file of the run has it', async () => {
   await using server = await limitedServer({
     fault: () => ({ status: 400, body: 'the key sk-from-a-file is fine, the request is not' }),
   });

@@ -1,4 +1,4 @@
-/** The recorded case files: predictions, and what the reference scorers gave for them. */
+/** The recorded case files: predictions, and the results of the reference scorers. */
 import { readFileSync } from 'node:fs';
 import type { Benchmark, Profile } from '../../../src/eval/benchmarks.ts';
 import { parseJsonAsPython } from '../../../src/eval/python/parse.ts';
@@ -18,14 +18,14 @@ import { scoreRows } from '../../../src/eval/score/summary.ts';
 export type Case = Record<string, any>;
 
 export function readText(name: string): string {
-  return readFileSync(new URL(`../fixtures/eval/${name}.json`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../../fixtures/eval/${name}.json`, import.meta.url), 'utf8');
 }
 
 export function readCases(name: string): Case[] {
   return JSON.parse(readText(name)) as Case[];
 }
 
-/** What a recorded case of another kind than a question asks for; undefined for a question. */
+/** The result of a recorded case that is not a question; undefined for a question. */
 function scoreOther(benchmark: Benchmark, row: Row, profile: Profile): unknown {
   const rows = (value: unknown) => (value as unknown[]).filter(isRow);
   if (benchmark === 'mmvet') {

@@ -1,4 +1,4 @@
-/** Judges: what they are shown, how their replies are read, what is kept, and who is not asked at all. */
+/** Judges: their prompts, how replies are parsed, what is stored, and which answers need no judge. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { readCases } from './cases.ts';
 
 const prompts = readCases('mmvet').filter(({ kind }) => kind === 'prompt');
 
-test.each(prompts)("the judge's whole prompt of $id is the reference's", ({ expected, expected_by }) => {
+test.each(prompts)('the whole prompt of $id equals the reference', ({ expected, expected_by }) => {
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
   expect(sha256(mmvetPrompt(expected, 'official'))).toBe(expected_by.official_sha256);
   expect(sha256(mmvetPrompt(expected, 'vlmevalkit'))).toBe(expected_by.vlmevalkit_sha256);
@@ -52,7 +52,7 @@ async function score(benchmark: string, rows: object[], answers: Answers, ...mor
 
 const mmvetRow = { id: 'v1_0', question: 'q', answer: 'lamp', prediction: 'a lamp', capability: ['rec'] };
 
-test('MM-Vet: asked again more clearly and warmer after nonsense, and never twice for the same', async () => {
+test('MM-Vet: after an unusable reply, the judge gets a clearer prompt and a higher temperature; replies are stored', async () => {
   const replies = ['about half', '0.7'];
   const { lines, requests, kept } = await score('mmvet', [mmvetRow], (_, __, asked) => replies[asked - 1]!);
   expect(lines).toEqual([{ id: 'v1_0', score: 0.7 }]);
@@ -67,7 +67,7 @@ test('MM-Vet: asked again more clearly and warmer after nonsense, and never twic
   expect(kept.trimEnd().split('\n').length).toBe(2);
 });
 
-test('MM-Vet: nothing but nonsense, NaN and refusals of the server are 0 after as many calls as the rules have', async () => {
+test('MM-Vet: unusable replies, NaN and failed requests give 0 after all calls of the profile', async () => {
   const nonsense = await score('mmvet', [mmvetRow], (_, __, asked) => (asked % 2 === 0 ? 'nan' : 400));
   expect([nonsense.lines, nonsense.requests.length]).toEqual([[{ id: 'v1_0', score: 0 }], 6]);
   const kit = await score('mmvet', [mmvetRow], () => '0.5 or so', '--profile', 'vlmevalkit');
@@ -77,7 +77,7 @@ test('MM-Vet: nothing but nonsense, NaN and refusals of the server are 0 after a
   ]);
 });
 
-test('MMBench: only undecided passes are asked about, and none of a question that is wrong already', async () => {
+test('MMBench: the judge gets only undecided rotations, and none of a question that is already wrong', async () => {
   const options = { A: 'one', B: 'two', question: 'q' };
   const rows = [
     { ...options, index: 1, answer: 'A', prediction: 'A' },
@@ -93,7 +93,7 @@ test('MMBench: only undecided passes are asked about, and none of a question tha
   expect(requests.length).toBe(1 + 3);
 });
 
-test('MMMU is judged by the rules of the kit, not by its own', async () => {
+test('a judge decides MMMU with the rules of VLMEvalKit, not with the official rules', async () => {
   const row = { id: 1, question: 'q', options: ['x1', 'x2'], answer: 'B', prediction: 'the latter' };
   const { lines } = await score('mmmu', [row], () => 'B', '--profile', 'vlmevalkit');
   expect(lines).toEqual([{ id: 1, score: 1, parsed: 'B' }]);

@@ -1,6 +1,6 @@
 /**
- * Cases made to break the rules: numbers in other scripts, odd white space, list literals, letters and texts of options
- * inside each other, half-finished formulas. Drawn at random and scored by a second writing of the rules in Python 3.11.
+ * Random difficult cases: numbers in other scripts, unusual white space, list literals, option letters and texts inside each
+ * other, incomplete formulas. A second implementation of the rules in Python 3.11 gave the expected scores.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { type Benchmark, type Profile, profiles } from '../../../src/eval/benchm
 import { scoreRows } from '../../../src/eval/score/summary.ts';
 
 type Expected = number | { error: true } | { score: number | null; parsed?: string | null };
-interface Hostile {
+interface RandomCase {
   readonly id: string;
   readonly prediction: string;
   readonly expected: Readonly<Record<Profile, Expected>>;
@@ -16,7 +16,7 @@ interface Hostile {
 
 const cases = JSON.parse(
   readFileSync(new URL('../../fixtures/eval/hostile.json', import.meta.url), 'utf8'),
-) as Record<Benchmark, Hostile[]>;
+) as Record<Benchmark, RandomCase[]>;
 
 const pairs = Object.keys(cases).flatMap((benchmark) =>
   profiles.map((profile) => [benchmark as Benchmark, profile] as const),

@@ -1,4 +1,4 @@
-/** Files of predictions: one line of JSON per row, or a summary; broken rows named, and the score of the others kept. */
+/** Predictions files: one JSON line for each row, or a summary. Broken rows are named, and the others are scored. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ const everyPair = publishedBenchmarks.flatMap((benchmark) =>
   profiles.map((profile): [Benchmark, string] => [benchmark, profile]),
 );
 
-test.each(everyPair)('%s %s: one line of JSON per case, in order', async (benchmark, profile) => {
+test.each(everyPair)('%s %s: one JSON line for each case, in order', async (benchmark, profile) => {
   const { lines } = await run(benchmark, readText(benchmark), { profile, json: true });
   expect(lines().map(({ id }) => id)).toEqual(readCases(benchmark).map(({ id }) => id));
   for (const line of lines()) {
@@ -40,7 +40,7 @@ test.each(everyPair)('%s %s: one line of JSON per case, in order', async (benchm
   }
 });
 
-test('a line has no character within that ends lines in Unicode', async () => {
+test('a line contains no Unicode line terminator', async () => {
   const id = 'a\u2028b\u0085c\u2029';
   const { out, lines } = await run('demo', JSON.stringify([{ id, prediction: 'x', answers: ['x'] }]), {
     json: true,
@@ -49,7 +49,7 @@ test('a line has no character within that ends lines in Unicode', async () => {
   expect(lines()).toEqual([{ id, score: 1 }]);
 });
 
-test('what is undecided is null in the line and wrong in the summary', async () => {
+test('an undecided answer is null in its line and wrong in the summary', async () => {
   const rows = JSON.stringify([
     { id: 'a', prediction: 'B', options: ['1', '2'], answer: 'B' },
     { id: 'b', prediction: 'b', options: "['1', '2']", answer: 'B' },
@@ -61,7 +61,7 @@ test('what is undecided is null in the line and wrong in the summary', async () 
   expect((await run('mmmu', rows)).summary).toMatchObject({ score: 50, questions: 2, undecided: 1 });
 });
 
-test('the profile and the counts are printed, and broken rows by name', async () => {
+test('the profile, the counts and the names of broken rows are printed', async () => {
   const { out, summary } = await run(
     'chartqa',
     '{"id": 1, "prediction": "10", "answer": "10", "split": "test_human"}\n{"id": 2, "answer": "3"}\n7\n' +
@@ -75,7 +75,7 @@ test('the profile and the counts are printed, and broken rows by name', async ()
   expect(summary).toMatchObject({ score: 50, questions: 2, empty: 1, broken: 3 });
 });
 
-test('rotated rows of MMBench count once per question', async () => {
+test('the rotations of an MMBench question count once', async () => {
   const { rows, expected } = readCases('mmbench').find(({ kind }) => kind === 'dataset')!;
   const { summary, lines } = await run('mmbench', JSON.stringify(rows), { profile: 'vlmevalkit' });
   expect(summary).toMatchObject({ score: expected.Overall * 100, questions: 5, undecided: 0 });
@@ -83,7 +83,7 @@ test('rotated rows of MMBench count once per question', async () => {
   expect(() => lines()).toThrow();
 });
 
-test('a row of MMBench whose index is no number does not stop the others', async () => {
+test('a row of MMBench with an invalid index does not stop the others', async () => {
   const row = { A: 'x', B: 'y', prediction: 'A', answer: 'A' };
   const { summary } = await run(
     'mmbench',
@@ -95,12 +95,12 @@ test('a row of MMBench whose index is no number does not stop the others', async
   expect(summary).toMatchObject({ score: 100, questions: 1, broken: 1 });
 });
 
-test('a float option keeps its point', async () => {
+test('a float option keeps its decimal point', async () => {
   const rows = '[{"id": 1, "prediction": "42", "choices": {"A": 42.0, "B": 7}, "answer": "A"}]';
   expect((await run('mmbench', rows, { json: true })).lines()).toEqual([{ id: 1, score: 0, parsed: null }]);
 });
 
-test('cells that are list literals, and columns that are NaN', async () => {
+test('cells with list literals, and columns with NaN', async () => {
   const text = `[{"index": 5, "prediction": "itc", "answer": "['ITC', 'x']"}]`;
   expect((await run('docvqa', text, { json: true })).lines()).toEqual(
     [{ id: '5', score: 1 }].map((l) => ({ ...l, id: 5 })),
@@ -109,7 +109,7 @@ test('cells that are list literals, and columns that are NaN', async () => {
   expect((await run('mmmu', open, { json: true })).lines()).toEqual([{ id: 1, score: 1, parsed: [5] }]);
 });
 
-test('MM-Vet without a judge: equal answers are right, the others undecided', async () => {
+test('MM-Vet without a judge: equal answers are right, other answers are undecided', async () => {
   const rows = JSON.stringify([
     { id: 'v1_0', prediction: 'Desk lamp.', answer: 'table lamp<OR>desk lamp', capability: ['rec'] },
     { id: 'v1_1', prediction: 'a lamp', answer: 'lamp', capability: ['ocr'] },
@@ -125,7 +125,7 @@ test('MM-Vet without a judge: equal answers are right, the others undecided', as
   ]);
 });
 
-test('what cannot be read says why', async () => {
+test('a message says why a file cannot be read', async () => {
   await expect(run('textvqa', '[{]')).rejects.toMatchObject({ code: 'invalid_value' });
   await expect(run('textvqb', '[]')).rejects.toThrow(/textvqb is not known; one of textvqa/);
   await expect(run('textvqa', '[]', { profile: '2024' })).rejects.toThrow(/one of official/);
@@ -150,7 +150,7 @@ test.each([
   );
 });
 
-test('a lone surrogate is one that JSON escapes, and half a character at the end is half a line', async () => {
+test('a lone surrogate is escaped, and half a character at the end is half a line', async () => {
   const text = '{"id": 1, "prediction": "\\ud800", "answers": ["\\ud800"]}\n{"id": 2, "prediction": "日"}';
   expect((await run('docvqa', Buffer.from(text).subarray(0, -3), { json: true })).lines()).toEqual([
     { id: 1, score: 1 },
@@ -164,11 +164,11 @@ test.each(['[]', '{"data": []}', 'index\tprediction\n'])('%j has nothing to scor
   await expect(run('docvqa', text, { json: true })).rejects.toMatchObject({ code: 'invalid_value' });
 });
 
-test.each(['', ' \n', '\ufeff'])('a file of %j is called empty', async (text) => {
+test.each(['', ' \n', '\ufeff'])('a file with %j is called empty', async (text) => {
   await expect(run('docvqa', text)).rejects.toThrow(/predictions\.json is empty\.$/);
 });
 
-test("MMMU's own output files, and tables", async () => {
+test("MMMU's output files and tables", async () => {
   const row = {
     id: 'x',
     question_type: 'multiple-choice',
@@ -183,7 +183,7 @@ test("MMMU's own output files, and tables", async () => {
   expect(summary).toMatchObject({ questions: 2, empty: 1, score: 50 });
 });
 
-test('MMMU by domain and subject, which an id tells too', async () => {
+test('MMMU by domain and subject, which may be in the id', async () => {
   const row = { options: ['1', '2'], answer: 'B', prediction: 'B' };
   const rows = [
     { ...row, id: 'validation_Art_Theory_12' },
@@ -199,7 +199,7 @@ test('MMMU by domain and subject, which an id tells too', async () => {
   ]);
 });
 
-test('ids of every kind, a mark at the start, Windows line ends', async () => {
+test('ids of every type, a byte order mark, Windows line ends', async () => {
   const ids = '[{"id": 7}, {"id": 7.5}, {"id": 1234567890123456}, {"id": "007"}, {"questionId": "q"}, {}, 3]';
   const row = (id: unknown) => ({ id, score: null, error: 'has no prediction' });
   expect((await run('docvqa', `\ufeff${ids}`, { json: true })).lines()).toEqual([
@@ -217,7 +217,7 @@ test('ids of every kind, a mark at the start, Windows line ends', async () => {
   ).toEqual([{ id: 1, score: 1 }]);
 });
 
-test('parsed stands in every line of MMMU and MMBench, broken rows included', async () => {
+test('every line of MMMU and MMBench has `parsed`, broken rows included', async () => {
   for (const benchmark of ['mmmu', 'mmbench']) {
     expect((await run(benchmark, '[{"id": 1}]', { json: true })).lines()).toEqual([
       { id: 1, score: null, parsed: null, error: expect.any(String) },
@@ -225,7 +225,7 @@ test('parsed stands in every line of MMMU and MMBench, broken rows included', as
   }
 });
 
-test('what a prediction may be in JSON: nothing, numbers, a list', async () => {
+test('a prediction in JSON may be missing, a number or a list', async () => {
   const cells = ['null', 'NaN', '42.0', '42', 'true', "[1, 'a']".replaceAll("'", '"'), '{}'];
   const rows = cells.map(
     (cell, i) => `{"id": ${i}, "prediction": ${cell}, "answers": ["42.0", "True", "[1, 'a']"]}`,
@@ -235,7 +235,7 @@ test('what a prediction may be in JSON: nothing, numbers, a list', async () => {
   expect(summary).toMatchObject({ questions: 6, empty: 2, broken: 1 });
 });
 
-test('options may stand under any of their names', async () => {
+test('options may have any of their names', async () => {
   const row = { prediction: '(B)', answer: 'B' };
   const rows = [
     { options: ['x', 'y'] },
@@ -250,7 +250,7 @@ test('options may stand under any of their names', async () => {
   );
 });
 
-test('without any answer OCRBench gives no point, and the others have nothing to compare with', async () => {
+test('without an answer, OCRBench gives no point, and the other benchmarks report an error', async () => {
   for (const profile of profiles) {
     const scored = async (benchmark: string) =>
       (

@@ -1,4 +1,4 @@
-/** Every case of the case files, for every profile that the files give a value for. */
+/** Every recorded case, for every profile with a recorded value. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { ocrCategory } from '../../../src/eval/score/score-row.ts';
 import { contractions, normalizeAnswer } from '../../../src/eval/score/textvqa.ts';
 import { type Case, readCases, scoreCases } from './cases.ts';
 
-/** Which recorded implementation a profile must equal. */
+/** The recorded implementation that a profile must equal. */
 const scored: [Benchmark, Profile, string][] = [
   ['textvqa', 'official', 'm4c_textvqa_official'],
   ['textvqa', 'vlmevalkit', 'vlmevalkit'],
@@ -39,7 +39,7 @@ describe.each(scored)('%s %s equals %s', (benchmark, profile, implementation) =>
 });
 
 describe('docvqa', () => {
-  /** The script's own: every distance is computed. */
+  /** As in the script: every distance is computed. */
   function plainScore(prediction: string, answers: readonly string[]): number {
     const fold = (text: string) => [...text.toLowerCase().trim().split(/\s+/).join(' ')];
     const scores = answers.map((answer) => {
@@ -62,7 +62,7 @@ describe('docvqa', () => {
     return table[left.length]![right.length]!;
   }
 
-  test('is what computing every distance gives', () => {
+  test('equals the score with every distance computed', () => {
     const text = (most: number) =>
       fc
         .array(fc.constantFrom('a', 'A', 'b', ' ', '\t', 'ß', 'İ', '😀'), { maxLength: most })
@@ -76,16 +76,16 @@ describe('docvqa', () => {
     );
   });
 
-  test('a question may have more answers than a function takes arguments', () => {
+  test('a question may have more answers than a function can take arguments', () => {
     expect(scoreDocVqa('a', [...Array<string>(300_000).fill('bcd'), 'a'])).toBe(1);
   });
 
-  test('a text too long to be right has no distance computed', () => {
+  test('no distance is computed for a text that is too long to be right', () => {
     expect(scoreDocVqa('a'.repeat(4_000_000), ['b'.repeat(20_000), 'a'.repeat(20_000)])).toBe(0);
   });
 });
 
-test('one text as the answer of OCRBench is scored as a list of one', () => {
+test('a single answer of OCRBench is scored like a list with one answer', () => {
   const cases = readCases('ocrbench').filter(
     ({ expected_by }) => expected_by?.official_single_string != null,
   );
@@ -94,7 +94,7 @@ test('one text as the answer of OCRBench is scored as a list of one', () => {
     expect(byId.get(id)!.score).toBe(expected_by.official_single_string);
 });
 
-// The recorded sums are those of a longer list of cases; these are the same sums over the cases at hand.
+// The recorded sums are over a longer list of cases. These are the same sums over the cases in the fixture.
 test('the sums of OCRBench', () => {
   const { rows } = scoreCases('ocrbench', 'vlmevalkit');
   const sums = sumOcrBench(
@@ -203,7 +203,7 @@ describe('mmvet', () => {
   });
 });
 
-test('a model that repeats one digit is read like any other', () => {
+test('an answer with one digit repeated many times takes linear time', () => {
   const ones = '1'.repeat(50_000);
   expect(parseOpenAnswer(`${ones}x 2e3 -4.5`)).toEqual([`${ones}x 2e3 -4.5`, -4.5, 2000, 3]);
 });
