@@ -200,10 +200,7 @@ const maxRecordBytes = 256 * 2 ** 20;
  * All records, without those of empty lines and of lines of spaces.
  * @throws CogVLM2Error `invalid_value` for a record over the limit
  */
-async function* tsvRecords(
-  chunks: AsyncIterable<Uint8Array>,
-  path: string,
-): AsyncGenerator<TsvRecord> {
+async function* tsvRecords(chunks: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<TsvRecord> {
   let state: State = 'cell start';
   let parts: Uint8Array[] = [];
   let partBytes = 0;
