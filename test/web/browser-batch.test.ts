@@ -51,7 +51,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
         await page.locator('.batch-table tbody tr').nth(1).locator('.cell').nth(2).click();
         await page.locator('.canvas img').waitFor();
         expect(await page.locator('.thumbnails button[aria-current]').getAttribute('aria-label')).toBe(
-          'receipts.pdf, 2',
+          '2: receipts.pdf, 2',
         );
       });
       // Nine questions, one for each field of each page, as the demo model needs it.
@@ -161,6 +161,26 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await mark.waitFor();
     });
     expect(server.asked.every(({ return_evidence: wanted }) => wanted === true)).toBe(true);
+  });
+
+  it('goes to the same field of the next page and back with keys, and keeps a correction on the way', async () => {
+    server.script.steps = answer;
+    await onPage(DESKTOP, async (page) => {
+      await addPdf(page);
+      await page.getByRole('button', { name: 'Receipt', exact: true }).click();
+      await page.getByRole('button', { name: 'Read 3 pages' }).click();
+      await areRead(page, 3);
+      await page.locator('.batch-table .cell').nth(1).click();
+      const date = page.getByLabel('Date', { exact: true });
+      await date.fill('2026-03-15');
+      await date.press('Control+Enter');
+      await page.locator('.thumbnails [aria-current="page"][aria-label="2: receipts.pdf, 2"]').waitFor();
+      await expect.poll(() => date.evaluate((field) => field === document.activeElement), PATIENT).toBe(true);
+      expect(await date.inputValue()).toBe('2026-03-14');
+      await date.press('Control+Shift+Enter');
+      await page.locator('.thumbnails [aria-current="page"][aria-label="1: receipts.pdf, 1"]').waitFor();
+      expect(await date.inputValue()).toBe('2026-03-15');
+    });
   });
 
   it('keeps corrections apart, and exports CSV, JSON lines and a table for the clipboard', async () => {

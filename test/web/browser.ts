@@ -134,16 +134,19 @@ export const answered = (page: Page) =>
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds wrong with the page as it is shown: rules of WCAG 2.2 A and AA, and its best practices. */
-export async function accessibilityFindings(page: Page): Promise<string[]> {
+/**
+ * What axe-core finds wrong with the page as it is shown: rules of WCAG 2.2 A and AA, and its best practices.
+ * @param rules only these; all where there are none
+ */
+export async function accessibilityFindings(page: Page, rules: string[] = []): Promise<string[]> {
   await page.evaluate(axe);
-  return page.evaluate(async () => {
+  return page.evaluate(async (runOnly) => {
     const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await axe.run();
+    const { violations } = await axe.run(runOnly.length > 0 ? { runOnly } : {});
     return violations.flatMap(({ id, nodes }) =>
       nodes.map(
         ({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary?.slice(0, 200)}`,
       ),
     );
-  });
+  }, rules);
 }

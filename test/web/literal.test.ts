@@ -8,7 +8,8 @@ import { blocksOf } from '../../web/markdown/render.ts';
 function marksOf(text: string): string[] {
   const marks: string[] = [];
   const walk = (token: Token) => {
-    if (['em', 'strong', 'del', 'codespan'].includes(token.type)) marks.push(`${token.type} ${token.text}`);
+    if (['em', 'strong', 'del', 'codespan'].includes(token.type) && 'text' in token)
+      marks.push(`${token.type} ${token.text}`);
     if (token.type === 'link') marks.push(`link ${token.href}`);
     for (const child of ('tokens' in token && token.tokens) || []) walk(child);
   };

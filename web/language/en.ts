@@ -356,6 +356,10 @@ export const en = {
     search: 'Search conversations',
     focus: 'Go to the question',
     edit: 'Edit the last question (in an empty field)',
+    zoom: 'Zoom in, zoom out, fit (on the document)',
+    rotate: 'Rotate (on the document)',
+    nextPage: 'Same field of the next page (in a form)',
+    previousPage: 'Same field of the page before (in a form)',
   },
 };
 

@@ -329,6 +329,10 @@ export const zh: Text = {
     search: '搜索对话',
     focus: '跳到提问框',
     edit: '修改上一个问题（输入框为空时）',
+    zoom: '放大、缩小、适合窗口（焦点在文档上）',
+    rotate: '旋转（焦点在文档上）',
+    nextPage: '下一页的同一字段（在表单中）',
+    previousPage: '上一页的同一字段（在表单中）',
   },
 };
 

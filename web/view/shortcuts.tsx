@@ -17,6 +17,10 @@ const KEYS = {
   search: `${control} + K`,
   focus: '/',
   edit: '↑',
+  zoom: '+ - 0',
+  rotate: 'R',
+  nextPage: `${control} + Enter`,
+  previousPage: `${control} + Shift + Enter`,
 };
 
 export function ShortcutsPanel() {

@@ -17,7 +17,8 @@ export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
   const [before, after] = [neighbour(batch, row.id, -1), neighbour(batch, row.id, 1)];
   const columns = usableColumns(batch.plan);
   return (
-    <div class="page-form">
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the fields in it.
+    <div class="page-form" onKeyDown={(event) => turnPage(event, batch.id, event.shiftKey ? before : after)}>
       <div class="page-form-top">
         <button type="button" class="plain" onClick={() => openBatch(batch.id)}>
           <Icon name="table" /> {text.batch.backToTable}
@@ -56,6 +57,20 @@ export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
       ))}
     </div>
   );
+}
+
+/** Ctrl and Enter go to the same field of the next page, with Shift of the page before. */
+function turnPage(event: KeyboardEvent, batchId: string, to: Row | undefined): void {
+  const field = event.target;
+  if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+  if (!to || !(field instanceof HTMLTextAreaElement)) return;
+  event.preventDefault();
+  const fields = () => [...document.querySelectorAll<HTMLTextAreaElement>('.page-form textarea')];
+  const index = fields().indexOf(field);
+  // What is written there is a correction, which leaving the field keeps.
+  field.blur();
+  openBatch(batchId, to.id);
+  requestAnimationFrame(() => fields()[index]?.focus());
 }
 
 /** Shows where its value was read while it has the pointer or the focus. */

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { StoredImage } from '../../conversation/types.ts';
 import { isLargeEnough, nudged, type Place, placeBetween } from '../../document/place.ts';
-import { objectUrlOf } from '../../state/images.ts';
+import { objectUrlOf, rotateImage } from '../../state/images.ts';
 import { changeDraft } from '../../state/keeping.ts';
 import { currentDraft, useApp, useText } from '../../state/state.ts';
 import { ImageSize } from '../image-size.tsx';
@@ -44,6 +44,7 @@ export function DocumentPane({ image }: { image: StoredImage }) {
               if (event.key === '+' || event.key === '=') setZoom(zoom * 1.25);
               else if (event.key === '-') setZoom(zoom / 1.25);
               else if (event.key === '0') setZoom(FIT);
+              else if (event.key === 'r') void rotateImage();
             }}
           >
             <Canvas

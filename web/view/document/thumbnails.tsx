@@ -18,7 +18,7 @@ export function Thumbnails() {
         <li key={row.id} ref={row.id === rowId ? current : null}>
           <button
             type="button"
-            aria-label={rowName(row)}
+            aria-label={`${index + 1}: ${rowName(row)}`}
             aria-current={row.id === rowId ? 'page' : undefined}
             onClick={() => openBatch(batch.id, row.id)}
           >
