@@ -46,14 +46,15 @@ try {
       args: ['--no-sandbox'],
     });
     const page = await browser.newPage({ locale: 'en-US' });
+    page.setDefaultTimeout(600_000);
     await page.goto(url);
     await page.locator('.server.ready').waitFor();
     lap('npx cogvlm2 serve, until the page is ready');
-    await page.locator('input[webkitdirectory]').setInputFiles(path.join(clone, 'examples/invoices'));
+    await page.locator('input[webkitdirectory]').first().setInputFiles(path.join(clone, 'examples/invoices'));
     await page.locator('.batch-table tbody tr').nth(5).waitFor();
     await page.getByRole('button', { name: 'Invoice', exact: true }).click();
     await page.getByRole('button', { name: 'Read 6 pages' }).click();
-    await page.locator('.state-done').nth(5).waitFor({ timeout: 120_000 });
+    await page.locator('.state-done').nth(5).waitFor();
     lap('the folder, the preset, and 6 invoices with 5 fields each');
     for (const row of await page.locator('.batch-table tbody tr').all())
       console.log(`          ${(await row.locator('.cell').allTextContents()).join(' | ')}`);

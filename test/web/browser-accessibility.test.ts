@@ -37,7 +37,10 @@ const LOOKS = SIZES.flatMap((size) =>
   (['en-US', 'zh-CN'] as const).map((language): Look => ({ language, size, colours: 'light' })),
 );
 
-describe.skipIf(noBrowser !== null)(`accessibility (${noBrowser ?? 'Chromium'})`, PATIENT, () => {
+/** Each look is 17 checks. */
+const LONG = { timeout: 4 * PATIENT.timeout };
+
+describe.skipIf(noBrowser !== null)(`accessibility (${noBrowser ?? 'Chromium'})`, LONG, () => {
   let server: ScriptedServer;
   const onPage = useScriptedPage((opened) => {
     server = opened;
