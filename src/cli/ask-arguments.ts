@@ -1,5 +1,6 @@
 /** The arguments of `ask`: which one is the image, which are questions, and what was probably meant otherwise. */
 import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath } from '../files/input-file.ts';
 import type { ImageFile } from '../image/source.ts';
@@ -137,13 +138,11 @@ function invalid(message: string): CogVLM2Error {
 export interface NamedImage {
   /** Its name in messages and JSON. */
   label: string;
-  image: ImageFile;
+  /** The path of a video or of a folder of frames is a string. */
+  image: ImageFile | string;
 }
 
-/** An image, or the path of a video or of a folder of frames. */
-export interface AskedImage {
-  label: string;
-  image: ImageFile | string;
+export interface AskedImage extends NamedImage {
   /** Of a PDF, from 1. */
   page: number | null;
 }
@@ -153,7 +152,10 @@ export async function readNamedImage(
   context: Context,
   signal: AbortSignal,
 ): Promise<NamedImage> {
-  return { label: imageLabel(argument), image: await context.library.readNamedImage(argument, signal) };
+  const { library } = context;
+  const isVideo = (await library.videoKind(argument)) !== undefined;
+  const image = isVideo ? resolve(argument) : await library.readNamedImage(argument, signal);
+  return { label: imageLabel(argument), image };
 }
 
 export interface PageOptions {

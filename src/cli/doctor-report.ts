@@ -29,6 +29,8 @@ export interface DoctorReport {
   models: Found<FoundModel[]>;
   /** Directory of the image cache on disk. */
   imageCache: Found<string>;
+  /** Whether video files can be read. */
+  hasFfmpeg: boolean;
   /** Partial files that killed processes left in the current and the models directory. */
   partialFiles: string[];
   paths: { package: string; models: string; state: string | null };
@@ -66,6 +68,7 @@ export async function examine(
       if (typeof found === 'string') throw new CogVLM2Error('write_failed', found);
       return found.directory;
     }),
+    hasFfmpeg: await library.hasFfmpeg(),
     partialFiles: [resolve('.'), resolve(env.COGVLM2_MODELS || 'models')].flatMap((directory) =>
       abandonedPartials(directory),
     ),
@@ -114,6 +117,12 @@ export function renderReport(report: DoctorReport): string {
       models.map((m) => `${m.name}: ${formatBytes(m.sizeBytes)}, ${m.types}, ${m.format}, ${m.path}`),
     ),
     ...partLines('image cache', report.imageCache, (directory) => [directory]),
+    [
+      'videos',
+      report.hasFfmpeg
+        ? 'ffmpeg and ffprobe are there'
+        : 'no ffmpeg and ffprobe: video models read folders of frames only',
+    ],
     ['paths', `package ${paths.package}`],
     ['', `models ${paths.models}`],
     ['', `state ${paths.state ?? 'none: this user has no home folder'}`],

@@ -133,6 +133,7 @@ export interface Library {
   report(options: ReportOptions): Promise<void>;
   /** Whether a path leads to a video or a folder. */
   videoKind: typeof kindOf;
+  hasFfmpeg(): Promise<boolean>;
   /** The image as an encoded file with boxes on it. */
   drawBoxes: typeof drawBoxes;
   /** The encoded bytes of a file or data URL, checked to be an image that can be read. */
@@ -253,6 +254,7 @@ export const library: Library = {
   evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),
   serve: async (options, signal) => (await import('../server/serve.ts')).serve(options, signal),
   report: async (options) => (await import('../eval/report/report.ts')).writeReport(options),
+  hasFfmpeg: async () => (await import('../video/program.ts')).hasFfmpeg(),
   videoKind: async (source) => (await import('../video/video.ts')).kindOf(source),
   drawBoxes: async (...args) => (await import('../image/draw.ts')).drawBoxes(...args),
   readNamedImage: async (source, signal) => {

@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import { type AnswerGrammar, answerGrammar, answerGrammarInTurns } from '../grammar/answer-grammar.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { buildPrompt, type Prompt, promptText } from '../text/prompt.ts';
+import { buildPrompt, type Prompt, type PromptTemplate, promptText } from '../text/prompt.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkLogprobs } from './logprobs.ts';
@@ -48,7 +48,8 @@ export class PromptBuilder {
     options: GenerateOptions,
     frameTexts?: readonly string[],
   ): Promise<PreparedRequest> {
-    const { template = this.#config.template, history = [], answerStart = '', format } = options;
+    const { history = [], answerStart = '', format } = options;
+    const template = this.#templateOf(options);
     await this.#tokenizer.encodeAhead(promptText(template, question, history, answerStart));
     const grammar = format ? await answerGrammarInTurns(format) : null;
     return this.#prepare(hasImage, question, options, grammar, frameTexts);
@@ -87,13 +88,20 @@ export class PromptBuilder {
     return { prompt, sampling, seed, stops, grammar, answerStart, logprobs, maxTokens };
   }
 
+  /** That of the model, unless one is chosen. "base" has no place for earlier turns or the start of an answer: "chat" has. */
+  #templateOf({ template, history = [], answerStart = '' }: GenerateOptions): PromptTemplate {
+    const needsTurns = history.length > 0 || answerStart !== '';
+    return template ?? (needsTurns && this.#config.template === 'base' ? 'chat' : this.#config.template);
+  }
+
   #promptOf(
     hasImage: boolean,
     query: string,
     options: GenerateOptions,
     frameTexts: readonly string[] | undefined,
   ): Prompt {
-    const { template = this.#config.template, history = [], answerStart = '' } = options;
+    const { history = [], answerStart = '' } = options;
+    const template = this.#templateOf(options);
     const key = JSON.stringify([hasImage, frameTexts, template, query, history, answerStart]);
     const prompt =
       this.#prompts.get(key) ??

@@ -47,7 +47,10 @@ export interface GenerateOptions extends SamplingOptions {
    * and no published weights were tried. Without an image there is none.
    */
   evidence?: boolean;
-  /** `chat` (the default), `vqa` for short answers, or `base` for the bare text. */
+  /**
+   * `chat`, `vqa` for short answers, or `base` for the bare text. Default: that of the model; with earlier turns `chat` for a model
+   * of `base`, which has no place for them.
+   */
   template?: 'chat' | 'vqa' | 'base';
   /** Name of one of the `adapters` that the model was loaded with. Default: none but the one of all answers. */
   adapter?: string;

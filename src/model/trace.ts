@@ -37,6 +37,12 @@ export async function traceCheckpoint(
   const { signal, onProgress } = options;
   const checkpoint = openCheckpoint(options.checkpoint);
   const inputs = new Map(readSafetensors(options.input).map((entry) => [entry.name, entry]));
+  if (inputs.has('video') && inputs.has('image')) {
+    throw new CogVLM2Error(
+      'invalid_value',
+      `${options.input} has the tensors "image" and "video"; a trace is of one of them. Remove the other.`,
+    );
+  }
   using model = await Model.load(checkpoint, {
     compute: options.compute,
     adapters: new Map([['', openAdapters(options.adapter ?? [])]]),

@@ -145,6 +145,7 @@ export function scriptedLibrary(script: Script = {}): { library: Library; calls:
     },
     drawBoxes,
     videoKind: async () => undefined,
+    hasFfmpeg: async () => false,
     async readPage(source, page, signal) {
       if (typeof source === 'string') {
         const isPdf = source.endsWith('.pdf');

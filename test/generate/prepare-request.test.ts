@@ -48,3 +48,16 @@ test('only the latest prompts are kept', () => {
   prompts.prepare(false, 'Question 0?', {});
   expect(encoded).toHaveLength(34);
 });
+
+test('a model with the template base is asked with chat where there are earlier turns', () => {
+  const template_version = 'base';
+  const base = configOf(Object.assign({}, tinyConfig, { vocab_size: 256, template_version }));
+  const prompts = new PromptBuilder(base, byteTokenizer as unknown as Tokenizer, 500);
+  const history = [{ question: 'How many?', answer: 'Two.' }];
+  expect(prompts.prepare(false, 'And now?', {}).prompt.text).toBe('And now?');
+  const later = prompts.prepare(false, 'And now?', { history });
+  expect(later.prompt.text).toBe('Question: How many? Answer: Two.\nQuestion: And now? Answer:');
+  expect(() => prompts.prepare(false, 'And now?', { history, template: 'base' })).toThrow(
+    /takes no earlier turns/,
+  );
+});

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { writeSafetensors } from '../../src/checkpoint/safetensors.ts';
 import { kernelsInfo } from '../../src/kernels/library.ts';
 import { traceCheckpoint } from '../../src/model/trace.ts';
 import {
@@ -35,6 +36,17 @@ function greedyLogits(tensors: ReadonlyMap<string, NumberTensor>, prompt: string
     ...Array.from({ length: after.length / width }, (_, i) => after.slice(i * width, (i + 1) * width)),
   ];
 }
+
+test('an input with an image and a video is refused, before the model is loaded', async () => {
+  const input = path.join(folder, 'both.safetensors');
+  const one = { data: new Float32Array(1), shape: [1] };
+  writeSafetensors(input, [
+    { name: 'image', ...one },
+    { name: 'video', ...one },
+  ]);
+  const traced = traceCheckpoint({ checkpoint: goldenFolder('video'), input, output: input, compute: 'f32' });
+  await expect(traced).rejects.toThrow('has the tensors "image" and "video"; a trace is of one of them');
+});
 
 describe.each(['small', 'odd', 'v1small', 'video'])('%s', (name) => {
   const golden = readGolden(name);

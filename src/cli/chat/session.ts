@@ -75,7 +75,7 @@ export class ChatSession implements Disposable {
   }
 
   /** Starts with an image that is already read, or without one. */
-  async begin(named: { source: string; image: ImageFile } | null, attempt: Attempt): Promise<void> {
+  async begin(named: { source: string; image: ImageFile | string } | null, attempt: Attempt): Promise<void> {
     if (named === null) return;
     this.#replace({ source: named.source, encoded: await this.#encodeFile(named.image, attempt) }, []);
   }
@@ -107,9 +107,14 @@ export class ChatSession implements Disposable {
     return { source: reopened, encoded: await this.#encodeFile(image, attempt) };
   }
 
-  async #encodeFile(image: ImageFile, { signal, progress }: Attempt): Promise<EncodedImage> {
+  async #encodeFile(image: ImageFile | string, { signal, progress }: Attempt): Promise<EncodedImage> {
     try {
-      return await this.model.encodeImage(image, { signal, onProgress: progress.report });
+      const { template } = this.settings;
+      return await this.model.encodeImage(image, {
+        ...(template && { template }),
+        signal,
+        onProgress: progress.report,
+      });
     } finally {
       progress.clear();
     }

@@ -27,7 +27,7 @@ export const chat = defineCommand({
   arguments: [
     {
       name: 'IMAGE',
-      about: `a ${readableFormats.replace(' and ', ' or ')} image: a path or a data URL`,
+      about: `a ${readableFormats.replace(' and ', ' or ')} image: a path or a data URL; for video models also a video or a folder of frames`,
       optional: true,
     },
   ],
