@@ -27,8 +27,8 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 const [out] = positionals;
-const mix = presetNames.find((name) => name === flags.type);
-if (out === undefined || (flags.type !== undefined && mix === undefined))
+const preset = presetNames.find((name) => name === flags.type);
+if (out === undefined || (flags.type !== undefined && preset === undefined))
   throw new Error(
     'usage: npx tsx bench/random-checkpoint.ts FOLDER | OUT.gguf --type int4|int8|bf16 [options]',
   );
@@ -51,5 +51,5 @@ const onProgress = (done: number, total: number) => {
   const seconds = (performance.now() - startedAt) / 1000;
   console.error(`${(done / 1e9).toFixed(1)} of ${(total / 1e9).toFixed(1)} GB, ${seconds.toFixed(0)} s`);
 };
-if (mix) await writeRandomGguf(out, layout, mix, onProgress);
+if (preset) await writeRandomGguf(out, layout, preset, onProgress);
 else await writeRandomCheckpoint(out, layout, onProgress);

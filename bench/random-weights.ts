@@ -53,12 +53,16 @@ export async function writeRandomCheckpoint(
 export async function writeRandomGguf(
   file: string,
   { config, family }: PublishedLayout,
-  mix: PresetName,
+  preset: PresetName,
   onProgress: OnProgress = () => {},
 ): Promise<void> {
   const entries = planShards(tensorShapes(config, family)).flat();
   const located = entries.map((entry) => ({ ...entry, type: 'bf16' as const, file: '', offsetBytes: 0 }));
-  const plan = planTypes(located, mix).map(({ type, sizeBytes }, i) => ({ ...entries[i]!, type, sizeBytes }));
+  const plan = planTypes(located, preset).map(({ type, sizeBytes }, i) => ({
+    ...entries[i]!,
+    type,
+    sizeBytes,
+  }));
   const total = plan.reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
   const values = new RandomValues();
   let done = 0;

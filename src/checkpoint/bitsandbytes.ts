@@ -32,9 +32,9 @@ const stateSchema = z
     (state) => (state.nested_blocksize === undefined) === (state.nested_offset === undefined),
     'nested_blocksize and nested_offset go together',
   );
-type State = z.infer<typeof stateSchema>;
+type QuantState = z.infer<typeof stateSchema>;
 
-const types: Readonly<Record<State['dtype'], FloatType>> = {
+const types: Readonly<Record<QuantState['dtype'], FloatType>> = {
   float32: 'f32',
   float16: 'f16',
   bfloat16: 'bf16',
@@ -60,7 +60,7 @@ export function joinPacked(
   return joined;
 }
 
-function readState(stored: StoredTensor): State {
+function readState(stored: StoredTensor): QuantState {
   if (stored.sizeBytes > maxStateBytes) throw wrong(stored, `${stored.sizeBytes} bytes are no quant_state`);
   const bytes = Buffer.alloc(stored.sizeBytes);
   readFileBytes(stored, 0, bytes);
@@ -76,7 +76,7 @@ function readState(stored: StoredTensor): State {
   throw wrong(stored, `${issue?.path.join('.') || 'the JSON'}: ${issue?.message}`);
 }
 
-function packedEntry(state: State, parts: Parts): TensorEntry {
+function packedEntry(state: QuantState, parts: Parts): TensorEntry {
   const elements = state.shape.reduce((product, axis) => product * axis, 1);
   const blocks = Math.ceil(elements / state.blocksize);
   // The codes may be kept in tensors of any type: only their bytes count.
@@ -106,7 +106,7 @@ function packedEntry(state: State, parts: Parts): TensorEntry {
   };
 }
 
-function nestedScales(state: State, scales: number, parts: Parts): Packed['nested'] {
+function nestedScales(state: QuantState, scales: number, parts: Parts): Packed['nested'] {
   const { nested_blocksize: blockSize, nested_offset: offset = 0 } = state;
   if (blockSize === undefined) return undefined;
   const blocks = Math.ceil(scales / blockSize);
@@ -125,10 +125,10 @@ class Parts {
   readonly used: string[] = [];
   sizeBytes = 0;
   readonly #name: string;
-  readonly #state: State;
+  readonly #state: QuantState;
   readonly #stored: ReadonlyMap<string, StoredTensor>;
 
-  constructor(name: string, state: State, stored: ReadonlyMap<string, StoredTensor>) {
+  constructor(name: string, state: QuantState, stored: ReadonlyMap<string, StoredTensor>) {
     this.#name = name;
     this.#state = state;
     this.#stored = stored;

@@ -16,7 +16,7 @@ import type { Checkpoint, CheckpointTexts } from './types.ts';
  */
 export function openCheckpoint(location: string): Checkpoint {
   if (!existsSync(location)) throw new CogVLM2Error('file_not_found', `There is no model at ${location}.`);
-  if (!statSync(location).isDirectory()) return checked(readGguf(location));
+  if (!statSync(location).isDirectory()) return checkTensors(readGguf(location));
   const file = (name: string) => path.join(location, name);
   if (!existsSync(file('config.json'))) {
     throw new CogVLM2Error(
@@ -50,7 +50,7 @@ export function openCheckpoint(location: string): Checkpoint {
       );
     }
   }
-  return checked({
+  return checkTensors({
     path: location,
     name: path.basename(path.resolve(location)),
     format: 'safetensors',
@@ -60,7 +60,7 @@ export function openCheckpoint(location: string): Checkpoint {
 }
 
 /** ggml ends the process when it meets a weight of integers or without elements, so neither gets that far. */
-function checked(checkpoint: Checkpoint): Checkpoint {
+function checkTensors(checkpoint: Checkpoint): Checkpoint {
   for (const { name, type, shape, file } of checkpoint.tensors.values()) {
     const fail = (why: string) => new CogVLM2Error('invalid_checkpoint', `${name} in ${file} ${why}.`);
     if (!isFloat(type) && dtypes[type].block === 1)

@@ -34,7 +34,7 @@ export function readAskArguments(args: readonly string[], textOnly: boolean): As
     if (files[0] !== undefined) {
       throw invalid(`${shown(files[0])} is a file, not a question: leave out --text to ask about it.`);
     }
-    return { image: null, questions: checked(joined.args, '--text'), notices };
+    return { image: null, questions: checkQuestions(joined.args, '--text'), notices };
   }
   const [first, ...others] = joined.args;
   if (first === undefined) {
@@ -52,13 +52,13 @@ export function readAskArguments(args: readonly string[], textOnly: boolean): As
     if (file !== undefined && first === '-') throw invalid(`Both - and ${shown(file)} are images: give one.`);
     return {
       image: first,
-      questions: checked(others, 'image.png'),
+      questions: checkQuestions(others, 'image.png'),
       notices: [...notices, ...wordNotice(others)],
     };
   }
   notices.push(`${shown(file)} is the image; it usually comes first.`);
   const questions = joined.args.filter((argument) => argument !== file);
-  return { image: file, questions: checked(questions, 'image.png'), notices };
+  return { image: file, questions: checkQuestions(questions, 'image.png'), notices };
 }
 
 /** An existing file or a data URL. A folder is not: `test` is a question even where a folder has that name. */
@@ -72,7 +72,7 @@ function isImage(argument: string): boolean {
   }
 }
 
-function checked(questions: readonly string[], example: string): readonly string[] {
+function checkQuestions(questions: readonly string[], example: string): readonly string[] {
   if (questions.length === 0) {
     throw invalid(`A question is needed, as in \`cogvlm2 ask ${example} "What is this?"\`.`);
   }

@@ -18,8 +18,8 @@ export interface ModelChoice {
   imageCache: boolean;
   imageCacheGb: number;
   quiet: boolean;
-  /** One question at a time: what several would need is saved. */
-  oneSequence?: boolean;
+  /** How many questions run at the same time; 1 is faster with four-bit weights. */
+  sequences?: number;
 }
 
 /** Unset options are left out, so that the defaults of the library apply. */
@@ -31,7 +31,7 @@ export function loadOptions({
   context,
   imageSize,
   compute,
-  oneSequence,
+  sequences,
   imageCache,
   imageCacheGb,
 }: ModelChoice): LoadOptions {
@@ -43,7 +43,7 @@ export function loadOptions({
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { contextSize: context }),
-    ...(oneSequence && { oneSequence }),
+    ...(sequences !== undefined && { parallel: sequences }),
     ...(imageSize !== undefined && { imageSize }),
   };
 }

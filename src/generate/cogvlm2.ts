@@ -27,7 +27,7 @@ import {
   readValue,
 } from './extract.ts';
 import { asAborted, type DiskCache, ImageEncoder } from './image-encoder.ts';
-import { kvLimits, type LoadOptions, parallelOf } from './load-options.ts';
+import { kvLimits, type LoadOptions } from './load-options.ts';
 import { describeModel, type ModelInfo, tokenizerOf } from './model-info.ts';
 import { type PreparedRequest, PromptBuilder } from './prepare-request.ts';
 import { Scheduler } from './scheduler.ts';
@@ -107,8 +107,8 @@ export class CogVLM2 {
       Model.load(checkpoint, {
         compute: options.compute ?? 'auto',
         adapters: adapters.byName,
-        parallel: parallelOf(options),
         onLoad: (done, total) => onProgress?.({ stage: 'load', done, total }),
+        ...(options.parallel !== undefined && { parallel: options.parallel }),
         ...(device !== undefined && { device }),
         ...(threads !== undefined && { threads }),
         ...(options.contextSize !== undefined && { contextSize: options.contextSize }),

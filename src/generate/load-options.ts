@@ -30,18 +30,16 @@ export interface LoadOptions extends KvOptions, AdapterOptions {
    * `false` turns it off.
    */
   imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
-  /**
-   * One question at a time. Weights of four bits are then faster on a CPU, but an answer need not be equal to the last bit to
-   * that of a model that answers several at the same time.
-   */
-  oneSequence?: boolean;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
 }
 
 /** How many answers run at the same time, and the memory for them. */
 interface KvOptions {
-  /** Most questions that are answered at the same time; further ones are queued. Default: 8. */
+  /**
+   * Most questions that are answered at the same time; further ones are queued. Default: 8. With 1, four-bit weights are faster on
+   * a CPU, but the last bits of an answer can differ from those with more.
+   */
   parallel?: number;
   /**
    * Most tokens, of prompts and answers, that all KV caches together have room for; 128 KiB each for the 19 B model.
@@ -52,15 +50,9 @@ interface KvOptions {
   maxWaiting?: number;
 }
 
-/** Most answers that run at the same time. */
-export function parallelOf({ oneSequence, parallel = defaultParallel }: LoadOptions): number {
-  return oneSequence ? 1 : parallel;
-}
-
 /** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
 export function kvLimits(options: LoadOptions, contextSize: number, model: Model): SchedulerLimits {
-  const parallel = parallelOf(options);
-  const { maxWaiting = 256 } = options;
+  const { parallel = defaultParallel, maxWaiting = 256 } = options;
   checkWhole('parallel', parallel, 1, model.mostSequences);
   checkWhole('maxWaiting', maxWaiting, 0, Number.MAX_SAFE_INTEGER);
   const { kvTokens = model.kvTokens } = options;

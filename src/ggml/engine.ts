@@ -133,11 +133,11 @@ export class Engine {
   }
 
   /** Lets weights that lie in a mapped file leave memory until they are used again; others stay where they are. */
-  release(weights: readonly Tensor[]): void {
+  evictPages(weights: readonly Tensor[]): void {
     if (this.#disposed) return;
     for (const { pointer, type, shape } of weights) {
       const address = BigInt(ggml().number('ggml_get_data', pointer));
-      this.#files.find((file) => file.holds(address))?.release(address, byteSize(type, shape));
+      this.#files.find((file) => file.holds(address))?.evictPages(address, byteSize(type, shape));
     }
   }
 

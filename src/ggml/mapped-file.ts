@@ -49,7 +49,7 @@ export class MappedFile {
    * Lets the pages that lie wholly within these bytes leave the process's memory. They stay in the system's cache of
    * the file as long as there is room, and come back when they are touched. Does nothing on Windows.
    */
-  release(address: Pointer, sizeBytes: number): void {
+  evictPages(address: Pointer, sizeBytes: number): void {
     if (this.#mapped) advise(address, sizeBytes, 'dontNeed');
   }
 

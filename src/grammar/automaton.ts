@@ -11,7 +11,7 @@ export type Language =
   | { choice: readonly Language[] }
   | { of: Language; least: number; most: number };
 
-export interface State {
+export interface AutomatonState {
   accepts: boolean;
   moves: { ranges: CharacterRange[]; to: number }[];
 }
@@ -34,7 +34,11 @@ export interface Effort {
 const stepsPerPart = 50;
 
 /** The states of the automaton, the start state first. Null when there are more than `most`, or the budget is spent. */
-export function* deterministic(language: Language, most: number, effort: Effort): Work<State[] | null> {
+export function* deterministic(
+  language: Language,
+  most: number,
+  effort: Effort,
+): Work<AutomatonState[] | null> {
   if (positionsIn(language) > 4 * most) return null;
   const nondeterministic = new Nondeterministic(effort);
   const end = nondeterministic.add(language, nondeterministic.state());
@@ -48,7 +52,7 @@ export function* deterministic(language: Language, most: number, effort: Effort)
     return sets.push(set) - 1;
   };
   numberOf(nondeterministic.closure([0]));
-  const states: State[] = [];
+  const states: AutomatonState[] = [];
   for (let at = 0; at < sets.length; at++) {
     if (sets.length > most || effort.steps < 0) return null;
     const set = sets[at]!;
@@ -68,7 +72,7 @@ export function* deterministic(language: Language, most: number, effort: Effort)
 }
 
 /** An expression for the texts of the automaton, each followed by `end`. */
-export function automaton(states: readonly State[], end: Expression): Expression {
+export function automaton(states: readonly AutomatonState[], end: Expression): Expression {
   const choices: Expression[][] = states.map(({ accepts }) => (accepts ? [end] : []));
   const forms = choices.map((choices): Expression => ({ type: 'choice', choices }));
   for (const [i, { moves }] of states.entries()) {

@@ -5,7 +5,7 @@
  * The grammar may be narrower than the schema, never wider: one line, properties in the schema's order, no property
  * that the schema does not name beside those that it names, numbers of at most 15 digits.
  */
-import { automaton, deterministic, type Effort, type Language, type State } from './automaton.ts';
+import { type AutomatonState, automaton, deterministic, type Effort, type Language } from './automaton.ts';
 import {
   choice,
   counting,
@@ -92,7 +92,7 @@ class SchemaGrammar {
   #enumValues = 0;
   #enumCharacters = 0;
   /** Caches by content: many fields of a form have equal schemas. */
-  readonly #languages = new Map<string, State[]>();
+  readonly #languages = new Map<string, AutomatonState[]>();
   readonly #numbers = new Map<string, Expression>();
   readonly #strings = new Map<string, Expression>();
   readonly #references = new Map<string, Expression>();
@@ -355,7 +355,7 @@ class SchemaGrammar {
     return expression;
   }
 
-  *#states(language: Language, at: string): Work<State[]> {
+  *#states(language: Language, at: string): Work<AutomatonState[]> {
     const key = JSON.stringify(language);
     const states = this.#languages.get(key) ?? (yield* deterministic(language, mostStates, this.#effort));
     if (states === null) {

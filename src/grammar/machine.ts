@@ -1,6 +1,6 @@
 /**
  * A pushdown machine that reads a text byte by byte. The rest of the text is a stack of expressions; an ambiguous beginning
- * has several stacks. A `State` is a set of stacks. States and transitions are made when they are first reached and kept,
+ * has several stacks. A `MachineState` is a set of stacks. States and transitions are made when they are first reached and kept,
  * so a step is usually one table lookup. Nothing is compiled ahead.
  */
 import type { Expression } from './expression.ts';
@@ -23,13 +23,13 @@ interface Edge {
   readonly target: Frame;
 }
 
-export interface State {
+export interface MachineState {
   /** Whether the text may end here. */
   readonly accepts: boolean;
   readonly edges: readonly Edge[];
   readonly frames: readonly Frame[];
   /** The next state for each byte: null when the byte may not come, undefined when it is not known yet. */
-  readonly next: (State | null | undefined)[];
+  readonly next: (MachineState | null | undefined)[];
   /** One bit for each token, the lowest first: 1 when it may come. Filled by `GrammarMasks`. */
   mask?: Int32Array;
 }
@@ -46,9 +46,9 @@ const deepest = 64;
 export class Machine {
   readonly #grammar: Expression;
   readonly #bottom: Frame;
-  readonly #states = new Map<string, State>();
+  readonly #states = new Map<string, MachineState>();
   /** Cleared with the cache, because all states can be reached from it. */
-  #start: State | null = null;
+  #start: MachineState | null = null;
   #frames = 0;
   #generation = 0;
   #parts = 0;
@@ -59,7 +59,7 @@ export class Machine {
     this.#bottom = { id: 0, expression: null, at: 0, below: null, above: null, generation: 0 };
   }
 
-  get start(): State {
+  get start(): MachineState {
     if (this.#start !== null) return this.#start;
     const start = this.#state([this.#frame(this.#grammar, 0, this.#bottom)]);
     this.#start = start ?? { accepts: false, edges: [], frames: [], next: [] };
@@ -72,24 +72,24 @@ export class Machine {
   }
 
   /** The state after one more byte; null when that byte may not come. */
-  step(state: State, byte: number): State | null {
+  step(state: MachineState, byte: number): MachineState | null {
     const known = state.next[byte];
     return known === undefined ? this.#stepAnew(state, byte) : known;
   }
 
   /** Whether the grammar accepts the text. */
   accepts(text: Uint8Array): boolean {
-    let state: State | null = this.start;
+    let state: MachineState | null = this.start;
     for (const byte of text) state = state && this.step(state, byte);
     return state?.accepts ?? false;
   }
 
   /** A simpler state that accepts the same next `bytes` bytes: limits that are further away are left out. */
-  near(state: State, bytes: number): State {
+  near(state: MachineState, bytes: number): MachineState {
     return this.#state(state.frames.map((frame) => this.#nearFrame(frame, bytes))) ?? state;
   }
 
-  #stepAnew(state: State, byte: number): State | null {
+  #stepAnew(state: MachineState, byte: number): MachineState | null {
     let [from, to] = [0, 255];
     const targets: Frame[] = [];
     for (const edge of state.edges) {
@@ -107,7 +107,7 @@ export class Machine {
     return next;
   }
 
-  #state(targets: readonly Frame[]): State | null {
+  #state(targets: readonly Frame[]): MachineState | null {
     const frames = [...new Set(targets)].slice(0, mostWays).sort((a, b) => a.id - b.id);
     const key = frames.map(({ id }) => id).join(' ');
     const known = this.#states.get(key);
@@ -127,7 +127,7 @@ export class Machine {
   }
 
   /** Expands the expressions on top until each begins with a byte. */
-  #open(frames: readonly Frame[]): Pick<State, 'accepts' | 'edges'> {
+  #open(frames: readonly Frame[]): Pick<MachineState, 'accepts' | 'edges'> {
     const edges: Edge[] = [];
     let accepts = false;
     const opened = new Set(frames);

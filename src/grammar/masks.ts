@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { AnswerGrammar } from './answer-grammar.ts';
 import type { Expression } from './expression.ts';
-import { Machine, type State } from './machine.ts';
+import { Machine, type MachineState } from './machine.ts';
 
 /** Makes masks for the vocabulary of one model. The trie of the vocabulary is built for the first mask. */
 export class GrammarMasks {
@@ -43,7 +43,7 @@ class GrammarMask implements TokenMask {
   readonly #vocabulary: Vocabulary;
   readonly #eosIds: readonly number[];
   readonly #words: number;
-  #state: State;
+  #state: MachineState;
   #bits: Int32Array = new Int32Array(0);
 
   constructor(
@@ -67,7 +67,7 @@ class GrammarMask implements TokenMask {
 
   /** @throws CogVLM2Error `invalid_value` when no answer begins so. */
   begin(text: string): void {
-    let state: State | null = this.#state;
+    let state: MachineState | null = this.#state;
     for (const byte of Buffer.from(text)) state = state && this.#machine.step(state, byte);
     if (state === null) {
       throw new CogVLM2Error(
@@ -79,7 +79,7 @@ class GrammarMask implements TokenMask {
   }
 
   accept(id: number): void {
-    let state: State | null = this.#state;
+    let state: MachineState | null = this.#state;
     for (const byte of this.#vocabulary.bytesOf(id)) state = state && this.#machine.step(state, byte);
     if (state === null || this.#vocabulary.isSpecial(id))
       throw new Error(`The mask was given token ${id}, which it forbids.`);
@@ -130,7 +130,7 @@ const workPerSlice = 100_000;
 /** Sets the bits of the tokens that may come; yields between slices. */
 function* walk(
   machine: Machine,
-  start: State,
+  start: MachineState,
   trie: TokenTrie,
   bits: Int32Array,
 ): Generator<undefined, void> {

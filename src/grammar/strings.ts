@@ -1,6 +1,6 @@
 /** JSON strings, of any or of limited length. */
 
-import type { Effort, State } from './automaton.ts';
+import type { AutomatonState, Effort } from './automaton.ts';
 import {
   astralCharacters,
   type CharacterRange,
@@ -68,7 +68,7 @@ interface Move {
  * @returns the reason when it cannot be done
  */
 export function limitedAutomaton(
-  states: readonly State[],
+  states: readonly AutomatonState[],
   least: number,
   most: number,
   end: Expression,
@@ -109,7 +109,7 @@ export function limitedAutomaton(
 }
 
 /** Two places for each state s: 2 s, and 2 s + 1 after a backslash. Null when the automaton has \u escapes. */
-function statesOf(states: readonly State[]): PatternState[] | null {
+function statesOf(states: readonly AutomatonState[]): PatternState[] | null {
   const places = states.flatMap(({ accepts, moves }): PatternState[] => {
     const plain = moves.flatMap(({ ranges, to }): Move[] => {
       const others = without(ranges, backslash);

@@ -43,18 +43,19 @@ export class Canvas {
 
   fill({ left, top, right, bottom }: Rectangle, color: Color, opacity = 1): void {
     for (let y = Math.max(0, top); y < Math.min(this.#height, bottom); y++)
-      for (let x = Math.max(0, left); x < Math.min(this.#width, right); x++) this.#mix(x, y, color, opacity);
+      for (let x = Math.max(0, left); x < Math.min(this.#width, right); x++)
+        this.#blend(x, y, color, opacity);
   }
 
   /** Draws white text. */
   white({ width, height, data }: TextMask, left: number, top: number): void {
     for (let y = 0; y < Math.min(height, this.#height - top); y++) {
       for (let x = 0; x < Math.min(width, this.#width - left); x++)
-        this.#mix(left + x, top + y, [255, 255, 255], (data[y * width + x] ?? 0) / 255);
+        this.#blend(left + x, top + y, [255, 255, 255], (data[y * width + x] ?? 0) / 255);
     }
   }
 
-  #mix(x: number, y: number, color: Color, opacity: number): void {
+  #blend(x: number, y: number, color: Color, opacity: number): void {
     const at = 3 * (y * this.#width + x);
     for (const [channel, value] of color.entries()) {
       const before = this.data[at + channel] ?? 0;
@@ -166,7 +167,7 @@ function hueColor(hue: number): Color {
 // An image with highlighted regions, as a PNG.
 
 /** Fractions (0 to 1) of the image's width and height. */
-export interface MarkedPlace {
+export interface MarkedRegion {
   x: number;
   y: number;
   width: number;
@@ -184,7 +185,7 @@ const FILL = 0.3;
 /** @param groups regions; each group has its own color. @throws CogVLM2Error as `decodeImage` */
 export async function markedImage(
   bytes: Uint8Array,
-  groups: readonly (readonly MarkedPlace[])[],
+  groups: readonly (readonly MarkedRegion[])[],
 ): Promise<Uint8Array> {
   const image = await decodeImage(bytes);
   const canvas = new Canvas(image);

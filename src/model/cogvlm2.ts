@@ -177,7 +177,7 @@ export class Model {
       throw error;
     } finally {
       await adapterPass.end();
-      this.engine.release([...this.#matrices.tower, ...this.#matrices.adapter].flat());
+      this.engine.evictPages([...this.#matrices.tower, ...this.#matrices.adapter].flat());
     }
   }
 
@@ -242,7 +242,7 @@ export class Model {
         yield;
       }
     } finally {
-      if (readsVision) this.engine.release(this.#matrices['vision experts'].flat());
+      if (readsVision) this.engine.evictPages(this.#matrices['vision experts'].flat());
     }
   }
 

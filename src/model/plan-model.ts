@@ -97,7 +97,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
 }
 
 /** Packed copies of the matrices that every token reads. `DecoderRunner` makes the same choice for the loaded tensors. */
-function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
+function packableBytes({ tensors }: Checkpoint, isSingleSequence: boolean): number {
   const packing = new Packing(findDevice('cpu').pointer);
   const language = [...tensors.values()].filter(({ name, shape }) => {
     const { part } = partOf(name);
@@ -107,7 +107,7 @@ function packableBytes({ tensors }: Checkpoint, oneSequence: boolean): number {
     packing.layoutOf({ type, shape: toShape(shape.toReversed(), type) }, 'any rows'),
   );
   return sumOf(
-    layouts.map((layout) => (layout && (layout.batchInvariant || oneSequence) ? layout.sizeBytes : 0)),
+    layouts.map((layout) => (layout && (layout.batchInvariant || isSingleSequence) ? layout.sizeBytes : 0)),
   );
 }
 

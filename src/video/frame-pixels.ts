@@ -20,9 +20,9 @@ export function framePixels(frame: RgbImage, size: number): Float32Array<ArrayBu
     const at = (x: number, y: number) => levels[data[3 * (y * width + x) + channel] ?? 0] ?? 0;
     for (const [y, row] of rows.entries()) {
       for (const [x, column] of columns.entries()) {
-        const above = mix(at(column.first, row.first), at(column.second, row.first), column.share);
-        const below = mix(at(column.first, row.second), at(column.second, row.second), column.share);
-        pixels[(channel * size + y) * size + x] = mix(above, below, row.share);
+        const above = interpolate(at(column.first, row.first), at(column.second, row.first), column.share);
+        const below = interpolate(at(column.first, row.second), at(column.second, row.second), column.share);
+        pixels[(channel * size + y) * size + x] = interpolate(above, below, row.share);
       }
     }
   }
@@ -49,6 +49,6 @@ function taps(from: number, to: number, size: number): Tap[] {
   });
 }
 
-function mix(first: number, second: number, share: number): number {
+function interpolate(first: number, second: number, share: number): number {
   return first * (1 - share) + second * share;
 }

@@ -64,7 +64,7 @@ test.runIf(process.platform === 'linux')(
       ggml().number('ggml_validate_row_data', dtypes.f32.id, mapped.address, mapped.sizeBytes);
     expect(readAll()).toBe(1);
     const before = residentFileBytes();
-    mapped.release(mapped.address, mapped.sizeBytes);
+    mapped.evictPages(mapped.address, mapped.sizeBytes);
     expect(before - residentFileBytes()).toBeGreaterThan(0.9 * sizeBytes);
     expect(readAll()).toBe(1);
     expect(mapped.holds(mapped.address + BigInt(sizeBytes - 1))).toBe(true);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { randomFrom } from '../../src/generate/sampler.ts';
 import { answerGrammar } from '../../src/grammar/answer-grammar.ts';
-import { Machine, type State } from '../../src/grammar/machine.ts';
+import { Machine, type MachineState } from '../../src/grammar/machine.ts';
 import { GrammarMasks, type TokenMask } from '../../src/grammar/masks.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 
@@ -103,10 +103,10 @@ describe('a token may come where its bytes may, one after the other', () => {
     const random = randomFrom(3);
     for (let round = 0; round < 3; round++) {
       const mask = await masks.start(grammar);
-      let state: State = machine.start;
+      let state: MachineState = machine.start;
       for (let step = 0; step < 40 && !mask.done; step++) {
         const after = (id: number) =>
-          bytes[id]!.reduce<State | null>((at, byte) => at && machine.step(at, byte), state);
+          bytes[id]!.reduce<MachineState | null>((at, byte) => at && machine.step(at, byte), state);
         const expected = [...bytes.keys()].filter((id) =>
           id <= eos ? id === eos && state.accepts : after(id),
         );
@@ -190,7 +190,7 @@ test('what is found out about a grammar is forgotten before it is much', () => {
   const machine = new Machine(grammarOf({ type: 'array' }).expression);
   for (let round = 0; round < 3; round++) {
     // Each depth is a stack that was not there before.
-    let state: State | null = machine.start;
+    let state: MachineState | null = machine.start;
     for (let depth = 0; depth < 3000; depth++) state = state && machine.step(state, 0x5b);
     expect(state).not.toBeNull();
     const reached = new Set([machine.start]);

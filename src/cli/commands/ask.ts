@@ -137,7 +137,7 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     const drawable = typeof asked?.image === 'string' ? undefined : asked?.image;
     if (asked !== null && drawable === undefined) refuseToDraw(options);
     const startedAt = terminal.now();
-    using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
+    using model = await openModel({ ...options, sequences: 1 }, context, progress, stop.signal);
     const before: Before = { loadMs: terminal.now() - startedAt };
     const generate = {
       ...generateOptions(options, stop.signal),

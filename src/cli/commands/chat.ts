@@ -63,7 +63,7 @@ exit status is that of the first failed message.`,
     const attempt = { signal: stop.signal, progress };
     try {
       const named = argument === undefined ? null : await open(argument, stop.signal);
-      using model = await openModel({ ...options, oneSequence: true }, context, progress, stop.signal);
+      using model = await openModel({ ...options, sequences: 1 }, context, progress, stop.signal);
       using session = new ChatSession(model, options, open);
       if (argument !== undefined && named !== null) {
         const source = /^data:/i.test(argument) ? argument : resolve(argument);
