@@ -50,7 +50,7 @@ export type ErrorCode =
   | 'download_failed'
   /** An OpenAI-compatible server or the Redis of a queue cannot be reached or refuses all requests. */
   | 'endpoint_failed'
-  /** An OpenAI-compatible server refuses this question. */
+  /** An OpenAI-compatible server does not take this question. */
   | 'endpoint_refused'
   /** An answer was cut before its JSON was complete. */
   | 'answer_incomplete'

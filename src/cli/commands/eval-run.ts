@@ -223,9 +223,16 @@ class Opened implements AsyncDisposable {
     if (apiModel === undefined)
       throw invalid('--endpoint needs --api-model NAME, the name of the model at the server.');
     if (options.model !== undefined) throw invalid('Either --model or --endpoint answers, not both.');
+    const onPause = (pauseMs: number, what: string) => {
+      if (options.quiet) return;
+      progress.clear();
+      terminal.stderr.write(
+        `cogvlm2: the server is busy: ${what}. The next request is sent in ${formatDuration(pauseMs)}.\n`,
+      );
+    };
     const key = keyFor(url, options.endpointKeyFile, 'COGVLM2_API_KEY', terminal.env);
     const { endpoint, answerer } = await library.endpoint(
-      { url, model: apiModel, key, rpm: options.rpm, env: process.env },
+      { url, model: apiModel, key, rpm: options.rpm, env: process.env, onPause },
       { maxBytes: options.maxImageBytes, maxSide: options.maxImageSide },
     );
     this.#opened = endpoint;

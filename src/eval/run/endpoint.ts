@@ -18,6 +18,8 @@ export interface EndpointOptions {
   readonly rpm?: number | undefined;
   /** Timeout of one answer. */
   readonly timeoutMs?: number;
+  /** Called for a pause of at least `minNoticeMs`, with its reason. */
+  readonly onPause?: ((pauseMs: number, what: string) => void) | undefined;
   /** Pause after the n-th failed attempt in a row, unless the server names one. */
   readonly pauseMs?: (attempt: number) => number;
 }
@@ -35,6 +37,8 @@ export interface Sampling {
 }
 
 const maxAttempts = 8;
+/** Shorter pauses are not worth a message. */
+const minNoticeMs = 10_000;
 /** A longer pause ends the run, which can be resumed later. */
 const maxPauseMs = 600_000;
 /** So many questions in a row that fail after all attempts end the run. */
@@ -87,11 +91,14 @@ export class Endpoint implements AsyncDisposable {
         answeredBefore = this.#answered;
         attempt = 1;
       }
-      if (outcome.action !== 'retry' || attempt >= maxAttempts) throw this.#giveUp(outcome, attempt);
+      if (outcome.action !== 'retry' || attempt >= maxAttempts) {
+        throw this.#giveUp(outcome, attempt, typeof content !== 'string');
+      }
       const pauseMs = outcome.retryAfterMs ?? (this.#options.pauseMs ?? backoffMs)(attempt);
       if (pauseMs > maxPauseMs) throw this.#tooLong(outcome, pauseMs);
-      if (outcome.isBusy) this.#rate.pause(pauseMs);
-      else await sleep(pauseMs, undefined, { signal });
+      if (!outcome.isBusy) await sleep(pauseMs, undefined, { signal });
+      else if (this.#rate.pause(pauseMs) && pauseMs >= minNoticeMs)
+        this.#options.onPause?.(pauseMs, outcome.what);
     }
   }
 
@@ -99,9 +106,16 @@ export class Endpoint implements AsyncDisposable {
     await this.#dispatcher.destroy();
   }
 
-  #giveUp({ action, what, isServerError }: Attempted, attempts: number): CogVLM2Error {
-    if (action === 'question')
-      return new CogVLM2Error('endpoint_refused', `${this.url} does not take this question: ${what}.`);
+  #giveUp({ action, what, isServerError }: Attempted, attempts: number, hasImages: boolean): CogVLM2Error {
+    if (action === 'question') {
+      const remedy = hasImages
+        ? ' If its image is too large for the server, use --max-image-bytes or --max-image-side.'
+        : '';
+      return new CogVLM2Error(
+        'endpoint_refused',
+        `${this.url} does not take this question: ${what}.${remedy}`,
+      );
+    }
     if (action === 'retry' && isServerError) {
       this.#lostInARow += 1;
       if (this.#lostInARow < maxLostInARow)

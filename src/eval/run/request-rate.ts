@@ -42,9 +42,12 @@ export class RequestRate {
     }
   }
 
-  /** No request starts for so long. */
-  pause(ms: number): void {
-    this.#nextMs = Math.max(this.#nextMs, this.#clock.now() + ms);
+  /** No request starts for so long. Returns false if a pause that ends later is in progress. */
+  pause(ms: number): boolean {
+    const untilMs = this.#clock.now() + ms;
+    if (untilMs <= this.#nextMs) return false;
+    this.#nextMs = untilMs;
+    return true;
   }
 }
 

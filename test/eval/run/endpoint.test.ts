@@ -202,12 +202,16 @@ test('the key is not in messages, and neither a query nor a password is in the a
   );
 });
 
-test('an abort ends a long pause at once', async () => {
+test('a long pause is reported once, and an abort ends it at once', async () => {
   await using server = await limitedServer({ fault: () => tooMany('seconds', 300) });
-  await using endpoint = new Endpoint({ url: server.url, model: 'm', env: {} });
   const stop = new AbortController();
-  const outcome = endpoint.chat('question 1', { temperature: 0 }, stop.signal);
-  while (server.arrivals.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  setTimeout(() => stop.abort(), 20);
-  await expect(outcome).rejects.toThrow(/abort/i);
+  const pauses: [number, string][] = [];
+  const onPause = (ms: number, what: string) => {
+    pauses.push([ms, what]);
+    setTimeout(() => stop.abort(), 20);
+  };
+  await using endpoint = new Endpoint({ url: server.url, model: 'm', env: {}, onPause });
+  await expect(endpoint.chat('question 1', { temperature: 0 }, stop.signal)).rejects.toThrow(/abort/i);
+  expect(pauses).toEqual([[300_000, expect.stringContaining('status 429')]]);
+  expect(server.arrivals.length).toBe(1);
 });

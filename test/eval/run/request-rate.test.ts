@@ -54,8 +54,7 @@ test('a pause delays requests that already wait; a shorter pause changes nothing
   const starts: number[] = [];
   for (let i = 0; i < 3; i++) void rate.turn(signal).then(() => starts.push(clock.now()));
   await runUntil(500);
-  rate.pause(5000);
-  rate.pause(100);
+  expect([rate.pause(5000), rate.pause(100)]).toEqual([true, false]);
   await runUntil(60_000);
   expect(starts).toEqual([0, 5500, 6500]);
 });

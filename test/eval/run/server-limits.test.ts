@@ -47,7 +47,7 @@ test('images are re-encoded to fit, and the run and its results have their numbe
   await using server = await limitedServer({ maxImageBytes: 100_000, maxImageSide: 512 });
   const files = makeData(3);
   const refused = await run(files, server.url);
-  expect(refused.err).toMatch(/2: http.* does not take this question: status 413/);
+  expect(refused.err).toMatch(/2: http.* does not take this question: status 413.*use --max-image-bytes/);
   const limits = ['--max-image-bytes', '100000', '--max-image-side', '512'];
   const other = await run(files, server.url, limits);
   expect([other.exitCode, other.err]).toEqual([
