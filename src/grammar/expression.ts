@@ -54,31 +54,38 @@ export function optional(expression: Expression): Expression {
 
 /** One of several texts, as a trie: a common beginning occurs once, so a thousand texts are one stack in the machine. */
 export function oneOf(texts: Iterable<string>): Expression {
-  const distinct = [...new Set(texts)];
-  return trie(
-    distinct.map((text) => Buffer.from(text)),
-    0,
-  );
+  return oneOfThen(Array.from(new Set(texts), (text) => ({ bytes: Buffer.from(text), after: nothing })));
+}
+
+/** A text, and what follows it. */
+export interface Continued {
+  readonly bytes: Uint8Array;
+  readonly after: Expression;
+}
+
+/** One of several texts, each with what follows it. @param texts at least one, all different */
+export function oneOfThen(texts: readonly Continued[]): Expression {
+  return trie(texts, 0);
 }
 
 /** Of so many texts, the parts of the trie are made when an answer first reaches them. */
 const mostTexts = 64;
 
 /** @param texts at least one, all different; their first `at` bytes are equal */
-function trie(texts: readonly Buffer[], at: number): Expression {
-  const first = texts[0]!;
+function trie(texts: readonly Continued[], at: number): Expression {
+  const first = texts[0]!.bytes;
   let end = first.length;
-  for (const text of texts) {
+  for (const { bytes } of texts) {
     let same = at;
-    while (same < end && text[same] === first[same]) same++;
+    while (same < end && bytes[same] === first[same]) same++;
     end = same;
   }
-  const longer = new Map<number, Buffer[]>();
+  const longer = new Map<number, Continued[]>();
   const choices: Expression[] = [];
   for (const text of texts) {
-    const byte = text[end];
+    const byte = text.bytes[end];
     const group = byte === undefined ? undefined : longer.get(byte);
-    if (byte === undefined) choices.push(nothing);
+    if (byte === undefined) choices.push(text.after);
     else if (group === undefined) longer.set(byte, [text]);
     else group.push(text);
   }

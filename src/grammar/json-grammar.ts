@@ -7,6 +7,7 @@
  */
 import { type AutomatonState, automaton, deterministic, type Effort, type Language } from './automaton.ts';
 import {
+  type Continued,
   choice,
   counting,
   Deferred,
@@ -14,6 +15,7 @@ import {
   literal,
   nothing,
   oneOf,
+  oneOfThen,
   optional,
   sequence,
 } from './expression.ts';
@@ -283,22 +285,15 @@ class SchemaGrammar {
       const value = yield* this.value(additionalProperties, `${at}/additionalProperties`, depth);
       return listOf('{', sequence(key, colon, value), '}');
     }
-    // From the last property to the first: what may follow after a property, and what may follow before any.
-    let following = literal('}');
-    let beginning = following;
-    for (const name of names.reverse()) {
+    const members: Member[] = [];
+    for (const name of names) {
       const [schema, place] = Object.hasOwn(properties, name)
         ? [properties[name], `${at}/properties/${pointerPart(name)}`]
         : [additionalProperties, `${at}/additionalProperties`];
       const value = yield* this.value(schema, place, depth);
-      const written = sequence(literal(JSON.stringify(name)), colon, value);
-      const first = sequence(written, following);
-      const further = sequence(comma, written, following);
-      const isRequired = requiredNames.has(name);
-      beginning = isRequired ? first : choice(first, beginning);
-      following = isRequired ? further : choice(further, following);
+      members.push({ name, value, isRequired: requiredNames.has(name) });
     }
-    return sequence(literal('{'), beginning);
+    return membersInOrder(members);
   }
 
   /** The properties that a schema names and that `propertyNames` allows. */
@@ -392,6 +387,35 @@ function listOf(
   const [head, ...others] = first;
   if (head === undefined) return sequence(literal(open), items(nothing, least, most));
   return sequence(literal(open), head, ...others.flatMap((other) => [comma, other]), further(least, most));
+}
+
+interface Member {
+  name: string;
+  value: Expression;
+  isRequired: boolean;
+}
+
+/**
+ * An object with these members in their order; others than the required ones may be left out. Of the members that may come next,
+ * the names are one trie, made when an answer reaches it: an object of thousands is a few stacks in the machine.
+ */
+function membersInOrder(members: readonly Member[]): Expression {
+  const end = literal('}');
+  /** For each member and for the end: the members that may come there, or the end of the object. */
+  const next = (from: number, separator: Expression) =>
+    new Deferred(() => {
+      const required = members.findIndex(({ isRequired }, i) => i >= from && isRequired);
+      const texts = written.slice(from, required < 0 ? undefined : required + 1);
+      return choice(
+        ...(texts.length > 0 ? [sequence(separator, oneOfThen(texts))] : []),
+        ...(required < 0 ? [end] : []),
+      );
+    });
+  const written: Continued[] = members.map(({ name, value }, i) => ({
+    bytes: Buffer.from(JSON.stringify(name)),
+    after: sequence(colon, value, next(i + 1, comma)),
+  }));
+  return sequence(literal('{'), next(0, nothing));
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {

@@ -32,6 +32,12 @@ export const VIDEO_LIMITS = { timeoutMs: 60_000 } as const;
 /** Time for the headers of a request. */
 export const HEADERS_TIMEOUT_MS = 15_000;
 
+/**
+ * Bytes of a body that wait to be read before its connection is paused. A body in chunks of one byte has a thousand times as many
+ * objects as bytes of a usual one, so this is less than Node.js allows.
+ */
+export const STREAM_BUFFER_BYTES = 4_096;
+
 /** Of one connection: requests that are sent before the one before is answered. */
 export const CONNECTION_LIMITS = { pipelined: 8 } as const;
 

@@ -4,13 +4,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CogVLM2Error } from '../errors.ts';
+import { loadSharp } from '../image/decode.ts';
 import type { ModelInfo } from '../index.ts';
 import { isLoopback } from './access.ts';
 import { ApiError } from './api-error.ts';
 import { createApp } from './app.ts';
 import { createParts } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
-import { HEADERS_TIMEOUT_MS } from './limits.ts';
+import { HEADERS_TIMEOUT_MS, STREAM_BUFFER_BYTES } from './limits.ts';
 import { beginInTurns, limitPipelining } from './pipelining.ts';
 import type { ActiveRequests } from './requests.ts';
 import type { ServeOptions } from './serve-options.ts';
@@ -52,7 +53,10 @@ export async function serve(
     // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
     hostname: 'localhost',
   });
-  const server = createServer(limitPipelining(beginInTurns(answer, (url) => url === '/livez')));
+  const server = createServer(
+    { highWaterMark: STREAM_BUFFER_BYTES },
+    limitPipelining(beginInTurns(answer, (url) => url === '/livez')),
+  );
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Uploads have a time limit and a minimum rate of their own.
   server.requestTimeout = 0;
@@ -60,6 +64,8 @@ export async function serve(
   const stopLoading = () => engine.stop();
   try {
     signal.addEventListener('abort', stopLoading);
+    // Its modules take 100 ms, which would delay other requests than the first with an image. A failure is told with that one.
+    loadSharp().catch(() => {});
     const model = await engine.start();
     checkAdapterNames(options, model);
     parts.log.debug({ imageCache: model.imageCache }, 'the image cache on disk');

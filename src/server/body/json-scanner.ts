@@ -41,7 +41,8 @@ export class JsonScanner {
   /** Where the current string begins in the text, behind its quote; -1 if it cannot be kept apart. */
   #stringStart = -1;
   #isKeyNext = false;
-  #unicode = '';
+  /** Digits of a Unicode escape so far. */
+  #unicode: number[] = [];
   readonly #longStrings = new Map<string, string | LongString>();
   readonly #mark = randomUUID();
 
@@ -158,24 +159,29 @@ export class JsonScanner {
   }
 
   #longEscape(byte: number): void {
-    if (this.#state === 'long-unicode') {
-      this.#unicode += String.fromCharCode(byte);
-      if (this.#unicode.length < 4) return;
-      const code = /^[0-9a-f]{4}$/i.test(this.#unicode) ? Number.parseInt(this.#unicode, 16) : -1;
-      if (IS_PLAIN[code] === 1) {
-        this.#long.push(code);
-        this.#state = 'long';
-      } else this.#isText(`\\u${this.#unicode}`);
-      return;
-    }
-    const plain = SIMPLE_ESCAPES[byte];
-    if (plain !== undefined) {
-      this.#long.push(plain);
-      this.#state = 'long';
-    } else if (byte === UNICODE) {
-      this.#unicode = '';
+    if (this.#state === 'long-unicode') this.#unicodeDigit(byte);
+    else if (byte === UNICODE) {
+      this.#unicode = [];
       this.#state = 'long-unicode';
-    } else this.#isText(`\\${String.fromCharCode(byte)}`);
+    } else {
+      const plain = SIMPLE_ESCAPES[byte];
+      if (plain === undefined) this.#isText(`\\${String.fromCharCode(byte)}`);
+      else this.#addEscaped(plain);
+    }
+  }
+
+  #unicodeDigit(byte: number): void {
+    this.#unicode.push(byte);
+    if (this.#unicode.length < 4) return;
+    const code = this.#unicode.reduce((sum, digit) => 16 * sum + hexValue(digit), 0);
+    // NaN where it is no number.
+    if (IS_PLAIN[code] === 1) this.#addEscaped(code);
+    else this.#isText(`\\u${String.fromCharCode(...this.#unicode)}`);
+  }
+
+  #addEscaped(byte: number): void {
+    this.#long.push(byte);
+    this.#state = 'long';
   }
 
   /** The long string is text after all, and counts as such. */
@@ -263,6 +269,12 @@ export class JsonScanner {
       `A string${where} has ${long.length} characters; only an image may have more than ${LONGEST_STRING}.`,
     );
   }
+}
+
+function hexValue(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;
 }
 
 /** `JSON.parse` rounds integers beyond 2^53. A seed of the request keeps its digits, as a bigint. */

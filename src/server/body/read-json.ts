@@ -13,7 +13,7 @@ export interface BodyLimits {
 }
 
 /** Bytes that are scanned in one step, and the time after which others have their turn. */
-const STEP_BYTES = 65_536;
+const STEP_BYTES = 16_384;
 const TURN_MS = 10;
 
 /**
