@@ -7,7 +7,7 @@ import type { TensorEntry } from './types.ts';
 import { type Packed, readFloats } from './unpack.ts';
 
 /**
- * The 4-bit layout of bitsandbytes as transformers saves it: beside the codes, under the weight's own name, lie
+ * The 4-bit layout of bitsandbytes as transformers saves it. The codes have the weight's own name. Beside them are
  * `NAME.absmax`, `NAME.quant_map`, for nested scales `NAME.nested_absmax` and `NAME.nested_quant_map`, and JSON as
  * bytes in `NAME.quant_state.bitsandbytes__nf4` (or `__fp4`).
  */
@@ -41,7 +41,7 @@ const types: Readonly<Record<QuantState['dtype'], FloatType>> = {
 };
 
 /**
- * Puts one tensor of its true shape and type in the place of each packed weight and what belongs to it. The rest stays.
+ * Replaces each packed weight and its additional tensors by one tensor of the true shape and type.
  * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing or wrong.
  */
 export function joinPacked(
@@ -120,7 +120,7 @@ function nestedScales(state: QuantState, scales: number, parts: Parts): Packed['
   };
 }
 
-/** What belongs to one packed weight. */
+/** The tensors of one packed weight. */
 class Parts {
   readonly used: string[] = [];
   sizeBytes = 0;

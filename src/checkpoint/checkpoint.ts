@@ -59,7 +59,7 @@ export function openCheckpoint(location: string): Checkpoint {
   });
 }
 
-/** ggml ends the process when it meets a weight of integers or without elements, so neither gets that far. */
+/** ggml aborts the process for integer weights and for weights without elements, so both are refused here. */
 function checkTensors(checkpoint: Checkpoint): Checkpoint {
   for (const { name, type, shape, file } of checkpoint.tensors.values()) {
     const fail = (why: string) => new CogVLM2Error('invalid_checkpoint', `${name} in ${file} ${why}.`);
@@ -71,7 +71,7 @@ function checkTensors(checkpoint: Checkpoint): Checkpoint {
   return checkpoint;
 }
 
-/** The safetensors files of a folder, and what the index, if there is one, says of each tensor's place. */
+/** The safetensors files of a folder, and each tensor's file according to the index, if there is one. */
 function readIndex(location: string): { shards: string[]; shardOf: Map<string, string> } {
   const indexPath = path.join(location, 'model.safetensors.index.json');
   if (!existsSync(indexPath)) {

@@ -11,9 +11,9 @@ import { type PlannedTensor, type PresetName, planTypes } from './type-preset.ts
 import { type Checkpoint, isPacked, textNames } from './types.ts';
 
 export interface ConvertOptions {
-  /** Default: every tensor as it is stored. */
+  /** Default: every tensor keeps its stored type. */
   type?: PresetName | undefined;
-  /** Bytes read of the source, and all of them. */
+  /** Bytes of the source: read, and total. */
   onProgress?: (doneBytes: number, totalBytes: number) => void;
   signal?: AbortSignal;
 }
@@ -25,22 +25,22 @@ export interface Conversion {
   types: Partial<Record<DType, number>>;
   /** Tensors whose rows are not whole blocks of the preset's type. */
   misfits: { name: string; columns: number; wanted: TargetType; type: DType }[];
-  /** Tensors that bitsandbytes had packed into 4 bits, and how many of them did not keep the values that they had. */
+  /** Tensors that were in 4 bits of bitsandbytes, and how many of them changed their values. */
   unpacked: { tensors: number; changed: number };
   /** Tensors that merged adapters changed. */
   adapted: number;
-  /** Without one, the file can be traced, but not asked. */
+  /** Without a tokenizer, the file can only be traced. */
   hasTokenizer: boolean;
 }
 
-/** Pieces on their way at once: libuv's pool runs four, and one more is being read or written. */
+/** Pieces in work at the same time: libuv's pool runs four, and one more is being read or written. */
 const piecesAtOnce = 5;
 
 /**
- * Streams a checkpoint into one GGUF file, config and tokenizer inside. The memory it takes, a few pieces of
- * `pieceElements` elements, does not depend on the checkpoint. The file appears whole or not at all.
- * @throws CogVLM2Error `write_failed` (the disk's space is looked at first), `invalid_value` when the checkpoint is
- * quantised or of that type already, or `outPath` one of its files; `invalid_checkpoint`, `aborted`.
+ * Streams a checkpoint into one GGUF file with config and tokenizer. The memory, a few pieces of `pieceElements` elements, does
+ * not depend on the checkpoint. The file is written completely or not at all.
+ * @throws CogVLM2Error `write_failed` (the free disk space is checked first); `invalid_value` if the checkpoint is already
+ * quantized or of that type, or if `outPath` is one of its files; `invalid_checkpoint`, `aborted`.
  */
 export async function convertToGguf(
   checkpoint: Checkpoint,
@@ -80,14 +80,14 @@ export async function convertToGguf(
       const lane = lanes.pop() ?? (await writeFirst());
       if (!lane) throw new CogVLM2Error('engine_bug', 'No lane is left to convert a piece in.');
       const bytes = lane.convert(piece);
-      // A failure is thrown where it is this piece's turn to be written; until then it must not end the process.
+      // An error is thrown when it is this piece's turn to be written. Until then it must not be an unhandled rejection.
       bytes.catch(() => {});
       waiting.push({ piece, bytes, lane });
       await new Promise(setImmediate);
     }
     while (waiting.length > 0) await writeFirst();
   } finally {
-    // Native threads still write into the lanes' memory.
+    // Wait: native threads still write into the lanes' memory.
     await Promise.allSettled(waiting.map(({ bytes }) => bytes));
   }
   out.commit();
@@ -140,7 +140,7 @@ class Lane {
   }
 }
 
-/** The new file takes the place of what has its name, and that must not be what it is made from. */
+/** The new file replaces an existing one, which must not be its own source. */
 function checkTarget(checkpoint: Checkpoint, outPath: string): void {
   if (!existsSync(outPath)) return;
   const target = realpathSync(outPath);
@@ -148,7 +148,7 @@ function checkTarget(checkpoint: Checkpoint, outPath: string): void {
     if (realpathSync(file) !== target) continue;
     throw new CogVLM2Error(
       'invalid_value',
-      `${outPath} would be written over the weights of ${checkpoint.path}, which it is made from; give it another name.`,
+      `${outPath} is one of the files of ${checkpoint.path}, which is being converted; choose another name.`,
     );
   }
 }
@@ -175,7 +175,7 @@ function checkSpace(outPath: string, neededBytes: number): void {
     const { bavail, bsize } = statfsSync(path.dirname(path.resolve(outPath)));
     free = bavail * bsize;
   } catch {
-    // No such folder: opening the file says so.
+    // The folder does not exist: opening the file reports it.
     return;
   }
   if (neededBytes <= free) return;

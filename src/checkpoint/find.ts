@@ -31,15 +31,15 @@ export async function listModels(): Promise<FoundModel[]> {
       const checkpoint = openCheckpoint(location);
       found.push({ name, path: location, format: checkpoint.format, ...measure(checkpoint) });
     } catch {
-      // Something else that lies there: not a model.
+      // Not a model.
     }
   }
   return found;
 }
 
 /**
- * A path that exists, or the name of a listed model; the demo model when nothing is named.
- * @throws CogVLM2Error `model_not_found` naming the nearest one; `invalid_checkpoint` for one that was pulled in part.
+ * A path that exists, or the name of a listed model; without a name, the demo model.
+ * @throws CogVLM2Error `model_not_found` with the nearest name; `invalid_checkpoint` for an incomplete one.
  */
 export async function findModel(nameOrPath?: string): Promise<{ name: string; path: string }> {
   if (nameOrPath === undefined) {

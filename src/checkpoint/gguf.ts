@@ -7,8 +7,8 @@ import { openWeights, reading } from './read-file.ts';
 import { type Checkpoint, type CheckpointTexts, type TensorEntry, textNames } from './types.ts';
 
 /**
- * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data, each tensor aligned. Ours
- * holds the published JSON files as text values under `cogvlm2.` and the tensors under the published names.
+ * GGUF, version 3: magic, counts, key-value pairs, tensor descriptions, then the data with each tensor aligned. Our files have
+ * the published JSON files as text values under `cogvlm2.` and the tensors under the published names.
  */
 const ggufMagic = 'GGUF';
 const ggufVersion = 3;
@@ -104,7 +104,7 @@ function readDescription(reader: Reader) {
   return { name, type, shape, offset };
 }
 
-/** Reads forward through a file in blocks; every length is checked against what the file has left. */
+/** Reads forward through a file in blocks. Every length is checked against the rest of the file. */
 class Reader {
   position = 0;
   readonly sizeBytes: number;
@@ -156,7 +156,7 @@ class Reader {
     return this.bytes(length).toString('utf8');
   }
 
-  /** The value if it is text; others are passed over. */
+  /** The value if it is text; other values are skipped. */
   value(): string | undefined {
     const type = this.u32();
     if (type === ggufTextType) return this.text();
@@ -188,7 +188,7 @@ class Reader {
   }
 }
 
-/** What a GGUF file says of one tensor; `shape` has the fastest axis last. */
+/** A tensor in a GGUF header; `shape` has the fastest axis last. */
 export type TensorDescription = Pick<TensorEntry, 'name' | 'type' | 'shape' | 'sizeBytes'>;
 
 /**
@@ -244,7 +244,7 @@ export function writeHeader(
   return header.length + padding(header.length) + offset;
 }
 
-/** Zeros that bring a length to the file's alignment. */
+/** Zeros that align a length. */
 export function padding(sizeBytes: number): number {
   return (ggufAlignment - (sizeBytes % ggufAlignment)) % ggufAlignment;
 }

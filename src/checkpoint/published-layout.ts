@@ -1,6 +1,6 @@
 /**
- * The published layout: the fields of config.json, and every tensor by name with its shape in PyTorch's order. So the plan of
- * a published model is known before its download.
+ * The published layout: the fields of config.json, and every tensor by name with its shape in PyTorch's order. With it, a
+ * published model can be planned before its download.
  */
 import { isPublished, type PublishedName } from '../hub/cache.ts';
 import { type PresetName, planTypes } from './type-preset.ts';
@@ -28,7 +28,7 @@ export interface PublishedConfig {
   };
 }
 
-/** config.json of `cogvlm2-llama3-chat-19B`: the fields that decide what is computed. */
+/** config.json of `cogvlm2-llama3-chat-19B`: the fields that affect the computation. */
 export const config19B = {
   architectures: ['CogVLMForCausalLM'],
   model_type: 'cogvlm',
@@ -153,13 +153,13 @@ export function tensorShapes(
 const base = { template_version: 'base' };
 const v1At224 = { image_size: 224, num_positions: 257 };
 
-/** What decides the names and shapes of a model's tensors. */
+/** The properties that decide the names and shapes of a model's tensors. */
 export interface PublishedLayout {
   config: PublishedConfig;
   family: ModelFamily;
 }
 
-/** The models that are published, by the names of their repositories. */
+/** The published models, by the names of their repositories. */
 export const publishedLayouts: Readonly<Record<PublishedName, PublishedLayout>> = {
   'cogvlm2-llama3-chat-19B': { config: config19B, family: 'CogVLM2' },
   'cogvlm2-llama3-chinese-chat-19B': { config: config19B, family: 'CogVLM2' },
@@ -176,7 +176,7 @@ export const publishedLayouts: Readonly<Record<PublishedName, PublishedLayout>> 
   'cogvlm2-video-llama3-base': { config: configVideo, family: 'CogVLM2-Video' },
 };
 
-/** A published model that is not on this machine, in bf16 and without its weights; undefined for another name. */
+/** A published model in bf16 without its weights, for a plan before the download; undefined for another name. */
 export function publishedCheckpoint(name: string): Checkpoint | undefined {
   if (!isPublished(name)) return undefined;
   const { config, family } = publishedLayouts[name];

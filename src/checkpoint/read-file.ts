@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
 import { lfsPointerIn, openInputFile, readTextFile } from '../files/input-file.ts';
 
-/** A run of bytes of a file, and the tensor that it is. */
+/** The position of a tensor's bytes in a file. */
 export interface Located {
   name: string;
   file: string;
@@ -11,8 +11,8 @@ export interface Located {
 }
 
 /**
- * Fills `into` with the bytes from `startBytes` on.
- * @throws CogVLM2Error `invalid_checkpoint` when the file ends before that, `file_not_found` when it cannot be read.
+ * Fills `into` with the bytes from `startBytes`.
+ * @throws CogVLM2Error `invalid_checkpoint` if the file ends before that, `file_not_found` if it cannot be read.
  */
 export function readFileBytes(
   { name, file, offsetBytes }: Located,
@@ -24,8 +24,7 @@ export function readFileBytes(
     for (let at = 0; at < into.length; ) {
       const place = offsetBytes + startBytes + at;
       const count = reading(file, () => readSync(descriptor, into, at, into.length - at, place));
-      if (count === 0)
-        throw new CogVLM2Error('invalid_checkpoint', `${name} ends before it should in ${file}.`);
+      if (count === 0) throw new CogVLM2Error('invalid_checkpoint', `${name} is truncated in ${file}.`);
       at += count;
     }
   } finally {
@@ -34,7 +33,7 @@ export function readFileBytes(
 }
 
 /**
- * A descriptor of a file of weights. The caller closes it.
+ * Opens a weight file. The caller closes the descriptor.
  * @throws CogVLM2Error `file_not_found`; `invalid_checkpoint` for a Git LFS pointer
  */
 export function openWeights(file: string): number {
@@ -59,7 +58,7 @@ export function readCheckpointText(file: string): string {
   }
 }
 
-/** What the system says when it cannot read `file`, as an error for people. @throws CogVLM2Error `file_not_found` */
+/** Turns a system error about `file` into a readable one. @throws CogVLM2Error `file_not_found` */
 export function reading<T>(file: string, work: () => T): T {
   try {
     return work();
@@ -70,7 +69,7 @@ export function reading<T>(file: string, work: () => T): T {
 }
 
 const problems: Readonly<Record<string, string>> = {
-  ENOENT: 'it is not there',
+  ENOENT: 'it does not exist',
   EISDIR: 'it is a folder',
   EACCES: 'permission denied',
   EIO: 'the disk fails (EIO)',

@@ -5,9 +5,9 @@ import type { TensorEntry } from './types.ts';
 import { fromBfloat16, fromHalf, unpack } from './unpack.ts';
 
 /**
- * Fills `into` with a tensor's bytes from `startBytes` on, in the type that its entry says, however it is stored. Of a
- * packed tensor `startBytes` begins a block, and `into` is aligned for its type.
- * @throws CogVLM2Error `invalid_checkpoint` when the file has become shorter.
+ * Fills `into` with a tensor's bytes from `startBytes`, in the type of its entry, whatever the stored form. For a packed tensor,
+ * `startBytes` must be the start of a block, and `into` aligned for its type.
+ * @throws CogVLM2Error `invalid_checkpoint` if the file was truncated.
  */
 export function readTensorBytes(entry: TensorEntry, startBytes: number, into: Uint8Array<ArrayBuffer>): void {
   if (entry.computed) {
@@ -18,8 +18,8 @@ export function readTensorBytes(entry: TensorEntry, startBytes: number, into: Ui
 }
 
 /**
- * A small tensor, or `count` elements of one from `start` on, as JavaScript numbers: tables, trace inputs, the weights of
- * the reference implementation, pieces of what is unpacked.
+ * A small tensor, or `count` elements from `start`, as JavaScript numbers: tables, trace inputs, the weights of the reference
+ * implementation, pieces of unpacked tensors.
  * @throws CogVLM2Error `invalid_checkpoint` for a type other than f32, f16 and bf16.
  */
 export function readNumbers(entry: TensorEntry, start = 0, count?: number): Float32Array {
@@ -40,7 +40,7 @@ export function readIntegers(entry: TensorEntry): number[] {
   throw new CogVLM2Error('invalid_checkpoint', `${entry.name} is ${entry.type}; i64 is needed here.`);
 }
 
-/** A tensor's elements, or `count` of them from `start` on, as the bytes of the entry's type. */
+/** A tensor's elements, or `count` of them from `start`, as bytes of the entry's type. */
 export function readElements(entry: TensorEntry, start = 0, count?: number): ArrayBuffer {
   const { bytes } = dtypes[entry.type];
   const elements = new Uint8Array(count === undefined ? entry.sizeBytes : count * bytes);

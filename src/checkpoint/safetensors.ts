@@ -6,12 +6,12 @@ import { type DType, dtypes } from '../ggml/dtype.ts';
 import { openWeights, reading } from './read-file.ts';
 import type { TensorEntry } from './types.ts';
 
-/** A tensor as a file has it. Bytes, which no tensor of the model is, are what bitsandbytes packs weights into. */
+/** A tensor as stored. bitsandbytes packs weights into U8 tensors; other tensors of the model are never U8. */
 export interface StoredTensor extends Omit<TensorEntry, 'type' | 'packed'> {
   type: DType | 'u8';
 }
 
-/** safetensors type names and ours. Others are refused when a checkpoint holds them. */
+/** safetensors type names and ours. Other types are refused. */
 const safetensorsTypes: ReadonlyMap<string, StoredTensor['type']> = new Map([
   ['F32', 'f32'],
   ['F16', 'f16'],

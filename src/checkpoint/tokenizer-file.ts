@@ -5,8 +5,8 @@ import { cachedVicuna, hasVicunaVocabulary } from '../hub/repository.ts';
 import { openWeights, readCheckpointText } from './read-file.ts';
 
 /**
- * The tokenizer.json of a checkpoint's folder: the file itself, or made from tokenizer.model. For a CogVLM 1 without either, that of
- * Vicuna in the cache of Hugging Face. Undefined where there is none.
+ * The tokenizer.json of a checkpoint's folder: the file itself, or the conversion of tokenizer.model. For a CogVLM 1 without
+ * either, the one of Vicuna in Hugging Face's cache. Undefined if there is none.
  * @throws CogVLM2Error `invalid_checkpoint`, `file_not_found`
  */
 export function readTokenizerJson(folder: string): string | undefined {
@@ -29,7 +29,7 @@ function tokenizerIn(folder: string): string | undefined {
   }
 }
 
-/** What to do about a folder without a tokenizer. */
+/** The error for a folder without a tokenizer, with the remedy. */
 export function tokenizerMissing(folder: string): CogVLM2Error {
   const remedy = hasVicunaVocabulary(folder)
     ? ' CogVLM 1 takes that of Vicuna: "cogvlm2 pull" with the name of the model fetches it, or copy tokenizer.model of lmsys/vicuna-7b-v1.5 into the folder.'
@@ -40,8 +40,8 @@ export function tokenizerMissing(folder: string): CogVLM2Error {
   );
 }
 
-// tokenizer.model, the file of SentencePiece (protobuf `sentencepiece.ModelProto`), as the text of the tokenizer.json that gives the same
-// ids. Only BPE with entries for single bytes, as LLaMA and Vicuna have it.
+// Converts tokenizer.model, SentencePiece's file (protobuf `sentencepiece.ModelProto`), to the text of a tokenizer.json that gives
+// the same ids. Supports BPE with entries for single bytes, as in LLaMA and Vicuna.
 
 /** How SentencePiece writes a space. */
 const spaceMark = '\u2581';
@@ -125,8 +125,8 @@ function asTokenizerJson(pieces: readonly Piece[]): object {
 }
 
 /**
- * SentencePiece joins the two neighbours whose joined text has the best score, and of equal scores the leftmost ones. So a merge is any
- * way to split an entry into two, and its rank is that of the entry's score.
+ * SentencePiece joins the two neighbours whose joined text has the best score, and of equal scores the leftmost ones. So a merge
+ * is any split of an entry into two entries, and its rank is that of the entry's score.
  */
 function mergesOf(pieces: readonly Piece[]): [string, string][] {
   const joinable = pieces.filter(({ kind }) => kind === kinds.normal);
@@ -139,7 +139,7 @@ function mergesOf(pieces: readonly Piece[]): [string, string][] {
       return known.has(left) && known.has(right) ? [{ left, right, score }] : [];
     });
   });
-  // Runs of spaces all have the same score; the longest one so far goes on to grow.
+  // Runs of spaces all have the same score; the longest run is extended first.
   merges.sort((a, b) => b.score - a.score || b.left.length - a.left.length);
   return merges.map(({ left, right }) => [left, right]);
 }
@@ -155,7 +155,7 @@ function pieceOf(bytes: Uint8Array): Piece {
   return piece;
 }
 
-/** A field of a message that is a whole number. */
+/** An integer field of a message. */
 function numberIn(message: Uint8Array, wanted: number): number | undefined {
   for (const { field, value } of fieldsOf(message))
     if (field === wanted && typeof value === 'number') return value;

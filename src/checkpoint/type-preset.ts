@@ -1,18 +1,18 @@
 import { type DType, dtypes, isFloat, rowBytes, type TargetType } from '../ggml/dtype.ts';
 import type { TensorEntry } from './types.ts';
 
-/** What `convert` can make of a checkpoint; without one, tensors stay as they are stored. */
+/** The target types of `convert`; without one, tensors keep their stored types. */
 export const presetNames = ['int4', 'int8', 'bf16'] as const;
 export type PresetName = (typeof presetNames)[number];
 
-/** A type that rows of fewer elements fit, where a row is not whole blocks of the one wanted. */
+/** Fallback types for rows that are not whole blocks of the preset's type. */
 const fallbacks: Partial<Record<TargetType, TargetType>> = { q4_k: 'iq4_nl', q5_k: 'q8_0', q6_k: 'q8_0' };
 
 export interface PlannedTensor {
   entry: TensorEntry;
   type: DType;
   sizeBytes: number;
-  /** The preset's type for it, where its rows do not fit that type. */
+  /** The preset's type, if the tensor's rows do not fit it. */
   insteadOf?: TargetType;
 }
 
@@ -28,9 +28,9 @@ export function planTypes(entries: Iterable<TensorEntry>, preset: PresetName | u
 }
 
 /**
- * Only matrices that products read are quantised. Norms, biases, position and class embeddings are small and become
- * f32 when they are loaded; the two convolution kernels (four axes) are rearranged when they are loaded, within what
- * would be a block.
+ * Only matrices of products are quantized. Norms, biases, position and class embeddings are small and become f32 when they are
+ * loaded. The two convolution kernels (four axes) are rearranged when they are loaded, within the elements of what would be a
+ * block.
  */
 function wantedType({ name, shape }: TensorEntry, preset: PresetName): TargetType | undefined {
   const [rows = 0] = shape;
@@ -41,12 +41,12 @@ function wantedType({ name, shape }: TensorEntry, preset: PresetName): TargetTyp
   return everyToken.test(name) ? 'iq4_nl' : 'q4_k';
 }
 
-/** Few bytes that everything passes: every answer's logits, and every image token. */
+/** Small tensors with a large effect: every answer's logits, and every image token. */
 const moreBits = /^lm_head\.|^model\.vision\.linear_proj\./;
 
 /**
- * What every token of an answer is multiplied with. q4_K is a little nearer, but packed IQ4_NL gives a row the same bits
- * whatever is decoded beside it, so that a batch may use it: see `KeptWeights`.
+ * The weights that every token of an answer is multiplied with. q4_K is a little more exact, but packed IQ4_NL is batch-invariant:
+ * a row has the same bits in every batch. See `KeptWeights`.
  */
 const everyToken = /\.language_(expert_|mlp\.)/;
 

@@ -1,8 +1,8 @@
-/** A model on disk, of either format, as far as it is known without reading its weights. */
+/** A model on disk, in either format, without its weights. */
 import type { DType } from '../ggml/dtype.ts';
 import type { Packed } from './unpack.ts';
 
-/** Where one tensor lies on disk. Of a packed one, type, shape and size are those that it unpacks to. */
+/** The position of a tensor on disk. For a packed tensor, type, shape and size are those after unpacking. */
 export interface TensorEntry {
   name: string;
   type: DType;
@@ -12,29 +12,29 @@ export interface TensorEntry {
   /** From the beginning of the file. */
   offsetBytes: number;
   sizeBytes: number;
-  /** How it is stored, where that is not its type: see `readTensorBytes`. */
+  /** The stored form, if it is not of `type`; see `readTensorBytes`. */
   packed?: Packed;
-  /** The f32 numbers of a run of elements, where they are computed and not stored. */
+  /** Computes f32 elements, for a tensor that is computed instead of stored. */
   computed?: (start: number, count: number) => Float32Array;
 }
 
-/** The type that a tensor is stored in, such as "bf16" or "nf4", and its bytes on disk. */
+/** The stored type of a tensor, such as "bf16" or "nf4", and its bytes on disk. */
 export function onDisk({ type, sizeBytes, packed }: TensorEntry): { type: string; sizeBytes: number } {
   return packed ? { type: packed.quantType, sizeBytes: packed.sizeBytes } : { type, sizeBytes };
 }
 
-/** Whether any weight is packed by bitsandbytes, so that it has to be unpacked into memory of its own. */
+/** Whether any weight is packed by bitsandbytes, so that it must be unpacked into allocated memory. */
 export function isPacked({ tensors }: Checkpoint): boolean {
   return [...tensors.values()].some(({ packed }) => packed !== undefined);
 }
 
-/** A model on disk: its texts read, its tensors only located. */
+/** A model on disk: its texts, and the positions of its tensors. */
 export interface Checkpoint {
   /** The folder, or the .gguf file. */
   path: string;
   name: string;
   format: 'safetensors' | 'gguf';
-  /** The contents of the published JSON files. Only config.json is always there. */
+  /** The contents of the published JSON files. Only config.json is required. */
   texts: CheckpointTexts;
   tensors: ReadonlyMap<string, TensorEntry>;
 }

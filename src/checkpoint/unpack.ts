@@ -2,28 +2,28 @@ import { dtypes, type FloatType } from '../ggml/dtype.ts';
 import { type Located, readFileBytes } from './read-file.ts';
 
 /**
- * Weights as bitsandbytes packs them: blocks of elements, one after the other whatever the rows are; two codes of four
- * bits in a byte, the first in its upper half; for each block a scale, its absmax.
+ * Weights in the packed form of bitsandbytes: blocks of consecutive elements, independent of rows; two codes of four bits in a
+ * byte, the first in the upper half; one scale (absmax) for each block.
  */
 export interface Packed {
-  /** "nf4" or "fp4": which table it is. */
+  /** "nf4" or "fp4": the name of the table. */
   quantType: string;
-  /** What the values are rounded to. */
+  /** The type to which values are rounded. */
   type: FloatType;
   codes: Located;
-  /** The value of each code, before it is scaled. */
+  /** The value of each code before scaling. */
   map: Float32Array;
   blockSize: number;
-  /** f32 for each block, or a byte where it is nested. */
+  /** f32 for each block, or a byte if nested. */
   absmax: Located;
-  /** The scales in 8 bits: themselves in blocks with a table and scales, around an offset. */
+  /** 8-bit scales, which are in blocks themselves, with a table, scales and an offset. */
   nested?: { map: Float32Array; blockSize: number; absmax: Located; blocks: number; offset: number };
-  /** All of it, tables included, as stored. */
+  /** Stored bytes, tables included. */
   sizeBytes: number;
 }
 
 /**
- * Fills `into` with the elements from `start` on, the first of a block, to the bit as bitsandbytes dequantises them:
+ * Fills `into` with the elements from `start`, the first of a block, bit-exact as bitsandbytes dequantizes them:
  * each product and sum in float32, then rounded to the type.
  */
 export function unpack(packed: Packed, start: number, into: Uint8Array<ArrayBuffer>): void {
@@ -35,14 +35,14 @@ export function unpack(packed: Packed, start: number, into: Uint8Array<ArrayBuff
   readFileBytes(packed.codes, start / 2, codes);
   const scales = readScales(packed, start / blockSize, Math.ceil(count / blockSize));
   const round = rounding[type];
-  // What the codes stand for in one block.
+  // The values of the codes in this block.
   const table = new elements(map.length);
   for (let block = 0; block < scales.length; block++) {
     const scale = scales[block] ?? 0;
     for (let code = 0; code < table.length; code++)
       table[code] = round(Math.fround((map[code] ?? 0) * scale));
     const end = Math.min(count, (block + 1) * blockSize);
-    // The last byte can have a code too many; past the array's end it is dropped.
+    // The last byte can have one code too many; the write past the array's end has no effect.
     for (let i = block * blockSize; i < end; i += 2) {
       const pair = codes[i >> 1] ?? 0;
       values[i] = table[pair >> 4] ?? 0;
@@ -98,7 +98,7 @@ function toHalf(value: number): number {
   const sign = (pattern >>> 16) & 0x8000;
   const size = pattern & 0x7fff_ffff;
   if (Number.isNaN(value)) return sign | 0x7e00;
-  // 65,520 is half way between the largest and what would be the next.
+  // 65,520 is half way between the largest f16 and the next power.
   if (Math.abs(value) >= 65_520) return sign | 0x7c00;
   // Between 0.5 and 1 a float32 has steps of 2^-24, which are those of the subnormal halves: the sum rounds.
   if (Math.abs(value) < 2 ** -14) return sign | (bitsOf(Math.abs(value) + 0.5) - bitsOf(0.5));

@@ -12,7 +12,7 @@ import type { Checkpoint, TensorEntry } from './types.ts';
 
 /**
  * A cursor into the checkpoint's names: `weights.at('model.layers', 3).at('mlp').matrix('down_proj.weight', ...)`
- * reads like the key that it fetches. Each tensor is asked for with its shape in PyTorch's order.
+ * reads like the key in the file. Each tensor is requested with its shape in PyTorch's order.
  */
 export class Weights {
   readonly #loader: WeightLoader;
@@ -27,17 +27,17 @@ export class Weights {
     return new Weights(this.#loader, `${this.#prefix}${parts.join('.')}.`);
   }
 
-  /** All matrices that were asked for so far, by their whole names. */
+  /** All matrices requested so far, by their full names. */
   get matrices(): ReadonlyMap<string, Tensor> {
     return this.#loader.matrices;
   }
 
-  /** A matrix in the type it is stored in (f32 for `isFloat32`), used where it is mapped if it can be. */
+  /** A matrix in its stored type (f32 with `isFloat32`), in the mapped file if possible. */
   matrix(name: string, rows: number, columns: number, ...kernel: number[]): Tensor {
     return this.#loader.matrix(this.#prefix + name, [rows, columns, ...kernel]);
   }
 
-  /** Norms, biases and embeddings that are added: always f32, as ggml's additions want them. */
+  /** Norms, biases and embeddings that are added: always f32, as ggml's additions require. */
   vector(name: string, ...shape: number[]): Tensor {
     return this.#loader.converted(this.#prefix + name, shape);
   }
@@ -63,19 +63,18 @@ export class Weights {
 }
 
 /**
- * Hands out tensors first and fills them in `finish`: matrices point into the mapped file, the rest is converted
- * or copied to the device by ggml. Nothing large passes through the JavaScript heap, but what bitsandbytes packed, piece
- * by piece.
+ * Creates tensors first and fills them in `finish`. Matrices point into the mapped file; ggml converts the others or copies them
+ * to the device. Nothing large passes through the JavaScript heap, except weights of bitsandbytes, piece by piece.
  */
 export class WeightLoader {
-  /** Every matrix that was asked for, by its name. */
+  /** Every requested matrix, by its name. */
   readonly matrices = new Map<string, Tensor>();
   readonly #engine: Engine;
   readonly #checkpoint: Checkpoint;
   readonly #isFloat32: boolean;
   /** Descriptions of tensors in mapped files. */
   readonly #mapped: Context;
-  /** Tensors that get memory of their own, by where they live. */
+  /** Tensors with their own memory, by processor. */
   readonly #own: Readonly<Record<Processor, Context>>;
   readonly #processorOf: (name: string) => Processor;
   readonly #files = new Map<string, { file: MappedFile; place: (tensor: Tensor, offset: number) => void }>();
@@ -151,13 +150,13 @@ export class WeightLoader {
     return readNumbers(this.#entry(name, shape));
   }
 
-  /** @throws CogVLM2Error `invalid_checkpoint` when the checkpoint holds a tensor that the model did not ask for. */
+  /** @throws CogVLM2Error `invalid_checkpoint` if the checkpoint has tensors that the model did not request. */
   expectAllUsed(): void {
     const extra = [...this.#checkpoint.tensors.keys()].filter((name) => !this.#used.has(name));
     if (extra.length === 0) return;
     throw new CogVLM2Error(
       'invalid_checkpoint',
-      `${this.#checkpoint.path} holds ${extra.length} tensors that this config has no place for, ${extra[0]} first.`,
+      `${this.#checkpoint.path} has ${extra.length} tensors that this config does not use, such as ${extra[0]}.`,
     );
   }
 
@@ -224,7 +223,7 @@ export class WeightLoader {
     if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
       throw new CogVLM2Error(
         'invalid_checkpoint',
-        `${name} in ${entry.file} is [${entry.shape.join(', ')}], but config.json asks for ${wanted}.`,
+        `${name} in ${entry.file} is [${entry.shape.join(', ')}], but config.json requires ${wanted}.`,
       );
     }
     this.#used.add(name);
@@ -248,7 +247,7 @@ export class WeightLoader {
     return tensor;
   }
 
-  /** The mapped file of a tensor. @throws CogVLM2Error `invalid_checkpoint` when the file has become shorter. */
+  /** The mapped file of a tensor. @throws CogVLM2Error `invalid_checkpoint` if the file was truncated. */
   #mappingOf({ name, file, offsetBytes, sizeBytes }: TensorEntry) {
     const mapping = this.#open(file);
     const end = offsetBytes + sizeBytes;

@@ -2,7 +2,7 @@ import koffi from 'koffi';
 
 /**
  * Every native function that this project calls, with its C signature. `void *` stands for all of ggml's opaque
- * handles; sizes and offsets are far below 2^53, so they travel as JavaScript numbers.
+ * handles. Sizes and offsets are far below 2^53, so they are JavaScript numbers.
  */
 
 /** An opaque native handle: koffi hands pointers over as bigint. */
@@ -92,7 +92,7 @@ const base = {
   ggml_backend_sched_graph_compute: 'int ggml_backend_sched_graph_compute(void *sched, void *graph)',
 } as const;
 
-/** The device registry sits in a second library, which finds and loads the device libraries themselves. */
+/** The device registry is in a second library, which finds and loads the device libraries. */
 const registry = {
   ggml_backend_load_all_from_path: 'void ggml_backend_load_all_from_path(const char *directory)',
   ggml_backend_dev_count: 'size_t ggml_backend_dev_count()',

@@ -33,7 +33,7 @@ export function findDevice(wanted: string): { pointer: Pointer; device: Device }
   if (found) return found;
   throw new CogVLM2Error(
     'invalid_value',
-    `There is no device "${wanted}" here. There is: ${all.map(({ device }) => device.name).join(', ')}. "cogvlm2 doctor" says how to add others.`,
+    `There is no device "${wanted}". Available: ${all.map(({ device }) => device.name).join(', ')}. "cogvlm2 doctor" says how to add others.`,
   );
 }
 
@@ -44,7 +44,7 @@ function devicePointers(): Pointer[] {
   );
 }
 
-/** What is told of a device, its memory at this moment. */
+/** The properties of a device, with its current memory. */
 export function readDevice(pointer: Pointer): Device {
   const lib = ggml();
   const free = [0];

@@ -34,15 +34,15 @@ export function dtypeOfId(id: number): DType | undefined {
   return dtypeNames.find((name) => dtypes[name].id === id);
 }
 
-/** Bytes of one row of `length` elements. The caller has checked that it is whole blocks. */
+/** Bytes of one row of `length` elements, which must be whole blocks. */
 export function rowBytes(type: DType, length: number): number {
   const { block, bytes } = dtypes[type];
   return (length / block) * bytes;
 }
 
-/** What weights are quantised from. */
+/** Source types of quantization. */
 export type FloatType = 'f32' | 'f16' | 'bf16';
-/** What `quantize` makes. */
+/** Target types of `quantize`. */
 export type TargetType = 'bf16' | 'q4_0' | 'iq4_nl' | 'q4_k' | 'q5_k' | 'q6_k' | 'q8_0';
 
 export function isFloat(type: DType): type is FloatType {

@@ -12,7 +12,7 @@ import { type MappedFile, systemLibrary } from './mapped-file.ts';
 import { Packing } from './packing.ts';
 import { byteSize, Context, type Tensor } from './tensor.ts';
 
-/** Where tensors live: on the chosen GPU, or in the machine's memory, where the CPU computes with them. */
+/** The processor of a tensor: the chosen GPU, or the CPU with the machine's memory. */
 export type Processor = 'gpu' | 'cpu';
 
 export interface EngineOptions {
@@ -22,32 +22,32 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** Most nodes in one graph; a decoder layer has about 30, and a dozen for each sequence. */
+/** Maximum nodes in one graph. A decoder layer has about 30, and a dozen for each sequence. */
 export const maxGraphNodes = 16_384;
 
 /**
- * A device, and the CPU beside it, with threads and scratch memory. An operation runs where its weights are. One graph runs at a time; `exclusively` queues the rest. All
- * native memory that it hands out is freed with it.
+ * A device, and the CPU beside it, with threads and scratch memory. An operation runs on the processor of its weights. One graph
+ * runs at a time; `exclusively` queues the others. The engine owns all native memory that it allocates and frees it at its end.
  */
 export class Engine {
   readonly device: Device;
   readonly threads: number;
   /** The CPU's own layouts of weights; null on another device. */
   readonly packing: Packing | null;
-  /** Our kernels; null where ggml's are used. */
+  /** Our kernels; null if ggml's are used. */
   readonly kernels: Kernels | null;
-  /** The graph whose tensors the scratch memory holds. */
+  /** The graph whose tensors are in the scratch memory. */
   inScratch: object | null = null;
-  /** Ends the graph that is running. */
+  /** Stops the running graph. */
   readonly stopFlag = new StopFlag();
   readonly #devicePointer: Pointer;
   readonly #scheduler: Pointer;
   readonly #bufferTypes: Readonly<Record<Processor, Pointer>>;
   readonly #files: MappedFile[] = [];
-  /** What to free, last first. */
+  /** Cleanup functions; they run in reverse order. */
   readonly #frees: (() => void)[] = [];
   #last: Promise<unknown> = Promise.resolve();
-  /** Work beside the graphs that uses the same memory. */
+  /** Running work beside the graphs that uses the same memory. */
   readonly #alongside = new Set<Promise<unknown>>();
   #disposed = false;
 
@@ -70,7 +70,7 @@ export class Engine {
       gpu: lib.pointer('ggml_backend_dev_buffer_type', pointer),
       cpu: lib.pointer('ggml_backend_dev_buffer_type', cpu),
     };
-    // The CPU comes last: it takes what the device before it cannot do.
+    // The CPU is last: it computes what the other device does not support.
     const backends = (device.kind === 'cpu' ? [cpu] : [pointer, cpu]).map((each) => this.#openBackend(each));
     this.#startThreads(cpu, backends.at(-1)!);
     const bufferTypes = null;
@@ -86,27 +86,27 @@ export class Engine {
     this.#frees.push(() => lib.run('ggml_backend_sched_free', this.#scheduler));
   }
 
-  /** Of the whole GPU at this moment, whichever programs use it; null where the CPU is all there is. */
+  /** Memory of the whole GPU at this moment, used by all programs; null without a GPU. */
   gpuMemory(): { usedBytes: number; totalBytes: number } | null {
     if (this.device.kind === 'cpu') return null;
     const { memoryTotalBytes, memoryFreeBytes } = readDevice(this.#devicePointer);
     return { usedBytes: memoryTotalBytes - memoryFreeBytes, totalBytes: memoryTotalBytes };
   }
 
-  /** Plain memory of a processor; both are the same where the CPU is all there is. */
+  /** The plain memory of a processor. Without a GPU, both are the same. */
   bufferType(processor: Processor): Pointer {
     return this.#bufferTypes[processor];
   }
 
   /**
-   * Gives every tensor of the context memory of a kind (the CPU's own by default), and owns both from then on: `free`
-   * frees them once no graph that was begun before can still read them, and the engine's end frees them at the latest.
+   * Allocates memory of a kind (the CPU's own by default) for every tensor of the context, and owns both. `free` frees them when
+   * no graph that began before can still read them; the end of the engine frees them at the latest.
    */
   allocate(context: Context, bufferType = this.#bufferTypes.cpu): { free: () => void } {
     this.checkAlive();
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_alloc_ctx_tensors_from_buft', context.pointer, bufferType);
-    // A GPU multiplies what a mask hides, too, and whatever lay in new memory may be no number.
+    // A GPU also multiplies masked elements, and uninitialized memory may contain NaN.
     if (this.device.kind !== 'cpu' && bufferType === this.#bufferTypes.gpu)
       lib.run('ggml_backend_buffer_clear', buffer, 0);
     const free = this.owns(() => {
@@ -120,7 +120,7 @@ export class Engine {
     };
   }
 
-  /** Lets tensors point into a mapped file. Returns the function that places one. */
+  /** Places tensors in a mapped file. @returns the function that places one */
   map(file: MappedFile): (tensor: Tensor, offset: number) => void {
     const lib = ggml();
     const buffer = lib.pointer('ggml_backend_cpu_buffer_from_ptr', file.address, file.sizeBytes);
@@ -132,7 +132,7 @@ export class Engine {
       void lib.number('ggml_backend_tensor_alloc', buffer, tensor.pointer, file.address + BigInt(offset));
   }
 
-  /** Lets weights that lie in a mapped file leave memory until they are used again; others stay where they are. */
+  /** Evicts the pages of mapped weights from memory; a later use reads them again. Other weights are not affected. */
   evictPages(weights: readonly Tensor[]): void {
     if (this.#disposed) return;
     for (const { pointer, type, shape } of weights) {
@@ -151,7 +151,7 @@ export class Engine {
     return run;
   }
 
-  /** Runs `work` beside whatever the device computes; the engine's end waits for it. @throws CogVLM2Error `disposed`. */
+  /** Runs `work` concurrently with graphs; the engine's end waits for it. @throws CogVLM2Error `disposed`. */
   async alongside<T>(work: () => Promise<T>): Promise<T> {
     this.checkAlive();
     const run = work();
@@ -163,12 +163,12 @@ export class Engine {
     }
   }
 
-  /** @throws CogVLM2Error `disposed`: nothing that it handed out may be touched any more. */
+  /** @throws CogVLM2Error `disposed`: its memory must not be used any more. */
   checkAlive(): void {
     if (this.#disposed) throw new CogVLM2Error('disposed', 'The model was disposed while it was being used.');
   }
 
-  /** Frees everything as soon as the graph that is running, if any, is done. */
+  /** Frees everything when the running graph, if any, is done. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -177,7 +177,7 @@ export class Engine {
     });
   }
 
-  /** Calls `free` once: when the function returned is called, or when the engine is disposed, before what it stands on is freed. */
+  /** Calls `free` once: when the returned function is called, or when the engine is disposed, before its dependencies are freed. */
   owns(free: () => void): () => void {
     this.#frees.push(free);
     return () => {
@@ -195,7 +195,7 @@ export class Engine {
     return backend;
   }
 
-  /** One pool of threads for all graphs; without it ggml starts threads anew for each graph. */
+  /** One thread pool for all graphs. Without it, ggml would start threads for each graph. */
   #startThreads(cpuDevice: Pointer, cpuBackend: Pointer): void {
     const lib = ggml();
     const registry = lib.pointer('ggml_backend_dev_backend_reg', cpuDevice);
@@ -215,12 +215,12 @@ export class Engine {
     const pool: unknown = newPool(params);
     setThreads(cpuBackend, this.threads);
     setPool(cpuBackend, pool);
-    // Freed before the backend that uses it: the list runs backwards.
+    // Freed before the backend that uses it: the list is processed in reverse.
     this.#frees.push(() => freePool(pool));
   }
 }
 
-/** One thread for each physical core: hyper-threads share a core's arithmetic, so a second one only gets in the way. */
+/** One thread for each physical core. Hyper-threads share a core's arithmetic units, so a second thread only slows it down. */
 export function defaultThreads(): number {
   const allowed = availableThreads();
   if (process.platform !== 'linux')
@@ -239,8 +239,8 @@ export function defaultThreads(): number {
 }
 
 /**
- * What ggml asks after each operation of a graph: whether to give up. It asks on a thread where no JavaScript may run,
- * so the answer is a native function's, `strlen` of memory of ours: nothing until a byte is written there.
+ * ggml's abort callback, which it calls after each operation of a graph, on a thread where no JavaScript may run. So the callback
+ * is a native function, `strlen` of our memory: 0 until a byte is written to it.
  */
 class StopFlag {
   /** `bool (*)(void *memory)` */
@@ -248,7 +248,7 @@ class StopFlag {
   /** Its own ArrayBuffer, which the garbage collector does not move. */
   readonly memory = new Uint8Array(new ArrayBuffer(64));
 
-  /** Raised as soon as `signal` is aborted, until the scope's end. */
+  /** Set while `signal` is aborted, until the scope's end. */
   follow(signal: AbortSignal | undefined): Disposable {
     const raise = () => {
       this.memory[0] = 1;
@@ -263,7 +263,7 @@ class StopFlag {
   }
 }
 
-/** Tensors that outlive a graph. The engine frees them at its end at the latest. */
+/** Tensors that outlive a graph. The end of the engine frees them at the latest. */
 export class TensorSet<Name extends string = string> {
   readonly #tensors = new Map<Name, Tensor>();
   #free: (() => void) | undefined;
@@ -286,7 +286,7 @@ export class TensorSet<Name extends string = string> {
     const tensor = this.#tensors.get(name);
     if (!this.#free)
       throw new CogVLM2Error('disposed', `The ${name} that this needs were disposed; make them again.`);
-    if (!tensor) throw new CogVLM2Error('engine_bug', `There is no state ${name}.`);
+    if (!tensor) throw new CogVLM2Error('engine_bug', `There is no tensor ${name}.`);
     return tensor;
   }
 

@@ -7,12 +7,12 @@ import { type LowRankTerms, Ops } from './ops.ts';
 import type { PackedWeights } from './packed-weights.ts';
 import { byteSize, Context, describe, type Tensor } from './tensor.ts';
 
-/** What a graph input may be filled from; f16 travels as its bits. */
+/** Types of graph inputs; f16 as its bits. */
 export type InputData = Float32Array | Int32Array | BigInt64Array | Uint16Array;
 
 /**
- * What the device computes at once: build it with the ops, name what to compute, run it, and it is gone, or `repeat` it.
- * Scratch memory is the scheduler's and is used again by the next graph.
+ * A computation on the device: build it with the ops, declare its outputs, then `run` it, which frees it, or `repeat` it.
+ * The scratch memory belongs to the backend scheduler; the next graph uses it again.
  */
 export class Graph extends Ops {
   readonly #engine: Engine;
@@ -21,7 +21,7 @@ export class Graph extends Ops {
   readonly #outputs = new Map<string, Tensor>();
   #isPlaced = false;
 
-  /** @throws CogVLM2Error `disposed`: the weights that it would be built of are gone. */
+  /** @throws CogVLM2Error `disposed` if its weights were freed. */
   constructor(engine: Engine, packed?: PackedWeights, lowRank?: LowRankTerms) {
     engine.checkAlive();
     const lib = ggml();
@@ -40,7 +40,7 @@ export class Graph extends Ops {
     return tensor;
   }
 
-  /** Other data for an input, before the graph is run again. */
+  /** Replaces the data of an input before the graph runs again. */
   refill(input: Tensor, data: InputData): void {
     if (data.byteLength !== byteSize(input.type, input.shape)) {
       throw new CogVLM2Error(
@@ -51,12 +51,12 @@ export class Graph extends Ops {
     this.#inputs.set(input, data);
   }
 
-  /** Computes `tensor` for what it does: a copy into memory that outlives the graph. */
+  /** Adds a node with a side effect, such as a copy into memory that outlives the graph. */
   effect(tensor: Tensor): void {
     ggml().run('ggml_build_forward_expand', this.#graph, tensor.pointer);
   }
 
-  /** Computes f32 `tensor` and hands its elements over after the run, under `name`. */
+  /** Declares f32 `tensor` as the output `name`. */
   output(name: string, tensor: Tensor): void {
     const whole = this.contiguous(tensor);
     if (whole.type !== 'f32')
@@ -68,8 +68,8 @@ export class Graph extends Ops {
 
   /**
    * Runs off the event loop, then frees the graph. Resolves with the outputs by name.
-   * @throws CogVLM2Error `out_of_memory` when there is no scratch memory, `disposed`; the signal's reason when it is
-   * aborted, which on the CPU ends the run with the operation that it is at.
+   * @throws CogVLM2Error `out_of_memory` without enough scratch memory, `disposed`; the signal's reason after an abort, which on
+   * the CPU takes effect after the current operation.
    */
   async run(signal?: AbortSignal): Promise<Map<string, Float32Array>> {
     try {
@@ -80,8 +80,8 @@ export class Graph extends Ops {
   }
 
   /**
-   * `run`, after which the graph stays, so that it need not be built again; whoever made it disposes it.
-   * @returns null, without computing anything, when another graph has had the scratch memory since: build it anew.
+   * Like `run`, but keeps the graph for further runs; the caller disposes it.
+   * @returns null, without computing, if another graph has used the scratch memory since: the graph must be rebuilt.
    */
   repeat(): Promise<Map<string, Float32Array> | null> {
     return this.#engine.exclusively(async (scheduler) => {
@@ -112,7 +112,7 @@ export class Graph extends Ops {
     if (!this.#isPlaced) this.#place(scheduler);
     const lib = ggml();
     for (const [tensor, data] of this.#inputs) {
-      // An input that nothing reads gets no memory.
+      // ggml allocates no memory for an input that no operation reads.
       if (hasMemory(tensor)) lib.run('ggml_backend_tensor_set', tensor.pointer, data, 0, data.byteLength);
     }
     using _ = this.#engine.stopFlag.follow(signal);

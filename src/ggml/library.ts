@@ -6,7 +6,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { type FunctionName, type Pointer, signatures } from './declarations.ts';
 import { dtypeNames, dtypes } from './dtype.ts';
 
-/** What a native function takes: numbers, text, handles, memory of ours, and the few structs of declarations.ts. */
+/** Arguments of native functions: numbers, text, handles, our memory, and the structs of declarations.ts. */
 export type NativeValue =
   | number
   | bigint
@@ -19,8 +19,7 @@ export type NativeValue =
   | Record<string, unknown>;
 
 /**
- * ggml as loaded into this process. The three call forms differ in what they promise to return, so that nothing
- * untyped leaves this file.
+ * The loaded ggml library. The call forms differ in their result type, so that no untyped value leaves this file.
  */
 export interface Ggml {
   readonly directory: string;
@@ -110,7 +109,7 @@ function load(directory: string): Ggml {
     pointer: (name, ...args) => {
       const value: unknown = call(name)(...args);
       if (typeof value === 'bigint' && value !== 0n) return value;
-      throw new CogVLM2Error('out_of_memory', `${name} returned nothing: the memory could not be had.`);
+      throw new CogVLM2Error('out_of_memory', `${name} returned NULL: not enough memory.`);
     },
     number: (name, ...args) => Number(call(name)(...args)),
     text: (name, ...args) => String(call(name)(...args)),
@@ -129,7 +128,7 @@ function load(directory: string): Ggml {
   return lib;
 }
 
-/** Type numbers and struct layouts shift between releases of ggml, so only the version written for is accepted. */
+/** Type numbers and struct layouts differ between releases of ggml, so only the pinned version is accepted. */
 function checkVersion(lib: Ggml): void {
   const shifted = dtypeNames.find(
     (name) =>
@@ -192,7 +191,7 @@ function noLibraryMessage(here: Packages | undefined): string {
   return `The ggml library for ${machine} is not installed. Run "npm install @node-llama-cpp/${here.base}@${packageVersion}", or ${own}.`;
 }
 
-/** Node's report names the version of glibc that it runs on, and names none on musl. */
+/** Node's report names the glibc version; on musl it names none. */
 function isMusl(): boolean {
   if (process.platform !== 'linux') return false;
   const report: unknown = process.report.getReport();

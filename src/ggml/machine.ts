@@ -1,6 +1,6 @@
 /**
- * What of the machine this process may use: memory and processors, within the limits of its container. Linux keeps these
- * limits in control groups (cgroups), version 1 or 2. A limit applies to a group and to everything below it.
+ * Memory and processors that this process may use, within the limits of its container. Linux stores these limits in control
+ * groups (cgroups), version 1 or 2. A limit applies to a group and to everything below it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -43,7 +43,7 @@ function memoryGroups(root: string): { limit: number; used: number }[] {
       Number(new RegExp(`^${version === 2 ? '' : 'total_'}${name} (\\d+)$`, 'm').exec(stat)?.[1] ?? 0);
     const files = pages('active_file') + pages('inactive_file');
     const usage = readNumber(folder, version === 2 ? 'memory.current' : 'memory.usage_in_bytes') ?? 0;
-    // Without a limit, version 2 says "max", which is no number, and version 1 a number above any memory.
+    // Without a limit, version 2 says "max", and version 1 a number larger than any memory.
     const limits =
       version === 2
         ? [readNumber(folder, 'memory.max'), readNumber(folder, 'memory.high')]
@@ -66,7 +66,7 @@ function groupFolders(controller: 'cpu' | 'memory', root: string): { folder: str
       .map((name) => path.join(mounts, name))
       .find((folder) => existsSync(version === 2 ? path.join(folder, 'cgroup.controllers') : folder));
     if (mount === undefined) continue;
-    // In a container, the path may be that of the host, which does not exist there; then the mount is the group.
+    // In a container, the path may be that of the host and missing here; then the mount is the group.
     for (
       let folder = path.join(mount, path.posix.join('/', group));
       folder.startsWith(mount);

@@ -4,8 +4,8 @@ import { CogVLM2Error } from '../errors.ts';
 import type { Pointer } from './declarations.ts';
 
 /**
- * A file as read-only memory: pages come from disk when they are touched and leave when memory is short, so
- * weights never pass through JavaScript.
+ * A file as read-only memory. The system reads pages when they are used and evicts them when memory is short, so weights never
+ * pass through JavaScript.
  */
 export class MappedFile {
   readonly path: string;
@@ -40,14 +40,14 @@ export class MappedFile {
     }
   }
 
-  /** Whether these bytes of the process lie in this file. */
+  /** Whether this address is in the file. */
   holds(address: Pointer): boolean {
     return address >= this.address && address < this.address + BigInt(this.sizeBytes);
   }
 
   /**
-   * Lets the pages that lie wholly within these bytes leave the process's memory. They stay in the system's cache of
-   * the file as long as there is room, and come back when they are touched. Does nothing on Windows.
+   * Evicts the pages that are completely within these bytes from the process's memory. The file cache of the system may keep them,
+   * and a later use reads them again. Has no effect on Windows.
    */
   evictPages(address: Pointer, sizeBytes: number): void {
     if (this.#mapped) advise(address, sizeBytes, 'dontNeed');
@@ -108,9 +108,8 @@ const advices = { dontNeed: 4, hugePages: 14 } as const;
 let madvise: ReturnType<ReturnType<typeof koffi.load>['func']> | undefined;
 
 /**
- * Tells the system about the pages that lie wholly within these bytes: that they may leave the process's memory
- * (`dontNeed`: those of a file come back when they are touched), or that few large pages serve better than many
- * small ones (`hugePages`, Linux only). Does nothing on Windows.
+ * Advises the system about the pages that are completely within these bytes: they may be evicted (`dontNeed`; a later use reads
+ * them from the file again), or large pages should be used (`hugePages`, Linux only). Has no effect on Windows.
  */
 export function advise(address: Pointer, sizeBytes: number, advice: keyof typeof advices): void {
   if (process.platform === 'win32' || (advice === 'hugePages' && process.platform !== 'linux')) return;
@@ -121,7 +120,7 @@ export function advise(address: Pointer, sizeBytes: number, advice: keyof typeof
   if (end > first) madvise(first, Number(end - first), advices[advice]);
 }
 
-/** The C library of this system: memory maps and the like. */
+/** The system's C library, for memory maps. */
 export function systemLibrary(): ReturnType<typeof koffi.load> {
   const names: Partial<Record<NodeJS.Platform, string>> = {
     darwin: 'libSystem.B.dylib',

@@ -7,7 +7,7 @@ import type { PackedWeights } from './packed-weights.ts';
 import { check, hasWholeRows, ShapeOps } from './shape-ops.ts';
 import { type Context, isContiguous, type Tensor } from './tensor.ts';
 
-/** What is added to the product of a weight and x: `product.b (product.a x) + bias`. */
+/** The term of an adapter: `product.b (product.a x) + bias`, added to the product of a weight and x. */
 export interface LowRankTerm {
   /** a [in, r] and b [r, out], both f32 */
   product: { a: Tensor; b: Tensor } | null;
@@ -27,13 +27,13 @@ export class Ops extends ShapeOps {
   readonly #kernels: Kernels | null;
   readonly #packed: PackedWeights | undefined;
   readonly #lowRank: LowRankTerms | undefined;
-  /** The nodes that products of a tensor read in its place: bytes, and words. */
+  /** The activations in the kernels' formats (bytes and words), shared by all products of the same tensor. */
   readonly #quantizedBy = new Map<Tensor, Tensor>();
   readonly #wordsOf = new Map<Tensor, Tensor>();
 
   /**
-   * @param packed weights to multiply with instead of those that they are copies of
-   * @param lowRank what `linear` adds to its products
+   * @param packed packed copies that replace weights in products
+   * @param lowRank terms that `linear` adds to its products
    */
   constructor(context: Context, kernels: Kernels | null, packed?: PackedWeights, lowRank?: LowRankTerms) {
     super(context);
@@ -91,7 +91,7 @@ export class Ops extends ShapeOps {
     return this.node('ggml_mul_mat', 'f32', [m, n, x2, x3], packed.pointer, x.pointer);
   }
 
-  /** `mulMat`, with the weight's low-rank term where there is one. x is [k, n]. */
+  /** `mulMat`, plus the weight's low-rank term if there is one. x is [k, n]. */
   linear(weight: Tensor, x: Tensor): Tensor {
     const { product = null, bias = null } = this.#lowRank?.get(weight) ?? {};
     let y = this.mulMat(weight, x);
@@ -145,7 +145,7 @@ export class Ops extends ShapeOps {
     return this.node('ggml_swiglu_split', 'f32', gate.shape, gate.pointer, up.pointer);
   }
 
-  /** Rows of table [d, rows] by index i32 [n] -> f32 [d, n]. The caller vouches for the indices. */
+  /** Rows of table [d, rows] by index i32 [n] -> f32 [d, n]. The indices are not checked. */
   getRows(table: Tensor, rows: Tensor): Tensor {
     const flat = table.shape[2] * table.shape[3] * rows.shape[1] * rows.shape[2] * rows.shape[3] === 1;
     check(flat && rows.type === 'i32' && isReal(table), 'getRows', table, rows);
@@ -158,7 +158,7 @@ export class Ops extends ShapeOps {
     );
   }
 
-  /** Writes the rows of f32 x [d, n] into those of f32 or f16 `to` [d, rows] that i64 `at` [n] names. The caller vouches for the indices. */
+  /** Writes the rows of f32 x [d, n] into the rows `at` (i64 [n], not checked) of f32 or f16 `to` [d, rows]. */
   setRows(to: Tensor, x: Tensor, at: Tensor): Tensor {
     const isMatrix = [...to.shape.slice(2), ...x.shape.slice(2)].every((size) => size === 1);
     const fits = x.shape[0] === to.shape[0] && at.shape[0] === x.shape[1] && isMatrix;

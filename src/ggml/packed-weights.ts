@@ -5,7 +5,7 @@ import { advise } from './mapped-file.ts';
 import type { Layout } from './packing.ts';
 import { Context, type Tensor } from './tensor.ts';
 
-/** Packed copies by the weight that they are of; a graph that is given them multiplies with those. */
+/** Packed copies by their weight. A graph with these uses them in products. */
 export type PackedWeights = ReadonlyMap<Tensor, Tensor>;
 
 /** Memory for one packed weight. */
@@ -22,15 +22,15 @@ interface Packable {
 }
 
 /**
- * Weights that are packed once, when they are first needed, and stay so: those of every decode step. The copies cannot be
- * given back to the file, so where memory is short none is made.
+ * The weights of decode steps: packed once, when they are first needed, and kept. Unlike mapped weights, the copies cannot be
+ * evicted, so none are made if memory is short.
  */
 export class KeptWeights {
   readonly #engine: Engine;
   readonly #packable: readonly Packable[];
   readonly #packed = new Map<Tensor, Tensor>();
   readonly #memory: PackedMemory[] = [];
-  /** The weights that are being packed now. */
+  /** The weights in packing. */
   #packing: Promise<void> | undefined;
 
   /**
@@ -49,19 +49,19 @@ export class KeptWeights {
     this.#packable = leavesRoom(totalBytes(packable), freeBytes) ? packable : [];
   }
 
-  /** The layout that this weight has, or will have; undefined where it stays as it is stored. */
+  /** The layout in which this weight is or will be packed; undefined if it stays as stored. */
   layoutOf(weight: Tensor): Layout | undefined {
     return this.#packable.find((each) => each.weight === weight)?.layout;
   }
 
-  /** Bytes of packed copies that there will be. */
+  /** Bytes of all packed copies, present and future. */
   get sizeBytes(): number {
     return totalBytes(this.#packable);
   }
 
   /**
-   * Resolves when all are packed; only the first call takes time. An abort rejects, with the signal's reason, as soon as
-   * the few weights that are being packed are done; the next call continues from there.
+   * Resolves when all are packed; only the first call takes time. An abort rejects, with the signal's reason, when the weights in
+   * packing are done; the next call continues from there.
    */
   async ready(signal?: AbortSignal): Promise<PackedWeights> {
     this.#engine.checkAlive();
@@ -75,7 +75,7 @@ export class KeptWeights {
     return this.#packed;
   }
 
-  /** Frees the copies once no graph that was begun before reads them. The engine's end does so at the latest. */
+  /** Frees the copies when no graph that began before reads them. The engine's end frees them at the latest. */
   free(): void {
     for (const { free } of this.#memory.splice(0)) free();
     this.#packed.clear();
@@ -95,17 +95,17 @@ export class KeptWeights {
   }
 }
 
-/** As many as libuv has threads by default: at most 130 MB of the 19 B model, a fifth of a second's work. */
+/** As many as libuv has threads by default: at most 130 MB of the 19 B model, a fifth of a second of work. */
 const packedAtOnce = 4;
 
-/** Copies may take half of what is free: the rest is for the cache of keys and values, scratch, and the file's pages. */
+/** Copies may use half of the free memory: the rest is for KV caches, scratch, and the file's pages. */
 export function leavesRoom(copiesBytes: number, freeBytes: number): boolean {
   return copiesBytes <= freeBytes / 2;
 }
 
 /**
- * One pass of many rows over a stack of layers, one after the other, with packed memory for two layers: while one
- * computes, the next is packed. The rows amortise the packing, so nothing is kept from one pass to the next.
+ * One pass of many rows over a stack of layers, with packed memory for two layers: while one layer computes, the next is
+ * packed. Many rows amortize the packing, so nothing is kept after the pass.
  */
 export class PackedPass {
   readonly #engine: Engine;
@@ -119,18 +119,18 @@ export class PackedPass {
     this.#layers = layers.map((weights) => packableOf(engine, weights, 'many rows'));
   }
 
-  /** Call for each layer in turn, when the graphs of the one before have run. */
+  /** Call it for each layer in order, when the graphs of the previous layer have run. */
   async ready(layer: number): Promise<PackedWeights> {
     const ahead = this.#ahead?.layer === layer ? this.#ahead.packed : this.#pack(layer);
     const packed = await ahead;
     const next = this.#pack(layer + 1);
-    // Its failure is reported when it is that layer's turn.
+    // An error is reported when its layer is requested.
     next.catch(() => {});
     this.#ahead = { layer: layer + 1, packed: next };
     return packed;
   }
 
-  /** Frees the memory when nothing writes to it or reads it any more. */
+  /** Frees the memory when it is neither written nor read any more. */
   async end(): Promise<void> {
     await this.#ahead?.packed.catch(() => {});
     for (const memory of this.#memory) {
@@ -175,7 +175,7 @@ function allocate(engine: Engine, layout: Layout): PackedMemory {
   const context = Context.forTensors(1);
   const tensor = context.tensor(layout.type, layout.sizes);
   const { free } = engine.allocate(context, layout.bufferType ?? engine.bufferType('cpu'));
-  // It is read from end to end for each token: with small pages the processor waits for their addresses, too.
+  // It is read completely for each token. With small pages, the processor would also wait for address translations.
   const address = BigInt(ggml().number('ggml_get_data', tensor.pointer));
   advise(address, layout.sizeBytes, 'hugePages');
   return { layout, tensor, free };

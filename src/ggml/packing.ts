@@ -9,12 +9,12 @@ import { type DType, dtypeNames, isFloat, isTarget } from './dtype.ts';
 import { ggml } from './library.ts';
 import { byteSize, Context, type Tensor } from './tensor.ts';
 
-/** What decides how a weight can be packed. */
+/** The properties that decide how a weight can be packed. */
 export type Weight = Pick<Tensor, 'type' | 'shape'>;
 
-/** A faster layout of a weight on the CPU, and how it is made. */
+/** A faster layout of a weight on the CPU, and its packing function. */
 export interface Layout {
-  /** Of the tensor that holds the copy: the weight's own, or bytes for our kernels. */
+  /** Type and shape of the copy: those of the weight, or bytes for our kernels. */
   type: DType;
   sizes: readonly number[];
   sizeBytes: number;
@@ -26,7 +26,7 @@ export interface Layout {
   pack(weight: Tensor, copy: Tensor): Promise<void>;
 }
 
-/** Types that this machine's CPU multiplies faster from a layout of its own. @throws CogVLM2Error `engine_unavailable`. */
+/** Types that this machine's CPU multiplies faster in another layout. @throws CogVLM2Error `engine_unavailable`. */
 export function packedTypes(): DType[] {
   const packing = new Packing(findDevice('cpu').pointer);
   return dtypeNames.filter(
@@ -35,13 +35,13 @@ export function packedTypes(): DType[] {
 }
 
 /**
- * Types whose copies in ggml's layout are multiplied with the same result for one row and for four. Those of q4_K are not:
- * the last bits differ.
+ * Types whose copies in ggml's layout give the same result for one row and for four. Those of q4_K do not: the last bits
+ * differ.
  */
 const batchInvariantInGgml: ReadonlySet<DType> = new Set(['q4_0', 'iq4_nl']);
 
 /**
- * Of weights as they are stored: whether ggml multiplies one row with another kernel than two and more rows.
+ * For stored weights: whether ggml multiplies one row with another kernel than several rows.
  * @param kernels the engine's; null: ggml's
  */
 export function oneRowDiffers(weight: Weight, kernels: Kernels | null): boolean {
@@ -64,7 +64,7 @@ export class Packing {
   }
 
   /**
-   * The best layout for a weight, or null when it is best multiplied as it is stored.
+   * The best layout for a weight, or null if the stored layout is best.
    * @param use `many rows` allows a layout that is larger and faster with many rows
    */
   layoutOf(weight: Weight, use: Use): Layout | null {

@@ -6,18 +6,18 @@ import { availableMemoryBytes } from './machine.ts';
 import { KeptWeights, PackedPass, type PackedWeights } from './packed-weights.ts';
 import { Context, type Tensor } from './tensor.ts';
 
-/** What this machine and this ggml reach with weights of one type. */
+/** The speed of products with weights of one type on this machine. */
 export interface TypeRate {
   type: DType;
   /** Whether the weights were multiplied from the CPU's own layout. */
   packed: boolean;
   /** A product of a large matrix with 256 rows: bound by arithmetic. */
   flopPerSecond: number;
-  /** With one row: bound by reading the weights. Bytes of the stored weights, whatever the copy's size is. */
+  /** With one row: bound by reading the weights. Counts bytes of the stored weights, not of the copy. */
   bytesPerSecond: number;
 }
 
-/** As wide as a decoder's, and with these rows larger than any cache in every type. */
+/** As wide as a decoder's, with so many rows that no cache holds the matrix in any type. */
 const columns = 4096;
 export const peakRows = 28_672;
 const wideRows = 256;
@@ -71,7 +71,7 @@ async function bestMs(engine: Engine, weight: Tensor, packed: PackedWeights, n: 
   return best;
 }
 
-/** Ordinary numbers: a CPU is slow with those next to zero. One row, again and again. */
+/** Ordinary numbers, because a CPU is slow with denormal ones. All rows are equal. */
 function fill(weight: Tensor): void {
   const lib = ggml();
   const { type } = weight;

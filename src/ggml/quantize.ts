@@ -3,12 +3,12 @@ import { dtypes, type FloatType, rowBytes, type TargetType } from './dtype.ts';
 import { ggml } from './library.ts';
 
 /**
- * Elements converted at a time. Without an importance matrix ggml quantises each block by itself, so a tensor can be
- * cut anywhere between two blocks, and the memory needed does not grow with it.
+ * Elements converted at a time. Without an importance matrix ggml quantizes each block independently, so a tensor can be
+ * split between any two blocks, and the memory does not grow with its size.
  */
 export const pieceElements = 2 ** 20;
 
-/** The memory of one piece on its way from one type to another, used again and again. */
+/** Reusable memory for the conversion of one piece. */
 export class Quantizer {
   readonly #floats = new Float32Array(pieceElements);
   readonly #result = new Uint8Array(pieceElements * 2);

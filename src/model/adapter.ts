@@ -6,7 +6,7 @@ import { LayerNorm, Linear } from './layers.ts';
 
 /** PyTorch's default, which the published code uses for this norm instead of the config's value. */
 const normEps = 1e-5;
-/** Image tokens of one operation. An abort takes effect between two operations, so none may take long. */
+/** Image tokens of one operation. Operations are short, because an abort takes effect between two of them. */
 const tileRows = 512;
 
 /** Tower features to image tokens: in most models a 2x2 convolution, then the GLU projection, boi and eoi around them. */

@@ -6,7 +6,7 @@ import { GgmlAttention, type GgmlRows } from './ggml-attention.ts';
 import type { KvCache } from './kv-cache.ts';
 import { PackedAttention, type PackedRows } from './packed-attention.ts';
 
-/** The rows of a graph that belong to one sequence. They follow the rows of the sequence before. */
+/** The rows of a graph that belong to one sequence, in the order of the sequences. */
 export interface SequencePart {
   cache: KvCache;
   rows: number;
@@ -34,7 +34,7 @@ export class BatchAttention {
 
   /**
    * q [headSize, heads, n], k and v [headSize, kvHeads, n] -> [headSize * heads, n]. Appends k and v to the caches first.
-   * The rows behind those of the sequences are copies of the last one, and so are their results.
+   * Padding rows after those of the sequences are copies of the last row, and so are their results.
    */
   attend(graph: Graph, layer: number, q: Tensor, k: Tensor, v: Tensor): Tensor {
     const [headSize, heads, n] = q.shape;
@@ -43,7 +43,7 @@ export class BatchAttention {
     return graph.padRows(graph.reshape(o, headSize * heads, this.#rows), n);
   }
 
-  /** For the graph's next run, with one row of each sequence. @returns false where it has to be built anew */
+  /** Sets the inputs for the graph's next run, with one row of each sequence. @returns false if the graph must be rebuilt */
   refill(graph: Graph, sequences: readonly SequencePart[]): boolean {
     for (const { cache } of sequences) cache.checkAlive();
     return this.#attention instanceof PackedAttention

@@ -1,7 +1,7 @@
 /** Which of a layer's two sets of weights a row is multiplied with. */
 export type Expert = 'language' | 'vision';
 
-/** Rows of a prompt that go through the decoder together. Their inputs are embeddings of ids and rows of the image tokens. */
+/** Rows of a prompt that run through the decoder together. Their inputs are embeddings of ids and rows of the image tokens. */
 export interface Chunk {
   expert: Expert;
   pieces: ({ ids: Int32Array } | { imageRow: number; count: number })[];
@@ -25,15 +25,15 @@ export interface PromptRows {
 const tileRows = 64;
 
 /**
- * Most rows of a prefill chunk: half of the rows of an image of 1344 x 1344. The vision experts are packed anew for each chunk, so
- * 512 rows take a quarter more time (AMX). More rows would need more memory, and other requests would wait longer.
+ * Maximum rows of a prefill chunk: half of the rows of an image of 1344 x 1344. Each chunk packs the vision experts again, so
+ * chunks of 512 rows take a quarter more time (AMX). Larger chunks need more memory and delay other requests.
  */
 export const mostChunkRows = 1152;
 
 /**
  * The next chunk: rows from `start` on, all of one expert. A causal decoder with a KV cache gives the same results for one
  * chunk as for several, and a chunk of one expert reads only that expert's weights.
- * @param rows about how many rows the chunk should have, by its expert; for language, the most
+ * @param rows the approximate size of the chunk, by expert; for language, the maximum
  */
 export function nextChunk(prompt: PromptRows, start: number, rows: Readonly<Record<Expert, number>>): Chunk {
   const { ids, tokenTypes, positions, visionRows } = prompt;

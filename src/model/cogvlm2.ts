@@ -44,11 +44,11 @@ export interface PrefillOptions {
 
 interface ModelParts extends Pick<PlannedModel, 'isFloat32' | 'attention'> {
   plan: Pick<MemoryPlan, 'placement' | 'kvTokens'>;
-  /** Whether a row must have the same bits however it is run. */
+  /** Whether a row must have the same bits in every batch and chunk. */
   batchInvariant: boolean;
 }
 
-/** Nodes of a decoder layer in a graph, and of each sequence in the layer. Both are rounded up. */
+/** Nodes of a decoder layer in a graph, and of each sequence in a layer. Both are rounded up. */
 const layerNodes = 70;
 const sequenceNodes = 14;
 
@@ -62,7 +62,7 @@ export class Model {
   readonly isFloat32: boolean;
   /** Which layers are on the GPU. */
   readonly placement: Placement;
-  /** Tokens that all KV caches together have room for, as planned. */
+  /** The planned capacity of all KV caches together, in tokens. */
   readonly kvTokens: number;
   /** Whether chunks of text are limited, so that ggml's attention computes every row with the same kernel. */
   readonly #limitsText: boolean;
@@ -104,7 +104,7 @@ export class Model {
   }
 
   /**
-   * With `adapters`, everything that names no adapter runs with the one named ''.
+   * With `adapters`, requests without an adapter use the one named ''.
    * @throws CogVLM2Error `invalid_checkpoint`, `engine_unavailable`, `invalid_value`, `out_of_memory`.
    */
   static async load(checkpoint: Checkpoint, options: ModelOptions = {}): Promise<Model> {
@@ -128,8 +128,8 @@ export class Model {
   }
 
   /**
-   * Asks for every tensor as a load does, but loads none. A conversion of half an hour calls it first.
-   * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing, left over or of another shape.
+   * Requests every tensor like a load, but reads none. A conversion, which takes half an hour, calls it first.
+   * @throws CogVLM2Error `invalid_checkpoint` naming the tensor that is missing, unused or of another shape.
    */
   static check(checkpoint: Checkpoint): void {
     const config = parseConfig(checkpoint.texts['config.json'], checkpoint.path, checkpoint.tensors);
@@ -181,7 +181,7 @@ export class Model {
     }
   }
 
-  /** Where image tokens lie: with the experts that read them. */
+  /** The processor of the image tokens: that of the experts that read them. */
   get imageTokenProcessor(): Processor {
     const experts = this.config.hasVisionExperts ? 'vision experts' : 'language experts';
     return this.placement[experts] > 0 ? 'gpu' : 'cpu';
@@ -192,7 +192,7 @@ export class Model {
     return this.config.layers * layerTokenBytes(this.config, this.isFloat32, this.#kernel);
   }
 
-  /** Most sequences in one decode step. A graph has no nodes for more. */
+  /** Maximum sequences in one decode step, limited by the nodes of a graph. */
   get mostSequences(): number {
     return Math.floor((maxGraphNodes / this.config.layers - layerNodes) / sequenceNodes);
   }
@@ -206,7 +206,7 @@ export class Model {
     });
   }
 
-  /** Runs the prompt's rows from `start` on into the cache. @returns the logits of the last row (or of all). */
+  /** Runs the prompt from row `start` into the cache. @returns the logits of the last row (or of all rows) */
   prefill(prompt: PromptRows, cache: KvCache, options: PrefillOptions): Promise<Float32Array> {
     return runToEnd(this.prefillInChunks(prompt, cache, options));
   }

@@ -7,7 +7,7 @@ const tokenId = z.number().int().nonnegative();
 /** A graph holds 16,384 nodes. A decoder layer needs about 35, and a dozen more for each further sequence. */
 const layerCount = size.max(100);
 
-/** The parts of the published config.json that decide what is computed. */
+/** The fields of the published config.json that affect the computation. */
 const configSchema = z.object({
   hidden_size: size,
   intermediate_size: size,
@@ -43,7 +43,7 @@ export interface VisionConfig {
   imageSize: number;
   /** Patches on one side; there are side * side of them. */
   side: number;
-  /** `side` in training. The position table has an entry for each of those patches. */
+  /** The `side` of the training. The position table has an entry for each of those patches. */
   trainedSide: number;
   normEps: number;
   /** Rows of one image in the decoder. */
@@ -61,15 +61,15 @@ export interface ModelConfig extends Architecture {
   vocabSize: number;
   template: 'chat' | 'vqa' | 'base';
   bosId: number;
-  /** Any of these ends an answer. */
+  /** Each of these ids ends an answer. */
   eosIds: readonly number[];
   padId: number;
   vision: VisionConfig;
 }
 
 /**
- * The config of a checkpoint from its config.json and the names and shapes of its tensors, which alone tell the members of the
- * model family apart: see `architectureOf`.
+ * The config of a checkpoint from its config.json and the names and shapes of its tensors. Only these identify the member of
+ * the model family; see `architectureOf`.
  * @throws CogVLM2Error `invalid_checkpoint` naming the field.
  */
 export function parseConfig(text: string, where: string, tensors: TensorShapes): ModelConfig {
@@ -120,13 +120,13 @@ export function parseConfig(text: string, where: string, tensors: TensorShapes):
     heads: raw.num_attention_heads,
     headSize,
     normEps: raw.rms_norm_eps,
-    // Frames share positions, so the rows of a video pass the published 2,048 long before the positions do.
+    // Frames share positions, so a video can have more than the published 2,048 rows.
     maxPositions:
       architecture.family === 'CogVLM2-Video'
         ? Math.max(raw.max_position_embeddings, 8192)
         : raw.max_position_embeddings,
     vocabSize: raw.vocab_size,
-    // The files of the video models say "base", but the published demos ask all of them with "chat".
+    // The files of the video models say "base", but the published demos use "chat" for all of them.
     template: architecture.family === 'CogVLM2-Video' ? 'chat' : raw.template_version,
     bosId: raw.bos_token_id,
     eosIds,
@@ -189,12 +189,12 @@ export function withImageSize(config: ModelConfig, imageSize: number): ModelConf
   return { ...config, vision: { ...vision, imageSize, side, imageTokens: imageTokensOf(side, config) } };
 }
 
-/** What the members of the model family compute differently. */
+/** The differences between the members of the model family. */
 interface Architecture {
   family: ModelFamily;
   /** The adapter joins 2x2 patches to one image token. Without it, each patch is an image token. */
   hasConvolution: boolean;
-  /** Image rows of the decoder have weights of their own. */
+  /** Image rows of the decoder have their own weights. */
   hasVisionExperts: boolean;
   /** The vision expert's queries, keys and values have a bias. */
   hasVisionBias: boolean;
@@ -208,8 +208,8 @@ interface Architecture {
 export type TensorShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /**
- * Tells the members of the family apart by their tensors. config.json cannot: all name the same architecture, and the number of
- * key and value heads is missing from CogVLM 1, which has 32, and from the English CogVLM2, which has 8.
+ * Identifies the member of the family by its tensors. config.json cannot: all name the same architecture. The number of key
+ * and value heads is missing from CogVLM 1 (which has 32) and from the English CogVLM2 (which has 8).
  * @throws CogVLM2Error `invalid_checkpoint` for a layer whose queries, keys and values are not whole heads
  */
 function architectureOf(

@@ -12,7 +12,7 @@ export interface Cost {
   linearFlop: number;
   /** Queries times keys, and probabilities times values; with a causal mask, only the keys that a row sees. */
   attentionFlop: number;
-  /** Weights that are read, in their stored types, once. */
+  /** Weights that are read once, in their stored types. */
   weightBytes: number;
   /** Keys and values that are read, in float16. */
   cacheBytes: number;
@@ -62,7 +62,7 @@ export function adapterCost(
   };
 }
 
-/** Rows of one expert behind `past` others, with logits for `logits` of them. */
+/** Rows of one expert after `past` others, with logits for `logits` of them. */
 export function decoderCost(
   config: ModelConfig,
   bytes: PartBytes,
@@ -90,7 +90,7 @@ export function sum(...costs: readonly Cost[]): Cost {
   }));
 }
 
-/** The best rates that were measured on a machine. */
+/** The best rates measured on a machine. */
 export interface Peaks {
   flopPerSecond: number;
   bytesPerSecond: number;

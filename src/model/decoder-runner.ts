@@ -14,11 +14,11 @@ import { type DecodeStep, StepGraph } from './step-graph.ts';
 import type { QueryTap, Tap } from './taps.ts';
 
 export interface PrefillChunkOptions {
-  /** Which rows need logits: only a prompt's last row is ever sampled from, so lm_head skips the others. */
+  /** The rows that need logits. Only a prompt's last row is sampled from, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
   lowRank: LowRankTerms;
   tap?: Tap | undefined;
-  /** Of the last row. */
+  /** For the last row. */
   queryTap?: QueryTap | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -27,24 +27,24 @@ export interface DecoderRunnerOptions {
   matrices: PartMatrices;
   /** null: ggml's attention */
   kernel: AttentionKernel | null;
-  /** Whether a row must have the same bits however it is run, which some packed weights do not give. */
+  /** Whether a row must have the same bits in every batch and chunk. Some packed weights do not give that. */
   batchInvariant: boolean;
 }
 
 /**
- * Runs the decoder over chunks of prompts and over decode steps, with packed weights where that is faster. A decode step
- * takes the rows of all its sequences through the products together, so that the weights are read once.
+ * Runs the decoder over chunks of prompts and over decode steps, with packed weights where they are faster. A decode step
+ * multiplies the rows of all its sequences together, so the weights are read once.
  */
 export class DecoderRunner {
   readonly #engine: Engine;
   readonly #decoder: Decoder;
   readonly #width: number;
   readonly #attention: AttentionOptions;
-  /** Of every decode step: packed once and kept, where there is memory for it. */
+  /** The weights of decode steps, packed once and kept if there is memory for it. */
   readonly #languageWeights: KeptWeights;
-  /** Each layer's matrices of the vision expert, packed for each chunk; null where they are used as they are stored. */
+  /** Each layer's matrices of the vision expert, packed for each chunk; null if they are used as stored. */
   readonly #visionMatrices: readonly Tensor[][] | null;
-  /** ggml multiplies a single row by some types with another kernel than two rows and more, which rounds differently. */
+  /** ggml multiplies a single row by some types with a kernel that rounds differently than that for several rows. */
   readonly #leastRows: number;
   /** The last decode step's graph. */
   #stepGraph: StepGraph | undefined;
@@ -76,8 +76,8 @@ export class DecoderRunner {
   }
 
   /**
-   * Runs a chunk behind what its cache holds and adds it to the cache. All rows meet the same expert, and attend to
-   * everything before them in their sequence, whichever expert made it.
+   * Runs a chunk after the rows in its cache and appends it to the cache. All rows use the same expert, and attend to all
+   * earlier rows of their sequence, of both experts.
    * @returns logits [1, vocab] (the last row's) or [n, vocab], or an empty array
    */
   async prefill(
@@ -131,7 +131,7 @@ export class DecoderRunner {
     return logits ?? new Float32Array(0);
   }
 
-  /** Whoever runs the graph has it: nobody else may change its inputs meanwhile. */
+  /** Takes the graph out of `#stepGraph`, so that no other step changes its inputs while it runs. */
   #takeStepGraph(lowRank: LowRankTerms): StepGraph | undefined {
     const graph = this.#stepGraph;
     this.#stepGraph = undefined;

@@ -8,18 +8,18 @@ import type { ModelConfig } from './config.ts';
 import { Linear, RmsNorm } from './layers.ts';
 import { queriesName, type TappedRows } from './taps.ts';
 
-/** How some rows go through the decoder: which rows, in which graphs. See prompt-pass.ts and step-graph.ts. */
+/** One run of some rows through the decoder: which rows, in which graphs. See prompt-pass.ts and step-graph.ts. */
 export interface DecoderPass {
-  /** The graph that is being built. It may change with `enterLayer`. */
+  /** The graph under construction. `enterLayer` may replace it. */
   readonly graph: Graph;
   readonly rows: Rows;
-  /** The rows whose logits are wanted. */
+  /** Selects the rows that need logits. */
   readonly select: RowSelection;
-  /** The input rows [H, n], some of them from the embedding table [H, vocab]. */
+  /** The input rows [H, n]; rows of text are looked up in the embedding table [H, vocab]. */
   embed(table: Tensor): Tensor;
-  /** @returns x [H, n] for the graph that the layer is built in */
+  /** @returns x [H, n] in the graph that contains the layer */
   enterLayer(index: number, x: Tensor): Promise<Tensor>;
-  /** Keeps an intermediate result for comparisons; see `Tap`. */
+  /** Records an intermediate result for comparisons; see `Tap`. */
   tap(name: string, x: Tensor): void;
 }
 
@@ -58,7 +58,7 @@ export class Decoder {
   }
 }
 
-/** What every layer needs to know of its n rows, of one or several sequences. */
+/** Properties of the n rows that every layer needs. The rows belong to one or several sequences. */
 export interface Rows {
   expert: Expert;
   /** i32 [n] */
@@ -68,10 +68,10 @@ export interface Rows {
   tapped?: TappedRows | undefined;
 }
 
-/** Some of the rows of x [width, n]. */
+/** Selects rows of x [width, n]. */
 export type RowSelection = (graph: Graph, x: Tensor) => Tensor;
 
-/** Weights of each expert. Without vision experts, both are those of the language expert. */
+/** Weights of each expert. Models without vision experts use the language expert for both. */
 type ByExpert<T> = Readonly<Record<Expert, T>>;
 
 function byExpert<T>({ hasVisionExperts }: ModelConfig, make: (expert: Expert) => T): ByExpert<T> {
@@ -79,7 +79,7 @@ function byExpert<T>({ hasVisionExperts }: ModelConfig, make: (expert: Expert) =
   return { language, vision: hasVisionExperts ? make('vision') : language };
 }
 
-/** Attention and an MLP, each with an expert for text and, in most models, one for images. All rows of a graph meet the same one. */
+/** Attention and an MLP, each with an expert for text and, in most models, one for images. All rows of a graph use the same expert. */
 export class DecoderLayer {
   readonly #inputNorm: RmsNorm;
   readonly #attention: Attention;
@@ -94,7 +94,7 @@ export class DecoderLayer {
     this.#mlp = byExpert(config, (expert) => new Mlp(weights.at(`mlp.${expert}_mlp`), config));
   }
 
-  /** @param select the rows that go on; the others only leave their keys and values */
+  /** @param select the rows of the result. The other rows only append their keys and values */
   forward(graph: Graph, x: Tensor, rows: Rows, select: RowSelection): Tensor {
     const attended = this.#attention.forward(graph, this.#inputNorm.forward(graph, x), rows, select);
     const y = graph.add(select(graph, x), attended);
@@ -162,8 +162,8 @@ class Mlp {
 }
 
 /**
- * ggml rotates pair i by position * base^(-2i/d) / factor. These factors give the frequencies that the checkpoint stores; they
- * are 1 where it stores none.
+ * ggml rotates pair i by position * base^(-2i/d) / factor. These factors reproduce the frequencies that the checkpoint
+ * stores; they are 1 if it stores none.
  */
 function ropeFactors(headSize: number, ropeBase: number, invFreq: Float32Array | undefined): Float32Array {
   return Float32Array.from({ length: headSize / 2 }, (_, i) => {

@@ -4,24 +4,24 @@ import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** Where an image's tokens come from: the vision tower, the memory of this process, or the image cache on disk. */
+/** The origin of an image's tokens: the vision tower, the memory of this process, or the image cache on disk. */
 export type ImageOrigin = 'encoded' | 'memory' | 'disk';
 
-/** An image as the decoder reads it: image tokens [H, imageTokens] on the device. One can ask many questions about it. */
+/** An encoded image: image tokens [H, imageTokens] on the device. It can be used for many questions. */
 export class EncodedImage {
-  /** Of the original image, upright, in pixels. */
+  /** Size of the original upright image, in pixels. */
   readonly width: number;
   readonly height: number;
   readonly imageTokens: number;
-  /** Of a video, the text after each frame in the prompt; undefined for an image. */
+  /** For a video, the text after each frame in the prompt; undefined for an image. */
   readonly frameTexts: readonly string[] | undefined;
-  /** The same content has the same key, by which the KV cache finds an image that it holds already. */
+  /** Equal for equal content. The prefix cache finds an image by it. */
   readonly contentKey: string;
-  /** Which adapter changed the vision tower that encoded it; '' for none. */
+  /** The adapter that changed the vision tower during encoding; '' for none. */
   readonly adapterKey: string;
   readonly origin: ImageOrigin;
   readonly imageMs: number;
-  /** 0 where the tower was not run. */
+  /** 0 if the tower did not run. */
   readonly visionMs: number;
   /** For the `warnings` of answers about this image. */
   readonly warnings: readonly string[];
@@ -29,7 +29,7 @@ export class EncodedImage {
   readonly #release: () => void;
   #isDisposed = false;
 
-  /** `release` returns the rows to their owner; others may be using the same rows. */
+  /** `release` returns the rows to their owner. Other users may still need them. */
   constructor(
     state: TensorSet<'imageTokens'>,
     facts: Pick<
@@ -83,9 +83,9 @@ export class EncodedImage {
 // Image tokens as f16 numbers in the memory of JavaScript, for the image cache on disk, and back on the device.
 
 /**
- * The bits of the tokens, rounded to f16. The tokens on the device are rounded too, so that an answer is the same
- * whether its image was just encoded or comes from a cache.
- * @returns null, and rounds nothing, when f16 cannot hold one of them
+ * The bits of the tokens, rounded to f16. The tokens on the device are rounded too, so an answer does not depend on whether its
+ * image was just encoded or came from a cache.
+ * @returns null, without rounding, if f16 cannot represent one of them
  */
 export async function roundToHalves(
   engine: Engine,
@@ -123,8 +123,8 @@ export function fromHalves(
 }
 
 /**
- * The image tokens of a video's frames, one frame after the other: [H, frames * imageTokens]. The caller disposes the result; the
- * frames stay as they are.
+ * The image tokens of a video's frames, one frame after the other: [H, frames * imageTokens]. The caller disposes the result;
+ * the frames are not changed.
  * @throws CogVLM2Error `out_of_memory`
  */
 export async function joinImageTokens(
@@ -162,7 +162,7 @@ async function newImageTokens(
   }
 }
 
-/** Of an f16 that is infinite or no number, all bits of the exponent are set. */
+/** In an f16 infinity or NaN, all exponent bits are set. */
 function areFinite(halves: Uint16Array): boolean {
   for (const half of halves) if ((half & 0x7c00) === 0x7c00) return false;
   return true;

@@ -4,7 +4,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 import type { HeadShape } from '../kernels/attention.ts';
 
 /**
- * Attention by ggml, for GPUs, for float32, and for processors without kernels of ours.
+ * Attention by ggml: on GPUs, in float32, and on processors without our kernels.
  *
  * ggml's CPU backend has several kernels for attention. It picks one by shape, and they round differently. Two rules give a row
  * the same bits in every batch and chunk (x86-64 only):
@@ -22,19 +22,19 @@ export interface KeysValues {
   values: Tensor;
 }
 
-/** Some rows of a sequence, which are run behind what it holds already. */
+/** Rows of a sequence that run after the rows in its cache. */
 export interface GgmlRows {
   layer: (index: number) => KeysValues;
   capacity: number;
   rows: number;
-  /** Keys that the sequence has before them. */
+  /** Keys of the sequence before these rows. */
   past: number;
 }
 
 interface Sequence extends Pick<GgmlRows, 'layer' | 'rows'> {
-  /** i64 [rows]: where the keys and values of the rows go. */
+  /** i64 [rows]: the cache rows to which keys and values are written. */
   at: Tensor;
-  /** How many keys are read. */
+  /** The number of keys that are read. */
   keys: number;
   /** f16 [keys, rows] */
   mask: Tensor;
@@ -76,7 +76,7 @@ export class GgmlAttention {
     for (const sequence of this.#sequences) {
       const { rows, at } = sequence;
       const { keys, values } = sequence.layer(layer);
-      // The writes go into the graph before the reads; nothing else orders them.
+      // The writes must precede the reads in the graph; nothing else orders them.
       graph.effect(graph.setRows(keys, graph.rows(newKeys, first, rows), at));
       graph.effect(graph.setRows(values, graph.rows(newValues, first, rows), at));
       outputs.push(this.#attend(graph, q, first, sequence, keys, values));
@@ -90,7 +90,7 @@ export class GgmlAttention {
     );
   }
 
-  /** For the graph's next run, with one row of each sequence. @returns false where it has to be built anew */
+  /** Sets the inputs for the graph's next run, with one row of each sequence. @returns false if the graph must be rebuilt */
   refill(graph: Graph, sequences: readonly GgmlRows[]): boolean {
     const fits = ({ layer, keys }: Sequence, i: number) =>
       layer === sequences[i]?.layer && sequences[i].past < keys;
@@ -154,7 +154,7 @@ function causalMask(past: number, rows: number, keys: number): Uint16Array {
 
 const parts = ['q', 'k', 'v'] as const;
 
-/** Queries, keys and values of all rows of one tower layer, each of which attends to all of them. */
+/** Queries, keys and values of all rows of one tower layer. Each row attends to all rows. */
 export class GgmlFullAttention {
   readonly #state: TensorSet<(typeof parts)[number]>;
 

@@ -13,25 +13,25 @@ export interface KvCacheOptions {
   capacity: number;
   /** float32 instead of 16 bits. */
   isFloat32: boolean;
-  /** The first layers, whose keys and values are on the GPU. */
+  /** The first layers have their keys and values on the GPU. */
   layersOnGpu: number;
-  /** Its layout is used for all layers; null: ggml's. */
+  /** The kernel whose layout all layers use; null: ggml's layout. */
   kernel: AttentionKernel | null;
 }
 
 /**
- * Keys (rotated) and values of every layer for one sequence, preallocated for `capacity` tokens. A layer's are where its
- * language expert is. Pages cost memory when they are first written.
+ * Keys (rotated) and values of every layer for one sequence, preallocated for `capacity` tokens, on the processor of the
+ * layer's language expert. Pages use memory only after the first write.
  */
 export class KvCache {
   readonly capacity: number;
-  /** Tokens in the cache. The owner raises it after a chunk and lowers it to keep a prefix. */
+  /** Tokens in the cache. The owner increases it after a chunk and decreases it to keep a prefix. */
   length = 0;
-  /** Keys and values of all layers for the attention kernel; null where ggml computes the attention. */
+  /** Keys and values of all layers for the attention kernel; null if ggml computes the attention. */
   readonly packed: PackedKeysValues | null;
   readonly #engine: Engine;
   readonly #headSize: number;
-  /** Of each layer for ggml's attention. */
+  /** The layers' keys and values for ggml's attention. */
   readonly #states: readonly TensorSet[];
 
   /** @throws CogVLM2Error `out_of_memory`. */
@@ -80,7 +80,7 @@ export class KvCache {
     else this.layer(0);
   }
 
-  /** Copies tokens [length, end) from another sequence with the same beginning, which is far cheaper than to run them. */
+  /** Copies tokens [length, end) from another sequence with the same prefix, which is far cheaper than to compute them. */
   async copyFrom(other: KvCache, end: number): Promise<void> {
     const graph = new Graph(this.#engine);
     const rows = (x: Tensor) => graph.rows(x, this.length, end - this.length);
@@ -110,14 +110,14 @@ export function layerTokenBytes(
   return kernel ? Math.max(plain, kernel.tokenBytes) : plain;
 }
 
-/** Sequences that are answered at the same time. */
+/** The default number of concurrent sequences. */
 export const defaultParallel = 8;
 
 const defaultBytes = 2 ** 31;
 
 /**
- * Tokens that all KV caches together have room for when nobody chose a number: what fits into 2 GiB, at least one
- * context, and at most one context for each sequence.
+ * The default capacity of all KV caches together, in tokens: what fits into 2 GiB, but at least one context, and at most one
+ * context for each sequence.
  */
 export function defaultKvTokens(contextSize: number, parallel: number, tokenBytes: number): number {
   const affordable = Math.floor(defaultBytes / tokenBytes);

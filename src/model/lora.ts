@@ -1,6 +1,6 @@
 /**
- * LoRA adapters beside the weights, which stay as they are: quantized, packed or mapped. `Linear` adds scale * B (A x) to its
- * product. Several adapters of one weight become one term: their A below each other, their B beside each other.
+ * LoRA adapters beside the weights, which are not changed: they stay quantized, packed or mapped. `Linear` adds scale * B (A x)
+ * to its product. Several adapters of one weight become one term, with their A and B matrices concatenated.
  */
 import {
   checkAdapter,
@@ -21,7 +21,7 @@ export type Adapters = ReadonlyMap<string, readonly ScaledAdapter[]>;
 
 /**
  * Checks that the adapters fit the checkpoint, and that they can run beside its weights.
- * @throws CogVLM2Error `invalid_checkpoint` naming the tensor; `invalid_value` for what has to be merged
+ * @throws CogVLM2Error `invalid_checkpoint` naming the tensor; `invalid_value` for adapters that must be merged
  */
 export function checkAdapters(checkpoint: Checkpoint, adapters: Adapters): void {
   for (const adapter of distinct(adapters)) {
@@ -35,7 +35,7 @@ export function checkAdapters(checkpoint: Checkpoint, adapters: Adapters): void 
   }
 }
 
-/** Why an adapter cannot run beside the weights; undefined where it can. */
+/** Why an adapter cannot run beside the weights; undefined if it can. */
 function mergedOnly({ modules, replaced }: PeftAdapter, { tensors }: Checkpoint): string | undefined {
   for (const [modulePath, { kind, magnitude }] of modules) {
     if (magnitude) return `uses DoRA for ${modulePath}`;
@@ -50,7 +50,7 @@ function isLinearBias(name: string, tensors: Checkpoint['tensors']): boolean {
   return name.endsWith('.bias') && tensors.get(name.replace(/bias$/, 'weight'))?.shape.length === 2;
 }
 
-/** The tensors that the adapters become on the device: f32, by the part of the model that they belong to. */
+/** The adapters' tensors on the device: f32, by part of the model. */
 export function adapterTensors(adapters: Adapters): TensorEntry[] {
   return [...adapters.values()].flat().flatMap(({ adapter: { modules } }) =>
     [...modules.values()].flatMap(({ a, b }) =>
@@ -65,7 +65,7 @@ export function adapterTensors(adapters: Adapters): TensorEntry[] {
 }
 
 /**
- * Copies the adapters to where the weights are that they change.
+ * Copies the adapters to the devices of the weights that they change.
  * @param matrices the model's weights by their published names
  */
 export function loadLowRankTerms(

@@ -25,17 +25,17 @@ export interface MemoryDemand {
   sizes: PartSizes;
   /** Tokens of one sequence. */
   contextSize: number;
-  /** Tokens that all KV caches together have room for. */
+  /** Capacity of all KV caches together, in tokens. */
   kvTokens: number;
   /** Everything in float32, in memory of its own instead of a mapped file. */
   isFloat32: boolean;
-  /** Weights are unpacked into memory of their own. */
+  /** Weights are unpacked into allocated memory. */
   unpacked?: boolean;
   /** null: ggml's attention */
   attention?: AttentionKernels;
-  /** Bytes of the packed copies that are made while a layer before runs: of the largest two layers. 0 on a GPU. */
+  /** Packed copies that are made while the layer before runs: bytes of the largest two layers. 0 on a GPU. */
   packedAhead?: { tower: number; 'vision experts': number };
-  /** Bytes of the weights that the CPU would keep a packed copy of; see `KeptWeights`. */
+  /** Bytes of the weights that the CPU would keep in packed form; see `KeptWeights`. */
   packableBytes: number;
 }
 
@@ -58,12 +58,12 @@ export interface MemoryPlan {
   towerScratchBytes: number;
   decoderScratchBytes: number;
   /**
-   * Packed copies of language weights on the CPU, which make answers faster. They are kept only where twice their size is free,
+   * Packed copies of language weights on the CPU, which make decoding faster. They are made only if twice their size is free,
    * so `neededBytes` does not include them.
    */
   packedCopies: { sizeBytes: number; kept: boolean };
   devices: { name: string; place: Processor; neededBytes: number; freeBytes: number }[];
-  /** A sentence with the numbers, where the model does not fit; null where it does. */
+  /** A sentence with the numbers if the model does not fit; otherwise null. */
   problem: string | null;
 }
 
@@ -93,7 +93,7 @@ export function planMemory(demand: MemoryDemand, cpu: Room, gpu: Room | null): M
     ? sumOf(partNames.map((part) => bytesOn('gpu', part))) + cachedLayers.gpu * layerCacheBytes + scratch
     : 0;
   const stages = cpuStages.map((parts) => sumOf(parts.map((part) => bytesOn('cpu', part))));
-  // Pages of a mapped file can leave memory when their stage is over; copies cannot.
+  // The system can evict pages of a mapped file after their stage; it cannot evict copies.
   const cpuWeights =
     isFloat32 || unpacked ? sumOf(partNames.map((part) => bytesOn('cpu', part))) : Math.max(...stages);
   const cpuCache = cachedLayers.cpu * layerCacheBytes;

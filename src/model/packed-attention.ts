@@ -5,7 +5,7 @@ import type { Tensor } from '../ggml/tensor.ts';
 import { type AttentionKernel, packedType, type SequenceRows } from '../kernels/attention.ts';
 import { type KeyRange, readPackedKeys } from './taps.ts';
 
-/** Keys and values in the layout of the attention kernel: of some layers, for one sequence. */
+/** Keys and values of some layers of one sequence, in the layout of the attention kernel. */
 export class PackedKeysValues {
   readonly #kernel: AttentionKernel;
   readonly #state: TensorSet<'keysValues'>;
@@ -19,7 +19,7 @@ export class PackedKeysValues {
     this.#state = new TensorSet(engine, [['keysValues', packedType, kernel.packedSizes(layers, capacity)]]);
   }
 
-  /** What the kernel's table says of rows of this sequence; see `SequenceRows`. @throws CogVLM2Error `disposed`. */
+  /** The entry of this sequence in the kernel's table; see `SequenceRows`. @throws CogVLM2Error `disposed`. */
   rows(rows: number, at: number, keys: number | null): SequenceRows {
     const address = BigInt(ggml().number('ggml_get_data', this.#state.get('keysValues').pointer));
     return { address, capacity: this.#capacity, rows, at, keys };
@@ -35,7 +35,7 @@ export class PackedKeysValues {
     this.#state.get('keysValues');
   }
 
-  /** Adds a copy of the keys and values [start, end) of another sequence that has the same ones before `start`. */
+  /** Copies the keys and values [start, end) of another sequence that has the same prefix before `start`. */
   copyFrom(graph: Graph, other: PackedKeysValues, start: number, end: number): void {
     const first = this.#kernel.blocksOf(start + 1) - 1;
     const blocks = this.#kernel.blocksOf(end) - first;
@@ -48,11 +48,11 @@ export class PackedKeysValues {
   }
 }
 
-/** Some rows of a sequence, which are run behind what it holds already. */
+/** Rows of a sequence that run after the rows in its cache. */
 export interface PackedRows {
   memory: PackedKeysValues;
   rows: number;
-  /** Keys that the sequence has before them. */
+  /** Keys of the sequence before these rows. */
   past: number;
 }
 
@@ -74,7 +74,7 @@ export class PackedAttention {
     return this.#kernel.attend(graph, q, this.#table, layer);
   }
 
-  /** For the graph's next run. @returns false where it has to be built anew */
+  /** Sets the inputs for the graph's next run. @returns false if the graph must be rebuilt */
   refill(graph: Graph, sequences: readonly PackedRows[]): boolean {
     if (sequences.length !== this.#count) return false;
     graph.refill(this.#table, this.#kernel.tableData(sequences.map(causalRows)));
@@ -86,7 +86,7 @@ function causalRows({ memory, rows, past }: PackedRows): SequenceRows {
   return memory.rows(rows, past, null);
 }
 
-/** Queries, keys and values of all rows of one tower layer, each of which attends to all of them. */
+/** Queries, keys and values of all rows of one tower layer. Each row attends to all rows. */
 export class PackedFullAttention {
   readonly #kernel: AttentionKernel;
   readonly #queries: TensorSet<'q'>;

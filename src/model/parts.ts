@@ -2,7 +2,7 @@ import type { TensorEntry } from '../checkpoint/types.ts';
 import type { Processor } from '../ggml/engine.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 
-/** The parts of the model that are placed on a device and leave memory separately, in the order of the data. */
+/** The parts of the model, in the order of the data. Each is placed on a device, and evicted from memory, separately. */
 export const partNames = [
   'tower',
   'adapter',
@@ -73,18 +73,18 @@ export function matricesByPart(matrices: Iterable<readonly [string, Tensor]>): P
 /** How many layers of each part, counted from the first, are on the GPU. */
 export type Placement = Readonly<Record<PartName, number>>;
 
-/** Memory that is on the same device as a part's layers. */
+/** Memory that must be on the same device as a part's layers. */
 export interface Companions {
   /** Keys and values of one decoder layer, with its language expert. */
   cacheBytes: number;
-  /** Scratch and activations of the tower, and of the decoder, when any layer of them is there. */
+  /** Scratch and activations of the tower, and of the decoder, if any of their layers is there. */
   towerScratchBytes: number;
   decoderScratchBytes: number;
 }
 
 /**
- * The order in which a GPU is filled: by arithmetic per byte. An image costs the tower a hundred times what a prompt costs the
- * decoder, and every token of an answer reads the language experts. Embeddings are looked up and not multiplied, so they
+ * The order in which a GPU is filled: by arithmetic per byte. An image costs the tower a hundred times as much as a prompt
+ * costs the decoder, and every token of an answer reads the language experts. Embeddings are only looked up, so they
  * stay on the CPU.
  */
 const order = ['tower', 'adapter', 'lm_head', 'language experts', 'vision experts'] as const;

@@ -16,19 +16,19 @@ import { measureParts, type PartName, partOf, sumOf } from './parts.ts';
 export interface PlanOptions {
   /** See `findDevice`; the default is `auto`. */
   device?: string;
-  /** Most of the GPU's memory to use. Default: what is free. */
+  /** Limit for the GPU's memory. Default: the free memory. */
   gpuBytes?: number;
   /** Tokens of one sequence. Default: the model's own limit. */
   contextSize?: number;
-  /** Most sequences at the same time. With 1, no row needs the bits that it would have beside others. Default: 8. */
+  /** Maximum number of concurrent sequences. With 1, batch-invariant kernels are not needed. Default: 8. */
   parallel?: number;
-  /** Tokens that all KV caches together have room for. Default: see `defaultKvTokens`, or one context where that fits. */
+  /** Capacity of all KV caches together, in tokens. Default: see `defaultKvTokens`; one context if only that fits. */
   kvTokens?: number;
-  /** Side of the square that images are resized to; the model's own when absent. See `withImageSize`. */
+  /** Side of the square that images are resized to. Default: the model's own. See `withImageSize`. */
   imageSize?: number;
   /**
-   * `stored` computes in the types of the checkpoint, `f32` everything in float32, for comparison with a
-   * reference. `auto` (the default) is `f32` where the model is so small that this is no slower.
+   * `stored` computes in the types of the checkpoint, `f32` everything in float32, for comparison with a reference. `auto` (the
+   * default) is `f32` if the model is so small that this is no slower.
    */
   compute?: 'auto' | 'stored' | 'f32';
   /** See `EngineOptions`. */
@@ -47,7 +47,7 @@ export interface PlannedModel {
 }
 
 /**
- * Plans how a checkpoint is loaded on this machine with its free memory. Allocates nothing.
+ * Plans how to load a checkpoint on this machine with its free memory. Allocates nothing.
  * @throws CogVLM2Error `invalid_checkpoint`, `invalid_value`, `engine_unavailable`.
  */
 export function planModel(checkpoint: Checkpoint, options: PlanOptions): PlannedModel {
@@ -96,7 +96,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   return { config, isFloat32, threads, attention, plan: isTooLarge ? planWith(contextSize) : plan };
 }
 
-/** Packed copies of the matrices that every token reads. `DecoderRunner` makes the same choice for the loaded tensors. */
+/** Packed copies of the matrices that every token reads. `DecoderRunner` decides by the same rule for loaded tensors. */
 function packableBytes({ tensors }: Checkpoint, isSingleSequence: boolean): number {
   const packing = new Packing(findDevice('cpu').pointer);
   const language = [...tensors.values()].filter(({ name, shape }) => {
@@ -134,9 +134,9 @@ export function checkContext({ maxPositions }: ModelConfig, wanted = maxPosition
 }
 
 /**
- * A smaller model is held in float32, where its products are as fast as in bf16 and its answers equal the reference's. It runs on
- * one thread: its steps are so short that threads lose more by waiting for each other than they gain, and more than ten
- * times as much where other programs use the cores, too.
+ * A smaller model is kept in float32, where its products are as fast as in bf16 and its answers equal the reference's. It runs on
+ * one thread: its steps are so short that threads spend more time in waiting than they save, and more than ten times as much
+ * when other programs use the cores.
  */
 const smallModelBytes = 256 * 2 ** 20;
 

@@ -11,23 +11,23 @@ import type { KvCache } from './kv-cache.ts';
 import { paddedInput } from './step-graph.ts';
 import { type QueryTap, queriesName, type Tap } from './taps.ts';
 
-/** Rows of one prompt, which are run behind what its cache holds. */
+/** Rows of one prompt that run after the rows in its cache. */
 export interface PromptChunk {
   chunk: Chunk;
   cache: KvCache;
-  /** The whole prompt's image tokens [H, imageTokens], where the chunk has rows of them. */
+  /** The whole prompt's image tokens [H, imageTokens]; null if the chunk has no image rows. */
   image: TensorSet<'imageTokens'> | null;
 }
 
 export interface PromptPassOptions {
-  /** Last rows whose logits are wanted. */
+  /** The number of last rows that need logits. */
   logitRows: number;
-  /** A graph has at least this many rows; the last one is repeated for it. */
+  /** Minimum rows of a graph. The last row is repeated to reach it. */
   leastRows: number;
   attention: AttentionOptions;
   lowRank: LowRankTerms;
   tap?: Tap | undefined;
-  /** Of the last row. */
+  /** For the last row. */
   queryTap?: QueryTap | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -35,7 +35,7 @@ export interface PromptPassOptions {
 /** Packed weights: the same for all layers, or made for each layer when its graph is built. */
 export type LayerWeights = { all: PackedWeights } | { perLayer: PackedPass; width: number };
 
-/** A chunk of a prompt on its way through the decoder: in one graph, or in a graph for each layer. */
+/** The run of a prompt chunk through the decoder: in one graph, or in a graph for each layer. */
 export class PromptPass implements DecoderPass {
   graph: Graph;
   rows: Rows;
@@ -43,7 +43,7 @@ export class PromptPass implements DecoderPass {
   readonly #chunk: PromptChunk;
   readonly #options: PromptPassOptions;
   readonly #weights: LayerWeights;
-  /** x between two graphs. */
+  /** The activations x between two graphs. */
   readonly #between: TensorSet<'x'> | null;
 
   private constructor(
@@ -110,7 +110,7 @@ export class PromptPass implements DecoderPass {
     this.graph.output(name, this.graph.rows(x, 0, rows));
   }
 
-  /** Runs what is left to run. @returns the logits [logitRows, vocab], or an empty array for no rows */
+  /** Runs the remaining graph. @returns the logits [logitRows, vocab], or an empty array for no rows */
   async finish(logits: Tensor): Promise<Float32Array> {
     const { logitRows } = this.#options;
     if (logitRows > 0) this.graph.output('logits', this.graph.rows(logits, 0, logitRows));
@@ -132,7 +132,7 @@ export class PromptPass implements DecoderPass {
     return outputs;
   }
 
-  /** What every layer needs to know of the rows, as inputs of the graph. */
+  /** The graph inputs that every layer needs. */
   #inputs(): Rows {
     const { chunk, cache } = this.#chunk;
     const { leastRows, attention, queryTap } = this.#options;

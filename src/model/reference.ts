@@ -21,9 +21,9 @@ import {
 import type { Tap } from './taps.ts';
 
 /**
- * The whole model a second time, for reading and for tests: no ggml, no cache, no chunks. It reads weights when it needs them, and
- * shares only the config and the reading of tensors with the engine. Where both agree, an error can only be in the formula.
- * Taps have the names of the goldens.
+ * A second implementation of the whole model, for reading and for tests: no ggml, no cache, no chunks. It reads weights when it
+ * needs them, and shares only the config and the reading of tensors with the engine. If both agree, only the formula can be
+ * wrong. Taps have the names of the goldens.
  */
 
 /** `weights('conv.bias', 8)` reads the tensor of that name and checks its shape. */

@@ -8,26 +8,26 @@ import type { Decoder, DecoderPass, Rows } from './decoder.ts';
 import type { KvCache } from './kv-cache.ts';
 import { type QueryTap, queriesName, type TappedRows } from './taps.ts';
 
-/** A token that is run behind what its sequence's cache holds. */
+/** A token that runs after the rows in its sequence's cache. */
 export interface DecodeStep {
   id: number;
   position: number;
   cache: KvCache;
-  /** Name of the adapter that it is run with. */
+  /** The adapter of the request. */
   adapter?: string | undefined;
   tap?: QueryTap | undefined;
 }
 
 export interface StepGraphOptions {
-  /** A graph has at least this many rows; the last one is repeated for it. */
+  /** Minimum rows of a graph. The last row is repeated to reach it. */
   leastRows: number;
   attention: AttentionOptions;
   lowRank: LowRankTerms;
 }
 
 /**
- * The graph of one token of each of several sequences. Building it is work for JavaScript that grows with layers and
- * sequences, and only its inputs change from one token to the next. So it is kept and run again.
+ * The graph of a decode step: one token of each of several sequences. The time to build it grows with layers and sequences, and
+ * only its inputs change from one token to the next. So the graph is kept and run again.
  */
 export class StepGraph implements DecoderPass {
   readonly graph: Graph;
@@ -83,7 +83,7 @@ export class StepGraph implements DecoderPass {
   tap(): void {}
 
   /**
-   * @returns logits [steps, vocab], or null when the graph has to be built anew. Then, and when it throws, it is freed.
+   * @returns logits [steps, vocab], or null if the graph must be rebuilt. In that case, and after an error, it is freed.
    * @throws CogVLM2Error `disposed` when a cache is; `out_of_memory`.
    */
   async run(steps: readonly DecodeStep[]): Promise<Float32Array | null> {
@@ -98,7 +98,7 @@ export class StepGraph implements DecoderPass {
     }
   }
 
-  /** @returns false where the graph has to be built anew */
+  /** @returns false if the graph must be rebuilt */
   #refill(steps: readonly DecodeStep[]): boolean {
     const { positions, attention, tapped } = this.rows;
     if (String(tapped?.layers) !== String(tappedRows(steps)?.layers)) return false;
@@ -123,7 +123,7 @@ export class StepGraph implements DecoderPass {
   }
 }
 
-/** All rows, in the layers that any of them has its queries handed out in. */
+/** All rows, in the layers in which at least one of them is tapped. */
 function tappedRows(steps: readonly DecodeStep[]): TappedRows | undefined {
   const layers = [...new Set(steps.flatMap(({ tap }) => tap?.layers ?? []))].sort((a, b) => a - b);
   return layers.length === 0 ? undefined : { layers, first: 0, count: steps.length };
@@ -134,7 +134,7 @@ const positionsOf = (steps: readonly DecodeStep[]) => steps.map(({ position }) =
 const partsOf = (steps: readonly DecodeStep[]): SequencePart[] =>
   steps.map(({ cache }) => ({ cache, rows: 1 }));
 
-/** i32 [n]: a value for each row, the last one repeated. */
+/** i32 [n]: a value for each row; the last one is repeated. */
 export function paddedInput(graph: Graph, values: ArrayLike<number>, n: number): Tensor {
   return graph.input('i32', [n], padded(values, n));
 }

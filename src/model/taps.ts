@@ -4,19 +4,19 @@ import type { Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 
 /**
- * Receives the outputs of every block after a run, under the names of the goldens (`vision.layer.3`). Without a tap they are not
- * copied.
+ * Receives the outputs of every block after a run, under the names of the goldens (`vision.layer.3`). Without a tap they are
+ * not copied.
  */
 export type Tap = (name: string, data: Float32Array) => void;
 
-/** Hands out the queries of one row in some layers while it is run. The attention to any cached key follows from them. */
+/** Receives the queries of one row in some layers. The attention to any cached key can be computed from them. */
 export interface QueryTap {
   readonly layers: readonly number[];
   /** @param queries f32 [heads, headSize], after the rotary embedding */
   onQueries(layer: number, queries: Float32Array): void;
 }
 
-/** Which rows of a graph have their queries handed out, and in which layers. */
+/** The rows of a graph whose queries are outputs, and the layers. */
 export interface TappedRows {
   readonly layers: readonly number[];
   readonly first: number;
@@ -25,9 +25,9 @@ export interface TappedRows {
 
 export const queriesName = (layer: number) => `queries.${layer}`;
 
-// Cached keys as numbers, from either layout.
+// Cached keys as numbers, from both layouts.
 
-/** Some keys of one key/value head in one layer. */
+/** Keys of one key/value head in one layer. */
 export interface KeyRange {
   layer: number;
   head: number;
@@ -35,7 +35,7 @@ export interface KeyRange {
   end: number;
 }
 
-/** From rows for ggml, f32 or f16 [headSize * kvHeads, capacity]. @returns f32 [end - start, headSize] */
+/** From ggml's layout: rows, f32 or f16 [headSize * kvHeads, capacity]. @returns f32 [end - start, headSize] */
 export function readPlainKeys(keys: Tensor, headSize: number, { head, start, end }: KeyRange): Float32Array {
   const width = keys.shape[0];
   const numbers = readNumbers(keys, start * width, (end - start) * width);

@@ -23,7 +23,7 @@ export interface TraceOptions {
   signal?: AbortSignal;
 }
 
-/** Greedy tokens after each prompt: as many as the goldens hold. */
+/** Greedy tokens after each prompt: as many as in the goldens. */
 const greedyTokens = 12;
 
 /**

@@ -17,12 +17,12 @@ export interface TowerOptions {
   /** Name of the adapter that the image is encoded for; see `Model.load`. */
   adapter?: string | undefined;
   signal?: AbortSignal | undefined;
-  /** `done` is the number of layers, with the finished share of the current one. */
+  /** `done` counts layers, and the finished part of the current one as a fraction. */
   onLayer?: ((done: number, total: number) => void) | undefined;
   tap?: Tap | undefined;
 }
 
-/** Rows of a graph. More rows would not be faster; an abort takes effect within a second. */
+/** Rows of a graph. More rows are no faster. With this number, an abort takes effect within a second. */
 export const towerTileRows = 1024;
 
 /** Queries, keys and values of all rows of a layer. */
@@ -38,7 +38,7 @@ export class VisionTower {
   readonly #isFloat32: boolean;
   /** null: ggml's attention */
   readonly #kernel: AttentionKernel | null;
-  /** Where the activations between its layers are. */
+  /** The processor of the activations between layers. */
   readonly #processor: Processor;
   readonly #patchEmbedding: PatchEmbedding;
   readonly #layers: TowerLayer[];
@@ -65,8 +65,8 @@ export class VisionTower {
   }
 
   /**
-   * pixels [3, S, S] -> state `x` [D, n] on the device; the caller disposes it. A graph computes a tile of rows of one layer, which
-   * keeps the scratch memory small and lets `signal` stop soon. Other work can run at each yield.
+   * pixels [3, S, S] -> `x` [D, n] on the device; the caller disposes it. A graph computes a tile of rows of one layer. That
+   * keeps the scratch memory small, and `signal` takes effect soon. Other work can run at each yield.
    */
   async *blocks(
     pixels: Float32Array,
@@ -96,7 +96,7 @@ export class VisionTower {
           layer.project(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
         }
         for (let start = 0; start < n; start += towerTileRows) {
-          // With a single tile, a layer is one graph.
+          // With a single tile, one graph computes the layer.
           if (n > towerTileRows) {
             await run(graph);
             onLayer?.(i + start / n, layers);

@@ -147,7 +147,7 @@ test('a file is not written over what it is made from', async () => {
   for (const out of [weights, link]) {
     const error = await rejected(convertToGguf(source, out));
     expect(error.code).toBe('invalid_value');
-    expect(error.message).toContain(`${out} would be written over the weights of ${source.path}`);
+    expect(error.message).toContain(`${out} is one of the files of ${source.path}`);
   }
   expect(readFileSync(weights).equals(before)).toBe(true);
   const copy = path.join(folder, 'copy.gguf');

@@ -284,7 +284,7 @@ test('numbers that are not finite are refused', async () => {
   const adapter = writeAdapter(path.join(folder, 'nan'), [a!, b!]);
   const { code, message } = await rejected(Model.load(openCheckpoint(base), { adapters: always(adapter) }));
   expect(code).toBe('invalid_checkpoint');
-  expect(message).toContain('lm_head.lora_B.weight holds a number that is not finite');
+  expect(message).toContain('lm_head.lora_B.weight contains a number that is not finite');
 });
 
 test('the golden adapter beside int4 weights gives what it gives merged into the values that they stand for', async () => {

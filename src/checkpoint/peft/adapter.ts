@@ -30,7 +30,7 @@ export interface LoraModule {
 
 export interface PeftAdapter {
   path: string;
-  /** What the adapter was trained on, as its author named it; empty where it does not say. */
+  /** The base model, as the adapter's author named it; empty if not given. */
   baseModel: string;
   sizeBytes: number;
   /** By module path: a published tensor name without `.weight`. */
@@ -172,7 +172,7 @@ function readModule(
 }
 
 /**
- * Checks that every tensor of the adapter has a place in the checkpoint.
+ * Checks that every tensor of the adapter fits a tensor of the checkpoint.
  * @throws CogVLM2Error `invalid_checkpoint` naming the tensor and the shapes
  */
 export function checkAdapter(adapter: PeftAdapter, { tensors, path: base }: Checkpoint): void {
@@ -209,15 +209,15 @@ export function checkAdapter(adapter: PeftAdapter, { tensors, path: base }: Chec
   }
 }
 
-/** Whether a tensor or module takes part in the encoding of images. */
+/** Whether a tensor or module is used to encode images. */
 const isOfImages = (name: string) => name.startsWith('model.vision.');
 
-/** Whether the adapter changes what an image is encoded to. */
+/** Whether the adapter changes encoded images. */
 export function changesImages({ modules, replaced }: PeftAdapter): boolean {
   return [...modules.keys(), ...replaced.keys()].some(isOfImages);
 }
 
-/** Tells adapters apart by their numbers, scale included. @param part `images`: only what changes encoded images */
+/** A hash of the adapters' numbers and scales. @param part `images`: only of what changes encoded images */
 export function adapterFingerprint(
   adapters: readonly ScaledAdapter[],
   part: 'all' | 'images' = 'all',
@@ -245,13 +245,13 @@ function hashEntry(hash: ReturnType<typeof createHash>, entry: TensorEntry): voi
   hash.update(new Uint8Array(readElements(entry)));
 }
 
-/** A tensor, or a part of it. @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
+/** The numbers of a tensor, or of a part of it. @throws CogVLM2Error `invalid_checkpoint` for a NaN or an infinity */
 export function finiteNumbers(entry: TensorEntry, start = 0, count?: number): Float32Array {
   const numbers = readNumbers(entry, start, count);
   if (numbers.every(Number.isFinite)) return numbers;
   throw new CogVLM2Error(
     'invalid_checkpoint',
-    `${entry.file}: ${entry.name} holds a number that is not finite.`,
+    `${entry.file}: ${entry.name} contains a number that is not finite.`,
   );
 }
 
@@ -263,7 +263,7 @@ function shapeText({ shape }: { shape: readonly (number | undefined)[] }): strin
   return `[${shape.join(', ')}]`;
 }
 
-/** A folder as PEFT saves it, such as `./receipts`; with `scale`, that multiple of its change. */
+/** A PEFT folder, such as `./receipts`; `scale` multiplies its change. */
 export type AdapterSource = string | { path: string; scale?: number };
 
 /** @throws CogVLM2Error `file_not_found`, `invalid_checkpoint`, `invalid_value` for a scale that is not possible */
@@ -289,7 +289,7 @@ export function openAdapters(sources: readonly AdapterSource[]): ScaledAdapter[]
   return adapters;
 }
 
-/** The changes of several adapters are added. What replaces a tensor, or its length (DoRA), cannot be added to another change. */
+/** The changes of several adapters are added. A replaced tensor, or a changed length (DoRA), cannot be added to another change. */
 function checkTogether(adapters: readonly ScaledAdapter[]): void {
   const changed = new Map<string, { adapter: PeftAdapter; isSum: boolean }>();
   for (const { adapter } of adapters) {

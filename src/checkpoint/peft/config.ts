@@ -1,6 +1,6 @@
 /**
- * adapter_config.json of PEFT: what decides the numbers of a LoRA adapter. Which modules are adapted is decided by the tensors,
- * not by `target_modules`, which may be a list, a regular expression or a keyword.
+ * adapter_config.json of PEFT: the fields that decide the numbers of a LoRA adapter. The tensors decide which modules are
+ * adapted, not `target_modules`, which may be a list, a regular expression or a keyword.
  */
 import { runInNewContext } from 'node:vm';
 import { z } from 'zod';
@@ -28,9 +28,9 @@ const schema = z.looseObject({
 export interface PeftConfig {
   usesDora: boolean;
   hasLoraBias: boolean;
-  /** Modules that are stored whole. */
+  /** Modules that are stored completely. */
   modulesToSave: readonly string[];
-  /** What the adapter was trained on, as its author named it; empty where the file does not say. */
+  /** The base model, as the author named it; empty if not given. */
   baseModel: string;
   /** By module path, such as `model.layers.0.self_attn.vision_expert_dense`. */
   rankOf(modulePath: string): number;
@@ -53,7 +53,7 @@ const unsupported = [
   'trainable_token_indices',
 ];
 
-/** Fields like those that `isUnknownMethod` refuses, but which matter in training only, or which `init_lora_weights` decides. */
+/** Fields that `isUnknownMethod` would refuse, but which only affect training, or which `init_lora_weights` decides. */
 const harmless: ReadonlySet<string> = new Set([
   'use_rslora',
   'use_dora',
@@ -65,7 +65,7 @@ const harmless: ReadonlySet<string> = new Set([
   'runtime_config',
 ]);
 
-/** Initialisations that leave the weights of the base model as they are. */
+/** Initializations that do not change the weights of the base model. */
 const plainInitialisations: ReadonlySet<string | boolean> = new Set([
   true,
   false,
@@ -121,7 +121,7 @@ export function parsePeftConfig(text: string, file: string): PeftConfig {
   };
 }
 
-/** Options that PEFT may add later. Other unknown fields are of training only: ms-swift, for instance, adds learning rates. */
+/** Options that PEFT may add later. Other unknown fields only affect training: ms-swift, for instance, adds learning rates. */
 function isUnknownMethod(field: string, value: unknown): boolean {
   if (harmless.has(field)) return false;
   return (

@@ -1,6 +1,6 @@
 /**
- * Adapters merged into a checkpoint, piece by piece while it is converted: W' = W + scale * B A. DoRA, convolutions, embeddings
- * and whole tensors work this way only.
+ * Merges adapters into a checkpoint while it is converted, piece by piece: W' = W + scale * B A. DoRA, convolutions, embeddings
+ * and complete tensors are supported only here.
  */
 import { CogVLM2Error } from '../../errors.ts';
 import { isFloat } from '../../ggml/dtype.ts';
@@ -9,9 +9,9 @@ import type { Checkpoint, TensorEntry } from '../types.ts';
 import { checkAdapter, finiteNumbers, type LoraModule, type ScaledAdapter } from './adapter.ts';
 
 /**
- * The checkpoint with its changed tensors, as f32, computed when they are read. The order of several adapters changes the last
- * bits of the sums only.
- * @throws CogVLM2Error `invalid_checkpoint` where an adapter does not fit; `invalid_value` where a tensor is quantized
+ * The checkpoint with its changed tensors as f32, computed when they are read. The order of several adapters only changes the
+ * last bits of the sums.
+ * @throws CogVLM2Error `invalid_checkpoint` if an adapter does not fit; `invalid_value` if a tensor is quantized
  */
 export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledAdapter[]): Checkpoint {
   const tensors = new Map(checkpoint.tensors);
@@ -50,7 +50,7 @@ export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledA
   return { ...checkpoint, tensors };
 }
 
-/** An entry of f32 numbers that are computed from those of `base`. */
+/** An entry of f32 numbers, computed from those of `base`. */
 function computedEntry(
   base: TensorEntry,
   from: TensorEntry,
@@ -79,7 +79,7 @@ function sumOf(base: TensorEntry, added: TensorEntry, scale: number): TensorEntr
 function changedWeight(base: TensorEntry, module: LoraModule, scale: number): TensorEntry {
   const [rows = 1] = base.shape;
   const columns = base.shape.reduce((product, axis) => product * axis, 1) / rows;
-  /** Kept from the tensor's first piece to its last one. */
+  /** Kept from the tensor's first piece to its last. */
   let factors: Factors | null = null;
   return computedEntry(base, module.a, (start, count) => {
     factors ??= factorsOf(module, rows, columns);
@@ -128,7 +128,7 @@ function addLowRankRow(values: Float32Array, row: number, { a, b, rank }: Factor
   }
 }
 
-/** Scales a row to a length (DoRA). A row of zeros has no direction and stays. */
+/** Scales a row to a length (DoRA). A row of zeros has no direction and is not changed. */
 function setLength(values: Float32Array, length: number): void {
   let squares = 0;
   for (const value of values) squares += value * value;
@@ -137,7 +137,7 @@ function setLength(values: Float32Array, length: number): void {
   for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * factor;
 }
 
-/** Numbers of any float tensor; what bitsandbytes packed is read from the beginning of a block on. */
+/** Numbers of any float tensor. For bitsandbytes, reading starts at the beginning of a block. */
 function numbersAt(entry: TensorEntry, start: number, count: number): Float32Array {
   const skipped = entry.packed ? start % entry.packed.blockSize : 0;
   return readNumbers(entry, start - skipped, count + skipped).subarray(skipped);

@@ -139,7 +139,7 @@ test('numbers that are not finite are refused', () => {
   ] as const) {
     const { code, message } = caught(() => mergedNumbers(name, adapter));
     expect(code).toBe('invalid_checkpoint');
-    expect(message).toContain('holds a number that is not finite');
+    expect(message).toContain('contains a number that is not finite');
   }
 });
 
