@@ -122,15 +122,20 @@ export class Ops extends ShapeOps {
   }
 
   /**
-   * GELU before a product with weights of this type, as exact as the product needs. For float32: the error function. For other
-   * types: our kernel, within 1e-6 of it. Without our kernels, quantized weights get ggml's tanh form from a table of float16
-   * values (within 1e-3), because ggml's error function would take a tenth of the tower's time.
+   * GELU of x + bias before a product with weights of this type, as exact as the product needs. For float32: the error function.
+   * For other types: our kernel, within 1e-6 of it, in one node with the bias. Without our kernels, quantized weights get ggml's
+   * tanh form from a table of float16 values (within 1e-3), because ggml's error function would take a tenth of the tower's time.
+   * @param x f32 [width, n]
+   * @param bias f32 [width]
    */
-  geluBefore(type: DType, x: Tensor): Tensor {
-    check(x.type === 'f32' && isContiguous(x), 'geluBefore', x);
+  geluBefore(type: DType, x: Tensor, bias: Tensor): Tensor {
+    checkBroadcast('geluBefore', x, bias);
+    const fits = bias.shape[0] === x.shape[0] && bias.shape.slice(1).every((size) => size === 1);
+    check(fits && isContiguous(x) && isContiguous(bias), 'geluBefore', x, bias);
     if (this.#kernels && type !== 'f32')
-      return this.custom(this.#kernels.address('gelu'), 'f32', x.shape, [x]);
-    return isFloat(type) ? this.gelu(x) : this.node('ggml_gelu', 'f32', x.shape, x.pointer);
+      return this.custom(this.#kernels.address('gelu'), 'f32', x.shape, [x, bias]);
+    const biased = this.add(x, bias);
+    return isFloat(type) ? this.gelu(biased) : this.node('ggml_gelu', 'f32', x.shape, biased.pointer);
   }
 
   /** silu(gate) * up. */

@@ -51,11 +51,12 @@ export function formatOf({ variant }: Kernels, { type, shape }: Matrix, use: Use
 /** Bytes of a packed weight: panel_bytes of c/packed.h for every panel, and the header. */
 export function packedBytes({ type, shape: [k, columns] }: Matrix, format: Format): number {
   const padded = Math.ceil(k / 64) * 64;
-  const scales = type === 'q4_k' ? 4 : 2;
+  // Scales of blocks and of groups, and as many minimums.
+  const scales = (padded / blockSize + 2 * groupsOf(k)) * (type === 'q4_k' ? 2 : 1) * panelColumns;
   const panel =
     format === 'bytes'
       ? padded * panelColumns + groupsOf(k) * panelColumns * 4
-      : (padded / blockSize) * (panelColumns * (blockSize / 2 + scales));
+      : (padded / 2) * panelColumns + scales;
   return headerBytes + Math.ceil(columns / panelColumns) * panel;
 }
 
@@ -75,7 +76,7 @@ export async function packWeight(
 
 /** Bytes of `rows` rows of k activations, as c/activations.h lays them out. */
 export function quantizedBytes(k: number, rows: number): number {
-  const perGroup = groupSize + 4 + 4 + (groupSize / blockSize) * 4;
+  const perGroup = groupSize + 4 + 4 + (groupSize / blockSize) * 2;
   return 64 + groupsOf(k) * rows * perGroup;
 }
 

@@ -249,15 +249,17 @@ class TowerAttention {
 
 class TowerMlp {
   readonly #fc1: Linear;
+  readonly #fc1Bias: Tensor;
   readonly #fc2: Linear;
 
   constructor(weights: Weights, { hiddenSize, intermediateSize }: VisionConfig) {
-    this.#fc1 = new Linear(weights, 'fc1', hiddenSize, intermediateSize, { bias: true });
+    this.#fc1 = new Linear(weights, 'fc1', hiddenSize, intermediateSize);
+    this.#fc1Bias = weights.vector('fc1.bias', intermediateSize);
     this.#fc2 = new Linear(weights, 'fc2', intermediateSize, hiddenSize, { bias: true });
   }
 
   forward(ops: Ops, x: Tensor): Tensor {
-    const y = this.#fc1.forward(ops, x); // [intermediate, m]
-    return this.#fc2.forward(ops, ops.geluBefore(this.#fc2.weight.type, y));
+    const y = this.#fc1.forward(ops, x); // [intermediate, m], without its bias
+    return this.#fc2.forward(ops, ops.geluBefore(this.#fc2.weight.type, y, this.#fc1Bias));
   }
 }

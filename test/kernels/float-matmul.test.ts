@@ -185,6 +185,17 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
       expect(Math.abs(y[i]! - wanted), `gelu(${value})`).toBeLessThan(1e-6);
     }
     expect(y.subarray(x.length).every((value) => value === -77)).toBe(true);
+
+    // With a bias for each of the 17 columns: the same bits as of the biased numbers.
+    const bias = Float32Array.from({ length: 17 }, (_, i) => (i - 8) / 7);
+    const [biased, wanted] = [y.slice(), y.slice()];
+    const sum = x.map((value, i) => value + bias[i % 17]!);
+    const biasTensor = { ...tensor(bias), shape: [17, 1, 1, 1] as const };
+    callKernel(kernels.address('gelu'), tensor(biased), [tensor(x), biasTensor], { threads: 2 });
+    callKernel(kernels.address('gelu'), tensor(wanted), [tensor(sum)]);
+    expect(Array.from(biased)).toEqual(Array.from(wanted));
+    expect(Array.from(biased)).not.toEqual(Array.from(y));
+
     const special = Float32Array.of(Number.NaN, Number.NEGATIVE_INFINITY, 0, -0, 3e38, -3e38, 1e-42, 9);
     const result = new Float32Array(8);
     const shape = [8, 1, 1, 1] as const;

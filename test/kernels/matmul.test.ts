@@ -87,6 +87,9 @@ function multiply(
   return y.slice(0, columns * rows);
 }
 
+/** 262 rows or more of 4,416: more than the 256 rows and the 4,096 elements that c/matmul.c takes at once. */
+const manyNumbers = Float32Array.from({ length: 262 * 4416 }, () => random() - 0.5);
+
 const formats: readonly Format[] = ['nibbles', 'bytes'];
 const hasNibbles = (type: DType) => type === 'q4_0' || type === 'iq4_nl' || type === 'q4_k';
 
@@ -131,6 +134,28 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
         }
       },
     );
+
+    test.each(own)('as %s: the same where rows and elements are cut into parts', async (format) => {
+      const k = block === 256 ? 4352 : 4416; // the last group has 64
+      const columns = 3;
+      const rows = Math.floor(manyNumbers.length / k);
+      const x = manyNumbers.subarray(0, rows * k);
+      const { bytes, floats } = storedWeight(type, k, columns);
+      const packed = await pack(kernels, type, bytes, k, columns, format);
+      const all = multiply(kernels, packed, x, k, columns, 2);
+      const last = all.slice((rows - 10) * columns);
+      expect(relativeError(last, product(floats, x.slice((rows - 10) * k), k))).toBeLessThan(0.02);
+      for (const [first, count] of [
+        [0, 1],
+        [250, 9],
+        [rows - 1, 1],
+        [100, 66],
+      ] as const) {
+        const values = multiply(kernels, packed, x.slice(first * k, (first + count) * k), k, columns);
+        const wanted = all.slice(first * columns, (first + count) * columns);
+        expect(sameBits(values, wanted), `${count} rows from ${first}`).toBe(true);
+      }
+    });
 
     test.each(own)('as %s: a NaN or an infinity makes its row NaN and no other', async (format) => {
       const [k, columns, rows] = [512, 70, 5];

@@ -12,7 +12,7 @@ interface Quantized {
   values: Int8Array;
   scales: Float32Array;
   groupSums: Int32Array;
-  blockSums: Int32Array;
+  blockSums: Int16Array;
 }
 
 /** The layout of src/kernels/c/activations.h, computed plainly. */
@@ -23,7 +23,7 @@ function reference(x: Float32Array, k: number): Quantized {
   const values = new Int8Array(all * 256);
   const scales = new Float32Array(all);
   const groupSums = new Int32Array(all);
-  const blockSums = new Int32Array(all * 8);
+  const blockSums = new Int16Array(all * 8);
   for (let row = 0; row < rows; row++) {
     for (let g = 0; g < groups; g++) {
       const at = g * rows + row;
@@ -57,7 +57,7 @@ function parse(data: Uint8Array<ArrayBuffer>, skip: number, k: number, rows: num
     values: new Int8Array(bytes, 0, all * 256),
     scales: new Float32Array(bytes, all * 256, all),
     groupSums: new Int32Array(bytes, all * 260, all),
-    blockSums: new Int32Array(bytes, all * 264, all * 8),
+    blockSums: new Int16Array(bytes, all * 264, all * 8),
   };
 }
 

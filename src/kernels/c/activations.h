@@ -4,7 +4,7 @@
  *   int8 values[groups][rows][256]
  *   f32  scale[groups][rows]          element = value * scale
  *   i32  group_sum[groups][rows]      sum of a group's values
- *   i32  block_sum[groups][rows][8]   sum of each 32 of them
+ *   i16  block_sum[groups][rows][8]   sum of each 32 of them
  * The sums correct for weights that are stored with an offset. It begins at the tensor's first multiple of 64 bytes.
  */
 #ifndef COGVLM2_ACTIVATIONS_H
@@ -19,7 +19,7 @@ struct activations {
   int8_t (*values)[GROUP];
   float *scale;
   int32_t *group_sum;
-  int32_t (*block_sum)[BLOCKS];
+  int16_t (*block_sum)[BLOCKS];
 };
 
 INLINE int64_t groups_of(int64_t k) { return (k + GROUP - 1) / GROUP; }
@@ -32,7 +32,7 @@ INLINE struct activations activations_at(void *data, int64_t k, int64_t rows, in
       .values = (int8_t (*)[GROUP])base + at,
       .scale = (float *)(base + all * GROUP) + at,
       .group_sum = (int32_t *)(base + all * (GROUP + 4)) + at,
-      .block_sum = (int32_t (*)[BLOCKS])(base + all * (GROUP + 8)) + at,
+      .block_sum = (int16_t (*)[BLOCKS])(base + all * (GROUP + 8)) + at,
   };
   return a;
 }

@@ -1,16 +1,39 @@
-/* One group of k of one panel, ready to be multiplied: 64 columns by up to 256 elements, as bytes. */
+/* One group of k of one panel, ready to be multiplied: 64 columns by up to 256 elements. */
 #ifndef COGVLM2_CHUNK_H
 #define COGVLM2_CHUNK_H
 
 #include "packed.h"
 
+/*
+ * Sums of a group's products times the scales of their blocks. AMX adds whole numbers, so what is computed beside it has to do so,
+ * too. Elsewhere floats are faster: a row always adds its blocks in the same order.
+ */
+#ifdef __AMX_INT8__
+typedef ints totals;
+INLINE totals totals_of(ints sum, totals scale) { return _mm512_mullo_epi32(sum, scale); }
+INLINE totals totals_add(totals total, ints sum, totals scale) { return ints_add(total, totals_of(sum, scale)); }
+INLINE totals totals_from_ints(ints x) { return x; }
+INLINE floats totals_as_floats(totals x) { return floats_from_ints(x); }
+INLINE totals totals_load(const void *p) { return ints_load(p); }
+INLINE void totals_store(void *p, totals x) { ints_store(p, x); }
+#else
+typedef floats totals;
+INLINE totals totals_of(ints sum, totals scale) { return floats_mul(floats_from_ints(sum), scale); }
+INLINE totals totals_add(totals total, ints sum, totals scale) { return floats_fma(floats_from_ints(sum), scale, total); }
+INLINE totals totals_from_ints(ints x) { return floats_from_ints(x); }
+INLINE floats totals_as_floats(totals x) { return x; }
+INLINE totals totals_load(const void *p) { return floats_load(p); }
+INLINE void totals_store(void *p, totals x) { floats_store(p, x); }
+#endif
+
 struct chunk {
   const struct packed *header;
-  const uint8_t *bytes; /* [steps][64][4] */
+  const uint8_t *stored; /* whole bytes [steps][64][4], or the nibbles of each block */
   int steps;
-  /* Of each block of 32, or of the whole group where there is one scale for all of it. */
-  const float (*scale)[PANEL];
-  const float (*min)[PANEL];
+  const float *scale, *min; /* [64] of the group; min is NULL where there is none */
+  /* Of nibbles: [blocks][64] as `totals`, and pairs of shorts [blocks / 2][64][2]. */
+  const int32_t (*block_scale)[PANEL];
+  const int16_t (*block_min)[PANEL][2];
 };
 
 /* One group of some rows of activations, and where their products with a panel are added up. */
@@ -21,11 +44,12 @@ struct rows {
   int first_group; /* y is set, not added to */
 };
 
-/* Where nibbles are unpacked to: it stays in the first-level cache while all rows are multiplied with it. */
-struct unpacked {
-  _Alignas(64) uint8_t bytes[GROUP * PANEL];
-  _Alignas(64) float scale[BLOCKS][PANEL];
-  _Alignas(64) float min[BLOCKS][PANEL];
+/* Where a group's scales are unpacked to. */
+struct scales {
+  _Alignas(64) float scale[PANEL];
+  _Alignas(64) float min[PANEL];
+  _Alignas(64) int32_t block_scale[BLOCKS][PANEL];
+  _Alignas(64) int16_t block_min[BLOCKS / 2][PANEL][2];
 };
 
 /*
@@ -34,35 +58,82 @@ struct unpacked {
  */
 #define BYTES_AHEAD 8192
 
-INLINE void unpack_block(const uint8_t *packed, __m128i table, uint8_t *bytes) {
-  const ints low = bytes_set(15);
-  for (int j = 0; j < 4; j++)
-    for (int v = 0; v < PANEL * 4; v += (int)sizeof(ints)) {
-      ints x = ints_load(packed + j * PANEL * 4 + v);
-      if (v % 64 == 0) _mm_prefetch((const char *)packed + j * PANEL * 4 + v + BYTES_AHEAD, _MM_HINT_T0);
-      ints_store(bytes + 2 * j * PANEL * 4 + v, bytes_table(table, ints_and(x, low)));
-      ints_store(bytes + (2 * j + 1) * PANEL * 4 + v, bytes_table(table, ints_and(shorts_shift_right(x, 4), low)));
-    }
+/* The values of 2 * sizeof(ints) elements; `low` are the first ones of each byte. */
+INLINE void nibbles_load(const int narrow, const uint8_t *stored, __m128i table, ints *low, ints *high) {
+  const ints x = ints_load(stored);
+  *low = ints_and(x, bytes_set(15));
+  *high = ints_and(shorts_shift_right(x, 4), bytes_set(15));
+  if (narrow) return; /* the table is 0 to 15 */
+  *low = bytes_table(table, *low);
+  *high = bytes_table(table, *high);
 }
 
-INLINE void unpack_halves(const uint8_t *halves, float *floats) {
-  for (int c = 0; c < PANEL; c += LANES) floats_store(floats + c, floats_from_halves(halves + 2 * c));
+INLINE void unpack_halves(const uint8_t *halves, float unit, float *floats) {
+  for (int c = 0; c < PANEL; c += LANES)
+    floats_store(floats + c, floats_mul(floats_from_halves(halves + 2 * c), floats_set(unit)));
 }
 
 /* The group that begins at `packed`, of `k` elements. */
-INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed, int k, struct unpacked *to) {
-  struct chunk c = {header, packed, k / 4, (const float (*)[PANEL])(packed + k * PANEL), 0};
-  if (header->kind == WHOLE_BYTES) return c;
-  __m128i table = _mm_loadu_si128((const __m128i *)header->table);
-  for (int b = 0; b < k / BLOCK; b++, packed += block_bytes(header->kind)) {
-    unpack_block(packed, table, to->bytes + b * BLOCK * PANEL);
-    unpack_halves(packed + NIBBLE_BYTES, to->scale[b]);
-    if (header->kind == NIBBLES_MIN) unpack_halves(packed + NIBBLE_BYTES + 2 * PANEL, to->min[b]);
+INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed, int k, struct scales *to) {
+  struct chunk c = {.header = header, .stored = packed, .steps = k / 4};
+  if (header->kind == WHOLE_BYTES) {
+    c.scale = (const float *)(packed + k * PANEL);
+    return c;
   }
-  c.bytes = to->bytes;
-  c.scale = (const float (*)[PANEL])to->scale;
-  c.min = (const float (*)[PANEL])to->min;
+  const int blocks = k / BLOCK, has_min = header->kind == NIBBLES_MIN;
+  c.stored = packed + scale_bytes(header->kind, k);
+  unpack_halves(packed, header->unit, to->scale);
+  if (has_min) unpack_halves(packed + 2 * PANEL, 1, to->min);
+  packed += (has_min ? 4 : 2) * PANEL;
+  for (int i = 0; i < blocks * PANEL; i += LANES)
+    totals_store(to->block_scale[0] + i, totals_from_ints(ints_from_bytes(packed + i)));
+  for (int i = 0; has_min && i < blocks * PANEL; i += 2 * LANES)
+    ints_store(to->block_min[0][0] + i, shorts_from_bytes(packed + blocks * PANEL + i));
+  c.scale = to->scale;
+  c.min = has_min ? to->min : NULL;
+  c.block_scale = (const int32_t (*)[PANEL])to->block_scale;
+  c.block_min = (const int16_t (*)[PANEL][2])to->block_min;
   return c;
+}
+
+/* acc + the two products of each pair of shorts. */
+INLINE ints dot2(ints acc, ints a, ints b) {
+#ifdef __AVX512VNNI__
+  return _mm512_dpwssd_epi32(acc, a, b);
+#elif defined(__AVXVNNI__)
+  return _mm256_dpwssd_avx_epi32(acc, a, b);
+#else
+  return ints_add(acc, _mm256_madd_epi16(a, b));
+#endif
+}
+
+/* The scales of a vector of columns of a group. */
+struct columns {
+  floats scale, min;
+  ints mins[BLOCKS / 2];
+  int has_min;
+};
+
+INLINE struct columns columns_at(const int has_min, const struct chunk *c, int column) {
+  struct columns s = {.scale = floats_load(c->scale + column), .has_min = has_min};
+  if (!has_min) return s;
+  s.min = floats_load(c->min + column);
+  /* Past the last block, sums of activations are zeros. */
+  UNROLL for (int p = 0; p < BLOCKS / 2; p++) s.mins[p] = ints_load(c->block_min[p][column]);
+  return s;
+}
+
+/* y (+)= the products of a group with a vector of columns: `total` relative to the group's scale. */
+INLINE void add_to_row(const struct columns *s, const struct rows *r, int row, int column, floats total) {
+  floats value = floats_mul(total, s->scale);
+  if (s->has_min) {
+    ints mins = ints_zero();
+    UNROLL for (int p = 0; p < BLOCKS / 2; p++) mins = dot2(mins, s->mins[p], four_of(r->x.block_sum[row] + 2 * p));
+    value = floats_minus_product(value, floats_from_ints(mins), s->min);
+  }
+  float *y = r->y[row] + column;
+  floats scale = floats_set(r->x.scale[row]);
+  floats_store(y, r->first_group ? floats_mul(value, scale) : floats_fma(value, scale, floats_load(y)));
 }
 
 #endif

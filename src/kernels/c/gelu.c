@@ -1,4 +1,7 @@
-/* Node: the exact GELU, x (1 + erf(x / sqrt(2))) / 2, of src[0] f32, contiguous; dst has its shape. */
+/*
+ * Node: the exact GELU, x (1 + erf(x / sqrt(2))) / 2, of x = src[0] + src[1]. src[0] f32 [width, ...], contiguous; src[1] f32
+ * [width], the same for all rows, or NULL for none. dst has the shape of src[0].
+ */
 #include "float-math.h"
 
 /*
@@ -19,16 +22,24 @@ INLINE floats gelu(floats x) {
   return floats_fma(floats_mul(size, floats_set(-0.5f)), tail, floats_max(floats_zero(), x));
 }
 
+INLINE floats biased_gelu(const float *x, const float *bias) {
+  return gelu(bias ? floats_add(floats_load(x), floats_load(bias)) : floats_load(x));
+}
+
 void KERNEL(gelu)(struct tensor *dst, int thread, int threads, void *user) {
   (void)user;
-  const float *x = dst->src[0]->data;
-  float *y = dst->data;
-  const int64_t count = dst->ne[0] * rows_of(dst), vectors = count / LANES;
-  int64_t i = share(vectors, thread, threads) * LANES, end = share(vectors, thread + 1, threads) * LANES;
-  for (; i < end; i += LANES) floats_store(y + i, gelu(floats_load(x + i)));
-  if (thread < threads - 1 || count % LANES == 0) return;
-  float last[LANES] = {0};
-  memcpy(last, x + end, count % LANES * sizeof(float));
-  floats_store(last, gelu(floats_load(last)));
-  memcpy(y + end, last, count % LANES * sizeof(float));
+  const int64_t width = dst->ne[0], rows = rows_of(dst), left = width % LANES;
+  const float *bias = dst->src[1] ? dst->src[1]->data : NULL;
+  for (int64_t row = share(rows, thread, threads); row < share(rows, thread + 1, threads); row++) {
+    const float *x = (const float *)dst->src[0]->data + row * width;
+    float *y = (float *)dst->data + row * width;
+    int64_t i = 0;
+    for (; i + LANES <= width; i += LANES) floats_store(y + i, biased_gelu(x + i, bias ? bias + i : NULL));
+    if (left == 0) continue;
+    float last[LANES] = {0}, last_bias[LANES] = {0};
+    memcpy(last, x + i, left * sizeof(float));
+    if (bias) memcpy(last_bias, bias + i, left * sizeof(float));
+    floats_store(last, biased_gelu(last, bias ? last_bias : NULL));
+    memcpy(y + i, last, left * sizeof(float));
+  }
 }

@@ -15,35 +15,56 @@
  */
 #define ROWS_AT_ONCE 256
 
-/* Up to 64 columns of up to ROWS_AT_ONCE rows from `first` on. */
-static void multiply_panel(struct tensor *dst, int64_t k, int64_t panel, int64_t first) {
+/*
+ * Elements of k that all panels are multiplied with before the next ones: activations of ROWS_AT_ONCE rows stay in the second-level
+ * cache meanwhile (1 MB). A multiple of GROUP.
+ */
+#define K_AT_ONCE 4096
+
+/* Some of the work: rows from `first` on, elements of k from `at` to `end`. */
+struct part {
+  int64_t first, at, end;
+  int rows;
+};
+
+/* Adds the products of a part with up to 64 columns to dst. */
+static void multiply_panel(struct tensor *dst, int64_t k, int64_t panel, const struct part *part) {
   _Alignas(64) float y[ROWS_AT_ONCE][PANEL];
-  struct unpacked unpacked;
+  struct scales scales;
   const struct packed *header = dst->src[0]->data;
-  int64_t rows = rows_of(dst), columns = dst->ne[0] - panel * PANEL, padded = padded_to_64(k);
-  const uint8_t *packed = (const uint8_t *)(header + 1) + panel * panel_bytes(header->kind, padded);
-  int count = rows - first < ROWS_AT_ONCE ? (int)(rows - first) : ROWS_AT_ONCE;
-  for (int64_t group = 0; group < groups_of(k); group++) {
-    int length = padded - group * GROUP < GROUP ? (int)(padded - group * GROUP) : GROUP;
-    struct chunk chunk = chunk_at(header, packed, length, &unpacked);
-    struct rows r = {activations_at(dst->src[1]->data, k, rows, group, first), y, count, group == 0};
+  const int64_t rows = rows_of(dst), padded = padded_to_64(k);
+  const size_t y_bytes = least(dst->ne[0] - panel * PANEL, PANEL) * sizeof(float);
+  char *result = (char *)dst->data + part->first * dst->nb[1] + panel * PANEL * sizeof(float);
+  const uint8_t *packed =
+      (const uint8_t *)(header + 1) + panel * panel_bytes(header->kind, padded) + panel_bytes(header->kind, part->at);
+  for (int i = 0; part->at > 0 && i < part->rows; i++) memcpy(y[i], result + i * dst->nb[1], y_bytes);
+  for (int64_t at = part->at; at < part->end; at += GROUP) {
+    int length = (int)least(padded - at, GROUP);
+    struct chunk chunk = chunk_at(header, packed, length, &scales);
+    struct rows r = {activations_at(dst->src[1]->data, k, rows, at / GROUP, part->first), y, part->rows, at == 0};
 #ifdef __AMX_INT8__
     multiply_with_tiles(&chunk, &r);
 #else
     multiply_with_vectors(&chunk, &r, 0);
 #endif
-    packed += panel_bytes(header->kind, length);
+    packed += group_bytes(header->kind, length);
   }
-  if (columns > PANEL) columns = PANEL;
-  for (int i = 0; i < count; i++)
-    memcpy((float *)((char *)dst->data + (first + i) * dst->nb[1]) + panel * PANEL, y[i], columns * sizeof(float));
+  for (int i = 0; i < part->rows; i++) memcpy(result + i * dst->nb[1], y[i], y_bytes);
 }
 
 void KERNEL(matmul)(struct tensor *dst, int thread, int threads, void *user) {
-  int64_t k = (int64_t)(intptr_t)user, rows = rows_of(dst), panels = (dst->ne[0] + PANEL - 1) / PANEL;
-  int64_t items = panels * ((rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE);
-  for (int64_t item = share(items, thread, threads); item < share(items, thread + 1, threads); item++)
-    multiply_panel(dst, k, item % panels, item / panels * ROWS_AT_ONCE);
+  const int64_t k = (int64_t)(intptr_t)user, rows = rows_of(dst), panels = (dst->ne[0] + PANEL - 1) / PANEL;
+  /* An item is a panel with a block of rows. */
+  const int64_t items = panels * ((rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE), end = share(items, thread + 1, threads);
+  for (int64_t item = share(items, thread, threads), next; item < end; item = next) {
+    const int64_t block = item / panels, first = block * ROWS_AT_ONCE;
+    next = least(end, (block + 1) * panels);
+    struct part part = {.first = first, .rows = (int)least(rows - first, ROWS_AT_ONCE)};
+    for (; part.at < k; part.at = part.end) {
+      part.end = part.rows > PANEL ? least(k, part.at + K_AT_ONCE) : k;
+      for (int64_t panel = item; panel < next; panel++) multiply_panel(dst, k, panel - block * panels, &part);
+    }
+  }
 #ifdef __AMX_INT8__
   _tile_release();
 #endif

@@ -47,9 +47,9 @@ EXPORT void JOIN(pack_bytes, VARIANT)(const void *data, size_t row_bytes, int64_
   int64_t padded = padded_to_64(k);
   for (int64_t panel = 0; panel * PANEL < columns; panel++)
     for (int64_t at = 0; at < padded; at += GROUP) {
-      int64_t count = padded - at < GROUP ? padded - at : GROUP;
+      int64_t count = least(padded - at, GROUP);
       pack_group(&s, convert, panel, at, count, to);
-      to += panel_bytes(WHOLE_BYTES, count);
+      to += group_bytes(WHOLE_BYTES, count);
     }
 }
 
@@ -60,7 +60,7 @@ static const int8_t values_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -1
 enum { Q4_0 = 2, Q4_K = 12, IQ4_NL = 20 };
 
 static struct packed nibbles_header(int type) {
-  struct packed header = {.kind = type == Q4_K ? NIBBLES_MIN : NIBBLES};
+  struct packed header = {.kind = type == Q4_K ? NIBBLES_MIN : NIBBLES, .unit = type == Q4_K ? 1.f : -1.f / 128};
   header.narrow = type != IQ4_NL;
   header.zero = type == Q4_K ? 0 : type == Q4_0 ? 8 : NIBBLE_ZERO;
   for (int i = 0; i < 16; i++) header.table[i] = type == IQ4_NL ? values_iq4_nl[i] + header.zero : i;
@@ -68,7 +68,7 @@ static struct packed nibbles_header(int type) {
 }
 
 /* The nibbles of 32 elements of one column, two in each byte of `stored`, element k beside element k + 16. */
-static void place_halves(const uint8_t *stored, int column, char *block) {
+static void place_halves(const uint8_t *stored, int column, uint8_t *block) {
   for (int j = 0; j < 2; j++) {
     uint32_t even, odd;
     memcpy(&even, stored + 8 * j, 4);
@@ -81,7 +81,7 @@ static void place_halves(const uint8_t *stored, int column, char *block) {
 }
 
 /* The low (shift 0) or high (shift 4) nibbles of 32 bytes. */
-static void place_nibbles(const uint8_t *stored, int shift, int column, char *block) {
+static void place_nibbles(const uint8_t *stored, int shift, int column, uint8_t *block) {
   for (int j = 0; j < 4; j++) {
     uint32_t even, odd;
     memcpy(&even, stored + 8 * j, 4);
@@ -92,31 +92,56 @@ static void place_nibbles(const uint8_t *stored, int shift, int column, char *bl
 }
 
 INLINE float from_half(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
-INLINE uint16_t to_half(float x) { return (uint16_t)_mm_cvtsi128_si32(_mm_cvtps_ph(_mm_set_ss(x), 0)); }
+INLINE uint16_t half_at(const uint8_t *stored) { return (uint16_t)(stored[0] | stored[1] << 8); }
 
-/* A block of q4_0 or IQ4_NL: f16 scale, 16 bytes. */
-static void place_small_block(const uint8_t *stored, int column, char *block) {
-  place_halves(stored + 2, column, block);
-  memcpy(block + NIBBLE_BYTES + column * 2, stored, 2);
+/* One group of packed nibbles. */
+struct group {
+  uint16_t *scale, *min;             /* [64] */
+  int8_t (*block_scale)[PANEL];      /* [blocks][64] */
+  uint8_t (*block_min)[PANEL][2];    /* [blocks / 2][64][2] */
+  uint8_t (*nibbles)[NIBBLE_BYTES];  /* [blocks] */
+};
+
+static struct group group_at(uint8_t *out, int kind, int64_t k) {
+  struct group g = {.scale = (uint16_t *)out, .min = (uint16_t *)out + PANEL};
+  g.block_scale = (int8_t (*)[PANEL])(out + (kind == NIBBLES_MIN ? 4 : 2) * PANEL);
+  g.block_min = (uint8_t (*)[PANEL][2])(g.block_scale + k / BLOCK);
+  g.nibbles = (uint8_t (*)[NIBBLE_BYTES])(out + scale_bytes(kind, k));
+  return g;
 }
 
-/* The 6-bit scale and minimum of block b of a super-block of q4_K, from its 12 bytes. */
-INLINE void scale_and_min(const uint8_t *s, int b, int *scale, int *min) {
-  *scale = b < 4 ? s[b] & 63 : (s[b + 4] & 15) | (s[b - 4] >> 6) << 4;
-  *min = b < 4 ? s[b + 4] & 63 : s[b + 4] >> 4 | (s[b] >> 6) << 4;
+/*
+ * Blocks of q4_0 or IQ4_NL: f16 scale, 16 bytes. Their scales become -128 to 127 relative to the largest one, which costs 0.3%
+ * of a scale at most, and nothing where all are equal.
+ */
+static void place_small_blocks(const uint8_t *stored, int64_t blocks, int column, struct group g) {
+  const int stored_bytes = 18;
+  uint16_t largest = 0;
+  for (int64_t b = 0; b < blocks; b++) {
+    uint16_t scale = half_at(stored + b * stored_bytes);
+    if ((scale & 0x7fff) > (largest & 0x7fff)) largest = scale;
+  }
+  g.scale[column] = largest;
+  /* An infinity or NaN makes the whole group NaN: 0 times it. */
+  const int finite = (largest & 0x7fff) < 0x7c00;
+  const float inverse = finite && (largest & 0x7fff) ? -128 / from_half(largest) : 0;
+  for (int64_t b = 0; b < blocks; b++, stored += stored_bytes) {
+    const int scale = finite ? (int)__builtin_rintf(from_half(half_at(stored)) * inverse) : 0;
+    g.block_scale[b][column] = (int8_t)(scale > 127 ? 127 : scale);
+    place_halves(stored + 2, column, g.nibbles[b]);
+  }
 }
 
-/* Block b of a super-block of q4_K: f16 scale and minimum, 12 bytes of blocks' scales, 128 bytes of nibbles. */
-static void place_large_block(const uint8_t *stored, int b, int column, char *block) {
-  uint16_t d, dmin;
-  memcpy(&d, stored, 2);
-  memcpy(&dmin, stored + 2, 2);
-  int scale, min;
-  scale_and_min(stored + 4, b, &scale, &min);
-  place_nibbles(stored + 16 + b / 2 * 32, b % 2 * 4, column, block);
-  uint16_t halves[2] = {to_half(from_half(d) * scale), to_half(from_half(dmin) * min)};
-  memcpy(block + NIBBLE_BYTES + column * 2, halves, 2);
-  memcpy(block + NIBBLE_BYTES + PANEL * 2 + column * 2, halves + 1, 2);
+/* A super-block of q4_K: f16 scale and minimum, 12 bytes of blocks' scales and minimums (6 bits each), 128 bytes of nibbles. */
+static void place_super_block(const uint8_t *stored, int column, struct group g) {
+  g.scale[column] = half_at(stored);
+  g.min[column] = half_at(stored + 2);
+  const uint8_t *s = stored + 4;
+  for (int b = 0; b < BLOCKS; b++) {
+    g.block_scale[b][column] = (int8_t)(b < 4 ? s[b] & 63 : (s[b + 4] & 15) | (s[b - 4] >> 6) << 4);
+    g.block_min[b / 2][column][b % 2] = b < 4 ? s[b + 4] & 63 : s[b + 4] >> 4 | (s[b] >> 6) << 4;
+    place_nibbles(stored + 16 + b / 2 * 32, b % 2 * 4, column, g.nibbles[b]);
+  }
 }
 
 /* Weights of q4_0, q4_K or IQ4_NL, nibble for nibble. */
@@ -125,13 +150,17 @@ EXPORT void JOIN(pack_nibbles, VARIANT)(const void *data, size_t row_bytes, int6
   struct stored s = {data, row_bytes, k, columns};
   struct packed header = nibbles_header(type);
   memcpy(out, &header, sizeof header);
-  char *block = (char *)out + sizeof header;
+  uint8_t *to = (uint8_t *)out + sizeof header;
   for (int64_t panel = 0; panel * PANEL < columns; panel++)
-    for (int64_t at = 0; at < padded_to_64(k); at += BLOCK, block += block_bytes(header.kind)) {
-      memset(block, 0, block_bytes(header.kind)); /* what is padded has the scale 0 */
-      for (int c = 0; c < PANEL && panel * PANEL + c < columns && at < k; c++) {
-        if (type == Q4_K) place_large_block(stored_at(&s, panel * PANEL + c, at / 256 * 256), at % 256 / BLOCK, c, block);
-        else place_small_block(stored_at(&s, panel * PANEL + c, at), c, block);
+    for (int64_t at = 0; at < padded_to_64(k); at += GROUP) {
+      const int64_t length = least(padded_to_64(k) - at, GROUP), size = group_bytes(header.kind, length);
+      const struct group g = group_at(to, header.kind, length);
+      memset(to, 0, size); /* what is padded has the scale 0 */
+      for (int c = 0; c < PANEL && panel * PANEL + c < columns; c++) {
+        const uint8_t *from = stored_at(&s, panel * PANEL + c, at);
+        if (type == Q4_K) place_super_block(from, c, g);
+        else place_small_blocks(from, least(k - at, GROUP) / BLOCK, c, g);
       }
+      to += size;
     }
 }

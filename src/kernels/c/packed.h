@@ -4,11 +4,15 @@
  * each other for each column, because one instruction multiplies and adds four bytes: [k / 4][64 columns][4].
  *
  *   WHOLE_BYTES   a group: [k / 4][64][4] bytes, f32 scale[64]
- *   NIBBLES       a group is blocks of 32: 1,024 bytes of nibbles, f16 scale[64].
- *                 Byte [j][64][4] holds elements 8j to 8j + 3 of k in its low and 8j + 4 to 8j + 7 in its high half.
- *   NIBBLES_MIN   the same, then f16 min[64]: weight = scale * value - min
+ *   NIBBLES       a group of blocks of 32: f16 scale[64]; int8 block_scale[blocks][64]; nibbles [blocks][4][64][4].
+ *                 A byte holds elements 8j to 8j + 3 of k in its low and 8j + 4 to 8j + 7 in its high half.
+ *                 weight = scale * unit * block_scale * value
+ *   NIBBLES_MIN   f16 scale[64], min[64]; int8 block_scale[blocks][64], block_min[blocks / 2][64][2]; the same nibbles.
+ *                 weight = scale * unit * block_scale * value - min * block_min
  *
- * Nibbles are indices of `table`. Bytes have `zero` added, because some instructions want one factor unsigned.
+ * The scales of blocks are whole numbers, so that all products of a group are added up as whole numbers: exactly, in any
+ * order. The values of nibbles are those of `table` minus `zero`, which some instructions need, because they want one factor
+ * unsigned. Bytes have BYTE_ZERO added for the same reason.
  */
 #ifndef COGVLM2_PACKED_H
 #define COGVLM2_PACKED_H
@@ -24,7 +28,7 @@ struct packed {
   int32_t zero;
   /* Whether all values are 0 to 15, so that sums of eight products fit 16 bits. */
   int32_t narrow;
-  int32_t unused;
+  float unit;
   uint8_t table[16];
   uint8_t padding[32];
 };
@@ -33,14 +37,19 @@ _Static_assert(sizeof(struct packed) == 64, "header");
 
 INLINE int64_t padded_to_64(int64_t k) { return (k + 63) / 64 * 64; }
 
-#define NIBBLE_BYTES (BLOCK * PANEL / 2)
+#define NIBBLE_BYTES (BLOCK * PANEL / 2) /* of a block */
 
-INLINE size_t block_bytes(int kind) { return NIBBLE_BYTES + (kind == NIBBLES_MIN ? 4 : 2) * PANEL; }
+/* Bytes of a group's scales, which are in front of its nibbles. */
+INLINE size_t scale_bytes(int kind, int64_t k) { return (kind == NIBBLES_MIN ? 2 : 1) * (2 + k / BLOCK) * PANEL; }
 
-/* Bytes of `k` elements (a group or a whole panel of `padded`) of 64 columns. */
+/* Bytes of `k` elements (a group or less) of 64 columns. */
+INLINE size_t group_bytes(int kind, int64_t k) {
+  return kind == WHOLE_BYTES ? (k + sizeof(float)) * PANEL : k / BLOCK * NIBBLE_BYTES + scale_bytes(kind, k);
+}
+
+/* Bytes of a whole panel; k is a multiple of 64. */
 INLINE size_t panel_bytes(int kind, int64_t k) {
-  if (kind == WHOLE_BYTES) return k * PANEL + groups_of(k) * PANEL * sizeof(float);
-  return k / BLOCK * block_bytes(kind);
+  return k / GROUP * group_bytes(kind, GROUP) + (k % GROUP ? group_bytes(kind, k % GROUP) : 0);
 }
 
 /* What is added to weights in this variant: VNNI multiplies unsigned bytes; AVX2 and AMX, which is for whole bytes only, signed ones. */

@@ -1,4 +1,4 @@
-/* Node: f32 activations as bytes. src[0] f32 [k, ...], dst i8 [64 + 296 * groups * rows]; see activations.h. */
+/* Node: f32 activations as bytes. src[0] f32 [k, ...], dst i8 [64 + 280 * groups * rows]; see activations.h. */
 #include <string.h>
 #include "activations.h"
 
@@ -15,7 +15,7 @@ static void quantize_group(const float *x, int64_t count, struct activations to)
   for (int block = 0; block < BLOCKS; block++) {
     int sum = 0;
     for (int k = 0; k < BLOCK; k++) sum += to.values[0][block * BLOCK + k];
-    to.block_sum[0][block] = sum;
+    to.block_sum[0][block] = (int16_t)sum;
     to.group_sum[0] += sum;
   }
 }

@@ -41,6 +41,9 @@ INLINE floats floats_from_ints(ints x) { return _mm512_cvtepi32_ps(x); }
 INLINE ints ints_from_floats(floats x) { return _mm512_cvtps_epi32(x); }
 INLINE floats floats_from_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 INLINE ints floats_as_ints(floats x) { return _mm512_castps_si512(x); }
+/* LANES signed bytes as numbers of 32 bits; 2 * LANES unsigned bytes as numbers of 16 bits. */
+INLINE ints ints_from_bytes(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
+INLINE ints shorts_from_bytes(const void *p) { return _mm512_cvtepu8_epi16(_mm256_loadu_si256(p)); }
 /* Stores the low byte of each number: LANES bytes. */
 INLINE void ints_store_as_bytes(void *p, ints x) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(x)); }
 
@@ -85,10 +88,20 @@ INLINE floats floats_from_ints(ints x) { return _mm256_cvtepi32_ps(x); }
 INLINE ints ints_from_floats(floats x) { return _mm256_cvtps_epi32(x); }
 INLINE floats floats_from_halves(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
 INLINE ints floats_as_ints(floats x) { return _mm256_castps_si256(x); }
+INLINE ints ints_from_bytes(const void *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
+INLINE ints shorts_from_bytes(const void *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128(p)); }
 INLINE void ints_store_as_bytes(void *p, ints x) {
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(p, _mm_packs_epi16(words, words));
 }
 
 #endif
+
+/* The four bytes at p in every lane. */
+INLINE ints four_of(const void *p) {
+  int four;
+  __builtin_memcpy(&four, p, 4);
+  return ints_set(four);
+}
+
 #endif

@@ -10,6 +10,11 @@
 #define MAX_ROWS 6
 #define MAX_VECTORS (PANEL / LANES)
 
+/* Without VNNI, products of weights from 0 to 15 are added up in 16 bits. */
+#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+#define NARROW_SUMS
+#endif
+
 /* acc + four products of each lane: bytes of weights (unsigned for VNNI, signed for AVX2), signed bytes of x. */
 INLINE ints dot4(ints acc, ints weights, ints x) {
 #ifdef __AVX512VNNI__
@@ -24,28 +29,20 @@ INLINE ints dot4(ints acc, ints weights, ints x) {
 
 /* Whole bytes are packed signed for AMX. */
 #ifdef __AMX_INT8__
-#define IS_SIGNED(kind) ((kind) == WHOLE_BYTES)
+#define WEIGHTS_ARE_SIGNED 1
 #else
-#define IS_SIGNED(kind) ((void)(kind), 0)
+#define WEIGHTS_ARE_SIGNED 0
 #endif
 
-INLINE ints load_weights(const int kind, const uint8_t *w) {
-  ints weights = ints_load(w);
-  return IS_SIGNED(kind) ? ints_xor(weights, bytes_set(128)) : weights;
-}
-
-INLINE ints four_of(const int8_t *x) {
-  int four;
-  __builtin_memcpy(&four, x, 4);
-  return ints_set(four);
-}
-
 /* `steps` steps from `first` on, of `rows` rows and `vectors` vectors of columns, added to acc. */
-INLINE void dot_steps(const int rows, const int vectors, const int kind, const uint8_t *w, const int8_t *x, int steps,
+INLINE void dot_steps(const int rows, const int vectors, const int is_signed, const uint8_t *w, const int8_t *x, int steps,
                       ints acc[MAX_ROWS][MAX_VECTORS]) {
   for (int s = 0; s < steps; s++) {
     ints weights[MAX_VECTORS];
-    UNROLL for (int j = 0; j < vectors; j++) weights[j] = load_weights(kind, w + s * PANEL * 4 + j * LANES * 4);
+    UNROLL for (int j = 0; j < vectors; j++) {
+      weights[j] = ints_load(w + s * PANEL * 4 + j * LANES * 4);
+      if (is_signed) weights[j] = ints_xor(weights[j], bytes_set(128));
+    }
     UNROLL for (int i = 0; i < rows; i++) {
       ints four = four_of(x + i * GROUP + 4 * s);
       UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = dot4(acc[i][j], weights[j], four);
@@ -53,7 +50,7 @@ INLINE void dot_steps(const int rows, const int vectors, const int kind, const u
   }
 }
 
-#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+#ifdef NARROW_SUMS
 /* The same for a block of weights from 0 to 15: eight sums of two products, 15 * 127 * 16, fit 16 bits. */
 INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x,
                              ints acc[MAX_ROWS][MAX_VECTORS]) {
@@ -72,74 +69,158 @@ INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w
 }
 #endif
 
-/* y (+)= products of `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
-INLINE void tile(const int rows, const int vectors, const int kind, const int narrow, const struct chunk *c,
-                 const struct rows *r, int first, int column) {
-  const int blocked = kind != WHOLE_BYTES;
-  const int8_t *x = r->x.values[first];
-  const uint8_t *w = c->bytes + column * 4;
-  const int zero = kind == NIBBLES_MIN ? 0 : IS_SIGNED(kind) ? 128 : c->header->zero;
-  floats total[MAX_ROWS][MAX_VECTORS];
-  const int blocks = blocked ? c->steps / (BLOCK / 4) : 1;
-  for (int b = 0; b < blocks; b++) {
+/* Whole bytes of `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
+INLINE void tile_of_bytes(const int rows, const int vectors, const struct chunk *c, const struct rows *r, int first,
+                          int column) {
+  ints acc[MAX_ROWS][MAX_VECTORS];
+  UNROLL for (int i = 0; i < rows; i++) {
+    const int zero = WEIGHTS_ARE_SIGNED ? 128 : c->header->zero;
+    UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * r->x.group_sum[first + i]);
+  }
+  dot_steps(rows, vectors, WEIGHTS_ARE_SIGNED, c->stored + column * 4, r->x.values[first], c->steps, acc);
+  UNROLL for (int j = 0; j < vectors; j++) {
+    const struct columns s = columns_at(0, c, column + j * LANES);
+    UNROLL for (int i = 0; i < rows; i++) add_to_row(&s, r, first + i, column + j * LANES, floats_from_ints(acc[i][j]));
+  }
+}
+
+/* Adds the totals of a tile of nibbles to y. */
+INLINE void add_totals(const int has_min, const int rows, const int vectors, const struct chunk *c, const struct rows *r,
+                       int first, int column, totals total[MAX_ROWS][MAX_VECTORS]) {
+  UNROLL for (int j = 0; j < vectors; j++) {
+    const struct columns s = columns_at(has_min, c, column + j * LANES);
+    UNROLL for (int i = 0; i < rows; i++)
+      add_to_row(&s, r, first + i, column + j * LANES, totals_as_floats(total[i][j]));
+  }
+}
+
+/* The same of nibbles that were unpacked to `bytes`. */
+INLINE void tile_of_blocks(const int rows, const int vectors, const int narrow, const uint8_t *bytes,
+                           const struct chunk *c, const struct rows *r, int first, int column) {
+  totals total[MAX_ROWS][MAX_VECTORS];
+  for (int b = 0; b < c->steps / (BLOCK / 4); b++) {
     ints acc[MAX_ROWS][MAX_VECTORS];
-    UNROLL for (int i = 0; i < rows; i++) {
-      int sum = blocked ? r->x.block_sum[first + i][b] : r->x.group_sum[first + i];
-      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-zero * sum);
-    }
-    const uint8_t *bw = w + b * BLOCK * PANEL;
-    const int8_t *bx = x + b * BLOCK;
-#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-    if (narrow) dot_narrow_block(rows, vectors, bw, bx, acc);
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-c->header->zero * r->x.block_sum[first + i][b]);
+    const uint8_t *w = bytes + b * BLOCK * PANEL + column * 4;
+    const int8_t *x = r->x.values[first] + b * BLOCK;
+#ifdef NARROW_SUMS
+    if (narrow) dot_narrow_block(rows, vectors, w, x, acc);
     else
 #endif
-      dot_steps(rows, vectors, kind, bw, bx, blocked ? BLOCK / 4 : c->steps, acc);
+      dot_steps(rows, vectors, 0, w, x, BLOCK / 4, acc);
     (void)narrow;
     UNROLL for (int j = 0; j < vectors; j++) {
-      floats scale = floats_load(c->scale[b] + column + j * LANES);
-      UNROLL for (int i = 0; i < rows; i++) {
-        floats products = floats_from_ints(acc[i][j]);
-        total[i][j] = b == 0 ? floats_mul(products, scale) : floats_fma(products, scale, total[i][j]);
-      }
-    }
-  }
-  /* The minimums have a loop of their own, because the loop above needs all registers. */
-  for (int b = 0; kind == NIBBLES_MIN && b < blocks; b++) {
-    UNROLL for (int j = 0; j < vectors; j++) {
-      floats min = floats_load(c->min[b] + column + j * LANES);
+      const totals scale = totals_load(c->block_scale[b] + column + j * LANES);
       UNROLL for (int i = 0; i < rows; i++)
-        total[i][j] = floats_minus_product(total[i][j], floats_from_ints(ints_set(r->x.block_sum[first + i][b])), min);
+        total[i][j] = b == 0 ? totals_of(acc[i][j], scale) : totals_add(total[i][j], acc[i][j], scale);
     }
   }
-  UNROLL for (int i = 0; i < rows; i++) {
-    floats scale = floats_set(r->x.scale[first + i]);
-    float *y = r->y[first + i] + column;
-    UNROLL for (int j = 0; j < vectors; j++) {
-      floats value = r->first_group ? floats_mul(total[i][j], scale)
-                                    : floats_fma(total[i][j], scale, floats_load(y + j * LANES));
-      floats_store(y + j * LANES, value);
-    }
-  }
+  if (c->min) add_totals(1, rows, vectors, c, r, first, column, total);
+  else add_totals(0, rows, vectors, c, r, first, column, total);
 }
 
 /* Accumulators of a tile: 24 of 32 registers of 512 bits, 12 of 16 of 256; blocks need as many again for their sums. */
 #define TILE_VECTORS (LANES == 16 ? 4 : 2)
-#define TILE_ROWS(kind) ((kind) == WHOLE_BYTES ? 6 : 3)
+#define BYTE_ROWS 6
+#define NIBBLE_ROWS 3
 
-INLINE void all_rows(const int kind, const int narrow, const struct chunk *c, const struct rows *r, int first) {
+INLINE void all_bytes(const struct chunk *c, const struct rows *r, int first) {
   int i = first;
   for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
-    for (i = first; i + TILE_ROWS(kind) <= r->count; i += TILE_ROWS(kind))
-      tile(TILE_ROWS(kind), TILE_VECTORS, kind, narrow, c, r, i, column);
-  for (; i < r->count; i++) tile(1, MAX_VECTORS, kind, narrow, c, r, i, 0);
+    for (i = first; i + BYTE_ROWS <= r->count; i += BYTE_ROWS) tile_of_bytes(BYTE_ROWS, TILE_VECTORS, c, r, i, column);
+  for (; i < r->count; i++) tile_of_bytes(1, MAX_VECTORS, c, r, i, 0);
+}
+
+/*
+ * acc += the products of a block of 64 columns with one row, as the nibbles lie in memory: memory is the limit of a single row,
+ * and unpacked bytes would have to be written and read as well.
+ */
+INLINE void dot_nibbles(const int narrow, const uint8_t *nibbles, __m128i table, const int8_t *x, ints acc[MAX_VECTORS]) {
+#ifdef NARROW_SUMS
+  ints shorts[MAX_VECTORS];
+#endif
+  UNROLL for (int s = 0; s < BLOCK / 8; s++) {
+    const ints first = four_of(x + 8 * s), second = four_of(x + 8 * s + 4);
+    UNROLL for (int j = 0; j < MAX_VECTORS; j++) {
+      const uint8_t *from = nibbles + s * PANEL * 4 + j * LANES * 4;
+      ints low, high;
+      if (j * LANES * 4 % 64 == 0) _mm_prefetch((const char *)from + BYTES_AHEAD, _MM_HINT_T0);
+      nibbles_load(narrow, from, table, &low, &high);
+#ifdef NARROW_SUMS
+      if (narrow) {
+        const ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
+        shorts[j] = s == 0 ? pairs : _mm256_add_epi16(shorts[j], pairs);
+        continue;
+      }
+#endif
+      acc[j] = dot4(dot4(acc[j], low, first), high, second);
+    }
+  }
+#ifdef NARROW_SUMS
+  UNROLL for (int j = 0; narrow && j < MAX_VECTORS; j++) acc[j] = dot2(acc[j], shorts[j], _mm256_set1_epi16(1));
+#endif
+}
+
+/* A row of nibbles. */
+INLINE void row_of_nibbles(const int narrow, const struct chunk *c, const struct rows *r, int row) {
+  const __m128i table = _mm_loadu_si128((const __m128i *)c->header->table);
+  const uint8_t *nibbles = c->stored;
+  totals total[MAX_ROWS][MAX_VECTORS];
+  for (int b = 0; b < c->steps / (BLOCK / 4); b++, nibbles += NIBBLE_BYTES) {
+    const ints start = ints_set(-c->header->zero * r->x.block_sum[row][b]);
+    ints acc[MAX_VECTORS];
+    UNROLL for (int j = 0; j < MAX_VECTORS; j++) acc[j] = start;
+    dot_nibbles(narrow, nibbles, table, r->x.values[row] + b * BLOCK, acc);
+    UNROLL for (int j = 0; j < MAX_VECTORS; j++) {
+      const totals scale = totals_load(c->block_scale[b] + j * LANES);
+      total[0][j] = b == 0 ? totals_of(acc[j], scale) : totals_add(total[0][j], acc[j], scale);
+    }
+  }
+  if (c->min) add_totals(1, 1, MAX_VECTORS, c, r, row, 0, total);
+  else add_totals(0, 1, MAX_VECTORS, c, r, row, 0, total);
+}
+
+#ifndef __AMX_INT8__
+INLINE void unpack_nibbles(const int narrow, const struct chunk *c, uint8_t *bytes) {
+  const __m128i table = _mm_loadu_si128((const __m128i *)c->header->table);
+  const uint8_t *from = c->stored;
+  for (int s = 0; s < c->steps / 2; s++)
+    for (int v = 0; v < PANEL * 4; v += (int)sizeof(ints), from += sizeof(ints)) {
+      ints low, high;
+      nibbles_load(narrow, from, table, &low, &high);
+      ints_store(bytes + 2 * s * PANEL * 4 + v, low);
+      ints_store(bytes + (2 * s + 1) * PANEL * 4 + v, high);
+    }
+}
+
+/* Rows from `first` on, NIBBLE_ROWS at once. @returns the first row that is left */
+INLINE int many_rows(const int narrow, const struct chunk *c, const struct rows *r, int first) {
+  _Alignas(64) uint8_t bytes[GROUP * PANEL]; /* stays in the first-level cache */
+  unpack_nibbles(narrow, c, bytes);
+  int i = first;
+  for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
+    for (i = first; i + NIBBLE_ROWS <= r->count; i += NIBBLE_ROWS)
+      tile_of_blocks(NIBBLE_ROWS, TILE_VECTORS, narrow, bytes, c, r, i, column);
+  return i;
+}
+#endif
+
+/* Up to this many rows are multiplied one by one. */
+#define FEW_ROWS 3
+
+INLINE void all_nibbles(const int narrow, const struct chunk *c, const struct rows *r, int first) {
+#ifndef __AMX_INT8__
+  if (r->count - first > FEW_ROWS) first = many_rows(narrow, c, r, first);
+#endif
+  for (int i = first; i < r->count; i++) row_of_nibbles(narrow, c, r, i);
 }
 
 /* The rows from `first` on. */
 static void multiply_with_vectors(const struct chunk *c, const struct rows *r, int first) {
-  if (c->header->kind == WHOLE_BYTES) all_rows(WHOLE_BYTES, 0, c, r, first);
-  else if (c->header->kind == NIBBLES_MIN) all_rows(NIBBLES_MIN, 1, c, r, first);
-  else if (c->header->narrow) all_rows(NIBBLES, 1, c, r, first);
-  else all_rows(NIBBLES, 0, c, r, first);
+  if (c->header->kind == WHOLE_BYTES) all_bytes(c, r, first);
+  else if (c->header->narrow) all_nibbles(1, c, r, first);
+  else all_nibbles(0, c, r, first);
 }
 
 #endif
