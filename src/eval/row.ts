@@ -143,7 +143,7 @@ export interface RowSource extends AsyncDisposable {
   /** All rows in order. Images are left out if that saves reading them. */
   scan(): AsyncIterable<SourceRow>;
   /** The complete rows with these numbers (from 0, ascending), one at a time. */
-  read(places: readonly number[]): AsyncIterable<SourceRow>;
+  read(rowNumbers: readonly number[]): AsyncIterable<SourceRow>;
   /** The image cell of the row with this index. Cells of other rows may refer to it. */
   imageOf?(index: string): Promise<unknown>;
 }

@@ -179,10 +179,10 @@ resumes a run; other settings are refused. The key of the server is in \`--endpo
             `cogvlm2: stopped: ${file} has ${formatCount(answers)} of ${formatCount(selected)} answers; run the same command to continue.\n`,
           );
         },
-        onFailure: failureTeller(context, progress, options.quiet),
+        onFailure: failureReporter(context, progress, options.quiet),
       })
       .finally(progress.clear);
-    tell(done, context, options.quiet);
+    printSummary(done, context, options.quiet);
     if (options.shard !== undefined) return 0;
     const scored = await library.evalScore({
       benchmark,
@@ -294,18 +294,18 @@ function shardOf(text: string | undefined): Shard | undefined {
 
 const namedFailures = 10;
 
-function failureTeller({ terminal }: Context, progress: ProgressReport, quiet: boolean) {
-  let told = 0;
+function failureReporter({ terminal }: Context, progress: ProgressReport, quiet: boolean) {
+  let reported = 0;
   return (id: string, why: string): void => {
-    told += 1;
-    if (quiet || told > namedFailures) return;
+    reported += 1;
+    if (quiet || reported > namedFailures) return;
     progress.clear();
     terminal.stderr.write(`cogvlm2: ${id}: ${why}\n`);
-    if (told === namedFailures) terminal.stderr.write('cogvlm2: more failures are only counted.\n');
+    if (reported === namedFailures) terminal.stderr.write('cogvlm2: more failures are only counted.\n');
   };
 }
 
-function tell(
+function printSummary(
   {
     file,
     selected,

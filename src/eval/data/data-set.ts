@@ -14,14 +14,14 @@ import { imageCells, readImageCell, withoutImages } from './image-cell.ts';
 export interface PlannedQuestion {
   readonly id: string;
   /** Its row number, from 0, over all files. */
-  readonly place: number;
+  readonly rowNumber: number;
   /** Questions that count only together have the same group. */
   readonly group: string;
 }
 
 export interface BrokenRow {
   readonly id: string;
-  readonly place: number;
+  readonly rowNumber: number;
   readonly error: string;
 }
 
@@ -32,7 +32,7 @@ export interface Plan {
 
 export interface Question {
   readonly id: string;
-  readonly place: number;
+  readonly rowNumber: number;
   /** Its fields without images. */
   readonly row: Row;
   readonly imageCount: number;
@@ -43,7 +43,7 @@ export interface Question {
 interface Part {
   readonly source: RowSource;
   readonly folder: string;
-  readonly firstPlace: number;
+  readonly firstRow: number;
   readonly rowCount: number;
 }
 
@@ -73,17 +73,17 @@ export class DataSet implements AsyncDisposable {
     const subsets = new Set<string>();
     const parts: Part[] = [];
     const ids = new Ids();
-    let place = 0;
+    let rowNumber = 0;
     try {
       for (const file of files) {
         const source = await openSource(file);
-        const firstPlace = place;
-        parts.push({ source, folder: path.dirname(file), firstPlace, rowCount: 0 });
+        const firstRow = rowNumber;
+        parts.push({ source, folder: path.dirname(file), firstRow, rowCount: 0 });
         for await (const found of source.scan()) {
-          const at = place;
-          place += 1;
+          const at = rowNumber;
+          rowNumber += 1;
           if (typeof found === 'string') {
-            broken.push({ id: `row ${at + 1}`, place: at, error: found });
+            broken.push({ id: `row ${at + 1}`, rowNumber: at, error: found });
             continue;
           }
           const row = normalized(benchmark, found);
@@ -92,10 +92,10 @@ export class DataSet implements AsyncDisposable {
           for (const name of names) subsets.add(name);
           if (subset !== undefined && !names.includes(subset)) continue;
           const group = groupOrProblem(benchmark, row, id);
-          if ('error' in group) broken.push({ id, place: at, ...group });
-          else questions.push({ id, place: at, ...group });
+          if ('error' in group) broken.push({ id, rowNumber: at, ...group });
+          else questions.push({ id, rowNumber: at, ...group });
         }
-        parts.push({ ...parts.pop()!, rowCount: place - firstPlace });
+        parts.push({ ...parts.pop()!, rowCount: rowNumber - firstRow });
       }
     } catch (error) {
       for (const { source } of parts) await source[Symbol.asyncDispose]();
@@ -107,22 +107,24 @@ export class DataSet implements AsyncDisposable {
 
   /** Complete questions, one at a time, in the order of the data. */
   async *questions(planned: readonly PlannedQuestion[]): AsyncGenerator<Question | BrokenRow> {
-    const sorted = [...planned].sort((left, right) => left.place - right.place);
-    for (const { source, folder, firstPlace, rowCount } of this.#parts) {
-      const inPart = sorted.filter(({ place }) => place >= firstPlace && place < firstPlace + rowCount);
+    const sorted = [...planned].sort((left, right) => left.rowNumber - right.rowNumber);
+    for (const { source, folder, firstRow, rowCount } of this.#parts) {
+      const inPart = sorted.filter(
+        ({ rowNumber }) => rowNumber >= firstRow && rowNumber < firstRow + rowCount,
+      );
       const context = { folder, imageOf: async (index: string) => source.imageOf?.(index) };
       let next = 0;
-      for await (const found of source.read(inPart.map(({ place }) => place - firstPlace))) {
-        const { id, place } = inPart[next]!;
+      for await (const found of source.read(inPart.map(({ rowNumber }) => rowNumber - firstRow))) {
+        const { id, rowNumber } = inPart[next]!;
         next += 1;
         if (typeof found === 'string') {
-          yield { id, place, error: found };
+          yield { id, rowNumber, error: found };
           continue;
         }
         const cells = imageCells(found);
         const row = withoutImages(normalized(this.benchmark, found));
         const image = (number: number) => readImageCell(cells[number], context);
-        yield { id, place, row, imageCount: cells.length, image };
+        yield { id, rowNumber, row, imageCount: cells.length, image };
       }
     }
   }
@@ -161,8 +163,8 @@ function groupOf(benchmark: Benchmark, row: Row, id: string): string {
 class Ids {
   readonly #seen = new Map<string, number>();
 
-  next(row: Row, place: number): string {
-    const id = String(idOf(row) ?? `row ${place + 1}`);
+  next(row: Row, rowNumber: number): string {
+    const id = String(idOf(row) ?? `row ${rowNumber + 1}`);
     const count = (this.#seen.get(id) ?? 0) + 1;
     this.#seen.set(id, count);
     return count === 1 ? id : `${id}#${count}`;

@@ -18,16 +18,16 @@ export async function openJson(file: string, mayBeLines: boolean): Promise<RowSo
     if (rows !== undefined) yield* rows;
     else for await (const line of rowLines(file)) yield parseRow(line);
   }
-  async function* read(places: readonly number[]): AsyncGenerator<SourceRow> {
+  async function* read(rowNumbers: readonly number[]): AsyncGenerator<SourceRow> {
     if (rows !== undefined) {
-      for (const place of places) yield rows[place]!;
+      for (const rowNumber of rowNumbers) yield rows[rowNumber]!;
       return;
     }
-    const wanted = new Set(places);
-    let place = 0;
+    const wanted = new Set(rowNumbers);
+    let rowNumber = 0;
     for await (const line of rowLines(file)) {
-      if (wanted.has(place)) yield parseRow(line);
-      place += 1;
+      if (wanted.has(rowNumber)) yield parseRow(line);
+      rowNumber += 1;
     }
   }
   return { scan, read, [Symbol.asyncDispose]: async () => {} };

@@ -43,14 +43,14 @@ export async function openParquet(path: string): Promise<RowSource> {
       for (const group of groups) yield* await readGroup(group, described);
     }
 
-    async function* read(places: readonly number[]): AsyncGenerator<SourceRow> {
+    async function* read(rowNumbers: readonly number[]): AsyncGenerator<SourceRow> {
       for (const group of groups) {
-        const wanted = places.filter(
-          (place) => place >= group.firstRow && place < group.firstRow + group.rowCount,
+        const wanted = rowNumbers.filter(
+          (rowNumber) => rowNumber >= group.firstRow && rowNumber < group.firstRow + group.rowCount,
         );
         if (wanted.length === 0) continue;
         const rows = await readGroup(group, columns);
-        for (const place of wanted) yield rows[place - group.firstRow]!;
+        for (const rowNumber of wanted) yield rows[rowNumber - group.firstRow]!;
       }
     }
 

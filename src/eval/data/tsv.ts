@@ -18,8 +18,8 @@ export async function openTsv(path: string): Promise<RowSource> {
     async *scan(): AsyncGenerator<SourceRow> {
       for (let number = 0; number < table.rowCount; number++) yield table.rowWithoutImages(number);
     },
-    async *read(places): AsyncGenerator<SourceRow> {
-      for (const place of places) yield await table.row(place);
+    async *read(rowNumbers): AsyncGenerator<SourceRow> {
+      for (const rowNumber of rowNumbers) yield await table.row(rowNumber);
     },
     async imageOf(index) {
       const number = table.rowWithIndex(index);

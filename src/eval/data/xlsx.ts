@@ -16,10 +16,11 @@ export async function openXlsx(path: string): Promise<RowSource> {
   const names = uniqueNames(Array.from({ length: width }, (_, i) => String(first[i] ?? `Unnamed: ${i}`)));
   const rows: Record<string, string | null>[] = cells.map(() => ({}));
   for (const [i, name] of names.entries()) {
-    for (const [place, value] of readColumn(cells.map((row) => row[i])).entries()) rows[place]![name] = value;
+    for (const [rowNumber, value] of readColumn(cells.map((row) => row[i])).entries())
+      rows[rowNumber]![name] = value;
   }
-  async function* read(places: Iterable<number>): AsyncGenerator<SourceRow> {
-    for (const place of places) yield rows[place] as Row;
+  async function* read(rowNumbers: Iterable<number>): AsyncGenerator<SourceRow> {
+    for (const rowNumber of rowNumbers) yield rows[rowNumber] as Row;
   }
   return { scan: () => read(rows.keys()), read, [Symbol.asyncDispose]: async () => {} };
 }
@@ -111,8 +112,8 @@ async function readSheet(archive: Archive): Promise<SheetCell[][]> {
 }
 
 /** "AB12" is 27. */
-function columnOf(place: string | undefined): number | undefined {
-  const letters = /^[A-Z]{1,3}(?=\d)/.exec(place ?? '')?.[0];
+function columnOf(reference: string | undefined): number | undefined {
+  const letters = /^[A-Z]{1,3}(?=\d)/.exec(reference ?? '')?.[0];
   if (letters === undefined) return undefined;
   return [...letters].reduce((column, letter) => column * 26 + letter.charCodeAt(0) - 64, 0) - 1;
 }

@@ -37,11 +37,11 @@ export async function exportAnswers(benchmark: string, file: string, output: str
 interface Answer {
   readonly row: Row;
   /** For errors. */
-  readonly place: string;
+  readonly label: string;
 }
 
 function named(row: Row, i: number): Answer {
-  return { row, place: `answer ${i + 1}` };
+  return { row, label: `answer ${i + 1}` };
 }
 
 const shapes: Readonly<Record<string, (answers: readonly Answer[]) => string>> = {
@@ -56,10 +56,10 @@ function asJson(value: unknown): string {
 }
 
 function withNumber(name: string): (answer: Answer) => Record<string, unknown> {
-  return ({ row, place }) => {
+  return ({ row, label }) => {
     const id = integer(row, name);
     if (id === undefined)
-      throw new CogVLM2Error('invalid_value', `${place} has no ${name}, which the server needs.`);
+      throw new CogVLM2Error('invalid_value', `${label} has no ${name}, which the server needs.`);
     return { [name]: id, answer: prediction(row) };
   };
 }

@@ -97,7 +97,7 @@ function partsOf(rows: readonly MeasuredRow[]): PartsTable[] {
 
 type ResultRow = Results['rows'][number];
 
-export interface Said {
+export interface GivenAnswer {
   /** Index of the measured row. */
   readonly by: number;
   readonly prediction: string | null;
@@ -112,7 +112,7 @@ export interface WrongAnswer {
   readonly id: string;
   readonly question: string | null;
   readonly answers: readonly string[];
-  readonly said: readonly Said[];
+  readonly given: readonly GivenAnswer[];
   /** Locates its image: the row in the data of these results. */
   readonly source: { readonly results: Results; readonly row: number | null };
 }
@@ -131,17 +131,17 @@ function wrongAnswers(benchmark: Benchmark, rows: readonly MeasuredRow[]): Wrong
       byId.set(row.id, [...(byId.get(row.id) ?? []), { by, row, file: file! }]);
     }
   });
-  const wrong = [...byId.values()].filter((said) => said.some(({ row }) => isWrong(row)));
-  const howWrong = (said: { row: ResultRow }[]) => said.filter(({ row }) => isWrong(row)).length;
+  const wrong = [...byId.values()].filter((given) => given.some(({ row }) => isWrong(row)));
+  const howWrong = (given: { row: ResultRow }[]) => given.filter(({ row }) => isWrong(row)).length;
   return wrong
     .sort((a, b) => howWrong(b) - howWrong(a) || (a[0]!.row.row ?? 0) - (b[0]!.row.row ?? 0))
-    .map((said) => {
-      const { row, file } = said.find(({ row }) => row.question !== null) ?? said[0]!;
+    .map((given) => {
+      const { row, file } = given.find(({ row }) => row.question !== null) ?? given[0]!;
       return {
         id: row.id,
         question: row.question,
         answers: row.answers,
-        said: said.map(({ by, row }) => ({
+        given: given.map(({ by, row }) => ({
           by,
           prediction: row.prediction,
           score: row.score,

@@ -4,9 +4,9 @@ import { type Benchmark, benchmarkNames, published, shownScore } from '../benchm
 import {
   type Bar,
   type Contents,
+  type GivenAnswer,
   type PartsTable,
   publishedScore,
-  type Said,
   type WrongAnswer,
   type WrongPage,
 } from './contents.ts';
@@ -103,25 +103,25 @@ ${html.join('\n')}
 }
 
 function renderCard(
-  { id, question, answers, said }: WrongAnswer,
+  { id, question, answers, given }: WrongAnswer,
   rows: readonly MeasuredRow[],
   url: string | undefined,
 ): string {
   const image = url === undefined ? '' : `<img src="${escapeHtml(url)}" alt="the image of the question">`;
   const right =
     answers.length === 0 ? '<span class="empty">not known</span>' : escapeHtml(distinct(answers).join(' | '));
-  const lines = said.map(
-    (one) => `<dt>${escapeHtml(rows[one.by]!.name)}</dt><dd class="${verdict(one)}">${spoken(one)}</dd>`,
+  const lines = given.map(
+    (one) => `<dt>${escapeHtml(rows[one.by]!.name)}</dt><dd class="${verdict(one)}">${answerHtml(one)}</dd>`,
   );
   return `<article class="card">${image}<div class="id">${escapeHtml(id)}</div><div class="question">${escapeHtml(question ?? '')}</div><dl><dt>right</dt><dd>${right}</dd>${lines.join('')}</dl></article>`;
 }
 
-function verdict({ score }: Said): string {
+function verdict({ score }: GivenAnswer): string {
   if (score === null) return 'undecided';
   return score < 0.5 ? 'wrong' : 'right';
 }
 
-function spoken({ prediction, score, refusal, error }: Said): string {
+function answerHtml({ prediction, score, refusal, error }: GivenAnswer): string {
   if (refusal !== undefined) return `<span class="empty">${escapeHtml(`refused: ${refusal}`)}</span>`;
   if (error !== undefined) return `<span class="empty">${escapeHtml(error)}</span>`;
   const share =

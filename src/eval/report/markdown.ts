@@ -73,12 +73,12 @@ function renderWrong({ benchmark, total, shown }: WrongPage, rows: readonly Meas
   if (total === 0) return [title, 'None.'];
   const rest = shown.length < total ? [`The first ${shown.length}:`] : [];
   const columns = rows.flatMap(({ name, results }, by) => (results.has(benchmark) ? [{ name, by }] : []));
-  const lines = shown.map(({ id, question, answers, said }) => [
+  const lines = shown.map(({ id, question, answers, given }) => [
     escapeMarkdown(id),
     escapeMarkdown(question ?? ''),
     escapeMarkdown(distinct(answers).join(' / ')),
     ...columns.map(({ by }) => {
-      const found = said.find((one) => one.by === by);
+      const found = given.find((one) => one.by === by);
       if (found === undefined) return '–';
       if (found.refusal !== undefined) return escapeMarkdown(`refused: ${found.refusal}`);
       return escapeMarkdown(found.error ?? found.prediction ?? '');

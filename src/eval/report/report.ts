@@ -58,10 +58,10 @@ async function imagesOf({ wrong }: Contents, data: readonly string[]): Promise<I
       const planned = of.flatMap((answer) =>
         answer.source.row === null
           ? []
-          : [{ answer, id: answer.id, group: answer.id, place: answer.source.row }],
+          : [{ answer, id: answer.id, group: answer.id, rowNumber: answer.source.row }],
       );
       for await (const question of set.questions(planned)) {
-        const { answer } = planned.find(({ place }) => place === question.place)!;
+        const { answer } = planned.find(({ rowNumber }) => rowNumber === question.rowNumber)!;
         const url =
           'error' in question || question.imageCount === 0 ? undefined : await small(question.image(0));
         if (url !== undefined) images.set(answer, url);

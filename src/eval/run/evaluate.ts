@@ -170,7 +170,7 @@ export async function run(options: RunOptions): Promise<RunCounts> {
       if (!isItemError(error)) throw error;
       counts.failed += 1;
       const { code, message } = error;
-      log.append({ id: question.id, error: { code, message }, run: { row: question.place } });
+      log.append({ id: question.id, error: { code, message }, run: { row: question.rowNumber } });
       options.onFailure(question.id, message);
     }
     image.finish();
@@ -190,7 +190,7 @@ async function answer(
   onStage: (stage: Stage) => void,
 ): Promise<void> {
   if ('error' in question) throw new CogVLM2Error('invalid_value', question.error);
-  const { id, place, row, imageCount } = question;
+  const { id, rowNumber, row, imageCount } = question;
   if (imageCount === 0) throw new CogVLM2Error('invalid_image', 'The row has no image.');
   const shown = settings.images === 'all' ? imageCount : 1;
   if (imageCount > shown) counts.moreImages += 1;
@@ -206,7 +206,7 @@ async function answer(
     id,
     prediction: text,
     run: {
-      row: place,
+      row: rowNumber,
       finishReason,
       ...(refusal !== undefined && { refusal }),
       completionTokens,
@@ -255,7 +255,7 @@ export function select(
     .slice(0, limit)
     .filter((_, i) => shard === undefined || i % shard.count === shard.index - 1)
     .flatMap(([, members]) => members)
-    .sort((left, right) => left.place - right.place);
+    .sort((left, right) => left.rowNumber - right.rowNumber);
 }
 
 function byHash(seed: number): (left: [string, unknown], right: [string, unknown]) => number {

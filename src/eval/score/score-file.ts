@@ -107,7 +107,7 @@ function resultRow({ id, row, score, parsed, error }: ScoredRow): Results['rows'
   const refusal = refusalOf(row);
   return {
     id: String(id),
-    row: placeOf(row),
+    row: rowNumberOf(row),
     question: shownText(row, 'question', 'query'),
     answers: answersOf(row),
     prediction: shownText(row, 'prediction', 'response', 'predict'),
@@ -118,7 +118,7 @@ function resultRow({ id, row, score, parsed, error }: ScoredRow): Results['rows'
   };
 }
 
-function placeOf({ run }: Row): number | null {
+function rowNumberOf({ run }: Row): number | null {
   return typeof run === 'object' && run !== null && 'row' in run && typeof run.row === 'number'
     ? run.row
     : null;

@@ -67,8 +67,8 @@ test("VLMEvalKit's TSV: images as base64, as a list of base64, as the index of a
     ['7'],
   ]);
   expect(broken).toEqual([
-    { id: '6', place: 5, error: 'has no question' },
-    { id: 'row 8', place: 7, error: 'has 7 cells; the first row names 6' },
+    { id: '6', rowNumber: 5, error: 'has no question' },
+    { id: 'row 8', rowNumber: 7, error: 'has 7 cells; the first row names 6' },
   ]);
   expect(found[0]).toMatchObject({ row: { index: '1', A: 'x' } });
   expect(found[0]).not.toHaveProperty('row.image');

@@ -4,10 +4,10 @@ import { failureOf } from '../../../src/eval/run/chat-reply.ts';
 import { select } from '../../../src/eval/run/evaluate.ts';
 import { inParallel } from '../../../src/run/items.ts';
 
-const questions = Array.from({ length: 40 }, (_, place) => ({
-  id: String(place),
-  place,
-  group: String(place % 20),
+const questions = Array.from({ length: 40 }, (_, rowNumber) => ({
+  id: String(rowNumber),
+  rowNumber,
+  group: String(rowNumber % 20),
 }));
 const ids = (selection: Parameters<typeof select>[1]) => select(questions, selection).map(({ id }) => id);
 
