@@ -1,4 +1,4 @@
-/** The LoRA adapters of a loaded model: what `load` was given, and what an answer may name. */
+/** The LoRA adapters of a loaded model: those for all answers, and those that a request can name. */
 import {
   type AdapterSource,
   adapterFingerprint,
@@ -16,22 +16,22 @@ export interface AdapterOptions {
    * which may be quantized.
    */
   adapter?: AdapterSource | readonly AdapterSource[];
-  /** Adapters by name, for answers whose `adapter` is that name; beside those of `adapter`. */
+  /** Adapters by name, for requests whose `adapter` is that name; in addition to those of `adapter`. */
   adapters?: Readonly<Record<string, AdapterSource | readonly AdapterSource[]>>;
 }
 
 export interface AdapterInfo {
-  /** What an answer's `adapter` is; null for an adapter of all answers. */
+  /** The value of a request's `adapter`; null for an adapter of all answers. */
   name: string | null;
   path: string;
   scale: number;
   sizeBytes: number;
-  /** Tells adapters apart by their numbers. */
+  /** A hash of the adapter's numbers. */
   fingerprint: string;
 }
 
 export class LoadedAdapters {
-  /** For the model: '' is used where no adapter is named. */
+  /** For the model. '' is used for requests without an adapter. */
   readonly byName: Adapters;
   readonly info: readonly AdapterInfo[];
   /** See `imageKeyOf`. */
@@ -72,7 +72,7 @@ export class LoadedAdapters {
     throw new CogVLM2Error('invalid_value', `There is no adapter ${JSON.stringify(name)}. ${loaded}.${hint}`);
   }
 
-  /** Adapters with the same key encode an image to the same tokens; '' is the key of the weights alone. */
+  /** Adapters with the same key encode an image to the same tokens; '' is the key without adapters. */
   imageKeyOf(name: string): string {
     return this.#imageKeys.get(name) ?? '';
   }

@@ -1,4 +1,4 @@
-/** One question from its options to its answer: checked, queued, its image encoded where needed, generated. */
+/** The steps of one answer: check the options, queue, encode the image if necessary, generate. */
 import { CogVLM2Error } from '../errors.ts';
 import type { GrammarMasks } from '../grammar/masks.ts';
 import { EncodedImage } from '../model/encoded-image.ts';
@@ -14,7 +14,7 @@ import type { PromptBuilder } from './prepare-request.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Answer, GenerateOptions, Progress } from './types.ts';
 
-/** What answers are made with. */
+/** The parts of a model that all answers share. */
 export interface Answering {
   scheduler: Scheduler;
   prompts: PromptBuilder;
@@ -33,11 +33,11 @@ export interface Question {
   image: EncodedImage | ReadImage | VisualSource | null;
   question: string;
   options: GenerateOptions;
-  /** Takes over the image that was encoded for the question, and encodes it even where it is not needed. */
+  /** Receives ownership of the encoded image. With it, the image is encoded even if the prefix cache has it. */
   keepImage?: ((encoded: EncodedImage) => void) | undefined;
 }
 
-/** @throws CogVLM2Error those of `CogVLM2.ask`. */
+/** @throws CogVLM2Error as `CogVLM2.ask` */
 export async function answerQuestion(
   { scheduler, prompts, masks, images, adapters, tokenizer, eosIds, newEvidence, checkAlive }: Answering,
   { image: source, question, options, keepImage }: Question,
@@ -50,7 +50,7 @@ export async function answerQuestion(
   const given = source instanceof EncodedImage ? source : null;
   const unread = source === null || source instanceof EncodedImage ? null : source;
   const read = () => (unread === null ? null : images.read(unread, options.template, signal));
-  // The prompt of a video has as many frames as were found in it.
+  // The prompt of a video has one part for each of its frames.
   let file = images.readsVideos ? await read() : null;
   const frameTexts = given?.frameTexts ?? file?.frameTexts;
   const request = await prompts.prepareInBackground(source !== null, question, options, frameTexts);

@@ -3,8 +3,8 @@ import type { Answer, AnswerEvent } from './types.ts';
 export type Emit = (event: AnswerEvent) => void;
 
 /**
- * One answer. Iterate it for the events, or await `result()`. The work begins with either. Leaving the iteration early stops
- * it within one token.
+ * One answer. Iterate it for the events, or await `result()`; either starts the work. Leaving the iteration early stops it
+ * within one token.
  */
 export class AnswerStream implements AsyncIterable<AnswerEvent> {
   readonly #work: (emit: Emit, signal: AbortSignal) => Promise<Answer>;
@@ -21,7 +21,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
     throw new Error('The answer ended without its last event.');
   }
 
-  /** Only the text, piece by piece. */
+  /** Only the text, in pieces. */
   async *text(): AsyncGenerator<string> {
     for await (const event of this) if (event.type === 'text') yield event.text;
   }
@@ -41,7 +41,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
       finished = true;
       wake();
     });
-    // The error is thrown to the reader below. Until then it must not count as an unhandled rejection.
+    // The reader below gets the error. Until then it must not count as an unhandled rejection.
     work.catch(() => {});
     try {
       while (!finished || events.length > 0) {

@@ -34,9 +34,9 @@ import { Scheduler } from './scheduler.ts';
 import type { GenerateOptions, Progress, PromptSize, Stats, Turn } from './types.ts';
 
 interface WorkOptions {
-  /** Name of one of the `adapters` that the model was loaded with: for images that are encoded for its answers. */
+  /** The adapter of the answers that will use the image, if it changes the vision tower. */
   adapter?: string;
-  /** Of the questions, for a video: it decides which frames the model sees. Default: that of the model. */
+  /** The template of the questions; for a video it decides which frames the model sees. Default: that of the model. */
   template?: 'chat' | 'vqa' | 'base';
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -45,9 +45,9 @@ interface WorkOptions {
 const defaultImageCacheBytes = 256 * 2 ** 20;
 
 /**
- * A loaded model. Several answers are made at the same time: their tokens in common decode steps, their images and
- * prompts piece by piece in between. An answer does not depend on the others. KV caches are kept as prefix caches, so
- * that a common beginning (the image above all) is run once.
+ * A loaded model. Several answers run at the same time: their tokens in common decode steps, their images and prompts in pieces
+ * between these. An answer does not depend on the others. KV caches are kept as prefix caches, so a common beginning (mostly the
+ * image) is computed once.
  */
 export class CogVLM2 {
   readonly info: ModelInfo;
@@ -131,8 +131,8 @@ export class CogVLM2 {
   }
 
   /**
-   * Decodes and encodes an image, or for a video model a video, to ask several questions about it.
-   * @throws CogVLM2Error for an image that cannot be read.
+   * Decodes and encodes an image (or a video, with a video model) for several questions.
+   * @throws CogVLM2Error for an image that cannot be read
    */
   async encodeImage(source: VisualSource, options: WorkOptions = {}): Promise<EncodedImage> {
     this.#checkAlive();
@@ -143,7 +143,7 @@ export class CogVLM2 {
   }
 
   /**
-   * One question, about an image or (null) without one. The image is encoded if it is not yet.
+   * Asks one question, about an image or (null) without one. Encodes the image if necessary.
    * @throws (through the stream) CogVLM2Error `context_length_exceeded`, `invalid_value`, `queue_full`, and those of
    * `encodeImage`.
    */
@@ -164,9 +164,9 @@ export class CogVLM2 {
   }
 
   /**
-   * Reads a value of the schema's type from an image. The schema is enforced while the answer is sampled.
-   * @throws CogVLM2Error `invalid_json_schema` when it cannot be, `answer_incomplete` when maxTokens or the context
-   * cut the answer, `answer_rejected` when a refinement refuses it, `aborted`, and those of `ask`.
+   * Reads a value of the schema's type from an image. The schema is enforced during sampling.
+   * @throws CogVLM2Error `invalid_json_schema` if it cannot be enforced, `answer_incomplete` if maxTokens or the context
+   * cut the answer, `answer_rejected` if a refinement refuses it, `aborted`, and those of `ask`.
    */
   async extract<S extends z.ZodType>(
     image: EncodedImage | VisualSource | null,
@@ -181,9 +181,9 @@ export class CogVLM2 {
 
   /**
    * Reads an object from an image with one question per field: the field's description, or "What is the NAME?". The
-   * image is read and encoded once, and the questions run in one batch. Prefer this to `extract` for small models and for
-   * values that are to be checked one by one.
-   * @throws CogVLM2Error as `extract` does.
+   * image is read and encoded once, and the questions run in one batch. Prefer it to `extract` for small models, and for values
+   * that a person checks one by one.
+   * @throws CogVLM2Error as `extract`
    */
   async extractFields<S extends z.ZodObject>(
     image: EncodedImage | VisualSource,
@@ -206,7 +206,7 @@ export class CogVLM2 {
       const answers = Object.fromEntries(await Promise.all(fields.map(ask)));
       return { value: objectOf(schema, fields, answers), answers };
     } catch (error) {
-      failed.abort(); // one field failed, so the other answers are of no use
+      failed.abort(); // one field failed, so the other answers are not needed
       throw error;
     }
   }
@@ -217,8 +217,8 @@ export class CogVLM2 {
   }
 
   /**
-   * What an answer would take, checked as `ask` checks it, without running the model.
-   * @param frameTexts of a video, the text after each frame; by default there is one frame without text
+   * Checks a question like `ask` and returns its size, without running the model.
+   * @param frameTexts for a video, the text after each frame; default: one frame without text
    * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
   check(
@@ -231,7 +231,7 @@ export class CogVLM2 {
     return sizeOf(this.#prompts.prepare(hasImage, question, options, frameTexts));
   }
 
-  /** `check` without a step that blocks the event loop for long, however long the prompt or large the schema. @throws as `check` */
+  /** `check` in steps that do not block the event loop, for long prompts and large schemas. @throws as `check` */
   async checkInBackground(
     hasImage: boolean,
     question: string,
@@ -242,18 +242,18 @@ export class CogVLM2 {
     return sizeOf(await this.#prompts.prepareInBackground(hasImage, question, options, frameTexts));
   }
 
-  /** `tokenize`, with a long text encoded in a thread. */
+  /** `tokenize` that encodes a long text in a thread. */
   async tokenizeInBackground(text: string): Promise<number[]> {
     await this.#tokenizer.encodeAhead(text);
     return this.tokenize(text);
   }
 
-  /** The ids of a text; no special tokens are added. */
+  /** The ids of a text, without special tokens. */
   tokenize(text: string): number[] {
     return this.#tokenizer.encode(text);
   }
 
-  /** The text of ids; special tokens are left out. @throws CogVLM2Error `invalid_value` for an id beyond the vocabulary. */
+  /** The text of ids, without special tokens. @throws CogVLM2Error `invalid_value` for an id beyond the vocabulary. */
   detokenize(ids: Iterable<number>): string {
     const all = [...ids];
     const { vocabSize } = this.#tokenizer;
@@ -262,7 +262,7 @@ export class CogVLM2 {
     throw new CogVLM2Error('invalid_value', `${unknown} is no token; their ids are 0 to ${vocabSize - 1}.`);
   }
 
-  /** Cheap to read. */
+  /** Current counts. Cheap to read. */
   stats(): Stats {
     const { states, limits, kvTokens, visionBlocks, decodeSteps, tokens } = this.#scheduler;
     return {
@@ -281,7 +281,7 @@ export class CogVLM2 {
     };
   }
 
-  /** Frees all native memory as soon as the step that is running is done. Pending answers fail with `disposed`. */
+  /** Frees all native memory after the current step. Pending answers fail with `disposed`. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -298,7 +298,7 @@ export class CogVLM2 {
   }
 }
 
-/** @returns the reason, where there is no cache */
+/** @returns the reason if there is no cache */
 function openDiskCache(
   checkpoint: Checkpoint,
   config: ModelConfig,

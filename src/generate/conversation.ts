@@ -4,9 +4,9 @@ import { type Answering, answerQuestion } from './answer-question.ts';
 import { AnswerStream } from './answer-stream.ts';
 import type { GenerateOptions, Turn } from './types.ts';
 
-/** Turns about one image, or about none. The image is encoded once; what the KV cache holds is not run again. */
+/** Turns about one image, or without an image. The image is encoded once, and rows in the KV cache are not computed again. */
 export class Conversation {
-  /** The image, once the first question has encoded it. */
+  /** The image after the first question encoded it. */
   image: EncodedImage | null = null;
   readonly #answering: Answering;
   readonly #source: EncodedImage | VisualSource | null;
@@ -23,7 +23,7 @@ export class Conversation {
     return this.#history;
   }
 
-  /** @throws (through the stream) CogVLM2Error; the conversation is then as it was before. */
+  /** @throws (through the stream) CogVLM2Error; the conversation is then unchanged */
   ask(question: string, options: Omit<GenerateOptions, 'history'> = {}): AnswerStream {
     const history = [...this.#history];
     return new AnswerStream(async (emit, left) => {
@@ -41,7 +41,7 @@ export class Conversation {
     });
   }
 
-  /** Forgets the turns; the image stays. */
+  /** Removes the turns; the image stays. */
   clear(): void {
     this.#history = [];
   }
@@ -52,7 +52,7 @@ export class Conversation {
     this.image = null;
   }
 
-  /** Of two images that were encoded for two questions at the same time, the first stays. */
+  /** If two concurrent questions encoded the image, the first one is kept. */
   #keep(encoded: EncodedImage): void {
     if (this.image) encoded.dispose();
     else this.image = encoded;

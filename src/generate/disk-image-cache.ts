@@ -1,9 +1,9 @@
 /**
- * Image tokens on disk, one file for each image, so that another process need not run the vision tower again. The
- * directory is readable by its owner only, and a file holds nothing but numbers: no image, no file name, no question.
+ * Image tokens on disk, one file for each image, so that another process does not run the vision tower again. Only the owner can
+ * read the directory. A file contains only numbers: no image, no file name, no question.
  *
- * Several processes may use one directory. A file appears under its name when it is whole, and every file has a
- * checksum: a damaged one is removed, and the image is encoded again. What is used least recently goes first.
+ * Several processes may use one directory. A file gets its name when it is complete, and has a checksum: a damaged file is
+ * removed, and the image is encoded again. The least recently used files are evicted first.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -17,12 +17,12 @@ import type { ModelConfig } from '../model/config.ts';
 import { adapterCost, partBytes, towerCost } from '../model/cost.ts';
 import { partOf } from '../model/parts.ts';
 
-/** The first bytes of every file; another layout gets another name. */
+/** The first bytes of every file; a different layout has a different name. */
 const magic = Buffer.from('cogvlm2 image 1\n');
 const checksumBytes = 32;
 const headerBytes = magic.length + checksumBytes;
 const suffix = '.tokens';
-/** A file that was being written when its process ended is removed after this time. */
+/** The partial file of a process that ended is removed after this time. */
 const abandonedMs = 60 * 60 * 1000;
 /** Bytes that are hashed between two turns of the event loop. */
 const sliceBytes = 4 * 2 ** 20;
@@ -30,9 +30,9 @@ const sliceBytes = 4 * 2 ** 20;
 const defaultDiskLimitBytes = 2e9;
 
 export interface DiskImageCacheOptions {
-  /** Default: `cogvlm2/images` in the user's cache directory. Null, for a user without a home, is none. */
+  /** Default: `cogvlm2/images` in the user's cache directory. Null (a user without a home folder): no cache. */
   directory?: string | null;
-  /** Most bytes of all files together. Default: 2 GB. */
+  /** Limit for all files together, in bytes. Default: 2 GB. */
   limitBytes?: number;
 }
 
@@ -43,7 +43,7 @@ export interface DiskCacheUsage {
   limitBytes: number;
 }
 
-/** The default directory; null for a user without a home. */
+/** The default directory; null for a user without a home folder. */
 export function diskCacheDirectory(env?: Readonly<Record<string, string | undefined>>): string | null {
   const base = userCacheDirectory(env);
   return base && path.join(base, 'cogvlm2', 'images');
@@ -58,7 +58,7 @@ export class DiskImageCache {
     this.limitBytes = limitBytes;
   }
 
-  /** @returns a sentence that says why there can be no cache, instead of one */
+  /** @returns the cache, or a sentence with the reason why there is none */
   static open(options: DiskImageCacheOptions = {}): DiskImageCache | string {
     const { directory = diskCacheDirectory() } = options;
     if (directory === null) return 'This user has no home directory; set XDG_CACHE_HOME.';
@@ -71,7 +71,7 @@ export class DiskImageCache {
     return new DiskImageCache(directory, options.limitBytes ?? defaultDiskLimitBytes);
   }
 
-  /** The f16 numbers of an entry, or null where there is none. A damaged entry is removed. */
+  /** The f16 numbers of an entry; null if there is none. A damaged entry is removed. */
   async read(key: string, count: number): Promise<Uint16Array | null> {
     const file = this.#file(key);
     const bytes = await readWhole(file, headerBytes + 2 * count);
@@ -93,7 +93,7 @@ export class DiskImageCache {
     return halves;
   }
 
-  /** Keeps an entry, and removes others beyond the limit. What cannot be written is not kept. */
+  /** Writes an entry, and evicts others beyond the limit. If writing fails, the entry is dropped. */
   async write(key: string, halves: Uint16Array): Promise<void> {
     const payload = Buffer.from(halves.buffer, halves.byteOffset, halves.byteLength);
     if (headerBytes + payload.length > this.limitBytes) return;
@@ -103,7 +103,7 @@ export class DiskImageCache {
       const file = await open(draft, 'wx', 0o600);
       try {
         await file.writev([header, payload]);
-        // A rename that reaches the disk before the bytes leaves a file whose checksum is wrong.
+        // If the rename reached the disk before the bytes, the checksum would be wrong after a crash.
       } finally {
         await file.close();
       }
@@ -120,7 +120,7 @@ export class DiskImageCache {
     return { directory: this.directory, entries: entries.length, sizeBytes, limitBytes: this.limitBytes };
   }
 
-  /** Removes all entries, and drafts of processes that ended. @returns what was removed */
+  /** Removes all entries, and partial files of processes that ended. @returns what was removed */
   async clear(): Promise<{ entries: number; sizeBytes: number }> {
     const { entries, drafts } = await this.#list();
     for (const { file } of [...entries, ...drafts]) await rm(file, { force: true });
@@ -141,7 +141,7 @@ export class DiskImageCache {
       sizeBytes -= entry.sizeBytes;
       return true;
     });
-    // Another process may have removed the same ones; on Windows one may be reading them.
+    // Another process may have removed it; on Windows another process may be reading it.
     for (const { file } of [...abandoned, ...evicted]) await rm(file, { force: true }).catch(() => {});
   }
 
@@ -152,7 +152,7 @@ export class DiskImageCache {
       const isEntry = /^[0-9a-f]{64}\.tokens$/.test(name);
       if (!isEntry && !/^\.[0-9a-f]{64}\.\d+\.[0-9a-f]+$/.test(name)) continue;
       const file = path.join(this.directory, name);
-      // Gone since it was listed: another process removed it.
+      // Another process removed it after it was listed.
       const facts = await stat(file).catch(() => null);
       if (facts?.isFile())
         (isEntry ? entries : drafts).push({ file, sizeBytes: facts.size, usedMs: facts.mtimeMs });
@@ -188,7 +188,7 @@ async function readWhole(file: string, sizeBytes: number): Promise<Buffer | 'mis
   }
 }
 
-/** SHA-256, in slices between which other work goes on. */
+/** SHA-256, in slices between which the event loop runs. */
 async function checksum(...parts: readonly Uint8Array[]): Promise<Buffer> {
   const hash = createHash('sha256');
   for (const part of parts) {
@@ -200,9 +200,9 @@ async function checksum(...parts: readonly Uint8Array[]): Promise<Buffer> {
   return hash.digest();
 }
 
-// Which images are the same to the disk cache, and for which models it is worth its files.
+// Cache keys, and the models for which the cache is worthwhile.
 
-/** Raised when the same pixels and weights give other tokens than before. */
+/** Incremented when the same pixels and weights give other tokens than before. */
 const version = 1;
 
 /** Tensors whose first bytes are read; spread over the tower and the adapter. */
@@ -210,9 +210,9 @@ const sampledTensors = 32;
 const sampledBytes = 256;
 
 /**
- * Tells apart the weights that an image meets. Sizes and times of the files tell most changes; types and shapes another
- * conversion; samples of the weights a fine-tuned model with the same files' sizes and times. A moved file keeps it.
- * @param adapter fingerprint of adapted weights (LoRA) that the image meets, where there are any
+ * A hash of the weights that encode an image. Sizes and times of the files detect most changes, types and shapes another
+ * conversion, and samples of the weights a fine-tuned model with the same sizes and times. It survives moving the files.
+ * @param adapter fingerprint of the adapters (LoRA) that change image tokens, if any
  */
 export function visionFingerprint(checkpoint: Checkpoint, adapter?: string): string {
   const hash = createHash('sha256').update(
@@ -242,7 +242,7 @@ function sampleOf(tensor: TensorEntry): Uint8Array {
   return sample;
 }
 
-/** @param pixels [3, imageSize, imageSize], as the tower reads them */
+/** @param pixels [3, imageSize, imageSize], normalized */
 export async function imageCacheKey(
   fingerprint: string,
   imageSize: number,
@@ -253,13 +253,13 @@ export async function imageCacheKey(
   return (await checksum(head, bytes)).toString('hex');
 }
 
-/** A fast machine for arithmetic, a slow one for files: where the cache is used, it is faster nearly everywhere. */
+/** Assumes a machine with fast arithmetic and slow files: where the cache is enabled, it is faster nearly everywhere. */
 const assumedFlopPerSecond = 1e12;
 const assumedBytesPerSecond = 1e8;
 const assumedFileMs = 10;
 
 /**
- * Whether an entry is read in less time than its image is encoded in, on assumed machines: 10^12 operations a second
+ * Whether reading an entry takes less time than encoding its image, on an assumed machine: 10^12 operations a second
  * for encoding; 10 ms and 100 MB/s for the file.
  */
 export function isWorthCaching(config: ModelConfig, checkpoint: Checkpoint): boolean {

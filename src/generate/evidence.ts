@@ -1,7 +1,7 @@
 /**
- * Where in the image an answer was read: the attention of its tokens to the image's cells. The keys of the cells are in the KV
- * cache, so a token costs one row of scores in each chosen head. An image token stands for one cell, of 28 x 28 pixels
- * of the resized image in the published models.
+ * The regions of the image from which an answer was read: the attention of its tokens to the image's cells. The KV cache has the
+ * keys of the cells, so a token costs one row of scores in each selected head. An image token represents one cell, of 28 x 28
+ * pixels of the resized image in the published models.
  */
 import type { KeyRange, QueryTap } from '../model/taps.ts';
 import { Detokenizer } from '../text/detokenizer.ts';
@@ -27,15 +27,15 @@ export interface TokenEvidence {
 }
 
 export interface Evidence {
-  /** Cells that the image has across and down. */
+  /** Columns and rows of cells. */
   columns: number;
   rows: number;
-  /** Of the whole answer, highest score first. */
+  /** For the whole answer, highest score first. */
   cells: EvidenceCell[];
   tokens: TokenEvidence[];
 }
 
-/** What evidence needs of its sequence. */
+/** The properties of its sequence that evidence needs. */
 export interface EvidenceSequence {
   readKeys(range: KeyRange): Promise<Float32Array>;
 }
@@ -52,18 +52,18 @@ export interface HeadCounts {
   kvHeads: number;
 }
 
-/** Gathers the attention while an answer is generated. */
+/** Collects the attention while an answer is generated. */
 export class EvidenceCollector {
   readonly #heads: readonly EvidenceHead[];
   readonly #counts: HeadCounts;
   readonly #layers: readonly number[];
-  /** Of each head: f32 [cells, headSize]. */
+  /** For each head: f32 [cells, headSize]. */
   #keys: Float32Array[] = [];
   #cells = 0;
   #side = 0;
-  /** The queries of the prompt's last row, until there are keys. */
+  /** The queries of the prompt's last row, until the keys are available. */
   readonly #first: (readonly [layer: number, queries: Float32Array])[] = [];
-  /** The attention to the cells, of each token of the answer. */
+  /** The attention to the cells, for each token of the answer. */
   readonly #tokens: Float32Array[] = [];
 
   constructor(heads: readonly EvidenceHead[], counts: HeadCounts) {
@@ -83,8 +83,8 @@ export class EvidenceCollector {
   }
 
   /**
-   * Reads the keys of the image's cells: all image tokens but the first and the last, which mark its beginning and end.
-   * Call it when the prompt is in the cache.
+   * Reads the keys of the image's cells: all image tokens except the first and the last, which are its markers. Call it when
+   * the prompt is in the cache.
    */
   async begin(sequence: EvidenceSequence, image: Span): Promise<void> {
     const { heads, kvHeads } = this.#counts;
@@ -104,7 +104,7 @@ export class EvidenceCollector {
 
   #take(token: number, layer: number, queries: Float32Array): void {
     for (const [i, each] of this.#heads.entries()) {
-      // The row that predicts a token has the token before as its input.
+      // The input of the row that predicts a token is the token before.
       const about = each.reads === 'next' ? token : token - 1;
       if (each.layer !== layer || about < 0) continue;
       const size = this.#counts.headSize;
@@ -116,7 +116,7 @@ export class EvidenceCollector {
     }
   }
 
-  /** @param text of the answer, which is the text of its tokens but for white space and a stop string */
+  /** @param text the answer: the text of its tokens without outer white space and stop string */
   evidence(tokenizer: Tokenizer, tokenIds: readonly number[], text: string): Evidence {
     const spans = spansOf(tokenizer, tokenIds, text);
     const whole = new Float32Array(this.#cells);
@@ -168,7 +168,7 @@ function normalised(values: Float32Array): Float32Array {
   return sum > 0 ? values.map((value) => value / sum) : values;
 }
 
-/** Where each token is in the text; null for one that is white space, special, or not in it. */
+/** The range of each token in the text; null for white space, special tokens, and tokens that are not in it. */
 function spansOf(
   tokenizer: Tokenizer,
   tokenIds: readonly number[],
@@ -182,10 +182,10 @@ function spansOf(
     return { start, end: raw.length };
   });
   raw += detokenizer.flush();
-  // What was trimmed at the beginning.
+  // The length that was trimmed at the beginning.
   const shift = Math.max(0, raw.indexOf(text));
   return pieces.map(({ start, end }, i) => {
-    // A character in several tokens ends with the last of them: the others belong to it.
+    // A character in several tokens belongs to the last of them.
     const last = pieces.slice(i).find((piece) => piece.end > start);
     const span = {
       start: Math.max(0, start - shift),
@@ -195,7 +195,7 @@ function spansOf(
   });
 }
 
-/** Which attention heads show where a model reads. */
+/** The attention heads that show where a model reads. */
 
 export interface EvidenceHead {
   layer: number;
@@ -206,8 +206,8 @@ export interface EvidenceHead {
 }
 
 /**
- * The demo model was trained to point with these heads (training/loss.py). Of the published models nothing is known, and their
- * weights were not tried: all heads of the third quarter of the layers, in which the answers of such models are known to be formed.
+ * The demo model was trained to point with these heads (training/loss.py). For the published models no such heads are known, and
+ * their weights were not tried: all heads of the third quarter of the layers are used, where such models usually form answers.
  */
 export function evidenceHeads(config: { layers: number; heads: number }, isDemo: boolean): EvidenceHead[] {
   if (isDemo) return demoHeads;

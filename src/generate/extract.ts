@@ -28,14 +28,14 @@ export function formatOf(schema: z.ZodType): Extract<AnswerFormat, { type: 'json
   }
 }
 
-/** The question followed by the schema: the mask enforces the form, but only the prompt tells the model the meaning. */
+/** The question and the schema: the mask enforces the form, but only the prompt tells the model its meaning. */
 export function askForJson(question: string, schema: object): string {
   const { $schema: _, ...told } = schema as { $schema?: unknown };
   return `${question}\nAnswer with JSON for this schema: ${JSON.stringify(told)}`;
 }
 
 /**
- * @throws CogVLM2Error `answer_incomplete` when the answer was cut, `answer_rejected` when a check of the schema that
+ * @throws CogVLM2Error `answer_incomplete` if the answer was cut, `answer_rejected` if a check of the schema that
  * JSON Schema cannot express (a refinement) refuses it, `aborted`.
  */
 export function readValue<S extends z.ZodType>(schema: S, answer: Answer): Extraction<z.output<S>> {
@@ -79,7 +79,7 @@ interface Field {
   question: string;
   /** Undefined for free text. */
   format: AnswerFormat | undefined;
-  /** True where the answer is JSON; false where the answer's text is the value. */
+  /** True if the answer is JSON; false if its text is the value. */
   isJson: boolean;
 }
 
@@ -106,7 +106,7 @@ export function fieldsOf(schema: z.ZodObject): Field[] {
   });
 }
 
-/** What of a field's JSON Schema decides how the field is asked. */
+/** The parts of a field's JSON Schema that decide its question. */
 const jsonSchema = z.looseObject({
   description: z.string().optional(),
   type: z.unknown(),
@@ -122,8 +122,8 @@ function asWords(name: string): string {
 }
 
 /**
- * The object that the answers give.
- * @throws CogVLM2Error `answer_incomplete` when an answer was cut, `answer_rejected` when the schema refuses a value,
+ * Builds the object from the answers.
+ * @throws CogVLM2Error `answer_incomplete` if an answer was cut, `answer_rejected` if the schema refuses a value,
  * `aborted`.
  */
 export function objectOf<S extends z.ZodObject>(

@@ -20,10 +20,10 @@ import { type EncodedTokens, MemoryImageCache } from './memory-image-cache.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Progress } from './types.ts';
 
-/** An image that was read and is not decoded yet, or the frames of a video. */
+/** An image that was read but not decoded, or the frames of a video. */
 export class ReadImage {
   readonly content: ImageFile | Video;
-  /** SHA-256 of the bytes, in hexadecimal; of a video, of its frames. */
+  /** SHA-256 of the bytes (for a video, of its frames), in hexadecimal. */
   readonly contentKey: string;
   readonly readMs: number;
 
@@ -39,16 +39,16 @@ export class ReadImage {
   }
 }
 
-/** The image cache on disk, and what tells the model's weights apart in it, with the adapter of an image key. */
+/** The image cache on disk, and the hash of the model's weights for an image key. */
 export interface DiskCache {
   files: DiskImageCache;
   fingerprintOf(adapterKey: string): string;
 }
 
-/** Images whose warnings are kept for answers from a prefix cache, where nothing is decoded. */
+/** Images whose warnings are kept, for answers from a prefix cache, where nothing is decoded. */
 const mostWarnings = 1_000;
 
-/** From any source to image tokens. Each image is encoded once: see the caches in memory and on disk. */
+/** Encodes any image source to image tokens. Each image is encoded once: see the caches in memory and on disk. */
 export class ImageEncoder {
   readonly #scheduler: Scheduler;
   readonly #model: Model;
@@ -58,7 +58,7 @@ export class ImageEncoder {
   /** Warnings of the decoder, by content key. */
   readonly #warnings = new Map<string, readonly string[]>();
 
-  /** @param cacheBytes most bytes of tokens that stay in memory after their last use */
+  /** @param cacheBytes limit for tokens that stay in memory after their last use */
   constructor(
     scheduler: Scheduler,
     model: Model,
@@ -72,12 +72,12 @@ export class ImageEncoder {
     this.#memory = new MemoryImageCache((pixels, options) => this.#tokensOf(pixels, options), cacheBytes);
   }
 
-  /** Whether the model sees videos: an image is then a video of one frame. */
+  /** Whether the model takes videos. An image is then a video of one frame. */
   get readsVideos(): boolean {
     return this.#model.config.family === 'CogVLM2-Video';
   }
 
-  /** Of an image, or of all frames of a video. @param pixels [frames, 3, S, S] */
+  /** Encodes an image, or all frames of a video. @param pixels [frames, 3, S, S] */
   async #tokensOf(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
     const size = 3 * this.#model.config.vision.imageSize ** 2;
     const count = pixels.length / size;
@@ -101,7 +101,7 @@ export class ImageEncoder {
     }
   }
 
-  /** From the disk, or through the tower. */
+  /** From the disk cache, or by the tower. */
   async #frameTokens(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
     const disk = this.#disk;
     if (disk === null) return this.#runTower(pixels, options);
@@ -119,7 +119,7 @@ export class ImageEncoder {
     const encoded = await this.#runTower(pixels, options);
     try {
       const halves = await roundToHalves(engine, encoded.state, imageTokenProcessor);
-      // Waited for, since a process that asks once ends soon; it takes far less than the tower.
+      // Awaited, because a process with one question ends soon. It takes far less time than the tower.
       if (halves) await disk.files.write(key, halves);
       return encoded;
     } catch (error) {
@@ -139,8 +139,8 @@ export class ImageEncoder {
   }
 
   /**
-   * An image that was read before is returned as it is.
-   * @param template of the question, which decides what a video model sees of a video
+   * An image that was already read is returned unchanged.
+   * @param template the question's template, which decides the frames of a video
    */
   async read(
     source: ReadImage | VisualSource,
@@ -221,7 +221,7 @@ export class ImageEncoder {
     return new EncodedImage(lease.state, { ...facts, warnings: this.warningsOf(image) }, lease.release);
   }
 
-  /** The warnings of reading and decoding an image, for the answers about it. */
+  /** Warnings of reading and decoding an image, for answers about it. */
   warningsOf(image: ReadImage | EncodedImage): readonly string[] {
     if (image instanceof EncodedImage) return image.warnings;
     const { content, contentKey } = image;
@@ -238,7 +238,7 @@ export class ImageEncoder {
   }
 }
 
-/** Turns the reason of an abort, which the caller chose, into the cause of an error `aborted`. */
+/** Converts the reason of an abort, which the caller chose, to the cause of an error `aborted`. */
 export async function asAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

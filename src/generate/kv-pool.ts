@@ -3,7 +3,7 @@ import type { KvCache } from '../model/kv-cache.ts';
 import type { Prompt } from '../text/prompt.ts';
 import { chooseCache, type KvLimits } from './policies.ts';
 
-/** The KV cache of one sequence and the record of what is in it. */
+/** The KV cache of one sequence, and the record of its contents. */
 export interface SequenceCache {
   readonly cache: KvCache;
   rows: CachedRows;
@@ -15,8 +15,8 @@ interface Entry extends SequenceCache {
 }
 
 /**
- * The KV memory. A cache that its sequence has left keeps its rows as a prefix cache: a later prompt that begins alike
- * takes it over or copies from it.
+ * The KV memory. A cache without a sequence keeps its rows as a prefix cache: a later prompt with the same beginning reuses it or
+ * copies from it.
  */
 export class KvPool {
   readonly limits: KvLimits;
@@ -29,7 +29,7 @@ export class KvPool {
     this.#newCache = newCache;
   }
 
-  /** Tokens that the caches have room for: of sequences that run, and of all. */
+  /** Capacity of the caches in tokens: of running sequences, and of all. */
   get tokens(): { inUse: number; allocated: number } {
     const sum = (entries: readonly Entry[]) =>
       entries.reduce((total, { cache }) => total + cache.capacity, 0);
@@ -37,7 +37,7 @@ export class KvPool {
   }
 
   /**
-   * A cache for a sequence of up to `tokens` tokens, or null while there is no room for it.
+   * A cache for a sequence of up to `tokens` tokens, or null if there is no room for it now.
    * @throws CogVLM2Error `out_of_memory`.
    */
   acquire(prompt: CachePrompt, tokens: number): SequenceCache | null {
@@ -75,7 +75,7 @@ export class KvPool {
     return best;
   }
 
-  /** Copies the first `length` rows of a prompt from one cache to another: far cheaper than running them. */
+  /** Copies the first `length` rows of a prompt from one cache to another, which is far cheaper than computing them. */
   async copyPrefix(
     from: SequenceCache,
     into: SequenceCache,
@@ -85,7 +85,7 @@ export class KvPool {
     const own = commonPrefix(into.rows, prompt);
     into.rows = rowsOf(prompt, own);
     into.cache.length = own;
-    // The copy is queued on the device before anything else can change either cache.
+    // The copy is queued on the device before either cache can change.
     await into.cache.copyFrom(from.cache, length);
     into.rows = rowsOf(prompt, length);
   }
@@ -97,24 +97,24 @@ export class KvPool {
   }
 }
 
-/** What a KV cache holds: the ids of its rows, which image its image rows are of, and which adapter they were run with. */
+/** The contents of a KV cache: the ids of its rows, the image of its image rows, and the adapter. */
 export interface CachedRows {
   ids: number[];
   imageKey: string | null;
   adapter: string;
 }
 
-/** A prompt as the prefix cache compares it. */
+/** A prompt in the form that prefix caches compare. */
 export interface CachePrompt {
   prompt: Prompt;
   imageKey: string | null;
-  /** Name of the adapter; '' where none is named. */
+  /** Name of the adapter; '' without one. */
   adapter: string;
 }
 
 /**
- * How many rows of the prompt the cache already holds. The last row of a prompt is always run again, because the answer
- * begins with its logits; an image is kept whole or not at all.
+ * The number of prompt rows that the cache has. The last row of a prompt is always computed again, because its logits are needed.
+ * An image is kept completely or not at all.
  */
 export function commonPrefix(cached: CachedRows, { prompt, imageKey, adapter }: CachePrompt): number {
   if (cached.adapter !== adapter) return 0;
@@ -123,11 +123,11 @@ export function commonPrefix(cached: CachedRows, { prompt, imageKey, adapter }: 
   let length = 0;
   while (length < most && cached.ids[length] === ids[length]) length++;
   if (cached.imageKey === imageKey && (!image || length >= image.end)) return length;
-  // Both begin with bos; after it comes another image, or an image on one side only.
+  // Both begin with bos. Then the images differ, or only one has an image.
   return Math.min(length, 1);
 }
 
-/** What a cache holds after the first `length` rows of a prompt were run. */
+/** The contents of a cache after the first `length` rows of a prompt. */
 export function rowsOf({ prompt, imageKey, adapter }: CachePrompt, length: number): CachedRows {
   return { ids: Array.from(prompt.ids.subarray(0, length)), imageKey: length > 1 ? imageKey : null, adapter };
 }

@@ -15,18 +15,18 @@ export interface LoadOptions extends KvOptions, AdapterOptions {
   threads?: number;
   /**
    * Side in pixels that images are resized to: a multiple of 28 below the model's own (of 14 for CogVLM 1, which has no
-   * convolution). The position table is interpolated. The tower's cost falls with the square of the side or faster, and less detail is seen.
+   * convolution). The position table is interpolated. The tower's cost falls at least with the square of the side, and the model sees less detail.
    */
   imageSize?: number;
-  /** Most tokens of prompt and answer together. Default: the model's own context. */
+  /** Limit for prompt and answer together, in tokens. Default: the model's own context. */
   contextSize?: number;
-  /** `f32` computes everything in float32. `auto` uses the stored types, except where a model is so small that f32 is no slower. */
+  /** `f32` computes everything in float32. `auto` uses the stored types, or f32 if the model is so small that it is no slower. */
   compute?: 'auto' | 'f32';
-  /** Most bytes of encoded images that stay in memory after their last use. Default: 256 MiB. */
+  /** Limit for encoded images that stay in memory after their last use, in bytes. Default: 256 MiB. */
   imageCacheBytes?: number;
   /**
-   * Image tokens on disk, so that another process does not encode an image again. Default: on where encoding takes longer
-   * than reading (not for the demonstration model, and not with `compute: 'f32'`, since the tokens are kept as f16).
+   * Image tokens on disk, so that another process does not encode an image again. Default: on if encoding takes longer than
+   * reading (not for the demonstration model, and not with `compute: 'f32'`, because the tokens are stored as f16).
    * `false` turns it off.
    */
   imageCache?: false | (DiskImageCacheOptions & { /** For every model. Default: false. */ always?: boolean });
@@ -34,19 +34,19 @@ export interface LoadOptions extends KvOptions, AdapterOptions {
   signal?: AbortSignal;
 }
 
-/** How many answers run at the same time, and the memory for them. */
+/** The number of concurrent answers, and their memory. */
 interface KvOptions {
   /**
-   * Most questions that are answered at the same time; further ones are queued. Default: 8. With 1, four-bit weights are faster on
+   * Maximum number of concurrent answers; further questions are queued. Default: 8. With 1, four-bit weights are faster on
    * a CPU, but the last bits of an answer can differ from those with more.
    */
   parallel?: number;
   /**
-   * Most tokens, of prompts and answers, that all KV caches together have room for; 128 KiB each for the 19 B model.
-   * Default: what fits into 2 GiB, at least one context and at most `parallel` of them; one context where memory is short.
+   * Capacity of all KV caches together, in tokens of prompts and answers; 128 KiB each for the 19 B model. Default: what fits into
+   * 2 GiB, at least one context and at most `parallel` of them; one context if memory is short.
    */
   kvTokens?: number;
-  /** Most questions in the queue; one more ends with `queue_full`. Default: 256. */
+  /** Maximum length of the queue; further questions fail with `queue_full`. Default: 256. */
   maxWaiting?: number;
 }
 

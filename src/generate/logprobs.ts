@@ -1,7 +1,7 @@
 import { CogVLM2Error } from '../errors.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
-/** The probability that the model gave one token at its place. */
+/** The probability of one token at its position. */
 export interface TokenProbability {
   id: number;
   /** The token's text; incomplete characters are U+FFFD. */
@@ -13,11 +13,11 @@ export interface TokenProbability {
 }
 
 export interface TokenLogprobs extends TokenProbability {
-  /** The most likely tokens at this place, most likely first. The token itself may be missing. */
+  /** The most likely tokens at this position, most likely first. The token itself may be missing. */
   top: TokenProbability[];
 }
 
-/** As in the OpenAI API. */
+/** The limit of the OpenAI API. */
 const mostAlternatives = 20;
 
 /** @throws CogVLM2Error `invalid_value` naming the value and its limits. */
@@ -31,7 +31,7 @@ export function checkLogprobs(count: number | undefined): void {
 
 /**
  * The log-probability of `id` and of the `count` likeliest tokens.
- * @param logits as the model gave them, before penalties, temperature and mask
+ * @param logits the model's logits before penalties, temperature and mask
  */
 export function logprobsOf(
   logits: Float32Array,
@@ -53,7 +53,7 @@ function logSumExp(logits: Float32Array): number {
   return top + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
 }
 
-/** Ids of the `count` largest logits, largest first; the lower id first when equal. */
+/** Ids of the `count` largest logits, largest first; for equal logits the lower id first. */
 function largest(logits: Float32Array, count: number): number[] {
   const ids: number[] = [];
   if (count === 0) return ids;

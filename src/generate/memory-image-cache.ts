@@ -3,7 +3,7 @@ import type { PreprocessedImage } from '../image/preprocess.ts';
 import type { ImageOrigin } from '../model/encoded-image.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 
-/** An image's tokens, where they come from, and the time that the tower took. */
+/** An image's tokens, their origin, and the time of the tower. */
 export interface EncodedTokens {
   state: TensorSet<'imageTokens'>;
   origin: ImageOrigin;
@@ -14,7 +14,7 @@ type Encode = (pixels: Float32Array, options: TowerOptions) => Promise<EncodedTo
 
 /** An image's tokens, kept alive until they are released. */
 export interface ImageLease extends EncodedTokens {
-  /** Of the image before it was resized. */
+  /** Size of the image before it was resized. */
   width: number;
   height: number;
   warnings: readonly string[];
@@ -31,8 +31,8 @@ interface Entry {
 }
 
 /**
- * Image tokens in memory, by a key of the file's bytes and of what encodes them. An image that several questions are about is encoded once, also
- * when they come at the same time. Images that are not in use are kept up to a limit of bytes (LRU).
+ * Image tokens in memory, keyed by a hash of the file's bytes and by the encoding adapter. An image is encoded once, also for
+ * concurrent questions about it. Images that are not in use are kept up to a limit of bytes (LRU).
  */
 export class MemoryImageCache {
   readonly #encode: Encode;
@@ -51,9 +51,9 @@ export class MemoryImageCache {
   }
 
   /**
-   * @param adapter that the image is encoded with
-   * @param read decodes the image. Images are decoded and encoded one at a time, so that few are in memory as pixels. The
-   * work is stopped when nobody waits for it any more.
+   * @param adapter the adapter for encoding
+   * @param read decodes the image. Images are decoded and encoded one at a time, so that few of them are in memory as pixels. The
+   * work stops when no question waits for it any more.
    */
   async acquire(
     key: string,

@@ -18,10 +18,10 @@ export interface ModelInfo {
   types: Record<string, number>;
   parameters: number;
   family: ModelFamily;
-  /** The prompt template of questions that do not choose one. */
+  /** The default prompt template. */
   template: PromptTemplate;
   imageSize: number;
-  /** Tokens that an image takes of the context. */
+  /** Tokens of the context that an image uses. */
   imageTokens: number;
   contextSize: number;
   device: string;
@@ -46,7 +46,7 @@ export function describeModel(
     const stored = onDisk(tensor);
     types[stored.type] = (types[stored.type] ?? 0) + stored.sizeBytes;
     sizeBytes += stored.sizeBytes;
-    // The tables of rotary frequencies are computed, not learned.
+    // The tables of rotary frequencies are not parameters.
     if (!tensor.name.endsWith('inv_freq')) parameters += tensor.shape.reduce((a, b) => a * b, 1);
   }
   const { name, path, format } = checkpoint;
@@ -68,11 +68,11 @@ export function describeModel(
   };
 }
 
-// What a load refuses about a checkpoint's files, without loading it.
+// Checks of a checkpoint's files without loading it.
 
 /**
- * For commands that work on a checkpoint without asking it anything.
- * @param options.needsTokenizer whether a checkpoint without a tokenizer, which can only be traced, is refused
+ * For commands that use a checkpoint without asking questions.
+ * @param options.needsTokenizer whether to refuse a checkpoint without a tokenizer, which can only be traced
  * @throws CogVLM2Error `invalid_checkpoint`
  */
 export function checkModel(checkpoint: Checkpoint, { needsTokenizer } = { needsTokenizer: true }): void {
@@ -80,7 +80,7 @@ export function checkModel(checkpoint: Checkpoint, { needsTokenizer } = { needsT
   Model.check(checkpoint);
 }
 
-/** The checkpoint's tokenizer. @throws CogVLM2Error `invalid_checkpoint` also when it does not fit the config */
+/** The checkpoint's tokenizer. @throws CogVLM2Error `invalid_checkpoint`, also if it does not fit the config */
 export function tokenizerOf({ path, texts, tensors }: Checkpoint): Tokenizer {
   const text = texts['tokenizer.json'];
   if (text === undefined) throw tokenizerMissing(path);
@@ -92,7 +92,7 @@ export function tokenizerOf({ path, texts, tensors }: Checkpoint): Tokenizer {
       `tokenizer.json of ${path} has ${tokenizer.vocabSize} tokens, but the model's vocabulary is ${vocabSize}.`,
     );
   }
-  // Some mistakes in tokenizer.json show only when it is used.
+  // Some errors in tokenizer.json appear only when it is used.
   tokenizer.encode('A question, 12 characters?');
   return tokenizer;
 }

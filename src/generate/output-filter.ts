@@ -5,10 +5,10 @@ import type { Emit } from './answer-stream.ts';
 import { logprobsOf, type TokenLogprobs } from './logprobs.ts';
 import type { PreparedRequest } from './prepare-request.ts';
 
-/** From the tokens of an answer to its text: whole characters, no stop string, no white space at the start. */
+/** Converts the tokens of an answer to its text: whole characters, no stop string, no white space at the start. */
 export class OutputFilter {
   readonly tokenIds: number[] = [];
-  /** Of all tokens; undefined when they were not asked for. */
+  /** For all tokens; undefined if not requested. */
   readonly logprobs: TokenLogprobs[] | undefined;
   text = '';
   readonly #tokenizer: Tokenizer;
@@ -28,14 +28,14 @@ export class OutputFilter {
     this.logprobs = logprobs === undefined ? undefined : [];
     // Cleaning up spaces would change strings that the grammar has fixed.
     this.#detokenizer = new Detokenizer(tokenizer, grammar ? { cleanSpaces: false } : {});
-    // The space between "Answer:" and the answer belongs to the prompt's form; within an answer it is text.
+    // The space between "Answer:" and the answer belongs to the prompt. Within an answer it is text.
     const followsSpace = answerStart === '' || /\s$/.test(answerStart);
     this.#trimsStart = followsSpace && !grammar?.keepsLeadingSpace;
   }
 
   /**
    * Takes the next token.
-   * @param logits as the model gave them, before mask and penalties
+   * @param logits the model's logits before mask and penalties
    * @returns whether a stop string is complete
    */
   push(id: number, logits: Float32Array): boolean {
@@ -44,7 +44,7 @@ export class OutputFilter {
     return this.#take(this.#detokenizer.push(id));
   }
 
-  /** Emits what was held back. @returns whether that completed a stop string */
+  /** Emits the text that was held back. @returns whether it completed a stop string */
   end(): boolean {
     if (this.#stops.found !== null) return true;
     const stopped = this.#take(this.#detokenizer.flush());

@@ -1,18 +1,18 @@
 /** The decisions of the scheduler, as pure functions: admission, KV memory, and what the device runs next. */
 
-/** What is known of the client of a queued sequence. */
+/** The client of a queued sequence. */
 export interface ClientLoad {
   /** Sequences of the client that are running. */
   running: number;
-  /** When one of its sequences was admitted last: larger is later, 0 is never. */
+  /** When its last sequence was admitted: larger is later, 0 is never. */
   lastAdmission: number;
 }
 
 /**
- * Round-robin over the clients: of those with the fewest running sequences, the client that was admitted longest ago;
- * of its sequences the first. So a client that sends a hundred requests does not keep the others waiting.
+ * Round-robin over the clients: of those with the fewest running sequences, the one admitted longest ago; of its sequences the
+ * first. So a client with a hundred requests does not delay the others.
  * @param queued the client of each queued sequence, in the order of arrival
- * @returns an index into `queued`, or -1 when nothing is queued
+ * @returns an index into `queued`, or -1 if the queue is empty
  */
 export function nextQueued(queued: readonly ClientLoad[]): number {
   let best = -1;
@@ -27,23 +27,23 @@ export function nextQueued(queued: readonly ClientLoad[]): number {
   return best;
 }
 
-// Which KV memory a sequence gets: the policy, and nothing else.
+// The KV memory of a sequence.
 
-/** What is known of one KV cache. */
+/** The state of one KV cache. */
 export interface CacheFacts {
   isInUse: boolean;
-  /** Tokens that it has room for. */
+  /** Capacity in tokens. */
   capacity: number;
-  /** Tokens that are in it. */
+  /** Tokens in the cache. */
   rows: number;
-  /** How many of them the sequence's prompt begins with. */
+  /** How many of them are a prefix of the sequence's prompt. */
   prefix: number;
   /** Larger is later. */
   lastUsed: number;
 }
 
 export interface KvLimits {
-  /** Most sequences that run at the same time. */
+  /** Maximum number of running sequences. */
   sequences: number;
   /** Sum of all capacities. */
   kvTokens: number;
@@ -51,22 +51,22 @@ export interface KvLimits {
 
 /** Limits of the scheduler. */
 export interface SchedulerLimits extends KvLimits {
-  /** Most sequences in the queue. */
+  /** Maximum length of the queue. */
   queued: number;
 }
 
-/** An idle cache to use as it is, or a new one after some idle ones are freed. */
+/** Reuse an idle cache, or create one after freeing some idle caches. */
 export type CacheChoice = { use: number } | { capacity: number; evict: number[] };
 
 /** Capacities are multiples of this, so that the next turn of a conversation often fits into the same cache. */
 const capacityStep = 256;
 
 /**
- * An idle cache is used when at least half of its content is a prefix of the prompt, the longest prefix first: then
- * little is lost. Otherwise a new cache is made while there is room, so that other conversations keep theirs, and
- * finally the least recently used cache is evicted.
+ * Reuses an idle cache if at least half of its content is a prefix of the prompt, the longest prefix first: then little is lost.
+ * Otherwise creates a cache if there is room, so that other conversations keep theirs. Otherwise evicts the least recently used
+ * cache.
  * @param tokens of prompt and answer, at most `limits.kvTokens`
- * @returns null when the sequence must wait for a cache that is in use.
+ * @returns null if the sequence must wait for a cache that is in use.
  */
 export function chooseCache(
   caches: readonly CacheFacts[],
@@ -81,7 +81,7 @@ export function chooseCache(
   const capacity = Math.min(kvTokens, Math.ceil(tokens / capacityStep) * capacityStep);
   let free = kvTokens - caches.reduce((sum, cache) => sum + cache.capacity, 0);
   if (caches.length < sequences && free >= capacity) return { capacity, evict: [] };
-  // Caches with the longest common prefix go last.
+  // Caches with the longest common prefix are evicted last.
   const oldest = idle.sort((a, b) => a.prefix - b.prefix || a.lastUsed - b.lastUsed);
   const large = oldest.find((cache) => cache.capacity >= tokens);
   if (large) return { use: large.index };
@@ -95,31 +95,30 @@ export function chooseCache(
 }
 
 /**
- * Whether a sequence waits for another one that came earlier, instead of running the same rows: when more than half of
- * the rows that it needs are coming.
+ * Whether a sequence waits for an earlier one instead of computing the same rows: if more than half of the rows that it needs
+ * will be available.
  * @param length rows of the prompt
- * @param have rows of it that some cache has already
- * @param coming rows of it that the other sequence is about to run
+ * @param have rows of it that some cache has
+ * @param coming rows of it that the other sequence will compute
  */
 export function isWorthWaiting(length: number, have: number, coming: number): boolean {
   return (coming - have) * 2 > length - have;
 }
 
-// Which work the device does next, and how much of it: the policy, and nothing else.
+// The device's next work, and its size.
 
-/** Work of many pieces, between which others may run: an image in the vision tower, or a prompt. */
+/** Work in many pieces, between which other work may run: an image in the vision tower, or a prompt. */
 export interface LongWork {
-  /** Device time that it has had. */
+  /** Device time used so far. */
   servedMs: number;
 }
 
 /**
- * Decode steps and long work get equal time while both wait, so the others' text goes on at half its speed while a large
- * image is encoded. Of several long works, the one that has had the least time is next: a short prompt does not wait for
- * a whole image.
+ * Decode steps and long work get equal time while both wait, so text continues at half speed while a large image is encoded. Of
+ * several long works, the one with the least time so far is next: a short prompt does not wait for a whole image.
  * @param decoding sequences that wait for their next token; one decode step serves all of them
- * @param leadMs how much more time long work has had than decode steps since both have been waiting
- * @returns `decode`, the index of the work whose next piece is run, or null when nothing waits
+ * @param leadMs how much more time long work got than decode steps since both have been waiting
+ * @returns `decode`, the index of the work to continue, or null if nothing waits
  */
 export function nextWork(
   decoding: number,
@@ -133,21 +132,21 @@ export function nextWork(
   return next;
 }
 
-/** The lead after `done` took `tookMs`. It counts only while both kinds of work wait. */
+/** The lead after `done` took `tookMs`. It changes only while both kinds of work wait. */
 export function leadAfter(leadMs: number, done: 'decode' | number, tookMs: number, both: boolean): number {
   if (!both) return 0;
   return done === 'decode' ? leadMs - tookMs : leadMs + tookMs;
 }
 
-/** Fewest rows of a chunk: fewer are not worth reading the weights. */
+/** Minimum rows of a chunk. With fewer rows, reading the weights would dominate. */
 const leastRows = 16;
-/** A delay that nobody notices. */
+/** A delay that users do not notice. */
 const unnoticedMs = 50;
 const stepsToWait = 4;
 
 /**
- * About how many rows of a prompt are run at once: as many as allowed when nothing else waits; otherwise as many as take
- * no longer than a few decode steps.
+ * The approximate number of prompt rows in one chunk: the maximum if nothing else waits; otherwise as many as take no longer than
+ * a few decode steps.
  * @param rowMs recent time of one row of a prompt; 0 when unknown
  */
 export function chunkRows(othersWait: boolean, stepMs: number, rowMs: number, mostRows: number): number {

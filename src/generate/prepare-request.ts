@@ -8,7 +8,7 @@ import { checkLogprobs } from './logprobs.ts';
 import { checkSampling, checkSeed, freshSeed, type Sampling } from './sampler.ts';
 import type { GenerateOptions } from './types.ts';
 
-/** A question whose options are checked and whose prompt is built. */
+/** A question with checked options and its prompt. */
 export interface PreparedRequest {
   prompt: Prompt;
   sampling: Sampling;
@@ -16,16 +16,16 @@ export interface PreparedRequest {
   stops: StopStrings;
   grammar: AnswerGrammar | null;
   answerStart: string;
-  /** How many alternatives to report for each token; undefined is none of it. */
+  /** Alternatives to report for each token; undefined for no log-probabilities. */
   logprobs: number | undefined;
   maxTokens: number;
 }
 
 const defaultMaxTokens = 2048;
-/** Prompts kept for a request that was only measured before. */
+/** Prompts of requests that were checked but not asked yet. */
 const mostPrompts = 32;
 
-/** Builds prompts. One that was built to be measured is not built again to be answered. */
+/** Builds prompts. A prompt that was built for `check` is reused by `ask`. */
 export class PromptBuilder {
   readonly #config: ModelConfig;
   readonly #tokenizer: Tokenizer;
@@ -39,8 +39,8 @@ export class PromptBuilder {
   }
 
   /**
-   * `prepare`, with the text of a long prompt encoded in a thread and the grammar of a large schema made in turns: nothing
-   * blocks the event loop. @throws as `prepare`
+   * `prepare` without blocking the event loop: the text of a long prompt is encoded in a thread, and the grammar of a large schema
+   * is built in steps. @throws as `prepare`
    */
   async prepareInBackground(
     hasImage: boolean,
