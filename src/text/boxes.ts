@@ -31,7 +31,8 @@ export function boxesIn(text: string): AnswerBox[] {
 }
 
 function phraseBefore(text: string): string {
-  const words = text.split(/[.,;:!?\n。，；：！？、]/).at(-1) ?? '';
+  // Not the punctuation within a number, as in 9.50 or 12:30.
+  const words = text.split(/[.,:](?!\d)|[;!?\n。，；：！？、]/).at(-1) ?? '';
   return words.trim();
 }
 

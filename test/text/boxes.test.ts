@@ -13,6 +13,9 @@ test('boxes with the words before them', () => {
     { phrase: 'Two birds', box: [0.005, 0.006, 0.007, 0.008] },
   ]);
   expect(boxesIn('在左边，一只猫[[000,000,500,1000]]')).toEqual([{ phrase: '一只猫', box: [0, 0, 0.5, 1] }]);
+  expect(boxesIn('At 12:30, a total of 9.50 [[0,0,500,500]]')).toEqual([
+    { phrase: 'a total of 9.50', box: [0, 0, 0.5, 0.5] },
+  ]);
   expect(boxesIn('[[000,000,500,500]]')).toEqual([{ phrase: '', box: [0, 0, 0.5, 0.5] }]);
 });
 

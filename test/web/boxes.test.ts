@@ -30,6 +30,7 @@ describe('boxes in an answer', () => {
     'None [[1,2,3]], [[a,b,c,d]], [1,2,3,4], [[]] and [[1,2,3,4',
     '- one [[1,2,3,4]]\n- two [[5,6,7,8]]\n\nThree: [[ 9, 10, 11, 12 ]]',
     '[[1,2,3,4;x;5,6,7,8]]',
+    'At 12:30, the total of $1,234.50 [[1,2,3,4]], 5. A dog [[5,6,7,8]]',
     '| a | b |\n|---|---|\n| x [[1,2,3,4]] | y [[5,6,7,8]] |',
   ])('of %j are those of the server', (text) => {
     const ofPage = boxesIn(text).flatMap(({ phrase, places }) =>

@@ -6,8 +6,8 @@ import { type Place, placeBetween } from '../document/place.ts';
 
 const GROUP = /^\[\[([^[\]]+)\]\]/;
 const NUMBERS = /^\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*$/;
-/** Punctuation that ends the phrase before. */
-const PUNCTUATION = /[.,;:!?\n。，；：！？、]/;
+/** Punctuation that ends the phrase before; not that within a number, as in 9.50 or 12:30. */
+const PUNCTUATION = /[.,:](?!\d)|[;!?\n。，；：！？、]/;
 
 /** The boxes that a text begins with; null where it begins with something else. */
 export function boxesAt(text: string): { raw: string; places: Place[] } | null {
