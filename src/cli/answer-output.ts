@@ -1,4 +1,4 @@
-/** Answers for a person and for a script: text on standard output, JSON (docs/cli.md promises its shape), warnings, timings. */
+/** Output of answers: text on standard output, JSON (docs/cli.md promises its shape), warnings and timings. */
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -67,7 +67,7 @@ export function answersJson(
   return answers.length === 1 ? { ...head, ...answers[0] } : { ...head, encoding, answers };
 }
 
-/** Sentences about an answer that standard error gets. */
+/** Warnings about an answer, for standard error. */
 export function answerWarnings({
   text,
   finishReason,
@@ -126,7 +126,7 @@ export function renderTimings(answer: Answer, before: Before = {}): string {
 const endings = ['.png', '.jpg', '.jpeg', '.webp'];
 
 /**
- * Before the model is loaded.
+ * Checks `--draw` before the model is loaded.
  * @param image the argument that names the image; null without one
  * @throws CogVLM2Error `invalid_value`
  */
@@ -147,7 +147,7 @@ function realPath(file: string): string | undefined {
   }
 }
 
-/** @returns what was done, as a sentence */
+/** @returns a sentence about the result */
 export async function drawAnswers(
   { library }: Context,
   image: ImageFile,

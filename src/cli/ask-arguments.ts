@@ -1,4 +1,4 @@
-/** The arguments of `ask`: which one is the image, which are questions, and what was probably meant otherwise. */
+/** The arguments of `ask`: finds the image and the questions, and corrects common mistakes. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -11,11 +11,11 @@ export interface AskArguments {
   /** Null with `--text`. */
   readonly image: string | null;
   readonly questions: readonly string[];
-  /** What was read differently from how it was written. */
+  /** Notices about arguments that were interpreted differently from how they were written. */
   readonly notices: readonly string[];
 }
 
-/** Opening typographic quotes and what closes them, in English, German, French, Chinese and Japanese. */
+/** Opening and closing typographic quotes in English, German, French, Chinese and Japanese. */
 const quotes: Readonly<Record<string, string>> = {
   '“': '”',
   '‘': '’',
@@ -61,7 +61,7 @@ export function readAskArguments(args: readonly string[], textOnly: boolean): As
   return { image: file, questions: checkQuestions(questions, 'image.png'), notices };
 }
 
-/** An existing file or a data URL. A folder is not: `test` is a question even where a folder has that name. */
+/** An existing file or a data URL. Folders are excluded: `test` is a question even if a folder has that name. */
 function isImage(argument: string): boolean {
   if (/^data:image\//i.test(argument)) return true;
   try {
@@ -143,7 +143,7 @@ export interface NamedImage {
 }
 
 export interface AskedImage extends NamedImage {
-  /** Of a PDF, from 1. */
+  /** Page number of a PDF, from 1. */
   page: number | null;
 }
 
@@ -163,7 +163,7 @@ export interface PageOptions {
   quiet: boolean;
 }
 
-/** Prints a notice if a PDF has more than one page and none was chosen. */
+/** Prints a notice if a PDF has several pages and none was selected. */
 export async function readAskedImage(
   argument: string,
   { page: wanted, quiet }: PageOptions,

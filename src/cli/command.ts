@@ -12,9 +12,9 @@ interface Argument {
   /** In capitals, as in the usage line. */
   name: string;
   about: string;
-  /** Without it, the command does not run. */
+  /** The command fails without it. */
   required?: boolean;
-  /** Shown in brackets. With neither flag, the command itself checks the argument. */
+  /** Shown in brackets. If neither flag is set, the command itself checks the argument. */
   optional?: boolean;
   /** Takes all remaining words. */
   variadic?: boolean;
@@ -34,7 +34,7 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   examples: readonly Example[];
   /** Markdown for docs/cli.md that the tables do not cover. */
   notes: string;
-  /** Resolves to the exit status. Throws an error for every failure that the user should read about. */
+  /** Resolves to the exit status. Throws an error for every failure that must be reported. */
   run(args: readonly string[], options: z.output<S>, context: Context): Promise<number>;
 }
 

@@ -9,7 +9,7 @@ import { writeFileWhole } from '../files/writing.ts';
 export interface TableRow {
   /** Columns before the answer, such as id and question. Every row has the same ones. */
   readonly head: Readonly<Record<string, unknown>>;
-  /** The value of a JSON answer, or the text of another. */
+  /** The value of a JSON answer, or the text of another answer. */
   readonly answer: unknown;
   /** Columns after the answer. */
   readonly tail?: Readonly<Record<string, unknown>>;
@@ -88,6 +88,6 @@ export function writeCsvBeside(file: string): void {
     closeSync(descriptor);
   }
   const table = `${file.replace(/\.(?:jsonl|ndjson|json|csv)$/i, '')}.csv`;
-  // Excel reads UTF-8 only behind a byte order mark.
+  // Excel recognizes UTF-8 only by a byte order mark.
   if (table !== file) writeFileWhole(table, `\uFEFF${csvOfLines(lines)}`);
 }

@@ -1,4 +1,4 @@
-/** The report of `doctor`. Nothing here throws: a part that fails is reported with its reason. */
+/** The report of `doctor`. It never throws: a part that fails is reported with its reason. */
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -12,7 +12,7 @@ import { failureOf } from './exit-codes.ts';
 import { formatBytes, renderTable } from './format.ts';
 import type { Device, FoundModel, KernelsInfo, LibraryInfo } from './library-calls.ts';
 
-/** A part that works, or the reason why not. */
+/** A working part, or the reason why it does not work. */
 type Found<T> = { value: T } | { problem: string };
 
 export interface DoctorReport {
@@ -130,7 +130,7 @@ export function renderReport(report: DoctorReport): string {
       ? []
       : labelled(
           'left over',
-          report.partialFiles.map((file) => `${file}: of a process that was killed; delete it`),
+          report.partialFiles.map((file) => `${file}: left by a process that was killed; delete it`),
         )),
     ...labelled(
       'settings',

@@ -1,6 +1,6 @@
 /**
- * Options of a command. One zod schema has names, types, limits and defaults; `flagNotes` has the words for people. The flags,
- * the environment variables, the help and docs/cli.md are made from both.
+ * Options of a command. One zod schema has names, types, limits and defaults; `flagNotes` has the texts. The flags, the
+ * environment variables, the help and docs/cli.md are generated from both.
  */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
@@ -10,7 +10,7 @@ export interface FlagNote {
   about: string;
   /** Heading in the help, such as "Model". */
   group: string;
-  /** What the help calls the value: N, NAME, TEXT. */
+  /** The name of the value in the help: N, NAME, TEXT. */
   value?: string;
   /** One-letter form. */
   short?: string;
@@ -21,7 +21,7 @@ const flagNotes = z.registry<FlagNote>();
 export interface Flag extends FlagNote {
   /** As in the schema: maxTokens. */
   key: string;
-  /** As typed: --max-tokens; a switch that is on by default is --no-history. */
+  /** The typed form: --max-tokens; for a switch that is on by default --no-history. */
   name: string;
   /** COGVLM2_MAX_TOKENS */
   env: string;

@@ -1,9 +1,9 @@
-/** Sizes, times, rates, tables and text for people to read. */
+/** Formats sizes, times, rates, tables and text for people. */
 import type { OutputStream } from './terminal.ts';
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Decimal units, as disks and downloads are measured: 23.4 MB. */
+/** Decimal units, as for disks and downloads: 23.4 MB. */
 export function formatBytes(bytes: number): string {
   let unit = 0;
   let value = bytes;
@@ -60,8 +60,8 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
 }
 
 /**
- * Text of a model or a file that is safe to print on a terminal. Control characters could move the cursor or set the title, so
- * each becomes U+FFFD. Files and pipes get the text unchanged.
+ * Makes text of a model or a file safe for a terminal. Control characters could move the cursor or set the title, so each
+ * becomes U+FFFD. Files and pipes get the text unchanged.
  */
 export function printable(text: string, stream: OutputStream): string {
   return stream.isTTY === true ? text.replaceAll(/[^\P{Cc}\n\t]/gu, '\u{fffd}') : text;

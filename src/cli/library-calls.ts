@@ -54,13 +54,13 @@ interface QueueBatchOptions extends ModelBatchOptions {
   answer: Job['options'];
   /** Identifies the run, so that a resumed run finds its jobs. */
   run: string;
-  /** Whether paths of images are sent instead of the images. */
+  /** Whether to send paths of images instead of the images. */
   byPath: boolean;
 }
 type TraceOptions = Parameters<typeof traceCheckpoint>[0];
 
 interface ModelPlan extends MemoryPlan {
-  /** False for a published model that is not on this machine: the plan is from its published layout. */
+  /** False if a published model is not on this machine and the plan is made from its published layout. */
   isDownloaded: boolean;
 }
 
@@ -70,90 +70,90 @@ export interface Library {
   listModels(): Promise<FoundModel[]>;
   listDevices(): Promise<Device[]>;
   libraryInfo(): Promise<LibraryInfo>;
-  /** The image cache on disk; where there can be none, the sentence why. */
+  /** The image cache on disk, or a sentence with the reason why there is none. */
   openImageCache(env: Terminal['env']): Promise<DiskImageCache | string>;
-  /** Which CPU kernels are used. */
+  /** The CPU kernels in use. */
   kernelsInfo(): Promise<KernelsInfo>;
-  /** The types of weights that the CPU has a faster layout for. */
+  /** The weight types for which the CPU has a faster layout. */
   packedTypes(): Promise<ReturnType<typeof packedTypes>>;
   trace(options: TraceOptions): ReturnType<typeof traceCheckpoint>;
-  /** The checkpoint at `path`, with adapters merged, into one GGUF file. */
+  /** Converts the checkpoint at `path` to one GGUF file, with adapters merged. */
   convert(
     path: string,
     outPath: string,
     options: ConvertOptions & { adapter: readonly AdapterSource[] },
   ): ReturnType<typeof convertToGguf>;
-  /** Times each stage of the checkpoint at `path`. */
+  /** Measures each stage of the checkpoint at `path`. */
   bench(path: string, options: BenchOptions): ReturnType<typeof runBench>;
-  /** What a model needs of the memory of this machine; the demonstration model when none is named. */
+  /** The memory that a model needs on this machine. Default: the demonstration model. */
   plan(
     nameOrPath: string | undefined,
     options: Omit<PlanOptions, 'adapters'> & { type?: PresetName; adapter: readonly AdapterSource[] },
   ): Promise<ModelPlan>;
-  /** Fetches a published checkpoint into the cache of its source. */
+  /** Downloads a published checkpoint into the cache of its source. */
   pull(name: string, options: PullOptions): Promise<Pulled>;
-  /** What a batch is about. */
+  /** Reads the sources of a batch. */
   findSources(
     inputs: readonly string[],
     questions: readonly string[],
     takesVideo: boolean,
   ): Promise<FoundSources>;
-  /** Whether it is a video model; false where nothing is known about it. */
+  /** Whether it is a video model; false if unknown. */
   takesVideo(nameOrPath: string | undefined): Promise<boolean>;
-  /** Asks about all of it, with a model that is loaded. */
+  /** Runs a batch with a loaded model. */
   batch(model: CogVLM2, answer: GenerateOptions, options: ModelBatchOptions): Promise<BatchCounts>;
-  /** A queue, whose workers have that model. */
+  /** Opens a queue whose workers have that model. */
   queue(address: QueueAddress, model: string): Promise<QueueClient>;
-  /** Has workers answer a batch. */
+  /** Runs a batch with the workers of a queue. */
   batchOnQueue(client: QueueClient, options: QueueBatchOptions): Promise<BatchCounts>;
-  /** Who answers: the workers behind a queue. */
+  /** Answerer: the workers of a queue. */
   queueAnswerer(queue: QueueOfWorkers): Promise<Answerer>;
-  /** Answers what comes through a queue, until it is stopped. */
+  /** Answers the jobs of a queue until it is stopped. */
   work(model: CogVLM2, options: WorkOptions): Promise<void>;
-  /** Asks the questions of a benchmark, and keeps the answers in a file. */
+  /** Runs a benchmark and writes the answers to a file. */
   evalRun(options: Parameters<typeof evaluate>[0]): ReturnType<typeof evaluate>;
-  /** Who answers: a loaded model. */
+  /** Answerer: a loaded model. */
   modelAnswerer(model: CogVLM2, compute: 'auto' | 'f32'): Promise<Answerer>;
-  /** Who answers: an OpenAI-compatible server. */
+  /** Answerer: an OpenAI-compatible server. */
   endpoint(
     options: EndpointOptions,
     limits?: ImageLimits,
   ): Promise<{ endpoint: Endpoint; answerer: Answerer }>;
-  /** One predictions file of the parts that several machines made. */
+  /** Merges the parts of predictions from several machines into one file. */
   evalMerge(files: readonly string[], output: string): ReturnType<typeof mergePredictions>;
-  /** Results beside each other. */
+  /** Compares results. */
   evalCompare(files: readonly string[]): Promise<Compared>;
-  /** Writes answers as a benchmark's server takes them. */
+  /** Writes answers in the format of a benchmark's server. */
   evalExport(benchmark: string, file: string, output: string): Promise<Exported>;
-  /** Scores a file of predictions. */
+  /** Scores a predictions file. */
   evalScore(options: Parameters<typeof runEvalScore>[0]): ReturnType<typeof runEvalScore>;
-  /** Serves a model over HTTP; resolves when it can answer. */
+  /** Starts the server; resolves when it accepts requests. */
   serve(options: ServeOptions, signal: AbortSignal): Promise<RunningServer>;
-  /** Writes the report of some results files. */
+  /** Writes the report of results files. */
   report(options: ReportOptions): Promise<void>;
-  /** Whether a path leads to a video or a folder. */
+  /** Whether a path is a video or a folder. */
   videoKind: typeof kindOf;
   hasFfmpeg(): Promise<boolean>;
-  /** The image as an encoded file with boxes on it. */
+  /** Draws boxes on an image. Returns an encoded file. */
   drawBoxes: typeof drawBoxes;
-  /** The encoded bytes of a file or data URL, checked to be an image that can be read. */
+  /** Reads a file or data URL and checks that it is a supported image. */
   readNamedImage(source: string, signal: AbortSignal): Promise<ImageFile>;
-  /** The same of a file, a data URL or a stream, any of which may be a PDF; `page` is from 1. */
+  /** Reads a file, a data URL or a stream, each of which may be a PDF; `page` is from 1. */
   readPage(source: string | InputStream, page: number | undefined, signal: AbortSignal): Promise<Page>;
-  /** A PNG of the image on which the evidence of each answer has a colour. */
+  /** A PNG of the image with the evidence of each answer in a color. */
   markEvidence(image: ImageFile, evidence: readonly Evidence[]): Promise<Uint8Array>;
 }
 
-/** The files of a model are mapped: one that becomes shorter meanwhile ends this process, with a sentence. */
+/** The files of a model are mapped. If one is truncated meanwhile, this process ends with a message. */
 async function nameBusErrors(): Promise<void> {
   const { exitOnBusError } = await import('../kernels/bus-error.ts');
-  // A line of progress is not ended: it is cleared.
+  // The line of progress has no line feed, so it is erased first.
   const clear = process.stderr.isTTY ? '\r\u001B[K' : '';
   exitOnBusError(`${clear}cogvlm2: ${BUS_ERROR}\n`, EXIT_CODES.model);
 }
 
 const BUS_ERROR =
-  'the model is damaged (invalid_checkpoint): a file of it became shorter, or could not be read, while it was in use. ' +
+  'the model is damaged (invalid_checkpoint): one of its files was truncated, or could not be read, while it was in use. ' +
   'Restore the file, and start again. To replace a model, rename the new file over the old one.';
 
 export const library: Library = {
@@ -222,7 +222,7 @@ export const library: Library = {
       const { texts, path, tensors } = published ?? openCheckpoint((await findModel(nameOrPath)).path);
       return parseConfig(texts['config.json'], path, tensors).family === 'CogVLM2-Video';
     } catch {
-      return false; // Loading it says what is wrong.
+      return false; // Loading it reports the error.
     }
   },
   batch: async (model, answer, options) => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `cogvlm2`: the streams and the exit status of this process around one run. Nothing else ends the process. */
+/** The program `cogvlm2`: connects the process's streams and exit status to one run. Nothing else ends the process. */
 import { readFileSync } from 'node:fs';
 import { nameOf } from '../files/input-file.ts';
 import { writeProblem } from '../files/writing.ts';
@@ -12,7 +12,7 @@ import { processTerminal } from './terminal.ts';
 const outputClosed = new AbortController();
 let outputFailed = false;
 
-// `cogvlm2 ask … | head -1` closes the pipe early, which is no error. A full disk behind `> file` is one.
+// `cogvlm2 ask … | head -1` closes the pipe early, which is not an error. A full disk behind `> file` is one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE' && !outputFailed) {
     outputFailed = true;
@@ -31,7 +31,7 @@ const exitCode =
     : await runProgram(argv, { terminal: processTerminal(outputClosed.signal), library });
 if (!outputFailed) process.exitCode = exitCode;
 
-/** Node replaces the bytes of an argument that are not UTF-8. Linux still has them, for the name of a file. */
+/** Node replaces bytes of an argument that are not UTF-8. On Linux the original bytes are available, for file names. */
 function programArguments(): string[] {
   const words = process.argv.slice(2);
   if (!words.some((word) => word.includes('\uFFFD'))) return words;

@@ -1,4 +1,4 @@
-/** Loads the model that the flags name, with progress, and with a notice if it is the demonstration model. */
+/** Loads the model of the flags, with progress, and with a notice if it is the demonstration model. */
 
 import { existsSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';
@@ -67,21 +67,21 @@ export async function openModel(
   return model;
 }
 
-// The values of `--adapter`: `FOLDER`, `FOLDER:SCALE`, and at a server `NAME=FOLDER`.
+// The values of `--adapter`: `FOLDER`, `FOLDER:SCALE`, and for a server `NAME=FOLDER`.
 
 export interface AdapterArgument {
   path: string;
   scale: number;
 }
 
-/** A folder that exists under the whole text is taken as it is. */
+/** If a folder with the whole text as its name exists, the text is its path. */
 export function parseAdapter(text: string): AdapterArgument {
   const [, path, scale] = /^(.+):([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$/.exec(text) ?? [];
   if (path === undefined || existsSync(text)) return { path: text, scale: 1 };
   return { path, scale: Number(scale) };
 }
 
-/** What a server loads: adapters that requests name, and those of all requests. @throws CogVLM2Error `invalid_value` */
+/** The adapters of a server: by name for requests, and for all requests. @throws CogVLM2Error `invalid_value` */
 export function parseServedAdapters(texts: readonly string[]): {
   adapter: AdapterArgument[];
   adapters: Record<string, AdapterArgument>;

@@ -35,7 +35,7 @@ export const servedAdapterOption = adapterOption('[NAME=]FOLDER[:SCALE]');
 export const modelOptions = {
   model: inModel(
     z.string().min(1).optional(),
-    'Name, folder or .gguf file of the model; the demonstration model by default.',
+    'Name, folder or .gguf file of the model; default: the demonstration model.',
     { short: 'm', value: 'NAME' },
   ),
   adapter: adapterOption('FOLDER[:SCALE]'),
@@ -48,7 +48,7 @@ export const modelOptions = {
   ),
   threads: inModel(
     z.int().min(1).max(1024).optional(),
-    'Number of threads; one for each physical core by default.',
+    'Number of threads; default: one for each physical core.',
     {
       short: 't',
       value: 'N',
@@ -56,7 +56,7 @@ export const modelOptions = {
   ),
   context: inModel(
     z.int().min(16).optional(),
-    'Context size in tokens, for image, questions and answers; that of the model by default.',
+    'Context size in tokens, for image, questions and answers; default: that of the model.',
     { value: 'N' },
   ),
   imageSize: inModel(
@@ -71,11 +71,11 @@ export const modelOptions = {
   ),
   imageCache: inModel(
     z.boolean().default(true),
-    'Encode every image anew, and keep none on disk; see `cogvlm2 cache`.',
+    'Encode every image, without the image cache on disk; see `cogvlm2 cache`.',
   ),
   imageCacheGb: inModel(
     z.number().gt(0).default(2),
-    'Most gigabytes of encoded images on disk; what was used least recently goes.',
+    'Maximum gigabytes of encoded images on disk; the least recently used are evicted.',
     { value: 'N' },
   ),
 };
@@ -91,7 +91,7 @@ export const typeOption = {
 export const answerOptions = {
   maxTokens: inAnswer(
     z.int().min(1).optional(),
-    'Maximum answer length in tokens; by default the rest of the context, at most 2,048.',
+    'Maximum answer length in tokens; default: the rest of the context, at most 2,048.',
     { short: 'n', value: 'N' },
   ),
   temperature: inAnswer(
@@ -272,7 +272,7 @@ const inScoring = flagGroup('Scoring');
 export const profileOption = {
   profile: inScoring(
     z.enum(profiles).default('official'),
-    'Whose rules to use where the reference scorers disagree.',
+    'The reference scorer whose rules apply where scorers disagree.',
     { value: 'NAME' },
   ),
 };

@@ -1,6 +1,6 @@
 /**
- * Progress of long work on standard error: a line that is redrawn on a terminal, and now and then a line in a log. Short
- * work shows nothing.
+ * Progress of long work on standard error: a redrawn line on a terminal, or occasional lines in a log. Short work shows
+ * nothing.
  */
 import type { Progress } from '../generate/types.ts';
 import type { RunState } from '../run/progress.ts';
@@ -8,7 +8,7 @@ import { formatBytes, formatCount, formatDuration, formatRate } from './format.t
 import type { Terminal } from './terminal.ts';
 
 export interface ProgressReport {
-  /** `part` is the part that moved, such as one file of several. It is shown until it is done. */
+  /** `part` is the part that advanced, such as one of several files. It is shown until it is done. */
   report(progress: Progress & { file?: Part }): void;
   /** The state of a run over many images, with the stage of the current image. */
   reportRun(state: RunState): void;
@@ -44,7 +44,7 @@ export function createProgress(terminal: Terminal, quiet: boolean): ProgressRepo
     return drawnLines > 1 ? `\r\x1b[${drawnLines - 1}A` : '\r';
   }
 
-  /** A log of hours gets a line a minute, a log of seconds every three seconds. */
+  /** Time between lines: 3 seconds at the beginning, up to a minute in long runs. A terminal line is redrawn more often. */
   function everyMs(stage: Stage): number {
     return live ? 80 : Math.min(60_000, Math.max(3_000, (now() - stage.startedAt) / 20));
   }
@@ -100,7 +100,7 @@ export function createProgress(terminal: Terminal, quiet: boolean): ProgressRepo
 
 // The text of progress: one line for the whole work, and one for each part.
 
-/** A file of several, in bytes; or an image of several, in layers or tokens. */
+/** One of several files, in bytes; or one of several images, in layers or tokens. */
 interface Part {
   readonly name: string;
   readonly done: number;
@@ -119,7 +119,7 @@ const WORDS: Record<Progress['stage'], { doing: string; unit: string }> = {
 
 /**
  * "Encoding the image  ██████░░░░  60%  12 of 20 layers, 5.2 a second, 2 s left"; the rate is that of `doneSince`,
- * what was done in `elapsedMs`. The bar takes what the rest leaves of `columns`.
+ * the work done in `elapsedMs`. The bar uses the rest of `columns`.
  */
 export function progressLine(
   { stage, done, total }: Progress,
@@ -136,7 +136,7 @@ export function progressLine(
   if (doneSince > 0 && elapsedMs > 0) {
     const bytesPerSecond = (doneSince * 1000) / elapsedMs;
     told += `, ${inBytes ? `${formatBytes(bytesPerSecond)} a second` : countRate(doneSince, elapsedMs)}`;
-    // What is not there to be verified comes at another rate.
+    // Bytes that are downloaded have another rate than bytes that are verified.
     if (stage !== 'verify') told += `, ${formatDuration((elapsedMs * (total - done)) / doneSince)} left`;
   }
   const bar = drawBar(share(done, total), columns - doing.length - told.length - 4);

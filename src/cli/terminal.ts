@@ -1,4 +1,4 @@
-/** What a command sees of its process: streams, environment, signals and clock. Tests pass streams in memory. */
+/** The process as a command sees it: streams, environment, signals and clock. Tests pass streams in memory. */
 import type { Readable, Writable } from 'node:stream';
 import * as yoctocolors from 'yoctocolors';
 
@@ -39,7 +39,7 @@ function onSignal(name: NodeJS.Signals, listener: () => void): () => void {
   return () => process.off(name, listener);
 }
 
-/** A signal that the first Ctrl-C or the end of the output aborts. A second Ctrl-C finds no listener and ends the process. */
+/** A signal that the first Ctrl-C or the end of the output aborts. A second Ctrl-C has no listener and ends the process. */
 export function stopOnInterrupt(terminal: Terminal): { signal: AbortSignal } & Disposable {
   const interrupted = new AbortController();
   const forget = terminal.onInterrupt(() => {

@@ -4,16 +4,16 @@
  */
 
 export interface AnswerBox {
-  /** The words before the box, from the last box or punctuation mark on; '' where there are none. */
+  /** The words before the box, since the last box or punctuation mark; '' if there are none. */
   phrase: string;
   /** Left, top, right and bottom, as fractions of the image's width and height. */
   box: [left: number, top: number, right: number, bottom: number];
 }
 
-/** Without `[` in it, so that text with many of them is read in one pass. */
+/** Excludes `[`, so that text with many of them is read in one pass. */
 const boxes = /\[\[([^[\]]+)\]\]/g;
 
-/** The boxes of an answer, in the order of its text. What is not four whole numbers is text. */
+/** The boxes of an answer, in the order of its text. A box that is not four whole numbers is ordinary text. */
 export function boxesIn(text: string): AnswerBox[] {
   const found: AnswerBox[] = [];
   let previousEnd = 0;

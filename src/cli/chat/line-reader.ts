@@ -1,6 +1,6 @@
 /**
- * Reads lines from a terminal or a script. On a terminal, readline edits and remembers them. While an answer is written, the echo
- * is off, so that typed text does not mix with the answer.
+ * Reads lines from a terminal or a script. On a terminal, readline edits and remembers them. During an answer, the echo is off, so
+ * that typed text does not mix with the answer.
  */
 
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
@@ -178,12 +178,12 @@ export class MessageReader {
   }
 }
 
-// The lines typed into `chat`, kept between runs for the arrow keys. A file that cannot be read or written is no error.
+// The history of `chat` between runs, for the arrow keys. A file that cannot be read or written is not an error.
 
 const KEPT = 1_000;
 
 export class HistoryFile {
-  /** Null for a user without a home: then nothing is kept. */
+  /** Null for a user without a home folder: then no history is kept. */
   readonly path: string | null;
   #last = '';
 
@@ -192,7 +192,7 @@ export class HistoryFile {
     this.path = folder && join(folder, 'history');
   }
 
-  /** The last lines, oldest first. A file of twice as many lines is cut to them. */
+  /** The last lines, oldest first. A file with twice as many lines is truncated to them. */
   async read(): Promise<string[]> {
     if (this.path === null) return [];
     const lines = (await readFile(this.path, 'utf8').catch(() => ''))
@@ -202,7 +202,7 @@ export class HistoryFile {
     try {
       if (lines.length > 2 * KEPT) writeFileWhole(this.path, `${kept.join('\n')}\n`);
     } catch {
-      // The next run cuts it.
+      // The next run truncates it.
     }
     this.#last = kept.at(-1) ?? '';
     return kept;

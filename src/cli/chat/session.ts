@@ -1,4 +1,4 @@
-/** The state of one `chat`: conversation, image, settings. A change that fails leaves the state as it was. */
+/** The state of a `chat`: conversation, image, settings. A change that fails leaves the state unchanged. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
@@ -25,7 +25,7 @@ export interface Attempt {
 }
 
 interface LoadedImage {
-  /** As it can be opened again: absolute path or data URL. */
+  /** In a form that can be opened again: absolute path or data URL. */
   source: string;
   encoded: EncodedImage;
 }

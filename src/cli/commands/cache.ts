@@ -21,12 +21,12 @@ export const cache = defineCommand({
   ],
   notes: `Encoding an image is most of the work of a question about it (minutes on a CPU with the 19 B model), so its tokens are kept
 on disk. A later question about the same image, also from another process, does not run the vision tower again. The limit is 2 GB
-(\`--image-cache-gb\` of the commands that answer; 19 MB an image with the 19 B model); what was used least recently goes.
+(\`--image-cache-gb\`; 19 MB for each image with the 19 B model); the least recently used entries are evicted.
 \`--no-image-cache\` turns it off.
 
-An entry holds the numbers that the decoder reads in place of the image, and nothing else: no image, file name or question. Its name is
-a hash of the pixels and the model. Since a trained program can say what is in the image from these numbers, the directory is
-readable by its owner only. It is not used where encoding takes no longer than reading a file (the demonstration model), and not with
+An entry contains only the numbers that the decoder reads instead of the image: no image, file name or question. Its name is
+a hash of the pixels and the model. A trained program can reconstruct image content from these numbers, so only the owner can read
+the directory. The cache is not used if encoding takes no longer than reading a file (the demonstration model), and not with
 \`--compute f32\`. \`--json\` prints \`{ directory, entries, sizeBytes }\`, with \`--clear\` what was removed.`,
 
   async run(_args, options, { terminal, library }) {
