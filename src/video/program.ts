@@ -28,7 +28,7 @@ export interface ProgramOptions extends VideoLimits {
 }
 
 /** ffmpeg's names of the containers that `isVideo` recognizes. A file cannot select another one by its content. */
-const formats = 'mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg';
+const formats = 'mov,matroska,avi,mpegts,mpeg,flv,asf,ogg';
 /** Most bytes of messages that are kept. */
 const mostMessageBytes = 4_000;
 

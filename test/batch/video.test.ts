@@ -1,7 +1,7 @@
 /** Batches over videos, with a real video model of random weights. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { findSources } from '../../src/batch/sources.ts';
 import { library } from '../../src/cli/library-calls.ts';
 import { runProgram } from '../../src/cli/program.ts';
@@ -9,6 +9,9 @@ import { cli, memoryTerminal } from '../cli/memory-terminal.ts';
 import { hasRedis, startRedis } from '../queue/redis.ts';
 import { Clips, hasFfmpeg } from '../video/clips.ts';
 import { writeTinyVideoModel } from '../video/tiny-video-model.ts';
+
+// Programs start slowly on a loaded machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const clips = new Clips();
 const image = 'test/fixtures/images/exact.png';

@@ -1,11 +1,14 @@
 /** Videos in requests, with a real video model of random weights. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { Clips, hasFfmpeg } from '../video/clips.ts';
 import { writeTinyVideoModel } from '../video/tiny-video-model.ts';
 import { type TestApp, testApp } from './in-process.ts';
 import { scriptedHost } from './scripted-host.ts';
+
+// Programs start slowly on a loaded machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const clips = new Clips();
 const png = readFileSync('test/fixtures/images/exact.png').toString('base64');

@@ -4,12 +4,15 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { probeVideo } from '../../src/video/probe.ts';
 import { DEFAULT_VIDEO_LIMITS } from '../../src/video/program.ts';
 import { readVideo, type VideoOptions } from '../../src/video/video.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { Clips, framesOf, hasFfmpeg } from './clips.ts';
+
+// Programs start slowly on a loaded machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const clips = new Clips();
 const size = 28;

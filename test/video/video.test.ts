@@ -1,9 +1,12 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { readVideo } from '../../src/video/video.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { Clips, hasFfmpeg } from './clips.ts';
+
+// Programs start slowly on a loaded machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const clips = new Clips();
 const { folder } = clips;

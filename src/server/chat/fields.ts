@@ -85,9 +85,10 @@ const FORMAT_REMEDY =
 const REFUSED_WORDS: readonly (readonly [words: readonly string[], remedy: string])[] = [
   [words('image images img picture pictures photo photos pixel attachment attachments'), IMAGE_REMEDY],
   [
-    words('audio video videos media file files document documents'),
-    `The model reads text and one image. ${IMAGE_REMEDY}`,
+    words('video videos'),
+    'A video belongs in the content of a user message, for a video model: {"type":"video_url","video_url":{"url":"data:video/mp4;base64,..."}}.',
   ],
+  [words('audio media file files document documents'), `The model reads text and one image. ${IMAGE_REMEDY}`],
   [
     words(
       'schema grammar ebnf gbnf guided structured structural regex json format constraint constraints choices',
