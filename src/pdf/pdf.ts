@@ -7,6 +7,7 @@ import {
   sniffFormat,
   unreadableImage,
 } from '../image/formats.ts';
+import { inSharedMemory } from '../image/preprocess.ts';
 import { ImageFile, type ImageSource, readImageSource, readStream } from '../image/source.ts';
 import { Thread } from '../image/thread.ts';
 import type { PdfReply, PdfRequest } from './pdf-thread.ts';
@@ -53,9 +54,10 @@ export class PdfDocument implements Disposable {
   static async open(bytes: Uint8Array, options: PdfOptions = {}): Promise<PdfDocument> {
     const thread = new Thread<PdfRequest, PdfReply>(pdfThread);
     try {
-      const { pageCount } = await thread.ask({ open: bytes }, threadOptions(options));
+      const shared = await inSharedMemory(bytes);
+      const { pageCount } = await thread.ask({ open: shared }, threadOptions(options));
       checkPages(pageCount, options.maxPages ?? DEFAULT_PDF_LIMITS.maxPages);
-      return new PdfDocument(bytes, pageCount, thread, options);
+      return new PdfDocument(shared, pageCount, thread, options);
     } catch (error) {
       thread.end();
       throw error;

@@ -14,7 +14,11 @@ export const REQUEST_LIMITS = {
   messages: 2_048,
   /** Content parts of all messages together. */
   parts: 4_096,
+  /** Calls in the assistant's messages, together. */
+  toolCalls: 2_048,
   tools: 128,
+  /** Ids of `/detokenize`. */
+  tokens: 32_768,
   /** Frames of a video that are sent as images; the model sees no more. */
   frames: mostFrames,
   /** Latest second of such a frame. */

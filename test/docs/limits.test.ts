@@ -38,7 +38,9 @@ function rows(): [string, string, string][] {
     fixed('unknown fields of a body', number(REQUEST_LIMITS.unknownFields)),
     fixed('messages', number(REQUEST_LIMITS.messages)),
     fixed('content parts', number(REQUEST_LIMITS.parts)),
+    fixed('tool calls of the messages', number(REQUEST_LIMITS.toolCalls)),
     fixed('tools', number(REQUEST_LIMITS.tools)),
+    fixed('token ids of `/detokenize`', number(REQUEST_LIMITS.tokens)),
     fixed('stop strings', number(REQUEST_LIMITS.stopStrings)),
     fixed(
       'a JSON schema, a tool or another field, as JSON',

@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { serve } from '../server/served.ts';
 import { hostileBodies } from './hostile-bodies.ts';
+import { hostileRequests } from './hostile-requests.ts';
 import { PeakMemory } from './peak-memory.ts';
 
 const { values } = parseArgs({ options: { url: { type: 'string' }, only: { type: 'string', default: '' } } });
@@ -210,6 +211,16 @@ await attack('requests that are none', async () => {
   const answers = await Promise.all(requests.map((request) => raw(request, 1_500)));
   const statuses = answers.map((text) => /^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 'closed');
   return `${statuses.join(' ')}, ${await honest()}`;
+});
+
+await attack('strange headers and bodies for every route', async () => {
+  const statuses: Record<string, number> = {};
+  for (const { route, bytes } of hostileRequests()) {
+    const status = /^HTTP\/1\.1 (\d{3})/.exec(await raw(bytes, 5_000))?.[1] ?? 'closed';
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    if (status.startsWith('5')) process.stdout.write(`${status}: ${route}, ${bytes.slice(0, 200)}\n`);
+  }
+  return `${JSON.stringify(statuses)}, ${await honest()}`;
 });
 
 await attack('70 slow uploads, and one honest request', async () => {

@@ -30,7 +30,8 @@ export function checkFields(body: unknown): void {
   if (!isObject(body)) return;
   for (const name of ['messages', 'input']) checkMessages(name, body[name]);
   for (const name of ['tools', 'functions']) checkTools(name, body[name]);
-  const { stop } = body;
+  const { stop, tokens } = body;
+  if (Array.isArray(tokens)) checkCount('tokens', tokens.length, REQUEST_LIMITS.tokens, 'token ids');
   if (Array.isArray(stop)) checkCount('stop', stop.length, REQUEST_LIMITS.stopStrings, 'strings');
   for (const [name, value] of Object.entries(body)) {
     if (!UNBOUNDED.has(name))
@@ -42,11 +43,14 @@ function checkMessages(name: string, messages: unknown): void {
   if (!Array.isArray(messages)) return;
   checkCount(name, messages.length, REQUEST_LIMITS.messages, 'messages');
   let parts = 0;
+  let calls = 0;
   for (const message of messages) {
-    const content = isObject(message) ? message.content : undefined;
+    const { content, tool_calls } = isObject(message) ? message : {};
     if (Array.isArray(content)) parts += content.length;
+    if (Array.isArray(tool_calls)) calls += tool_calls.length;
   }
   checkCount(name, parts, REQUEST_LIMITS.parts, 'parts of content');
+  checkCount(name, calls, REQUEST_LIMITS.toolCalls, 'tool calls');
 }
 
 function checkTools(name: string, tools: unknown): void {

@@ -1,6 +1,7 @@
 /** The bytes of a request's body while they arrive, with a limit. */
 import type { Readable } from 'node:stream';
 import { ApiError } from '../api-error.ts';
+import { inTurn } from '../turns.ts';
 
 /**
  * A request before its body was read. The body is a stream of Node.js: a web stream holds each chunk by itself, and takes
@@ -62,6 +63,8 @@ async function* chunksUntil(body: Readable, signal: AbortSignal): AsyncGenerator
     if (chunk instanceof Uint8Array) yield chunk;
     else if (body.readableEnded) return;
     else if (body.destroyed) {
+      // Hundreds of clients may leave in the same moment.
+      await new Promise<void>(inTurn);
       throw new ApiError('cancelled', 'The client left while it sent its request.', { cause: body.errored });
     } else await changeOf(body, signal);
   }

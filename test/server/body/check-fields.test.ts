@@ -12,6 +12,12 @@ it.each<[string, object, string]>([
     { messages: many(3, { content: many(1_400, part) }) },
     'messages has 4200 parts of content; the limit is 4096.',
   ],
+  [
+    'tool calls',
+    { messages: many(3, { tool_calls: many(700, {}) }) },
+    'messages has 2100 tool calls; the limit is 2048.',
+  ],
+  ['token ids', { tokens: many(32_769, 1) }, 'tokens has 32769 token ids; the limit is 32768.'],
   ['tools', { tools: many(129, {}) }, 'tools has 129 tools; the limit is 128.'],
   ['stop strings', { stop: many(17, 'a') }, 'stop has 17 strings; the limit is 16.'],
   [
@@ -45,7 +51,7 @@ it('lets pass what is as large as it may be', () => {
     tools: many(128, {}),
     stop: many(16, 'a'),
     content: 'x'.repeat(1_000_000),
-    tokens: many(90_000, 1),
+    tokens: many(32_768, 1),
     response_format: { const: 'x'.repeat(131_000) },
   });
   for (const body of [null, 'text', 7, [], {}]) checkFields(body);
