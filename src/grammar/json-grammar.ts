@@ -6,21 +6,10 @@
  * that the schema does not name beside those that it names, numbers of at most 15 digits.
  */
 import { type AutomatonState, automaton, deterministic, type Effort, type Language } from './automaton.ts';
-import {
-  type Continued,
-  choice,
-  counting,
-  Deferred,
-  type Expression,
-  literal,
-  nothing,
-  oneOf,
-  oneOfThen,
-  optional,
-  sequence,
-} from './expression.ts';
+import { choice, Deferred, type Expression, literal, nothing, oneOf, sequence } from './expression.ts';
+import { anyValue, colon, listOf, type Member, membersInOrder, mostEffort, number } from './json-values.ts';
 import { Machine } from './machine.ts';
-import { anyNumber, limitedNumber } from './number-range.ts';
+import { limitedNumber } from './number-range.ts';
 import { formatPatterns, insideJsonString, mostStates, patternLanguage } from './pattern.ts';
 import {
   disjoint,
@@ -33,11 +22,8 @@ import {
   typesOf,
 } from './schema.ts';
 import { anyString, limitedAutomaton, limitedString } from './strings.ts';
-import { doAtOnce, type Work } from './work.ts';
+import type { Work } from './work.ts';
 
-/** The model may write a space after a comma and a colon, or leave it out. */
-const comma = oneOf([',', ', ']);
-const colon = oneOf([':', ': ']);
 const quote = literal('"');
 
 /** Limit of nesting, references included. */
@@ -57,24 +43,6 @@ const schemasAtOnce = 16;
 const valuesAtOnce = 1_024;
 /** Ignored keys that are described. */
 const mostIgnored = 20;
-/** Budget for the automata of one schema: some tens of milliseconds of work. */
-const mostEffort = 150_000;
-
-const number = automaton(
-  doAtOnce(deterministic(anyNumber, mostStates, { steps: mostEffort })) ?? [],
-  nothing,
-);
-const anyValue: Expression = new Deferred(() =>
-  choice(anyObject, listOf('[', anyValue, ']'), anyString, number, oneOf(['true', 'false', 'null'])),
-);
-const anyObject = listOf('{', sequence(anyString, colon, anyValue), '}');
-
-/** The model may begin an answer with a space, as in its training between "Answer:" and the text. */
-export const leadingSpace = optional(literal(' '));
-
-/** Any JSON object. */
-export const objectGrammar = anyObject;
-
 /**
  * @returns the expression, and the keys of the schema that were ignored because they are no keywords
  * @throws CogVLM2Error `invalid_json_schema` naming keyword, place and reason.
@@ -364,58 +332,6 @@ class SchemaGrammar {
     this.#languages.set(key, states);
     return states;
   }
-}
-
-/** The items of `first`, then `least` to `most` further ones. */
-function listOf(
-  open: string,
-  item: Expression,
-  close: string,
-  least = 0,
-  most = Number.POSITIVE_INFINITY,
-  first: readonly Expression[] = [],
-): Expression {
-  const end = literal(close);
-  const items = (separator: Expression, least: number, most: number) =>
-    choice(
-      ...(least === 0 ? [end] : []),
-      ...(most > 0 ? [sequence(separator, item, further(Math.max(0, least - 1), most - 1))] : []),
-    );
-  const further: (least: number, most: number) => Expression = counting((least, most) =>
-    items(comma, least, most),
-  );
-  const [head, ...others] = first;
-  if (head === undefined) return sequence(literal(open), items(nothing, least, most));
-  return sequence(literal(open), head, ...others.flatMap((other) => [comma, other]), further(least, most));
-}
-
-interface Member {
-  name: string;
-  value: Expression;
-  isRequired: boolean;
-}
-
-/**
- * An object with these members in their order; others than the required ones may be left out. Of the members that may come next,
- * the names are one trie, made when an answer reaches it: an object of thousands is a few stacks in the machine.
- */
-function membersInOrder(members: readonly Member[]): Expression {
-  const end = literal('}');
-  /** For each member and for the end: the members that may come there, or the end of the object. */
-  const next = (from: number, separator: Expression) =>
-    new Deferred(() => {
-      const required = members.findIndex(({ isRequired }, i) => i >= from && isRequired);
-      const texts = written.slice(from, required < 0 ? undefined : required + 1);
-      return choice(
-        ...(texts.length > 0 ? [sequence(separator, oneOfThen(texts))] : []),
-        ...(required < 0 ? [end] : []),
-      );
-    });
-  const written: Continued[] = members.map(({ name, value }, i) => ({
-    bytes: Buffer.from(JSON.stringify(name)),
-    after: sequence(colon, value, next(i + 1, comma)),
-  }));
-  return sequence(literal('{'), next(0, nothing));
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {
