@@ -96,6 +96,8 @@ function CellField(props: {
         dir="auto"
         rows={1}
         value={shownValue(cell)}
+        // Without it, the name of the field would contain the note below.
+        aria-label={column.name}
         placeholder={cell ? '' : text.batch.notRead}
         aria-describedby={noteId}
         onFocus={markCell}
