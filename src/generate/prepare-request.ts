@@ -22,6 +22,8 @@ export interface PreparedRequest {
 }
 
 const defaultMaxTokens = 2048;
+/** Longer text cannot fit the context. The tokenizer would take minutes to say so. */
+export const MAX_BYTES_PER_TOKEN = 16;
 /** Prompts of requests that were checked but not asked yet. */
 const mostPrompts = 32;
 
@@ -50,7 +52,9 @@ export class PromptBuilder {
   ): Promise<PreparedRequest> {
     const { history = [], answerStart = '', format } = options;
     const template = this.#templateOf(options);
-    await this.#tokenizer.encodeAhead(promptText(template, question, history, answerStart));
+    const text = promptText(template, question, history, answerStart);
+    this.#checkTextSize(text);
+    await this.#tokenizer.encodeAhead(text);
     const grammar = format ? await answerGrammarInTurns(format) : null;
     return this.#prepare(hasImage, question, options, grammar, frameTexts);
   }
@@ -102,6 +106,7 @@ export class PromptBuilder {
   ): Prompt {
     const { history = [], answerStart = '' } = options;
     const template = this.#templateOf(options);
+    this.#checkTextSize(promptText(template, query, history, answerStart));
     const key = JSON.stringify([hasImage, frameTexts, template, query, history, answerStart]);
     const prompt =
       this.#prompts.get(key) ??
@@ -119,6 +124,17 @@ export class PromptBuilder {
     this.#prompts.set(key, prompt);
     if (this.#prompts.size > mostPrompts) this.#prompts.delete(this.#prompts.keys().next().value ?? '');
     return prompt;
+  }
+
+  #checkTextSize(text: string): void {
+    const sizeBytes = Buffer.byteLength(text);
+    const limit = MAX_BYTES_PER_TOKEN * this.#contextSize;
+    if (sizeBytes <= limit) return;
+    throw new CogVLM2Error(
+      'context_length_exceeded',
+      `This model's maximum context length is ${this.#contextSize} tokens. However, the prompt is too long: its text has ${sizeBytes} bytes; at most ${limit} could fit. Shorten the text.`,
+      { details: { contextSize: this.#contextSize } },
+    );
   }
 
   #maxTokensOf({ ids, imageTokens }: Prompt, wanted: number | undefined): number {

@@ -61,3 +61,10 @@ test('a model with the template base is asked with chat where there are earlier 
     /takes no earlier turns/,
   );
 });
+
+test('a text that cannot fit the context is refused before it is encoded', async () => {
+  const prompts = new PromptBuilder(config, byteTokenizer, 500);
+  const text = 'a'.repeat(16 * 500);
+  expect(() => prompts.prepare(false, text, {})).toThrow('at most 8000 could fit');
+  await expect(prompts.prepareInBackground(false, text, {})).rejects.toThrow('at most 8000 could fit');
+});

@@ -1,4 +1,5 @@
 /** Everything about a request that is checked before it waits for the model: its body, its image or video, and its size in tokens. */
+import { MAX_BYTES_PER_TOKEN } from '../../generate/prepare-request.ts';
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import type { ChatContext } from '../app-parts.ts';
@@ -62,9 +63,6 @@ async function readVisual(
   if (read.source === 'url') metrics.time('imageFetch', performance.now() - startedAt);
   return read;
 }
-
-/** Longer text cannot fit the context. The tokenizer would take seconds to say so. */
-const MAX_BYTES_PER_TOKEN = 16;
 
 /** @throws ApiError context_length_exceeded */
 export function checkTextSize(texts: readonly string[], contextSize: number): void {
