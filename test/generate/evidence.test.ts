@@ -88,7 +88,7 @@ describe.skipIf(!existsSync(file('models/demo/config.json')))('evidence of the d
     ]);
     expect(without.evidence).toBeUndefined();
     expect(without.text).toBe(total.text);
-    expect([shop.evidence?.columns, shop.evidence?.tokens.length]).toEqual([8, expect.any(Number)]);
+    expect([shop.evidence?.columns, shop.evidence?.tokens.length]).toEqual([12, expect.any(Number)]);
     if (shop.text === 'CORNER CAFE') expect(shop.evidence?.cells[0]?.y).toBeLessThan(0.25);
     if (total.text === '9.50') {
       expect(total.evidence?.cells[0]?.y).toBeGreaterThan(0.6);

@@ -34,7 +34,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(await client.models.retrieve('demo')).toMatchObject({ id: 'demo' });
   });
 
-  it('answers about a picture, with the tokens that it takes', async () => {
+  it('answers about an image, with the tokens that it takes', async () => {
     const answer = await client.chat.completions.create({
       model: 'demo',
       messages: about('sign.png', 'What is written here?'),
@@ -45,7 +45,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(choice?.finish_reason).toMatch(/^(stop|length)$/);
     const usage = answer.usage!;
     expect(usage.total_tokens).toBe(usage.prompt_tokens + usage.completion_tokens);
-    expect(usage.prompt_tokens_details).toMatchObject({ image_tokens: 66 });
+    expect(usage.prompt_tokens_details).toMatchObject({ image_tokens: 146 });
     expect(answer).toMatchObject({ timings: { predicted_n: usage.completion_tokens } });
   });
 
