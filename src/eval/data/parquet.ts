@@ -18,7 +18,8 @@ export async function openParquet(path: string): Promise<RowSource> {
   const handle = await open(path, 'r');
   try {
     const file = await asBuffer(handle);
-    const metadata = await parquetMetadataAsync(file);
+    // Geographic columns are of no use here, and looking for them never ends with some damaged schemas.
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const doubles = new Set(
       metadata.schema.filter(({ type }) => type === 'DOUBLE' || type === 'FLOAT').map(({ name }) => name),
     );
@@ -114,7 +115,8 @@ function topLevelNames({ schema }: FileMetaData): string[] {
   const skip = (): void => {
     const children = schema[at]?.num_children ?? 0;
     at += 1;
-    for (let child = 0; child < children; child++) skip();
+    // A damaged file may have a count of thousands of millions.
+    for (let child = 0; child < children && at < schema.length; child++) skip();
   };
   while (at < schema.length) {
     names.push(schema[at]!.name);
