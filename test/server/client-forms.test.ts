@@ -64,7 +64,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
         { messages: [{ role: 'user', content: [{ type: 'input_image', image_url: url }, text] }] },
       ],
     ])('in %s is used', async (_, body) => {
-      expect(await ask(body)).toMatchObject({ status: 200, content: total, imageTokens: 66, warnings: [] });
+      expect(await ask(body)).toMatchObject({ status: 200, content: total, imageTokens: 146, warnings: [] });
     });
 
     it.each([
@@ -81,13 +81,13 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
 
     it('without text is described, also in an earlier turn', async () => {
       const alone = { role: 'user', content: [image] };
-      expect(await ask({ messages: [alone] })).toMatchObject({ status: 200, imageTokens: 66 });
+      expect(await ask({ messages: [alone] })).toMatchObject({ status: 200, imageTokens: 146 });
       const before = [
         alone,
         { role: 'assistant', content: 'A receipt.' },
         { role: 'user', content: question },
       ];
-      expect(await ask({ messages: before })).toMatchObject({ status: 200, imageTokens: 66 });
+      expect(await ask({ messages: before })).toMatchObject({ status: 200, imageTokens: 146 });
     });
   });
 
