@@ -176,7 +176,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     messages: [{ role: 'user' as const, content: 'Why?' }],
     max_tokens: 1_500,
     temperature: 100,
-    seed: 1, // without one, an answer in a hundred ends before it is cancelled
+    seed: 1, // without one, an answer may end before it is cancelled
   };
   const running = async () => {
     const { running } = (await (await fetch(`${server.url}/slots`)).json()) as { running: number };
