@@ -1,6 +1,5 @@
 /** The address of the queue: `redis://user:password@host:port/db`, or `rediss://` with TLS. */
 import { isIP } from 'node:net';
-import { Redis } from 'ioredis';
 import { CogVLM2Error } from '../errors.ts';
 
 export interface QueueAddress {
@@ -27,33 +26,4 @@ export function parseQueueAddress(text: string): QueueAddress {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || (isIP(host) === 4 && host.startsWith('127.'));
-}
-
-// Checks the address with a first connection. Separate from address.ts, because it loads the Redis client.
-
-/** @throws CogVLM2Error endpoint_failed */
-export async function checkQueue({ url, shown }: QueueAddress): Promise<void> {
-  let why: unknown = 'no answer';
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: 10_000,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-  });
-  redis.on('error', (error) => {
-    why = error;
-  });
-  try {
-    await redis.connect();
-    await redis.ping();
-  } catch (cause) {
-    // The cause is not passed on: it contains the command and so the password.
-    const reason = why instanceof Error ? why.message : String(cause instanceof Error ? cause.message : why);
-    throw new CogVLM2Error(
-      'endpoint_failed',
-      `The queue at ${shown} does not answer: ${reason}. Is Redis running there, and is the password right?`,
-    );
-  } finally {
-    redis.disconnect();
-  }
 }
