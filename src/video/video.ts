@@ -10,14 +10,14 @@ import type { RgbImage } from '../image/decode.ts';
 import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage } from '../image/formats.ts';
 import { inSharedMemory } from '../image/preprocess.ts';
 import { ImageFile, type ImageSource, imageFile, readImageSource } from '../image/source.ts';
-import { SharedThread } from '../image/thread.ts';
+import { SharedThread, throwIfAborted } from '../image/thread.ts';
+import { Slots } from '../slots.ts';
 import type { PromptTemplate } from '../text/prompt.ts';
 import { decodeFrames } from './decode-frames.ts';
 import type { FrameReply, FrameRequest } from './frame-thread.ts';
 import { frameTimes, probeVideo } from './probe.ts';
 import { DEFAULT_VIDEO_LIMITS, type VideoLimits } from './program.ts';
 import { framesBySecond, framesBySpacing, mostFrames, spacedSeconds } from './sampling.ts';
-import { decodingTurn } from './turns.ts';
 
 /** A frame and the second that it is of. */
 export interface TimedFrame {
@@ -133,9 +133,15 @@ async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promi
   }
 }
 
+/** Videos that are decoded at the same time: each needs the memory and the threads of a decoder. */
+const decoders = new Slots(2);
+
 async function fromFile(file: string, name: string, options: VideoOptions): Promise<Video> {
   const { size, template, limits, signal } = options;
-  using _ = await decodingTurn(signal);
+  using _ = await decoders.take(signal).catch((reason: unknown) => {
+    throwIfAborted(signal);
+    throw reason;
+  });
   const bySecond = template === 'chat';
   const program = { ...DEFAULT_VIDEO_LIMITS, ...limits, name, signal };
   const { stream, framesPerSecond, durationSeconds } = await probeVideo(file, program);

@@ -2,16 +2,17 @@
  * The pages of a PDF as images, for clients that show pages and cannot draw them, such as the chat page. One JSON line for
  * each page, drawn while the client reads. PDFium runs in a thread with limited memory and time (src/pdf/pdf.ts).
  */
-
 import { isPdf, unreadableImage } from '../../image/formats.ts';
 import { PdfDocument } from '../../pdf/pdf.ts';
+import { Slots } from '../../slots.ts';
 import { ApiError, apiErrorOf, clientLeft } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { incomingRequest } from '../chat/incoming.ts';
 import { PAGES_LIMITS } from '../limits.ts';
 
 export function pageRoutes(app: App, parts: AppParts): void {
-  const turns = new Turns();
+  /** One document at a time: each takes up to half a gigabyte while it is open. */
+  const slots = new Slots(1);
   app.post('/v1/pages', async (c) => {
     const incoming = incomingRequest(c, parts);
     const stop = new AbortController();
@@ -20,11 +21,11 @@ export function pageRoutes(app: App, parts: AppParts): void {
     disconnected.addEventListener('abort', onLeft, { once: true });
     if (disconnected.aborted) onLeft();
     let pdf: PdfDocument | undefined;
-    let endTurn = () => {};
+    let slot: Disposable | undefined;
     const end = () => {
       disconnected.removeEventListener('abort', onLeft);
       pdf?.[Symbol.dispose]();
-      endTurn();
+      slot?.[Symbol.dispose]();
       incoming.place.leave();
     };
     try {
@@ -33,9 +34,9 @@ export function pageRoutes(app: App, parts: AppParts): void {
         const { message } = unreadableImage(bytes, 'The body', 'PDF files');
         throw new ApiError('invalid_image_format', message);
       }
-      endTurn = await turns.take(stop.signal);
+      slot = await slots.take(stop.signal);
       pdf = await PdfDocument.open(bytes, { signal: stop.signal, maxPages: PAGES_LIMITS.pages });
-      const isNeeded = () => turns.waiting > 0;
+      const isNeeded = () => slots.waiting > 0;
       const body = pageLines(pdf, { id: c.get('id'), stop, end, isNeeded });
       return new Response(body, {
         headers: { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' },
@@ -54,7 +55,7 @@ interface Lines {
   stop: AbortController;
   /** Called once, when no further line is sent. */
   end(): void;
-  /** Whether another client waits for its turn. */
+  /** Whether another client waits for a slot. */
   isNeeded(): boolean;
 }
 
@@ -118,33 +119,5 @@ async function lineOf(pdf: PdfDocument, page: number, id: string): Promise<objec
     return { ...head, image: `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`, warnings };
   } catch (error) {
     return { ...head, ...apiErrorOf(error, id).body };
-  }
-}
-
-/** One document at a time: each takes up to half a gigabyte while it is open. */
-class Turns {
-  #last: Promise<void> = Promise.resolve();
-  #waiting = 0;
-
-  get waiting(): number {
-    return this.#waiting;
-  }
-
-  /** Waits for the turn. @returns what ends it. @throws the signal's reason */
-  async take(signal: AbortSignal): Promise<() => void> {
-    const before = this.#last;
-    let end = () => {};
-    this.#last = new Promise((resolve) => {
-      end = () => resolve();
-    });
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    this.#waiting++;
-    await Promise.race([before, aborted]);
-    this.#waiting--;
-    if (!signal.aborted) return end;
-    void before.then(end);
-    throw signal.reason;
   }
 }
