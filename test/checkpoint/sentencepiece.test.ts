@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { tokenizerJsonOf } from '../../src/checkpoint/tokenizer-file.ts';
+import { tokenizerJsonOf } from '../../src/checkpoint/sentencepiece.ts';
 import { Detokenizer } from '../../src/text/detokenizer.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { readFixture } from '../text/fixtures.ts';
