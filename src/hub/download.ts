@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
-import { downloadFailed, PermanentError, RangesUnsupported, TransientError } from './failure.ts';
+import { downloadFailed, firstHeader, PermanentError, RangesUnsupported, TransientError } from './failure.ts';
 import type { RemoteFile } from './repository.ts';
 import { Sink } from './sink.ts';
 import { discard, type Web, type WebResponse } from './web.ts';
@@ -175,14 +175,14 @@ function checkRange(response: WebResponse, { file, version }: PartJob, part: Par
     return;
   }
   const [, from, last, size] =
-    /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.header('content-range') ?? '') ?? [];
+    /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(firstHeader(response.headers, 'content-range') ?? '') ?? [];
   const fits = Number(from) === part.position && Number(last) < part.end;
   if (!fits || (size !== '*' && Number(size) !== file.sizeBytes)) {
     if (version) throw new RangesUnsupported('the server sends a different part');
     throw new TransientError(`${response.url} sends a different part than requested`);
   }
   if (version === undefined) return;
-  const etag = response.header('etag');
+  const etag = firstHeader(response.headers, 'etag');
   if (version.etag !== undefined && etag !== undefined && etag !== version.etag)
     throw new RangesUnsupported('the file changed', true);
   version.etag ??= etag;

@@ -41,19 +41,41 @@ const refusals: Record<number, string> = {
   404: 'does not have it (404)',
 };
 
+/** A download does not wait longer, whatever the server wants. */
+const maxRetryAfterMs = 600_000;
+
 /** The error for an HTTP status other than success. */
-export function statusFailure(url: string, status: number, retryAfter: string | undefined): Error {
+export function statusFailure(url: string, status: number, headers: HttpHeaders): Error {
   if (status === 408 || status === 425 || status === 429 || status >= 500) {
-    return new TransientError(`${url} answers with status ${status}`, retryAfterMs(retryAfter));
+    const pauseMs = retryAfterMs(headers);
+    const limitedMs = pauseMs === undefined ? undefined : Math.min(pauseMs, maxRetryAfterMs);
+    return new TransientError(`${url} answers with status ${status}`, limitedMs);
   }
   return new PermanentError(`${url} ${refusals[status] ?? `answers with status ${status}`}`, status);
 }
 
-/** The header is in seconds or a date; at most ten minutes. */
-function retryAfterMs(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 600_000) : undefined;
+/** By lower-case name, as undici gives them. */
+export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+export function firstHeader(headers: HttpHeaders, name: string): string | undefined {
+  return [headers[name]].flat()[0];
+}
+
+/**
+ * How long a server wants a client to wait: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or `Retry-After-Ms`. A
+ * date is compared with the server's own clock, its `Date` header, because the clock of this machine may differ.
+ * @param nowMs milliseconds since 1970, for a server without `Date`
+ */
+export function retryAfterMs(headers: HttpHeaders, nowMs = Date.now()): number | undefined {
+  const text = (name: string) => firstHeader(headers, name)?.trim() ?? '';
+  const ms = /^\d+(?:\.\d+)?$/.test(text('retry-after-ms')) ? Number(text('retry-after-ms')) : undefined;
+  if (ms !== undefined) return ms;
+  const written = text('retry-after');
+  if (/^\d+(?:\.\d+)?$/.test(written)) return Number(written) * 1000;
+  const until = /[a-z]/i.test(written) ? Date.parse(written) : Number.NaN;
+  if (Number.isNaN(until)) return undefined;
+  const serverNow = Date.parse(text('date'));
+  return Math.max(0, until - (Number.isNaN(serverNow) ? nowMs : serverNow));
 }
 
 /** The error of undici or of the system, in a few words. */

@@ -5,7 +5,14 @@
 
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { certificateAuthorities, certificateProblem, proxyFor } from './connection.ts';
-import { networkProblem, PermanentError, statusFailure, TransientError } from './failure.ts';
+import {
+  firstHeader,
+  type HttpHeaders,
+  networkProblem,
+  PermanentError,
+  statusFailure,
+  TransientError,
+} from './failure.ts';
 
 export interface WebOptions {
   /** The only host that receives the token. */
@@ -21,7 +28,7 @@ export interface WebResponse {
   /** The URL after redirects. */
   url: string;
   status: number;
-  header(name: string): string | undefined;
+  headers: HttpHeaders;
   body: Dispatcher.ResponseData['body'];
 }
 
@@ -62,12 +69,12 @@ export class Web implements AsyncDisposable {
     let at = url;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const response = await this.#once(at, headers, signal);
-      const location = response.header('location');
-      const { status } = response;
+      const { status, headers: answered } = response;
+      const location = firstHeader(answered, 'location');
       if (status < 300) return response;
       discard(response);
       if (status >= 400 || location === undefined) {
-        throw statusFailure(at, status, response.header('retry-after'));
+        throw statusFailure(at, status, answered);
       }
       if (!URL.canParse(location, at))
         throw new PermanentError(`${at} redirects to "${location}", which is no address`);
@@ -122,11 +129,7 @@ export class Web implements AsyncDisposable {
     const sendsToken = token !== undefined && target.origin === new URL(endpoint).origin;
     const dispatcher = this.#dispatcherFor(target);
     try {
-      const {
-        statusCode,
-        headers: answered,
-        body,
-      } = await request(target, {
+      const answer = await request(target, {
         dispatcher,
         headers: {
           'user-agent': 'cogvlm2',
@@ -138,13 +141,10 @@ export class Web implements AsyncDisposable {
         bodyTimeout: stallMs,
         signal,
       });
-      const header = (name: string) => {
-        const value = answered[name];
-        return Array.isArray(value) ? value[0] : value;
-      };
-      const response = { url, status: statusCode, header, body };
-      const encoding = header('content-encoding') ?? 'identity';
-      if (encoding === 'identity' || statusCode >= 300) return response;
+      const { statusCode: status, headers: answered, body } = answer;
+      const response = { url, status, headers: answered, body };
+      const encoding = firstHeader(answered, 'content-encoding') ?? 'identity';
+      if (encoding === 'identity' || status >= 300) return response;
       discard(response);
       throw new PermanentError(
         `${url} answers with compressed data (${encoding}) although identity was requested; a proxy or mirror may do that`,

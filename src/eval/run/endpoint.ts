@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { CogVLM2Error } from '../../errors.ts';
 import { proxyFor } from '../../hub/connection.ts';
-import { backoffMs, networkProblem } from '../../hub/failure.ts';
+import { backoffMs, networkProblem, retryAfterMs } from '../../hub/failure.ts';
 import { type Failed, type Reply, readReply } from './chat-reply.ts';
-import { RequestRate, retryAfterMs } from './request-rate.ts';
+import { RequestRate } from './request-rate.ts';
 
 export interface EndpointOptions {
   /** Base URL, such as http://127.0.0.1:8000/v1. */

@@ -50,22 +50,3 @@ export class RequestRate {
     return true;
   }
 }
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>;
-
-/**
- * How long a server wants a client to wait: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or `Retry-After-Ms`. A
- * date is compared with the server's own clock, its `Date` header, because the clock of this machine may differ.
- * @param nowMs milliseconds since 1970, for a server without `Date`
- */
-export function retryAfterMs(headers: Headers, nowMs = Date.now()): number | undefined {
-  const text = (name: string) => [headers[name]].flat()[0]?.trim() ?? '';
-  const ms = /^\d+(?:\.\d+)?$/.test(text('retry-after-ms')) ? Number(text('retry-after-ms')) : undefined;
-  if (ms !== undefined) return ms;
-  const written = text('retry-after');
-  if (/^\d+(?:\.\d+)?$/.test(written)) return Number(written) * 1000;
-  const until = /[a-z]/i.test(written) ? Date.parse(written) : Number.NaN;
-  if (Number.isNaN(until)) return undefined;
-  const serverNow = Date.parse(text('date'));
-  return Math.max(0, until - (Number.isNaN(serverNow) ? nowMs : serverNow));
-}

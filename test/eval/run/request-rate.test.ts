@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Clock, RequestRate, retryAfterMs } from '../../../src/eval/run/request-rate.ts';
+import { type Clock, RequestRate } from '../../../src/eval/run/request-rate.ts';
 
 const signal = new AbortController().signal;
 
@@ -66,25 +66,4 @@ test('without a limit nothing waits', async () => {
   for (let i = 0; i < 4; i++) void rate.turn(signal).then(() => (started += 1));
   await runUntil(0);
   expect(started).toBe(4);
-});
-
-test.each([
-  [{ 'retry-after': '20' }, 20_000],
-  [{ 'retry-after': '0.5' }, 500],
-  [{ 'retry-after': ' 7 ' }, 7000],
-  [{ 'retry-after': ['3', '9'] }, 3000],
-  [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:30 GMT', date: 'Wed, 21 Oct 2026 07:28:00 GMT' }, 30_000],
-  [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT', date: 'Wed, 21 Oct 2026 07:28:30 GMT' }, 0],
-  [{ 'retry-after-ms': '1500', 'retry-after': '2' }, 1500],
-  [{ 'retry-after': 'soon' }, undefined],
-  [{ 'retry-after': '-3' }, undefined],
-  [{ 'retry-after': '' }, undefined],
-  [{}, undefined],
-])('%j', (headers, ms) => {
-  expect(retryAfterMs(headers)).toBe(ms);
-});
-
-test('a date of a server without a clock is compared with this machine', () => {
-  const now = Date.parse('2026-10-21T07:28:00Z');
-  expect(retryAfterMs({ 'retry-after': 'Wed, 21 Oct 2026 07:29:00 GMT' }, now)).toBe(60_000);
 });
