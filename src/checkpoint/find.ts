@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CogVLM2Error } from '../errors.ts';
 import { cachedModels, PUBLISHED_MODELS, remedyFor } from '../hub/cache.ts';
-import { lackingFiles } from '../hub/repository.ts';
+import { lackingFiles } from '../hub/needed-files.ts';
 import { nearest } from '../messages.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { type Checkpoint, onDisk } from './types.ts';

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { cachedVicuna, hasVicunaVocabulary } from '../hub/repository.ts';
+import { cachedVicuna, hasVicunaVocabulary } from '../hub/needed-files.ts';
 import { openWeights, readCheckpointText } from './read-file.ts';
 import { tokenizerJsonOf } from './sentencepiece.ts';
 

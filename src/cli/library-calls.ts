@@ -28,7 +28,7 @@ import type { GenerateOptions } from '../generate/types.ts';
 import type { listDevices } from '../ggml/devices.ts';
 import type { libraryInfo } from '../ggml/library.ts';
 import type { packedTypes } from '../ggml/packing.ts';
-import type { Pulled, PullOptions } from '../hub/pull.ts';
+import type { Pulled, PullOptions } from '../hub/pull-options.ts';
 import type { drawBoxes } from '../image/draw.ts';
 import type { ImageFile } from '../image/source.ts';
 import type { kernelsInfo } from '../kernels/library.ts';

@@ -1,31 +1,19 @@
 /** `cogvlm2 pull`: lists a repository, downloads the missing files, and writes them to the cache of the source's own tools. */
 
-import { existsSync, mkdirSync, readdirSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { gigabytes } from '../messages.ts';
 import { inParallel } from '../run/items.ts';
-import { isOffline, snapshotOf } from './cache.ts';
+import { isOffline } from './cache.ts';
 import { download, pause } from './download.ts';
 import { cacheFailure, PermanentError, TransientError } from './failure.ts';
-import { type Layout, layoutOf, repositoryFolder } from './layout.ts';
-import {
-  cachedVicuna,
-  type Digest,
-  isNeeded,
-  type Listing,
-  lackingFiles,
-  listsTokenizer,
-  neededFiles,
-  type RemoteFile,
-  type RepoName,
-  repositoriesOf,
-  type SourceName,
-  titleOf,
-  tokenizerListing,
-  vicuna,
-} from './repository.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { cachedVicuna, listsTokenizer, neededFiles, tokenizerListing, vicuna } from './needed-files.ts';
+import { findCached } from './offline.ts';
+import type { Pulled, PullOptions, PullProgress } from './pull-options.ts';
+import { type Listing, type RemoteFile, type RepoName, repositoriesOf, titleOf } from './repository.ts';
 import { draftSize, isIntact } from './sink.ts';
 import {
   huggingFaceEndpoint,
@@ -203,120 +191,4 @@ function nearestExisting(folder: string): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);
-}
-
-// Options, progress and result of `pull`.
-
-export interface PullOptions {
-  source: SourceName | 'auto';
-  /** Concurrent requests: for small files, or for parts of a large one. */
-  parallel: number;
-  /** Larger files are fetched in parts of this size. A part stays in memory until it can be written. */
-  partBytes?: number;
-  env: NodeJS.ProcessEnv;
-  signal: AbortSignal;
-  /** A connection without data for this long is closed, and the request is retried. */
-  stallMs: number;
-  pauseMs: (attempt: number) => number;
-  /** Called before a request is retried, with the reason and the delay. */
-  onPause: (why: string, ms: number) => void;
-  /** Uses the cache only, without network requests. `HF_HUB_OFFLINE` in `env` does the same. */
-  offline: boolean;
-  onProgress: (progress: PullProgress) => void;
-  /** Called when a file is present and verified. */
-  onFile: (name: string, sizeBytes: number) => void;
-}
-
-/** Bytes of all files, and the file that changed last. Both numbers can decrease. */
-export interface PullProgress {
-  /** `download`: bytes arrive from the source. `verify`: bytes that were already present are read. */
-  stage: 'download' | 'verify';
-  done: number;
-  total: number;
-  file: { name: string; done: number; total: number };
-}
-
-export interface Pulled {
-  title: string;
-  modelPath: string;
-  files: number;
-  sizeBytes: number;
-}
-
-// `cogvlm2 pull --offline`: checks what is in the cache, without network requests.
-
-/**
- * The first of the repositories that is complete. Files are verified if the cache names them by their hashes, as that of
- * Hugging Face does.
- * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` if it is incomplete or damaged
- */
-export async function findCached(name: string, repos: RepoName[], options: PullOptions): Promise<Pulled> {
-  const inPart: string[] = [];
-  for (const repo of repos) {
-    for (const folder of foldersOf(repo, options.env)) {
-      const lacking = lackingFiles(folder, options.env);
-      if (lacking.length === 0) return await verified(name, repo, folder, options);
-      inPart.push(`${folder} lacks ${lacking.join(', ')}`);
-    }
-  }
-  const remedy = `"cogvlm2 pull ${name}" with a network, and without --offline and HF_HUB_OFFLINE, downloads it; or copy the folder from a machine that has it.`;
-  if (inPart.length > 0)
-    throw new CogVLM2Error('invalid_checkpoint', `${name} is incomplete: ${inPart.join('; ')}. ${remedy}`);
-  const places = [...new Set(repos.map((repo) => repositoryFolder(repo, options.env)))].join(' and ');
-  throw new CogVLM2Error('model_not_found', `${name} is not in ${places}. ${remedy}`);
-}
-
-/** ModelScope's cache does not record its revision, so a request with a revision finds nothing in it. */
-function foldersOf(repo: RepoName, env: NodeJS.ProcessEnv): string[] {
-  const place = repositoryFolder(repo, env);
-  if (repo.source === 'modelscope') return repo.revision === undefined && existsSync(place) ? [place] : [];
-  const snapshot = snapshotOf(place, repo.revision);
-  return snapshot === undefined ? [] : [snapshot];
-}
-
-async function verified(
-  name: string,
-  repo: RepoName,
-  folder: string,
-  { signal, onProgress, onFile }: PullOptions,
-): Promise<Pulled> {
-  const files = readdirSync(folder)
-    .filter(isNeeded)
-    .map((file) => {
-      const location = realpathSync(path.join(folder, file));
-      return {
-        file,
-        location,
-        sizeBytes: statSync(location).size,
-        digest: digestIn(path.basename(location)),
-      };
-    });
-  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let done = 0;
-  for (const { file, location, sizeBytes, digest } of files) {
-    if (digest !== undefined) {
-      const onPosition = (bytes: number) =>
-        onProgress({
-          stage: 'verify',
-          done: done + bytes,
-          total,
-          file: { name: file, done: bytes, total: sizeBytes },
-        });
-      if (!(await isIntact(location, { digest, sizeBytes }, signal, onPosition)))
-        throw new CogVLM2Error(
-          'invalid_checkpoint',
-          `${file} is damaged: ${location} does not have the hash that its name states. Delete it; "cogvlm2 pull ${name}" with a network downloads it again.`,
-        );
-      onFile(file, sizeBytes);
-    }
-    done += sizeBytes;
-  }
-  return { title: titleOf(repo), modelPath: folder, files: files.length, sizeBytes: total };
-}
-
-/** The hash in the name of a file in Hugging Face's blobs/. */
-function digestIn(name: string): Digest | undefined {
-  if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: 'sha256', hex: name };
-  if (/^[0-9a-f]{40}$/.test(name)) return { algorithm: 'git-sha1', hex: name };
-  return undefined;
 }

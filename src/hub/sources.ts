@@ -1,4 +1,4 @@
-/** Lists of a repository's files. Hugging Face or a mirror: one request for the commit and all sizes and hashes. */
+/** The lists of files of the two sources, and the addresses and the token that they take from the environment. */
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -6,8 +6,11 @@ import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { huggingFaceHome } from './cache.ts';
 import { badAnswer, PermanentError } from './failure.ts';
-import { type Digest, isNeeded, type Listing, type RepoName } from './repository.ts';
+import { isNeeded } from './needed-files.ts';
+import type { Digest, Listing, RepoName } from './repository.ts';
 import type { Web } from './web.ts';
+
+// Hugging Face or a mirror: one request for the commit and all sizes and hashes.
 
 const hash = (length: number) =>
   z

@@ -3,7 +3,7 @@ import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.t
 import { renderPlan } from '../../src/cli/commands/plan.ts';
 import { formatBytes, formatDuration, renderTable } from '../../src/cli/format.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
-import type { PullOptions } from '../../src/hub/pull.ts';
+import type { PullOptions } from '../../src/hub/pull-options.ts';
 import { nearest } from '../../src/messages.ts';
 import { planMemory } from '../../src/model/memory-plan.ts';
 import { measureParts } from '../../src/model/parts.ts';

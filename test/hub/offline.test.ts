@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'nod
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findModel } from '../../src/checkpoint/find.ts';
-import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
+import { pull } from '../../src/hub/pull.ts';
+import type { PullOptions, PullProgress } from '../../src/hub/pull-options.ts';
 import { BIG, FILES, pullOptions, Source } from './source.ts';
 
 const NAME = 'cogvlm2-llama3-chat-19B';

@@ -10,8 +10,9 @@ import {
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockSystemFile } from '../../src/files/lock.ts';
-import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
-import { lackingFiles } from '../../src/hub/repository.ts';
+import { lackingFiles } from '../../src/hub/needed-files.ts';
+import { pull } from '../../src/hub/pull.ts';
+import type { PullOptions, PullProgress } from '../../src/hub/pull-options.ts';
 import { BIG, FILES, pullOptions, Source, sha256 } from './source.ts';
 
 const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
+import { pull } from '../../src/hub/pull.ts';
+import type { PullOptions, PullProgress } from '../../src/hub/pull-options.ts';
 import { type Asked, BIG, FILES, pullOptions, rangeOf, Source, sha256 } from './source.ts';
 
 const NAME = 'hf:THUDM/cogvlm2-llama3-chat-19B';

@@ -6,7 +6,7 @@ import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import type { PullOptions } from '../../src/hub/pull.ts';
+import type { PullOptions } from '../../src/hub/pull-options.ts';
 
 export const FILES: Record<string, Buffer> = {
   'config.json': Buffer.from('{"architectures":["CogVLMForCausalLM"]}'),
