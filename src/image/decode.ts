@@ -21,6 +21,7 @@ import {
   sniffFormat,
   unreadableImage,
 } from './formats.ts';
+import { limitWasmMemory } from './thread.ts';
 
 export interface RgbImage {
   readonly width: number;
@@ -205,6 +206,15 @@ function damaged(format: ImageFormat, bytes: Uint8Array, cause: unknown): CogVLM
 
 type Sharp = typeof import('sharp')['default'];
 let loading: Promise<Sharp> | undefined;
+
+/** Enough for libheif's planes and the RGBA of 64 megapixels. */
+const maxWasmBytes = 768 * 2 ** 20;
+
+/** For a thread of images, at its start. Limits its memory, and loads sharp: if that fails, the first image reports it. */
+export function prepareDecoders(): void {
+  limitWasmMemory(() => maxWasmBytes);
+  loadSharp().catch(() => {});
+}
 
 /** Loaded with the first image, so that programs without images (`--help`, text only) do not load a native library. */
 export function loadSharp(): Promise<Sharp> {

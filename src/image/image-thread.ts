@@ -1,8 +1,8 @@
 /** The thread that decodes and resizes images. */
-import { decodeImage, loadSharp } from './decode.ts';
+import { decodeImage, prepareDecoders } from './decode.ts';
 import type { ImageLimits } from './formats.ts';
 import { normalizePixels, resizeBicubic } from './resize.ts';
-import { answerRequests, limitWasmMemory } from './thread.ts';
+import { answerRequests } from './thread.ts';
 
 export interface ImageRequest {
   readonly bytes: Uint8Array;
@@ -20,12 +20,7 @@ export interface ImageReply {
   readonly warnings: readonly string[];
 }
 
-/** Enough for libheif's planes and the RGBA of 64 megapixels. */
-const maxWasmBytes = 768 * 2 ** 20;
-
-limitWasmMemory(() => maxWasmBytes);
-// Loads sharp before the first image. If it does not load, the first image reports it.
-loadSharp().catch(() => {});
+prepareDecoders();
 answerRequests<ImageRequest, ImageReply>('The image', async ({ bytes, imageSize, limits }) => {
   const { width, height, data, warnings } = await decodeImage(bytes, limits);
   const pixels = normalizePixels(resizeBicubic({ width, height, data }, imageSize, imageSize));

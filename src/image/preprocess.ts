@@ -19,7 +19,7 @@ export interface PreprocessOptions {
 }
 
 /** The largest images take some seconds, and longer on a machine that swaps. */
-const timeoutMs = 120_000;
+export const imageTimeoutMs = 120_000;
 
 const thread = new SharedThread<ImageRequest, ImageReply>(new URL('./image-thread', import.meta.url));
 
@@ -49,7 +49,7 @@ export async function preprocessImage(
   const bytes = await inSharedMemory(image.bytes);
   return thread.ask(
     { bytes, imageSize, limits },
-    { signal: options.signal, timeoutMs, subject: 'The image' },
+    { signal: options.signal, timeoutMs: imageTimeoutMs, subject: 'The image' },
   );
 }
 

@@ -1,8 +1,8 @@
-/** Makes pixels of frames away from the event loop. */
-import { decodeImage, loadSharp, type RgbImage } from '../image/decode.ts';
+/** The thread that decodes and resizes frames. */
+import { decodeImage, prepareDecoders, type RgbImage } from '../image/decode.ts';
 import type { ImageLimits } from '../image/formats.ts';
 import type { ImageReply } from '../image/image-thread.ts';
-import { answerRequests, limitWasmMemory } from '../image/thread.ts';
+import { answerRequests } from '../image/thread.ts';
 import { framePixels } from './frame-pixels.ts';
 
 export interface FrameRequest {
@@ -16,11 +16,7 @@ export interface FrameRequest {
 /** `pixels` is [3, size, size], normalised; width and height are those before the resize. */
 export type FrameReply = ImageReply;
 
-/** As for images. */
-const maxWasmBytes = 768 * 2 ** 20;
-
-limitWasmMemory(() => maxWasmBytes);
-loadSharp().catch(() => {}); // reported with the first image
+prepareDecoders();
 answerRequests<FrameRequest, FrameReply>('The frame', async ({ frame, size, limits }) => {
   const decoded = frame instanceof Uint8Array ? await decodeImage(frame, limits) : { ...frame, warnings: [] };
   const { width, height, warnings } = decoded;

@@ -8,7 +8,7 @@ import { fsPath, readFlags } from '../files/input-file.ts';
 import { readDataUrlInSteps } from '../image/data-url.ts';
 import type { RgbImage } from '../image/decode.ts';
 import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage } from '../image/formats.ts';
-import { inSharedMemory } from '../image/preprocess.ts';
+import { imageTimeoutMs, inSharedMemory } from '../image/preprocess.ts';
 import { ImageFile, type ImageSource, imageFile, readImageSource } from '../image/source.ts';
 import { SharedThread, throwIfAborted } from '../image/thread.ts';
 import { Slots } from '../slots.ts';
@@ -240,9 +240,8 @@ async function readFrame(
 
 const thread = new SharedThread<FrameRequest, FrameReply>(new URL('./frame-thread', import.meta.url));
 
-/** As for an image. */
 function threadOptions(subject: string, { signal }: VideoOptions) {
-  return { signal, timeoutMs: 120_000, subject };
+  return { signal, timeoutMs: imageTimeoutMs, subject };
 }
 
 async function join(
