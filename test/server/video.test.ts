@@ -100,6 +100,11 @@ describe('a video model', () => {
     expect(error).toMatchObject({ status: 400, message: expect.stringContaining(message) });
   });
 
+  it('refuses a video that is not base64 with the code of such an image', async () => {
+    const error = await errorOf(await server.chat(about(video('data:video/mp4;base64,@@@@'), text)));
+    expect(error).toMatchObject({ status: 400, code: 'invalid_image', param: 'messages' });
+  });
+
   it('refuses two videos in one message', async () => {
     const error = await errorOf(await server.chat(about(frames([frame(0)]), frames([frame(0)]), text)));
     expect(error.message).toContain('has 2 videos; the model was trained on one');

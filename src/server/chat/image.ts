@@ -32,17 +32,11 @@ export async function readRequestImage(
   { maxPixels, maxBytes, fetchImage }: ImageRules,
   signal: AbortSignal,
 ): Promise<RequestImage> {
-  const url = typeof text === 'string' ? text.trim() : text;
+  const url = trimmed(text);
   const dataUrl = dataUrlOf(url);
   const bytes =
-    dataUrl === null ? await fetchImage(addressOf(url), signal) : await readDataImage(dataUrl, maxBytes);
-  if (sniffFormat(bytes) === null) {
-    const type = /^data:([^;,]{1,60})/i.exec(beginningOf(url))?.[1];
-    const subject = type === undefined ? 'The image' : `The image (sent as ${type})`;
-    throw new ApiError('invalid_image_format', unreadableImage(bytes, subject).message, {
-      param: 'messages',
-    });
-  }
+    dataUrl === null ? await fetchImage(addressOf(url), signal) : await readDataBytes(dataUrl, maxBytes);
+  if (sniffFormat(bytes) === null) throw wrongFormat(bytes, url, 'The image');
   const header = await readImageHeader(bytes);
   try {
     checkDimensions(header, { ...DEFAULT_IMAGE_LIMITS, maxPixels });
@@ -62,16 +56,34 @@ function dataUrlOf(url: ImageText): ImageText | null {
   return isBase64 ? asDataUrl(url) : null;
 }
 
-/** What the fetcher refuses needs no more of a long address than its beginning. */
+/** An address has a maximum length, so the fetcher gets only the beginning of a `LongString`, and refuses it. */
 function addressOf(url: ImageText): string {
   return typeof url === 'string' ? url : url.head(IMAGE_FETCH_LIMITS.maxCharacters + 1);
 }
 
-async function readDataImage(url: ImageText, maxBytes: number): Promise<Uint8Array> {
+/** A `LongString` does not begin with white space, and base64 may end with it. */
+export function trimmed(text: ImageText): ImageText {
+  return typeof text === 'string' ? text.trim() : text;
+}
+
+/** The bytes in a data URL. @throws ApiError invalid_image (not base64); CogVLM2Error image_too_large, invalid_image */
+export async function readDataBytes(url: ImageText, maxBytes: number): Promise<Uint8Array> {
   try {
     return await readDataUrlInSteps(url, maxBytes);
   } catch (error) {
     if (!(error instanceof CogVLM2Error) || error.code !== 'invalid_value') throw error;
     throw new ApiError('invalid_image', error.message, { param: 'messages', cause: error });
   }
+}
+
+/**
+ * The error for bytes in an unsupported format. It names the type that the client sent.
+ * @param what the beginning of the message
+ * @param readable see `unreadableImage`
+ */
+export function wrongFormat(bytes: Uint8Array, url: ImageText, what: string, readable?: string): ApiError {
+  const type = /^data:([^;,]{1,60})/i.exec(beginningOf(url))?.[1];
+  const subject = type === undefined ? what : `${what} (sent as ${type})`;
+  const { message } = unreadableImage(bytes, subject, readable);
+  return new ApiError('invalid_image_format', message, { param: 'messages' });
 }

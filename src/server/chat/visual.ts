@@ -1,7 +1,6 @@
 /** What a request is about: an image; for a video model a video, or its frames as images. Videos are decoded here. */
 import { CogVLM2Error } from '../../errors.ts';
-import { readDataUrlInSteps } from '../../image/data-url.ts';
-import { isVideo, sniffFormat, unreadableImage } from '../../image/formats.ts';
+import { isVideo, sniffFormat } from '../../image/formats.ts';
 import type { GenerateOptions, ModelInfo } from '../../index.ts';
 import { readVideo, type Video, type VisualSource, videoFormats } from '../../video/video.ts';
 import { ApiError } from '../api-error.ts';
@@ -9,7 +8,7 @@ import { beginningOf, type ImageText } from '../body/long-string.ts';
 import type { VideoFacts } from '../engine/protocol.ts';
 import { VIDEO_LIMITS } from '../limits.ts';
 import { fieldError } from './fields.ts';
-import { type ImageRules, readRequestImage } from './image.ts';
+import { type ImageRules, readDataBytes, readRequestImage, trimmed, wrongFormat } from './image.ts';
 import type { Visual } from './messages.ts';
 
 /** As the engine takes it: the file of an image, or the pixels of frames. */
@@ -74,22 +73,19 @@ async function readContent(
   return { source: 'frames', content: frames };
 }
 
-/** Videos are not fetched from addresses. @throws ApiError invalid_value, invalid_image, image_too_large */
-async function readVideoBytes(url: ImageText, at: string, { maxBytes }: ImageRules): Promise<Uint8Array> {
-  const head = beginningOf(url);
-  if (!/^\s*data:/i.test(head)) {
+/** Videos are not fetched from addresses. @throws ApiError invalid_value, invalid_image, invalid_image_format */
+async function readVideoBytes(text: ImageText, at: string, { maxBytes }: ImageRules): Promise<Uint8Array> {
+  const url = trimmed(text);
+  if (!/^data:/i.test(beginningOf(url))) {
     const message = `${at} must be a data URL such as data:video/mp4;base64,...: this server fetches no videos.`;
     throw fieldError(at, message);
   }
-  const bytes = await readDataUrlInSteps(typeof url === 'string' ? url.trim() : url, maxBytes);
+  const bytes = await readDataBytes(url, maxBytes);
   if (isVideo(bytes)) return bytes;
   const format = sniffFormat(bytes);
   if (format !== null)
     throw fieldError(at, `${at} is an image in the format ${format.toUpperCase()}: send it as image_url.`);
-  const type = /^\s*data:([^;,]{1,60})/i.exec(head)?.[1];
-  const subject = type === undefined ? 'The video' : `The video (sent as ${type})`;
-  const { message } = unreadableImage(bytes, subject, videoFormats);
-  throw new ApiError('invalid_image_format', message, { param: 'messages' });
+  throw wrongFormat(bytes, url, 'The video', videoFormats);
 }
 
 function visualOf({ pixels, ...video }: Video, source: RequestVisual['source']): RequestVisual {
