@@ -56,3 +56,8 @@ export const textNames = [
 
 /** Members of the model family; `src/model/config.ts` has their differences. */
 export type ModelFamily = 'CogVLM 1' | 'CogVLM2' | 'CogVLM2-Video';
+
+/** Whether a model takes videos. An image is then a video of one frame. */
+export function takesVideo({ family }: { readonly family: ModelFamily }): boolean {
+  return family === 'CogVLM2-Video';
+}

@@ -216,11 +216,12 @@ export const library: Library = {
     const { openCheckpoint } = await import('../checkpoint/checkpoint.ts');
     const { findModel } = await import('../checkpoint/find.ts');
     const { publishedCheckpoint } = await import('../checkpoint/published-layout.ts');
+    const { takesVideo } = await import('../checkpoint/types.ts');
     const { parseConfig } = await import('../model/config.ts');
     try {
       const published = nameOrPath === undefined ? undefined : publishedCheckpoint(nameOrPath);
       const { texts, path, tensors } = published ?? openCheckpoint((await findModel(nameOrPath)).path);
-      return parseConfig(texts['config.json'], path, tensors).family === 'CogVLM2-Video';
+      return takesVideo(parseConfig(texts['config.json'], path, tensors));
     } catch {
       return false; // Loading it reports the error.
     }

@@ -1,3 +1,4 @@
+import { takesVideo } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import type { TensorSet } from '../ggml/engine.ts';
 import { preprocessImage } from '../image/preprocess.ts';
@@ -72,9 +73,9 @@ export class ImageEncoder {
     this.#memory = new MemoryImageCache((pixels, options) => this.#tokensOf(pixels, options), cacheBytes);
   }
 
-  /** Whether the model takes videos. An image is then a video of one frame. */
+  /** See `takesVideo`. */
   get readsVideos(): boolean {
-    return this.#model.config.family === 'CogVLM2-Video';
+    return takesVideo(this.#model.config);
   }
 
   /** Encodes an image, or all frames of a video. @param pixels [frames, 3, S, S] */

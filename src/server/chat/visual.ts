@@ -1,4 +1,5 @@
 /** What a request is about: an image; for a video model a video, or its frames as images. Videos are decoded here. */
+import { takesVideo } from '../../checkpoint/types.ts';
 import { CogVLM2Error } from '../../errors.ts';
 import { isVideo, sniffFormat } from '../../image/formats.ts';
 import type { GenerateOptions, ModelInfo } from '../../index.ts';
@@ -49,10 +50,6 @@ export async function readRequestVisual(
     throw visual.type === 'video' ? withoutFfmpeg(error) : error;
   });
   return visualOf(video, source);
-}
-
-export function takesVideo({ family }: ModelInfo): boolean {
-  return family === 'CogVLM2-Video';
 }
 
 /** What `readVideo` takes. */

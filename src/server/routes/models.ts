@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { z } from 'zod';
+import { takesVideo } from '../../checkpoint/types.ts';
 import { readableTypes } from '../../image/formats.ts';
 import { hasFfmpeg } from '../../video/program.ts';
 import { ApiError } from '../api-error.ts';
@@ -9,7 +10,6 @@ import type { App, AppParts } from '../app-parts.ts';
 import { withBody } from '../chat/incoming.ts';
 import { checkTextSize } from '../chat/prepare.ts';
 import { checkModel } from '../chat/request.ts';
-import { takesVideo } from '../chat/visual.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 
 const tokenizeSchema = z.object({ content: z.string() });
