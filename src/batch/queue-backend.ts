@@ -62,16 +62,13 @@ async function jobImage(input: ImageInput): Promise<Job['image']> {
   if ('path' in input) return { ...input, path: realpathSync(input.path) };
   const { video } = input;
   if (typeof video !== 'string') return inlineImage(video);
-  const { size, isFolder } = await stat(fsPath(video)).then((of) => ({
-    size: of.size,
-    isFolder: of.isDirectory(),
-  }));
-  if (isFolder)
+  const found = await stat(fsPath(video));
+  if (found.isDirectory())
     throw new CogVLM2Error(
       'invalid_value',
       `${video} is a folder of frames, which cannot be sent to workers.`,
     );
-  checkInlineSize(size, 'The video');
+  checkInlineSize(found.size, 'The video');
   return inlineImage(await readFile(fsPath(video)));
 }
 
