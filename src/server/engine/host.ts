@@ -127,8 +127,7 @@ class ArrivingImage {
 
   /** The same for all requests about it, so that it is recognized and hashed once. */
   get source(): ImageSource {
-    const format = sniffFormat(this.#bytes);
-    this.#source ??= format === null ? this.#bytes : new ImageFile(this.#bytes, format);
+    this.#source ??= recognized(this.#bytes);
     return this.#source;
   }
 
@@ -137,6 +136,12 @@ class ArrivingImage {
     this.#pixels ??= new Float32Array(this.#bytes.slice().buffer as ArrayBuffer);
     return this.#pixels;
   }
+}
+
+/** Bytes in no supported format stay bytes; the model refuses them. */
+function recognized(bytes: Uint8Array): ImageSource {
+  const format = sniffFormat(bytes);
+  return format === null ? bytes : new ImageFile(bytes, format);
 }
 
 function failureOf(error: unknown): Failure {
