@@ -113,7 +113,11 @@ export class SharedThread<Request, Reply> {
 
 /** @throws CogVLM2Error aborted */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal.reason });
+  if (signal?.aborted) throw abortedError(signal);
+}
+
+export function abortedError(signal: AbortSignal | undefined): CogVLM2Error {
+  return new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal?.reason });
 }
 
 function reason(cause: unknown): string {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { CogVLM2Error } from '../errors.ts';
 import { DEFAULT_IMAGE_LIMITS } from '../image/formats.ts';
+import { abortedError, throwIfAborted } from '../image/thread.ts';
 
 export interface VideoLimits {
   /** Most pixels of a frame. */
@@ -48,7 +49,7 @@ export class Program implements Disposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #options: ProgramOptions;
   readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = () => this.#kill(aborted(this.#options.signal));
+  readonly #onAbort = () => this.#kill(abortedError(this.#options.signal));
   /** Rejected when the program was killed or cannot be started. */
   readonly #exit: Promise<number | null>;
   #fail: (error: CogVLM2Error) => void = () => {};
@@ -65,7 +66,7 @@ export class Program implements Disposable {
     onLine: (line: string) => void = () => {},
   ) {
     const { name, signal, timeoutMs } = options;
-    if (signal?.aborted) throw aborted(signal);
+    throwIfAborted(signal);
     this.#options = options;
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
     this.#child = child;
@@ -171,10 +172,6 @@ function tooSlow(name: string, timeoutMs: number): CogVLM2Error {
     'invalid_image',
     `${name} took longer than ${timeoutMs / 1000} seconds to read. Cut it, or make its frames smaller.`,
   );
-}
-
-function aborted(signal: AbortSignal | undefined): CogVLM2Error {
-  return new CogVLM2Error('aborted', 'Stopped by the caller.', { cause: signal?.reason });
 }
 
 function unavailable(program: string, cause: NodeJS.ErrnoException): CogVLM2Error {
