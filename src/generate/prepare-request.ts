@@ -50,18 +50,14 @@ export class PromptBuilder {
     options: GenerateOptions,
     frameTexts?: readonly string[],
   ): Promise<PreparedRequest> {
-    const { history = [], answerStart = '', format } = options;
-    const template = this.#templateOf(options);
-    const text = promptText(template, question, history, answerStart);
-    this.#checkTextSize(text);
-    await this.#tokenizer.encodeAhead(text);
-    const grammar = format ? await answerGrammarInTurns(format) : null;
+    await this.#tokenizer.encodeAhead(this.#checkedText(question, options));
+    const grammar = options.format ? await answerGrammarInTurns(options.format) : null;
     return this.#prepare(hasImage, question, options, grammar, frameTexts);
   }
 
   /**
-   * Everything that is checked before any work is done.
-   * @param frameTexts of a video, what stands behind each of its frames
+   * Checks the options and builds the prompt, before any other work.
+   * @param frameTexts for a video, the text after each frame
    * @throws CogVLM2Error `invalid_value`, `invalid_json_schema`, `context_length_exceeded`.
    */
   prepare(
@@ -70,6 +66,7 @@ export class PromptBuilder {
     options: GenerateOptions,
     frameTexts?: readonly string[],
   ): PreparedRequest {
+    this.#checkedText(question, options);
     const grammar = options.format ? answerGrammar(options.format) : null;
     return this.#prepare(hasImage, question, options, grammar, frameTexts);
   }
@@ -106,7 +103,6 @@ export class PromptBuilder {
   ): Prompt {
     const { history = [], answerStart = '' } = options;
     const template = this.#templateOf(options);
-    this.#checkTextSize(promptText(template, query, history, answerStart));
     const key = JSON.stringify([hasImage, frameTexts, template, query, history, answerStart]);
     const prompt =
       this.#prompts.get(key) ??
@@ -126,10 +122,13 @@ export class PromptBuilder {
     return prompt;
   }
 
-  #checkTextSize(text: string): void {
+  /** The text of the prompt. @throws CogVLM2Error `context_length_exceeded` if it is too long for the tokenizer */
+  #checkedText(question: string, options: GenerateOptions): string {
+    const { history = [], answerStart = '' } = options;
+    const text = promptText(this.#templateOf(options), question, history, answerStart);
     const sizeBytes = Buffer.byteLength(text);
     const limit = MAX_BYTES_PER_TOKEN * this.#contextSize;
-    if (sizeBytes <= limit) return;
+    if (sizeBytes <= limit) return text;
     throw new CogVLM2Error(
       'context_length_exceeded',
       `This model's maximum context length is ${this.#contextSize} tokens. However, the prompt is too long: its text has ${sizeBytes} bytes; at most ${limit} could fit. Shorten the text.`,
