@@ -92,10 +92,12 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   return character === '=' ? PADDING : character === '%' ? PERCENT : 0;
 });
 
-/** Of each hexadecimal digit; -1 for another byte. */
-const HEX_VALUES = Int8Array.from({ length: 256 }, (_, byte) =>
-  '0123456789abcdef'.indexOf(String.fromCharCode(byte).toLowerCase()),
-);
+/** The value of a hexadecimal digit; NaN for another byte. */
+export function hexValue(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;
+}
 
 /** Decodes base64 that arrives in steps of any length, into one buffer. */
 class Base64Decoder {
@@ -156,8 +158,8 @@ class Base64Decoder {
   }
 
   #escaped(byte: number): void {
-    const [high, low] = [this.#escape ?? -1, HEX_VALUES[byte] ?? -1];
-    if (low < 0) throw this.#notBase64();
+    const [high, low] = [this.#escape ?? -1, hexValue(byte)];
+    if (Number.isNaN(low)) throw this.#notBase64();
     this.#escape = high < 0 ? low : null;
     if (high >= 0) this.#character(16 * high + low);
   }

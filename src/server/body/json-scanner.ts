@@ -7,6 +7,7 @@
  * but for values of more than `LONGEST_STRING` characters, which are of the class `LongString`.
  */
 import { randomUUID } from 'node:crypto';
+import { hexValue } from '../../image/data-url.ts';
 import { ApiError } from '../api-error.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 import { LONGEST_STRING, LongString } from './long-string.ts';
@@ -174,7 +175,7 @@ export class JsonScanner {
     this.#unicode.push(byte);
     if (this.#unicode.length < 4) return;
     const code = this.#unicode.reduce((sum, digit) => 16 * sum + hexValue(digit), 0);
-    // NaN where it is no number.
+    // NaN if the digits are not hexadecimal.
     if (IS_PLAIN[code] === 1) this.#addEscaped(code);
     else this.#isText(`\\u${String.fromCharCode(...this.#unicode)}`);
   }
@@ -269,12 +270,6 @@ export class JsonScanner {
       `A string${where} has ${long.length} characters; only an image may have more than ${LONGEST_STRING}.`,
     );
   }
-}
-
-function hexValue(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : Number.NaN;
 }
 
 /** `JSON.parse` rounds integers beyond 2^53. A seed of the request keeps its digits, as a bigint. */
