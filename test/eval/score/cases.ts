@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Benchmark, Profile } from '../../../src/eval/benchmarks.ts';
 import { parseJsonAsPython } from '../../../src/eval/python/parse.ts';
 import { choices, idOf, isRow, prediction, type Row, text } from '../../../src/eval/row.ts';
-import { optionPrompt } from '../../../src/eval/score/judge.ts';
+import { optionPrompt } from '../../../src/eval/score/judge-prompts.ts';
 import {
   meanHits,
   mmbenchRow,

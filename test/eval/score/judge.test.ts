@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { mmvetPrompt, optionPrompt } from '../../../src/eval/score/judge.ts';
+import { mmvetPrompt, optionPrompt } from '../../../src/eval/score/judge-prompts.ts';
 import { cli } from '../../cli/memory-terminal.ts';
 import { scriptedLibrary } from '../../cli/scripted-model.ts';
 import { type Answers, chatServer, promptOf } from '../chat-server.ts';
