@@ -12,7 +12,7 @@ import type { listModels } from '../checkpoint/find.ts';
 import type { AdapterSource } from '../checkpoint/peft/adapter.ts';
 import type { PresetName } from '../checkpoint/type-preset.ts';
 import type { Exported } from '../eval/predictions/export.ts';
-import type { mergePredictions } from '../eval/predictions/file.ts';
+import type { mergePredictions } from '../eval/predictions/merge.ts';
 import type { Compared } from '../eval/report/measured.ts';
 import type { ReportOptions } from '../eval/report/report.ts';
 import type { Answerer, QueueOfWorkers } from '../eval/run/answerers.ts';
@@ -249,7 +249,7 @@ export const library: Library = {
     return { endpoint, answerer: endpointAnswerer(endpoint, limits) };
   },
   evalMerge: async (files, output) =>
-    (await import('../eval/predictions/file.ts')).mergePredictions(files, output),
+    (await import('../eval/predictions/merge.ts')).mergePredictions(files, output),
   evalCompare: async (files) => (await import('../eval/report/measured.ts')).compareResults(files),
   evalExport: async (...args) => (await import('../eval/predictions/export.ts')).exportAnswers(...args),
   evalScore: async (options) => (await import('../eval/score/score-file.ts')).runEvalScore(options),

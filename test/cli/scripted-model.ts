@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Library, library as realLibrary } from '../../src/cli/library-calls.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
 import { exportAnswers } from '../../src/eval/predictions/export.ts';
-import { mergePredictions } from '../../src/eval/predictions/file.ts';
+import { mergePredictions } from '../../src/eval/predictions/merge.ts';
 import { compareResults } from '../../src/eval/report/measured.ts';
 import { endpointAnswerer, modelAnswerer } from '../../src/eval/run/answerers.ts';
 import { Endpoint } from '../../src/eval/run/endpoint.ts';
