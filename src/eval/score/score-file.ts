@@ -119,9 +119,7 @@ function resultRow({ id, row, score, parsed, error }: ScoredRow): Results['rows'
 }
 
 function rowNumberOf({ run }: Row): number | null {
-  return typeof run === 'object' && run !== null && 'row' in run && typeof run.row === 'number'
-    ? run.row
-    : null;
+  return isRow(run) && typeof run.row === 'number' ? run.row : null;
 }
 
 /** A broken row may have any value. */

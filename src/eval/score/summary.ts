@@ -67,12 +67,7 @@ interface Part {
   readonly score: number | null;
 }
 
-interface Scored extends RowScore {
-  readonly row: Row;
-  readonly error?: string;
-}
-
-function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profile): Summary {
+function summarize(benchmark: Benchmark, rows: readonly ScoredRow[], profile: Profile): Summary {
   const asked = rows.filter(({ error }) => error === undefined);
   const circular = benchmark === 'mmbench' ? rotations(asked, profile) : undefined;
   const counts = {
@@ -97,7 +92,7 @@ function summarize(benchmark: Benchmark, rows: readonly Scored[], profile: Profi
   return { benchmark, profile, ...scored, ...counts, scoreOfAnswered };
 }
 
-function isRefusal({ row }: Scored): boolean {
+function isRefusal({ row }: ScoredRow): boolean {
   return refusalOf(row) !== undefined;
 }
 
@@ -113,7 +108,7 @@ function circularScoreAndParts(questions: ReturnType<typeof rotations>): Pick<Su
 
 function scoreAndParts(
   benchmark: Benchmark,
-  asked: readonly Scored[],
+  asked: readonly ScoredRow[],
   profile: Profile,
 ): Pick<Summary, 'score' | 'parts'> {
   if (benchmark === 'ocrbench') {
@@ -135,7 +130,7 @@ const partNames: Partial<Record<Benchmark, (row: Row) => string[]>> = {
   demo: demoGroups,
 };
 
-function partsBy(asked: readonly Scored[], namesOf: ((row: Row) => string[]) | undefined): Part[] {
+function partsBy(asked: readonly ScoredRow[], namesOf: ((row: Row) => string[]) | undefined): Part[] {
   if (namesOf === undefined) return [];
   const named = asked.flatMap((one) => namesOf(one.row).map((name, depth) => ({ name, depth, one })));
   const groups = [...groupBy(named, ({ name }) => name).values()];
@@ -145,7 +140,7 @@ function partsBy(asked: readonly Scored[], namesOf: ((row: Row) => string[]) | u
 }
 
 /** The capabilities, then the combinations of them in the questions: "exactly ocr+math". */
-function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
+function capabilities(asked: readonly ScoredRow[], profile: Profile): Part[] {
   const items = asked.flatMap(({ row, score }) => {
     const names = Array.isArray(row.capability)
       ? row.capability.join(',')
@@ -163,7 +158,7 @@ function capabilities(asked: readonly Scored[], profile: Profile): Part[] {
 }
 
 /** Rows with an index are rotations of a question; a row without an index is a question. */
-function rotations(asked: readonly Scored[], profile: Profile) {
+function rotations(asked: readonly ScoredRow[], profile: Profile) {
   const passes = asked.filter(({ row }) => !isMissing(row.index));
   const alone = asked.filter(({ row }) => isMissing(row.index));
   return [
@@ -183,7 +178,7 @@ function rotations(asked: readonly Scored[], profile: Profile) {
   ];
 }
 
-function meanPercent(scored: readonly Scored[]): number | null {
+function meanPercent(scored: readonly ScoredRow[]): number | null {
   if (scored.length === 0) return null;
   return (scored.reduce((sum, { score }) => sum + Number(score ?? 0), 0) / scored.length) * 100;
 }
