@@ -28,21 +28,12 @@ const linesOf = (file: string) =>
 
 const numberIn = (prompt: string) => /question (\d+)/.exec(prompt)![1];
 
+function argvOf(data: string, output: string, url: string): string[] {
+  return ['eval', 'run', 'docvqa', data, '--endpoint', url, '--api-model', 'm', '--output', output];
+}
+
 async function run(data: string, output: string, url: string, ...more: string[]) {
-  const argv = [
-    'eval',
-    'run',
-    'docvqa',
-    data,
-    '--endpoint',
-    url,
-    '--api-model',
-    'm',
-    '--output',
-    output,
-    ...more,
-  ];
-  return cli(argv, scriptedLibrary().library);
+  return cli([...argvOf(data, output, url), ...more], scriptedLibrary().library);
 }
 
 test('answers are stored with their rows, scored, and not requested again', async () => {
@@ -119,18 +110,7 @@ test('a server that fails for every question ends the run, and the answers so fa
 test('the key is sent to the server, but the key of OpenAI is not', async () => {
   await using server = await chatServer(() => 'x');
   const { data, output } = makeData(2);
-  const argv = [
-    'eval',
-    'run',
-    'docvqa',
-    data,
-    '--endpoint',
-    server.url,
-    '--api-model',
-    'm',
-    '--output',
-    output,
-  ];
+  const argv = argvOf(data, output, server.url);
   await cli([...argv, '--limit', '1'], scriptedLibrary().library, { env: { OPENAI_API_KEY: 'other' } });
   await cli(argv, scriptedLibrary().library, { env: { COGVLM2_API_KEY: 'mine' } });
   expect(server.authorizations).toEqual([undefined, 'Bearer mine']);
