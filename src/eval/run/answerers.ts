@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { CogVLM2Error } from '../../errors.ts';
 import type { CogVLM2 } from '../../generate/cogvlm2.ts';
-import type { GenerateOptions, Progress } from '../../generate/types.ts';
+import type { Progress } from '../../generate/types.ts';
 import type { QueueClient } from '../../queue/client.ts';
 import { adapterName, answerIn, inlineImage } from '../../queue/job.ts';
 import type { Stage } from '../../run/progress.ts';
@@ -84,21 +84,24 @@ export function endpointAnswerer(endpoint: Endpoint, { maxBytes, maxSide }: Imag
   };
 }
 
+/** The options of one question for a model or a worker. Settings that are null are left out, so that its defaults apply. */
+function optionsOf({ template, temperature, maxTokens, topK, topP, seed }: Settings, id: string) {
+  return {
+    temperature,
+    ...(template !== null && { template }),
+    ...(maxTokens !== null && { maxTokens }),
+    ...(topK !== null && { topK }),
+    ...(topP !== null && { topP }),
+    ...(seed !== null && { seed: seedOf(seed, id) }),
+  };
+}
+
 function modelAsker(model: CogVLM2, settings: Settings): Ask {
   return async ({ id, prompt, images }, signal, onStage = () => {}) => {
-    const options: GenerateOptions = {
-      signal,
-      temperature: settings.temperature,
-      template: settings.template ?? 'chat',
-      ...(settings.maxTokens !== null && { maxTokens: settings.maxTokens }),
-      ...(settings.topK !== null && { topK: settings.topK }),
-      ...(settings.topP !== null && { topP: settings.topP }),
-      ...(settings.seed !== null && { seed: seedOf(settings.seed, id) }),
-    };
     const onProgress = ({ stage, done, total }: Progress) => {
       if (stage === 'vision' || stage === 'prefill') onStage({ stage, done, total });
     };
-    for await (const event of model.ask(images[0]!, prompt, options)) {
+    for await (const event of model.ask(images[0]!, prompt, { ...optionsOf(settings, id), signal })) {
       if (event.type === 'progress') onProgress(event.progress);
       if (event.type !== 'done') continue;
       const { text, finishReason, usage } = event.answer;
@@ -152,18 +155,10 @@ export function queueAnswerer({ client, model, shownAddress }: QueueOfWorkers): 
     asker:
       (settings) =>
       async ({ id, prompt, images }, signal) => {
-        const { template, temperature, maxTokens, topK, topP, seed } = settings;
         const job = {
           image: images[0] === undefined ? null : inlineImage(images[0]),
           question: prompt,
-          options: {
-            temperature,
-            ...(template !== null && { template }),
-            ...(maxTokens !== null && { maxTokens }),
-            ...(topK !== null && { topK }),
-            ...(topP !== null && { topP }),
-            ...(seed !== null && { seed: seedOf(seed, id) }),
-          },
+          options: optionsOf(settings, id),
         };
         const jobId = createHash('sha256')
           .update(JSON.stringify([settings, id, job]))
