@@ -6,9 +6,9 @@ import { findSources } from '../../src/batch/sources.ts';
 import { library } from '../../src/cli/library-calls.ts';
 import { runProgram } from '../../src/cli/program.ts';
 import { cli, memoryTerminal } from '../cli/memory-terminal.ts';
+import { writeTinyVideoModel } from '../model/tiny-model.ts';
 import { hasRedis, startRedis } from '../queue/redis.ts';
 import { Clips, hasFfmpeg } from '../video/clips.ts';
-import { writeTinyVideoModel } from '../video/tiny-video-model.ts';
 
 // Programs start slowly on a loaded machine.
 vi.setConfig({ testTimeout: 180_000 });

@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { library } from '../../src/cli/library-calls.ts';
+import { writeTinyVideoModel } from '../model/tiny-model.ts';
 import { Clips, hasFfmpeg } from '../video/clips.ts';
-import { writeTinyVideoModel } from '../video/tiny-video-model.ts';
 import { cli } from './memory-terminal.ts';
 
 const clips = new Clips();

@@ -21,3 +21,13 @@ const texts = {
 export function writeTinyModel(folder: string, changes: Partial<TinyConfig> = {}): string {
   return writeTinyCheckpoint(folder, { config: { ...tinyModelConfig, ...changes }, texts });
 }
+
+/** A video model of the same sizes, with the same tokenizer. @returns the folder */
+export function writeTinyVideoModel(folder: string): string {
+  const config = {
+    ...tinyModelConfig,
+    architectures: ['CogVLMVideoForCausalLM'],
+    template_version: 'base',
+  };
+  return writeTinyCheckpoint(folder, { config, family: 'CogVLM2-Video', texts });
+}

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
+import { writeTinyVideoModel } from '../model/tiny-model.ts';
 import { Clips, hasFfmpeg } from '../video/clips.ts';
-import { writeTinyVideoModel } from '../video/tiny-video-model.ts';
 import { type TestApp, testApp } from './in-process.ts';
 import { scriptedHost } from './scripted-host.ts';
 
