@@ -7,7 +7,7 @@ import { inputName, inputOptions, Program, type ProgramOptions, textOf, tooManyP
 const mostPackets = 15_000;
 const mostTextBytes = 2 ** 22;
 
-export interface VideoFacts {
+export interface StreamFacts {
   /** Number of the stream that is shown. */
   stream: number;
   /** Of the whole file; null where it does not say. */
@@ -17,7 +17,7 @@ export interface VideoFacts {
 }
 
 /** @throws CogVLM2Error `invalid_image` (no video, damaged, too slow), `image_too_large`, `engine_unavailable`, `aborted` */
-export async function probeVideo(file: string, options: ProgramOptions): Promise<VideoFacts> {
+export async function probeVideo(file: string, options: ProgramOptions): Promise<StreamFacts> {
   const { name, maxPixels } = options;
   const entries =
     'format=duration:stream=index,codec_type,width,height,avg_frame_rate,duration:stream_disposition=attached_pic';
