@@ -13,6 +13,7 @@ import path from 'node:path';
 import { readFileBytes } from '../checkpoint/read-file.ts';
 import type { Checkpoint, TensorEntry } from '../checkpoint/types.ts';
 import { userCacheDirectory } from '../files/folders.ts';
+import { sha256InSteps } from '../image/source.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { adapterCost, partBytes, towerCost } from '../model/cost.ts';
 import { partOf } from '../model/parts.ts';
@@ -24,8 +25,6 @@ const headerBytes = magic.length + checksumBytes;
 const suffix = '.tokens';
 /** The partial file of a process that ended is removed after this time. */
 const abandonedMs = 60 * 60 * 1000;
-/** Bytes that are hashed between two turns of the event loop. */
-const sliceBytes = 4 * 2 ** 20;
 
 const defaultDiskLimitBytes = 2e9;
 
@@ -81,7 +80,7 @@ export class DiskImageCache {
       payload !== null &&
       bytes !== 'damaged' &&
       magic.equals(bytes.subarray(0, magic.length)) &&
-      (await checksum(payload)).equals(bytes.subarray(magic.length, headerBytes));
+      (await sha256InSteps(payload)).equals(bytes.subarray(magic.length, headerBytes));
     if (!isRight) {
       await rm(file, { force: true }).catch(() => {});
       return null;
@@ -99,7 +98,7 @@ export class DiskImageCache {
     if (headerBytes + payload.length > this.limitBytes) return;
     const draft = path.join(this.directory, `.${key}.${process.pid}.${randomBytes(6).toString('hex')}`);
     try {
-      const header = Buffer.concat([magic, await checksum(payload)]);
+      const header = Buffer.concat([magic, await sha256InSteps(payload)]);
       const file = await open(draft, 'wx', 0o600);
       try {
         await file.writev([header, payload]);
@@ -188,18 +187,6 @@ async function readWhole(file: string, sizeBytes: number): Promise<Buffer | 'mis
   }
 }
 
-/** SHA-256, in slices between which the event loop runs. */
-async function checksum(...parts: readonly Uint8Array[]): Promise<Buffer> {
-  const hash = createHash('sha256');
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += sliceBytes) {
-      hash.update(part.subarray(at, at + sliceBytes));
-      if (part.length > sliceBytes) await new Promise(setImmediate);
-    }
-  }
-  return hash.digest();
-}
-
 // Cache keys, and the models for which the cache is worthwhile.
 
 /** Incremented when the same pixels and weights give other tokens than before. */
@@ -250,7 +237,7 @@ export async function imageCacheKey(
 ): Promise<string> {
   const head = Buffer.from(`${fingerprint} ${imageSize}\n`);
   const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-  return (await checksum(head, bytes)).toString('hex');
+  return (await sha256InSteps(head, bytes)).toString('hex');
 }
 
 /** Assumes a machine with fast arithmetic and slow files: where the cache is enabled, it is faster nearly everywhere. */

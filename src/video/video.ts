@@ -1,5 +1,4 @@
 /** A video as the model sees it: some of its frames, in order. */
-import { createHash } from 'node:crypto';
 import { mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +8,7 @@ import { readDataUrlInSteps } from '../image/data-url.ts';
 import type { RgbImage } from '../image/decode.ts';
 import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage } from '../image/formats.ts';
 import { imageTimeoutMs, inSharedMemory } from '../image/preprocess.ts';
-import { ImageFile, type ImageSource, imageFile, readImageSource } from '../image/source.ts';
+import { ImageFile, type ImageSource, imageFile, readImageSource, sha256InSteps } from '../image/source.ts';
 import { SharedThread, throwIfAborted } from '../image/thread.ts';
 import { Slots } from '../slots.ts';
 import type { PromptTemplate } from '../text/prompt.ts';
@@ -253,8 +252,7 @@ async function join(
   const pixels = new Float32Array(size * frames.length);
   for (const [i, { data }] of frames.entries()) pixels.set(data, i * size);
   const frameTexts = frames.map(({ text }) => text);
-  // Off the event loop: 24 frames have 14 MB.
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', pixels));
-  const contentKey = createHash('sha256').update(JSON.stringify(frameTexts)).update(digest).digest('hex');
+  const digest = await sha256InSteps(Buffer.from(JSON.stringify(frameTexts)), new Uint8Array(pixels.buffer));
+  const contentKey = digest.toString('hex');
   return { pixels, frameTexts, width: first?.width ?? 0, height: first?.height ?? 0, contentKey, warnings };
 }
