@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
+import { launchChromium } from '../test/web/chromium.ts';
 
 const repository = fileURLToPath(new URL('../', import.meta.url));
 const folder = await mkdtemp(path.join(tmpdir(), 'newcomer-'));
@@ -41,10 +41,7 @@ try {
     const [line] = await once(server.stdout, 'data');
     const url = /at (http:\S+?),/.exec(String(line))?.[1];
     if (url === undefined) throw new Error(`The server said: ${line}`);
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-      args: ['--no-sandbox'],
-    });
+    const browser = await launchChromium();
     const page = await browser.newPage({ locale: 'en-US' });
     page.setDefaultTimeout(600_000);
     await page.goto(url);

@@ -1,7 +1,7 @@
 /** Draws examples/invoices/ and the café receipts and delivery notes of examples/images/ with Chromium: npx tsx docs/draw-examples.ts [FOLDER] */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { launchChromium } from '../test/web/chromium.ts';
 
 const folder = process.argv[2] ?? 'examples';
 
@@ -19,7 +19,7 @@ interface Sheet {
   style: 'receipt' | 'letter' | 'boxed';
 }
 
-const invoices: readonly Sheet[] = [
+const sheets: readonly Sheet[] = [
   {
     file: 'invoices/01-harbor-tools.png',
     head: 'Harbor Tools',
@@ -92,10 +92,6 @@ const invoices: readonly Sheet[] = [
     font: 'Liberation Sans',
     style: 'boxed',
   },
-];
-
-const sheets: readonly Sheet[] = [
-  ...invoices,
   {
     file: 'images/cafe-receipt.png',
     head: 'CAFE LINDEN',
@@ -174,10 +170,7 @@ const html = ({ head, lines, rows, total, end, font, style }: Sheet) =>
   <div class="rows">${rows.map((each) => row(each)).join('')}${row(total, 'total')}</div>
   ${end === undefined ? '' : `<p class="end">${end}</p>`}`;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox'],
-});
+const browser = await launchChromium();
 const page = await browser.newPage({ viewport: { width: 560, height: 100 } });
 for (const sheet of sheets) {
   const file = path.join(folder, sheet.file);

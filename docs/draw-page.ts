@@ -3,70 +3,41 @@
  * three pages as a table) and docs/page-form.png (one of its pages), and the same in Chinese with `_zh`. It needs a Chromium and the built server,
  * which runs the demo model: npm run build && npx tsx docs/draw-page.ts
  *
- * With a folder, it draws every look there instead, for a person to check: npx tsx docs/draw-page.ts /tmp/looks
+ * With a folder, it draws them there in both languages, both colour schemes and two sizes, for a person to check: npx tsx docs/draw-page.ts looks
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, devices, type Page } from 'playwright-core';
+import { type BrowserContextOptions, devices, type Page } from 'playwright-core';
+import { serve } from '../test/server/served.ts';
+import { launchChromium } from '../test/web/chromium.ts';
+import { en } from '../web/language/en.ts';
+import { zh } from '../web/language/zh.ts';
 
-interface Look {
-  language: 'en' | 'zh';
-  colours: 'light' | 'dark';
-  size: 'desktop' | 'phone';
-}
-
-const SIZES = {
+const SIZES: Record<string, BrowserContextOptions> = {
   desktop: { viewport: { width: 1200, height: 760 } },
   phone: { ...devices['Pixel 7'], viewport: { width: 390, height: 844 } },
 };
-const WORDS = {
-  en: {
-    date: 'What is the date?',
-    receipt: 'Receipt',
-    fresh: 'New conversation',
-    where: 'Show where this was read',
-  },
-  zh: { date: '日期是什么？', receipt: '小票', fresh: '新对话', where: '显示来源位置' },
-};
-/** Other work may keep the machine busy. */
+/** Long, because the machine may be busy. */
 const PATIENT_MS = 300_000;
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const folder = process.argv[2];
 
-async function draw(
-  browser: Browser,
-  url: string,
-  look: Look,
-  fileOf: (name: string) => string,
-): Promise<void> {
-  const { language, colours, size } = look;
-  const words = WORDS[language];
-  const context = await browser.newContext({
-    ...SIZES[size],
-    locale: language === 'en' ? 'en-US' : 'zh-CN',
-    colorScheme: colours,
-    reducedMotion: 'reduce',
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENT_MS);
-  await page.goto(url);
+async function draw(page: Page, words: typeof en, fileOf: (name: string) => string): Promise<void> {
   await page.locator('.server.ready').waitFor();
   await page.locator('.examples button:enabled').first().click();
   await page.locator('.answer[data-state="done"]').waitFor();
-  await page.locator('#question').fill(words.date);
+  await page.locator('#question').fill(words.demoSuggestions[1] ?? '');
   await page.locator('.send:enabled').click();
   const answer = page.locator('.answer[data-state="done"]').nth(1);
   await answer.waitFor();
-  await answer.getByRole('button', { name: words.where }).click();
+  await answer.getByRole('button', { name: words.whereRead }).click();
   await page.screenshot({ path: fileOf('page') });
 
-  await startAgain(page, words.fresh);
+  await startAgain(page, words.newConversation);
   await page.locator('input[type=file]').first().setInputFiles(`${root}examples/receipts/receipts.pdf`);
   await page.locator('.batch-table tbody tr').nth(2).waitFor();
-  await page.getByRole('button', { name: words.receipt, exact: true }).click();
+  await page.getByRole('button', { name: words.batch.presetNames.receipt, exact: true }).click();
   await page.locator('.run-bar .primary:enabled').click();
   await page.locator('.state-done').nth(2).waitFor();
   await page.mouse.move(0, 0);
@@ -76,7 +47,6 @@ async function draw(
   await page.locator('.cell-field textarea').nth(2).focus();
   await page.locator('.marks .mark').first().waitFor();
   await page.screenshot({ path: fileOf('page-form') });
-  await context.close();
 }
 
 async function startAgain(page: Page, name: string): Promise<void> {
@@ -86,37 +56,30 @@ async function startAgain(page: Page, name: string): Promise<void> {
   await button.click();
 }
 
-const server = spawn(process.execPath, ['dist/cli/main.js', 'serve', '--port', '0'], { cwd: root });
-try {
-  const [line] = (await once(server.stdout, 'data')) as [Buffer];
-  const url = /at (http:\S+?),/.exec(String(line))?.[1];
-  if (url === undefined) throw new Error(`The server said: ${line}`);
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: ['--no-sandbox'],
+const colourSchemes = folder === undefined ? (['light'] as const) : (['light', 'dark'] as const);
+const sizes = folder === undefined ? ['desktop'] : Object.keys(SIZES);
+const looks = Object.entries({ en, zh }).flatMap(([language, words]) =>
+  colourSchemes.flatMap((colours) => sizes.map((size) => ({ language, words, colours, size }))),
+);
+
+if (folder !== undefined) await mkdir(folder, { recursive: true });
+await using server = await serve();
+const browser = await launchChromium();
+for (const { language, words, colours, size } of looks) {
+  const context = await browser.newContext({
+    ...SIZES[size],
+    locale: language === 'en' ? 'en-US' : 'zh-CN',
+    colorScheme: colours,
+    reducedMotion: 'reduce',
   });
-  for (const language of ['en', 'zh'] as const) {
-    if (folder === undefined) {
-      const end = language === 'en' ? '' : '_zh';
-      await draw(
-        browser,
-        url,
-        { language, colours: 'light', size: 'desktop' },
-        (name) => `${root}docs/${name}${end}.png`,
-      );
-      continue;
-    }
-    await mkdir(folder, { recursive: true });
-    for (const colours of ['light', 'dark'] as const)
-      for (const size of ['desktop', 'phone'] as const)
-        await draw(
-          browser,
-          url,
-          { language, colours, size },
-          (name) => `${folder}/${name}-${language}-${colours}-${size}.png`,
-        );
-  }
-  await browser.close();
-} finally {
-  server.kill();
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENT_MS);
+  await page.goto(server.url);
+  await draw(page, words, (name) =>
+    folder === undefined
+      ? `${root}docs/${name}${language === 'en' ? '' : '_zh'}.png`
+      : `${folder}/${name}-${language}-${colours}-${size}.png`,
+  );
+  await context.close();
 }
+await browser.close();

@@ -5,8 +5,7 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
-import { chromiumPath } from '../web/chromium.ts';
+import { launchChromium } from '../web/chromium.ts';
 import { hostileAnswer } from './answers.ts';
 import { Random } from './random.ts';
 
@@ -65,8 +64,6 @@ window.drawAll = async (texts) => {
 };`;
 
 export async function fuzzRendering(seed: number, renders: number, seconds: number): Promise<RenderReport> {
-  if (chromiumPath === null)
-    throw new Error('There is no Chromium: install one, or name one in CHROMIUM_PATH.');
   const random = new Random(seed);
   const report: RenderReport = { seed, renders: 0, findings: [], longestMs: 0 };
   const { outputFiles } = await build({
@@ -76,10 +73,7 @@ export async function fuzzRendering(seed: number, renders: number, seconds: numb
     format: 'iife',
     logLevel: 'error',
   });
-  const browser = await chromium.launch({
-    executablePath: chromiumPath,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  });
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage();
     const requests: string[] = [];

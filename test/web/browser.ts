@@ -2,15 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type Browser, type BrowserContextOptions, chromium, devices, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, devices, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
-import { chromiumPath } from './chromium.ts';
+import { chromiumPath, launchChromium, NO_CHROMIUM } from './chromium.ts';
 import { BUILT_PAGE } from './scripted-server.ts';
 
 /** Why the tests in a browser cannot run here; null where they can. */
 export const noBrowser =
   chromiumPath === null
-    ? 'there is no Chromium: install one (Debian: apt-get install chromium), or name one in CHROMIUM_PATH'
+    ? NO_CHROMIUM
     : existsSync(BUILT_PAGE)
       ? null
       : 'the page is not built: npm run build';
@@ -45,10 +45,7 @@ export function useBrowser() {
   const open = new Map<string, OpenPage>();
   beforeAll(async () => {
     if (chromiumPath === null) return;
-    browser = await chromium.launch({
-      executablePath: chromiumPath,
-      args: ['--no-sandbox', '--disable-dev-shm-usage', '--host-resolver-rules=MAP page.test 127.0.0.1'],
-    });
+    browser = await launchChromium('--host-resolver-rules=MAP page.test 127.0.0.1');
   }, PATIENT.timeout);
   afterAll(async () => {
     await browser?.close();
