@@ -326,15 +326,19 @@ export function keyFor(
   variable: string,
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
-  if (file !== undefined) return keyIn(file);
+  if (file !== undefined) return onlyKeyIn(file);
   const isOpenAi = URL.canParse(url) && new URL(url).hostname === 'api.openai.com';
   return env[variable] || (isOpenAi ? env.OPENAI_API_KEY : undefined) || undefined;
 }
 
-/** A line that begins with # is a comment, as in the key file of `serve`. */
-function keyIn(file: string): string {
-  const lines = readTextFile(file).split('\n');
-  const keys = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+function onlyKeyIn(file: string): string {
+  const keys = keysIn(readTextFile(file));
   if (keys.length === 1) return keys[0]!;
   throw new CogVLM2Error('invalid_value', `The key file ${file} has ${keys.length} keys; 1 is needed.`);
+}
+
+/** The keys in the text of a key file: one in each line. A line that begins with # is a comment. */
+export function keysIn(text: string): string[] {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('#'));
 }

@@ -10,7 +10,7 @@ import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { DEMO_NOTICE, loadOptions, parseServedAdapters } from '../open-model.ts';
-import { debugOption, modelOptions, outputOptions, servedAdapterOption } from '../options.ts';
+import { debugOption, keysIn, modelOptions, outputOptions, servedAdapterOption } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -175,7 +175,7 @@ With \`--adapter NAME=FOLDER\`, requests whose \`model\` is NAME use the adapter
     checkKeys(options.apiKey, '--api-key and COGVLM2_API_KEY');
     checkOrigins(options.corsOrigin);
     checkProxies(options.trustedProxy);
-    const apiKeys = [...options.apiKey, ...(await keysIn(options.apiKeyFile))];
+    const apiKeys = [...options.apiKey, ...(await keysOf(options.apiKeyFile))];
     const progress = createProgress(terminal, options.quiet);
     using stop = stopOnSignal(terminal);
     const { alias, slots, allowImageHost, allowedHost, corsOrigin, trustedProxy, ...rest } = options;
@@ -214,17 +214,14 @@ With \`--adapter NAME=FOLDER\`, requests whose \`model\` is NAME use the adapter
   },
 });
 
-async function keysIn(path: ServeChoice['apiKeyFile']): Promise<string[]> {
+async function keysOf(path: ServeChoice['apiKeyFile']): Promise<string[]> {
   if (path === undefined) return [];
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new CogVLM2Error('file_not_found', `The key file ${path} cannot be read (${cause.code}).`, {
       cause,
     });
   });
-  const keys = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+  const keys = keysIn(text);
   if (keys.length === 0) throw new CogVLM2Error('invalid_value', `The key file ${path} holds no key.`);
   checkKeys(keys, path);
   return keys;
