@@ -33,7 +33,7 @@ export interface Conversion {
   hasTokenizer: boolean;
 }
 
-/** Pieces in work at the same time: libuv's pool runs four, and one more is being read or written. */
+/** Pieces that are processed at the same time: libuv's pool runs four, and one more is being read or written. */
 const piecesAtOnce = 5;
 
 /**

@@ -1,4 +1,7 @@
-/** The folders of a user. Each is null where the user has no home, as a user id without an entry in /etc/passwd. */
+/**
+ * The folders of a user, and the folder and version of this package. A folder of a user is null if the user has no home, as a
+ * user id without an entry in /etc/passwd.
+ */
 
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -59,9 +62,7 @@ function homeOfUser(): string | null {
   }
 }
 
-// Facts about the installed package itself.
-
-/** Two folders up, from src/cli and from dist/cli alike. */
+/** This package: two folders up, from src/files and from dist/files. */
 const root = new URL('../../', import.meta.url);
 
 export function packageVersion(): string {

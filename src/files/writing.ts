@@ -1,4 +1,4 @@
-/** Writing to an open file: all bytes, and errors as sentences. */
+/** Writing files: all bytes, errors of the system as sentences, and files that appear only when they are complete. */
 
 import { randomBytes } from 'node:crypto';
 import {
@@ -68,15 +68,15 @@ export function writeProblem(error: unknown): string {
 }
 
 /**
- * A file that appears under its name only when it is whole: it is written beside it, then renamed. What was there before
- * stays until then. A symbolic link stays, and the file that it leads to is replaced. A device or a pipe is written to,
- * never replaced. What a killed process left of the same file is deleted. The name `-` is standard output.
+ * A file that appears under its name only when it is complete: the bytes go to a partial file beside it, which is then renamed.
+ * Until then an existing file does not change. A symbolic link is kept, and its target is replaced. A device or a pipe is written
+ * to directly. Partial files of the same file that killed processes left are deleted. The name `-` is standard output.
  */
 export class AtomicFile {
   readonly #path: string;
-  /** The path, or what it leads to as a symbolic link. */
+  /** The path, or the target of the symbolic link. */
   readonly #target: string;
-  /** Where the bytes go: beside the target, or the path itself where it is not a regular file. */
+  /** The file that gets the bytes: the partial file, or the path itself if it is not a regular file. */
   readonly #draft: string | undefined;
   #descriptor: number | undefined;
 
@@ -107,21 +107,21 @@ export class AtomicFile {
     this.#try(() => writeWhole(this.#open(), bytes));
   }
 
-  /** Puts the file in its place. */
+  /** Renames the partial file. */
   commit(): void {
     this.#try(() => {
       if (this.#draft !== this.#path) fsyncSync(this.#open());
-      // Renamed while it is open and locked, so that no other process takes it for abandoned. Windows cannot do that.
+      // Renamed while it is open and locked, so that no other process deletes it as abandoned. Windows cannot do that.
       if (process.platform !== 'win32') this.#rename();
       this.#close(this.#open());
       if (process.platform === 'win32') this.#rename();
     });
   }
 
-  /** Without a commit before, nothing is left behind. */
+  /** Deletes the partial file, unless it was committed. */
   [Symbol.dispose](): void {
     if (this.#descriptor !== undefined) this.#close(this.#descriptor);
-    // After a commit the draft is gone; after a failed rename it is not.
+    // A commit renamed it; a failed rename left it.
     if (this.#draft !== undefined && this.#draft !== this.#path) rmSync(this.#draft, { force: true });
   }
 
@@ -150,7 +150,7 @@ export class AtomicFile {
 
 const MAX_LINKS = 40;
 
-/** Follows symbolic links, also to a file that is not there yet. @throws the system's error, ELOOP for a circle */
+/** Follows symbolic links. The last target need not exist. @throws the system's error, ELOOP for a circle */
 function targetOf(file: string): string {
   let at = file;
   for (let links = 0; links < MAX_LINKS; links++) {
@@ -160,14 +160,14 @@ function targetOf(file: string): string {
   throw Object.assign(new Error('too many links'), { code: 'ELOOP' });
 }
 
-/** @throws CogVLM2Error `write_failed`; what was at `path` before is then still there. */
+/** @throws CogVLM2Error `write_failed`; then an existing file at `path` is unchanged. */
 export function writeFileWhole(path: string, content: string | Uint8Array): void {
   using file = new AtomicFile(path);
   file.write(Buffer.from(content));
   file.commit();
 }
 
-// Files that are being written beside the name that they will get: `NAME.PROCESS-RANDOM.partial`.
+// Partial files: `NAME.PROCESS-RANDOM.partial`, beside the file that they become.
 
 const PATTERN = /^(.+)\.(\d+)(?:-[0-9a-f]+)?\.partial$/;
 
@@ -188,7 +188,7 @@ function openPartial(target: string): { file: string; descriptor: number } {
   }
 }
 
-/** Partial files of a directory that no process writes any more: of one target, or of all. Never throws. */
+/** Partial files in a directory that no process is writing: of one target, or of all. Never throws. */
 export function abandonedPartials(directory: string, target?: string): string[] {
   let names: string[];
   try {
@@ -205,7 +205,7 @@ export function abandonedPartials(directory: string, target?: string): string[] 
     .map((name) => path.join(directory, name));
 }
 
-/** Deletes what earlier runs with the same output left behind. */
+/** Deletes the partial files that earlier runs with the same output left. */
 function removeAbandonedPartials(target: string): void {
   for (const file of abandonedPartials(path.dirname(target), target)) rmSync(file, { force: true });
 }

@@ -68,7 +68,7 @@ export function oneOfThen(texts: readonly Continued[]): Expression {
   return trie(texts, 0);
 }
 
-/** Of so many texts, the parts of the trie are made when an answer first reaches them. */
+/** A part of the trie with more texts is made when an answer first reaches it. */
 const mostTexts = 64;
 
 /** @param texts at least one, all different; their first `at` bytes are equal */

@@ -38,7 +38,7 @@ export const SCHEMA_LIMITS = {
   enumValues: 50_000,
   enumCharacters: 500_000,
 } as const;
-/** Between two pauses: so many schemas, or so many values of `enum`. */
+/** Number of schemas, or of values of `enum`, between two pauses. */
 const schemasAtOnce = 16;
 const valuesAtOnce = 1_024;
 /** Ignored keys that are described. */

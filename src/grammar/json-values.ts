@@ -70,8 +70,8 @@ export interface Member {
 }
 
 /**
- * An object with these members in their order; others than the required ones may be left out. Of the members that may come next,
- * the names are one trie, made when an answer reaches it: an object of thousands is a few stacks in the machine.
+ * An object with these members in their order. Members that are not required may be left out. The names of the members that may
+ * come next are one trie, made when an answer reaches it. So an object with thousands of members is a few stacks in the machine.
  */
 export function membersInOrder(members: readonly Member[]): Expression {
   const end = literal('}');

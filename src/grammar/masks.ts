@@ -167,8 +167,8 @@ export interface TokenMask {
   prepare(signal?: AbortSignal): Promise<void>;
   /** Sets the logits of all tokens that may not come next to -Infinity, in place. Needs a `prepare` before it. */
   apply(logits: Float32Array): void;
-  /** Moves on by the token that was drawn. */
+  /** Advances by the sampled token. */
   accept(id: number): void;
-  /** The answer is complete: nothing but its end may follow. */
+  /** The answer is complete: only its end may follow. */
   readonly done: boolean;
 }

@@ -1,3 +1,5 @@
+/** JSON Schema: the keywords that can be enforced, references, and the types of values that a schema allows. */
+
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { nearest } from '../messages.ts';
@@ -12,7 +14,7 @@ const types = ['null', 'boolean', 'integer', 'number', 'string', 'array', 'objec
 const count = z.int().min(0);
 const schemas = z.array(z.unknown()).min(1);
 
-/** What an answer can be held to, and the shape of each. */
+/** The keywords that can be enforced, and the shape of their values. */
 const enforced = {
   type: z.union(
     [z.enum(types), z.array(z.enum(types)).min(1)],
@@ -54,7 +56,7 @@ const annotations = new Set([
   ...['discriminator', 'externalDocs', 'xml'],
 ]);
 
-/** Keywords that decide whether an answer is valid and cannot be enforced. Any other keyword is no keyword. */
+/** Keywords that decide whether an answer is valid and cannot be enforced. A key in no list here is no keyword of JSON Schema. */
 const unsupported = new Set([
   ...['not', 'if', 'then', 'else', 'dependentSchemas', 'dependentRequired', 'dependencies'],
   ...['uniqueItems', 'contains', 'minContains', 'maxContains', 'unevaluatedItems'],
@@ -70,9 +72,9 @@ export function isSchemaObject(schema: unknown): schema is Record<string, unknow
 }
 
 /**
- * The keywords of a schema that an answer is held to, without annotations.
- * @param onIgnored is told, by a function that describes it, of each key that is no keyword of JSON Schema and of each unknown format: by the
- * specification they decide nothing.
+ * The keywords of a schema that are enforced.
+ * @param onIgnored called for each key that is no keyword of JSON Schema and for each unknown format, with a function that
+ * describes it. By the specification, both have no effect.
  * @throws CogVLM2Error `invalid_json_schema` for a keyword that cannot be enforced or has a value of another shape.
  */
 export function readKeywords(
@@ -122,7 +124,7 @@ function isEnforced(keyword: string): keyword is keyof Schema {
 /** The targets of the JSON pointers within a schema. References to references are followed. */
 export class References {
   readonly #root: unknown;
-  /** A long chain of references is followed once, whichever of its members is asked for. */
+  /** Every reference of a chain gets its target when the chain is followed for the first time. */
   readonly #targets = new Map<string, unknown>();
 
   constructor(root: unknown) {
@@ -174,7 +176,7 @@ function decoded(part: string, pointer: string, at: string): string {
   }
 }
 
-/** The types of a schema; without `type`, derived from its keywords. Null when they say nothing. */
+/** The types of a schema; without `type`, derived from its keywords. Null if they allow all types. */
 export function typesOf(schema: Schema): readonly string[] | null {
   if (schema.type !== undefined) return [schema.type].flat();
   const has = (...keywords: (keyof Schema)[]) => keywords.some((keyword) => schema[keyword] !== undefined);

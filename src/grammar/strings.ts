@@ -1,4 +1,4 @@
-/** JSON strings, of any or of limited length. */
+/** JSON strings: of any length, of limited length, and with a pattern and a limited length. */
 
 import type { AutomatonState, Effort } from './automaton.ts';
 import {

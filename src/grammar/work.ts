@@ -1,6 +1,6 @@
-/** Work that pauses now and then, so that it can be done at once or in turns with other work. */
+/** Long computations as generators. They run at once, or in turns with other work. */
 
-/** It yields where it may pause: at most a millisecond or two of work apart. */
+/** Yields after one or two milliseconds of work at most. */
 export type Work<T> = Generator<void, T>;
 
 /** @throws what the work throws */
@@ -11,14 +11,14 @@ export function doAtOnce<T>(work: Work<T>): T {
   }
 }
 
-/** Time after which the event loop has its turn. */
+/** Work in one turn of the event loop. */
 const turnMs = 5;
 
 let previous: Promise<unknown> = Promise.resolve();
 
 /**
- * Works for some milliseconds in each turn of the event loop. One work is done after the other, so a turn does not grow with
- * their number. @throws what the work throws
+ * Works for some milliseconds in each turn of the event loop. Several computations run one after the other, so a turn does not
+ * become longer with their number. @throws what the work throws
  */
 export function doInTurns<T>(work: Work<T>): Promise<T> {
   const result = previous.then(() => turnsOf(work));

@@ -1,3 +1,5 @@
+/** Runs over many items: concurrency, and errors that end one item only. */
+
 import { CogVLM2Error } from '../errors.ts';
 
 /**
@@ -25,8 +27,7 @@ export async function inParallel<Item>(
   if (failure !== undefined) throw failure.error;
 }
 
-// Errors that belong to one input of a run over many. The run continues with the other inputs.
-
+/** Codes of errors of one input. The run continues with the other inputs. */
 export const itemErrorCodes = [
   'invalid_value',
   'invalid_image',

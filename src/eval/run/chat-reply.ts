@@ -31,7 +31,7 @@ export function readReply(status: number, body: string): Reply | Failed {
     const inner = Number.isInteger(Number(code)) && Number(code) >= 400 ? Number(code) : 500;
     return refusalIn(inner, value) ?? failureOf(inner, body);
   }
-  // Some servers answer so when they block a question.
+  // Some servers send this when they block a question.
   if (noChoicesSchema.safeParse(value).success)
     return { action: 'question', what: 'a chat completion without choices', isBusy: false };
   // A cut body is a network problem. A whole body that is no completion comes from another kind of server.
@@ -100,7 +100,7 @@ function errorIn(body: unknown): z.infer<typeof errorSchema> | undefined {
   return data;
 }
 
-/** Codes of failures that no other question would avoid, under a status that says otherwise. */
+/** Codes of failures that every question would get, although the status means another failure. */
 const runCode =
   /insufficient_quota|billing|unsupported_(?:parameter|value)|unknown_parameter|model_not_found|invalid_api_key/i;
 
@@ -117,7 +117,7 @@ export function failureOf(status: number, body: string): Failed {
   return { action: [400, 413, 415, 422].includes(status) ? 'question' : 'run', what, isBusy };
 }
 
-/** The beginning of a body, for a message. Of the page of a proxy, its title. */
+/** The beginning of a body, for a message. For an HTML page, which a proxy may send, its title. */
 function quoted(body: string): string {
   if (!isHtml(body)) return JSON.stringify(body.slice(0, 300));
   const title = /<title[^>]*>([^<]{1,200})/i.exec(body)?.[1]?.replace(/\s+/g, ' ').trim();

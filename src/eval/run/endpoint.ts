@@ -41,7 +41,7 @@ const maxAttempts = 8;
 const minNoticeMs = 10_000;
 /** A longer pause ends the run, which can be resumed later. */
 const maxPauseMs = 600_000;
-/** So many questions in a row that fail after all attempts end the run. */
+/** If this number of questions in a row fail after all attempts, the run ends. */
 const maxLostInARow = 3;
 
 export class Endpoint implements AsyncDisposable {
@@ -86,7 +86,7 @@ export class Endpoint implements AsyncDisposable {
         this.#lostInARow = 0;
         return outcome;
       }
-      // A limit of requests that lets others through is no reason to give up.
+      // The server is busy, but it answers other questions. So the attempts are counted again from the first.
       if (outcome.isBusy && this.#answered > answeredBefore) {
         answeredBefore = this.#answered;
         attempt = 1;

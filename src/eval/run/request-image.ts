@@ -18,8 +18,8 @@ export interface RequestImage {
 }
 
 /**
- * An image within the limits goes out as it is; other formats than PNG, JPEG and WebP become PNG without loss. An image over a
- * limit is resized to the longest permitted side, and is then the first of these that fits: PNG (unless the image is a JPEG),
+ * An image within the limits is sent unchanged; formats other than PNG, JPEG and WebP become PNG without loss. An image over a
+ * limit is resized to the longest permitted side, and then encoded as the first of these that fits: PNG (unless the image is a JPEG),
  * JPEG of quality 95 to 75, and JPEG of quality 75 with sides that shrink by a fifth at a time.
  * @throws CogVLM2Error `invalid_image`; `image_too_large` if nothing fits
  */
@@ -53,7 +53,7 @@ interface Attempt {
   readonly side: number;
 }
 
-/** Below this an image has nothing to read. */
+/** A smaller image has no readable content. */
 const minSide = 64;
 
 function* attempts(longest: number, isJpeg: boolean): Generator<Attempt> {

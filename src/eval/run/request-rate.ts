@@ -1,6 +1,6 @@
 /**
- * When a request may start: at most so many a minute, and not while the server wants a pause. All parallel requests share one
- * `RequestRate`. They are spaced evenly, because servers also count in periods shorter than a minute.
+ * Decides when a request may start: a maximum number in a minute, and none while the server wants a pause. All parallel requests
+ * share one `RequestRate`. They are spaced evenly, because servers also count in periods shorter than a minute.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,7 +42,7 @@ export class RequestRate {
     }
   }
 
-  /** No request starts for so long. Returns false if a pause that ends later is in progress. */
+  /** No request starts during this time. Returns false if a pause that ends later is in progress. */
   pause(ms: number): boolean {
     const untilMs = this.#clock.now() + ms;
     if (untilMs <= this.#nextMs) return false;

@@ -11,9 +11,9 @@ export interface Estimate {
   readonly requests: number;
   readonly textTokens: number;
   readonly imageTokens: number;
-  /** Whose formula counts the image tokens. */
+  /** The name of the formula for image tokens, such as "OpenAI's". */
   readonly formula: string;
-  /** Maximum; null if the run sets no limit of an answer. */
+  /** Maximum; null if the run does not limit the length of an answer. */
   readonly outputTokens: number | null;
   /** Number of questions that were read for the estimate. */
   readonly sampled: number;
@@ -70,7 +70,7 @@ export interface ImageFormula {
   tokens(width: number, height: number): number;
 }
 
-/** The first whose pattern matches the name of the model. Sources: docs/eval.md. */
+/** The first entry whose pattern matches the name of the model is used. Sources: docs/eval.md. */
 const formulas: readonly { readonly models: RegExp; readonly formula: ImageFormula }[] = [
   { models: /claude/i, formula: { name: "Anthropic's", tokens: claude } },
   { models: /mini-?gemini|\bmgm\b/i, formula: { name: "Mini-Gemini's", tokens: () => 576 } },
@@ -134,7 +134,7 @@ function internvl(width: number, height: number): number {
       if (tiles % columns !== 0) continue;
       const rows = tiles / columns;
       const difference = Math.abs(ratio - columns / rows);
-      // Of two grids of the same ratio, the larger one is for images that fill half of it.
+      // Of two grids with the same ratio, the larger one is used if the image has more than half of its pixels.
       const isLarger = difference === best.difference && width * height > 0.5 * 448 * 448 * tiles;
       if (difference < best.difference || isLarger) best = { columns, rows, difference };
     }
