@@ -82,6 +82,7 @@ export class WindowsInstallation {
    * `display` is the number of a running Xvfb.
    */
   startInConsole(script: string, display: number): Started {
+    this.killAll(); // A desktop that was started without a display has none.
     const file = `script-${++this.#runs}.cjs`;
     writeFileSync(this.#file(file), script);
     return this.#start(['wineconsole', 'node.exe', file], '', { DISPLAY: `:${display}` });
@@ -151,8 +152,12 @@ export async function startDisplay(): Promise<{ number: number; process: ChildPr
   const child = spawn('Xvfb', ['-displayfd', '1', '-screen', '0', '800x600x16'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const [first] = await Promise.race([once(child.stdout, 'data'), once(child, 'error')]);
-  return first instanceof Error ? undefined : { number: Number(String(first)), process: child };
+  const failed = Promise.race([once(child, 'error'), once(child, 'exit')]).then(
+    () => undefined,
+    () => undefined,
+  );
+  const printed = await Promise.race([once(child.stdout, 'data'), failed]);
+  return printed && { number: Number(String(printed[0])), process: child };
 }
 
 function readOutput(name: string): { stdout: string; stderr: string } {
