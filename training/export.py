@@ -11,7 +11,7 @@ from tokens import Tokens
 
 
 def exported(folder, tokens, model):
-    """Weights of an exported folder in float32. Embeddings go by token, so the vocabulary may have grown since, and the images too."""
+    """Weights of an exported folder in float32. Its vocabulary may be smaller, and its images may have another size."""
     old = json.loads((folder / "tokenizer.json").read_text())
     old, new = ({**t["model"]["vocab"], **{a["content"]: a["id"] for a in t["added_tokens"]}} for t in (old, tokens.json))
     both = [token for token in new if token in old]

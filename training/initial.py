@@ -43,23 +43,24 @@ def positions(side):
 def resized(table, rows):
     """A position table (rows before, D), class row first, for images of another size: (rows, D).
 
-    The heads look at neighbours by the waves of `positions`, whose period is counted in patches, so interpolation
-    would break them. Instead the table is fitted by waves and by the place in the image, and both are evaluated anew.
+    The heads find a neighbour by the waves of `positions`, whose periods are numbers of patches. Interpolation would change
+    the periods. So a linear combination of the waves and of polynomials of the place in the image is fitted to the old
+    table, and evaluated for the new size.
     """
     if rows == len(table):
         return table.float()
     before, after = (math.isqrt(n - 1) for n in (len(table), rows))
 
-    def described(side):
+    def features(side):
         y, x = torch.meshgrid(*[(torch.arange(side) + 0.5) / side - 0.5] * 2, indexing="ij")
         x, y = x.flatten(), y.flatten()
         place = torch.stack([torch.ones_like(x), x, y, x * y, x * x, y * y], 1)
         return torch.cat([positions(side), place], 1).double()
 
-    known = described(before)
+    known = features(before)
     ridge = 0.01 * torch.eye(known.shape[1], dtype=torch.double)
     fit = torch.linalg.solve(known.T @ known + ridge, known.T @ table[1:].double())
-    return torch.cat([table[:1].float(), (described(after) @ fit).float()])
+    return torch.cat([table[:1].float(), (features(after) @ fit).float()])
 
 
 def waves(size, rows):

@@ -111,8 +111,8 @@ static struct group group_at(uint8_t *out, int kind, int64_t k) {
 }
 
 /*
- * Blocks of q4_0 or IQ4_NL: f16 scale, 16 bytes. Their scales become -128 to 127 relative to the largest one, which costs 0.3%
- * of a scale at most, and nothing where all are equal.
+ * Blocks of q4_0 or IQ4_NL: f16 scale, 16 bytes. Their scales become whole numbers from -128 to 127, and the largest one becomes
+ * -128. An error is at most 0.4% of the largest scale, or 0.8% where a scale of the other sign is as large. Equal scales have none.
  */
 static void place_small_blocks(const uint8_t *stored, int64_t blocks, int column, struct group g) {
   const int stored_bytes = 18;
