@@ -214,7 +214,13 @@ await step(
 );
 
 await step('batch: a second one with the same output is refused while the first one runs', async () => {
-  const args = ['batch', '-q', 'rows.jsonl', '--output', 'locked.jsonl'];
+  // So many rows that the first one still runs when the second one has started, on a slow machine too.
+  const rows = answersOf(readFileSync(path.join(folder, 'rows.jsonl'), 'utf8').replace('\uFEFF', ''));
+  const many = Array.from({ length: 50 }, (_, i) =>
+    rows.map((row) => JSON.stringify({ ...row, id: `${i}-${row.id}` })),
+  );
+  writeFileSync(path.join(folder, 'many-rows.jsonl'), many.flat().join('\n'));
+  const args = ['batch', '-q', 'many-rows.jsonl', '--output', 'locked.jsonl'];
   const output = path.join(folder, 'locked.jsonl');
   rmSync(output, { force: true });
   const first = windows.start(args);
