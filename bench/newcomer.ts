@@ -1,6 +1,6 @@
 /**
- * The time of a newcomer: from `git clone` to a filled table of the example invoices on the page, with the demo model. It needs a
- * Chromium and the network of npm. Prints the seconds of each part: npx tsx bench/newcomer.ts
+ * The time of a newcomer: from `git clone` to a filled table of the example invoices on the page, with the demo model. It needs
+ * Chromium, and npm packages from the network. It prints the seconds of each part: npx tsx bench/newcomer.ts
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

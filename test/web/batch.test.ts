@@ -51,7 +51,7 @@ describe('a plan', () => {
     });
   });
 
-  it('does not ask for a field without a name, or twice for the same', () => {
+  it('does not ask for a field without a name, or twice for the same field', () => {
     const columns = [...plan.columns, column(''), column('Total')];
     expect(schemaOf({ ...plan, columns })).toEqual(schemaOf(plan));
   });

@@ -1,4 +1,4 @@
-/** Deleting while a batch is read, and taking it back. */
+/** Deleting while a batch is read, and undo. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withCells } from '../../web/batch/rows.ts';
 import type { Batch, Row } from '../../web/batch/types.ts';
@@ -27,21 +27,21 @@ const batch: Batch = {
 const states = () => state.value.batches[0]?.rows.map((each) => `${each.id} ${each.state}`);
 const undo = () => state.value.notices.at(-1)?.action?.run();
 
-describe('what is deleted while a batch is read', () => {
+describe('undo, after a deletion while a batch is read', () => {
   beforeEach(() => state.set({ batches: [batch], notices: [] }));
 
-  it('and taken back: a page, with the answers that came meanwhile', () => {
+  it('restores a page, and keeps the answers that came in between', () => {
     removeRow('b', 'two');
     expect(states()).toEqual(['one done', 'three running']);
     const cell = { value: '7', text: '7', correction: null, isDoubtful: false, evidence: [] };
     changeBatch('b', (now) => withCells(now, 'three', { total: cell }));
     undo();
-    // Its answer was thrown away, so it is asked for again.
+    // Its answer was not kept, so the page is read again.
     expect(states()).toEqual(['one done', 'two waiting', 'three running']);
     expect(state.value.batches[0]?.rows[2]?.cells).toEqual({ total: cell });
   });
 
-  it('and taken back: a table, whose run has been stopped', () => {
+  it('restores a table, whose run was stopped', () => {
     deleteBatch('b');
     expect(state.value.batches).toEqual([]);
     undo();

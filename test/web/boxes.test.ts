@@ -33,16 +33,18 @@ describe('boxes in an answer', () => {
     'At 12:30, the total of $1,234.50 [[1,2,3,4]], 5. A dog [[5,6,7,8]]',
     '| a | b |\n|---|---|\n| x [[1,2,3,4]] | y [[5,6,7,8]] |',
   ])('of %j are those of the server', (text) => {
+    const withoutListSigns = (phrase: string) => phrase.replace(/^(?:[-|] ?)+/, '');
     const ofPage = boxesIn(text).flatMap(({ phrase, places }) =>
-      places.map(({ x, y, width, height }) => ({ phrase, box: [x, y, x + width, y + height] })),
+      places.map(({ x, y, width, height }) => ({
+        phrase: withoutListSigns(phrase),
+        box: [x, y, x + width, y + height],
+      })),
     );
     const ofServer = boxesOfServer(text).map(({ phrase, box }) => ({
-      phrase: phrase.replace(/^(?:[-|] ?)+/, ''),
+      phrase: withoutListSigns(phrase),
       box: box.map((side) => expect.closeTo(side)),
     }));
-    expect(ofPage.map(({ phrase, box }) => ({ phrase: phrase.replace(/^(?:[-|] ?)+/, ''), box }))).toEqual(
-      ofServer,
-    );
+    expect(ofPage).toEqual(ofServer);
   });
 
   it('are text in code', () => {

@@ -87,7 +87,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('shows what version 0.3 stored, under the names of today', async () => {
+  it('shows what version 0.3 stored', async () => {
     await onPage(DESKTOP, async (page) => {
       await page.goto(`${server.url}health`);
       await page.evaluate(async (base64) => {

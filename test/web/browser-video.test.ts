@@ -53,7 +53,7 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
       await page.getByRole('button', { name: '2 s' }).click();
       await expect
         .poll(
-          () => page.locator('.clip video').evaluate((film) => (film as HTMLVideoElement).currentTime),
+          () => page.locator('.clip video').evaluate((video) => (video as HTMLVideoElement).currentTime),
           PATIENT,
         )
         .toBe(2);

@@ -15,7 +15,7 @@ export function withRow(batch: Batch, rowId: string, change: Partial<Row>): Batc
   return withRows(batch, (row) => (row.id === rowId ? { ...row, ...change } : row));
 }
 
-/** The page's image rotated clockwise by a quarter, and the places on it with it. */
+/** A page with its image rotated clockwise by a quarter turn; the places on it are rotated too. @param imageId the rotated image */
 export function withRotation(batch: Batch, rowId: string, imageId: string): Batch {
   return withRows(batch, (row) => {
     if (row.id !== rowId) return row;

@@ -73,9 +73,9 @@ export interface StoredImage {
 }
 
 export interface Clip {
-  /** Null: the server reads no files, or none of this size. */
+  /** Null if the server cannot read video files, or none of this size. */
   file: Blob | null;
-  /** JPEGs; none for a file that the browser cannot play. */
+  /** JPEGs; empty if the browser cannot play the file. */
   frames: { second: number; blob: Blob }[];
   durationSeconds: number | null;
 }

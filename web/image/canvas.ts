@@ -1,4 +1,4 @@
-/** Reading an image and drawing it anew. */
+/** Decodes, draws and encodes images. */
 const JPEG_QUALITY = 0.92;
 
 /** The browser cannot read the file as an image. */
@@ -11,7 +11,7 @@ export async function bitmapOf(file: Blob, name: string): Promise<ImageBitmap> {
   });
 }
 
-/** A canvas that `draw` has drawn on. It is white before, as JPEG has no transparency. @throws NotAnImageError */
+/** A canvas with what `draw` draws. It is white at first, because JPEG has no transparency. @throws NotAnImageError */
 export function drawn(
   { width, height }: { width: number; height: number },
   draw: (context: CanvasRenderingContext2D) => void,

@@ -1,4 +1,4 @@
-/** From a file that a person chose to an image that can be sent. */
+/** Reads a file that a person chose as an image that can be sent. */
 import type { Rotation, StoredImage } from '../conversation/types.ts';
 import { newId } from '../storage/new-id.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';

@@ -359,7 +359,7 @@ export const en = {
     zoom: 'Zoom in, zoom out, fit (on the document)',
     rotate: 'Rotate (on the document)',
     nextPage: 'Same field of the next page (in a form)',
-    previousPage: 'Same field of the page before (in a form)',
+    previousPage: 'Same field of the previous page (in a form)',
   },
 };
 

@@ -6,10 +6,10 @@ import { type Place, placeBetween } from '../document/place.ts';
 
 const GROUP = /^\[\[([^[\]]+)\]\]/;
 const NUMBERS = /^\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*$/;
-/** Punctuation that ends the phrase before; not that within a number, as in 9.50 or 12:30. */
+/** Punctuation between phrases; not a point, comma or colon before a digit, as in 9.50 or 12:30. */
 const PUNCTUATION = /[.,:](?!\d)|[;!?\n。，；：！？、]/;
 
-/** The boxes that a text begins with; null where it begins with something else. */
+/** The boxes at the start of a text; null if it starts with something else. */
 export function boxesAt(text: string): { raw: string; places: Place[] } | null {
   const [raw = '', inside = ''] = GROUP.exec(text) ?? [];
   const places = inside.split(';').flatMap((part) => {
@@ -21,7 +21,7 @@ export function boxesAt(text: string): { raw: string; places: Place[] } | null {
   return places.length > 0 ? { raw, places } : null;
 }
 
-/** Where the phrase before a box begins: after the last punctuation; 0 where there is none. */
+/** Where the phrase before a box begins: after the last punctuation, or 0. */
 export function phraseStart(before: string): number {
   return before.length - (before.split(PUNCTUATION).at(-1) ?? '').length;
 }

@@ -1,4 +1,4 @@
-/** Boxes in an answer as numbers that point at the image: `<span class="boxed" data-box="2">a dog <button>3</button></span>`. */
+/** Boxes in an answer as numbered buttons: `<span class="boxed" data-box="2">a dog <button>3</button></span>`. */
 import { phraseStart } from './boxes.ts';
 
 export interface BoxLabels {
@@ -8,7 +8,7 @@ export interface BoxLabels {
   label: (number: number, phrase: string) => string;
 }
 
-/** Colours of boxes, which repeat (boxes.css). */
+/** How many colours boxes have (boxes.css). More boxes repeat them. */
 export const BOX_COLOURS = 6;
 
 /** Replaces each `mark` of a block, with the phrase before it. */
@@ -37,7 +37,7 @@ function drawBox(mark: HTMLElement, source: string, index: number, label: BoxLab
   mark.replaceWith(boxed);
 }
 
-/** The nodes of the phrase: back to a punctuation mark, a line break or another box, without leading spaces. */
+/** The nodes of the phrase before a mark, from the last punctuation, line break or box on, without leading spaces. */
 function phraseBefore(mark: HTMLElement): ChildNode[] {
   const nodes: ChildNode[] = [];
   for (let node = mark.previousSibling; node; node = nodes[0]?.previousSibling ?? null) {

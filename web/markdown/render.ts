@@ -1,6 +1,6 @@
 /**
- * Markdown of a model, which is not to be trusted, as elements. Raw HTML and images are shown as the text that they
- * are: an answer that reads HTML off an image should show it. DOMPurify stands behind that.
+ * Markdown of a model as elements. It is not trusted. Raw HTML and images are shown as text, because an answer that reads
+ * HTML off an image should show it. DOMPurify removes whatever else is not allowed.
  */
 import DOMPurify from 'dompurify';
 import { Marked, type Token } from 'marked';
@@ -58,12 +58,12 @@ export function blocksOf(text: string): Token[] {
 }
 
 export interface Boxes {
-  /** The words before the boxes, without the signs of Markdown; '' where there are none. */
+  /** The words before the boxes, without the signs of Markdown; may be ''. */
   phrase: string;
   places: Place[];
 }
 
-/** The boxes in a text, in its order. Those in code and formulas are text. */
+/** The boxes in a text, in order. Boxes in code and formulas are text. */
 export function boxesIn(text: string): Boxes[] {
   if (!text.includes('[[')) return [];
   const found: Boxes[] = [];

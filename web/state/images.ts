@@ -40,7 +40,7 @@ export async function rotateImage(): Promise<void> {
   }
 }
 
-/** Made from the image as it was added, so that nothing is lost by rotating often. After four times it is that image. */
+/** Made from the original, so that repeated rotation loses no quality. After four quarter turns it is the original. */
 async function rotatedOnce(image: StoredImage): Promise<StoredImage> {
   const { of, quarterTurns: before } = rotationOf(image);
   const first = state.value.images[of];
@@ -55,7 +55,7 @@ function rotationOf({ id, rotation }: StoredImage): Rotation {
 }
 
 /**
- * Places on an image, or on a region of it, as places on the image that is on show. That one may be rotated.
+ * Places on an image, or on a region of it, as places on the image on show, which may be rotated.
  * @returns an empty list if another image is on show
  */
 export function onShownImage(

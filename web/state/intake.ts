@@ -145,7 +145,7 @@ function videoServer(): VideoServer {
   return server;
 }
 
-/** What a person is told about a file that cannot be read. @throws what is no fault of the file */
+/** What a person is told about a file that cannot be read. @throws errors that are not about the file */
 function reasonOf(error: unknown, name: string): string {
   const { text } = state.value;
   if (error instanceof NotAnImageError) return text.notAnImage(name);

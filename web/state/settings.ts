@@ -17,7 +17,7 @@ export function wantsEvidence({ settings, info } = state.value): boolean {
   return settings.showsEvidence ?? info?.isDemo === true;
 }
 
-/** A chat request, with what the settings say. */
+/** A chat request with the sampling of the settings, and evidence if it is wanted. */
 export function chatBody(messages: Message[], visual: VisualPart | null): Json {
   const { info, settings } = state.value;
   return {

@@ -1,4 +1,4 @@
-/** What versions up to 0.3 stored and exported, with the names of today: they wrote `pictureId` for `imageId`. Pure. */
+/** Renames fields in data that versions up to 0.3 stored or exported: `pictureId` becomes `imageId`. Pure. */
 import { isRecord, type Json } from '../api/json.ts';
 
 /** A turn, a row or a draft. */

@@ -1,10 +1,10 @@
-/** From a video that a person chose to what is sent: the file, where the server can read it, and frames with their seconds. */
+/** Reads a video that a person chose: the file, if the server can read it, and frames with their seconds. */
 import type { Clip, StoredImage } from '../conversation/types.ts';
 import { drawn, encoded } from '../image/canvas.ts';
 import { readImage } from '../image/read-image.ts';
 import type { ImageLimits } from '../image/shrink-plan.ts';
 
-/** Why a video cannot be asked about: the model sees images only; or neither the browser nor the server can read the file. */
+/** The model sees images only, or neither the browser nor the server can read the file. */
 export class VideoError extends Error {
   readonly reason: 'noVideoModel' | 'unreadable';
 
@@ -20,9 +20,9 @@ export interface VideoServer {
   mostFrames: number;
 }
 
-/** Of the shorter side of a frame, in pixels: twice what the model sees, as it cuts and resizes frames by itself. */
+/** The shorter side of a frame, in pixels: twice that of the model, because the server crops and resizes frames. */
 const FRAME_SIDE = 448;
-/** A browser that takes longer for a step has given up on the file. */
+/** If a step takes longer, the browser cannot read the file. */
 const STEP_MS = 20_000;
 
 export function isVideo(file: Blob, name: string): boolean {
@@ -50,7 +50,7 @@ export async function readVideo(
   return { ...image, original: null, video: clip };
 }
 
-/** The frame at each second, as the browser plays the video; none where it cannot. */
+/** The frame at each second, drawn by the browser; empty if it cannot play the video. */
 async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'frames' | 'durationSeconds'>> {
   const url = URL.createObjectURL(file);
   const video = document.createElement('video');
@@ -60,14 +60,14 @@ async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'fra
     Object.assign(video, { muted: true, playsInline: true, preload: 'auto', src: url });
     await happened(video, 'loadeddata');
     durationSeconds = await durationOf(video);
-    // A second that begins before the end.
+    // One frame for each second that begins before the end.
     const count = Math.max(1, Math.min(mostFrames, Math.ceil(durationSeconds)));
     for (let second = 0; second < count; second++) {
       await seek(video, second);
       frames.push({ second, blob: await frameOf(video) });
     }
   } catch {
-    // What came before the fault is kept.
+    // The frames before the error are kept.
   } finally {
     video.removeAttribute('src');
     video.load();
@@ -76,7 +76,7 @@ async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'fra
   return { frames, durationSeconds };
 }
 
-/** A recording of a browser does not know its length until its end was looked for. */
+/** A video that a browser recorded has no duration until somebody seeks to its end. */
 async function durationOf(video: HTMLVideoElement): Promise<number> {
   if (!Number.isFinite(video.duration)) await seek(video, 1e6);
   return Number.isFinite(video.duration) ? video.duration : video.currentTime;
@@ -98,7 +98,7 @@ async function frameOf(video: HTMLVideoElement): Promise<Blob> {
   );
 }
 
-/** Stands for a video that only the server can read. */
+/** The image of a video that only the server can read. */
 function placeholder(): Promise<Blob> {
   const canvas = drawn({ width: 320, height: 180 }, (context) => {
     context.fillStyle = '#555';

@@ -7,8 +7,8 @@ import { Icon } from './icons.tsx';
 const ACCEPT = 'image/*,application/pdf,.heic,.tif,.tiff,.avif,.bmp';
 
 /**
- * Choosing images, PDFs, videos where the model takes them, a folder, and where there is a touch screen, taking a photo. `small`: icons, for the composer;
- * `large`: with words; `add`: with words, for a table.
+ * Buttons to choose images, PDFs, a folder, and videos if the model takes them, and to take a photo on a touch screen. `small`: icons,
+ * for the composer; `large`: with words; `add`: with words, for a table.
  */
 export function PickFiles({ kind }: { kind: 'large' | 'small' | 'add' }) {
   const text = useText();

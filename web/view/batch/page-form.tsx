@@ -59,7 +59,7 @@ export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
   );
 }
 
-/** Ctrl and Enter go to the same field of the next page, with Shift of the page before. */
+/** Ctrl + Enter goes to the same field of the next page, Ctrl + Shift + Enter to the same field of the previous page. */
 function turnPage(event: KeyboardEvent, batchId: string, to: Row | undefined): void {
   const field = event.target;
   if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
@@ -67,7 +67,7 @@ function turnPage(event: KeyboardEvent, batchId: string, to: Row | undefined): v
   event.preventDefault();
   const fields = () => [...document.querySelectorAll<HTMLTextAreaElement>('.page-form textarea')];
   const index = fields().indexOf(field);
-  // What is written there is a correction, which leaving the field keeps.
+  // Leaving the field keeps a correction.
   field.blur();
   openBatch(batchId, to.id);
   requestAnimationFrame(() => fields()[index]?.focus());

@@ -70,7 +70,7 @@ function Box(props: {
   );
 }
 
-/** As they are on the image that is on show; empty where it is not the image of the answer. */
+/** With their places on the image on show; empty if it is not the image of the answer. */
 export function useShownBoxes(): BoxesOf[] {
   const turn = useApp(boxedTurn);
   const shownId = useApp(shownImageId);

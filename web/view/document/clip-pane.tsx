@@ -3,18 +3,18 @@ import type { Clip } from '../../conversation/types.ts';
 import { objectUrlOf } from '../../state/images.ts';
 import { useApp, useText } from '../../state/state.ts';
 
-/** A video that is asked about: the film, and the frames that the model sees. A frame moves the film to its second. */
+/** A video that is asked about, and the frames that the model sees. A frame moves the video to its second. */
 export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
   const text = useText();
-  const film = useRef<HTMLVideoElement>(null);
+  const video = useRef<HTMLVideoElement>(null);
   const seek = (second: number) => {
-    if (film.current) film.current.currentTime = second;
+    if (video.current) video.current.currentTime = second;
   };
   const { file, frames } = clip;
   return (
     <section class="clip" aria-label={name}>
       {file && frames.length > 0 && (
-        <video ref={film} src={objectUrlOf(file)} controls muted playsInline aria-label={name} />
+        <video ref={video} src={objectUrlOf(file)} controls muted playsInline aria-label={name} />
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard. */}
       <ul class="frames" aria-label={text.video.frames} tabIndex={0}>
@@ -31,7 +31,7 @@ export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
   );
 }
 
-/** What of the video is sent. */
+/** How much of the video the model sees. */
 export function ClipSize({ clip: { frames, durationSeconds } }: { clip: Clip }) {
   const text = useText();
   const mostFrames = useApp(({ info }) => info?.video?.mostFrames ?? frames.length);

@@ -26,7 +26,7 @@ export function markBox(boxedTurnId: string, markedBox: number | null): void {
   state.set({ boxedTurnId, markedBox });
 }
 
-/** Shows the boxes of an answer. A pointer that comes in on a phrase has marked it before, so that stays. */
+/** Shows the boxes of an answer. `markedBox` stays: a pointer that enters the answer at a phrase has already set it. */
 export function showBoxesOf(boxedTurnId: string): void {
   state.set({ boxedTurnId });
 }
