@@ -70,23 +70,40 @@ def slide(page, say, load):
 
 
 def cover(page, say, load):
-    """A book: the largest text is the title; the author stands above it or below it."""
+    """A book: the largest text is the title; the author is above it or below it, near or at the other end of the page."""
     rng, chinese = page.rng, page.chinese
     title, author, align = say.phrase(1, 5), say.person(), rng.choice(("left", "middle", "middle", "middle"))
-    head = column([page.heading(line, 1.5) for line in broken(rng, chinese, title, rng.choice((1, 2, 2, 3)))], -0.15, align)
+    size = rng.uniform(1.15, 2.1)
+    head = column([page.heading(line, size) for line in broken(rng, chinese, title, rng.choice((1, 2, 2, 3)))], -0.15, align)
     prefix, suffix = rng.choice((("", ""), ("", ""), ("作者：", ""), ("", " 著"))) if chinese else (rng.choice(("by ", "", "", "By ")), "")
-    writer = page.text(prefix + author + suffix, rng.uniform(0.75, 1.1))
-    gap, parts = Box(1, rng.uniform(0.3, 2)), [head]
+    writer = page.text(prefix + author + suffix, rng.uniform(0.65, min(1.05, size * 0.85)))
+    far = rng.random() < 0.5
+    gap = Box(1, rng.uniform(2, 9) / max(0.7, page.aspect * 1.4) if far else rng.uniform(0.3, 2))
+    if far and rng.random() < 0.6:
+        gap = ornament(page, gap.h, head.w)
+    parts = [head]
     asked = [("read", say.ask(("What is the title?", "What is the title of the book?", "What is this book called?", "What's the title?", "What does the title say?", "What is the book called?"),
                               ("标题是什么？", "书名是什么？", "这本书叫什么？", "书的名字是什么？", "大标题写着什么？")), title),
              ("lookup", say.ask(("Who is the author?", "Who wrote it?", "Who wrote this?", "What is the author's name?", "Who is it by?", "Who wrote the book?"), ("作者是谁？", "谁写的？", "作者叫什么？", "这本书是谁写的？", "书的作者是谁？")), author)]
-    if rng.random() < 0.45:
+    if rng.random() < 0.35:
         below = say.phrase(1, 4)
-        parts.append(page.text(below, rng.uniform(0.7, 0.9)))
+        parts.append(page.text(below, rng.uniform(0.6, min(0.9, size * 0.7))))
         asked.append(("read", say.ask(("What is the subtitle?", "What does the subtitle say?", "What is under the title?"), ("副标题是什么？", "小标题是什么？", "标题下面写着什么？")), below))
-    parts = [writer, gap, *parts] if rng.random() < 0.4 else [*parts, gap, writer]
+    parts = [writer, gap, *parts] if rng.random() < 0.45 else [*parts, gap, writer]
     if rng.random() < 0.35:
         publisher = say.phrase(1, 2) + say.label((" Press", " Books", ""), ("出版社", "书局"))
-        parts += [Box(1, rng.uniform(0.2, 1)), page.text(publisher, rng.uniform(0.65, 0.85))]
+        parts += [Box(1, rng.uniform(0.2, 1)), page.text(publisher, rng.uniform(0.6, 0.85))]
         asked.append(("lookup", say.ask(("Who is the publisher?", "What is the publisher?", "Who published it?"), ("出版社是哪家？", "哪个出版社？", "出版社是什么？")), publisher))
     return column(parts, rng.uniform(0, 0.2), align), asked
+
+
+def ornament(page, height, width):
+    """A rule, a disc or a block of colour in the empty part of a cover."""
+    rng = page.rng
+    thick = height * rng.uniform(0.3, 0.8)
+    kind = rng.choice(("rule", "disc", "block"))
+    if kind == "rule":
+        return rule(width * rng.uniform(0.2, 1), height, page.accent)
+    if kind == "disc":
+        return Box(thick, height, [disc(thick / 2, height / 2, thick / 2, page.accent)])
+    return Box(width, height, [rectangle(width, thick, page.accent, y=(height - thick) / 2)])
