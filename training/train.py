@@ -16,7 +16,7 @@ import multiprocessing
 import os
 import signal
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import torch
@@ -93,11 +93,18 @@ class Worker:
             self.finished.release()
 
 
+def next_time(text):
+    """-> the next moment at which the clock shows HH:MM; it may be tomorrow."""
+    now = datetime.now()
+    end = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time())
+    return end if end > now else end + timedelta(days=1)
+
+
 def main():
     a = options()
     torch.set_num_threads(1)
     a.run.mkdir(parents=True, exist_ok=True)
-    end = datetime.combine(datetime.now().date(), datetime.strptime(a.until, "%H:%M").time()).timestamp()
+    end = next_time(a.until).timestamp()
     tokens = Tokens()
     cfg = config(tokens.vocab, tokens.bos, [tokens.eos, tokens.eot], tokens.pad)
     weights = Weights(start(cfg), Reader(cfg["hidden_size"]))
