@@ -125,13 +125,9 @@ class SchemaGrammar {
       texts.add(text);
       this.#enumCharacters += text.length;
       if (++this.#enumValues % valuesAtOnce === 0) yield;
-      for (const [what, count, limit] of [
-        ['values', this.#enumValues, SCHEMA_LIMITS.enumValues],
-        ['characters', this.#enumCharacters, SCHEMA_LIMITS.enumCharacters],
-      ] as const) {
-        if (count > limit)
-          refuse(at, `brings the enums of the schema beyond ${limit} ${what}, which is the limit`);
-      }
+      const { enumValues, enumCharacters } = SCHEMA_LIMITS;
+      if (this.#enumValues > enumValues) refuseEnum(at, `${enumValues} values`);
+      if (this.#enumCharacters > enumCharacters) refuseEnum(at, `${enumCharacters} characters`);
     }
     return texts.size === 0 ? null : oneOf(texts);
   }
@@ -332,6 +328,10 @@ class SchemaGrammar {
     this.#languages.set(key, states);
     return states;
   }
+}
+
+function refuseEnum(at: string, limit: string): never {
+  refuse(at, `brings the enums of the schema beyond ${limit}, which is the limit`);
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {

@@ -1,5 +1,5 @@
 /** A minimal OpenAI-compatible server. The test gives its answers; the server records the requests. */
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface ChatRequest {
@@ -26,10 +26,8 @@ export interface ChatServer extends AsyncDisposable {
 export async function chatServer(answers: Answers): Promise<ChatServer> {
   const requests: ChatRequest[] = [];
   const authorizations: (string | undefined)[] = [];
-  const server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const request = JSON.parse(Buffer.concat(chunks).toString('utf8')) as ChatRequest;
+  const server = await listen(async (incoming, outgoing) => {
+    const request = await requestOf(incoming);
     requests.push(request);
     authorizations.push(incoming.headers.authorization);
     const found = await answers(promptOf(request), request, requests.length);
@@ -39,17 +37,26 @@ export async function chatServer(answers: Answers): Promise<ChatServer> {
       outgoing.end(JSON.stringify({ choices, usage: { completion_tokens: 3 } }));
     }
   });
+  return { ...server, requests, authorizations };
+}
+
+/** A server on a free port of this machine. */
+export async function listen(answer: RequestListener): Promise<{ url: string } & AsyncDisposable> {
+  const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   return {
-    url,
-    requests,
-    authorizations,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+export async function requestOf(incoming: IncomingMessage): Promise<ChatRequest> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as ChatRequest;
 }
 
 export function promptOf({ messages }: ChatRequest): string {

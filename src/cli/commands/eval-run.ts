@@ -156,7 +156,9 @@ resumes a run; other settings are refused. The key of the server is in \`--endpo
     const done = await library
       .evalRun({
         ...options,
-        ...{ maxTokens: options.maxTokens ?? null, topK: options.topK ?? null, topP: options.topP ?? null },
+        maxTokens: options.maxTokens ?? null,
+        topK: options.topK ?? null,
+        topP: options.topP ?? null,
         benchmark,
         parallel: options.queue === undefined ? options.parallel : Math.max(queueDepth, options.parallel),
         data: data.length > 0 ? data : [demoData(benchmark)],

@@ -1,8 +1,7 @@
 /** A real HTTP server with the limits and faults of public servers: rates, sizes of images, policies, proxies, bad networks. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import sharp from 'sharp';
-import { type ChatRequest, promptOf } from '../chat-server.ts';
+import { type ChatRequest, listen, promptOf, requestOf } from '../chat-server.ts';
 
 export interface Fault {
   readonly status?: number;
@@ -39,7 +38,7 @@ export interface LimitedServer extends AsyncDisposable {
 
 export async function limitedServer(limits: Limits): Promise<LimitedServer> {
   const arrivals: Arrival[] = [];
-  const server = createServer(async (incoming, outgoing) => {
+  const server = await listen(async (incoming, outgoing) => {
     const request = await requestOf(incoming);
     const prompt = promptOf(request);
     const arrival: Arrival = {
@@ -53,25 +52,11 @@ export async function limitedServer(limits: Limits): Promise<LimitedServer> {
     arrival.status = fault?.status ?? 200;
     await send(outgoing, fault ?? {}, `answer ${/question (\d+)/.exec(prompt)?.[1] ?? ''}`);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    arrivals,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...server, arrivals };
 }
 
 export function completion(message: Record<string, unknown>, finishReason = 'stop') {
   return { choices: [{ message: { role: 'assistant', ...message }, finish_reason: finishReason }] };
-}
-
-async function requestOf(incoming: IncomingMessage): Promise<ChatRequest> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as ChatRequest;
 }
 
 async function imageOf({ messages }: ChatRequest): Promise<Arrival['image']> {
