@@ -1,17 +1,17 @@
-/** Base64 data URLs as bytes, at once or in steps that leave the event loop to others. */
+/** Decodes base64 data URLs, at once or in steps between which the event loop runs. */
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { shorten } from '../messages.ts';
 import { DEFAULT_IMAGE_LIMITS } from './formats.ts';
 
-/** A text of ASCII characters that is kept as its bytes, because a string of that length would block the event loop. */
+/** An ASCII text that is stored as bytes, because creating a string of that length would block the event loop. */
 export interface LongText {
   /** In characters. */
   readonly length: number;
   readonly pieces: readonly Uint8Array[];
 }
 
-/** RFC 2397: a media type, parameters, and that the rest is base64. The bytes say what the image is, not the type. */
+/** RFC 2397: a media type, parameters, and the mark of base64. The type is ignored: the bytes decide the format. */
 const DATA_URL = /^data:[^,]{0,1000}?;\s*base64\s*,/i;
 const HEAD_CHARACTERS = 1_100;
 /** Characters that are decoded in one step: less than a millisecond. */
@@ -30,7 +30,7 @@ export function readDataUrl(url: string, maxBytes: number = DEFAULT_IMAGE_LIMITS
   }
 }
 
-/** `readDataUrl` in steps, between which the event loop goes on. @throws CogVLM2Error the same */
+/** `readDataUrl` in steps between which the event loop runs. @throws CogVLM2Error as `readDataUrl` */
 export async function readDataUrlInSteps(url: string | LongText, maxBytes: number): Promise<Uint8Array> {
   const steps = decodeDataUrl(url, maxBytes);
   for (;;) {
@@ -67,7 +67,7 @@ export function headOf({ pieces }: LongText, count: number): string {
   return head;
 }
 
-/** The bytes behind the first `from` characters, in steps. */
+/** The bytes after the first `from` characters, in steps. */
 function* stepsOf(url: string | LongText, from: number): Generator<Uint8Array, void> {
   if (typeof url === 'string') {
     for (let at = from; at < url.length; at += STEP_CHARACTERS)
@@ -84,7 +84,7 @@ function* stepsOf(url: string | LongText, from: number): Generator<Uint8Array, v
 
 const [DIGIT, SPACE, PADDING, PERCENT] = [1, 2, 3, 4];
 
-/** What each byte is; 0 for one that base64 does not have. The digits are of both alphabets of RFC 4648. */
+/** The kind of each byte; 0 for a byte that base64 does not have. The digits are those of both alphabets of RFC 4648. */
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   if (/[A-Za-z0-9+/_-]/.test(character)) return DIGIT;
@@ -109,10 +109,10 @@ class Base64Decoder {
   readonly #digits: Buffer;
   #count = 0;
   #padding = 0;
-  /** Behind a percent sign: the value of its first digit, or -1 before that. Null elsewhere. */
+  /** After a percent sign: the value of its first digit, or -1 before that digit. Otherwise null. */
   #escape: number | null = null;
 
-  /** @param length characters that come */
+  /** @param length number of characters, of all steps together */
   constructor(length: number, maxBytes: number) {
     this.#length = length;
     this.#maxBytes = maxBytes;
@@ -144,7 +144,7 @@ class Base64Decoder {
     return checkedSize(this.#bytes.subarray(0, this.#sizeBytes), this.#maxBytes);
   }
 
-  /** @returns the place of the first byte that is no digit */
+  /** @returns the index of the first byte that is not a digit */
   #addDigits(step: Uint8Array, from: number): number {
     const digits = this.#digits;
     let [at, count] = [from, this.#count];

@@ -81,7 +81,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The reason of work that ends because nobody waits for it. */
+/** The abort reason for a request whose client disconnected. */
 export function clientLeft(): ApiError {
   return new ApiError('cancelled', 'The client left.');
 }

@@ -30,15 +30,15 @@ export const REQUEST_LIMITS = {
   fieldCharacters: 131_072,
 } as const;
 
-/** A video: how long ffprobe and ffmpeg may take, each. */
+/** For a video: the time limit of ffprobe and that of ffmpeg. */
 export const VIDEO_LIMITS = { timeoutMs: 60_000 } as const;
 
 /** Time for the headers of a request. */
 export const HEADERS_TIMEOUT_MS = 15_000;
 
 /**
- * Bytes of a body that wait to be read before its connection is paused. A body in chunks of one byte has a thousand times as many
- * objects as bytes of a usual one, so this is less than Node.js allows.
+ * A connection is paused while this many bytes of its body are not read. It is less than the default of Node.js: in a body that
+ * arrives in chunks of one byte, each byte is an object.
  */
 export const STREAM_BUFFER_BYTES = 4_096;
 

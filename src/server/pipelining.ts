@@ -1,12 +1,12 @@
-/** Requests that arrive in the same moment: in one connection, without waiting for answers (pipelining), or in many. */
+/** Requests that arrive at the same moment: on many connections, or on one without waiting for answers (pipelining). */
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { CONNECTION_LIMITS } from './limits.ts';
 import { inTurn } from './turns.ts';
 
 /**
- * Begins one request in each turn of the event loop. Node.js begins all at once that have arrived.
- * @param isUrgent of an address whose requests do not wait, because they take hardly any time
+ * Begins one request in each turn of the event loop. Without it, Node.js begins all requests that have arrived at once.
+ * @param isUrgent whether requests for an address begin at once, because they take almost no time
  */
 export function beginInTurns(listener: RequestListener, isUrgent: (url: string) => boolean): RequestListener {
   return (request, response) => {
@@ -17,7 +17,7 @@ export function beginInTurns(listener: RequestListener, isUrgent: (url: string) 
 
 /**
  * Node.js begins all requests that arrive in one piece, which could be a thousand, before any other connection has its turn.
- * Closes a connection with more unanswered requests than the limit. No known client sends any so.
+ * Closes a connection with more unanswered requests than the limit. No known client does that.
  */
 export function limitPipelining(listener: RequestListener): RequestListener {
   const unanswered = new WeakMap<Socket, number>();

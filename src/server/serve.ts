@@ -64,7 +64,7 @@ export async function serve(
   const stopLoading = () => engine.stop();
   try {
     signal.addEventListener('abort', stopLoading);
-    // Its modules take 100 ms, which would delay other requests than the first with an image. A failure is told with that one.
+    // Loading its modules takes 100 ms. Loaded with the first image, they would delay all requests. That image reports a failure.
     loadSharp().catch(() => {});
     const model = await engine.start();
     checkAdapterNames(options, model);

@@ -1,11 +1,11 @@
 /**
- * Work that many clients can cause in the same moment: requests that arrive together, clients that leave together. Each
- * piece is small, and a hundred of them at once would block the event loop. So each has a turn of the event loop.
+ * Small work that many clients can cause at the same moment: requests that arrive together, clients that disconnect together.
+ * A hundred pieces at once would block the event loop, so each piece runs in its own turn of the event loop.
  */
 
 const waiting: (() => void)[] = [];
 
-/** Does the work in a later turn of the event loop: in order, one piece in each turn. */
+/** Runs the work in a later turn of the event loop: in the order of the calls, one piece per turn. */
 export function inTurn(work: () => void): void {
   waiting.push(work);
   if (waiting.length === 1) setImmediate(next);

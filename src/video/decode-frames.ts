@@ -9,19 +9,19 @@ import {
   unreadable,
 } from './program.ts';
 
-/** Frames are decoded ahead by as many threads, each with its own memory. */
+/** Threads of the decoder. Each has memory of its own for frames that it decodes ahead. */
 const threads = 4;
-/** Times are equal within this: half a tick of the coarsest usual clock. */
+/** Times with a smaller difference are equal: half a tick of the coarsest usual clock. */
 const toleranceSeconds = 0.0005;
-/** The next frame stands for one that cannot be decoded if it starts within this time. */
+/** A frame that cannot be decoded is replaced by the next one, if that one starts within this time. */
 const mostLateSeconds = 0.5;
 
 /**
- * Decodes the frames that start at these times, upright, one after the other.
+ * Decodes the frames that start at these times, one after the other. Rotated frames are turned upright.
  * @param starts in seconds after the first frame, ascending, without repetitions
  * @param origin see `FrameTimes`
- * @param onFrame the next frame is read when it has ended
- * @returns for each of `starts`, which of the frames that were passed to `onFrame` it is; undefined for one that cannot be decoded
+ * @param onFrame called for each frame; the next frame is read after its promise is fulfilled
+ * @returns for each of `starts`, the number of its frame among the calls of `onFrame`; undefined if no frame could be decoded for it
  * @throws CogVLM2Error as `probeVideo`
  */
 export async function decodeFrames(

@@ -6,14 +6,14 @@ import { answerRequests } from '../image/thread.ts';
 import { framePixels } from './frame-pixels.ts';
 
 export interface FrameRequest {
-  /** The bytes of an image file, or what ffmpeg decoded. */
+  /** The bytes of an image file, or pixels from ffmpeg. */
   readonly frame: Uint8Array | RgbImage;
   /** Side of the square that the model reads, in pixels. */
   readonly size: number;
   readonly limits: Partial<ImageLimits>;
 }
 
-/** `pixels` is [3, size, size], normalised; width and height are those before the resize. */
+/** `pixels` is [3, size, size], normalized. Width and height are those before the resize. */
 export type FrameReply = ImageReply;
 
 prepareDecoders();

@@ -1,18 +1,18 @@
-/** What a video file has, without decoding it: its video stream, and when each frame is shown. */
+/** Reads the facts of a video file without decoding it: its video stream, and the time of each frame. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
 import { inputName, inputOptions, Program, type ProgramOptions, textOf, tooManyPixels } from './program.ts';
 
-/** A minute of 240 frames a second, and some that are not shown. */
+/** One minute with 240 frames a second, and some hidden packets. */
 const mostPackets = 15_000;
 const mostTextBytes = 2 ** 22;
 
 export interface StreamFacts {
-  /** Number of the stream that is shown. */
+  /** Index of the video stream. */
   stream: number;
-  /** Of the whole file; null where it does not say. */
+  /** Duration of the whole video; null if the file does not contain it. */
   durationSeconds: number | null;
-  /** The average, as the file says; null where it does not. */
+  /** Average frame rate; null if the file does not contain it. */
   framesPerSecond: number | null;
 }
 
@@ -65,26 +65,26 @@ function rateOf(fraction: string | undefined): number | null {
 export interface FrameTimes {
   /** When each frame starts, in seconds after the first one, ascending. */
   starts: readonly number[];
-  /** The time of the first frame in the file; null where the file has no times of presentation (AVI). */
+  /** The presentation time of the first frame; null if the file has no presentation times (AVI). */
   origin: number | null;
-  /** When the file ends before its time, the seconds that it has. */
+  /** For a truncated file, the seconds that it contains; otherwise null. */
   cutAfterSeconds: number | null;
 }
 
-/** How far the times of a video are read: so many frames, and on until a frame starts this late. */
+/** The part of a video whose frame times are read: at least this many frames, and up to a frame that starts at or after `seconds`. */
 export interface Span {
   frames: number;
   seconds: number;
 }
 
-/** When the frames of the beginning start. @throws CogVLM2Error as `probeVideo` */
+/** The start times of the frames in the given part. @throws CogVLM2Error as `probeVideo` */
 export async function frameTimes(
   file: string,
   stream: number,
   { frames, seconds }: Span,
   options: ProgramOptions,
 ): Promise<FrameTimes> {
-  // Some packets are not shown. Counted, because the next frame of a slide show may be minutes away.
+  // The packets are read by number, not by time, because the next frame of a slide show may be minutes away. Some are hidden.
   for (let count = Math.ceil(frames * 1.2) + 50; ; count *= 2) {
     const read = await readPackets(file, stream, Math.min(count, mostPackets), options);
     const isWhole = read.packets < Math.min(count, mostPackets);
@@ -92,7 +92,7 @@ export async function frameTimes(
     if (count >= mostPackets)
       throw new CogVLM2Error(
         'image_too_large',
-        `${options.name} has more than ${mostPackets} frames in the part that is looked at. Give a video with fewer frames a second.`,
+        `${options.name} has more than ${mostPackets} frames in the part that is read. Give a video with fewer frames per second.`,
       );
   }
 }
@@ -142,7 +142,7 @@ const packetsSchema = z.object({
     .default([]),
 });
 
-/** A frame that is never shown (VP8), or the second field of one, has the time of the next. */
+/** A hidden frame (VP8) and the second field of a frame have the time of the next frame. */
 function distinct(times: readonly number[]): number[] {
   const kept: number[] = [];
   for (const time of times) if (time - (kept.at(-1) ?? -Infinity) > 0.0011) kept.push(time);

@@ -1,6 +1,6 @@
 /**
- * Runs ffprobe and ffmpeg of this machine, as child processes without a shell. They may open local files only, and only in
- * container formats that name no other files: no playlists, no image sequences, no addresses.
+ * Runs ffprobe and ffmpeg of this machine, as child processes without a shell. They may open only local files, and only
+ * container formats that cannot refer to other files: no playlists, no image sequences, no addresses.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import path from 'node:path';
@@ -10,13 +10,13 @@ import { DEFAULT_IMAGE_LIMITS } from '../image/formats.ts';
 import { abortedError, throwIfAborted } from '../image/thread.ts';
 
 export interface VideoLimits {
-  /** Most pixels of a frame. */
+  /** Largest number of pixels of a frame. */
   readonly maxPixels: number;
-  /** Longest run of each program. */
+  /** Time limit for each program. */
   readonly timeoutMs: number;
 }
 
-/** 300 s: 24 s of 8K at five frames a second. */
+/** In 300 s, 24 s of 8K video can be decoded at five frames per second. */
 export const DEFAULT_VIDEO_LIMITS: VideoLimits = {
   maxPixels: DEFAULT_IMAGE_LIMITS.maxPixels,
   timeoutMs: 300_000,
@@ -30,33 +30,33 @@ export interface ProgramOptions extends VideoLimits {
 
 /** ffmpeg's names of the containers that `isVideo` recognizes. A file cannot select another one by its content. */
 const formats = 'mov,matroska,avi,mpegts,mpeg,flv,asf,ogg';
-/** Most bytes of messages that are kept. */
+/** Limit for stored error messages, in bytes. */
 const mostMessageBytes = 4_000;
 
-/** The options of both programs before the input. A larger frame is refused before its memory is allocated. */
+/** Options of both programs, to be placed before the input. Frames above the limit are refused before their memory is allocated. */
 export function inputOptions({ maxPixels }: VideoLimits): string[] {
   const safe = ['-protocol_whitelist', 'file', '-format_whitelist', formats];
   return [...safe, '-max_pixels', String(maxPixels)];
 }
 
-/** A name that is never taken for an address or an option. */
+/** The file's name in a form that cannot be an address or an option. */
 export function inputName(file: string): string {
   return `file:${path.resolve(file)}`;
 }
 
-/** A running program. Dispose it: that ends it. */
+/** A running program. `dispose` kills it. */
 export class Program implements Disposable {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #options: ProgramOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #onAbort = () => this.#kill(abortedError(this.#options.signal));
-  /** Rejected when the program was killed or cannot be started. */
+  /** Rejected if the program was killed or cannot be started. */
   readonly #exit: Promise<number | null>;
   #fail: (error: CogVLM2Error) => void = () => {};
   #messages = '';
 
   /**
-   * @param onLine gets each line that the program writes to standard error
+   * @param onLine called with each line of the program's standard error
    * @throws CogVLM2Error aborted
    */
   constructor(
@@ -70,7 +70,7 @@ export class Program implements Disposable {
     this.#options = options;
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
     this.#child = child;
-    // Their errors are those of `#kill`, which `#exit` has too.
+    // `#kill` destroys them with its error, and rejects `#exit` with the same error.
     child.stdout.on('error', () => {});
     child.stderr.on('error', () => {});
     this.#exit = new Promise((resolve, reject) => {
@@ -78,7 +78,7 @@ export class Program implements Disposable {
       child.on('error', (cause: NodeJS.ErrnoException) => this.#kill(unavailable(program, cause)));
       child.on('close', resolve);
     });
-    this.#exit.catch(() => {}); // it is thrown where it is awaited
+    this.#exit.catch(() => {}); // `end` throws it
     let rest = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');
@@ -93,18 +93,18 @@ export class Program implements Disposable {
     signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** What it writes. @throws CogVLM2Error aborted, invalid_image (too slow), engine_unavailable (no such program) */
+  /** The standard output. @throws CogVLM2Error aborted, invalid_image (too slow), engine_unavailable (no such program) */
   get output(): AsyncIterable<Buffer> {
     return this.#child.stdout;
   }
 
-  /** Waits for its end. @returns its exit status and its error messages @throws CogVLM2Error as `output` */
+  /** Waits until the program has ended. @returns its exit status and its error messages @throws CogVLM2Error as `output` */
   async end(): Promise<{ status: number | null; messages: string }> {
     const status = await this.#exit;
     return { status, messages: this.#messages };
   }
 
-  /** A program that it started may hold the pipes open, so they are closed on this side. */
+  /** A child of the program can keep the pipes open, so this process closes its ends. */
   #kill(error?: CogVLM2Error): void {
     this.#child.kill('SIGKILL');
     this.#child.stdout.destroy(error);
@@ -119,7 +119,7 @@ export class Program implements Disposable {
   }
 }
 
-/** All that a program writes, at most `maxBytes`. @throws CogVLM2Error as `Program`, invalid_image when it fails */
+/** The whole output of a program, at most `maxBytes`. @throws CogVLM2Error as `Program`, invalid_image if the program fails, image_too_large */
 export async function textOf(
   program: Program,
   maxBytes: number,
@@ -138,14 +138,14 @@ export async function textOf(
   return { text: Buffer.concat(chunks).toString('utf8'), messages };
 }
 
-/** The error for what a program wrote, without paths and ffmpeg's memory addresses. */
+/** The error for the messages of a program, without file paths and ffmpeg's memory addresses. */
 export function unreadable(messages: string, { name, maxPixels }: ProgramOptions): CogVLM2Error {
   const size = /Picture size (\d+)x(\d+) (?:is invalid|exceeds)/.exec(messages);
   if (size) return tooManyPixels(name, Number(size[1]), Number(size[2]), maxPixels);
   if (/whitelist/i.test(messages)) {
     return new CogVLM2Error(
       'invalid_image',
-      `${name} is in a format that is not read: playlists, image sequences and streams are not. Give an MP4, WebM, MKV, AVI or another video file.`,
+      `${name} is in a format that is not supported, such as a playlist, an image sequence or a stream. Give an MP4, WebM, MKV, AVI or another video file.`,
     );
   }
   const line = messages
@@ -184,7 +184,7 @@ function unavailable(program: string, cause: NodeJS.ErrnoException): CogVLM2Erro
 
 let isFound: Promise<boolean> | undefined;
 
-/** Whether ffmpeg and ffprobe can be started. Asked again as long as they cannot. */
+/** Whether ffmpeg and ffprobe can be started. Only a positive result is stored. */
 export async function hasFfmpeg(): Promise<boolean> {
   isFound ??= Promise.all(['ffmpeg', 'ffprobe'].map(starts)).then((found) => found.every(Boolean));
   const found = await isFound;

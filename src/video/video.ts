@@ -1,4 +1,4 @@
-/** A video as the model sees it: some of its frames, in order. */
+/** Reads a video for the model: some of its frames, in order. */
 import { mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,21 +18,21 @@ import { frameTimes, probeVideo } from './probe.ts';
 import { DEFAULT_VIDEO_LIMITS, type VideoLimits } from './program.ts';
 import { framesBySecond, framesBySpacing, mostFrames, spacedSeconds } from './sampling.ts';
 
-/** A frame and the second that it is of. */
+/** A frame and its time in the video, in seconds. */
 export interface TimedFrame {
   image: ImageSource;
   second: number;
 }
 
-/** An image, the path or the bytes of a video, a folder of frames, frames with their seconds, or a video that was read before. */
+/** An image, the path or the bytes of a video, a folder of frames, frames with their seconds, or a video that was already read. */
 export type VisualSource = ImageSource | readonly TimedFrame[] | Video;
 
 export interface Video {
-  /** Of the frames, [frames, 3, size, size]. */
+  /** [frames, 3, size, size] */
   pixels: Float32Array<ArrayBuffer>;
-  /** The text after each frame in the prompt: its second, or ''. */
+  /** For each frame, the text that follows it in the prompt: its second, or ''. */
   frameTexts: readonly string[];
-  /** Of the first frame, upright, before it was resized. */
+  /** Size of the first frame, upright, before it was resized. */
   width: number;
   height: number;
   /** The same frames with the same texts have the same key. */
@@ -49,14 +49,14 @@ export interface VideoOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Largest video in memory; a file may be larger. */
+/** Limit for a video that is given as bytes; a file may be larger. */
 export const mostVideoBytes = 2 ** 28;
 /** The formats that are read, for messages. */
 export const videoFormats = 'MP4, MOV, WebM, MKV, AVI, MPEG, FLV, WMV and Ogg videos';
 const readable = `${videoFormats}, and ${readableFormats} images,`;
 
 /**
- * From a video file, a folder of frames (one a second, in the order of their names), frames with their seconds, or one image.
+ * Reads a video file, a folder of frames (one per second, in the order of their names), frames with their seconds, or one image.
  * @throws CogVLM2Error `file_not_found`, `invalid_image`, `image_too_large`, `invalid_value`, `engine_unavailable`, `aborted`
  */
 export async function readVideo(source: VisualSource, options: VideoOptions): Promise<Video> {
@@ -82,7 +82,7 @@ export function isReadVideo(source: VisualSource): source is Video {
   return typeof source === 'object' && 'frameTexts' in source;
 }
 
-/** What a path leads to; undefined for anything else, which is read as an image. */
+/** Whether a path is a folder or a video file; undefined for anything else, which is read as an image. */
 export async function kindOf(source: string): Promise<'folder' | 'video' | undefined> {
   try {
     await using file = await open(fsPath(source), readFlags);
@@ -112,7 +112,7 @@ async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Vide
   });
 }
 
-/** A program takes names in UTF-8 only, so a file with another name gets a link. */
+/** The programs accept only UTF-8 names. A file with another name is read through a link. */
 async function fromNamedFile(file: string, name: string, options: VideoOptions): Promise<Video> {
   const target = fsPath(path.resolve(file));
   if (typeof target === 'string') return fromFile(target, name, options);
@@ -197,7 +197,7 @@ async function fromFolder(folder: string, options: VideoOptions): Promise<Video>
   return fromImages(frames, options, warnings);
 }
 
-/** @param name in messages, of a single image */
+/** @param name the name of a single image in messages */
 async function fromImages(
   frames: readonly TimedFrame[],
   options: VideoOptions,

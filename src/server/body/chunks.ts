@@ -4,17 +4,17 @@ import { ApiError } from '../api-error.ts';
 import { inTurn } from '../turns.ts';
 
 /**
- * A request before its body was read. The body is a stream of Node.js: a web stream holds each chunk by itself, and takes
- * seconds for a body in chunks of one byte.
+ * A request whose body was not read yet. The body is a stream of Node.js, because a web stream needs seconds for a body in
+ * chunks of one byte.
  */
 export interface UnreadRequest {
   headers: Headers;
-  /** Null for none. */
+  /** Null if there is no body. */
   body: Readable | null;
 }
 
 /**
- * The chunks of a body. What is not read stays in the stream.
+ * The chunks of a body. Chunks that the caller does not read stay in the stream.
  * @param signal ends the reading, with its reason as the error
  * @throws ApiError unsupported_encoding, request_too_large, cancelled (the client left)
  */
@@ -63,14 +63,14 @@ async function* chunksUntil(body: Readable, signal: AbortSignal): AsyncGenerator
     if (chunk instanceof Uint8Array) yield chunk;
     else if (body.readableEnded) return;
     else if (body.destroyed) {
-      // Hundreds of clients may leave in the same moment.
+      // Hundreds of clients may disconnect at the same moment.
       await new Promise<void>(inTurn);
       throw new ApiError('cancelled', 'The client left while it sent its request.', { cause: body.errored });
     } else await changeOf(body, signal);
   }
 }
 
-/** Resolves when the stream has more bytes or has ended, one way or another, or the signal is aborted. */
+/** Resolves if the stream has more bytes, has ended or failed, or if the signal is aborted. */
 function changeOf(body: Readable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const events = ['readable', 'end', 'error', 'close'];

@@ -4,7 +4,7 @@
  * Images are most of a body's bytes. A string value of at least `LONG_STRING` characters without spaces, which is what
  * base64 looks like, is kept apart from the JSON text, so that `JSON.parse` sees a small text only and never blocks the
  * event loop for long. It is put back afterwards; the parsed value is what `JSON.parse` of the whole body would give,
- * but for values of more than `LONGEST_STRING` characters, which are of the class `LongString`.
+ * except for values of more than `LONGEST_STRING` characters, which are of the class `LongString`.
  */
 import { randomUUID } from 'node:crypto';
 import { hexValue } from '../../image/data-url.ts';
@@ -67,7 +67,7 @@ export class JsonScanner {
 
   /**
    * @throws SyntaxError, TypeError when the text is not JSON in UTF-8
-   * @throws ApiError request_too_large for a `LongString` where no image may be
+   * @throws ApiError request_too_large for a `LongString` in a field that cannot have an image
    */
   parse(): unknown {
     const json = new TextDecoder('utf-8', { fatal: true }).decode(this.#text.all());

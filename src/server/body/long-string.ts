@@ -1,10 +1,10 @@
-/** A string of a body that is longer than text may be: an image. It is kept as the bytes that arrived. */
+/** A string of a body that is too long for text, so it must be an image. It stays in the bytes that arrived. */
 import { headOf, type LongText } from '../../image/data-url.ts';
 
-/** Longest value that becomes a JavaScript string: making one of 31 MB blocks the event loop for 50 ms and more. */
+/** Longest value that becomes a JavaScript string. Creating one of 31 MB blocks the event loop for 50 ms or more. */
 export const LONGEST_STRING = 2 ** 20;
 
-/** Fields of a body that may hold an image, and those where clients put one by mistake; their readers say so. */
+/** Fields that can have an image, and fields where clients put one by mistake: the readers of those report the mistake. */
 const IMAGE_FIELDS = new Set([
   'url',
   'image_url',
@@ -35,14 +35,14 @@ export class LongString implements LongText {
   }
 }
 
-/** An image as a body has it: an address, a data URL or base64. */
+/** An image in a body: an address, a data URL or base64. */
 export type ImageText = string | LongString;
 
 export function isImageText(value: unknown): value is ImageText {
   return typeof value === 'string' || value instanceof LongString;
 }
 
-/** The first characters: enough to tell an address from a data URL and from base64. */
+/** The first characters: enough to distinguish an address, a data URL and base64. */
 export function beginningOf(text: ImageText): string {
   return typeof text === 'string' ? text.slice(0, 64) : text.head(64);
 }

@@ -56,7 +56,7 @@ function dataUrlOf(url: ImageText): ImageText | null {
   return isBase64 ? asDataUrl(url) : null;
 }
 
-/** An address has a maximum length, so the fetcher gets only the beginning of a `LongString`, and refuses it. */
+/** A `LongString` is too long for an address. Its beginning is enough for the fetcher to refuse it. */
 function addressOf(url: ImageText): string {
   return typeof url === 'string' ? url : url.head(IMAGE_FETCH_LIMITS.maxCharacters + 1);
 }

@@ -53,7 +53,7 @@ export function incomingRequest(
   };
 }
 
-/** Hundreds of clients may leave in the same moment. */
+/** Hundreds of clients may disconnect at the same moment. */
 function leavingInTurn(disconnected: AbortSignal): AbortSignal {
   const left = new AbortController();
   disconnected.addEventListener('abort', () => inTurn(() => left.abort(disconnected.reason)), { once: true });
@@ -61,9 +61,9 @@ function leavingInTurn(disconnected: AbortSignal): AbortSignal {
   return left.signal;
 }
 
-/** Without a socket, as in tests, the body is a web stream. */
+/** The body of a request without a socket (in tests) is a web stream. */
 function unreadRequest({ env, req: { raw } }: Context<Env>): UnreadRequest {
-  // Hono makes a whole web request as soon as its body is asked for.
+  // Reading `raw.body` makes Hono build a whole web request, so it is the second choice.
   const body = env?.incoming ?? (raw.body && Readable.fromWeb(raw.body));
   return { headers: raw.headers, body };
 }

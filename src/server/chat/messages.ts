@@ -202,7 +202,7 @@ function readPart(part: unknown, at: string, fields: FieldCheck): { text: string
   }
   throw fieldError(
     at,
-    `${at} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}} (of a video model also video_url or video_frames); got ${shown(type)}.`,
+    `${at} must be {"type":"text","text":"..."} or {"type":"image_url","image_url":{"url":"..."}} (for a video model also video_url or video_frames); got ${shown(type)}.`,
   );
 }
 

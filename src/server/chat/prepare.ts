@@ -47,7 +47,7 @@ export async function prepareRequest(
     options: { ...options, maxTokens: Math.min(asked, rules.maxAnswerTokens), client },
   };
   const warnings = [...request.warnings, ...size.ignored.map((what) => `${what} of the schema was ignored`)];
-  // The text of the body's image is not needed any more; its bytes are.
+  // The image's text in the body is not needed any more, because its bytes were read.
   return { request: { ...request, prompt: { ...prompt, visual: null }, warnings }, visual, ask, size };
 }
 

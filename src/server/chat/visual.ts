@@ -1,4 +1,4 @@
-/** What a request is about: an image; for a video model a video, or its frames as images. Videos are decoded here. */
+/** Reads the image of a request or, for a video model, its video or frames. Videos are decoded here, in the server's process. */
 import { takesVideo } from '../../checkpoint/types.ts';
 import { CogVLM2Error } from '../../errors.ts';
 import { isVideo, sniffFormat } from '../../image/formats.ts';
@@ -12,10 +12,10 @@ import { fieldError } from './fields.ts';
 import { type ImageRules, readDataBytes, readRequestImage, trimmed, wrongFormat } from './image.ts';
 import type { Visual } from './messages.ts';
 
-/** As the engine takes it: the file of an image, or the pixels of frames. */
+/** The input of the engine: an image file, or the pixels of frames. */
 export interface RequestVisual {
   bytes: Uint8Array;
-  /** Of frames; null for an image file. */
+  /** The facts of the frames; null for an image file. */
   video: VideoFacts | null;
   source: 'data' | 'url' | 'video' | 'frames';
   /** For the log. */
@@ -23,8 +23,8 @@ export interface RequestVisual {
 }
 
 /**
- * @param template of the question
- * @throws ApiError unsupported (a video for a model of images, no ffmpeg), invalid_image, image_too_large, and those of
+ * @param template the template of the question
+ * @throws ApiError unsupported (a video for an image model, no ffmpeg), invalid_image, image_too_large, and those of
  * `readRequestImage`
  */
 export async function readRequestVisual(
@@ -52,7 +52,7 @@ export async function readRequestVisual(
   return visualOf(video, source);
 }
 
-/** What `readVideo` takes. */
+/** The input of `readVideo`. */
 async function readContent(
   visual: Visual,
   rules: ImageRules,

@@ -109,7 +109,7 @@ class Host {
   };
 }
 
-/** The bytes of an image, put together while they arrive. Threads that decode it share their memory. */
+/** An image whose bytes arrive in pieces. They are stored in shared memory, so the decoding thread needs no copy. */
 class ArrivingImage {
   readonly #bytes: Uint8Array;
   #arrived = 0;
@@ -125,13 +125,13 @@ class ArrivingImage {
     this.#arrived += piece.byteLength;
   }
 
-  /** The same for all requests about it, so that it is recognized and hashed once. */
+  /** One object for all requests, so that the format is detected and the bytes are hashed once. */
   get source(): ImageSource {
     this.#source ??= recognized(this.#bytes);
     return this.#source;
   }
 
-  /** Of frames. */
+  /** The pixels of frames. */
   get pixels(): Float32Array<ArrayBuffer> {
     this.#pixels ??= new Float32Array(this.#bytes.slice().buffer as ArrayBuffer);
     return this.#pixels;

@@ -7,7 +7,7 @@ import type { AskRequest, EngineCalls, Failure, FromEngine, Port, ToEngine } fro
 /** An image is sent in messages of this size: one of 30 MB would block the event loop of either process for too long. */
 const PIECE_BYTES = 2 ** 20;
 
-/** An image that requests which are being answered are about. It is sent once. */
+/** An image that one or more running requests use. It is sent once. */
 interface SharedImage {
   imageId: number;
   requests: number;

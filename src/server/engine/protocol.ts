@@ -1,6 +1,6 @@
 /**
  * The messages between the server and the engine's process. They are sent by structured clone, so image bytes stay bytes.
- * Each request has an id, and all messages about it carry that id. An image has one, too: several requests may be about it.
+ * Each request has an id, and all messages about it carry that id. An image has an id, too, because several requests can use it.
  */
 import type {
   AnswerEvent,
@@ -19,7 +19,7 @@ import type { Video } from '../../video/video.ts';
 
 export type EngineLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal'>;
 
-/** A video that was read, without its pixels. */
+/** The fields of a video that was read, without its pixels. */
 export type VideoFacts = Omit<Video, 'pixels'>;
 
 export interface AskRequest {
@@ -51,7 +51,7 @@ export type ToEngine =
   | { type: 'load'; options: EngineLoadOptions }
   /** The next piece of an image of `sizeBytes` bytes. */
   | { type: 'image'; imageId: number; sizeBytes: number; bytes: Uint8Array }
-  /** No request that has not arrived yet is about this image. */
+  /** No later request uses this image. */
   | { type: 'release'; imageId: number }
   | { type: 'ask'; id: number; imageId: number | null; request: Omit<AskRequest, 'image'> }
   | { type: 'stop'; id: number }
