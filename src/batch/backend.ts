@@ -1,4 +1,4 @@
-/** What answers a batch: a model in this process, or the workers behind a queue (queue-backend.ts). */
+/** The backend of a batch: a model in this process, or workers that take jobs from a queue (queue-backend.ts). */
 import { CogVLM2Error } from '../errors.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
@@ -10,8 +10,8 @@ import { kindOf } from '../video/video.ts';
 import { type Answered, type Item, withWarnings } from './output.ts';
 
 /**
- * An image that was read; the file of an image, a PDF (with the page from 1) or a video; or a video: its file, its bytes or its
- * folder of frames.
+ * One of: an image that was read; the path of an image, a PDF (with a page, counted from 1) or a video; a video as its path, its
+ * bytes or its folder of frames.
  */
 export type ImageInput =
   | ImageFile
@@ -19,7 +19,7 @@ export type ImageInput =
   | { readonly video: string | Uint8Array };
 
 export interface OpenOptions {
-  /** How many questions will be asked about the image. */
+  /** Number of questions about the image. */
   readonly questions: number;
   readonly signal: AbortSignal;
   onStage?(stage: Stage): void;
@@ -29,7 +29,7 @@ export interface Backend {
   open(image: ImageInput, options: OpenOptions): Promise<OpenImage>;
 }
 
-/** Dispose it when its answers are kept. */
+/** The caller disposes it after the answers are written. */
 export interface OpenImage extends AsyncDisposable {
   ask(item: Item, signal: AbortSignal): Promise<Answered>;
 }
@@ -58,7 +58,7 @@ export class ModelBackend implements Backend {
         if (stage === 'vision') onStage({ stage, done, total });
       },
     });
-    // The time of the encoding belongs to the first answer.
+    // The first answer gets the time of the encoding.
     let { imageMs, visionMs } = encoded;
     return {
       ask: async (item) => {
@@ -93,7 +93,7 @@ export class ModelBackend implements Backend {
   }
 }
 
-/** What the model takes: an image, or the file, bytes or folder of a video. */
+/** The input of `CogVLM2.ask`: an image, or the path, bytes or folder of a video. */
 async function read(image: ImageInput, signal: AbortSignal): Promise<ImageFile | string | Uint8Array> {
   if (image instanceof ImageFile) return image;
   if ('video' in image) return image.video;

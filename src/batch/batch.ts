@@ -1,4 +1,4 @@
-/** A whole batch: sources in, a file of answers out. It resumes where an earlier run stopped. */
+/** Runs a whole batch: reads sources and writes a file of answers. It resumes where an earlier run stopped. */
 import { CogVLM2Error } from '../errors.ts';
 import { inParallel, isItemError } from '../run/items.ts';
 import { RunProgress, type RunState } from '../run/progress.ts';
@@ -10,11 +10,11 @@ import type { BrokenSource, Source } from './sources.ts';
 export interface BatchOptions extends OutputOptions {
   readonly sources: readonly (Source | BrokenSource)[];
   readonly backend: Backend;
-  /** How many images are worked on at the same time. */
+  /** Maximum number of images that run at the same time. */
   readonly parallel: number;
-  /** Which pages of every PDF, such as "1,3-5"; all of them when undefined. */
+  /** The pages of each PDF, such as "1,3-5"; undefined: all pages. */
   readonly pages: string | undefined;
-  /** False where the backend reads the files itself. */
+  /** False if the backend reads the files itself. */
   readonly wantsBytes: boolean;
   /** Answers are JSON. The output has their values as `data`. */
   readonly isJson: boolean;
@@ -23,21 +23,21 @@ export interface BatchOptions extends OutputOptions {
   onError(item: Item, error: CogVLM2Error): void;
   /** Called before the line is written. */
   onAnswer?(line: AnswerLine): void;
-  /** Called at the end, however the run ends. */
+  /** Called at the end of the run, also after an error. */
   onEnd(counts: BatchCounts): void;
 }
 
-/** Lines of the output. */
+/** Numbers of lines in the output. */
 export interface BatchCounts {
   readonly answers: number;
   readonly errors: number;
-  /** How many of both are of earlier runs. */
+  /** Answers and errors of earlier runs. */
   readonly earlier: number;
 }
 
 /**
- * @throws CogVLM2Error invalid_value (other settings, another file, pages), write_failed, and what ends the run:
- * `aborted`, or a failure of the model or the machine. Answers that are done by then are kept.
+ * @throws CogVLM2Error invalid_value (other settings, another file, pages), write_failed, `aborted`, or a failure of the model
+ * or the machine. The output keeps all answers that were finished before.
  */
 export async function batch(options: BatchOptions): Promise<BatchCounts> {
   const wantsPage = options.pages === undefined ? () => true : parsePages(options.pages);

@@ -1,4 +1,4 @@
-/** Captions beside images: `photo.txt` for `photo.png`, as tools that train image models read them. */
+/** Writes captions beside images: `photo.txt` for `photo.png`. Tools that train image models read this layout. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
@@ -17,8 +17,8 @@ export class Captions {
   readonly #existing = new Set<string>();
 
   /**
-   * @throws CogVLM2Error invalid_value where images share a caption file, an image has several questions, or an input is
-   * no file
+   * @throws CogVLM2Error invalid_value if two images have the same caption file, an image has several questions, or an input
+   * is not a file
    */
   constructor(sources: readonly (Source | BrokenSource)[], options: CaptionOptions) {
     this.#options = options;
@@ -26,21 +26,23 @@ export class Captions {
     for (const source of sources) {
       if ('problem' in source) continue;
       if (!('path' in source.location)) {
-        throw invalid(`${source.input} is a data URL: a caption is written beside a file.`);
+        throw invalid(`${source.input} is a data URL. A caption can only be written beside a file.`);
       }
       if (source.questions.length > 1) {
-        throw invalid(`${source.input} has ${source.questions.length} questions: a caption is one answer.`);
+        throw invalid(`${source.input} has ${source.questions.length} questions. A caption is one answer.`);
       }
       const file = captionFile({ input: source.input, page: source.page });
       const other = images.get(file);
       if (other !== undefined && other !== source.input) {
-        throw invalid(`${other} and ${source.input} would share the caption ${file}. Rename one of them.`);
+        throw invalid(
+          `${other} and ${source.input} would have the same caption file, ${file}. Rename one of them.`,
+        );
       }
       images.set(file, source.input);
     }
   }
 
-  /** An image with a caption is not asked, so nothing that somebody wrote is overwritten. */
+  /** The batch skips an image that has a caption, so it never overwrites a text. */
   has(item: Item): boolean {
     const file = captionFile(item);
     if (!existsSync(fsPath(file))) return false;
@@ -53,7 +55,7 @@ export class Captions {
     return this.#existing.size;
   }
 
-  /** One line of text: line breaks of the answer become spaces, because trainers read one caption a line. */
+  /** Line breaks of the answer become spaces, because training tools read one caption per line. */
   write(line: AnswerLine): void {
     const text = line.answer.replaceAll(/\s*\n\s*/g, ' ').trim();
     const { prefix, suffix } = this.#options;
@@ -61,7 +63,7 @@ export class Captions {
   }
 }
 
-/** `photo.txt`; for a page of a PDF, `letter.page-2.txt`. */
+/** `photo.txt`; `letter.page-2.txt` for a page of a PDF. */
 function captionFile({ input, page }: Pick<Item, 'input' | 'page'>): string {
   const { dir, name } = path.parse(input);
   return path.join(dir, `${name}${page === null ? '' : `.page-${page}`}.txt`);

@@ -1,4 +1,4 @@
-/** From the sources of a batch to images with the questions that have no line yet. */
+/** Turns the sources of a batch into images with the questions that have no line in the output yet. */
 import { CogVLM2Error } from '../errors.ts';
 import { readDataUrlInSteps } from '../image/data-url.ts';
 import { isVideo } from '../image/formats.ts';
@@ -10,22 +10,22 @@ import type { ImageInput } from './backend.ts';
 import type { Item } from './output.ts';
 import type { BrokenSource, Source } from './sources.ts';
 
-/** An image, a page or a video, and the questions about it that have no line. */
+/** An image, a page or a video, and its questions that have no line in the output. */
 export interface ImageTask {
   readonly items: readonly Item[];
-  /** What the backend opens, or why there is no image. */
+  /** The input for the backend, or the error why there is no image. */
   readonly image: ImageInput | CogVLM2Error;
 }
 
 export interface TaskOptions {
-  /** The lines of the output: whether an item has one, and how many pages they say that an input has. */
+  /** Looks up in the output whether an item has a line, and how many pages an input has. */
   readonly done: { has(item: Item): boolean; pageCountOf(input: string): number | undefined };
-  /** Which pages of every PDF. */
+  /** Selects the pages of each PDF. */
   wantsPage(page: number): boolean;
-  /** False where the backend reads the files itself. */
+  /** False if the backend reads the files itself. */
   readonly wantsBytes: boolean;
   readonly signal: AbortSignal;
-  /** Called once for each source: how many questions it has, and how many of them have no line. */
+  /** Called once for each source, with the number of its questions and the number of those that have no line. */
   onSource(questions: number, waiting: number): void;
 }
 
@@ -94,7 +94,7 @@ async function* tasksOf(source: Source, options: TaskOptions): AsyncGenerator<Im
   }
 }
 
-/** One page that cannot be drawn does not end the others. */
+/** If one page cannot be rendered, the other pages continue. */
 async function rendered(pdf: PdfDocument, page: number): Promise<ImageFile | CogVLM2Error> {
   try {
     return await pdf.renderPage(page);
@@ -115,7 +115,7 @@ function waitingItems(
     .filter((item) => !done.has(item));
 }
 
-/** The page that the row names, or the wanted pages of the document. */
+/** The page of the row, or all selected pages of the document. */
 function pagesOf({ page }: Source, pageCount: number, { wantsPage }: TaskOptions): number[] {
   if (page !== null) return [page];
   return Array.from({ length: pageCount }, (_, i) => i + 1).filter(wantsPage);

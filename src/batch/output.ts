@@ -1,6 +1,6 @@
 /**
- * The answers of a batch: JSON lines that only grow, and beside them FILE.settings.json with what the answers depend on.
- * An item with a line is done, so a resumed run skips it. Lines can also go to a stream, which no run can resume.
+ * The output of a batch: a file of JSON lines, to which lines are only appended, and FILE.settings.json with all settings that
+ * the answers depend on. A resumed run skips each item that has a line. Lines can also go to a stream. A stream cannot be resumed.
  */
 
 import { existsSync, statSync } from 'node:fs';
@@ -22,13 +22,13 @@ const lineSchema = z.looseObject({
 });
 
 export interface OutputOptions {
-  /** Path of the file, or a function that takes each line. */
+  /** Path of the file, or a function that receives each line. */
   readonly output: string | ((line: string) => void);
-  /** Everything that answers depend on, as JSON. A resumed run with other settings is refused. */
+  /** All settings that the answers depend on, as JSON. A run with other settings cannot resume the file. */
   readonly settings: object;
-  /** Whether lines with an error are removed, so that their items are asked again. */
+  /** Whether to remove lines with an error, so that these items run again. */
   readonly retryErrors: boolean;
-  /** Items that need no answer although they have no line. */
+  /** Returns true for items that need no answer although they have no line. */
   isDone?(item: Item): boolean;
 }
 
@@ -37,7 +37,7 @@ export class BatchOutput implements Disposable {
   readonly #journal: Journal | undefined;
   readonly #done = new Set<string>();
   readonly #pageCounts = new Map<string, number>();
-  /** Lines of earlier runs count too. */
+  /** Includes the lines of earlier runs. */
   answers = 0;
   errors = 0;
 
@@ -61,7 +61,7 @@ export class BatchOutput implements Disposable {
       this.#count({ idJson, input, page, pageCount, question }, error != null);
     });
     try {
-      // The journal's lock is held, so no other run writes the settings.
+      // This process holds the journal's lock, so no other run writes the settings.
       writeFileWhole(settingsPath(file), `${JSON.stringify(settings, null, 2)}\n`);
     } catch (error) {
       this.#journal[Symbol.dispose]();
@@ -73,7 +73,7 @@ export class BatchOutput implements Disposable {
     return this.#done.has(keyOf(item)) || (this.#options.isDone?.(item) ?? false);
   }
 
-  /** How many pages an input has, if a line says so. */
+  /** The number of pages of an input, if a line contains it. */
   pageCountOf(input: string): number | undefined {
     return this.#pageCounts.get(input);
   }
@@ -98,7 +98,7 @@ export class BatchOutput implements Disposable {
   }
 }
 
-/** The journal is closed before the file is replaced: a run that starts in between finds whole lines too. */
+/** Closes the journal before it replaces the file. A run that starts in between finds only whole lines. */
 function dropErrors(file: string): void {
   if (!existsSync(file)) return;
   const kept: string[] = [];
@@ -133,13 +133,13 @@ function checkSettings(file: string, settings: object): void {
 
 /** One question about one image, or about one page of a PDF. */
 export interface Item {
-  /** The line's `id` as JSON text: a path in quotes, or the row's id with every digit. */
+  /** The line's `id` as JSON text: a path in quotes, or the row's id with all digits. */
   readonly idJson: string;
   readonly input: string;
-  /** Of a PDF, from 1. */
+  /** Page of a PDF, counted from 1. */
   readonly page: number | null;
   readonly pageCount: number | null;
-  /** Null where the input could not be read at all. */
+  /** Null if the input could not be read. */
   readonly question: string | null;
 }
 
@@ -150,7 +150,7 @@ export interface Answered {
   readonly usage: Usage;
   readonly timings: Omit<Timings, 'perTokenMs'>;
   readonly model: string;
-  /** What of the request or the image was ignored or changed. */
+  /** Parts of the request or the image that were ignored or changed. */
   readonly warnings?: readonly string[] | undefined;
 }
 
@@ -159,17 +159,17 @@ export function withWarnings(answered: Answered, warnings: readonly string[]): A
   return all.length === 0 ? answered : { ...answered, warnings: all };
 }
 
-/** With a schema, `data` is the answer's JSON; null when the answer was cut. */
+/** With a schema, `data` is the parsed answer; null if the answer was cut at the token limit. */
 export type AnswerLine = Item & Answered & { readonly data?: unknown };
 
 export type ErrorLine = Item & { readonly error: { readonly code: ErrorCode; readonly message: string } };
 
-/** The line as JSON text. The id stays as it was written: `JSON.stringify` would round a number beyond 2^53. */
+/** The line as JSON text. The id keeps its original text, because `JSON.stringify` would round a number above 2^53. */
 function lineText({ idJson, ...rest }: AnswerLine | ErrorLine): string {
   return `{"id":${idJson},${JSON.stringify(rest).slice(1)}`;
 }
 
-/** Equal for the same question about the same input in the same file. */
+/** A key of the input and the question. Two items of a file with the same key are the same item. */
 export function keyOf({ idJson, input, page, question }: Item): string {
   return JSON.stringify([idJson, input, page, question]);
 }

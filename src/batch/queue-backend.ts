@@ -1,4 +1,4 @@
-/** A batch through a queue: the side that asks, and the worker that answers. */
+/** A batch through a queue: the client side, and the worker side. */
 
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
@@ -23,13 +23,13 @@ import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
 import { type Backend, type ImageInput, ModelBackend, type OpenImage } from './backend.ts';
 import { keyOf, withWarnings } from './output.ts';
 
-/** Has the workers answer. A job leaves the queue when its answer is kept. */
+/** Sends the questions to workers. A job leaves the queue after its answer was written. */
 export class QueueBackend implements Backend {
   readonly #client: QueueClient;
   readonly #options: Job['options'];
   readonly #run: string;
 
-  /** @param run the same for the same output file with the same settings, so that a resumed run finds its jobs */
+  /** @param run equal for the same output file with the same settings, so that a resumed run finds its jobs */
   constructor(client: QueueClient, options: Job['options'], run: string) {
     this.#client = client;
     this.#options = options;
@@ -66,22 +66,22 @@ async function jobImage(input: ImageInput): Promise<Job['image']> {
   if (found.isDirectory())
     throw new CogVLM2Error(
       'invalid_value',
-      `${video} is a folder of frames, which cannot be sent to workers.`,
+      `${video} is a folder of frames. A folder cannot be sent to workers.`,
     );
   checkInlineSize(found.size, 'The video');
   return inlineImage(await readFile(fsPath(video)));
 }
 
 export interface WorkOptions extends Omit<WorkerOptions, 'model' | 'answer'> {
-  /** The folder that images may be read from. */
+  /** The only folder from which images may be read. */
   readonly shared: string | undefined;
 }
 
-/** Answers jobs with a model in this process until it is stopped. */
+/** Answers jobs with a model in this process until `signal` is aborted. */
 export function work(model: CogVLM2, { shared, ...options }: WorkOptions): Promise<void> {
   const answer = async (job: Job, signal: AbortSignal): Promise<Reply> => {
     if (job.image === null) throw new CogVLM2Error('invalid_value', 'The job has no image.');
-    // Undefined fields are left out, so that the library's defaults apply.
+    // Omit undefined fields, so that the library's defaults apply.
     const given: GenerateOptions = Object.fromEntries(
       Object.entries(job.options).filter(([, value]) => value !== undefined),
     );

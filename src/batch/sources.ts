@@ -1,4 +1,4 @@
-/** From the inputs that a person names (folders, patterns, files, JSON lines) to the sources of a batch, in a fixed order. */
+/** Turns the inputs of the command line (folders, patterns, files, JSON lines) into the sources of a batch, in a fixed order. */
 
 import { closeSync, readdirSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -12,17 +12,17 @@ import { imageFileName, videoFileName } from '../image/formats.ts';
 
 export interface FoundSources {
   readonly sources: readonly (Source | BrokenSource)[];
-  /** Files in the folders that are neither images nor PDFs, nor videos for a video model, by their names. */
+  /** Number of files in the folders that are no images, PDFs or (for a video model) videos. Their names decide. */
   readonly otherFiles: number;
 }
 
-/** Files of a folder are chosen by their names. A file that is named itself is judged by its bytes. */
+/** Files of a folder are selected by their names. For a file on the command line, its bytes decide. */
 const isReadable = (file: string, takesVideo: boolean) =>
   imageFileName.test(file) || /\.pdf$/i.test(file) || (takesVideo && videoFileName.test(file));
 const rowFile = /\.(?:jsonl|ndjson)$/i;
 
 /**
- * @param takesVideo whether the videos of a folder are sources, too
+ * @param takesVideo whether videos in a folder are sources
  * @throws CogVLM2Error file_not_found, invalid_value (no question)
  */
 export function findSources(
@@ -67,9 +67,9 @@ export function findSources(
   return { sources: found, otherFiles };
 }
 
-/** Sorted. Names that begin with a dot are left out, unless the pattern has the dot. */
+/** Sorted. Omits names that begin with a dot, unless the pattern contains the dot. */
 function filesMatching(pattern: string, folder?: string): string[] {
-  // On Windows a backslash separates folders; in a pattern it would escape the next character.
+  // On Windows a backslash separates folders. In a pattern it would escape the next character.
   const posix = path.sep === '\\' ? pattern.replaceAll('\\', '/') : pattern;
   let failure: CogVLM2Error | undefined;
   const found = globSync(posix, {
@@ -77,7 +77,7 @@ function filesMatching(pattern: string, folder?: string): string[] {
     absolute: path.isAbsolute(pattern),
     ...(folder !== undefined && { cwd: path.resolve(folder) }),
     fs: {
-      /** Keeps names that are not UTF-8, and keeps pipes and devices, so that they are named in the output. */
+      /** Keeps names that are not UTF-8, pipes and devices, so that the output has an error line for each. */
       readdirSync: ((name: string) => {
         try {
           return readdirSync(fsPath(name), { withFileTypes: true, encoding: 'buffer' }).map((entry) => ({
@@ -104,11 +104,11 @@ function missing(message: string, cause?: unknown): CogVLM2Error {
   return new CogVLM2Error('file_not_found', message, { cause });
 }
 
-// JSON lines of images or videos and questions: `{"image": "a.png", "question": "…"}` in each line.
+// JSON lines with images or videos and questions. A line is `{"image": "a.png", "question": "…"}`.
 
 const text = z.string().refine((value) => value.trim() !== '', 'is empty');
 
-/** Other fields belong to the caller. `null` means that the field is absent, as pandas and SQL exports write it. */
+/** Other fields are ignored. `null` means that the field is absent: pandas and SQL exports write absent fields this way. */
 const rowSchema = z
   .looseObject({
     id: z.union([text, z.number()]).nullish(),
@@ -126,7 +126,7 @@ const rowSchema = z
   .refine((row) => row.question == null || row.questions == null, 'has question and questions');
 
 /**
- * @param questions those of the command line, for rows without a question
+ * @param questions questions of the command line, for rows without a question
  * @throws CogVLM2Error file_not_found; invalid_value (not UTF-8, a Git LFS pointer)
  */
 export function readTaskRows(file: string, questions: readonly string[]): (Source | BrokenSource)[] {
@@ -139,7 +139,7 @@ export function readTaskRows(file: string, questions: readonly string[]): (Sourc
     const source = parseRow(line, place, path.dirname(file), questions, readAgain);
     const placeJson = JSON.stringify(place);
     if (source.idJson !== placeJson && ids.has(source.idJson)) {
-      const problem = `the id ${source.idJson} is that of an earlier row`;
+      const problem = `an earlier row has the same id, ${source.idJson}`;
       sources.push({ idJson: placeJson, input: place, problem });
     } else sources.push(source);
     ids.add(source.idJson);
@@ -212,22 +212,22 @@ function readDataUrl(file: string, offset: number, sizeBytes: number): string {
   }
 }
 
-// What a batch asks about, as it was named.
+// The sources of a batch.
 
-/** An image, a PDF or a video with the questions about it. */
+/** An image, a PDF or a video, with its questions. */
 export interface Source {
-  /** The `id` of the output as JSON text: the path of the file, or the row's own id with every digit. */
+  /** The `id` of the output as JSON text: the path of the file, or the row's id with all digits. */
   readonly idJson: string;
-  /** What the output calls it: the path, or the beginning of a data URL. */
+  /** The `input` of the output: the path, or the beginning of a data URL. */
   readonly input: string;
-  /** A data URL is read from its file again when its turn comes, so that memory holds one of them. */
+  /** A data URL is read from its file again when it runs, so that memory holds one data URL at a time. */
   readonly location: { readonly path: string } | { readonly dataUrl: () => Promise<string> };
   readonly questions: readonly string[];
-  /** From 1; null is the image, or all pages of a PDF. */
+  /** Page, counted from 1; null: an image, or all pages of a PDF. */
   readonly page: number | null;
 }
 
-/** A row that cannot be asked. The output gets an error line for it. */
+/** A row that cannot run. The output gets an error line for it. */
 export interface BrokenSource {
   readonly idJson: string;
   readonly input: string;

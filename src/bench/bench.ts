@@ -10,17 +10,17 @@ import { decodeStage, imageRowsStage, promptStage, visionStage } from './stages.
 import { describeMachine, type Timing, timeStage } from './timing.ts';
 
 export interface BenchOptions extends Pick<ModelOptions, 'device' | 'threads' | 'signal'> {
-  /** Each stage stops being run after this. */
+  /** Time limit of each stage. */
   secondsAStage: number;
-  /** LoRA adapters beside the weights. */
+  /** Folders of LoRA adapters. */
   adapter?: readonly AdapterSource[];
-  /** Of the matrix that the peaks are measured with; the default is larger than any cache. */
+  /** Rows of the matrix for the peaks. The default matrix is larger than any processor cache. */
   matrixRows?: number;
   onStage?: (name: string) => void;
 }
 
 export interface StageResult extends Timing {
-  /** The time that the measured peaks allow. */
+  /** Shortest possible time at the measured peaks. */
   limitMs: number;
 }
 
@@ -31,16 +31,16 @@ export interface BenchResult {
   machine: ReturnType<typeof describeMachine>;
   engine: { ggml: string; commit: string; device: string; threads: number; kernels: KernelsInfo['variant'] };
   model: { name: string; sizeBytes: number; types: Partial<Record<DType, number>> };
-  /** What products reach here with weights of each type, and the best of them, which the limits are computed from. */
+  /** Measured rates of matrix products for each type of weight. `peaks` are the highest ones; the limits are computed from them. */
   rates: TypeRate[];
   peaks: Peaks;
   loadMs: number;
   stages: StageResult[];
-  /** Most memory that the process has had, mapped pages of the model included. */
+  /** Peak memory of the process, including mapped pages of the model. */
   peakResidentBytes: number;
 }
 
-/** Loads a model and times each stage beside what the machine's own peaks allow. @throws as `Model.load` does. */
+/** Loads a model and measures the time of each stage and the peaks of this machine. @throws the errors of `Model.load`. */
 export async function runBench(checkpoint: Checkpoint, options: BenchOptions): Promise<BenchResult> {
   const { secondsAStage, onStage, signal, device, threads } = options;
   onStage?.('load');
@@ -64,11 +64,11 @@ export async function runBench(checkpoint: Checkpoint, options: BenchOptions): P
     onStage?.(stage.name);
     timed.push({ whole: stage.whole, timing: await timeStage(stage, secondsAStage * 1000) });
   }
-  // Before the peaks, whose matrices are larger than a small model.
+  // Read it before the peaks are measured: their matrices are larger than a small model.
   const peakResidentBytes = process.resourceUsage().maxRSS * 1024;
   signal?.throwIfAborted();
   onStage?.('peaks');
-  // f32 because other parts are computed in it, whatever the weights are.
+  // Always measure f32: the other parts use it for every type of weight.
   const matrixTypes = new Set<DType>(['f32']);
   for (const { type, shape } of checkpoint.tensors.values()) if (shape.length === 2) matrixTypes.add(type);
   const rates = await measureRates(engine, [...matrixTypes], options.matrixRows ?? peakRows);

@@ -6,11 +6,11 @@ import { adapterCost, type Cost, decoderCost, type PartBytes, sum, towerCost } f
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { Stage } from './timing.ts';
 
-/** Text rows of the prefill stage, and the tokens that are in the cache when decoding begins. */
+/** Rows of text in the prefill stage, and rows in the KV cache before decoding. */
 const promptRows = 512;
 const decodedTokens = 32;
 
-/** An image through the tower and the adapter, layer by layer. The pixels are noise. */
+/** Encodes an image: the tower, layer by layer, then the adapter. The pixels do not show anything. */
 export function visionStage(model: Model, bytes: PartBytes): Stage {
   const { config } = model;
   const { imageSize, layers } = config.vision;
@@ -28,7 +28,7 @@ export function visionStage(model: Model, bytes: PartBytes): Stage {
         yield layer;
       }
     } finally {
-      // A stage that is stopped here frees what the tower holds.
+      // If the stage stops early, this frees the tower's memory.
       await blocks.throw(new Error('stopped')).catch(() => {});
     }
   }
@@ -36,11 +36,11 @@ export function visionStage(model: Model, bytes: PartBytes): Stage {
   return { name: 'vision', unit: 'images', count: 1, whole, pieces: pieces() };
 }
 
-/** The rows of an image through the vision expert, chunk by chunk. */
+/** Prefills the rows of an image with the vision expert, chunk by chunk. */
 export function imageRowsStage(model: Model, bytes: PartBytes): Stage {
   const { config, engine } = model;
   const { imageTokens } = config.vision;
-  // boi and the patches; eoi meets the language expert.
+  // boi and the patches. eoi runs with the language expert.
   const rows = imageTokens - 1;
   const cost = (count: number, past: number) =>
     decoderCost(config, bytes, { expert: 'vision', rows: count, past, logits: 0 });
@@ -59,7 +59,7 @@ export function imageRowsStage(model: Model, bytes: PartBytes): Stage {
   return { name: 'image rows', unit: 'rows', count: rows, whole: cost(rows, 1), pieces: pieces() };
 }
 
-/** Text alone through the language expert; one piece is a chunk of it. */
+/** Prefills text without an image with the language expert. One piece is one chunk. */
 export function promptStage(model: Model, bytes: PartBytes): Stage {
   const { config } = model;
   const count = Math.min(promptRows, config.maxPositions);
@@ -82,7 +82,7 @@ export function promptStage(model: Model, bytes: PartBytes): Stage {
   return { name: 'prompt', unit: 'tokens', count, whole: cost(count, 0, 1), pieces: pieces() };
 }
 
-/** One token after the other behind a prompt of that length; one piece is a token. */
+/** Decodes tokens after a prompt of `promptRows`. One piece is one token. */
 export function decodeStage(model: Model, bytes: PartBytes): Stage {
   const { config } = model;
   const count = Math.min(decodedTokens, config.maxPositions - 1);
@@ -101,7 +101,7 @@ export function decodeStage(model: Model, bytes: PartBytes): Stage {
   return { name: 'decode', unit: 'tokens', count, whole, pieces: pieces() };
 }
 
-/** Rows of these token types, whose ids mean nothing. */
+/** A prompt with these token types. Its ids have no meaning. */
 export function promptOf(types: readonly number[], idAt: (row: number) => number): PromptRows {
   const tokenTypes = Uint8Array.from(types);
   return {

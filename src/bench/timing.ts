@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { type Cost, sum } from '../model/cost.ts';
 
-/** A stage as pieces that can be run one after the other, each with its cost. */
+/** A stage is a sequence of pieces, each with its cost. */
 export interface Stage {
   name: string;
-  /** What its rate is counted in, and how many of them the whole stage is. */
+  /** Unit of the rate. `count` is the number of units in the whole stage. */
   unit: 'images' | 'rows' | 'tokens';
   count: number;
   whole: Cost;
@@ -16,21 +16,21 @@ export interface Timing {
   stage: string;
   unit: Stage['unit'];
   count: number;
-  /** The whole stage's time; where only a part was run, that part's, scaled by cost. */
+  /** Time of the whole stage. If only a part ran, its time is scaled up by cost. */
   ms: number;
-  /** Processor time of all threads, scaled likewise. */
+  /** CPU time of all threads, scaled in the same way. */
   cpuMs: number;
-  /** What share of the stage's cost was run and timed, 0 to 1. */
+  /** Share of the stage's cost that was measured, 0 to 1. */
   sampled: number;
   flop: number;
   bytes: number;
-  /** Share of the processors that other programs took meanwhile; null where that is not known. */
+  /** Share of the CPU time that other programs used during the measurement, 0 to 1; null if unknown. */
   othersCpu: number | null;
 }
 
 /**
- * Runs the stage's pieces until `budgetMs` is over. The first piece, which finds caches and pages cold, is left out of the
- * sample when there is a second.
+ * Runs the stage's pieces for at most `budgetMs`. The first piece runs with cold caches and unmapped pages, so it is not
+ * counted if there is a second piece.
  */
 export async function timeStage(stage: Stage, budgetMs: number): Promise<Timing> {
   const begin = performance.now();
@@ -70,7 +70,7 @@ function workOf({ linearFlop, attentionFlop }: Cost): number {
   return linearFlop + attentionFlop;
 }
 
-/** Seconds of processor time: all that the machine has spent and had, and what this process spent of it. */
+/** CPU time in seconds: busy and total time of the machine, and the time of this process. */
 interface CpuTimes {
   busyS: number;
   totalS: number;
@@ -78,14 +78,14 @@ interface CpuTimes {
 }
 
 /**
- * What share of all processors other programs took between two moments, 0 to 1; null where the system does not say.
- * A speed that was measured beside others is not the machine's.
+ * Measures CPU time from its construction on: of this process, and the share of other programs (0 to 1; null if the system does
+ * not report it). A speed that was measured while other programs ran is not the speed of the machine.
  */
 export class CpuWatch {
   readonly #start = readTimes();
   readonly #own = process.cpuUsage();
 
-  /** Processor time that this process has had since, all threads together: on a busy machine the steadier measure. */
+  /** CPU time of this process, all threads together. On a busy machine it varies less than wall-clock time. */
   ownMs(): number {
     const { user, system } = process.cpuUsage(this.#own);
     return (user + system) / 1000;
@@ -102,7 +102,7 @@ export class CpuWatch {
 function readTimes(): CpuTimes | undefined {
   if (process.platform !== 'linux') return undefined;
   try {
-    // Hundredths of a second, summed over the processors: user nice system idle iowait irq softirq steal.
+    // Columns, in hundredths of a second, summed over all processors: user nice system idle iowait irq softirq steal.
     const fields = /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]?.split(' ').map(Number) ?? [];
     const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softIrq = 0, steal = 0] = fields;
     const busy = user + nice + system + irq + softIrq + steal;
@@ -113,7 +113,7 @@ function readTimes(): CpuTimes | undefined {
   }
 }
 
-/** What a result was measured on. Names of machines and of folders stay out of it. */
+/** Describes the machine of a measurement, without host names and paths. */
 export function describeMachine(): {
   cpu: string;
   cores: number;

@@ -7,13 +7,13 @@ import { checkQueue } from './connect.ts';
 import { type Job, queueName, type Reply, replySchema } from './job.ts';
 
 const pollMs = 200;
-/** Every this many polls, the client checks that its jobs still exist. */
+/** The client checks that its jobs still exist once in this number of polls. */
 const pollsPerLook = 25;
 /** Replies that no client fetched are deleted after a week. */
 const keptSeconds = 7 * 24 * 3600;
 type Outcome = 'finished' | 'gone' | 'lost';
 
-/** A job that failed on this many workers, not because of its input, is given up. */
+/** A job fails for good after this number of attempts that failed for another reason than its input. */
 const attempts = 3;
 
 export class QueueClient implements AsyncDisposable {
@@ -36,19 +36,19 @@ export class QueueClient implements AsyncDisposable {
   }
 
   /**
-   * @param id the same for the same question of the same run, as hexadecimal digits: a job that an earlier process of the
-   * run put in, or that is answered already, is not put in again
-   * @throws CogVLM2Error endpoint_failed (given up by the workers, or the queue was lost), aborted
+   * @param id hexadecimal digits, equal for the same question of the same run. If the queue has a job or an answer with this id
+   * from an earlier process of the run, no new job is added.
+   * @throws CogVLM2Error endpoint_failed (all attempts failed, or the queue was lost), aborted
    */
   async ask(id: string, job: Job, signal: AbortSignal): Promise<Reply> {
     const found = await this.#reach(() => this.#untilFinished(id, job, signal));
     const reply = replySchema.safeParse(found.returnvalue);
     if (reply.success) return reply.data;
-    // Removed, so that the same command can ask again.
+    // Remove the job, so that the same command can try again.
     await this.forget(id);
     throw new CogVLM2Error(
       'endpoint_failed',
-      `The workers gave a question up: ${found.failedReason || 'the reply has another shape'}.`,
+      `All attempts of the workers failed: ${found.failedReason || 'the reply has an unknown shape'}.`,
     );
   }
 
@@ -72,7 +72,7 @@ export class QueueClient implements AsyncDisposable {
     }
   }
 
-  /** @throws CogVLM2Error endpoint_failed. The error of the connection may contain a password, so it is not passed on. */
+  /** @throws CogVLM2Error endpoint_failed. It does not contain the error of the connection, which may contain a password. */
   async #reach<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -97,7 +97,7 @@ export class QueueClient implements AsyncDisposable {
     });
   }
 
-  /** Polls, because an event during a lost connection would be missed. */
+  /** Polls, because events that occur while the connection is lost do not arrive. */
   async #watch(): Promise<void> {
     const { signal } = this.#end;
     try {
@@ -116,7 +116,7 @@ export class QueueClient implements AsyncDisposable {
     }
   }
 
-  /** A Redis that was restarted or flushed has lost its jobs: they are added again. */
+  /** Adds the jobs again if Redis lost them, because it was restarted or flushed. */
   async #lookForGone(): Promise<void> {
     for (const id of [...this.#waiting.keys()]) {
       if ((await this.#queue.getJobState(id)) === 'unknown') this.#waiting.get(id)?.('gone');

@@ -1,4 +1,4 @@
-/** Checks the address with a first connection. Not part of address.ts: every command loads that file, and this one loads the Redis client. */
+/** Checks the address with a first connection. It loads the Redis client, so it is not in address.ts, which every command loads. */
 import { Redis } from 'ioredis';
 import { CogVLM2Error } from '../errors.ts';
 import type { QueueAddress } from './address.ts';
@@ -19,7 +19,7 @@ export async function checkQueue({ url, shown }: QueueAddress): Promise<void> {
     await redis.connect();
     await redis.ping();
   } catch (cause) {
-    // The cause is not passed on: it contains the command and so the password.
+    // Do not include the cause: it contains the command with the password.
     const reason = why instanceof Error ? why.message : String(cause instanceof Error ? cause.message : why);
     throw new CogVLM2Error(
       'endpoint_failed',

@@ -1,4 +1,4 @@
-/** The messages of the queue: JSON of these shapes, validated on both sides. */
+/** The messages of the queue, as JSON. Client and workers validate them. */
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
@@ -61,18 +61,18 @@ export const replySchema = z.union([
     model: z.string(),
     warnings: z.array(z.string()).readonly().optional(),
   }),
-  /** The input caused the error, so asking again does not help. */
+  /** The input caused the error, so another attempt would fail too. */
   z.object({ error: z.object({ code: z.enum(itemErrorCodes), message: z.string() }) }),
 ]);
 export type Reply = z.infer<typeof replySchema>;
 
-/** @throws CogVLM2Error with the worker's reason, if the input caused an error */
+/** @throws CogVLM2Error the worker's error, if the input caused one */
 export function answerIn(reply: Reply): Exclude<Reply, { error: unknown }> {
   if ('error' in reply) throw new CogVLM2Error(reply.error.code, reply.error.message);
   return reply;
 }
 
-/** What workers and clients call a model with LoRA adapters: demo+receipts, or demo+receipts:0.5 with a factor. */
+/** The name of a model with LoRA adapters, for workers and clients: demo+receipts, or demo+receipts:0.5 with a factor. */
 export function adaptedName(model: string, adapters: readonly { path: string; scale: number }[]): string {
   const names = adapters.map(({ path: folder, scale }) => {
     const name = adapterName(folder);
@@ -81,17 +81,17 @@ export function adaptedName(model: string, adapters: readonly { path: string; sc
   return [model, ...names].join('+');
 }
 
-/** The name of a LoRA adapter: that of its folder. */
+/** The name of a LoRA adapter is the name of its folder. */
 export function adapterName(folder: string): string {
   return path.basename(path.resolve(folder));
 }
 
-/** Each model has its own queue, so that no question gets to another model. */
+/** Each model has its own queue, so that another model never gets its questions. */
 export function queueName(model: string): string {
   return `cogvlm2-${model.replaceAll(/[^\w.-]+/g, '-')}`;
 }
 
-// The image of a job: sent in the job or as a path. A worker reads files below one folder only, because anybody may add jobs.
+// The image of a job: its bytes or a path. A worker reads files below one folder only, because anyone on the network may add jobs.
 
 /** @throws CogVLM2Error invalid_value, file_not_found */
 export function imageOf(

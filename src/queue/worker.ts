@@ -9,24 +9,24 @@ import { type Job, jobSchema, queueName, type Reply } from './job.ts';
 export interface WorkerOptions {
   readonly address: QueueAddress;
   readonly model: string;
-  /** Number of jobs at the same time. */
+  /** Maximum number of jobs at the same time. */
   readonly parallel: number;
-  /** The jobs of a worker go to others after this time without a heartbeat. */
+  /** After this time without a heartbeat, other workers get the jobs of a worker. */
   readonly lostMs: number;
   answer(job: Job, signal: AbortSignal): Promise<Reply>;
   readonly signal: AbortSignal;
-  /** Called after each job with the number of jobs so far. */
+  /** Called after each job, with the number of finished jobs. */
   onDone(count: number): void;
-  /** A problem with the queue, such as a lost connection. Each is reported once until a job is done. */
+  /** Called for a problem with the queue, such as a lost connection. The same problem is reported again only after a finished job. */
   onTrouble(reason: string): void;
 }
 
-/** A job whose worker was lost this many times is given up. */
+/** A job fails for good after its worker was lost this number of times. */
 const maxStalledCount = 3;
 
 /**
- * Takes jobs until `signal`, then finishes its current jobs.
- * @throws CogVLM2Error endpoint_failed; or the failure of this machine, whose jobs go to other workers
+ * Takes jobs until `signal` is aborted, then finishes its current jobs.
+ * @throws CogVLM2Error endpoint_failed; or a failure of this machine: then other workers get its jobs
  */
 export async function workOnQueue(options: WorkerOptions): Promise<void> {
   const { address, model, parallel, lostMs, signal } = options;
@@ -73,7 +73,10 @@ async function answerOrError(data: unknown, options: WorkerOptions, signal: Abor
   const job = jobSchema.safeParse(data);
   try {
     if (!job.success)
-      throw new CogVLM2Error('invalid_value', 'The job has another shape: is its sender newer?');
+      throw new CogVLM2Error(
+        'invalid_value',
+        'The job has an unknown shape. Its client may be a newer version.',
+      );
     return await options.answer(job.data, signal);
   } catch (error) {
     if (!isItemError(error)) throw error;

@@ -286,11 +286,11 @@ describe('batch', () => {
     const captions = async (...words: string[]) =>
       (await cli(['batch', folder, '--captions', ...words], library)).err;
     expect(await captions('--question', 'p', '--question', 'q')).toMatch(
-      /a\.png has 2 questions: a caption is one answer/,
+      /a\.png has 2 questions. A caption is one answer/,
     );
     writeFileSync(path.join(folder, 'a.jpg'), png);
     expect(await captions('--question', 'p')).toMatch(
-      /a\.jpg and \S+a\.png would share the caption \S+a\.txt/,
+      /a\.jpg and \S+a\.png would have the same caption file, \S+a\.txt/,
     );
   });
 

@@ -144,7 +144,7 @@ describe('rows', () => {
     const row = '{"id": "x", "picture": "a.jpg", "question": "q"}\n';
     expect(found(row + row)).toMatchObject([
       { idJson: '"x"' },
-      { problem: 'the id "x" is that of an earlier row' },
+      { problem: 'an earlier row has the same id, "x"' },
     ]);
   });
 });

@@ -66,7 +66,7 @@ describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
       await expect(work(() => Promise.reject(new Error(`failure ${i}`)))).rejects.toThrow(`failure ${i}`);
     expect(await asked).toMatchObject({
       code: 'endpoint_failed',
-      message: 'The workers gave a question up: failure 2.',
+      message: 'All attempts of the workers failed: failure 2.',
     });
     const again = client.ask('ab', job, never);
     const working = work(async () => reply);
