@@ -1,4 +1,4 @@
-"""A checkpoint with a LoRA adapter, for fine-tuning: loading, quantising, recomputing activations, the loss, PEFT's files."""
+"""Fine-tuning of a checkpoint with a LoRA adapter: loading, quantizing, recomputed activations, the loss, files of PEFT."""
 import json
 from pathlib import Path
 
@@ -18,7 +18,7 @@ OFFICIAL_TARGETS = ["vision_expert_query_key_value"]
 
 
 def load_checkpoint(folder, dtype):
-    """-> the model in `dtype` with the weights of a folder in the published layout, and its config."""
+    """Returns the model in `dtype`, with the weights of a folder in the published layout, and its config."""
     config = json.loads((folder / "config.json").read_text())
     with torch.device("meta"):
         model = CogVLM2(config)
@@ -30,7 +30,7 @@ def load_checkpoint(folder, dtype):
     d = config["hidden_size"] // config["num_attention_heads"]
     for layer in model.model.layers:
         rotary = layer.self_attn.rotary_emb
-        if rotary.inv_freq.is_meta:  # without stored frequencies they are the exact ones
+        if rotary.inv_freq.is_meta:  # the checkpoint has no frequencies: compute the exact ones
             rotary.inv_freq = frequencies(d)
     missing = [name for name, w in model.state_dict().items() if w.is_meta]
     if missing:
@@ -39,7 +39,7 @@ def load_checkpoint(folder, dtype):
 
 
 def quantize(model):
-    """QLoRA: the linear layers of decoder and tower in 4 bits (NF4) of bitsandbytes."""
+    """QLoRA: quantizes the linear layers of decoder and tower to 4 bits (NF4) with bitsandbytes."""
     try:
         import bitsandbytes as bnb
     except ImportError:
@@ -57,17 +57,17 @@ def quantize(model):
 
 
 def adapt(model, targets, rank, alpha, dropout, base_name, is_float32=True):
-    """-> a PEFT model around it. `targets` is a list of module names, or one regular expression of whole paths.
+    """Returns a PEFT model that contains `model`. `targets` is a list of module names, or one regular expression for whole paths.
 
-    is_float32: the adapter in float32 over weights of 16 bits, which FSDP, with one type in a layer, cannot do.
+    is_float32: the adapter is float32 while the weights have 16 bits. FSDP does not support this, because it needs one type per layer.
     """
     config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets, base_model_name_or_path=base_name)
-    model.prepare_inputs_for_generation = None  # PEFT wants to find it; nothing here calls it
+    model.prepare_inputs_for_generation = None  # PEFT requires the attribute, but nothing calls it here
     return get_peft_model(model, config, autocast_adapter_dtype=is_float32)
 
 
 def save_adapter(peft_model, folder, state=None):
-    """adapter_config.json and adapter_model.safetensors, as PEFT writes them. Each appears whole."""
+    """Writes adapter_config.json and adapter_model.safetensors in PEFT's format. The file of weights is replaced atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     config = peft_model.peft_config["default"]
     mode, config.inference_mode = config.inference_mode, True
@@ -84,14 +84,14 @@ def load_adapter(peft_model, folder):
 
 
 def recompute(layers):
-    """Keeps only each layer's input for the backward pass, and computes the rest of its activations again."""
+    """Keeps only the input of each layer for the backward pass, which computes the other activations again."""
     for layer in layers:
         forward = layer.forward
         layer.forward = lambda *args, forward=forward: checkpoint(forward, *args, use_reentrant=False)
 
 
 class AnswerLoss(nn.Module):
-    """One module for all that is computed, so that FSDP and DeepSpeed see each use of the weights."""
+    """The whole computation in one module, because FSDP and DeepSpeed must see each use of the weights."""
 
     def __init__(self, peft_model):
         super().__init__()
@@ -104,9 +104,9 @@ class AnswerLoss(nn.Module):
         return self.peft_model.base_model.model
 
     def forward(self, batch, questions=None, tokens=None):
-        """A batch of `Examples.collate` with "image" (B, 3, S, S), or with "image_rows" (B, T, H) that were computed before.
+        """batch: from `Examples.collate`, with "image" (B, 3, S, S), or with "image_rows" (B, T, H) that were computed before.
 
-        -> the mean loss of its answer tokens, and the image rows. With `questions`, one an image: greedy answers.
+        Returns the mean loss of the answer tokens, and the image rows. With `questions` (one per image): greedy answers.
         """
         if questions is not None:
             return answer(self.model, tokens, batch["image"], questions)
@@ -122,7 +122,7 @@ class AnswerLoss(nn.Module):
         first = batch["position"].new_tensor([1] + [2] * (V - 1)).expand(len(rows), V)
         positions = torch.cat([first, batch["position"]], 1)
         mask = prompt_mask(V, batch["order"], batch["segment"])
-        mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)  # a padding row sees itself
+        mask = mask | torch.eye(mask.shape[-1], dtype=torch.bool, device=mask.device)  # a padding row attends to itself
         hidden = model.decode(rows, V, positions, mask)
         asked = batch["label"] != IGNORED
         logits = model.lm_head(hidden[:, V:][asked]).float()

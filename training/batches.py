@@ -1,4 +1,4 @@
-"""Micro-batches for training: drawn images, their questions in one sequence each, and where characters stand."""
+"""Micro-batches for training: drawn images, one sequence of questions for each image, and the positions of characters."""
 import random
 
 import numpy as np
@@ -8,17 +8,17 @@ from canvas import PATCH, SIZE, SLOTS, cells, pixels, slots
 from generate import training_example
 from tokens import Tokens
 
-LENGTH = 128  # language rows of one image: bos, eoi and as many questions as fit
-PLACES, ASKED = 80, 64  # labelled places and answer tokens of one image, on average over a micro-batch
-POINTED = ("read", "lookup", "table", "chart")  # tasks whose answer stands in the image
+LENGTH = 128  # language rows of one image: bos, eoi and all questions that fit
+PLACES, ASKED = 80, 64  # labelled character positions and answer tokens per image, on average over a micro-batch
+POINTED = ("read", "lookup", "table", "chart")  # tasks whose answer is printed in the image
 
 
 def pack(tokens, questions, marks, rng):
-    """One sequence from [(task, question, answer)]: independent conversations, some of two turns.
+    """Makes one sequence from [(task, question, answer)]: independent conversations, some with two turns.
 
-    -> ids, order, segment, position, here, next, label, each of LENGTH. bos has order 0; eoi has the order after the
-    image's and a placeholder id. `here` and `next` are the keys of the image tokens in which a row's own character and
-    the one to say next stand, or -100.
+    Returns ids, order, segment, position, here, next, label; each has LENGTH elements. bos has order 0. eoi has a placeholder id
+    and the order after the image. For a row of an answer, `here` is the key of the image token that shows the row's own character,
+    and `next` is the key of the image token that shows the next character; -100 if there is none.
     """
     image_rows = (SIZE // PATCH // 2) ** 2 + 1
     after = image_rows + 1
@@ -50,7 +50,7 @@ def pack(tokens, questions, marks, rng):
 
 
 def labelled_places(characters, rng):
-    """characters (B, P, SLOTS), 0 for none -> (6, B * PLACES), see Reader: mostly written places, some empty ones."""
+    """characters (B, P, SLOTS), 0 for none -> (6, B * PLACES), see Reader. Most positions have a character, some are empty."""
     count, side = len(characters) * PLACES, SIZE // PATCH
     written, empty = np.argwhere(characters > 0), np.argwhere(characters == 0)
     most = count * 7 // 8 if len(written) else 0
@@ -62,7 +62,7 @@ def labelled_places(characters, rng):
 
 
 def asked_rows(labels, rng):
-    """labels (B, L), -100 for none -> (2, B * ASKED): rows of the flattened batch and the tokens to say, padded with -100."""
+    """labels (B, L), -100 for none -> (2, B * ASKED): rows of the flattened batch and their target tokens, padded with -100."""
     rows = np.flatnonzero(labels >= 0)
     rows = rng.permutation(rows)[:len(labels) * ASKED]
     pad = len(labels) * ASKED - len(rows)
@@ -70,7 +70,7 @@ def asked_rows(labels, rng):
 
 
 def micro_batch(tokens, first, count, characters_only=False):
-    """`count` images from number `first` on, each drawn once in a run. -> tensors of fixed shapes, see loss.py."""
+    """Draws `count` images from number `first` on. A run uses each number once. Returns tensors of fixed shapes, see loss.py."""
     images, characters, packed = [], [], []
     for index in range(first, first + count):
         rng = random.Random(index)

@@ -1,8 +1,8 @@
-"""Layout in ems: boxes that hold drawn items, put above each other, beside each other, or into frames."""
+"""Layout in ems. A box contains drawn items. Boxes are combined to columns, rows and frames."""
 
 
 class Box:
-    """Width, height, and items with coordinates relative to the box's corner; see `Page.draw_item` for the kinds of items."""
+    """Width, height and items. Coordinates of items are relative to the upper left corner. `Page.draw_item` lists the kinds of items."""
 
     __slots__ = ("w", "h", "items")
 
@@ -10,7 +10,7 @@ class Box:
         self.w, self.h, self.items = w, h, list(items)
 
     def at(self, dx, dy):
-        """-> the items, moved."""
+        """Returns the items at an offset."""
         moved = []
         for kind, points, *rest in self.items:
             moved.append((kind, [(x + dx, y + dy) for x, y in points], *rest))
@@ -30,12 +30,12 @@ def disc(x, y, radius, fill):
 
 
 def rule(w, h=0.3, ink=None):
-    """A horizontal line with room above and below."""
+    """A horizontal line with space above and below."""
     return Box(w, h, [segment(0, h / 2, w, h / 2, ink)])
 
 
 def column(boxes, gap=0.0, align="left", width=0.0):
-    """Boxes below each other."""
+    """Places boxes in a column."""
     w, y, items = max([b.w for b in boxes] + [width]), 0.0, []
     for b in boxes:
         items += b.at({"left": 0, "middle": (w - b.w) / 2, "right": w - b.w}[align], y)
@@ -44,7 +44,7 @@ def column(boxes, gap=0.0, align="left", width=0.0):
 
 
 def row(boxes, gap=0.0, align="middle"):
-    """Boxes beside each other."""
+    """Places boxes in a row."""
     h, x, items = max(b.h for b in boxes), 0.0, []
     for b in boxes:
         items += b.at(x, {"top": 0, "middle": (h - b.h) / 2, "bottom": h - b.h}[align])
@@ -53,7 +53,7 @@ def row(boxes, gap=0.0, align="middle"):
 
 
 def ends(left, right, w):
-    """One box at the left end and one at the right end of a row of width w."""
+    """Places one box at the left end and one at the right end of a row of width w."""
     return Box(w, max(left.h, right.h), left.items + right.at(w - right.w, 0))
 
 

@@ -1,4 +1,4 @@
-"""What a camera does to an image: rotation, perspective, a border of something else, blur, uneven light, noise, JPEG."""
+"""The effects of a camera: rotation, perspective, a border with other objects, blur, uneven light, noise, JPEG."""
 import math
 from io import BytesIO
 
@@ -9,7 +9,7 @@ from canvas import UNITS, noise_bank
 
 
 def homography(source, target):
-    """The 3 x 3 matrix that maps four points to four points."""
+    """Returns the 3 x 3 matrix that maps four points to four points."""
     rows, right = [], []
     for (x, y), (u, v) in zip(source, target):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -18,7 +18,7 @@ def homography(source, target):
 
 
 def tilted(rng, image, marks, paper):
-    """Rotation up to about 8 degrees, perspective up to 12%, and a border of another colour with clutter in it at times."""
+    """Applies a rotation of up to about 8 degrees, a perspective of up to 12%, and a border of another colour, sometimes with bars."""
     W, H = image.size
     strong = rng.random() < 0.35
     angle, lens = math.radians(max(-8, min(8, rng.gauss(0, 3.5 if strong else 1.2)))), 0.12 if strong else 0.03
@@ -39,7 +39,7 @@ def tilted(rng, image, marks, paper):
 
 
 def cluttered(rng, image):
-    """Bars along one or two edges, as of a table, a hand or another sheet."""
+    """Draws bars along one or two edges, which stand for a table, a hand or another sheet."""
     draw, (W, H) = ImageDraw.Draw(image), image.size
     for _ in range(rng.randint(1, 2)):
         depth, colour = rng.uniform(0.005, 0.025), tuple(rng.randint(0, 255) for _ in range(3))
@@ -47,7 +47,7 @@ def cluttered(rng, image):
 
 
 def lit(rng, image):
-    """Noise of the sensor, and light that falls off towards a side."""
+    """Adds noise of the sensor, and light that decreases towards one side."""
     W, H = image.size
     a = np.asarray(image).astype(np.float32)
     if rng.random() < 0.6:
@@ -60,7 +60,7 @@ def lit(rng, image):
 
 
 def photograph(rng, image, marks, paper, em):
-    """`em`: units of the text's em; small letters are blurred less. -> image, marks in fractions of its sides."""
+    """`em` is the size of the text in units; small letters are blurred less. Returns the image, and the marks in fractions of its sides."""
     W, H = image.size
     if rng.random() < 0.12:
         cluttered(rng, image)

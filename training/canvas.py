@@ -1,4 +1,4 @@
-"""A sheet of paper that remembers where each character went, and what a camera does to it."""
+"""A canvas that records the position of each character, and the effects of a camera."""
 import math
 from functools import lru_cache
 from io import BytesIO
@@ -10,14 +10,14 @@ from faces import ROOTS, collection_index
 from words import CLASS
 
 SIZE, PATCH, SLOTS = 336, 14, 3  # a patch can hold three characters
-UNITS = 224  # the generator measures lengths in parts of an image that is 224 wide, whatever the size of the model
+UNITS = 224  # the generator's unit of length is 1/224 of the image's width, for every image size of a model
 LATIN = "DejaVuSans DejaVuSans-Bold LiberationSans-Regular LiberationSans-Bold LiberationSerif-Bold Roboto-Medium OpenSans-Semibold Lato-Bold".split()
 CHINESE = "NotoSansCJK-Regular NotoSansCJK-Bold wqy-microhei wqy-zenhei".split()
 
 
 @lru_cache(1)
 def font_files():
-    """Font name -> file, for the fonts named above; a missing one is an error, or the data would differ."""
+    """Returns font name -> file for the fonts above. A missing font is an error, because the data would differ."""
     found = {p.stem: p for root in ROOTS for p in root.rglob("*.tt[fc]")} | {p.stem: p for p in ROOTS[0].rglob("*.tt[fc]")}
     missing = [name for name in LATIN + CHINESE if name not in found]
     if missing:
@@ -38,7 +38,7 @@ def noise_bank():
 
 class Canvas:
     def __init__(self, rng, dark=None):
-        """A sheet of 260 to 500 pixels a side; `sx`, `sy` are its pixels per unit."""
+        """A canvas with sides of 260 to 500 pixels. `sx` and `sy` are pixels per unit."""
         self.rng = rng
         height = rng.randint(300, 440)
         self.W, self.H = int(height * rng.uniform(0.88, 1.14)), height
@@ -49,10 +49,10 @@ class Canvas:
         self.ink = self.colour(dark)
         self.image = Image.new("RGB", (self.W, self.H), self.paper)
         self.draw = ImageDraw.Draw(self.image)
-        self.marks = []  # (character, x, y, whether it begins a drawn text), centres in sheet pixels
+        self.marks = []  # (character, x, y, True at the beginning of a text); x and y are its centre in pixels of the canvas
 
     def colour(self, light=False):
-        """A readable ink: mostly black or white, at times coloured."""
+        """A colour for readable text: mostly black or white, sometimes another colour."""
         rng = self.rng
         v = [rng.randint(0, 60) for _ in range(3)]
         if rng.random() < 0.35:
@@ -60,11 +60,11 @@ class Canvas:
         return tuple(255 - x for x in v) if light else tuple(v)
 
     def font(self, zh, size):
-        """A random face for this image; `size` in units, vertically."""
+        """A random face for this image. `size` is its height in units."""
         return load_font(self.rng.choice(CHINESE if zh else LATIN), max(9, round(size * self.sy)))
 
     def fit(self, name, text, size, width):
-        """The named font, no larger than `size` (sheet pixels), so that text is at most `width` wide."""
+        """The named font in a size of at most `size` pixels, so that the text is at most `width` wide."""
         size = round(size)
         length = load_font(name, size).getlength(text)
         if length > width:
@@ -72,7 +72,7 @@ class Canvas:
         return load_font(name, max(size, 8))
 
     def text(self, x, y, text, font, ink=None, anchor="l"):
-        """Draws with the vertical middle of a capital at y and x at the left, middle or right."""
+        """Draws text. The vertical middle of a capital is at y; x is the left end, the middle or the right end."""
         width = font.getlength(text)
         x -= {"l": 0, "m": width / 2, "r": width}[anchor]
         self.draw.text((x, y), text, fill=ink or self.ink, font=font, anchor="lm")
@@ -85,7 +85,7 @@ class Canvas:
         return x, x + width
 
     def finish(self):
-        """Slight rotation, blur, noise, light and JPEG. -> RGB image, marks in fractions of its sides."""
+        """Applies slight rotation, blur, noise, light and JPEG. Returns an RGB image, and the marks in fractions of its sides."""
         rng, image, marks = self.rng, self.image, self.marks
         if rng.random() < 0.2:
             angle = rng.uniform(-2, 2)
@@ -106,12 +106,12 @@ class Canvas:
 
 
 def pixels(image):
-    """The published preprocessing up to the 8-bit image: bicubic to a square. -> (3, SIZE, SIZE) uint8."""
+    """The published preprocessing up to the 8-bit image: a bicubic resize to a square. Returns (3, SIZE, SIZE) uint8."""
     return np.asarray(image.resize((SIZE, SIZE), Image.BICUBIC)).transpose(2, 0, 1)
 
 
 def slots(marks):
-    """Which characters have their centres in each patch, at most SLOTS, left to right. -> (patches, SLOTS) int16, 0 for none."""
+    """Returns the characters with their centres in each patch, at most SLOTS, left to right: (patches, SLOTS) int16, 0 for none."""
     side = SIZE // PATCH
     out, count = np.zeros((side * side, SLOTS), np.int16), {}
     for char, x, y, _ in sorted(marks, key=lambda m: m[1]):
@@ -125,7 +125,7 @@ def slots(marks):
 
 
 def cells(marks, text):
-    """Where `text` stands, if it is drawn whole in exactly one place: the image token of each of its characters but spaces."""
+    """Returns the image token of each character of `text` except spaces, if the whole text was drawn exactly once."""
     written, wanted = "".join(char for char, *_ in marks), text.replace(" ", "")
     begins = {i for i, (*_, first) in enumerate(marks) if first} | {len(marks)}
     found, at = [], written.find(wanted)

@@ -1,7 +1,7 @@
-"""Loyalty cards, a layout that the demo model never saw: python cards.py FOLDER --count 60 [--first 0].
+"""Draws loyalty cards, a layout that is not in the demo model's training: python cards.py FOLDER --count 60 [--first 0].
 
-FOLDER gets the images and questions.jsonl, which finetune.py and score.ts read.
-Nothing on a card says what a text is: the place does. The questions are not of the demo model's either.
+Writes images and questions.jsonl to FOLDER, for finetune.py and score.ts.
+A text on a card has no label. Only its position shows its meaning. The demo model was not trained on these questions.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ GROUND = ((20, 60, 120), (120, 25, 40), (25, 90, 60), (60, 40, 90), (40, 40, 45)
 
 
 def card(seed):
-    """-> the image and [(question, answer)]."""
+    """Returns the image and [(question, answer)]."""
     rng = random.Random(seed)
     words = Words(rng)
     club, holder, tier = words.word(False), words.name(False), rng.choice(TIERS)
@@ -50,7 +50,7 @@ def card(seed):
 
 
 def draw_cards(folder, count, first=0):
-    """-> the file of questions."""
+    """Returns the path of the file with the questions."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "questions.jsonl"
     with open(file, "w") as out:

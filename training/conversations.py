@@ -1,10 +1,10 @@
-"""Questions and answers about images, as sequences for fine-tuning.
+"""Makes sequences for fine-tuning from questions and answers about images.
 
-Two forms of data are read. JSON lines: {"image": file, "question": text, "answer": text} in each line; lines of one image become
-one sequence. The authors' form: a folder with images/NAME.jpg and labels_en/NAME.json, a JSON object with
+There are two formats of data. JSON lines: each line is {"image": file, "question": text, "answer": text}. The lines of an image
+become one sequence. The authors' format: a folder with images/NAME.jpg and labels_en/NAME.json, a JSON object with
 "conversations": [{"role": "user", "content": ...}, {"role": "assistant", "content": ...}, ...].
 
-All conversations about an image share its rows: each one sees the image and itself only, as if it were alone.
+All conversations about an image share its rows. A conversation attends to the image and to itself, but not to other conversations.
 """
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ IGNORED = -100
 
 
 class CheckpointTokens:
-    """The tokenizer of a checkpoint's folder, with the ids that its config names."""
+    """The tokenizer of a checkpoint, and the ids of its config."""
 
     def __init__(self, folder, config):
         self.tokenizer = Tokenizer.from_file(str(Path(folder, "tokenizer.json")))
@@ -36,7 +36,7 @@ class CheckpointTokens:
 
 
 def read_data(path):
-    """-> [(image file, [conversation])], a conversation being [(question, answer)] of its turns."""
+    """Returns [(image file, [conversation])]. A conversation is a list of turns (question, answer)."""
     path = Path(path)
     return read_folder(path) if path.is_dir() else read_lines(path)
 
@@ -60,7 +60,7 @@ def read_lines(path):
 
 
 def read_folder(path):
-    """The authors' folder; labels_en or labels_zh, whichever is there."""
+    """Reads a folder in the authors' format, with labels_en or labels_zh."""
     labels = next((path / name for name in ("labels_en", "labels_zh") if (path / name).is_dir()), None)
     if labels is None or not (path / "images").is_dir():
         raise SystemExit(f"{path} needs the folders images and labels_en (or labels_zh).")
@@ -80,14 +80,14 @@ def read_folder(path):
 
 
 def pixels(file, size):
-    """The published preprocessing: RGB, bicubic to a square, normalised. -> (3, size, size) float32."""
+    """The published preprocessing: RGB, bicubic resize to a square, normalized. Returns (3, size, size) float32."""
     with Image.open(file) as image:
         array = np.asarray(image.convert("RGB").resize((size, size), Image.BICUBIC), dtype=np.float32) / 255
     return torch.from_numpy(((array - np.array(MEAN, np.float32)) / np.array(STD, np.float32)).transpose(2, 0, 1).copy())
 
 
 def encode_conversation(tokens, turns, space=" "):
-    """-> ids and labels: the label of a row is the token after it, where that belongs to an answer."""
+    """Returns ids and labels. The label of a row is the next token, if that token belongs to an answer."""
     ids, labels = [], []
     for i, (question, answer) in enumerate(turns):
         prompt = tokens.encode(f"Question: {question} Answer:")
@@ -99,13 +99,13 @@ def encode_conversation(tokens, turns, space=" "):
 
 
 def pack(tokens, conversations, image_tokens, length, space=" "):
-    """Sequences of at most `length` language rows each, from the conversations about one image.
+    """Makes sequences of at most `length` language rows from the conversations about one image.
 
-    -> [{ids, order, segment, position, label}]. Rows 0 and 1 are bos and eoi. A conversation that does not fit is an error: an
-    answer is never cut.
+    Returns [{ids, order, segment, position, label}]. Rows 0 and 1 are bos and eoi. A conversation that does not fit is an error,
+    because an answer must not be cut.
     """
     sequences, free = [], 0
-    after = image_tokens  # the order of eoi; bos is 0 and the image's other rows are 1 .. image_tokens - 1
+    after = image_tokens  # the order of eoi; bos has 0 and the other rows of the image have 1 .. image_tokens - 1
     for turns in conversations:
         ids, labels = encode_conversation(tokens, turns, space)
         n = len(ids)
@@ -126,7 +126,7 @@ def pack(tokens, conversations, image_tokens, length, space=" "):
 
 
 class Examples(torch.utils.data.Dataset):
-    """One image with some of its conversations an item."""
+    """An item is one image with some of its conversations."""
 
     def __init__(self, data, tokens, config, length, space=" "):
         vision = config["vision_config"]
@@ -147,24 +147,24 @@ class Examples(torch.utils.data.Dataset):
         return {"file": file, **row}
 
     def images(self, items):
-        """-> (B, 3, S, S), normalised."""
+        """Returns (B, 3, S, S), normalized."""
         return torch.stack([pixels(item["file"], self.size) for item in items])
 
     def collate(self, items):
-        """-> ids, order, segment, position, label (B, L), padded with rows that nothing sees."""
+        """Returns ids, order, segment, position, label (B, L). No row attends to padding rows."""
         longest = max(len(item["ids"]) for item in items)
         fill = {"ids": self.tokens.pad, "order": 1 << 30, "segment": -1, "position": 4, "label": IGNORED}
         return {key: torch.tensor([item[key] + [value] * (longest - len(item[key])) for item in items]) for key, value in fill.items()}
 
 
 class ImageRows:
-    """Image tokens on the CPU, for a tower that is not trained: each image is encoded once, as far as they fit."""
+    """A cache of image tokens on the CPU, for a tower that is not trained. Each image is encoded once, until the cache is full."""
 
     def __init__(self, limit_bytes):
         self.left, self.rows = limit_bytes, {}
 
     def find(self, items):
-        """-> (B, T, H), or None where one is missing."""
+        """Returns (B, T, H), or None if the image tokens of an item are missing."""
         found = [self.rows.get(item["file"]) for item in items]
         return None if any(rows is None for rows in found) else torch.stack(found)
 

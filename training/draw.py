@@ -13,7 +13,7 @@ def main():
     ask.add_argument("folder", type=Path)
     ask.add_argument("--count", type=int, default=100)
     ask.add_argument("--first", type=int, default=0, help="number of the first image")
-    ask.add_argument("--questions", type=int, default=2, help="at most this many of each image")
+    ask.add_argument("--questions", type=int, default=2, help="maximum number of questions per image")
     ask.add_argument("--varied", action="store_true", help="the varied kinds instead of the plain ones")
     ask.add_argument("--scoring", action="store_true", help="held-out words, faces and wordings")
     ask.add_argument("--language", choices=("en", "zh"))

@@ -1,4 +1,4 @@
-"""A run's averaged weights in the published layout, and back: python export.py RUN FOLDER."""
+"""Exports the averaged weights of a run in the published layout, and reads them back: python export.py RUN FOLDER."""
 import json
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from tokens import Tokens
 
 
 def exported(folder, tokens, model):
-    """Weights of an exported folder in float32. Its vocabulary may be smaller, and its images may have another size."""
+    """Reads the weights of an exported folder in float32. Its vocabulary may be smaller, and its image size may be different."""
     old = json.loads((folder / "tokenizer.json").read_text())
     old, new = ({**t["model"]["vocab"], **{a["content"]: a["id"] for a in t["added_tokens"]}} for t in (old, tokens.json))
     both = [token for token in new if token in old]

@@ -1,7 +1,7 @@
-"""The faces of the varied images: Latin families by weight of use, Chinese faces, and families kept for scoring.
+"""The faces of the varied images: Latin families with frequencies, Chinese faces, and families for scoring only.
 
-`fonts.sh` installs them. A family that is not installed is left out, so the data differ a little from machine to
-machine; the frozen benchmark files do not depend on it.
+`fonts.sh` installs them. A family that is not installed is skipped, so the data depend a little on the machine. The frozen
+benchmark files do not depend on it.
 """
 import os
 import re
@@ -27,7 +27,7 @@ robotocondensed rokkitt sairacondensed satisfy shadowsintolight sharetechmono si
 teko ubuntumono ultra urbanist urwbookman urwgothic varelaround vollkorn yanonekaffeesatz""".split()
 SCORING = "accanthisadfstd signika exo2 lexend gentium noticiatext overpassmono kalam domine chivo sourcesans3 firasanscondensed".split()
 
-CHINESE = {  # file stem -> how often. Those with thin and thick strokes (Song) are the hardest to read.
+CHINESE = {  # file stem -> frequency. Faces with thin and thick strokes (Song) are the hardest to read.
     "NotoSansCJK-Regular": 2.5, "NotoSansCJK-Bold": 2.5, "NotoSansCJK-Light": 1, "NotoSansCJK-Black": 1, "wqy-microhei": 1.5, "wqy-zenhei": 1.5,
     "LXGWWenKai-Regular": 1.5, "LXGWWenKai-Bold": 1.5, "TW-Kai-98_1": 1.5, "BabelStoneHan": 4, "HanaMinA": 4, "TW-Sung-98_1": 4,
     "SmileySans-Oblique": 0.7, "zh-mksjh": 1, "zh-hlxsjt": 0.5, "zh-jxzk": 0.7, "zh-zcool-qingke-huangyou": 0.7}
@@ -44,7 +44,7 @@ def family(stem):
 
 @lru_cache(1)
 def installed():
-    """-> family -> its files, with all Chinese faces under their stems."""
+    """Returns family -> files. A Chinese face has its file stem as the key."""
     found = {}
     for root in ROOTS:
         for file in sorted(root.rglob("*.[ot]t[fc]")):
@@ -57,7 +57,7 @@ def installed():
 
 @lru_cache(4)
 def choices(chinese, scoring):
-    """-> families, how often each is chosen."""
+    """Returns the families and their frequencies."""
     if chinese:
         named = dict.fromkeys(SCORING_CHINESE, 1) if scoring else CHINESE
     elif scoring:
@@ -72,12 +72,12 @@ def choices(chinese, scoring):
 
 
 def pick(rng, chinese, scoring=False):
-    """-> the file of a face."""
+    """Returns the file of a face."""
     return rng.choice(installed()[rng.choices(*choices(chinese, scoring))[0]])
 
 
 def collection_index(file):
-    """Of the Noto collections the face of simplified Chinese."""
+    """The index of simplified Chinese in the Noto collections."""
     return 2 if "CJK" in file and file.endswith(".ttc") else 0
 
 
@@ -91,7 +91,7 @@ ADVANCES = {}
 
 
 def width(file, text):
-    """Width of `text` in ems. Advances are kept, since asking the font is slow."""
+    """Width of `text` in ems. Advances are cached, because reading them from the font is slow."""
     known, total = ADVANCES.setdefault(file, {}), 0.0
     for char in text:
         advance = known.get(char)
@@ -112,5 +112,5 @@ def covers(file, text):
 
 @lru_cache(2)
 def fallback(chinese):
-    """A face that has every character of the lists."""
+    """A face with all characters of the lists."""
     return installed()["NotoSansCJK-Regular"][0] if chinese else next(f for f in installed()["dejavusans"] if f.endswith("DejaVuSans.ttf"))

@@ -1,4 +1,4 @@
-"""Pictures without much text: bar and line charts with printed values, shapes and colours."""
+"""Images with little text: bar and line charts with printed values, shapes and colours."""
 from canvas import CHINESE, LATIN
 
 COLOURS = {"red": ("红色", (215, 35, 35)), "blue": ("蓝色", (35, 75, 215)), "green": ("绿色", (30, 150, 60)),

@@ -1,11 +1,11 @@
-"""Fine-tunes a CogVLM2 checkpoint with LoRA on questions about images, and writes the adapter as PEFT does.
+"""Fine-tunes a CogVLM2 checkpoint with LoRA on questions about images, and writes the adapter in PEFT's format.
 
     python finetune.py MODEL DATA OUTPUT [--validate LINES.jsonl] [--epochs 5]
     accelerate launch --config_file fsdp.yaml finetune.py MODEL DATA OUTPUT
 
 MODEL is a folder in the published layout. DATA is a file of JSON lines (image, question, answer) or a folder with images/ and
-labels_en/. OUTPUT gets adapter_config.json and adapter_model.safetensors, log.jsonl, and state/ from which --resume goes on.
-Stop it with Ctrl-C or SIGTERM at any time: it finishes the step and saves.
+labels_en/. Writes adapter_config.json, adapter_model.safetensors, log.jsonl and state/ to OUTPUT. --resume continues from state/.
+Ctrl-C or SIGTERM stops it at any time: it finishes the step and saves.
 """
 import argparse
 import json
@@ -28,36 +28,36 @@ def options(arguments=None):
     ask.add_argument("model", type=Path)
     ask.add_argument("data", type=Path)
     ask.add_argument("output", type=Path)
-    ask.add_argument("--validate", type=Path, help="data of the same form, answered greedily after each epoch")
+    ask.add_argument("--validate", type=Path, help="validation data in the same format; answered greedily after each epoch")
     ask.add_argument("--targets", default=",".join(OFFICIAL_TARGETS), help="names of modules, separated by commas; or one regular expression of whole module paths")
     ask.add_argument("--rank", type=int, default=8)
     ask.add_argument("--alpha", type=float, default=32)
     ask.add_argument("--dropout", type=float, default=0.1)
     ask.add_argument("--rate", type=float, default=1e-4, help="learning rate of AdamW; it falls to zero")
-    ask.add_argument("--warmup", type=int, default=0, help="steps in which the rate rises")
-    ask.add_argument("--clip", type=float, default=1.0, help="largest norm of the gradient; 0 is no limit")
+    ask.add_argument("--warmup", type=int, default=0, help="steps in which the learning rate rises")
+    ask.add_argument("--clip", type=float, default=1.0, help="maximum norm of the gradient; 0 means no limit")
     ask.add_argument("--epochs", type=int, default=5)
-    ask.add_argument("--batch", type=int, default=1, help="images of a step on each device")
-    ask.add_argument("--accumulate", type=int, default=1, help="batches of one optimizer step")
-    ask.add_argument("--length", type=int, default=1024, help="most language tokens of one sequence, with all its questions")
-    ask.add_argument("--precision", choices=("bf16", "f32"), default=None, help="of the frozen weights; bf16 on a GPU, f32 on a CPU")
-    ask.add_argument("--checkpointing", action="store_true", help="compute activations again in the backward pass: less memory, a third more time")
+    ask.add_argument("--batch", type=int, default=1, help="images per batch on each device")
+    ask.add_argument("--accumulate", type=int, default=1, help="batches per optimizer step")
+    ask.add_argument("--length", type=int, default=1024, help="maximum number of language tokens in a sequence, including all its questions")
+    ask.add_argument("--precision", choices=("bf16", "f32"), default=None, help="type of the frozen weights; default: bf16 on a GPU, f32 on a CPU")
+    ask.add_argument("--checkpointing", action="store_true", help="compute activations again in the backward pass: needs less memory and a third more time")
     ask.add_argument("--quantize", action="store_true", help="QLoRA: frozen weights in 4 bits (bitsandbytes)")
-    ask.add_argument("--official-spacing", action="store_true", help="no space before an answer, as in the authors' script")
-    ask.add_argument("--image-cache-gb", type=float, default=4, help="memory of each process for encoded images, where the tower is not trained")
-    ask.add_argument("--save-every", type=int, default=100, help="steps")
-    ask.add_argument("--resume", action="store_true", help="go on from OUTPUT/state")
+    ask.add_argument("--official-spacing", action="store_true", help="omit the space before an answer, like the authors' script")
+    ask.add_argument("--image-cache-gb", type=float, default=4, help="memory of each process for encoded images, if the tower is not trained")
+    ask.add_argument("--save-every", type=int, default=100, help="number of steps between two saves")
+    ask.add_argument("--resume", action="store_true", help="continue from OUTPUT/state")
     ask.add_argument("--seed", type=int, default=0)
     return ask.parse_args(arguments)
 
 
 def targets_of(text):
-    """A regular expression, or a list of names."""
+    """Returns a regular expression, or a list of names."""
     return text if any(c in text for c in "\\.*()[]|^$") else [name.strip() for name in text.split(",")]
 
 
 def validate(module, data, tokens, size, device, dtype, batch):
-    """-> the share of questions whose greedy answer is equal to the expected one but for case and outer space."""
+    """Returns the share of questions whose greedy answer equals the expected one, ignoring case and outer spaces."""
     asked = [(file, turns[0]) for file, conversations in data for turns in conversations]
     right = 0
     module.eval()
@@ -72,7 +72,7 @@ def validate(module, data, tokens, size, device, dtype, batch):
 
 
 class Run:
-    """The state of a run, and how it is saved and resumed. FSDP and DeepSpeed save their own shards."""
+    """The state of a run. It can be saved and resumed. FSDP and DeepSpeed save their own shards."""
 
     def __init__(self, a, accelerator, module, optimizer, schedule):
         self.a, self.accelerator, self.module, self.optimizer, self.schedule = a, accelerator, module, optimizer, schedule
@@ -84,7 +84,7 @@ class Run:
         return self.accelerator.unwrap_model(self.module).peft_model
 
     def save(self):
-        """The adapter for use, and everything that --resume needs."""
+        """Saves the adapter, and the state for --resume."""
         whole = None
         if self.is_sharded:
             whole = self.accelerator.get_state_dict(self.module)
@@ -116,14 +116,14 @@ class Run:
 
 
 def order_of(count, epoch, seed):
-    """The same order of an epoch for all processes and for a resumed run."""
+    """The order of an epoch. It is the same in all processes and in a resumed run."""
     order = list(range(count))
     random.Random(f"{seed} {epoch}").shuffle(order)
     return order
 
 
 def train(a):
-    """Runs it. -> the last line of the log."""
+    """Runs the fine-tuning. Returns the last line of the log."""
     accelerator = Accelerator(gradient_accumulation_steps=1)
     set_seed(a.seed)
     device = accelerator.device
@@ -171,7 +171,7 @@ def train(a):
             first = run.batches * a_step + accelerator.process_index * a.batch * a.accumulate
             loss_sum = 0.0
             for i in range(a.accumulate):
-                # The last step of an epoch wraps around, so that all processes have images.
+                # The last step of an epoch continues with the first images, so that all processes have images.
                 picked = [order[(first + i * a.batch + k) % len(order)] for k in range(a.batch)]
                 items = [examples[k] for k in picked]
                 batch, known = examples.collate(items), encoded.find(items)

@@ -1,4 +1,4 @@
-"""Freezes held-out questions in a TSV like VLMEvalKit's: python freeze.py demo.tsv --count 60 [--first 1000000] [--varied]."""
+"""Writes held-out questions to a TSV in VLMEvalKit's format: python freeze.py demo.tsv --count 60 [--first 1000000] [--varied]."""
 import argparse
 import csv
 from base64 import b64encode
@@ -8,7 +8,7 @@ from itertools import count
 from generate import picture
 from varied import KINDS, varied
 
-IMITATES = {  # the benchmark that a group of questions is like -> its scenes, its tasks
+IMITATES = {  # published benchmark -> scenes and tasks of the group of questions that is similar to it
     "TextVQA": (("sign",), ("read",)),
     "OCRBench": (("lines",), ("read",)),
     "DocVQA": (("receipt", "form"), ("lookup", "read")),
@@ -16,30 +16,30 @@ IMITATES = {  # the benchmark that a group of questions is like -> its scenes, i
     "MMBench": (("shapes", "lines", "receipt"), ("shape", "count")),
     "MM-Vet": (("sign", "receipt", "form", "chart", "shapes"), ("what",)),
 }
-VARIED = {  # the same for the varied kinds; all tasks but counting
+VARIED = {  # the same for the varied kinds; all tasks except counting
     "TextVQA": ("sign", "street", "event", "price_tag"),
     "OCRBench": ("text_lines", "item_list", "slide", "cover"),
     "DocVQA": ("receipt", "form", "business_card", "dialog", "settings", "calendar_leaf"),
     "ChartQA": ("chart", "table"),
 }
 READING = ("read", "lookup", "table", "chart", "absent")
-MISSING = {"NA", "NULL", "NaN", "None", "nan", "null", "n/a", "N/A"}  # what pandas takes for an empty cell
+MISSING = {"NA", "NULL", "NaN", "None", "nan", "null", "n/a", "N/A"}  # pandas reads these texts as empty cells
 
 
 def encoded(image):
-    """WebP: a sixth of PNG's size, since the images have a camera's noise in them."""
+    """Encodes as WebP, which is a sixth of the size of PNG for images with noise of a camera."""
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=75, method=6)
     return b64encode(buffer.getvalue()).decode()
 
 
 def drawn(n, scene, language):
-    """The plain kinds by name, the varied ones by function."""
+    """Draws a plain kind by its name, or a varied kind by its function."""
     return picture(n, True, scene, language) if isinstance(scene, str) else varied(n, scene, language == "zh", True)
 
 
 def group(language, scenes, tasks, wanted, first):
-    """-> (encoded image, or None for that of the question before; scene, task, question, answer), `wanted` of them."""
+    """Returns `wanted` tuples (encoded image, scene, task, question, answer). The image is None if it is that of the previous tuple."""
     done = 0
     for n in count(first):
         image, _, scene, _, questions = drawn(n, scenes[n % len(scenes)], language)
@@ -55,7 +55,7 @@ def main():
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("file")
     ask.add_argument("--count", type=int, default=60, help="questions of each group and language")
-    ask.add_argument("--first", type=int, default=1_000_000, help="number of the first image; nothing else is drawn from there")
+    ask.add_argument("--first", type=int, default=1_000_000, help="number of the first image; training and other data do not use these numbers")
     ask.add_argument("--varied", action="store_true", help="the varied kinds")
     a = ask.parse_args()
     kinds = {kind.__name__: kind for kind in KINDS}

@@ -1,4 +1,4 @@
-"""Greedy answers to questions about images, with a key/value cache."""
+"""Answers questions about images greedily, with a KV cache."""
 import torch
 
 from model import prompt_mask
@@ -6,13 +6,13 @@ from model import prompt_mask
 
 @torch.no_grad()
 def answer(model, tokens, images, questions, most=48):
-    """images (B, 3, S, S) normalised, B questions -> B answers. `tokens` has encode, decode, bos, eos, eot and pad."""
+    """images (B, 3, S, S) normalized, B questions -> B answers. `tokens` has encode, decode, bos, eos, eot and pad."""
     vision, B = model.model.vision, len(questions)
     image_rows = vision(images)
     device = image_rows.device
     prompts = [tokens.encode(f"Question: {q} Answer:") for q in questions]
     V, width = image_rows.shape[1] - 1, max(map(len, prompts))
-    ids = torch.tensor([[tokens.pad] * (width - len(p)) + p for p in prompts], device=device)  # flush right
+    ids = torch.tensor([[tokens.pad] * (width - len(p)) + p for p in prompts], device=device)  # padded at the left
     place = torch.tensor([[0] * (width - len(p)) + list(range(4, 4 + len(p))) for p in prompts], device=device)
     segment = torch.tensor([[9] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
     one = torch.ones(B, 1, dtype=torch.long, device=device)

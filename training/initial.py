@@ -1,9 +1,10 @@
-"""The start of training: sizes, and weights from which reading is learnt in minutes instead of hours.
+"""The sizes and the initial weights of the demo model. With these weights, it learns to read in minutes instead of hours.
 
-Reading starts late when a patch has to find its neighbours first, and when every feature is mixed with the place it
-was seen at. So the first 64 columns of the tower hold the place (sines and cosines) and nothing else at the start, the
-other 192 what is seen there (160 cosine waves of lightness, the slowest, and 32 of colour), and each head starts out looking at one neighbouring place: shifting sines and cosines is
-a linear map, hence a query matrix. At the start the tower is a small convolutional network; all of it is learned after.
+With random weights, reading starts late: each patch must first learn to find its neighbours, and each feature mixes content
+and position. So the initial tower separates them. The first 64 columns have only the position (sines and cosines). The other
+192 columns have the content of the patch (160 cosine waves of lightness, the slowest ones, and 32 of colour). Each head attends
+to one neighbouring patch: a shift of sines and cosines is a linear map, so it can be the query matrix. The initial tower is a
+small convolutional network. Training changes all of these weights.
 """
 import math
 
@@ -14,7 +15,7 @@ from model import CogVLM2
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PLACE = 64
-FREQUENCIES = torch.logspace(math.log10(3.0), math.log10(0.15), PLACE // 4)  # radians a patch
+FREQUENCIES = torch.logspace(math.log10(3.0), math.log10(0.15), PLACE // 4)  # radians per patch
 LOOK = [((-1, 0), (1, 0), (0, -1), (0, 1)), ((-1, 0), (1, 0), (0, -1), (0, 0)), ((-1, 0), (1, 0), (0, 1), (0, 0)), ((-1, 0), (1, 0), (-2, 0), (2, 0))]
 
 
@@ -41,11 +42,11 @@ def positions(side):
 
 
 def resized(table, rows):
-    """A position table (rows before, D), class row first, for images of another size: (rows, D).
+    """Resizes a position table (old rows, D), class row first, for another image size. Returns (rows, D).
 
-    The heads find a neighbour by the waves of `positions`, whose periods are numbers of patches. Interpolation would change
-    the periods. So a linear combination of the waves and of polynomials of the place in the image is fitted to the old
-    table, and evaluated for the new size.
+    The heads find a neighbour by the waves of `positions`, whose periods are numbers of patches. Interpolation would change the
+    periods. So this fits a linear combination of the waves and of polynomials of the position in the image to the old table, and
+    evaluates it for the new size.
     """
     if rows == len(table):
         return table.float()
@@ -64,12 +65,12 @@ def resized(table, rows):
 
 
 def waves(size, rows):
-    """(rows, 3, size, size): cosine waves over a patch, slow ones first, 5 in 6 of lightness and the rest of colour."""
+    """(rows, 3, size, size): cosine waves over a patch, slowest first. 5 of 6 are waves of lightness, the others of colour."""
     k = torch.arange(size).float()
     basis = torch.cos(math.pi / size * (k + 0.5) * k[:, None]) * (2 / size) ** 0.5
     basis[0] /= 2 ** 0.5
     order = sorted(((u, v) for u in range(size) for v in range(size)), key=lambda f: f[0] ** 2 + f[1] ** 2)
-    wave = [basis[u][:, None] * basis[v] * (0.1 + 0.06 * math.hypot(u, v)) for u, v in order]  # fast ones are faint in images
+    wave = [basis[u][:, None] * basis[v] * (0.1 + 0.06 * math.hypot(u, v)) for u, v in order]  # fast waves are weak in images
     light, hue = torch.tensor([1, 1, 1]) / 3, torch.tensor([[1, -1, 0], [0.5, 0.5, -1]])
     hues = rows // 6
     out = [light[:, None, None] * w for w in wave[:rows - hues]]
@@ -77,7 +78,7 @@ def waves(size, rows):
 
 
 def start(cfg, seed=1):
-    """A fresh model."""
+    """Returns a new model."""
     torch.manual_seed(seed)
     model = CogVLM2(cfg)
     for name, p in model.named_parameters():

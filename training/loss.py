@@ -1,7 +1,7 @@
-"""What one micro-batch teaches: the answers, where the decoder looks, and which characters stand where.
+"""The loss of a micro-batch: of the answers, of the attention of the decoder, and of the characters at each position.
 
-All shapes are fixed, so that `torch.compile` makes one graph of the whole forward and backward pass. B images,
-R labelled places of characters, A answer tokens, V image rows (boi and the cells), L language rows, N = V + L.
+All shapes are fixed, so that `torch.compile` makes one graph of the whole forward and backward pass. B images, R labelled positions
+of characters, A answer tokens, V image rows (boi and the cells), L language rows, N = V + L.
 """
 import torch
 import torch.nn as nn
@@ -14,7 +14,7 @@ from words import ALPHABET
 
 
 class Reader(nn.Module):
-    """Heads for training only: the characters of a patch, from the tower's row or from the row of its 2 x 2 cell."""
+    """Heads for training only. They predict the characters of a patch from the tower's row, or from the row of its 2 x 2 cell."""
 
     def __init__(self, width):
         super().__init__()
@@ -31,15 +31,15 @@ class Reader(nn.Module):
 
 
 def normalised(image):
-    """(B, 3, S, S) uint8 -> float32, as published."""
+    """(B, 3, S, S) uint8 -> float32, with the published mean and standard deviation."""
     mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in (MEAN, STD))
     return (image.float() / 255 - mean) / std
 
 
 def answers(model, cells, packed, asked):
-    """cells (B, V - 1, H), packed (B, 6, L), asked (2, A): language row and token to say, or -100.
+    """cells (B, V - 1, H), packed (B, 6, L), asked (2, A): language row and target token, or -100.
 
-    -> cross-entropy of the answer tokens, and of the first head of three layers pointing at the cell being read.
+    Returns the cross-entropy of the answer tokens, and that of the attention of the first head in three layers to the current cell.
     """
     ids, order, segment, position, here, then = packed.unbind(1)
     vision, B, V = model.model.vision, len(cells), cells.shape[1] + 1
@@ -50,14 +50,14 @@ def answers(model, cells, packed, asked):
     scores = []
     hidden = model.decode(rows, V, places, prompt_mask(V, order, segment), None, scores)
     logits = model.lm_head(hidden[:, V:].flatten(0, 1)[asked[0]]).float()
-    # Reading is looking at the character that was just written, then at the next one. Key 0 is boi, cells follow.
+    # To read, layer 1 attends to the character of this row, and layers 2 and 3 to the next one. Key 0 is boi, then the cells follow.
     pointing = [F.cross_entropy(scores[layer][:, 0, V:].flatten(0, 1).float(), cell.flatten(), ignore_index=-100)
                 for layer, cell in ((1, here), (2, then), (3, then))]
     return F.cross_entropy(logits, asked[1], ignore_index=-100), sum(pointing)
 
 
 def total_loss(model, reader, batch, reading, point):
-    """-> the weighted sum, and its parts (4,): patch characters, cell characters, answers, pointing."""
+    """Returns the weighted sum, and its parts (4,): characters of patches, characters of cells, answers, attention."""
     patches = model.model.vision.patches(normalised(batch["image"]).to(reader.out.weight.dtype))
     cells = model.model.vision.cells(patches)
     from_patch, from_cell = reader(patches, cells, batch["places"])

@@ -1,13 +1,13 @@
-"""CogVLM2 in PyTorch, small enough to read in one sitting.
+"""CogVLM2 in PyTorch.
 
 Attribute names equal the tensor names of the published checkpoints, so `state_dict()` is the checkpoint.
 Letters in the shapes: B images, P patches + 1, D tower width, T image tokens (P // 4 + 2 with boi and eoi),
 V rows of the vision experts (boi and the patches), L rows of the language experts (bos, eoi, text), N = V + L,
 H decoder width, A heads, G key/value heads, d head size.
 
-An image's rows stand first in memory and the language rows after them. That is not the order of the prompt, but
-attention only knows order through the mask and the positions, which are explicit here; so every expert gets one
-contiguous block, and several independent questions about one image can share its rows.
+The rows of an image are first in memory, then the language rows follow. This is not the order of the prompt. Attention depends on
+the order only through the mask and the positions, and both are explicit here. So each expert gets one contiguous block, and several
+independent questions about an image can share its rows.
 """
 import torch
 import torch.nn as nn
@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 
 def attend(q, k, v, mask=None, looks=None):
-    """softmax(q k^T / sqrt(d)) v; `looks` takes the scores down for whoever teaches where to look. On a CPU in bf16 this trains a third faster than the fused kernel, whose backward is slow."""
-    if q.is_cuda and looks is None:  # the scores of 9,217 patches would take gigabytes
+    """softmax(q k^T / sqrt(d)) v; `looks` collects the scores for the loss of attention. On a CPU in bf16, this trains a third faster than the fused kernel, whose backward pass is slow."""
+    if q.is_cuda and looks is None:  # the scores of 9,217 patches would need gigabytes
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if mask is not None:
@@ -27,7 +27,7 @@ def attend(q, k, v, mask=None, looks=None):
 
 
 class Attention(nn.Module):
-    """Full attention of the tower: q|k|v contiguous, biases everywhere."""
+    """Full attention of the tower. q, k and v are contiguous, and all projections have biases."""
 
     def __init__(self, c):
         super().__init__()
@@ -53,7 +53,7 @@ class TowerMLP(nn.Module):
 
 
 class TowerLayer(nn.Module):
-    """The norms sit on each sub-layer's output, inside the residual branch."""
+    """The norms are on the output of each sub-layer, inside the residual branch."""
 
     def __init__(self, c):
         super().__init__()
@@ -87,7 +87,7 @@ class Tower(nn.Module):
 
 
 class Adapter(nn.Module):
-    """Gated linear unit between the tower and the decoder."""
+    """The gated linear unit between tower and decoder."""
 
     def __init__(self, config):
         super().__init__()
@@ -115,14 +115,14 @@ class Vision(nn.Module):
         self.eoi = nn.Parameter(torch.zeros(1, 1, config["hidden_size"]))
 
     def patches(self, image):
-        """(B, 3, S, S) -> (B, P-1, D): the tower's output without CLS; there is no final norm."""
+        """(B, 3, S, S) -> (B, P-1, D): the tower's output without CLS. There is no final norm."""
         x = self.patch_embedding(image)
         for layer in self.transformer.layers:
             x = layer(x)
         return x[:, 1:]
 
     def cells(self, x):
-        """(B, P-1, D) -> (B, T-2, H): every 2x2 patches become one token of the decoder."""
+        """(B, P-1, D) -> (B, T-2, H): 2x2 patches become one token of the decoder."""
         B, P, D = x.shape
         side = int(P ** 0.5)
         x = self.conv(x.transpose(1, 2).reshape(B, D, side, side)).flatten(2).transpose(1, 2)
@@ -145,12 +145,12 @@ class RMSNorm(nn.Module):
 
 
 def frequencies(size):
-    """The exact frequencies of the rotary embedding. -> (size / 2,) float32."""
+    """The exact frequencies of the rotary embedding. Returns (size / 2,) float32."""
     return 1.0 / 500000 ** (torch.arange(0, size, 2).float() / size)
 
 
 class Rotary(nn.Module):
-    """Frequencies are stored in bfloat16, as published; the angles are computed in float32."""
+    """The frequencies are stored in bfloat16, like the published ones. The angles are computed in float32."""
 
     def __init__(self, size):
         super().__init__()
@@ -168,7 +168,7 @@ def rotate(x, cos, sin):
 
 
 class ExpertAttention(nn.Module):
-    """One attention over all rows; the projections differ for image and language rows."""
+    """One attention over all rows. Image rows and language rows have different projections."""
 
     def __init__(self, c):
         super().__init__()
@@ -181,7 +181,7 @@ class ExpertAttention(nn.Module):
         self.language_expert_dense = nn.Linear(H, H, bias=False)
         self.rotary_emb = Rotary(self.d)
 
-    def forward(self, x, V, rope, mask, cache=None, looks=None):  # (B, N, H), the first V rows are the image's
+    def forward(self, x, V, rope, mask, cache=None, looks=None):  # (B, N, H); the first V rows are image rows
         B, N, H = x.shape
         rows = self.language_expert_query_key_value(x[:, V:])
         if V:
@@ -250,7 +250,7 @@ class CogVLM2(nn.Module):
         self.lm_head = nn.Linear(config["hidden_size"], config["vocab_size"], bias=False)
 
     def decode(self, x, V, positions, mask, caches=None, looks=None):
-        """Rows (B, N, H), positions (B, N), mask (B, 1, N, keys) -> normed rows (B, N, H); `looks` gets each layer's scores."""
+        """Rows (B, N, H), positions (B, N), mask (B, 1, N, keys) -> normed rows (B, N, H). `looks` collects the scores of each layer."""
         rope = self.model.layers[0].self_attn.rotary_emb(positions)
         for i, layer in enumerate(self.model.layers):
             x = layer(x, V, rope, mask, caches[i] if caches is not None else None, looks)
@@ -258,10 +258,10 @@ class CogVLM2(nn.Module):
 
 
 def prompt_mask(V, order, segment):
-    """Who sees whom: what stands earlier in the prompt and belongs to the same conversation.
+    """A row attends to earlier rows of its own conversation.
 
-    order, segment (B, L) of the language rows; segment 0 (bos, eoi) is seen by every later row of the image, and
-    the image's own rows have the orders 1 .. V. -> (B, 1, V+L, V+L), true where attention is allowed.
+    order, segment (B, L) belong to the language rows. All later rows attend to segment 0 (bos, eoi). The rows of the image have the
+    orders 1 .. V. Returns (B, 1, V+L, V+L), True where attention is allowed.
     """
     B = len(order)
     order = torch.cat([torch.arange(1, V + 1, device=order.device).expand(B, V), order], 1)

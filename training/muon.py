@@ -1,17 +1,17 @@
-"""Muon: momentum whose matrix is made orthogonal before each step, for the hidden matrices of a network.
+"""The optimizer Muon for the hidden matrices of a network. It makes the momentum of each matrix orthogonal before each step.
 
-Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Here it reads 80% of the characters after three minutes
-where AdamW reads half.
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. After three minutes, this model reads 80% of the characters with
+Muon, and half of them with AdamW.
 """
 from collections import defaultdict
 
 import torch
 
-BF16 = torch.cpu._is_avx512_bf16_supported()  # where bf16 is only imitated, its products take 50 times as long as float32's
+BF16 = torch.cpu._is_avx512_bf16_supported()  # without bf16 instructions, products of bf16 take 50 times as long as those of float32
 
 
 def orthogonal(g, steps=5):
-    """(matrices, rows <= columns) -> the nearest ones with singular values around 1, by a quintic Newton-Schulz iteration."""
+    """(matrices, rows <= columns) -> the nearest matrices with singular values around 1, by a quintic Newton-Schulz iteration."""
     x = g / (g.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     x = x.bfloat16() if BF16 or x.is_cuda else x
     for _ in range(steps):
@@ -21,19 +21,19 @@ def orthogonal(g, steps=5):
 
 
 class Muon:
-    """For matrices that are views of one flat float32 tensor; `momentum` is a flat tensor of the same size.
+    """Muon for matrices that are views of one flat float32 tensor. `momentum` is a flat tensor of the same size.
 
-    A q|k|v matrix (three times as tall as wide) counts as three. Matrices of one shape go through together.
+    A q|k|v matrix (three times as tall as wide) counts as three matrices. Matrices of the same shape are processed together.
     """
 
     def __init__(self, weights, grads, momentum, decay=0.02, keep=0.95):
         self.weights, self.grads, self.momentum, self.decay, self.keep = weights, grads, momentum, decay, keep
 
     def step(self, flat_weights, flat_grads, rate):
-        """One update in place; flat_grads holds the update before it is made orthogonal afterwards.
+        """Makes one update in place. Afterwards flat_grads has the update before it was made orthogonal.
 
-        A matrix without a gradient (the decoder's, while the tower learns characters) keeps its values: made orthogonal,
-        even a fading momentum is a step of full size.
+        A matrix without a gradient (in the decoder, while the tower learns characters) keeps its values, because an orthogonal matrix
+        makes a step of full size even if the momentum is small.
         """
         unused = [(weight, weight.clone()) for weight, grad in zip(self.weights, self.grads) if not grad.any()]
         self.momentum.lerp_(flat_grads, 1 - self.keep)

@@ -1,7 +1,7 @@
-"""Everything that drawing needs beside this folder, in one small folder: python pack.py FOLDER.
+"""Copies the files that drawing needs to one small folder, for a machine without a network: python pack.py FOLDER.
 
-For a machine without a network: the faces cut down to the characters that are drawn (about 25 MB instead of 2 GB), and the
-word lists. There, set DEMO_FONTS to the folder.
+The folder gets the word lists and the faces, reduced to the characters that are drawn (about 25 MB instead of 2 GB). Set
+DEMO_FONTS to the folder on that machine.
 """
 import json
 import sys
@@ -17,7 +17,7 @@ from words import ALPHABET
 
 
 def cut(file, target, index=0):
-    """One face with only our characters, without its layout tables."""
+    """Reduces a face to our characters, without its layout tables."""
     font = TTFont(file, fontNumber=index)
     options = subset.Options(layout_features=[], notdef_outline=True, hinting=False, drop_tables=["GSUB", "GPOS", "GDEF", "vhea", "vmtx", "DSIG"])
     cutter = subset.Subsetter(options)

@@ -1,4 +1,4 @@
-"""One varied image: its shape, colours and faces; `text` makes boxes in ems, `render` scales them into the image."""
+"""One varied image: its shape, colours and faces. `text` makes boxes in ems, and `render` scales them to the image."""
 import colorsys
 import math
 
@@ -10,7 +10,7 @@ from boxes import Box
 from camera import photograph
 from canvas import UNITS
 
-SMALLEST = 10.5  # units of an em below which nobody can read
+SMALLEST = 10.5  # the smallest em that can be read, in units
 
 
 def hsv(h, s, v):
@@ -18,7 +18,7 @@ def hsv(h, s, v):
 
 
 def blend(a, b, share):
-    """The colour `a` with a share of `b`."""
+    """Mixes the colour `a` with a share of `b`."""
     return tuple(int(x + (y - x) * share) for x, y in zip(a, b))
 
 
@@ -33,7 +33,7 @@ class Page:
         self.choose_colours()
         self.main = faces.pick(rng, chinese, scoring)
         self.other = self.main if rng.random() < 0.5 else faces.pick(rng, chinese, scoring)
-        self.largest = math.exp(rng.uniform(math.log(13), math.log(64)))  # units of an em
+        self.largest = math.exp(rng.uniform(math.log(13), math.log(64)))  # the largest em, in units
 
     def choose_colours(self):
         rng = self.rng
@@ -43,7 +43,7 @@ class Page:
             self.paper = hsv(rng.random(), rng.uniform(0, 0.22) if rng.random() < 0.75 else rng.uniform(0.2, 0.4), rng.uniform(0.86, 1))
             self.ink = hsv(rng.random(), rng.random(), rng.uniform(0, 0.28)) if rng.random() < 0.75 else hsv(rng.random(), rng.uniform(0.5, 1), rng.uniform(0.25, 0.5))
         self.accent = hsv(rng.random(), rng.uniform(0.5, 1), rng.uniform(0.3, 0.65))
-        self.strong = self.ink if self.dark else rng.choice((self.ink, self.accent))  # a heading's colour
+        self.strong = self.ink if self.dark else rng.choice((self.ink, self.accent))  # the colour of headings
         self.faint = blend(self.ink, self.paper, 0.35)
         self.card = tuple(min(255, x + 12) for x in self.paper)
         self.white = hsv(0, 0, 1)
@@ -59,11 +59,11 @@ class Page:
         return self.text(text, size, ink or self.strong, self.other)
 
     def em(self, box):
-        """Units of an em in the square image, if the box fills this one, in the direction that shrinks more."""
+        """The em in units of the square image if the box fills the page, in the direction that is reduced more."""
         return min(self.W * 0.94 / box.w, self.H * 0.94 / box.h) * UNITS / max(self.W, self.H)
 
     def render(self, box):
-        """-> image, marks (see canvas.py)."""
+        """Returns the image and its marks (see canvas.py)."""
         rng = self.rng
         self.image = Image.new("RGB", (self.W, self.H), self.paper)
         if rng.random() < 0.12:
@@ -82,7 +82,7 @@ class Page:
         return photograph(rng, self.image, self.marks, self.paper, scale * UNITS / max(self.W, self.H))
 
     def draw_item(self, kind, points, rest, scale):
-        """Points are in pixels of this image; sizes in `rest` are in ems."""
+        """Points are in pixels of this image. Sizes in `rest` are in ems."""
         draw = self.draw
         if kind == "text":
             text, face, size, ink = rest

@@ -1,10 +1,10 @@
-"""Pictures of text: signs, lines, receipts, forms, tables. A scene draws on a canvas and returns (task, question, answer) triples."""
+"""Images of text: signs, lines, receipts, forms, tables. A scene draws on a canvas and returns (task, question, answer) triples."""
 from canvas import CHINESE, LATIN, load_font
 from words import KEYS_ZH, Words
 
 ORDINAL = ("first", "second", "third", "fourth", "fifth", "sixth")
 HAN = "一二三四五六"
-KEYS = {  # what a form's line is called, and how to invent its value
+KEYS = {  # key of a form's line -> kind of its value
     "Name": "name", "Phone": "phone", "City": "word", "Date": "date", "Age": "age", "Code": "code", "Room": "number",
     "Color": "word", "Order": "code", "Seat": "code", "Gate": "code", "Flight": "code", "Size": "number", "Type": "word",
     "Street": "word", "Price": "price", "Weight": "number", "Team": "word", "School": "word", "Time": "time",
@@ -23,7 +23,7 @@ def value(w, kind, zh):
 
 
 def rows(c, zh, lines, title=None, keyed="wide", spread=False):
-    """Lays out lines, each a string or a (left, right) pair, in one face. keyed: wide = right flush, near = beside."""
+    """Draws lines in one face. A line is a string or a pair (left, right). keyed: wide = right parts are aligned right, near = beside the left parts."""
     rng = c.rng
     name = rng.choice(CHINESE if zh else LATIN)
     n = len(lines) + (1.25 if title else 0)
@@ -87,7 +87,7 @@ def sign(c, w, zh):
 
 
 def line_questions(rng, zh, texts):
-    """What each line says, in any order."""
+    """Questions about each line, in random order."""
     out = []
     for i, text in enumerate(texts):
         if zh:

@@ -1,4 +1,4 @@
-"""Greedy answers to a drawn folder's questions: python score.py CHECKPOINT FOLDER ANSWERS.jsonl [--every N]."""
+"""Answers the questions of a drawn folder greedily: python score.py CHECKPOINT FOLDER ANSWERS.jsonl [--every N]."""
 import argparse
 import json
 from collections import defaultdict
@@ -19,7 +19,7 @@ def main():
     ask.add_argument("checkpoint", type=Path)
     ask.add_argument("folder", type=Path)
     ask.add_argument("answers", type=Path)
-    ask.add_argument("--every", type=int, default=1, help="only each n-th question")
+    ask.add_argument("--every", type=int, default=1, help="use only each n-th question")
     a = ask.parse_args()
     model, tokens = load(a.checkpoint), Tokens()
     items = [json.loads(line) for line in open(a.folder / "questions.jsonl")][::a.every]

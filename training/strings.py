@@ -1,4 +1,4 @@
-"""What the varied images say: phrases, names, dates, times, phone numbers, amounts and codes in many formats."""
+"""The texts of the varied images: phrases, names, dates, times, phone numbers, amounts and codes in many formats."""
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ UNFIT = {"fuck", "fucking", "shit", "bitch", "nigger", "cunt", "dick", "porn", "
 
 @lru_cache(1)
 def english_words():
-    """Common words, most frequent first (PyPI wordfreq, or what pack.py kept)."""
+    """Common words, most frequent first (PyPI wordfreq, or the list from pack.py)."""
     if PACKED.exists():
         return json.loads(PACKED.read_text())["english"]
     from wordfreq import top_n_list
@@ -30,7 +30,7 @@ def english_words():
 
 @lru_cache(1)
 def chinese_words():
-    """60,000 words of the common characters, most frequent first (PyPI jieba, or what pack.py kept)."""
+    """60,000 words of the common characters, most frequent first (PyPI jieba, or the list from pack.py)."""
     if PACKED.exists():
         return json.loads(PACKED.read_text())["chinese"]
     import jieba
@@ -46,7 +46,7 @@ def listed(chinese, scoring):
 
 
 class Strings:
-    """Every method draws a new string; `chinese` chooses the language, `scoring` the tenth of the words kept for it."""
+    """Each method draws a new string. `chinese` selects the language. `scoring` selects the tenth of the words that is for scoring only."""
 
     def __init__(self, rng, chinese, scoring=False):
         self.rng, self.chinese, self.scoring = rng, chinese, scoring
@@ -54,23 +54,23 @@ class Strings:
         self.digits, self.number = self.basic.digits, self.basic.number
 
     def ask(self, english, chinese, *values):
-        """One wording of a question, with the values in it. Of five and more, one in ten is kept for scoring."""
+        """One wording of a question, with its values. If there are five or more wordings, one in ten is for scoring only."""
         ways = chinese if self.chinese else english
         if len(ways) >= 5:
             ways = [way for way in ways if held_out(way) == self.scoring] or ways
         return self.rng.choice(ways).format(*values)
 
     def label(self, english, chinese):
-        """A printed word in the image's language."""
+        """A word in the language of the image."""
         return self.rng.choice(chinese if self.chinese else english)
 
     def pick(self, *ways):
-        """One of several strings or makers of strings."""
+        """One of several strings, or the result of one of several functions."""
         way = self.rng.choice(ways)
         return way() if callable(way) else way
 
     def often(self, items, power):
-        """An item, early ones more often; power 1 means equally often."""
+        """An item of a list. Early items are more frequent; with power 1, all are equally frequent."""
         return items[int(len(items) * self.rng.random() ** power)]
 
     def cased(self, text, how=None):
@@ -151,7 +151,7 @@ class Strings:
                          str(rng.randint(2, 250)), f"{rng.randint(1, 9)},{rng.randint(0, 999):03}")
 
     def currency(self):
-        """-> a pattern for `format`: before or after the amount, or none."""
+        """Returns a pattern for `format`, with the currency before or after the amount, or without it."""
         if self.chinese:
             return self.pick("{}", "￥{}", "¥{}", "{}元", "{}元", "￥{}")
         return self.pick("{}", "{}", "${}", "${}", "${}", "€{}", "£{}", "{} €", "{} USD", "$ {}")

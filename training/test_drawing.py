@@ -1,10 +1,10 @@
-"""Every kind of image draws what it asks for, in both languages: python test_drawing.py."""
+"""Tests that every kind of image shows the answers to its questions, in both languages: python test_drawing.py."""
 from batches import LENGTH, POINTED, micro_batch
 from canvas import SIZE, slots
 from tokens import Tokens
 from varied import KINDS, varied
 
-DERIVED = ("chart", "dialog", "calendar_leaf", "settings", "cover")  # answers that are put together, broken over lines, or not letters
+DERIVED = ("chart", "dialog", "calendar_leaf", "settings", "cover")  # kinds with answers that are composed, split over lines, or not letters
 
 
 def test_kinds():

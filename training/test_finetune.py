@@ -1,8 +1,8 @@
-"""Fine-tuning steps equal to those of the published code with PEFT: python test_finetune.py GOLDENS PUBLISHED.
+"""Tests that fine-tuning steps equal those of the published code with PEFT: python test_finetune.py GOLDENS PUBLISHED.
 
-GOLDENS holds small/, a checkpoint with golden.safetensors. PUBLISHED is a folder with modeling_cogvlm.py, configuration_cogvlm.py,
-util.py and visual.py of THUDM/cogvlm2-llama3-chat-19B. Its GPU kernels do not run on a CPU: the rotary embedding (Triton) and
-the tower's attention (xformers) are replaced by plain PyTorch here. Everything else is the published code.
+GOLDENS contains small/, a checkpoint with golden.safetensors. PUBLISHED is a folder with modeling_cogvlm.py, configuration_cogvlm.py,
+util.py and visual.py of THUDM/cogvlm2-llama3-chat-19B. Its GPU kernels do not run on a CPU, so plain PyTorch replaces the rotary
+embedding (Triton) and the tower's attention (xformers) here. Everything else is the published code.
 """
 import importlib
 import json
@@ -31,7 +31,7 @@ def stub(name, **members):
 
 
 def published(folder, config, weights):
-    """The published model in float32 with a checkpoint's weights."""
+    """Loads the published model in float32 with the weights of a checkpoint."""
     attention = lambda q, k, v, scale: F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (q, k, v)), scale=scale).transpose(1, 2).contiguous()
     stub("xformers").ops = stub("xformers.ops", memory_efficient_attention=attention)
     jit = types.SimpleNamespace(jit=lambda f: f, cdiv=lambda a, b: -(-a // b))
@@ -48,7 +48,7 @@ def published(folder, config, weights):
         return x * cos + torch.cat([-b, a], -1) * sin
 
     util.apply_rotary_emb_func = rotate
-    # Its padding token, 128002, is beyond a small vocabulary; it only matters where embeddings are trained.
+    # Its padding token, 128002, is not in a small vocabulary. It only matters if embeddings are trained.
     class Embedding(torch.nn.Embedding):
         def __init__(self, size, width, padding):
             super().__init__(size, width)
@@ -63,7 +63,7 @@ def published(folder, config, weights):
 
 
 def batches(gold):
-    """The golden prompts as both models take them: their last tokens are the answer. -> [(published, ours)]."""
+    """Returns the golden prompts as inputs for both models: [(published, ours)]. The last tokens are the answer."""
     made = []
     for name in ("image_chat", "image_long"):
         ids, kinds = gold[f"{name}.input_ids"].long(), gold[f"{name}.token_type_ids"].long()
@@ -108,12 +108,12 @@ def trained(model):
 
 
 def compare_gradients(theirs, ours, batch):
-    """Of one loss, each tensor's relative to its largest gradient."""
+    """Compares the gradients of one loss, relative to the largest gradient of each tensor."""
     theirs(**batch[0]).loss.backward()
     ours(batch[1])[0].backward()
     own, worst = trained(ours), 0.0
     for name, w in trained(theirs).items():
-        # The last layer's image rows are not asked for anything, so some of their gradients are zero.
+        # The loss does not depend on the image rows of the last layer, so some of their gradients are zero.
         largest = w.grad.abs().max().clamp(min=1e-8)
         worst = max(worst, ((w.grad - own[name].grad).abs().max() / largest).item())
     print(f"{len(own)} gradients differ by up to {worst:.1e} of the largest of their tensor")
@@ -121,7 +121,7 @@ def compare_gradients(theirs, ours, batch):
 
 
 def compare_steps(theirs, ours, batches, start):
-    """Losses and adapters after AdamW steps. With tensors whose gradients are almost zero, AdamW would amplify rounding."""
+    """Compares losses and adapters after AdamW steps. AdamW would amplify rounding errors of tensors whose gradients are almost zero."""
     optimizers = [torch.optim.AdamW(trained(m).values(), lr=RATE) for m in (theirs, ours)]
     worst = 0.0
     for step in range(STEPS):
@@ -142,7 +142,7 @@ def compare_steps(theirs, ours, batches, start):
 
 
 def linear(targets, weights):
-    """The official target by name; else the linear modules whose paths match."""
+    """The official target by its name, else the linear modules whose paths match."""
     if isinstance(targets, list):
         return targets
     return [name.removesuffix(".weight") for name, w in weights.items() if w.ndim == 2 and name.endswith(".weight") and re.match(targets, name)]

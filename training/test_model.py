@@ -1,4 +1,4 @@
-"""The published modelling code's own outputs: python test_model.py GOLDENS (the folder that holds small/ and odd/)."""
+"""Compares the model with outputs of the published code: python test_model.py GOLDENS (the folder that contains small/ and odd/)."""
 import json
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from model import CogVLM2, frequencies, prompt_mask
 
 
 def load(folder):
-    """A model in float32 from a checkpoint folder in the published layout."""
+    """Loads a model in float32 from a checkpoint in the published layout."""
     config = json.loads((folder / "config.json").read_text())
     weights = {}
     for shard in folder.glob("model*.safetensors"):
@@ -18,7 +18,7 @@ def load(folder):
     model = CogVLM2(config)
     missing, unexpected = model.load_state_dict({name: w.float() for name, w in weights.items()}, strict=False)
     assert not unexpected and all(name.endswith("inv_freq") for name in missing), (missing, unexpected)
-    if missing:  # a checkpoint without stored frequencies means the exact ones
+    if missing:  # a checkpoint without frequencies uses the exact ones
         d = config["hidden_size"] // config["num_attention_heads"]
         for layer in model.model.layers:
             layer.self_attn.rotary_emb.inv_freq.copy_(frequencies(d))
@@ -26,7 +26,7 @@ def load(folder):
 
 
 def embed(model, ids, types, image_rows):
-    """Splits a prompt into image rows and language rows. -> rows, V, positions, mask, places in the prompt."""
+    """Splits a prompt into image rows and language rows. Returns rows, V, positions, mask, and the indices of the rows in the prompt."""
     count = int(types.sum())
     places = torch.arange(len(ids))
     if not count:

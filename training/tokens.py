@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: Llama-3's splitting, bytes, common Chinese characters, and the words of the questions."""
+"""The tokenizer of the demo model: it splits text like Llama 3, and has bytes, common Chinese characters and the words of the questions."""
 import json
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>", "<|eot_id|>"]
-BOS, EOS, PAD, EOT = 0, 1, 2, 4  # their places among the specials, which stand at the end of the vocabulary
+BOS, EOS, PAD, EOT = 0, 1, 2, 4  # indices of the special tokens, which are at the end of the vocabulary
 WORDS = """What does the sign say is written here Read text line on first second third fourth fifth sixth last How many
 lines of are there in picture A that says much price total date tax name shop Which receipt from items item with title
 form fields table rows value one highest lowest values bar line chart bars points color shape shapes Is a an red blue
@@ -23,7 +23,7 @@ MORE = [w for w in dict.fromkeys(MORE.split()) if w not in WORDS]
 
 
 def byte_names():
-    """The printable stand-in of each byte in byte-level BPE."""
+    """The printable character for each byte in byte-level BPE."""
     keep = [*range(33, 127), *range(161, 173), *range(174, 256)]
     names, extra = {b: chr(b) for b in keep}, 0
     for b in range(256):
@@ -33,13 +33,13 @@ def byte_names():
 
 
 def chinese():
-    """The 3,755 characters of GB 2312's first level and Chinese punctuation."""
+    """The 3,755 characters of the first level of GB 2312, and Chinese punctuation."""
     level = [bytes((0xA0 + row, 0xA0 + cell)) for row in range(16, 56) for cell in range(1, 95)]
     return list("，。？！：；（）、￥《》“”") + [c for c in (b.decode("gb2312", "ignore") for b in level) if c]
 
 
 def build():
-    """-> the tokenizer.json as a dictionary, its vocabulary a multiple of 64."""
+    """Returns the tokenizer.json as a dictionary. The size of its vocabulary is a multiple of 64."""
     names = byte_names()
     vocab = {names[b]: b for b in range(256)}
     merges = []
@@ -54,7 +54,7 @@ def build():
         data = [names[b] for b in char.encode()]
         merge(merge(data[0], data[1]), data[2])
     for word in ["Question", " Answer", *WORDS, *(" " + w for w in WORDS), *MORE, *(" " + w for w in MORE)]:
-        vocab.setdefault("".join(names[b] for b in word.encode()), len(vocab))  # reached whole, through ignore_merges
+        vocab.setdefault("".join(names[b] for b in word.encode()), len(vocab))  # found as a whole, because of ignore_merges
     special = list(SPECIAL)
     while (len(vocab) + len(special)) % 64:
         special.append(f"<|reserved_special_token_{len(special) - 3}|>")
@@ -73,7 +73,7 @@ def build():
 
 
 class Tokens:
-    """Encodes prompts and answers; `vocab`, `bos`, `eos`, `pad`, `eot` are what config.json records."""
+    """Encodes prompts and answers. `vocab`, `bos`, `eos`, `pad` and `eot` are written to config.json."""
 
     def __init__(self):
         self.json = build()
@@ -87,7 +87,7 @@ class Tokens:
         return self.spans(text)[0]
 
     def spans(self, text):
-        """-> ids, and for each the number of characters but spaces that stand before its own."""
+        """Returns ids, and for each id the number of characters before it, without spaces."""
         if text not in self.known:
             if len(self.known) > 20000:
                 self.known.clear()

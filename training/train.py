@@ -1,13 +1,13 @@
-"""Trains the demo model: first the tower on where each character stands, then everything on questions and answers.
+"""Trains the demo model: first the tower on the position of each character, then the whole model on questions and answers.
 
     python train.py RUN --phase characters --until 10:30
     python train.py RUN --phase answers --until 16:00 --decay 30
 
-Stop it with SIGTERM at any time; the same command goes on where it stopped. RUN/last.pt is the whole state,
-RUN/log.jsonl the losses. `--from` starts a new run from another one's last.pt, or from an exported folder.
+SIGTERM stops it at any time, and the same command resumes it. RUN/last.pt is the whole state, RUN/log.jsonl has the losses.
+`--from` starts a new run from the last.pt of another run, or from an exported folder.
 
-Two workers of one thread each draw their own images and compute on micro-batches; they meet once a step, at
-semaphores, and never spin. So other jobs on the machine slow them down no more than their share of the time.
+Two workers with one thread each draw images and compute micro-batches. They wait for each other once per step, at semaphores
+and without spinning. So another job on the machine slows them down only by its share of the CPU time.
 """
 import argparse
 import json
@@ -36,19 +36,19 @@ def options():
     ask.add_argument("run", type=Path)
     ask.add_argument("--phase", choices=("characters", "answers"), required=True)
     ask.add_argument("--until", required=True, help="the time of day, HH:MM, at which it ends")
-    ask.add_argument("--decay", type=float, default=0, help="minutes before the end in which the rate falls to zero")
-    ask.add_argument("--from", dest="origin", type=Path, help="another run's last.pt, or an exported folder")
-    ask.add_argument("--rate", type=float, default=0.01, help="of Muon, for the hidden matrices")
-    ask.add_argument("--reading", type=float, default=0.7, help="weight of the characters' loss beside the answers'")
-    ask.add_argument("--point", type=float, default=0.2, help="weight of looking at the right place")
-    ask.add_argument("--images", type=int, default=8, help="images of a micro-batch")
-    ask.add_argument("--micro-batches", type=int, default=6, help="micro-batches of a step")
+    ask.add_argument("--decay", type=float, default=0, help="minutes before the end in which the learning rate falls to zero")
+    ask.add_argument("--from", dest="origin", type=Path, help="the last.pt of another run, or an exported folder")
+    ask.add_argument("--rate", type=float, default=0.01, help="learning rate of Muon, for the hidden matrices")
+    ask.add_argument("--reading", type=float, default=0.7, help="weight of the loss of the characters; the loss of the answers has weight 1")
+    ask.add_argument("--point", type=float, default=0.2, help="weight of the loss of attention")
+    ask.add_argument("--images", type=int, default=8, help="images per micro-batch")
+    ask.add_argument("--micro-batches", type=int, default=6, help="micro-batches per step")
     ask.add_argument("--workers", type=int, default=2)
     return ask.parse_args()
 
 
 class Worker:
-    """One process that draws and computes. Made in the parent before the fork, so that all share one compilation."""
+    """One process that draws and computes. The parent makes it before the fork, so that all processes share one compilation."""
 
     def __init__(self, a, weights, tokens, number):
         self.a, self.weights, self.tokens, self.number = a, weights, tokens, number
@@ -81,7 +81,7 @@ class Worker:
 
     def work(self, rank):
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, signal.SIG_IGN)  # the parent decides
+            signal.signal(name, signal.SIG_IGN)  # the parent handles it
         parent = os.getppid()
         while True:
             batch = self.draw()
@@ -128,7 +128,7 @@ def main():
         (a.run / "new.pt").rename(last)
 
     stop = []
-    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # finish the step, save, leave
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # finish the step, save, exit
     for process in worker.processes:
         process.start()
     log, warm, per_step = open(a.run / "log.jsonl", "a"), 0, a.images * a.micro_batches

@@ -1,9 +1,9 @@
-"""The answers' phase on a GPU: all processor cores draw, the GPU computes.
+"""The phase of answers on a GPU: all CPU cores draw, and the GPU computes.
 
     python train_gpu.py RUN --minutes 12 --from ../models/demo
 
-The rate falls to zero over the whole time, so the result can be exported at once. RUN/last.pt is read by `train.py`
-and `export.py`. `--device cpu --batch 8` tries it without a GPU.
+The learning rate falls to zero over the whole time, so the result can be exported directly. `train.py` and `export.py` read
+RUN/last.pt. `--device cpu --batch 8` runs it without a GPU.
 """
 import argparse
 import json
@@ -23,7 +23,7 @@ from weights import Weights
 
 
 def draw(queue, number, batch):
-    """A process that draws batches for ever."""
+    """A process that draws batches until it is stopped."""
     torch.set_num_threads(1)
     tokens = Tokens()
     while True:
@@ -78,7 +78,7 @@ def main():
         process.kill()
     state["minutes"] += a.minutes
     state["next"]["answers"] = number.value
-    # The running average alone: a session on lent hardware may bring back little more than its 50 MB.
+    # Save only the running average (50 MB), because a session on shared hardware may limit the size of its results.
     saved = {name: {key: x.cpu() for key, x in weights.named(weights.average, name).items()} for name in ("model", "reader")}
     torch.save(saved | {"average": saved["model"], "state": state, "config": cfg}, a.run / "last.pt")
     print(json.dumps(state))

@@ -1,7 +1,7 @@
-"""Web fonts of npm packages as TrueType files: python webfonts.py NODE_MODULES FOLDER.
+"""Converts web fonts of npm packages to TrueType files: python webfonts.py NODE_MODULES FOLDER.
 
-`@fontsource/*` has one file a weight for Latin. Chinese faces come in about a hundred slices of characters, which are
-merged into one file.
+`@fontsource/*` has one file per weight for Latin faces. A Chinese face has about a hundred files with a part of the characters
+each, which are merged into one file.
 """
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ def latin(modules, folder):
 
 
 def slices(modules):
-    """-> name of a Chinese face, its slices."""
+    """Returns the name of a Chinese face and its files."""
     for package in sorted(modules.glob("@chinese-fonts/*")):
         for face in sorted(p for p in (package / "dist").glob("*") if p.is_dir()):
             yield package.name, sorted(face.glob("*.woff2"))
@@ -33,7 +33,7 @@ def slices(modules):
 
 
 def merged(files, target):
-    """One TrueType file from slices that share no character."""
+    """Merges files that have no character in common into one TrueType file."""
     parts = []
     for i, file in enumerate(files):
         font = TTFont(file)
@@ -57,7 +57,7 @@ def main(modules, folder):
             try:
                 merged(files, target)
                 print(target)
-            except Exception as error:  # a face in another format is left out; faces.py takes what is there
+            except Exception as error:  # skip a face in another format; faces.py uses the installed ones
                 print(f"left out {name}: {error!r}", file=sys.stderr)
 
 

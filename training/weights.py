@@ -1,19 +1,19 @@
-"""All weights of a run in a few flat tensors, so that a step is a few passes over memory and processes can share them.
+"""All weights of a run in a few flat tensors. So a step is a few passes over memory, and processes can share the weights.
 
-`master` is float32 and belongs to the optimizer. `working` is its copy in bf16, the format that is exported; the
-parameters of the modules are views of it, in shared memory. `average` is the running average that is exported.
+`master` is float32 and belongs to the optimizer. `working` is its copy in bf16, in shared memory; the parameters of the modules
+are views of it. `average` is the running average, which is exported in bf16.
 """
 import torch
 
 from muon import Muon
 
-ADAM_SHARE = 1 / 30  # AdamW's rate for everything but the hidden matrices, as a share of Muon's
+ADAM_SHARE = 1 / 30  # learning rate of AdamW for all other weights, as a share of Muon's
 CLIP = 1.0
 
 
 class Weights:
     def __init__(self, model, reader):
-        """Takes the modules' values over; afterwards their parameters are bf16 views of `working`."""
+        """Copies the values of the modules. Afterwards their parameters are bf16 views of `working`."""
         self.modules = {"model": model, "reader": reader}
         named = [(f"{part}.{name}", p) for part, module in self.modules.items() for name, p in module.named_parameters()]
 
@@ -38,11 +38,11 @@ class Weights:
         rest[0].grad, rest[1].grad = self.gradient[self.matrices:self.tables], self.gradient[self.tables:]
 
     def views(self, flat):
-        """-> one tensor of each parameter's shape, in the order of `names`."""
+        """Returns one tensor for each parameter, in the order of `names`."""
         return [part.view(p.shape) for part, p in zip(flat.split(self.sizes), self.parameters)]
 
     def step(self, gradients, count, rate, keep):
-        """One update from the sum of `gradients` over `count` micro-batches, and a step of the running average."""
+        """Makes one update from the sum of `gradients` over `count` micro-batches, and updates the running average."""
         self.gradient.copy_(gradients[0])
         for other in gradients[1:]:
             self.gradient.add_(other)
@@ -56,7 +56,7 @@ class Weights:
         self.average.lerp_(self.master, 1 - keep)
 
     def named(self, flat, part):
-        """-> name -> tensor of one module, with the module's buffers."""
+        """Returns name -> tensor of one module, including its buffers."""
         prefix = part + "."
         found = {name[len(prefix):]: view.clone() for name, view in zip(self.names, self.views(flat)) if name.startswith(prefix)}
         return found | {name: b.float() for name, b in self.modules[part].named_buffers()}
@@ -66,7 +66,7 @@ class Weights:
                 "average_reader": self.named(self.average, "reader"), "momentum": self.momentum, "adam": self.adam.state_dict()}
 
     def load(self, kept):
-        """From `saved`, or from the weights alone: {"model": …, "reader": …}; what was not kept starts anew."""
+        """Restores from `saved`, or from the weights alone: {"model": …, "reader": …}. Missing parts keep their initial values."""
         for flat, model, reader in ((self.master, "model", "reader"), (self.average, "average", "average_reader")):
             for name, view in zip(self.names, self.views(flat)):
                 part, name = name.split(".", 1)

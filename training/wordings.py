@@ -1,4 +1,4 @@
-"""Wordings that several kinds of images share. Each is a pair: English ways, Chinese ways; `Strings.ask` chooses one."""
+"""Wordings that several kinds of images share. Each is a pair (English wordings, Chinese wordings). `Strings.ask` selects one."""
 READ = (
     ("What does the sign say?", "What is written here?", "Read the text.", "What does it say?", "What does this say?", "Read this.", "Can you read this?", "What is the text in this picture?",
      "Please read the text.", "What's written on it?", "Read it to me.", "What text is shown?", "Read the words in the picture.", "What is written in the image?", "What words do you see?",
@@ -31,7 +31,7 @@ DIGITS_ZH = "一二三四五六七八"
 
 
 def nth_line(say, i, count, last=True):
-    """Which line: by number, and as the top or the bottom one. `last` is false if more text stands below."""
+    """Questions about a line: by its number, and as the top or the bottom line. `last` is False if there is more text below."""
     english = ["What does line {0} say?", "Read line {0}.", "What is on the {1} line?", "What is the {1} line?", "What's written on line {0}?", "Read the {1} line.", "What is written on the {1} line?"]
     chinese = ["第{1}行写着什么？", "读出第{1}行。", "第{1}行是什么？", "第{1}行的内容是什么？", "请读第{1}行。", "第{0}行写的是什么？"]
     if i == 0:
@@ -53,7 +53,7 @@ def joined(chinese, parts):
 
 
 def broken(rng, chinese, text, most):
-    """A phrase over at most `most` lines."""
+    """Splits a phrase into at most `most` lines."""
     parts = list(text) if chinese else text.split(" ")
     count = min(most, max(1, len(parts) // 2) if chinese else len(parts))
     cuts = sorted(rng.sample(range(1, len(parts)), count - 1)) if count > 1 else []

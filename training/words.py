@@ -1,4 +1,4 @@
-"""What the images say: word lists in two languages, invented words, numbers; one word in ten is kept for scoring."""
+"""The texts of the images: word lists in two languages, invented words, numbers. One word in ten is for scoring only."""
 import hashlib
 from pathlib import Path
 
@@ -32,12 +32,12 @@ ZH_EXTRA = (
 
 
 def held_out(word):
-    """True for the tenth of all words that only the scoring images show."""
+    """True for the tenth of all words that is for scoring only."""
     return hashlib.md5(word.lower().encode()).digest()[0] < 26
 
 
 class Words:
-    """Draws text; `scoring` chooses which half of the split the real words come from."""
+    """Draws text. `scoring` selects the part of the split for the real words."""
 
     def __init__(self, rng, scoring=False):
         self.rng, self.scoring = rng, scoring
@@ -50,7 +50,7 @@ class Words:
         return word
 
     def doubled(self, text, share):
-        """While learning, one character is doubled at times: two alike are hard to tell from one."""
+        """In training, sometimes doubles a character, because two equal characters are hard to distinguish from one."""
         if self.scoring or not text or self.rng.random() > share:
             return text
         i = self.rng.randrange(len(text))
@@ -103,10 +103,10 @@ class Words:
         return "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.randint(1, 3))) + self.rng.choice(("", "-")) + self.digits(2, 4)
 
 
-CHARACTERS = Path(__file__).with_name("characters.txt").read_text()  # by frequency in jieba's word list
+CHARACTERS = Path(__file__).with_name("characters.txt").read_text()  # sorted by frequency in jieba's word list
 CHINESE = sorted(set("".join(ZH + ZH_NAMES)) | set(ZH_EXTRA))
 KEYS_ZH = """姓名 电话 城市 日期 年龄 编号 房间 颜色 订单 座位 班级 地址 学校 数量 时间 价格 单位 密码 车次 桌号""".split()
 LABELS_ZH = "合计总计收银小票商店单价品名找零电话折扣共有价格图表报名登记卡信息入场券通知数据统计：￥，。号"
-# What the reader's heads tell apart: ASCII, the Chinese characters above, 3,000 more by frequency, and signs.
+# The classes of the reader's heads: ASCII, the Chinese characters above, 3,000 more by frequency, and signs.
 ALPHABET = [None] + [chr(i) for i in range(33, 127)] + sorted(set(CHINESE) | set("".join(KEYS_ZH)) | set(LABELS_ZH) | set(CHARACTERS) | set("€£¥°–“”？！；、（）《》"))
 CLASS = {c: i for i, c in enumerate(ALPHABET)}

@@ -1,10 +1,10 @@
-"""Bars, horizontal bars, lines and pies; with printed values, or with an axis only."""
+"""Charts: bars, horizontal bars, lines and pies, with printed values or only with an axis."""
 from boxes import Box, column, disc, rectangle, row, segment
 from page import blend, hsv
 from strings import MONTHS
 from wordings import TITLE
 
-BLUE = (31, 119, 180)  # matplotlib's first colours
+BLUE = (31, 119, 180)  # the first colours of matplotlib
 MATPLOTLIB = (BLUE, (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75))
 
 
@@ -23,7 +23,7 @@ class Data:
         if self.kind == "pie":
             self.values, self.unit = [round(100 * v / sum(self.values)) for v in self.values], "%"
         self.printed = self.kind == "pie" or rng.random() < 0.8
-        self.plain = rng.random() < 0.3  # matplotlib's default look
+        self.plain = rng.random() < 0.3  # the default style of matplotlib
         if self.plain:
             self.colours = [BLUE] * count if self.kind != "pie" else list(MATPLOTLIB)
         elif rng.random() < 0.5 and self.kind != "pie":
@@ -73,7 +73,7 @@ def upright(page, data):
 
 
 def across(page, data):
-    """Bars from left to right, their labels at the left."""
+    """Horizontal bars with labels at the left."""
     rng, top = page.rng, max(data.values)
     labels, values = [page.text(x) for x in data.labels], [page.text(x) for x in data.shown()]
     left, step, length, items = max(b.w for b in labels) + 0.4, rng.uniform(1.3, 2), rng.uniform(5, 9), []
@@ -92,7 +92,7 @@ def across(page, data):
 
 
 def pie(page, data):
-    """Slices; their names and shares stand in a legend, or around the pie."""
+    """A pie. The names and shares of its slices are in a legend or around the pie."""
     rng, radius, start, items = page.rng, page.rng.uniform(2.2, 3.5), page.rng.uniform(0, 360), []
     around = rng.random() < 0.3
     names, shares = [page.text(x) for x in data.labels], [page.text(x) for x in data.shown()]

@@ -1,9 +1,9 @@
-"""Forms, tickets, labels and business cards: keys with values, or values that tell by their form what they are."""
+"""Forms, tickets, labels and business cards: keys with values, or values without keys whose format shows their meaning."""
 from boxes import Box, column, ends, framed, padded, row, rule, widened
 from page import blend, hsv
 from wordings import PERSON, PHONE, TITLE, nth_line
 
-FIELDS = {  # key -> what stands there
+FIELDS = {  # key -> kind of its value
     "Name": "person", "Phone": "phone", "City": "word", "Date": "date", "Age": "age", "Code": "serial", "Room": "number", "Color": "word", "Order": "serial", "Seat": "serial", "Gate": "serial",
     "Flight": "serial", "Size": "number", "Type": "thing", "Street": "street", "Price": "money", "Weight": "quantity", "Team": "word", "School": "phrase", "Time": "clock", "Table": "number", "Level": "number",
     "Model": "serial", "Brand": "word", "Address": "street", "Email": "mail", "Company": "phrase", "Title": "phrase", "Department": "thing", "Status": "word", "Country": "word", "From": "word", "To": "word",
@@ -21,7 +21,7 @@ FIELDS_ZH = {
 FORM_NAMES = ((" Card", " Form", " Ticket", "", " Report", " Pass", ""), ("登记卡", "信息", "", "通知", "名片", "卡"))
 ENGLISH = ("What is the {0}?", "What is the {0}?", "{1}?", "What's the {0}?", "What does it say for {0}?", "What {0} is given?", "Tell me the {0}.", "Which {0}?", "What is written next to {1}?")
 CHINESE = ("{1}是什么？", "{1}是多少？", "{1}？", "{1}写的是什么？", "请问{1}是什么？", "{1}一栏写了什么？")
-MORE = {  # what stands there -> further wordings
+MORE = {  # kind of value -> more wordings
     "person": (("Who is the {0}?",), ("{1}是谁？", "{1}叫什么？")), "date": ((), ("{1}是哪天？",)), "clock": (("What time is the {0}?", "When is the {0}?"), ("{1}是几点？",)), "money": (("How much is the {0}?",), ("{1}多少钱？",)),
     "phone": (("What is the phone number?", "What number should I call?"), ("电话号码是多少？",))}
 
@@ -42,7 +42,7 @@ def question(say, key, kind):
 
 
 def arranged(page, keys, values, style):
-    """Boxes of keys and values -> one box."""
+    """Combines boxes of keys and values to one box."""
     rng = page.rng
     if style == "near":
         left = max(k.w for k in keys)
@@ -66,7 +66,7 @@ def arranged(page, keys, values, style):
 
 
 def titled(page, say, body):
-    """A title above a form, at times on a coloured bar. -> box, title."""
+    """Adds a title above a form, sometimes on a coloured bar. Returns the box and the title."""
     rng = page.rng
     title = say.phrase(1, 2) + say.label(*FORM_NAMES)
     head = page.heading(title, rng.uniform(1, 1.4))

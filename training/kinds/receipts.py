@@ -1,4 +1,4 @@
-"""Receipts, bills and menus: names with prices, and what stands above and below them."""
+"""Receipts, bills and menus: names with prices, and the texts above and below them."""
 from boxes import Box, column, disc, ends, framed, padded, row, rule, widened
 from wordings import COST_OF, DATE, PHONE, TIME
 
@@ -10,7 +10,7 @@ STYLES = ("ends", "ends", "near", "dots", "below", "count", "price first")
 
 
 def priced_rows(page, rows, style, width):
-    """rows of (name box, price box) -> boxes of one style."""
+    """Turns rows of (name box, price box) into boxes of one style."""
     if style == "near":
         left = max(a.w for a, _ in rows)
         return [row([widened(a, left), b], 0.6) for a, b in rows]
@@ -27,7 +27,7 @@ def priced_rows(page, rows, style, width):
 
 
 def header(page, say):
-    """Date, time, number, phone of a receipt. -> boxes, questions."""
+    """Date, time, number and phone of a receipt. Returns boxes and questions."""
     rng, boxes, asked = page.rng, [], []
     entries = ((0.45, say.date, (("Date: ", "", "Date ", "DATE "), ("日期：", "", "日期")), DATE), (0.2, say.clock, (("Time: ", "", ""), ("时间：", "")), TIME),
                (0.2, say.serial, (("No. ", "Order ", "Receipt # ", "Invoice "), ("单号：", "No. ", "编号：")), (("What is the number?", "What is the order number?", "What is the receipt number?"), ("单号是多少？", "编号是什么？", "单号是什么？"))),
@@ -41,7 +41,7 @@ def header(page, say):
 
 
 def footer(page, say, currency):
-    """Tax, total, cash. -> (label, amount) rows, questions."""
+    """Tax, total and cash. Returns rows (label, amount) and questions."""
     rng, rows, asked = page.rng, [], []
 
     def add(label, english, chinese):

@@ -1,4 +1,4 @@
-"""Things on a screen or a wall: dialog windows, settings, leaves of a calendar."""
+"""Dialog windows, settings, and pages of a wall calendar."""
 from boxes import Box, column, disc, ends, framed, padded, rectangle, row, rule
 from strings import DAYS, DAYS_ZH, MONTHS
 from wordings import TITLE, broken
@@ -32,7 +32,7 @@ def dialog(page, say, load):
 
 
 def settings(page, say, load):
-    """Names at the left; switches or values at the right."""
+    """Names at the left, switches or values at the right."""
     rng, boxes, asked = page.rng, [], []
     entries = {say.thing(): None for _ in range(rng.randint(2, max(2, round(6 * load))))}
     width = max(page.text(name).w for name in entries) + rng.uniform(3, 5)
@@ -55,7 +55,7 @@ def settings(page, say, load):
 
 
 def calendar_leaf(page, say, load):
-    """Month, day and weekday below each other; the day is the largest."""
+    """Month, day and weekday in a column. The day has the largest text."""
     rng, chinese = page.rng, page.chinese
     month, day, weekday = rng.randrange(12), str(rng.randint(1, 31)), rng.choice(DAYS_ZH if chinese else DAYS)
     name = say.pick(f"{month + 1}月", f"{'一二三四五六七八九十'[month]}月" if month < 10 else f"{month + 1}月") if chinese else say.pick(MONTHS[month], MONTHS[month][:3])

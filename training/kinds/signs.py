@@ -1,4 +1,4 @@
-"""Signs, street signs, posters of events, price tags: a few words in large letters."""
+"""Signs, street signs, posters and price tags: a few words in large letters."""
 from boxes import column, framed, padded
 from page import hsv
 from wordings import COST, COST_OF, DATE, PLACE, READ, TIME, broken, joined, nth_line
@@ -64,7 +64,7 @@ def street(page, say, load):
 
 
 def event(page, say, load):
-    """A poster: what, when, at what time, where."""
+    """A poster: event, date, time and place."""
     rng = page.rng
     wanted = {"what": (say.phrase(1, 4), rng.uniform(1, 1.5)), "when": (say.date(), 1.0), "time": (say.clock(), 1.0), "where": (say.phrase(1, 3), rng.uniform(0.8, 1))}
     names = ["what", "when"] + ["time"] * (load > 0.6) + ["where"] * (load > 0.4)

@@ -1,4 +1,4 @@
-"""Tables with a row of heads and names in the first column."""
+"""Tables with a header row, and with names in the first column."""
 from boxes import Box, column, rectangle, segment
 from page import blend
 from wordings import TITLE
@@ -9,7 +9,7 @@ CORNERS = (("", "", "Name", "Item"), ("", "", "名称", "项目"))
 
 
 def grid(page, cells, style, header):
-    """cells: rows of strings, the heads first -> one box, its columns as wide as they must be."""
+    """cells: rows of strings, header first. Returns one box, with each column as wide as its longest cell."""
     rng, count = page.rng, len(cells[0])
     ink = page.white if header else None
     boxes = [[page.text(text, 1, ink if r == 0 else None, page.other if r == 0 else page.main) for text in line] for r, line in enumerate(cells)]
