@@ -1,9 +1,9 @@
 /**
- * Attention of the 19 B model's shapes, with every variant of our kernels that this processor runs and with ggml:
+ * Measures attention with the shapes of the 19 B model, for each variant of our kernels that this processor can run, and for ggml:
  *
  *     npx tsx bench/attention.ts [--threads N]
  *
- * Prints GFLOP/s, the best of five runs. The variants alternate, so that other load on the machine meets all of them.
+ * Prints GFLOP/s, the best of five runs. The variants run in turns, so that other load on the machine affects all of them.
  */
 import { parseArgs } from 'node:util';
 import { defaultThreads, Engine, TensorSet } from '../src/ggml/engine.ts';
@@ -25,7 +25,7 @@ interface Shape {
   heads: number;
   kvHeads: number;
   sequences: number;
-  /** Of each sequence. */
+  /** Rows of each sequence. */
   rows: number;
   past: number;
   isCausal: boolean;
@@ -35,7 +35,7 @@ const tower = { headSize: 112, heads: 16, kvHeads: 16 };
 const decoder = { headSize: 128, heads: 32, kvHeads: 8 };
 const shapes: Shape[] = [
   { name: 'tower: 1,024 of 9,217 rows', ...tower, sequences: 1, rows: 1024, past: 8193, isCausal: false },
-  { name: 'prompt: 512 rows behind 1,793', ...decoder, sequences: 1, rows: 512, past: 1793, isCausal: true },
+  { name: 'prompt: 512 rows after 1,793', ...decoder, sequences: 1, rows: 512, past: 1793, isCausal: true },
   { name: 'decode: 16 sequences of 2,330', ...decoder, sequences: 16, rows: 1, past: 2330, isCausal: true },
   { name: 'decode: 1 sequence of 2,330', ...decoder, sequences: 1, rows: 1, past: 2330, isCausal: true },
 ];
@@ -54,7 +54,7 @@ function random(graph: Graph, ...sizes: number[]) {
   );
 }
 
-/** A function that runs the attention once and returns its time. */
+/** Returns a function that runs the attention once and returns its time. */
 type Run = () => Promise<number>;
 
 async function timed(build: (graph: Graph) => void): Promise<number> {

@@ -1,11 +1,11 @@
 /**
- * Many clients on one model: tokens per second of all together, time to the first token, and how evenly they are
- * served. All ask about one picture, one question after the other; with --own each about a picture of its own.
+ * Measures many clients of one model: tokens per second of all clients together, time to the first token, and how evenly the
+ * clients are served. Each client sends one question after the other. All clients use the same image; with --own, each has its own.
  *
  *     npx tsx bench/batching.ts [MODEL] [--clients 1,4,8,16] [--questions N] [--tokens N] [--threads N] [--image-size N] [--own]
  *
- * Prints a table, then one JSON line. A model of random weights from bench/random-checkpoint.ts shows speed as a
- * trained one would: 8 of the 32 layers with --layers 8 --tower-layers 1 --image-size 112 --type int4.
+ * Prints a table, then one JSON line. A model with random weights from bench/random-checkpoint.ts is as fast as a trained one. For
+ * 8 of the 32 layers, write it with --layers 8 --tower-layers 1 --image-size 112 --type int4.
  */
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
@@ -26,8 +26,8 @@ const [questions, maxTokens] = [Number(flags.questions), Number(flags.tokens)];
 const counts = flags.clients.split(',').map(Number);
 const most = Math.max(...counts);
 
-/** Noise, so that every client's is another one. */
-const picture = (seed: number) =>
+/** An image of noise, so that each client has a different one. */
+const noiseImage = (seed: number) =>
   sharp({
     create: {
       width: 64,
@@ -40,24 +40,24 @@ const picture = (seed: number) =>
     .png()
     .toBuffer();
 
-/** Drawn once: the noise is another one each time. */
-const shared = await picture(0);
+/** The images are made once, because the noise is different each time. */
+const shared = await noiseImage(0);
 
 interface Served {
   tokens: number;
   firstTokenMs: number[];
-  /** Longest wait for a token after the first. */
+  /** Longest time between two tokens. */
   longestGapMs: number;
 }
 
 async function client(model: CogVLM2, number: number): Promise<Served> {
   const served: Served = { tokens: 0, firstTokenMs: [], longestGapMs: 0 };
-  const image = flags.own ? await picture(number) : shared;
+  const image = flags.own ? await noiseImage(number) : shared;
   for (let i = 0; i < questions; i++) {
-    // Drawn with a seed, because random weights repeat themselves or stop when they are greedy.
+    // Sampled with a seed, because greedy answers of random weights repeat tokens or stop.
     const options = { maxTokens, temperature: 1, seed: number * 100 + i, client: `client ${number}` };
     const { usage, timings } = await model
-      .ask(image, `What is in picture ${number}? Question ${i}.`, options)
+      .ask(image, `What is in image ${number}? Question ${i}.`, options)
       .result();
     served.tokens += usage.completionTokens;
     served.firstTokenMs.push(timings.firstTokenMs);
@@ -68,7 +68,7 @@ async function client(model: CogVLM2, number: number): Promise<Served> {
 
 const results: Record<string, number>[] = [];
 for (const clients of counts) {
-  // A fresh model each time: nothing is cached from the run before.
+  // A new model each time, so that nothing is cached from the previous run.
   using model = await CogVLM2.load({
     parallel: most,
     contextSize: 512,
@@ -77,7 +77,7 @@ for (const clients of counts) {
     ...(flags.threads !== undefined && { threads: Number(flags.threads) }),
     ...(flags['image-size'] !== undefined && { imageSize: Number(flags['image-size']) }),
   });
-  // The first answer also pages weights in.
+  // The first answer also reads the weights from disk.
   await model.ask(null, 'Are you there?', { maxTokens: 4 }).result();
   const before = model.stats();
   const cpuBefore = process.cpuUsage();
@@ -92,7 +92,7 @@ for (const clients of counts) {
   results.push({
     clients,
     tokensPerSecond: sum / seconds,
-    // Tells more than the clock where other programs want the cores too.
+    // CPU time is more reliable than wall-clock time if other programs use the cores.
     tokensPerCpuSecond: (sum / (user + system)) * 1e6,
     firstTokenMedianMs: firstTokens[Math.floor(firstTokens.length / 2)] ?? 0,
     firstTokenLongestMs: firstTokens.at(-1) ?? 0,

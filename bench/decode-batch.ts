@@ -1,9 +1,9 @@
 /**
- * Decode steps alone, of 1, 2, 4 … sequences at once: what a batch gains when pictures and prompts are done.
+ * Measures decode steps of 1, 2, 4 … sequences in one batch, without images and prompts.
  *
  *     npx tsx bench/decode-batch.ts MODEL [--sequences 1,2,4,8,16] [--past 64] [--steps 8] [--threads N]
  *
- * Each sequence has `--past` tokens in its cache. Prints the best step of each, then one JSON line.
+ * Each sequence has `--past` tokens in its cache. Prints the fastest step for each number of sequences, then one JSON line.
  */
 import { parseArgs } from 'node:util';
 import { promptOf } from '../src/bench/stages.ts';
@@ -48,7 +48,7 @@ for (const count of counts) {
   const gain = tokensPerSecond / (results[0]?.tokensPerSecond ?? tokensPerSecond);
   results.push({ sequences: count, bestMs, tokensPerSecond, gain, others: watch.othersShare() });
   console.log(
-    `${count} sequences: ${bestMs.toFixed(1)} ms a step, ${tokensPerSecond.toFixed(1)} tokens a second, ${gain.toFixed(2)} times one's`,
+    `${count} sequences: ${bestMs.toFixed(1)} ms per step, ${tokensPerSecond.toFixed(1)} tokens/s, ${gain.toFixed(2)} times the rate of one`,
   );
 }
 console.log(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fills the table of docs/gpu.md on a machine with an NVIDIA GPU. Run it from the project's root after npm ci, with the
+# Measures the table of docs/gpu.md on a machine with an NVIDIA GPU. Run it from the project's root after npm ci, with the
 # packages @node-llama-cpp/linux-x64-cuda and @node-llama-cpp/linux-x64-vulkan installed. It needs no network and takes
 # about ten minutes. Not yet run on a GPU.
 #
@@ -12,7 +12,7 @@ mkdir -p "$OUT"
 MODEL="${MODEL:-$OUT/random-19B.gguf}"
 failed=0
 
-# step NAME COMMAND…: runs a command with its own log, and goes on if it fails.
+# step NAME COMMAND…: runs a command with its own log, and continues if it fails.
 step() {
   local name="$1"
   shift

@@ -1,6 +1,6 @@
 /**
- * The time of a newcomer: from `git clone` to a filled table of the example invoices on the page, with the demo model. It needs
- * Chromium, and npm packages from the network. It prints the seconds of each part: npx tsx bench/newcomer.ts
+ * Measures the time from `git clone` to a filled table of the example invoices on the page, with the demo model. It needs Chromium,
+ * and npm packages from the network. It prints the seconds of each part: npx tsx bench/newcomer.ts
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ try {
   try {
     const [line] = await once(server.stdout, 'data');
     const url = /at (http:\S+?),/.exec(String(line))?.[1];
-    if (url === undefined) throw new Error(`The server said: ${line}`);
+    if (url === undefined) throw new Error(`The server did not print its address, but: ${line}`);
     const browser = await launchChromium();
     const page = await browser.newPage({ locale: 'en-US' });
     page.setDefaultTimeout(600_000);

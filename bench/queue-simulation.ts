@@ -1,7 +1,7 @@
 /**
- * Simulates clients, one queue and many workers, without Redis and without a model: how long a page waits, and how much
- * the queue holds. The rules are those of src/queue: free workers take the oldest job, a client keeps a window of jobs in
- * the queue, and the jobs of a dead worker return after `lostSeconds`. Not simulated: Redis's own time and the network.
+ * Simulates clients, one queue and many workers, without Redis and without a model. It prints how long a page waits and how long the
+ * queue becomes. The rules are those of src/queue: a free worker takes the oldest job, a client keeps a window of jobs in the queue,
+ * and the jobs of a dead worker return after `lostSeconds`. The time of Redis and of the network is not simulated.
  *
  *   npx tsx bench/queue-simulation.ts [--seed N]
  */
@@ -13,11 +13,11 @@ interface Load {
   pagesPerDay: number;
   /** Mean time of one page on one worker. */
   secondsPerPage: number;
-  /** Share of the workers' time that is busy on average. */
+  /** Average share of time in which workers are busy. */
   utilization: number;
-  /** Hours of the day in which pages arrive; 24 is an even rate. */
+  /** Hours of the day in which pages arrive; 24 is a constant rate. */
   hours: number;
-  /** Mean time between deaths of one worker; it returns after 60 s. */
+  /** Mean time between failures of one worker. It returns after 60 s. */
   hoursBetweenDeaths: number;
 }
 
@@ -26,14 +26,14 @@ interface Result {
   waitP50: number;
   waitP95: number;
   longestQueue: number;
-  /** Pages that a dead worker had to give back. */
+  /** Pages that ran again because their worker failed. */
   repeated: number;
 }
 
 const lostSeconds = 30;
 const restartSeconds = 60;
 
-/** A queue of events by time: a binary heap. */
+/** A queue of events in the order of time (a binary heap). */
 class Events<T> {
   readonly #heap: { at: number; what: T }[] = [];
 
@@ -70,7 +70,7 @@ type Event =
   | { type: 'returned'; arrived: number }
   | { type: 'started' };
 
-/** One day. Pages arrive at random (Poisson); the time of a page is half fixed, half exponential. */
+/** Simulates one day. Pages arrive at random (Poisson). Half of a page's time is constant, half is exponential. */
 function simulate(load: Load, seed: number): Result {
   const random = randomFrom(seed);
   const exponential = (mean: number) => -mean * Math.log(1 - random());
@@ -128,7 +128,7 @@ const loads: Load[] = [
   { ...base, name: 'an archive', pagesPerDay: 100_000, secondsPerPage: 280 },
   { ...base, name: 'a page takes 10 s', pagesPerDay: 1_000_000, secondsPerPage: 10 },
   { ...base, name: 'a page takes 2 s', pagesPerDay: 1_000_000, secondsPerPage: 2 },
-  { ...base, name: 'workers die hourly', pagesPerDay: 1_000_000, secondsPerPage: 2, hoursBetweenDeaths: 1 },
+  { ...base, name: 'hourly failures', pagesPerDay: 1_000_000, secondsPerPage: 2, hoursBetweenDeaths: 1 },
 ];
 console.log(
   'load                  pages/day  s/page  hours  busy  workers  wait p50  wait p95  longest queue  repeated',

@@ -1,11 +1,11 @@
 /**
- * A checkpoint of random weights in the published layout, for measurements of speed and memory:
+ * Writes a checkpoint with random weights in the published layout, to measure speed and memory:
  *
  *     npx tsx bench/random-checkpoint.ts FOLDER [--layers N] [--tower-layers N] [--image-size N] [--config FILE] [--model NAME]
- *     npx tsx bench/random-checkpoint.ts OUT.gguf --type int4|int8|bf16 [the same]
+ *     npx tsx bench/random-checkpoint.ts OUT.gguf --type int4|int8|bf16 [the same options]
  *
- * Without options it has every tensor of the 19 B model: bf16, eight shards, 39 GB, or 11.2 GB in one file with
- * --type int4. --model takes the layout of another published model, such as cogvlm-chat-hf. Its answers mean nothing.
+ * Without options it has all tensors of the 19 B model: eight shards of bf16 with 39 GB, or one file of 11.2 GB with --type int4.
+ * --model selects the layout of another published model, such as cogvlm-chat-hf. The answers of random weights have no meaning.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -42,7 +42,7 @@ vision.num_hidden_layers = Number(flags['tower-layers'] ?? vision.num_hidden_lay
 vision.image_size = Number(flags['image-size'] ?? vision.image_size);
 vision.num_positions = (vision.image_size / vision.patch_size) ** 2 + 1;
 const shapes = new Map(Array.from(tensorShapes(config, family), ([name, shape]) => [name, { shape }]));
-parseConfig(JSON.stringify(config), flags.config ?? 'these options', shapes); // says what does not fit
+parseConfig(JSON.stringify(config), flags.config ?? 'these options', shapes); // throws if options do not fit together
 const startedAt = performance.now();
 let shown = 0;
 const onProgress = (done: number, total: number) => {

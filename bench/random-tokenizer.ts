@@ -1,10 +1,10 @@
-/** A byte-level BPE tokenizer of any size: words grow letter by letter, so that ordinary text takes few tokens. */
+/** Makes a byte-level BPE tokenizer of any size. Its words grow letter by letter, so that normal text needs few tokens. */
 
-/** As the Llama-3 tokenizer splits text before it looks for merges. */
+/** The pattern with which the Llama 3 tokenizer splits text before merges. */
 const split =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-/** GPT-2's alphabet: one printable character for each byte. */
+/** The alphabet of GPT-2: one printable character for each byte. */
 function byteCharacters(): string[] {
   let next = 0x100;
   return Array.from({ length: 256 }, (_, byte) => {
@@ -14,8 +14,8 @@ function byteCharacters(): string[] {
 }
 
 /**
- * The text of a tokenizer.json with `size` entries, the last 256 of them special, as the published one has it.
- * @throws RangeError for fewer than 512.
+ * Returns the text of a tokenizer.json with `size` entries. The last 256 are special tokens, like in the published one.
+ * @throws RangeError if `size` is below 512.
  */
 export function randomTokenizer(size: number): string {
   if (!Number.isInteger(size) || size < 512)

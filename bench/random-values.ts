@@ -2,16 +2,16 @@ import { randomFrom } from '../src/generate/sampler.ts';
 import { type DType, isTarget, rowBytes } from '../src/ggml/dtype.ts';
 import { Quantizer } from '../src/ggml/quantize.ts';
 
-/** A run of every tensor's elements is cut from here. */
+/** All tensors copy their elements from this block. */
 const blockElements = 2 ** 22;
 const pieceElements = 2 ** 20;
-/** Pieces begin at multiples of the longest quantisation block. */
+/** Pieces begin at multiples of the largest quantization block. */
 const stepElements = 256;
 
 /**
- * Numbers for a tensor, from one block of them: drawn afresh, 19 billion would take an hour. Each piece begins
- * somewhere else in the block, and a matrix's block is scaled to its number of columns, so that activations stay
- * about as large as they came in; the tower's norms, which scale what is added 126 times, are small.
+ * Random numbers for tensors, from one block of random numbers: 19 billion new ones would take an hour. Each piece begins at another
+ * position in the block. The block of a matrix is scaled by its number of columns, so that activations keep their size. The weights
+ * of the tower's norms are small, because their outputs are added 126 times.
  */
 export class RandomValues {
   readonly #random = randomFrom(1);
@@ -44,7 +44,7 @@ export class RandomValues {
     const key = `${center} ${deviation} ${type}`;
     let block = this.#blocks.get(key);
     if (block === undefined) {
-      // Evenly spread over what has this deviation.
+      // A uniform distribution with this standard deviation.
       const width = deviation * Math.sqrt(12);
       const draw = () => center + (this.#random() - 0.5) * width;
       block = await this.#convert(Float32Array.from({ length: blockElements }, draw), type);

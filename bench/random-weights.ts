@@ -1,4 +1,4 @@
-/** Random weights in the published layout, of any size. */
+/** Writes random weights in the published layout, in any size. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, writeGgufHeader } from '../src/checkpoint/gguf.ts';
@@ -13,7 +13,7 @@ import { AtomicFile, writeFileWhole } from '../src/files/writing.ts';
 import { randomTokenizer } from './random-tokenizer.ts';
 import { RandomValues } from './random-values.ts';
 
-/** The published shards have at most 5 GB. */
+/** Maximum size of a published shard: 5 GB. */
 const shardBytes = 5e9;
 
 type OnProgress = (doneBytes: number, totalBytes: number) => void;
@@ -47,7 +47,7 @@ export async function writeRandomCheckpoint(
 }
 
 /**
- * The same as one GGUF file, each tensor in the type that `convert --type` gives it; without the 39 GB on the way.
+ * Writes the same as one GGUF file, each tensor in the type of `convert --type`, without the intermediate 39 GB.
  * @throws CogVLM2Error `write_failed`.
  */
 export async function writeRandomGguf(
@@ -87,7 +87,7 @@ function textsOf(config: PublishedConfig): [string, string][] {
   ];
 }
 
-/** A tensor of the layout, in bf16. */
+/** A tensor of the layout in bf16. */
 interface Planned {
   name: string;
   shape: readonly number[];
@@ -95,7 +95,7 @@ interface Planned {
   sizeBytes: number;
 }
 
-/** Tensors in order, a new shard where the last one would become too large. */
+/** Assigns tensors to shards in order. A new shard begins before the current one becomes too large. */
 export function planShards(shapes: ReadonlyMap<string, readonly number[]>): Planned[][] {
   const shards: Planned[][] = [];
   let bytes = Number.POSITIVE_INFINITY;

@@ -1,9 +1,9 @@
 /**
- * Whether the server's memory stays flat: npx tsx bench/server-memory.ts [REQUESTS]
+ * Shows whether the memory of the server grows: npx tsx bench/server-memory.ts [REQUESTS]
  *
- * Starts the built server with the demonstration model and sends it requests, eight at a time: questions with and
- * without pictures, whole and streamed, wrong ones, and some whose client leaves. Prints the resident memory of the
- * server and of its engine as it goes, then one JSON line.
+ * Starts the built server with the demo model and sends requests, eight at a time: questions with and without images, whole and
+ * streamed, invalid requests, and requests whose client disconnects. Prints the resident memory of the server and of its engine during
+ * the run, then one JSON line.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const requests = Number(process.argv[2] ?? 2_000);
 const every = Math.max(1, Math.floor(requests / 10));
 const root = fileURLToPath(new URL('../', import.meta.url));
-const pictures = readdirSync(`${root}examples/images`)
+const images = readdirSync(`${root}examples/images`)
   .filter((name) => name.endsWith('.png'))
   .map(
     (name) => `data:image/png;base64,${readFileSync(`${root}examples/images/${name}`).toString('base64')}`,
@@ -29,12 +29,12 @@ const server = spawn(
 );
 const [line] = (await once(createInterface(server.stdout), 'line')) as [string];
 const url = /at (http:\S+?),/.exec(line)?.[1];
-if (url === undefined) throw new Error(`The server said: ${line}`);
+if (url === undefined) throw new Error(`The server did not print its address, but: ${line}`);
 
 function bodyOf(i: number): object {
   const text = { type: 'text', text: `What is written here? (${i % 50})` };
-  const picture = { type: 'image_url', image_url: { url: pictures[i % pictures.length] } };
-  const content = i % 3 === 0 ? [text] : [text, picture];
+  const image = { type: 'image_url', image_url: { url: images[i % images.length] } };
+  const content = i % 3 === 0 ? [text] : [text, image];
   return {
     messages: [{ role: 'user', content }],
     max_tokens: 1 + (i % 12),

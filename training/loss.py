@@ -30,7 +30,7 @@ class Reader(nn.Module):
         return tuple(F.cross_entropy(x.float(), character) for x in (from_patch, from_cell))
 
 
-def normalised(image):
+def normalized(image):
     """(B, 3, S, S) uint8 -> float32, with the published mean and standard deviation."""
     mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in (MEAN, STD))
     return (image.float() / 255 - mean) / std
@@ -58,7 +58,7 @@ def answers(model, cells, packed, asked):
 
 def total_loss(model, reader, batch, reading, point):
     """Returns the weighted sum, and its parts (4,): characters of patches, characters of cells, answers, attention."""
-    patches = model.model.vision.patches(normalised(batch["image"]).to(reader.out.weight.dtype))
+    patches = model.model.vision.patches(normalized(batch["image"]).to(reader.out.weight.dtype))
     cells = model.model.vision.cells(patches)
     from_patch, from_cell = reader(patches, cells, batch["places"])
     answer, pointing = answers(model, cells, batch["packed"], batch["asked"]) if "packed" in batch else (from_cell * 0,) * 2

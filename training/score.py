@@ -9,7 +9,7 @@ from PIL import Image
 
 from canvas import pixels
 from greedy import answer
-from loss import normalised
+from loss import normalized
 from test_model import load
 from tokens import Tokens
 
@@ -28,7 +28,7 @@ def main():
         for i in range(0, len(items), 32):
             part = items[i:i + 32]
             images = torch.stack([torch.tensor(pixels(Image.open(a.folder / x["image"]).convert("RGB"))) for x in part])
-            for x, said in zip(part, answer(model, tokens, normalised(images), [x["question"] for x in part])):
+            for x, said in zip(part, answer(model, tokens, normalized(images), [x["question"] for x in part])):
                 right = said == x["answer"]
                 kind = "reading and look-up" if x["task"] in ("read", "lookup") else "the rest"
                 for key in ((x["language"], "task", x["task"]), (x["language"], "image", x["scene"]), (x["language"], kind)):

@@ -1,4 +1,4 @@
-/** Prompt and answer on both models of `write-models.ts`, in turns; see README.md. */
+/** Measures prompt and answer with both models of `write-models.ts`, in turns; see README.md. */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promptOf } from '../../src/bench/stages.ts';
@@ -10,7 +10,7 @@ const [folder = '', peer = '', threadsText = '2', roundsText = '2', device = 'cp
 const threads = Number(threadsText);
 const [promptTokens, answerTokens] = [512, 32];
 
-/** Wall-clock and processor seconds of both stages. */
+/** Wall-clock and CPU seconds of both stages. */
 type Times = Record<'prompt' | 'answer', { wallS: number; cpuS: number; others: number | null }>;
 
 async function timed(work: () => Promise<unknown>): Promise<Times['prompt']> {
@@ -41,7 +41,7 @@ async function ours(): Promise<Times> {
   return { prompt: first, answer: second };
 }
 
-/** What is used of node-llama-cpp, which is not installed with this package. */
+/** The part of node-llama-cpp's interface that is used here. It is not a dependency of this package. */
 interface Sequence {
   evaluateWithoutGeneratingNewTokens(tokens: number[]): Promise<void>;
   clearHistory(): Promise<void>;

@@ -1,4 +1,4 @@
-/** The header of a GGUF file with the kinds of values that llama.cpp wants and our own files do not have. */
+/** Writes the header of a GGUF file with kinds of values that llama.cpp needs and our own files do not have. */
 
 import { type TensorDescription, text, u32, u64, writeHeader } from '../../src/checkpoint/gguf.ts';
 import type { AtomicFile } from '../../src/files/writing.ts';
@@ -23,7 +23,7 @@ export function writeLlamaHeader(
   );
 }
 
-/** The number of the type, then the value. */
+/** Number of the type, then the value. */
 function encode(value: Value): Buffer[] {
   const array = (type: number, count: number) => [u32(9), u32(type), u64(count)];
   if ('text' in value) return [u32(8), text(value.text)];

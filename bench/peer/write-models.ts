@@ -1,4 +1,4 @@
-/** Two models of the same random weights: one that this package reads, and one that llama.cpp reads. */
+/** Writes two models with the same random weights: one for this package, and one for llama.cpp. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { padding, type TensorDescription, writeGgufHeader } from '../../src/checkpoint/gguf.ts';
@@ -28,7 +28,7 @@ const config = {
   bos_token_id: 1,
   eos_token_id: [2],
   pad_token_id: 0,
-  // The tower is not run.
+  // The tower does not run.
   vision_config: {
     ...config19B.vision_config,
     hidden_size: 32,
@@ -40,7 +40,7 @@ const config = {
   },
 };
 const ours = Array.from(tensorShapes(config), ([name, shape]) =>
-  // The decoder's matrices; what is left is tiny, in rows shorter than a block.
+  // The matrices of the decoder. The other tensors are small, and their rows are shorter than a block.
   describe(
     name,
     shape,
@@ -115,7 +115,7 @@ function write(name: string, tensors: readonly TensorDescription[], header: (out
   out.commit();
 }
 
-/** Random numbers of the type, to be written again and again. */
+/** Random numbers of the type, which are written repeatedly. */
 function pieceOf(as: DType): Uint8Array {
   const count = 2 ** 20;
   const random = randomFrom(1);

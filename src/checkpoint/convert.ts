@@ -133,7 +133,7 @@ class Lane {
       if (!(cause instanceof CogVLM2Error) || cause.code !== 'invalid_checkpoint') throw cause;
       throw new CogVLM2Error(
         'invalid_checkpoint',
-        `${entry.name} in ${entry.file}: ${cause.message}; such a tensor is not quantised.`,
+        `${entry.name} in ${entry.file}: ${cause.message}; such a tensor is not quantized.`,
         { cause },
       );
     }
@@ -154,11 +154,11 @@ function checkTarget(checkpoint: Checkpoint, outPath: string): void {
 }
 
 function checkSource(checkpoint: Checkpoint, plan: readonly PlannedTensor[], type: PresetName): void {
-  const quantised = plan.find(({ entry }) => dtypes[entry.type].block > 1);
-  if (quantised) {
+  const quantized = plan.find(({ entry }) => dtypes[entry.type].block > 1);
+  if (quantized) {
     throw new CogVLM2Error(
       'invalid_value',
-      `${checkpoint.path} is quantised already (${quantised.entry.name} is ${quantised.entry.type}); convert to ${type} from the bf16 checkpoint.`,
+      `${checkpoint.path} is quantized already (${quantized.entry.name} is ${quantized.entry.type}); convert to ${type} from the bf16 checkpoint.`,
     );
   }
   if (!isPacked(checkpoint) && plan.every((planned) => planned.type === planned.entry.type)) {

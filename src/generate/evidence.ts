@@ -124,11 +124,11 @@ export class EvidenceCollector {
     for (const [i, span] of spans.entries()) {
       const attended = this.#tokens[i];
       if (!span || !attended) continue;
-      const shares = normalised(attended);
+      const shares = normalized(attended);
       for (const [cell, share] of shares.entries()) whole[cell] = (whole[cell] ?? 0) + share;
       tokens.push({ ...span, cells: this.#highest(shares, MOST_TOKEN_CELLS) });
     }
-    const cells = this.#highest(normalised(whole), MOST_CELLS);
+    const cells = this.#highest(normalized(whole), MOST_CELLS);
     return { columns: this.#side, rows: this.#side, cells, tokens };
   }
 
@@ -160,10 +160,10 @@ function attention(query: Float32Array, keys: Float32Array): Float32Array {
     scores[cell] = sum / Math.sqrt(size);
     top = Math.max(top, scores[cell] ?? 0);
   }
-  return normalised(scores.map((score) => Math.exp(score - top)));
+  return normalized(scores.map((score) => Math.exp(score - top)));
 }
 
-function normalised(values: Float32Array): Float32Array {
+function normalized(values: Float32Array): Float32Array {
   const sum = values.reduce((total, value) => total + value, 0);
   return sum > 0 ? values.map((value) => value / sum) : values;
 }

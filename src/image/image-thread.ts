@@ -12,7 +12,7 @@ export interface ImageRequest {
 }
 
 export interface ImageReply {
-  /** [3, imageSize, imageSize], normalised. */
+  /** [3, imageSize, imageSize], normalized. */
   readonly pixels: Float32Array<ArrayBuffer>;
   /** Size of the upright image before it was resized. */
   readonly width: number;

@@ -13,11 +13,11 @@ export interface HeadShape {
   kvHeads: number;
 }
 
-/** The rows of one sequence in a graph. They follow the rows of the sequence before. */
+/** The rows of one sequence in a graph, after the rows of the previous sequence. */
 export interface SequenceRows {
-  /** Of a tensor of `AttentionKernel.packedSizes`. */
+  /** Address of a tensor with the sizes `AttentionKernel.packedSizes`. */
   address: Pointer;
-  /** Keys that the tensor has room for. */
+  /** Number of keys that fit into the tensor. */
   capacity: number;
   rows: number;
   /** The key of row i goes to `at + i`. */
@@ -26,7 +26,7 @@ export interface SequenceRows {
   keys: number | null;
 }
 
-/** Keys and values have 16 bits an element: bf16 or f16, whichever the kernels' variant multiplies. */
+/** Keys and values have 16 bits per element: bf16 or f16, depending on the kernels' variant. */
 export const packedType = 'f16' satisfies DType;
 const packedBytes = 2;
 /** Keys are packed in groups whose size divides this number. */
@@ -34,22 +34,22 @@ const blockKeys = 64;
 const tableColumns = 6;
 
 /**
- * Attention over packed keys and values, as c/attention.c computes it. Both nodes, `append` and `attend`, read a table of
- * the graph's sequences. A row's result does not depend on the rows, sequences and threads beside it.
+ * Attention over packed keys and values, computed by c/attention.c. Both nodes, `append` and `attend`, read a table of the
+ * graph's sequences. The result of a row does not depend on other rows, other sequences or the number of threads.
  */
 export class AttentionKernel {
   readonly #kernels: Kernels;
   readonly shape: HeadShape;
   readonly #threads: number;
 
-  /** @param threads most that a graph is run with */
+  /** @param threads maximum number of threads that run a graph */
   constructor(kernels: Kernels, shape: HeadShape, threads: number) {
     this.#kernels = kernels;
     this.shape = shape;
     this.#threads = threads;
   }
 
-  /** Null where ggml's attention has to be used: on other processors, and for head sizes that are no multiple of 16. */
+  /** Returns null if ggml's attention must be used: on other processors, and for head sizes that are no multiple of 16. */
   static for(kernels: Kernels | null, shape: HeadShape, threads: number): AttentionKernel | null {
     return kernels && shape.headSize % 16 === 0 ? new AttentionKernel(kernels, shape, threads) : null;
   }
@@ -64,29 +64,29 @@ export class AttentionKernel {
     return this.packedSizes(layers, capacity).reduce((product, size) => product * size, packedBytes);
   }
 
-  /** Bytes of a token's keys and values in one layer. */
+  /** Bytes of the keys and values of one token in one layer. */
   get tokenBytes(): number {
     return 2 * packedBytes * this.#paddedSize * this.shape.kvHeads;
   }
 
-  /** Whether packed elements are bf16; f16 otherwise. */
+  /** True: packed elements are bf16. False: they are f16. */
   get isBfloat16(): boolean {
     return vectorLayouts[this.#kernels.variant].pair === 2;
   }
 
-  /** Where element `i` of a key is among the packed keys of its head, as c/attention.c writes it. */
+  /** The index of element `i` of a key in the packed keys of its head (c/attention.c). */
   keyIndex(key: number, i: number): number {
     const { lanes, pair } = vectorLayouts[this.#kernels.variant];
     const group = Math.floor(key / lanes) * lanes * this.#paddedSize;
     return group + (i - (i % pair)) * lanes + (key % lanes) * pair + (i % pair);
   }
 
-  /** Blocks of such a tensor that hold this many keys. */
+  /** Number of blocks of such a tensor for this number of keys. */
   blocksOf(keys: number): number {
     return Math.ceil(keys / blockKeys);
   }
 
-  /** Memory that `attend` needs beside its result. */
+  /** Memory for `attend` in addition to its result. */
   get scratchBytes(): number {
     const address = this.#kernels.address('attention_scratch');
     const scratch = koffi.decode(address, koffi.proto('int64_t (int64_t headSize)'));
@@ -97,7 +97,7 @@ export class AttentionKernel {
     return graph.input('i64', [tableColumns, sequences.length], this.tableData(sequences));
   }
 
-  /** The table's elements, to refill it. @throws CogVLM2Error `engine_bug` for keys outside of the memory. */
+  /** The elements of the table, to refill it. @throws CogVLM2Error `engine_bug` if keys are outside the tensor. */
   tableData(sequences: readonly SequenceRows[]): BigInt64Array {
     return BigInt64Array.from(
       sequences.flatMap(({ address, capacity, rows, at, keys }) => {
@@ -112,7 +112,7 @@ export class AttentionKernel {
         ) {
           throw new CogVLM2Error(
             'engine_bug',
-            `${rows} rows at ${at} that see ${keys ?? 'earlier'} keys do not fit into ${capacity}.`,
+            `${rows} rows at ${at} that attend to ${keys ?? 'earlier'} keys do not fit into ${capacity}.`,
           );
         }
         const packedCapacity = this.blocksOf(capacity) * blockKeys;
@@ -121,7 +121,7 @@ export class AttentionKernel {
     );
   }
 
-  /** Packs k and v, f32 [headSize, kvHeads, n], when the graph runs: before an `attend` that is added after it. */
+  /** Adds a node that packs k and v, f32 [headSize, kvHeads, n]. It runs before any `attend` that is added after it. */
   append(graph: GraphBuilder, k: Tensor, v: Tensor, table: Tensor, layer: number): void {
     const { kvHeads } = this.shape;
     const fits = k.shape[2] === v.shape[2] && this.#isHeads(k, kvHeads) && this.#isHeads(v, kvHeads);

@@ -1,10 +1,10 @@
 /**
- * `npm run kernels`: compiles the C files of this folder with zig, a whole C compiler in one Python package, for every
- * instruction set and system, into `prebuilt/`. The same sources give the same bytes on every machine.
+ * `npm run kernels`: compiles the C files of this folder for each instruction set and system into `prebuilt/`. The compiler is
+ * zig, which is a Python package. The same sources give the same bytes on every machine.
  *
  *     npm run kernels                  builds the libraries of all systems
- *     npm run kernels -- --check       writes nothing; fails when a committed library has other bytes
- *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    for this system only, into another folder
+ *     npm run kernels -- --check       writes nothing; fails if a committed library has other bytes
+ *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    builds for this system only, into another folder
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -33,7 +33,7 @@ const zigVersion = '0.15.2';
 const here = fileURLToPath(new URL('./', import.meta.url));
 const sources = path.join(here, 'c');
 const prebuilt = path.join(here, 'prebuilt');
-/** Compiled once; every other file is compiled for each instruction set. */
+/** This file is compiled once. All other files are compiled for each instruction set. */
 const common = 'cpu.c';
 const compilerFlags = '-O3 -std=c11 -Wall -Wextra -Werror -fno-sanitize=all -fvisibility=hidden -fPIC -g0';
 
@@ -54,7 +54,7 @@ function checkVersion(): void {
       stdio: 'pipe',
     }).trim();
   } catch {
-    // The message below says what to do.
+    // The error below contains the remedy.
   }
   if (version === zigVersion) return;
   console.error(
@@ -79,14 +79,14 @@ function buildLibrary(platform: Platform, folder: string): string {
       objects.push(compile(source, `${path.parse(source).name}-${variant}.o`, ...flags));
   }
   const strip = extraFlags.length === 0 ? ['-s'] : extraFlags;
-  // Names without a folder: the library must not depend on where it is built.
+  // File names without a folder, because the library must not depend on the folder of the build.
   zig(folder, 'cc', '-target', target, '-shared', ...strip, '-o', file, ...objects);
   const library = path.join(folder, file);
   if (platform === 'win32-x64') clearBuildTime(library);
   return library;
 }
 
-/** Zeroes the time stamp in a DLL's header, which zig cannot leave out: the file's PE header is at the offset in byte 60. */
+/** Sets the time stamp in a DLL's header to zero, because zig always writes one. The offset of the PE header is at byte 60. */
 function clearBuildTime(dll: string): void {
   const bytes = readFileSync(dll);
   bytes.writeUInt32LE(0, bytes.readUInt32LE(60) + 8);

@@ -1,6 +1,6 @@
 /**
- * A file that is mapped into memory and becomes shorter ends the process that reads it with SIGBUS. A program may ask for
- * an error message and an exit status instead; a library must not, because signals belong to the whole process.
+ * If a mapped file becomes shorter, the process that reads it gets SIGBUS and ends. A program may print an error message and exit
+ * with a status instead. A library must not do that, because signal handlers belong to the whole process.
  */
 import { existsSync } from 'node:fs';
 import koffi from 'koffi';
@@ -8,9 +8,8 @@ import { prebuiltFolder } from './library.ts';
 import { busErrorLibraries } from './variants.ts';
 
 /**
- * From now on, a mapped file that cannot be read ends this process with `exitStatus`, after `message` is written to
- * standard error (at most 1,024 bytes). Linux only: Windows lets nobody shorten a mapped file, and on macOS the system
- * ends the process as before.
+ * If a mapped file cannot be read from now on, `message` (at most 1,024 bytes) is written to standard error, and the process exits
+ * with `exitStatus`. Linux only: Windows does not allow a mapped file to become shorter, and on macOS the process ends as before.
  */
 export function exitOnBusError(message: string, exitStatus: number): void {
   const name = `${process.platform}-${process.arch}`;

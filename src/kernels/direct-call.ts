@@ -3,13 +3,13 @@ import type { Pointer } from '../ggml/declarations.ts';
 import { type DType, dtypes } from '../ggml/dtype.ts';
 import { contiguousStrides, type Shape } from '../ggml/tensor.ts';
 
-/** A tensor in memory of ours, as a kernel sees it, without a graph. */
+/** A tensor for a kernel without a graph. Its memory belongs to JavaScript. */
 export interface PlainTensor {
   type: DType;
   shape: Shape;
   data: Uint8Array<ArrayBuffer>;
   strides?: Shape;
-  /** Where in `data` the first element is. */
+  /** Offset of the first element in `data`. */
   offsetBytes?: number;
 }
 
@@ -18,7 +18,7 @@ const structBytes = 336;
 const [shapeAt, stridesAt, sourcesAt, dataAt] = [16, 48, 152, 248];
 
 /**
- * Calls a kernel as ggml's threads would, one thread after the other: for the self-test and the tests. Fills `dst.data`.
+ * Calls a kernel for each thread, one after the other, for the self-test and the tests. Fills `dst.data`.
  * @returns the address of the first element of `dst`
  */
 export function callKernel(
@@ -27,7 +27,7 @@ export function callKernel(
   sources: readonly PlainTensor[],
   { threads = 1, user = 0n }: { threads?: number; user?: bigint } = {},
 ): Pointer {
-  // Whatever native memory points to must stay referenced until the end.
+  // Keep a reference to all buffers that native memory points to until the end.
   const structs = [dst, ...sources].map(structOf);
   const [target] = structs;
   for (const [i, source] of structs.slice(1).entries())
@@ -37,7 +37,7 @@ export function callKernel(
   return addressOf(dst);
 }
 
-/** Where a tensor's first element is. */
+/** Address of a tensor's first element. */
 export function addressOf({ data, offsetBytes = 0 }: PlainTensor): Pointer {
   return koffi.address(data) + BigInt(offsetBytes);
 }

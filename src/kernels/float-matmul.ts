@@ -4,16 +4,16 @@ import type { GraphBuilder, Kernels } from './kernels.ts';
 import { hasFloatRows, type Matrix } from './matmul.ts';
 import { vectorLayouts } from './variants.ts';
 
-/** Rows that tiles may read behind the last one. */
+/** Number of rows after the last one that tiles may read. */
 const rowsBehind = 32;
 
-/** Whether the kernels multiply a weight of 16 bits as it is stored. */
+/** True if the kernels multiply this weight of 16 bits without packing it. */
 export function multipliesStored({ type, shape }: Matrix): boolean {
   const [k, , ...others] = shape;
   return (type === 'bf16' || type === 'f16') && k % 32 === 0 && others.every((size) => size === 1);
 }
 
-/** Bytes of `rows` rows of k activations (c/float-words.h): pairs of bf16 where the processor multiplies those, else f32. */
+/** Bytes of `rows` rows of k activations (c/float-words.h): pairs of bf16 if the variant has bf16 products, else f32. */
 export function wordsBytes({ variant }: Kernels, k: number, rows: number): number {
   const { pair } = vectorLayouts[variant];
   const words = 64 * pair;
@@ -21,7 +21,7 @@ export function wordsBytes({ variant }: Kernels, k: number, rows: number): numbe
   return 64 + (parts * rows + rowsBehind) * words * 4;
 }
 
-/** The node that turns f32 x [k, ...] to words, for all products of x with weights of 16 bits. */
+/** Adds a node that converts f32 x [k, ...] to words, for all products of x and weights of 16 bits. */
 export function words(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Tensor): Tensor {
   const [k, ...axes] = x.shape;
   if (!hasFloatRows(x) || k % 32 !== 0)
@@ -31,9 +31,9 @@ export function words(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Te
 }
 
 /**
- * weight [k, columns] times x [k, n, ...] -> [columns, n, ...]. A row's result does not depend on the rows beside it nor
- * on the number of threads.
- * @param xWords x's words
+ * weight [k, columns] times x [k, n, ...] -> [columns, n, ...]. The result of a row does not depend on other rows or on the
+ * number of threads.
+ * @param xWords x as words
  */
 export function floatProduct(
   ops: Pick<GraphBuilder, 'custom'>,

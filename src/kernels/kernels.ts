@@ -3,7 +3,7 @@ import type { DType } from '../ggml/dtype.ts';
 import type { Tensor } from '../ggml/tensor.ts';
 import type { Variant } from './variants.ts';
 
-/** The C functions of `c/*.c`, without the variant that ends their names. Each is the function of a custom node. */
+/** Names of the C functions in `c/*.c`, without the variant at the end. Each is the function of a custom node. */
 type KernelName =
   | 'quantize'
   | 'matmul'
@@ -17,9 +17,9 @@ type KernelName =
 /** The compiled kernels of one instruction set. */
 export interface Kernels {
   readonly variant: Variant;
-  /** Of a node: `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)`; others as their C files say. */
+  /** Address of a node's function, `void (*)(struct ggml_tensor *dst, int thread, int threads, void *user)`, or of another C function. */
   address(name: KernelName | 'pack_bytes' | 'pack_nibbles'): Pointer;
-  /** The functions of c/pack.c, on a thread of libuv's pool. Packed weights are for this variant only. */
+  /** The functions of c/pack.c. They run on a thread of libuv's pool. Packed weights are for this variant only. */
   packNibbles(
     from: Pointer,
     rowBytes: number,
@@ -38,7 +38,7 @@ export interface Kernels {
   ): Promise<void>;
 }
 
-/** The methods of `Graph` that make a kernel's node. Graphs use kernels, so the kernels do not import them. */
+/** The methods of `Graph` that add the node of a kernel. Graphs import kernels, so kernels do not import graphs. */
 export interface GraphBuilder {
   input(type: DType, sizes: readonly number[], data: BigInt64Array): Tensor;
   custom(

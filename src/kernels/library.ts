@@ -8,20 +8,20 @@ import type { Kernels } from './kernels.ts';
 import { selfTest } from './self-test.ts';
 import { platformHere, platforms, type Variant, variants } from './variants.ts';
 
-/** What is used, for `doctor` and `bench`. */
+/** The selected kernels, for `doctor` and `bench`. */
 export interface KernelsInfo {
   variant: Variant | 'ggml';
-  /** Those that this processor can run, the fastest last (but see `fastestOf`). */
+  /** The variants that this processor can run, fastest last (but see `fastestOf`). */
   supported: Variant[];
-  /** Why ggml's kernels are used; null where ours are. */
+  /** Why ggml's kernels are used; null if ours are used. */
   reason: string | null;
 }
 
 let loaded: { kernels: Kernels | null; info: KernelsInfo } | undefined;
 
 /**
- * The kernels for this processor, or null where ggml's are used: there is no library for the system, none of its
- * variants runs here, its self-test fails, or `COGVLM2_KERNELS=ggml`. Loads once per process.
+ * The kernels for this processor. Null means that ggml's kernels are used: there is no library for the system, the processor can run
+ * no variant, the self-test failed, or `COGVLM2_KERNELS=ggml` is set. The library is loaded once per process.
  * @throws CogVLM2Error `invalid_value` for a `COGVLM2_KERNELS` that does not exist or cannot run here.
  */
 export function kernels(): Kernels | null {
@@ -30,14 +30,14 @@ export function kernels(): Kernels | null {
 }
 
 /**
- * The kernels of an engine on this device. Ours were never run beside a GPU, so there ggml computes the CPU's part, too.
- * @throws CogVLM2Error `invalid_value` as `kernels`.
+ * The kernels of an engine on this device. Our kernels were never run together with a GPU, so ggml also computes the CPU's part there.
+ * @throws CogVLM2Error `invalid_value` like `kernels`.
  */
 export function kernelsFor({ kind }: Pick<Device, 'kind'>): Kernels | null {
   return kind === 'cpu' ? kernels() : null;
 }
 
-/** @throws CogVLM2Error `invalid_value` as `kernels`. */
+/** @throws CogVLM2Error `invalid_value` like `kernels`. */
 export function kernelsInfo(): KernelsInfo {
   kernels();
   return loaded!.info;
@@ -57,7 +57,7 @@ function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
     checkWanted(wanted, supported);
     if (wanted === 'ggml') return without('COGVLM2_KERNELS=ggml', supported);
     const variant = variants.find((name) => name === wanted) ?? fastestOf(file, supported);
-    if (!variant) return without('this processor has none of their instruction sets');
+    if (!variant) return without('this processor has none of the required instruction sets');
     const found = openVariant(file, variant);
     const problem = selfTest(found);
     if (problem === null) return { kernels: found, info: { variant, supported, reason: null } };
@@ -65,12 +65,14 @@ function load(wanted: string): { kernels: Kernels | null; info: KernelsInfo } {
   } catch (error) {
     if (error instanceof CogVLM2Error) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`cogvlm2: ggml's kernels are used, because ours do not work here: ${reason}\n`);
+    process.stderr.write(
+      `cogvlm2: uses the slower kernels of ggml, because its own kernels do not work on this machine: ${reason}\n`,
+    );
     return without(reason);
   }
 }
 
-/** Where the prebuilt libraries are. */
+/** The folder of the prebuilt libraries. */
 export function prebuiltFolder(): string {
   return (
     process.env.COGVLM2_KERNELS_DIR || fileURLToPath(new URL('../../src/kernels/prebuilt/', import.meta.url))
@@ -88,7 +90,7 @@ function fastestOf(file: string, supported: readonly Variant[]): Variant | undef
   return supported.filter((name) => name !== 'avx512bf16' || !isSlow).at(-1);
 }
 
-/** One variant of a library, whether or not it is the one in use. */
+/** One variant of a library. It need not be the selected one. */
 export function openVariant(file: string, variant: Variant): Kernels {
   const library = koffi.load(file);
   const parameters = 'void *from, size_t row_bytes, int64_t k, int64_t columns';

@@ -5,19 +5,19 @@ import { ggml } from '../ggml/library.ts';
 import { describe, type Tensor } from '../ggml/tensor.ts';
 import type { GraphBuilder, Kernels } from './kernels.ts';
 
-/** A weight matrix [k, columns], in memory or only described. */
+/** A weight matrix [k, columns]: a tensor, or only its type and shape. */
 export type Matrix = Pick<Tensor, 'type' | 'shape'>;
 
 /**
- * How a weight is packed (c/packed.h). `nibbles` keeps the 4-bit values of the file, and its size. `bytes` rounds each 256
- * weights of a column to 8 bits with one scale: for types that are no 4-bit type, and where many rows make up for the size.
+ * The packed format of a weight (c/packed.h). `nibbles` keeps the 4-bit values and the size of the file. `bytes` rounds each 256
+ * weights of a column to 8 bits with one scale. It is for types that are not 4-bit types, and for many rows, where it is faster.
  */
 export type Format = 'nibbles' | 'bytes';
 
-/** What a packed weight is multiplied with: single rows, which are limited by memory, too, or always many. */
+/** The use of a packed weight: also single rows, which are limited by memory, or always many rows. */
 export type Use = 'any rows' | 'many rows';
 
-/** ggml's functions that turn stored rows into floats: `void (const void *from, float *to, int64_t count)`. */
+/** ggml's functions that convert stored rows to floats: `void (const void *from, float *to, int64_t count)`. */
 export const dequantizers: Partial<Record<DType, string>> = {
   q4_0: 'dequantize_row_q4_0',
   q8_0: 'dequantize_row_q8_0',
@@ -31,7 +31,7 @@ const groupSize = 256;
 const blockSize = 32;
 const headerBytes = 64;
 
-/** How the kernels pack a weight; null where ggml multiplies it as it is stored. */
+/** The format in which the kernels pack a weight; null if ggml multiplies it without packing. */
 export function formatOf({ variant }: Kernels, { type, shape }: Matrix, use: Use): Format | null {
   const [k, columns, ...others] = shape;
   if (
@@ -43,15 +43,15 @@ export function formatOf({ variant }: Kernels, { type, shape }: Matrix, use: Use
     return null;
   const hasNibbles = type === 'q4_0' || type === 'q4_k' || type === 'iq4_nl';
   if (!hasNibbles) return 'bytes';
-  // AVX2 adds products of values up to 15 in 16 bits, twice as fast as those of bytes.
+  // AVX2 adds products of values up to 15 in 16 bits, which is twice as fast as products of bytes.
   const fastNibbles = variant === 'avx2' && type !== 'iq4_nl';
   return use === 'any rows' || fastNibbles ? 'nibbles' : 'bytes';
 }
 
-/** Bytes of a packed weight: panel_bytes of c/packed.h for every panel, and the header. */
+/** Bytes of a packed weight: the header, and panel_bytes of c/packed.h for every panel. */
 export function packedBytes({ type, shape: [k, columns] }: Matrix, format: Format): number {
   const padded = Math.ceil(k / 64) * 64;
-  // Scales of blocks and of groups, and as many minimums.
+  // Scales of blocks and groups, and the same number of minimums.
   const scales = (padded / blockSize + 2 * groupsOf(k)) * (type === 'q4_k' ? 2 : 1) * panelColumns;
   const panel =
     format === 'bytes'
@@ -60,7 +60,7 @@ export function packedBytes({ type, shape: [k, columns] }: Matrix, format: Forma
   return headerBytes + Math.ceil(columns / panelColumns) * panel;
 }
 
-/** Packs a weight whose rows are stored at `from` into `packedBytes` bytes at `to`, on a thread of libuv's pool. */
+/** Packs the weight with its rows at `from` into `packedBytes` bytes at `to`, on a thread of libuv's pool. */
 export async function packWeight(
   kernels: Kernels,
   { type, shape: [k, columns] }: Matrix,
@@ -74,18 +74,18 @@ export async function packWeight(
   else await kernels.packBytes(from, row, k, columns, name ? ggml().symbol(name) : null, to);
 }
 
-/** Bytes of `rows` rows of k activations, as c/activations.h lays them out. */
+/** Bytes of `rows` rows of k activations in the layout of c/activations.h. */
 export function quantizedBytes(k: number, rows: number): number {
   const perGroup = groupSize + 4 + 4 + (groupSize / blockSize) * 2;
   return 64 + groupsOf(k) * rows * perGroup;
 }
 
-/** Whether x is f32 and its rows can be read as arrays of floats. */
+/** True if x is f32 and its rows are arrays of floats. */
 export function hasFloatRows({ type, strides }: Tensor): boolean {
   return type === 'f32' && strides[0] === 4 && strides.every((stride) => stride % 4 === 0);
 }
 
-/** The node that turns f32 x [k, ...] to bytes, for all products of x with packed weights. */
+/** Adds a node that rounds f32 x [k, ...] to bytes, for all products of x and packed weights. */
 export function quantize(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x: Tensor): Tensor {
   const [k, ...axes] = x.shape;
   if (!hasFloatRows(x)) throw new CogVLM2Error('engine_bug', `quantize does not fit ${describe(x)}.`);
@@ -94,10 +94,10 @@ export function quantize(ops: Pick<GraphBuilder, 'custom'>, kernels: Kernels, x:
 }
 
 /**
- * weight [k, columns] times x [k, n, ...] -> [columns, n, ...]. A row's result does not depend on the rows beside it nor
- * on the number of threads.
- * @param packed the weight's packed copy
- * @param quantized x's bytes
+ * weight [k, columns] times x [k, n, ...] -> [columns, n, ...]. The result of a row does not depend on other rows or on the
+ * number of threads.
+ * @param packed the packed copy of the weight
+ * @param quantized x as bytes
  */
 export function product(
   ops: Pick<GraphBuilder, 'custom'>,

@@ -6,7 +6,7 @@ import { wordsBytes } from './float-matmul.ts';
 import type { Kernels } from './kernels.ts';
 import { type Format, packedBytes, quantizedBytes } from './matmul.ts';
 
-/** One group of 256 and one more, a whole panel of columns and part of one, more rows than a tile of six. */
+/** k has two groups of 256, the columns a whole panel and a part of one, the rows more than a tile of six. */
 const [k, columns, rows] = [512, 70, 9];
 const iq4nlValues = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 const packBytesType = koffi.proto(
@@ -16,16 +16,16 @@ const packNibblesType = koffi.proto(
   'void cogvlm2_pack_nibbles(void *from, size_t row_bytes, int64_t k, int64_t columns, int type, void *to)',
 );
 
-/** Runs every kernel on a few numbers. Takes some milliseconds. @returns what is wrong, or null */
+/** Runs every kernel on a few numbers, which takes a few milliseconds. @returns the problem, or null */
 export function selfTest(kernels: Kernels): string | null {
   return productProblem(kernels) ?? floatProductProblem(kernels) ?? attentionProblem(kernels);
 }
 
-/** Multiplies whole numbers that bf16 holds exactly. */
+/** Multiplies integers that bf16 can represent exactly. */
 function floatProductProblem(kernels: Kernels): string | null {
   const x = Float32Array.from({ length: k * rows }, (_, i) => ((i * 37) % 25) - 12);
   const whole = Float32Array.from({ length: k * columns }, (_, i) => ((i * 29) % 41) - 20);
-  // The upper half of a float is the bf16 number.
+  // The upper 16 bits of a float are the bf16 number.
   const upper = Uint16Array.from(new Uint32Array(whole.buffer), (bits) => bits >>> 16);
   const weight: PlainTensor = { type: 'bf16', shape: [k, columns, 1, 1], data: bytesOf(upper) };
   const size = wordsBytes(kernels, k, rows);
@@ -34,12 +34,12 @@ function floatProductProblem(kernels: Kernels): string | null {
   const y = new Float32Array(columns * rows);
   const dst: PlainTensor = { type: 'f32', shape: [columns, rows, 1, 1], data: bytesOf(y) };
   callKernel(kernels.address('matmul_words'), dst, [weight, words]);
-  return hasProducts(y, x, whole) ? null : 'a product of 16-bit weights has another result';
+  return hasProducts(y, x, whole) ? null : 'a product of 16-bit weights has a wrong result';
 }
 
-/** Multiplies whole numbers, whose products come out exactly, in both formats of weights. */
+/** Multiplies integers, whose products are exact, in both formats of weights. */
 function productProblem(kernels: Kernels): string | null {
-  // The largest of every 256 is 127, so that all scales are 1.
+  // The maximum of each group of 256 is 127, so that all scales are 1.
   const x = Float32Array.from({ length: k * rows }, (_, i) => (i % 256 === 0 ? 127 : ((i * 37) % 251) - 125));
   const whole = Float32Array.from({ length: k * columns }, (_, i) =>
     i % 256 === 9 ? -127 : ((i * 29) % 41) - 20,
@@ -53,7 +53,7 @@ function productProblem(kernels: Kernels): string | null {
     null,
     addressOf(bytes),
   );
-  if (!isProduct(kernels, bytes, x, whole)) return 'a product of bytes has another result';
+  if (!isProduct(kernels, bytes, x, whole)) return 'a product of bytes has a wrong result';
 
   const stored = new Uint8Array(rowBytes('iq4_nl', k) * columns);
   const floats = new Float32Array(k * columns);
@@ -76,7 +76,7 @@ function productProblem(kernels: Kernels): string | null {
     id,
     addressOf(nibbles),
   );
-  return isProduct(kernels, nibbles, x, floats) ? null : 'a product of 4-bit weights has another result';
+  return isProduct(kernels, nibbles, x, floats) ? null : 'a product of 4-bit weights has a wrong result';
 }
 
 function packed(type: 'f32' | 'iq4_nl', format: Format): PlainTensor {
@@ -84,7 +84,7 @@ function packed(type: 'f32' | 'iq4_nl', format: Format): PlainTensor {
   return { type: 'i8', shape: [size, 1, 1, 1], data: new Uint8Array(size) };
 }
 
-/** Whether the kernels multiply x [k, rows] with what is packed as with `weights` [k, columns], to the last bit. */
+/** True if the product of x [k, rows] and `packed` equals that of x and `weights` [k, columns], to the last bit. */
 function isProduct(kernels: Kernels, packed: PlainTensor, x: Float32Array, weights: Float32Array): boolean {
   const size = quantizedBytes(k, rows);
   const quantized: PlainTensor = { type: 'i8', shape: [size, 1, 1, 1], data: new Uint8Array(size) };
@@ -96,7 +96,7 @@ function isProduct(kernels: Kernels, packed: PlainTensor, x: Float32Array, weigh
   return hasProducts(y, x, weights);
 }
 
-/** Whether y is x [k, rows] times weights [k, columns], to the last bit. */
+/** True if y is x [k, rows] times weights [k, columns], to the last bit. */
 function hasProducts(y: Float32Array, x: Float32Array, weights: Float32Array): boolean {
   return y.every((value, i) => {
     const [row, column] = [Math.floor(i / columns) * k, (i % columns) * k];
@@ -106,7 +106,7 @@ function hasProducts(y: Float32Array, x: Float32Array, weights: Float32Array): b
   });
 }
 
-/** Causal attention of a few rows, two heads over one head of keys and values. */
+/** Computes causal attention of a few rows, with two heads over one head of keys and values. */
 function attentionProblem(kernels: Kernels): string | null {
   const [headSize, heads, n] = [48, 2, 70];
   const kernel = new AttentionKernel(kernels, { headSize, heads, kvHeads: 1 }, 1);
@@ -117,7 +117,7 @@ function attentionProblem(kernels: Kernels): string | null {
     numbers(headSize * n, 1.3),
     numbers(headSize * n, 2.1),
   ];
-  // The memory that the kernel may not read is NaN.
+  // The memory that the kernel must not read is NaN.
   const memory = new Uint8Array(kernel.packedBytes(1, n)).fill(0xff);
   const table = kernel.tableData([
     {
@@ -155,7 +155,7 @@ function attentionProblem(kernels: Kernels): string | null {
         const wanted =
           weights.reduce((sum, weight, key) => sum + weight * (v[key * headSize + i] ?? 0), 0) / total;
         if (!(Math.abs((result[first + i] ?? Number.NaN) - wanted) < 0.02))
-          return 'attention has another result';
+          return 'attention has a wrong result';
       }
     }
   }

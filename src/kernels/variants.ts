@@ -1,8 +1,8 @@
-/** The instruction sets that the kernels are compiled for; the last that a processor has is the fastest. */
+/** The instruction sets of the compiled kernels. The last one that a processor supports is the fastest. */
 export const variants = ['avx2', 'avxvnni', 'avx512', 'avx512bf16', 'amx'] as const;
 export type Variant = (typeof variants)[number];
 
-/** What the compiler is told of each: `zig cc -mcpu=`. */
+/** The compiler's `-mcpu` option of each variant. */
 export const compilerTargets: Readonly<Record<Variant, string>> = {
   avx2: 'x86_64_v3',
   avxvnni: 'x86_64_v3+avxvnni',
@@ -11,7 +11,7 @@ export const compilerTargets: Readonly<Record<Variant, string>> = {
   amx: 'x86_64_v4+avx512vnni+avx512bf16+amx_tile+amx_int8+amx_bf16',
 };
 
-/** For people: `doctor` and `bench` print it. */
+/** The names that `doctor` and `bench` print. */
 export const variantNames: Readonly<Record<Variant, string>> = {
   avx2: 'AVX2 and FMA',
   avxvnni: 'AVX-VNNI',
@@ -20,7 +20,7 @@ export const variantNames: Readonly<Record<Variant, string>> = {
   amx: 'AMX',
 };
 
-/** The prebuilt library of a system: its file, and zig's name of the target. */
+/** The prebuilt library of a system: its file, and the target in zig's notation. */
 export const platforms = {
   'linux-x64': { file: 'linux-x64.so', target: 'x86_64-linux-gnu.2.28' },
   'win32-x64': { file: 'win32-x64.dll', target: 'x86_64-windows-gnu' },
@@ -28,7 +28,10 @@ export const platforms = {
 } as const;
 export type Platform = keyof typeof platforms;
 
-/** `LANES` and `PAIR` of c/simd.h and c/float-math.h: floats of a vector, and neighbouring bf16 values of a word (1: one float). */
+/**
+ * `LANES` (c/simd.h) is the number of floats in a vector. `PAIR` (c/float-math.h) is 2 if a word has two bf16 values, and 1 if it is
+ * one float.
+ */
 export const vectorLayouts: Readonly<Record<Variant, { lanes: number; pair: number }>> = {
   avx2: { lanes: 8, pair: 1 },
   avxvnni: { lanes: 8, pair: 1 },
@@ -37,13 +40,13 @@ export const vectorLayouts: Readonly<Record<Variant, { lanes: number; pair: numb
   amx: { lanes: 16, pair: 2 },
 };
 
-/** Libraries of `system/bus-error.c`, which depends on the operating system and not on the instruction set. */
+/** The libraries of `system/bus-error.c`. They depend on the operating system, not on the instruction set. */
 export const busErrorLibraries = {
   'linux-x64': { file: 'bus-error-linux-x64.so', target: 'x86_64-linux-gnu.2.28' },
   'linux-arm64': { file: 'bus-error-linux-arm64.so', target: 'aarch64-linux-gnu.2.28' },
 } as const;
 
-/** This system, or undefined where there is no prebuilt library for it. */
+/** This system, or undefined if there is no prebuilt library for it. */
 export function platformHere(): Platform | undefined {
   const here = `${process.platform}-${process.arch}`;
   return here in platforms ? (here as Platform) : undefined;

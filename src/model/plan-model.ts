@@ -57,7 +57,7 @@ export function planModel(checkpoint: Checkpoint, options: PlanOptions): Planned
   checkAdapters(checkpoint, adapters);
   const compute = options.compute ?? 'auto';
   const isFloat32 =
-    compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantised(checkpoint));
+    compute === 'f32' || (compute === 'auto' && isSmall(checkpoint) && !isQuantized(checkpoint));
   const { device } = findDevice(options.device ?? 'auto');
   const cpu = findDevice('cpu').device;
   const contextSize = checkContext(config, options.contextSize);
@@ -144,6 +144,6 @@ function isSmall({ tensors }: Checkpoint): boolean {
   return [...tensors.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= smallModelBytes;
 }
 
-function isQuantised({ tensors }: Checkpoint): boolean {
+function isQuantized({ tensors }: Checkpoint): boolean {
   return [...tensors.values()].some(({ type }) => dtypes[type].block > 1);
 }

@@ -3,9 +3,9 @@ import { normalizedLevels } from '../image/resize.ts';
 import { roundHalfToEven } from './sampling.ts';
 
 /**
- * A frame as the vision tower reads it, which is not how an image is read: normalised first; then resized so that its shorter side is
+ * A frame as the vision tower reads it, which is not how an image is read: normalized first; then resized so that its shorter side is
  * `size`, bilinear between two neighbours on each axis however much smaller it becomes; then the middle of it is cut out.
- * Source: the published transform (pytorchvideo's ShortSideScale on normalised floats, torchvision's CenterCrop).
+ * Source: the published transform (pytorchvideo's ShortSideScale on normalized floats, torchvision's CenterCrop).
  * @returns [3, size, size]
  */
 export function framePixels(frame: RgbImage, size: number): Float32Array<ArrayBuffer> {

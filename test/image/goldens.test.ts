@@ -33,7 +33,7 @@ test.each(cases)(
   },
 );
 
-test('normalised pixels are channels first, (level / 255 - mean) / std', async () => {
+test('normalized pixels are channels first, (level / 255 - mean) / std', async () => {
   const { data } = await decodeImage(read('wide.png.112.expected.png'));
   const { pixels, ...facts } = await preprocessImage(new URL('wide.png', folder).pathname, 112);
   expect(pixels.length).toBe(3 * 112 * 112);

@@ -10,7 +10,7 @@ export interface TableHead {
   state: string;
 }
 
-/** RFC 4180 with a byte order mark: Excel needs it to recognise UTF-8. */
+/** RFC 4180 with a byte order mark: Excel needs it to recognize UTF-8. */
 export function csvOf(batch: Batch, head: TableHead): string {
   const lines = tableOf(batch, head).map((line) => line.map(csvCell).join(','));
   return `\ufeff${lines.join('\r\n')}\r\n`;

@@ -66,7 +66,7 @@ const harmless: ReadonlySet<string> = new Set([
 ]);
 
 /** Initializations that do not change the weights of the base model. */
-const plainInitialisations: ReadonlySet<string | boolean> = new Set([
+const plainInitializations: ReadonlySet<string | boolean> = new Set([
   true,
   false,
   'true',
@@ -100,7 +100,7 @@ export function parsePeftConfig(text: string, file: string): PeftConfig {
       throw fail(`${field} is ${shown(value)}. It changes the result and is not supported.`);
   }
   const start = config.init_lora_weights;
-  if (!plainInitialisations.has(typeof start === 'string' ? start.toLowerCase() : start)) {
+  if (!plainInitializations.has(typeof start === 'string' ? start.toLowerCase() : start)) {
     throw fail(
       `init_lora_weights is ${shown(start)}: the training changed the weights of the base model, too. Save the adapter as a plain LoRA (PEFT: save_pretrained with path_initial_model_for_weight_conversion).`,
     );

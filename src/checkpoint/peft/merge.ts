@@ -26,7 +26,7 @@ export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledA
     if (isFloat(entry.type)) return entry;
     throw new CogVLM2Error(
       'invalid_value',
-      `${checkpoint.path} is quantised (${name} is ${entry.type}), and an adapter that is merged into it would be rounded away in part. Merge it into the bf16 checkpoint, or use --adapter without converting.`,
+      `${checkpoint.path} is quantized (${name} is ${entry.type}), and an adapter that is merged into it would be rounded away in part. Merge it into the bf16 checkpoint, or use --adapter without converting.`,
     );
   };
   for (const { adapter, scale: factor } of adapters) {

@@ -30,7 +30,7 @@ export const convert = defineCommand({
   ],
   notes: `The file holds the tensors, the config and the tokenizer. Every command takes it as a model. First, the tensors are
 checked: each one of the config exactly once. An existing file stays until the new one is complete and replaces it.
-[quantisation](quantisation.md) describes the types. \`--adapter\` merges adapters into the weights; DoRA and adapters with
+[quantization](quantization.md) describes the types. \`--adapter\` merges adapters into the weights; DoRA and adapters with
 convolutions, embeddings or \`modules_to_save\` work only this way ([adapters](adapters.md)).`,
 
   async run(args, options, { terminal, library }) {

@@ -120,7 +120,7 @@ export const evalCompare = defineCommand({
   options: z.object({ ...jsonOption, ...debugOption }),
   examples: [
     {
-      about: 'The effect of quantisation',
+      about: 'The effect of quantization',
       line: 'cogvlm2 eval compare demo-bf16.results.json demo-int8.results.json demo-int4.results.json',
     },
   ],

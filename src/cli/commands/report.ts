@@ -36,7 +36,7 @@ export const report = defineCommand({
   examples: [
     {
       about: 'A model in three precisions',
-      line: 'cogvlm2 report bf16/*.json int8/*.json int4/*.json --html quantised.html',
+      line: 'cogvlm2 report bf16/*.json int8/*.json int4/*.json --html quantized.html',
     },
     {
       about: 'With the images of wrong answers',

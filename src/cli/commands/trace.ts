@@ -28,7 +28,7 @@ export const trace = defineCommand({
       line: 'cogvlm2 trace goldens/small goldens/small/inputs.safetensors traced.safetensors --compute f32',
     },
   ],
-  notes: `INPUT holds \`image\` (the normalised pixels) or \`video\` (those of each frame) and, for each prompt NAME, \`NAME.input_ids\` and
+  notes: `INPUT holds \`image\` (the normalized pixels) or \`video\` (those of each frame) and, for each prompt NAME, \`NAME.input_ids\` and
 \`NAME.token_type_ids\`. OUTPUT holds each block's output under its own name, and for each prompt NAME its
 \`NAME.greedy_ids\` and \`NAME.greedy_logits\` (12 tokens).`,
 

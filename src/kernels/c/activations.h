@@ -4,8 +4,8 @@
  *   int8 values[groups][rows][256]
  *   f32  scale[groups][rows]          element = value * scale
  *   i32  group_sum[groups][rows]      sum of a group's values
- *   i16  block_sum[groups][rows][8]   sum of each 32 of them
- * The sums correct for weights that are stored with an offset. It begins at the tensor's first multiple of 64 bytes.
+ *   i16  block_sum[groups][rows][8]   sums of 32 values
+ * The sums correct for weights that are stored with an offset. The data begins at the tensor's first multiple of 64 bytes.
  */
 #ifndef COGVLM2_ACTIVATIONS_H
 #define COGVLM2_ACTIVATIONS_H

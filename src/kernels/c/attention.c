@@ -1,29 +1,32 @@
 /*
  * Nodes: softmax(q k^T / sqrt(d)) v over packed keys and values, for heads whose size d is a multiple of 16.
  *
- * Keys and values are packed once, when they are appended, and read by every later row. Of each key/value head:
- *   keys    [capacity / LANES][padded d / PAIR][LANES][PAIR], zeros behind d
- *   values  [capacity / PAIR][d][PAIR], in as much memory
- * with 16 bits an element (see PAIR). The padded d is a multiple of 32, the capacity one of 64.
+ * Keys and values are packed once, when they are appended. Every later row reads them. Layout of each key/value head:
+ *   keys    [capacity / LANES][padded d / PAIR][LANES][PAIR], zeros after element d
+ *   values  [capacity / PAIR][d][PAIR], in memory of the same size
+ * An element has 16 bits (see PAIR). The padded d is a multiple of 32, and the capacity is a multiple of 64.
  *
- * A row's result does not depend on the rows, sequences and threads beside it, nor on the capacity: keys are taken in
- * blocks from the first on, and every sum adds its terms in their order.
+ * The result of a row does not depend on other rows, other sequences, the number of threads or the capacity: blocks of keys are
+ * processed in order from the first key on, and every sum adds its terms in order.
  */
 #include <math.h>
 #include "float-product.h"
 
-/* Rows that read a block of keys together: more where keys are widened first, so that more rows share that work. Caches are larger there. */
+/*
+ * Rows that read a block of keys together. With AVX-512 and without bf16 products, f16 keys are widened first. More rows then share
+ * that work, and the caches of these processors are large enough.
+ */
 #define TILE (LANES == 16 && PAIR == 1 ? 192 : 96)
-#define BLOCK (PAIR == 2 ? 256 : 128) /* keys of a step of the online softmax: a block stays in the L2 cache */
+#define BLOCK (PAIR == 2 ? 256 : 128) /* keys in a step of the online softmax; a block stays in the L2 cache */
 
 /* A row of the table (i64) that both nodes read: a sequence, or a batch item of full attention. */
 struct sequence {
-  int64_t address;  /* of layer 0. A layer's values follow its keys; then comes the next layer. */
-  int64_t capacity; /* keys */
+  int64_t address;  /* of layer 0. The values of a layer follow its keys, then the next layer follows. */
+  int64_t capacity; /* in keys */
   int64_t kv_heads;
-  int64_t rows; /* of q, k and v, which follow the rows of the sequence before */
-  int64_t at;   /* where the first row's key goes */
-  int64_t keys; /* that each row attends to; 0: the row whose key is at i attends to the first i + 1 */
+  int64_t rows; /* rows of q, k and v, after those of the previous sequence */
+  int64_t at;   /* index of the first row's key */
+  int64_t keys; /* each row attends to this number of keys; 0: the row with key i attends to the first i + 1 (causal) */
 };
 
 INLINE int64_t padded_size(int64_t d) { return (d + 31) / 32 * 32; }
@@ -64,19 +67,19 @@ void KERNEL(attention_append)(struct tensor *dst, int thread, int threads, void 
   }
 }
 
-/* One thread's memory. */
+/* The memory of one thread. */
 struct scratch {
-  int64_t *limits;            /* [TILE] keys that a row attends to; they do not fall from row to row */
-  float *top, *sum, *factors; /* [TILE] largest score, sum of the probabilities, what the last step multiplies sums by */
+  int64_t *limits;            /* [TILE] number of keys that a row attends to; it never decreases from row to row */
+  float *top, *sum, *factors; /* [TILE] largest score, sum of probabilities, factor of the last step for the sums */
   float *scores;              /* [TILE][BLOCK] */
   float *outputs;             /* [TILE][d] */
   uint32_t *queries;          /* [TILE][padded d / PAIR] */
   uint32_t *probabilities;    /* [TILE][BLOCK / PAIR] */
-  uint32_t *masked;           /* [STEP][d] values, with zeros for keys that a row does not see */
-  uint32_t *keys, *values;    /* [BLOCK][padded d] a widened block, where elements are no words */
+  uint32_t *masked;           /* [STEP][d] values, with zeros for keys that a row does not attend to */
+  uint32_t *keys, *values;    /* [BLOCK][padded d] a widened block, if stored elements are f16 */
 };
 
-/* Lays a thread's scratch out from p on. @returns its end */
+/* Places the scratch of a thread at p. @returns its end */
 static uintptr_t scratch_at(uintptr_t p, int64_t d, struct scratch *s) {
   const int64_t rows = TILE + ROWS_BEHIND, widened = PAIR == 1 ? BLOCK * padded_size(d) : 0;
 #define TAKE(member, count) (s->member = (void *)p, p += ((count) * sizeof(*s->member) + 63) / 64 * 64)
@@ -89,13 +92,13 @@ static uintptr_t scratch_at(uintptr_t p, int64_t d, struct scratch *s) {
 
 static int64_t scratch_bytes(int64_t d) {
   struct scratch s;
-  return scratch_at(0, d, &s) + 64; /* with room to begin at a cache line */
+  return scratch_at(0, d, &s) + 64; /* 64 bytes for the alignment to a cache line */
 }
 
-/* Bytes of scratch that `attention` needs for each thread. */
+/* Bytes of scratch of `attention` for each thread. */
 int64_t KERNEL(attention_scratch)(int64_t d) { return scratch_bytes(d); }
 
-/* `count` stored elements as words. */
+/* Returns `count` stored elements as words. */
 INLINE const uint32_t *words_of(const uint16_t *elements, int64_t count, uint32_t *memory) {
 #if PAIR == 2
   (void)count, (void)memory;
@@ -107,8 +110,8 @@ INLINE const uint32_t *words_of(const uint16_t *elements, int64_t count, uint32_
 }
 
 /*
- * PAIR vectors of scores become probabilities relative to the largest score; those behind the first `left` become 0.
- * @returns their sums, added to `sum`
+ * Turns PAIR vectors of scores into probabilities relative to the largest score. Probabilities after the first `left` are 0.
+ * @returns `sum` plus the probabilities
  */
 INLINE floats to_probabilities(const float *scores, int64_t left, floats top, uint32_t *probabilities, floats sum) {
   floats p[PAIR];
@@ -122,7 +125,7 @@ INLINE floats to_probabilities(const float *scores, int64_t left, floats top, ui
   return sum;
 }
 
-/* A row's first `count` scores become probabilities relative to the new top; zeros follow to a whole step. */
+/* Turns the first `count` scores of a row into probabilities relative to the new largest score, and fills the last step with zeros. */
 static void softmax_step(const struct scratch *t, int64_t row, int64_t count) {
   const float *scores = t->scores + row * BLOCK;
   uint32_t *probabilities = t->probabilities + row * (BLOCK / PAIR);
@@ -152,10 +155,10 @@ INLINE void add_values(const struct scratch *t, int64_t row, int64_t rows, const
             values + i, d, LANES, to - from, t->outputs + row * d + i, d, 1);
 }
 
-/* The same for rows of a group, each with the keys that it sees of the block that begins at `start`. */
+/* The same for rows of a group. Each row uses only the keys that it attends to in the block that begins at `start`. */
 static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, int64_t start, const uint32_t *values,
                             int64_t d) {
-  const int64_t step = STEP * PAIR, end = row + rows; /* keys of a step */
+  const int64_t step = STEP * PAIR, end = row + rows; /* keys in a step */
   const int64_t shared = least(t->limits[row] - start, BLOCK) / step * STEP;
   for (int64_t r = row; r < end; r++)
     for (int64_t i = 0; i < d; i += LANES) {
@@ -168,7 +171,7 @@ static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, 
     const int64_t count = least(t->limits[r] - start, BLOCK), whole = count / step * STEP, left = count % step;
     add_values(t, r, next - r, values + shared * d, d, shared, whole);
     if (left == 0) continue;
-    /* Whatever the memory behind the last key holds, NaN included, must not count. */
+    /* The memory after the last key may contain anything, also NaN. It must not count. */
     memset(t->masked, 0, STEP * d * sizeof(uint32_t));
     memcpy(t->masked, values + whole * d, (left + PAIR - 1) / PAIR * d * sizeof(uint32_t));
     for (int64_t i = 0; left % PAIR && i < d; i++) t->masked[left / PAIR * d + i] &= 0xffff;
@@ -176,10 +179,10 @@ static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, 
   }
 }
 
-/* All keys for the rows of a tile. */
+/* Processes all keys for the rows of a tile. */
 static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, const uint16_t *values, int64_t d) {
   const int64_t padded = padded_size(d), steps = STEP > 1 ? padded / PAIR : d / PAIR;
-  int64_t first = 0; /* of the rows that see the block: this one and all behind it */
+  int64_t first = 0; /* the first row that attends to the block; all later rows do, too */
   for (int64_t start = 0; start < t->limits[rows - 1]; start += BLOCK) {
     while (t->limits[first] <= start) first++;
     const int64_t count = least(t->limits[rows - 1] - start, BLOCK);
@@ -198,7 +201,7 @@ static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, 
 }
 
 /*
- * dst f32: the result [d, heads, n], then every thread's scratch. src[0] is q, f32 [d, heads, n]; src[1] the table. The
+ * dst f32: the result [d, heads, n], then the scratch of all threads. src[0] is q, f32 [d, heads, n]. src[1] is the table. The
  * rows of a tile are the queries of heads that share keys and values: query 0 of each head, query 1 of each head, ...
  */
 void KERNEL(attention)(struct tensor *dst, int thread, int threads, void *layer) {

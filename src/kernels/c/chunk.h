@@ -5,8 +5,8 @@
 #include "packed.h"
 
 /*
- * Sums of a group's products times the scales of their blocks. AMX adds whole numbers, so what is computed beside it has to do so,
- * too. Elsewhere floats are faster: a row always adds its blocks in the same order.
+ * Sums of the products of a group times the scales of their blocks. AMX adds integers, so vector registers must add integers, too,
+ * for equal results. Without AMX, floats are faster. A row always adds its blocks in the same order.
  */
 #ifdef __AMX_INT8__
 typedef ints totals;
@@ -30,21 +30,21 @@ struct chunk {
   const struct packed *header;
   const uint8_t *stored; /* whole bytes [steps][64][4], or the nibbles of each block */
   int steps;
-  const float *scale, *min; /* [64] of the group; min is NULL where there is none */
-  /* Of nibbles: [blocks][64] as `totals`, and pairs of shorts [blocks / 2][64][2]. */
+  const float *scale, *min; /* [64] of the group; min is NULL if the format has no minimums */
+  /* Nibbles only: scales [blocks][64] as `totals`, and minimums as pairs of shorts [blocks / 2][64][2]. */
   const int32_t (*block_scale)[PANEL];
   const int16_t (*block_min)[PANEL][2];
 };
 
-/* One group of some rows of activations, and where their products with a panel are added up. */
+/* One group of some rows of activations, and the sums of their products with a panel. */
 struct rows {
   struct activations x;
   float (*y)[PANEL];
   int count;
-  int first_group; /* y is set, not added to */
+  int first_group; /* true: the products replace y; false: they are added to y */
 };
 
-/* Where a group's scales are unpacked to. */
+/* The unpacked scales of a group. */
 struct scales {
   _Alignas(64) float scale[PANEL];
   _Alignas(64) float min[PANEL];
@@ -53,12 +53,12 @@ struct scales {
 };
 
 /*
- * How far ahead the weights are prefetched. The processor's own prefetching ends with a page of 4 kB: with this, a single row
- * is multiplied a quarter faster. A prefetch past the end is harmless.
+ * Distance of the prefetch of weights. The prefetching of the hardware ends at a page of 4 kB. This prefetch makes products of a
+ * single row a quarter faster. A prefetch after the end of the memory is harmless.
  */
 #define BYTES_AHEAD 8192
 
-/* The values of 2 * sizeof(ints) elements; `low` are the first ones of each byte. */
+/* Looks up the values of 2 * sizeof(ints) nibbles; `low` has the first value of each byte. */
 INLINE void nibbles_load(const int narrow, const uint8_t *stored, __m128i table, ints *low, ints *high) {
   const ints x = ints_load(stored);
   *low = ints_and(x, bytes_set(15));
@@ -73,7 +73,7 @@ INLINE void unpack_halves(const uint8_t *halves, float unit, float *floats) {
     floats_store(floats + c, floats_mul(floats_from_halves(halves + 2 * c), floats_set(unit)));
 }
 
-/* The group that begins at `packed`, of `k` elements. */
+/* Reads the group of `k` elements that begins at `packed`. */
 INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed, int k, struct scales *to) {
   struct chunk c = {.header = header, .stored = packed, .steps = k / 4};
   if (header->kind == WHOLE_BYTES) {
@@ -96,7 +96,7 @@ INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed,
   return c;
 }
 
-/* acc + the two products of each pair of shorts. */
+/* Returns acc plus the two products of each pair of shorts. */
 INLINE ints dot2(ints acc, ints a, ints b) {
 #ifdef __AVX512VNNI__
   return _mm512_dpwssd_epi32(acc, a, b);
@@ -107,7 +107,7 @@ INLINE ints dot2(ints acc, ints a, ints b) {
 #endif
 }
 
-/* The scales of a vector of columns of a group. */
+/* The scales of one vector of columns of a group. */
 struct columns {
   floats scale, min;
   ints mins[BLOCKS / 2];
@@ -118,12 +118,12 @@ INLINE struct columns columns_at(const int has_min, const struct chunk *c, int c
   struct columns s = {.scale = floats_load(c->scale + column), .has_min = has_min};
   if (!has_min) return s;
   s.min = floats_load(c->min + column);
-  /* Past the last block, sums of activations are zeros. */
+  /* After the last block, the sums of activations are zero. */
   UNROLL for (int p = 0; p < BLOCKS / 2; p++) s.mins[p] = ints_load(c->block_min[p][column]);
   return s;
 }
 
-/* y (+)= the products of a group with a vector of columns: `total` relative to the group's scale. */
+/* Sets y to, or adds to y, the products of a group with a vector of columns. `total` is relative to the group's scale. */
 INLINE void add_to_row(const struct columns *s, const struct rows *r, int row, int column, floats total) {
   floats value = floats_mul(total, s->scale);
   if (s->has_min) {

@@ -1,9 +1,9 @@
-/* Which instruction sets the processor has and the operating system lets a process use. */
+/* Detects the instruction sets that the processor has and that the operating system allows. */
 #include <stdint.h>
 #include "tensor.h"
 
 #ifdef __linux__
-/* arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA): tiles are large, so Linux gives their state only to those who ask. */
+/* arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA): Linux saves the large state of tiles only for processes that request it. */
 static int may_use_tiles(void) {
   long result;
   __asm__ volatile("syscall" : "=a"(result) : "a"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
@@ -31,14 +31,14 @@ static uint64_t saved_state(void) {
 }
 
 /*
- * Whether the processor multiplies pairs of bf16 (vdpbf16ps) no faster than float32, so that float32 is better. This is so for
- * Intel's: on a Xeon of family 6, model 207 the tower's attention was a fifth slower with bf16. On Zen 4 and Zen 5 bf16 is twice as fast.
+ * True if products of bf16 pairs (vdpbf16ps) are not faster than products of float32. This is the case on Intel processors: on a Xeon
+ * of family 6, model 207, the tower's attention was a fifth slower with bf16. On Zen 4 and Zen 5, bf16 is twice as fast.
  */
 EXPORT int cogvlm2_bf16_is_slow(void) { return cpuid(0, 0).b == 0x756e6547; /* "Genu", of GenuineIntel */ }
 
 #define BIT(register, n) ((register) >> (n) & 1)
 
-/* Bits, as `variants` in variants.ts lists them: avx2, avxvnni, avx512, avx512bf16, amx. */
+/* One bit for each variant, in the order of `variants` in variants.ts: avx2, avxvnni, avx512, avx512bf16, amx. */
 EXPORT int cogvlm2_supported_variants(void) {
   if (cpuid(0, 0).a < 7) return 0;
   struct registers one = cpuid(1, 0), seven = cpuid(7, 0);

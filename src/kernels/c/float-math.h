@@ -1,25 +1,25 @@
-/* Floats in vectors, beside simd.h: functions, and the type that products of 16-bit numbers are computed in. */
+/* Math functions for vectors of floats, and the element type of products of 16-bit numbers. */
 #ifndef COGVLM2_FLOAT_MATH_H
 #define COGVLM2_FLOAT_MATH_H
 
 #include <string.h>
 #include "simd.h"
 
-/* Every expression rounds as it is written, wherever the compiler inlines it. */
+/* The compiler must not contract a * b + c to one operation, because inlined copies could then round differently. */
 #pragma STDC FP_CONTRACT OFF
 
 #ifdef __AVX512F__
 
 INLINE floats floats_sub(floats a, floats b) { return _mm512_sub_ps(a, b); }
 INLINE floats floats_div(floats a, floats b) { return _mm512_div_ps(a, b); }
-/* The larger one; b where one of them is NaN. */
+/* The larger one; b if one of them is NaN. */
 INLINE floats floats_max(floats a, floats b) { return _mm512_max_ps(a, b); }
 INLINE float floats_largest(floats x) { return _mm512_reduce_max_ps(x); }
 INLINE float floats_sum(floats x) { return _mm512_reduce_add_ps(x); }
 INLINE floats floats_round(floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-/* x * 2^n for whole numbers n from -200 to 0. */
+/* x * 2^n for integers n from -200 to 0. */
 INLINE floats floats_scale(floats x, floats n) { return _mm512_scalef_ps(x, n); }
-/* The first `count` lanes of x, `other` in the rest. */
+/* The first `count` lanes of x, then lanes of `other`. */
 INLINE floats floats_first(floats x, int64_t count, floats other) {
   return _mm512_mask_blend_ps(count >= LANES ? 0xffff : (__mmask16)((1u << count) - 1), other, x);
 }
@@ -58,7 +58,7 @@ INLINE void halves_store(uint16_t *p, floats x) {
 
 #endif
 
-/* 2^x for x <= 0, within 2e-7 of it; 0 where that is too small for a float, NaN for NaN. */
+/* 2^x for x <= 0, with an error below 2e-7; 0 if 2^x is too small for a float; NaN for NaN. */
 INLINE floats floats_exp2(floats x) {
   x = floats_max(floats_set(-200.f), x);
   floats n = floats_round(x), f = floats_sub(x, n), p = floats_set(1.3534167e-3f);
@@ -71,15 +71,15 @@ INLINE floats floats_exp2(floats x) {
 }
 
 /*
- * Products read words of 32 bits: PAIR neighbouring bf16 values where the processor multiplies pairs, one float
- * elsewhere. Keys and values of attention are stored with 16 bits: as bf16, or as f16 that is widened before use.
+ * Products read words of 32 bits. With bf16 products, a word has two neighbouring bf16 values (PAIR 2). Without, it is one float
+ * (PAIR 1). Keys and values of attention are stored with 16 bits: bf16, or f16 that is widened before use.
  */
 #ifdef __AVX512BF16__
 
 #define PAIR 2
-/* LANES values as they are stored. */
+/* Stores LANES values with 16 bits. */
 INLINE void narrow_store(uint16_t *p, floats x) { _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x)); }
-/* PAIR * LANES values as LANES words. */
+/* Stores PAIR * LANES values as LANES words. */
 INLINE void words_store(uint32_t *p, const floats *x) {
   _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(x[1], x[0]));
 }

@@ -1,13 +1,13 @@
-/* One part of k of a panel of 64 columns of 16-bit weights, as words that a product can read: [steps][64]. */
+/* A part of a panel of 64 columns of 16-bit weights, as words for a product: [steps][64]. */
 #ifndef COGVLM2_FLOAT_PANEL_H
 #define COGVLM2_FLOAT_PANEL_H
 
 #include "float-words.h"
 
 #define PANEL 64
-#define BF16 30 /* the number of ggml's type; the other type is f16 */
+#define BF16 30 /* ggml's number of the type; the other type is f16 */
 
-/* The even and the odd element of each pair. */
+/* The even and the odd elements of pairs. */
 INLINE void floats_of_pairs(const int is_bf16, ints pairs, floats *even, floats *odd) {
 #ifdef __AVX512F__
   const ints high = _mm512_set1_epi32((int)0xffff0000);
@@ -50,7 +50,7 @@ INLINE void store_pairs(const int is_bf16, ints pairs, int64_t pair, uint32_t *w
 #endif
 }
 
-/* Four pairs of every fourth column. Each quarter (128 bits) of the vector has the pairs of one column. */
+/* Loads four pairs of every fourth column. Each quarter (128 bits) of the vector has the pairs of one column. */
 INLINE ints quarters_load(const char *const *columns, int64_t offset) {
 #define QUARTER(i) _mm_loadu_si128((const __m128i *)(columns[4 * (i)] + offset))
   const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(QUARTER(0)), QUARTER(1), 1);
@@ -62,7 +62,7 @@ INLINE ints quarters_load(const char *const *columns, int64_t offset) {
 #endif
 }
 
-/* Transposes four vectors: y[j] has pair j of every column, in the order of the columns. */
+/* Transposes four vectors: y[j] has pair j of all columns, in the order of the columns. */
 INLINE void transpose_quarters(const ints x[4], ints y[4]) {
 #ifdef __AVX512F__
   const ints a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]);
@@ -77,7 +77,7 @@ INLINE void transpose_quarters(const ints x[4], ints y[4]) {
 #endif
 }
 
-/* `count` elements (a multiple of 32) from `at` on, of the columns from `column` on. Past the last column, that one is repeated. */
+/* Transposes `count` elements (a multiple of 32) from `at` on of 64 columns from `column` on. The last column is repeated. */
 INLINE void unpack_as(const int is_bf16, const struct tensor *weights, int64_t column, int64_t at, int64_t count,
                       uint32_t *words) {
   const int64_t last = weights->ne[1] - 1;
@@ -86,7 +86,7 @@ INLINE void unpack_as(const int is_bf16, const struct tensor *weights, int64_t c
     for (int l = 0; l < LANES; l++)
       stored[l] = (const char *)weights->data + least(column + c + l, last) * weights->nb[1] + at * 2;
     for (int64_t pair = 0; pair < count / 2; pair += 4) {
-      /* The same columns' next part: the processor's own prefetching cannot follow 64 rows. A prefetch of any address is harmless. */
+      /* Prefetches the next part of the columns, because the hardware cannot prefetch 64 rows. A prefetch of any address is harmless. */
       if (pair % 16 == 0)
         for (int l = 0; l < LANES; l++) _mm_prefetch(stored[l] + pair * 4 + PART * 2, _MM_HINT_T0);
       ints x[4], y[4];

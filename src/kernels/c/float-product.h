@@ -1,9 +1,9 @@
 /*
  * The matrix product of attention and of 16-bit weights: c [rows][vectors * LANES] = a b, or c += a b.
- *   a  words [rows][steps]; a_row is the distance of rows
- *   b  words [steps][vectors][LANES]; b_step and b_vector are the distances of steps and vectors
- * All distances are in words. `steps` is a multiple of STEP. An element of c adds its steps in their order, whatever the
- * other rows and vectors are.
+ *   a  words [rows][steps]; a_row is the stride of rows
+ *   b  words [steps][vectors][LANES]; b_step and b_vector are the strides of steps and vectors
+ * All strides are in words. `steps` is a multiple of STEP. An element of c adds its steps in order. Its result does not depend on
+ * other rows and vectors.
  */
 #ifndef COGVLM2_FLOAT_PRODUCT_H
 #define COGVLM2_FLOAT_PRODUCT_H
@@ -12,13 +12,13 @@
 
 #ifdef __AMX_BF16__
 
-#define STEP 16   /* words of one tile */
-#define GROUP 32  /* most rows of a product: two tiles */
-#define VECTORS 2 /* most vectors */
-/* Tiles read whole rows of 16, some of them behind the last row. */
+#define STEP 16   /* words in a row of a tile */
+#define GROUP 32  /* maximum rows of a product: two tiles */
+#define VECTORS 2 /* maximum vectors */
+/* Tiles always read 16 rows, also after the last row. */
 #define ROWS_BEHIND 32
 
-/* Before the first product of a thread. All tiles have 16 rows of 64 bytes. */
+/* Called before the first product of a thread. All tiles have 16 rows of 64 bytes. */
 INLINE void product_begin(void) {
   struct {
     uint8_t palette, start_row, reserved[14];
@@ -32,7 +32,7 @@ INLINE void product_end(void) { _tile_release(); }
 
 INLINE void tile_rows(int rows, int vectors, const uint32_t *a, size_t a_row, const uint32_t *b, size_t b_step,
                       size_t b_vector, size_t steps, float *c, size_t c_row, int adds) {
-  /* c is tiles 0 to 3, a 4 and 5, b 6 and 7. */
+  /* Tiles 0 to 3 are c, 4 and 5 are a, 6 and 7 are b. */
   float *below = c + 16 * c_row;
   const int two = rows > 16, wide = vectors > 1;
   if (adds) {
@@ -74,7 +74,7 @@ static __attribute__((noinline)) void product(int rows, int vectors, const uint3
   } else if (rows % 16 == 0) {
     tile_rows(rows, vectors, a, a_row, b, b_step, b_vector, steps, c, c_row, adds);
   } else {
-    /* The rows behind the last one are not ours to write. */
+    /* The rows after the last one must not be written. */
     float part[GROUP * VECTORS * LANES];
     const size_t bytes = vectors * LANES * sizeof(float);
     for (int r = 0; adds && r < rows; r++) memcpy(part + r * VECTORS * LANES, c + r * c_row, bytes);
@@ -97,7 +97,7 @@ static __attribute__((noinline)) void product(int rows, int vectors, const uint3
 INLINE void product_begin(void) {}
 INLINE void product_end(void) {}
 
-/* sum + a word of a row times a vector of words. */
+/* Returns sum plus a word of a row times a vector of words. */
 INLINE floats multiply_add(floats sum, uint32_t word, floats vector) {
 #if PAIR == 2
   return _mm512_dpbf16_ps(sum, (__m512bh)vector, (__m512bh)_mm512_set1_epi32((int)word));

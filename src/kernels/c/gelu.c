@@ -1,12 +1,12 @@
 /*
- * Node: the exact GELU, x (1 + erf(x / sqrt(2))) / 2, of x = src[0] + src[1]. src[0] f32 [width, ...], contiguous; src[1] f32
- * [width], the same for all rows, or NULL for none. dst has the shape of src[0].
+ * Node: the exact GELU, x (1 + erf(x / sqrt(2))) / 2, of x = src[0] + src[1]. src[0] is f32 [width, ...], contiguous. src[1] is the
+ * bias f32 [width] or NULL. dst has the shape of src[0].
  */
 #include "float-math.h"
 
 /*
- * max(x, 0) - |x| erfc(|x| / sqrt(2)) / 2, which loses nothing to cancellation. erfc as in Abramowitz and Stegun, 7.1.26,
- * within 1.5e-7.
+ * max(x, 0) - |x| erfc(|x| / sqrt(2)) / 2, a form without cancellation. erfc is from Abramowitz and Stegun, 7.1.26, with an error
+ * below 1.5e-7.
  */
 INLINE floats gelu(floats x) {
   const floats size = floats_max(floats_sub(floats_zero(), x), x);

@@ -1,4 +1,4 @@
-/* 256 floats as bytes with one scale: activations, and weights of types that have no 4-bit form. */
+/* Rounds 256 floats to bytes with one scale: activations, and weights of types that are not 4-bit types. */
 #ifndef COGVLM2_GROUP_H
 #define COGVLM2_GROUP_H
 
@@ -6,18 +6,18 @@
 
 #define GROUP 256
 
-/* Below this a group counts as zeros: 127 / largest would be infinite. */
+/* A group with a smaller maximum becomes zeros, because 127 / largest would be infinite. */
 #define SMALLEST 1e-36f
 #define INFINITY_BITS 0x7f800000
 
 /*
- * x[256] -> values[256] from -127 to 127, x = values * scale. Returns the scale: 0 for zeros; NaN, with zeros as values,
- * where there is a NaN or an infinity, so that every product with this group is NaN.
+ * x[256] -> values[256] from -127 to 127, x = values * scale. Returns the scale. It is 0 for zeros. If x has a NaN or an infinity,
+ * the values are 0 and the scale is NaN, so that every product with this group is NaN.
  */
 INLINE float round_group(const float *x, int8_t *values) {
   const ints magnitude = ints_set(0x7fffffff);
   ints largest = ints_zero();
-  /* The bits of positive floats compare as integers, NaN above infinity. */
+  /* Positive floats can be compared as integers. A NaN is larger than infinity. */
   for (int k = 0; k < GROUP; k += LANES)
     largest = ints_max(largest, ints_and(floats_as_ints(floats_load(x + k)), magnitude));
   union { int bits; float value; } most = {.bits = ints_largest(largest)};

@@ -1,6 +1,6 @@
 /*
- * Node: packed weights times activations. src[0] i8: packed.h; src[1] i8: activations.h; dst f32 [columns, rows].
- * user: k, the number of elements in a row of activations.
+ * Node: packed weights times activations. src[0] is i8 (packed.h), src[1] is i8 (activations.h), dst is f32 [columns, rows].
+ * user is k, the number of elements in a row of activations.
  */
 #include <string.h>
 #ifdef __AMX_INT8__
@@ -10,24 +10,24 @@
 #endif
 
 /*
- * Rows that pass over a panel together. Their sums (64 KB) stay in the second-level cache, and on the stack: koffi calls
- * native code with 256 KB of it.
+ * Rows that are multiplied with a panel together. Their sums (64 KB) stay in the L2 cache. They are on the stack: koffi calls
+ * native code with a stack of 256 KB.
  */
 #define ROWS_AT_ONCE 256
 
 /*
- * Elements of k that all panels are multiplied with before the next ones: activations of ROWS_AT_ONCE rows stay in the second-level
- * cache meanwhile (1 MB). A multiple of GROUP.
+ * All panels are multiplied with this number of elements of k before the next elements, so that the activations of ROWS_AT_ONCE rows
+ * (1 MB) stay in the L2 cache. A multiple of GROUP.
  */
 #define K_AT_ONCE 4096
 
-/* Some of the work: rows from `first` on, elements of k from `at` to `end`. */
+/* A part of the work: rows from `first` on, elements of k from `at` to `end`. */
 struct part {
   int64_t first, at, end;
   int rows;
 };
 
-/* Adds the products of a part with up to 64 columns to dst. */
+/* Adds the products of a part and up to 64 columns to dst. */
 static void multiply_panel(struct tensor *dst, int64_t k, int64_t panel, const struct part *part) {
   _Alignas(64) float y[ROWS_AT_ONCE][PANEL];
   struct scales scales;
@@ -54,7 +54,7 @@ static void multiply_panel(struct tensor *dst, int64_t k, int64_t panel, const s
 
 void KERNEL(matmul)(struct tensor *dst, int thread, int threads, void *user) {
   const int64_t k = (int64_t)(intptr_t)user, rows = rows_of(dst), panels = (dst->ne[0] + PANEL - 1) / PANEL;
-  /* An item is a panel with a block of rows. */
+  /* An item of work is a panel and a block of rows. */
   const int64_t items = panels * ((rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE), end = share(items, thread + 1, threads);
   for (int64_t item = share(items, thread, threads), next; item < end; item = next) {
     const int64_t block = item / panels, first = block * ROWS_AT_ONCE;

@@ -1,18 +1,18 @@
 /*
- * Node: 16-bit weights, as they are stored, times activations. src[0] bf16 or f16 [k, columns], k a multiple of 32; src[1]
- * i8: float-words.h; dst f32 [columns, rows].
+ * Node: 16-bit weights, which are not packed, times activations. src[0] is bf16 or f16 [k, columns], where k is a multiple of 32.
+ * src[1] is i8 (float-words.h), dst is f32 [columns, rows].
  *
- * A panel of columns is transposed part by part into memory that stays in a cache, and all rows are multiplied with
- * it. So there is no packed copy, and a single row reads nothing but the weights. An element adds its products in
- * the order of k, whatever the other rows are.
+ * Each part of a panel of columns is transposed into memory that stays in a cache, then all rows are multiplied with it. So there is
+ * no packed copy, and a single row reads only the weights. An element adds its products in the order of k. Its result does not
+ * depend on other rows.
  */
 #include "float-panel.h"
 #include "float-product.h"
 
-/* Rows that pass over a panel together; the stack holds their sums (64 KB) and a part of the panel (up to 32 KB). See matmul.c. */
+/* Rows that are multiplied with a panel together. Their sums (64 KB) and a part of the panel (up to 32 KB) are on the stack (matmul.c). */
 #define ROWS_AT_ONCE 256
 
-/* Up to 64 columns from `column` on of up to ROWS_AT_ONCE rows from `first` on. */
+/* Multiplies up to 64 columns from `column` on with up to ROWS_AT_ONCE rows from `first` on. */
 static void multiply_panel(struct tensor *dst, int64_t column, int64_t first) {
   _Alignas(64) float y[ROWS_AT_ONCE][PANEL];
   _Alignas(64) uint32_t words[WORDS][PANEL];

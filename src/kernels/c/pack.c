@@ -1,8 +1,8 @@
-/* Packs weights, row by row as they are stored in a file, into the panels of packed.h. */
+/* Packs weights, which a file stores row by row, into the panels of packed.h. */
 #include <string.h>
 #include "packed.h"
 
-/* One of ggml's: `count` elements of a stored row as floats. */
+/* A function of ggml that converts `count` elements of a stored row to floats. */
 typedef void (*to_floats)(const void *stored, float *floats, int64_t count);
 
 struct stored {
@@ -15,7 +15,7 @@ static const void *stored_at(const struct stored *s, int64_t column, int64_t k) 
   return s->data + column * s->row_bytes + k * s->row_bytes / s->k;
 }
 
-/* 64 columns by up to 256 of k, each rounded to bytes. */
+/* Rounds 64 columns of up to 256 elements of k to bytes. */
 static void pack_group(const struct stored *s, to_floats convert, int64_t panel, int64_t at, int64_t count, char *out) {
   float *scale = (float *)(out + count * PANEL);
   const uint32_t zero = BYTE_ZERO * 0x01010101u;
@@ -37,7 +37,7 @@ static void pack_group(const struct stored *s, to_floats convert, int64_t panel,
   }
 }
 
-/* Any type that ggml turns into floats (`convert` NULL: they are floats). k is a multiple of 32. */
+/* Packs any type that ggml can convert to floats. `convert` is NULL for f32. k is a multiple of 32. */
 EXPORT void JOIN(pack_bytes, VARIANT)(const void *data, size_t row_bytes, int64_t k, int64_t columns, to_floats convert,
                                       void *out) {
   struct stored s = {data, row_bytes, k, columns};
@@ -53,10 +53,10 @@ EXPORT void JOIN(pack_bytes, VARIANT)(const void *data, size_t row_bytes, int64_
     }
 }
 
-/* The value of each nibble in IQ4_NL (ggml's kvalues_iq4nl). In q4_0 it is the nibble minus 8, in q4_K the nibble. */
+/* The values of nibbles in IQ4_NL (ggml's kvalues_iq4nl). In q4_0 the value is the nibble minus 8, in q4_K the nibble. */
 static const int8_t values_iq4_nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
-/* Numbers of ggml's types. */
+/* ggml's numbers of the types. */
 enum { Q4_0 = 2, Q4_K = 12, IQ4_NL = 20 };
 
 static struct packed nibbles_header(int type) {
@@ -67,7 +67,7 @@ static struct packed nibbles_header(int type) {
   return header;
 }
 
-/* The nibbles of 32 elements of one column, two in each byte of `stored`, element k beside element k + 16. */
+/* Packs the nibbles of 32 elements of one column. A byte of `stored` has elements k and k + 16. */
 static void place_halves(const uint8_t *stored, int column, uint8_t *block) {
   for (int j = 0; j < 2; j++) {
     uint32_t even, odd;
@@ -80,7 +80,7 @@ static void place_halves(const uint8_t *stored, int column, uint8_t *block) {
   }
 }
 
-/* The low (shift 0) or high (shift 4) nibbles of 32 bytes. */
+/* Returns the low (shift 0) or high (shift 4) nibbles of 32 bytes. */
 static void place_nibbles(const uint8_t *stored, int shift, int column, uint8_t *block) {
   for (int j = 0; j < 4; j++) {
     uint32_t even, odd;
@@ -111,8 +111,8 @@ static struct group group_at(uint8_t *out, int kind, int64_t k) {
 }
 
 /*
- * Blocks of q4_0 or IQ4_NL: f16 scale, 16 bytes. Their scales become whole numbers from -128 to 127, and the largest one becomes
- * -128. An error is at most 0.4% of the largest scale, or 0.8% where a scale of the other sign is as large. Equal scales have none.
+ * Packs blocks of q4_0 or IQ4_NL: f16 scale, 16 bytes. Their scales become integers from -128 to 127. The largest scale becomes -128.
+ * The error is at most 0.4% of the largest scale, or 0.8% if a scale with the other sign is as large. Equal scales have no error.
  */
 static void place_small_blocks(const uint8_t *stored, int64_t blocks, int column, struct group g) {
   const int stored_bytes = 18;
@@ -122,7 +122,7 @@ static void place_small_blocks(const uint8_t *stored, int64_t blocks, int column
     if ((scale & 0x7fff) > (largest & 0x7fff)) largest = scale;
   }
   g.scale[column] = largest;
-  /* An infinity or NaN makes the whole group NaN: 0 times it. */
+  /* 0 times an infinity or a NaN is NaN, so the whole group becomes NaN. */
   const int finite = (largest & 0x7fff) < 0x7c00;
   const float inverse = finite && (largest & 0x7fff) ? -128 / from_half(largest) : 0;
   for (int64_t b = 0; b < blocks; b++, stored += stored_bytes) {
@@ -132,7 +132,7 @@ static void place_small_blocks(const uint8_t *stored, int64_t blocks, int column
   }
 }
 
-/* A super-block of q4_K: f16 scale and minimum, 12 bytes of blocks' scales and minimums (6 bits each), 128 bytes of nibbles. */
+/* Packs a super-block of q4_K: f16 scale and minimum, 12 bytes of scales and minimums of blocks (6 bits each), 128 bytes of nibbles. */
 static void place_super_block(const uint8_t *stored, int column, struct group g) {
   g.scale[column] = half_at(stored);
   g.min[column] = half_at(stored + 2);
@@ -144,7 +144,7 @@ static void place_super_block(const uint8_t *stored, int column, struct group g)
   }
 }
 
-/* Weights of q4_0, q4_K or IQ4_NL, nibble for nibble. */
+/* Packs weights of q4_0, q4_K or IQ4_NL. All nibbles keep their values. */
 EXPORT void JOIN(pack_nibbles, VARIANT)(const void *data, size_t row_bytes, int64_t k, int64_t columns, int type,
                                         void *out) {
   struct stored s = {data, row_bytes, k, columns};
@@ -155,7 +155,7 @@ EXPORT void JOIN(pack_nibbles, VARIANT)(const void *data, size_t row_bytes, int6
     for (int64_t at = 0; at < padded_to_64(k); at += GROUP) {
       const int64_t length = least(padded_to_64(k) - at, GROUP), size = group_bytes(header.kind, length);
       const struct group g = group_at(to, header.kind, length);
-      memset(to, 0, size); /* what is padded has the scale 0 */
+      memset(to, 0, size); /* padding has the scale 0 */
       for (int c = 0; c < PANEL && panel * PANEL + c < columns; c++) {
         const uint8_t *from = stored_at(&s, panel * PANEL + c, at);
         if (type == Q4_K) place_super_block(from, c, g);

@@ -1,7 +1,7 @@
 /*
- * Packed weights [k, columns]: a header, then panels of 64 columns, one after the other. A panel is cut along k into
- * groups of 256; the last one may be shorter, a multiple of 64. Four elements of k lie next to
- * each other for each column, because one instruction multiplies and adds four bytes: [k / 4][64 columns][4].
+ * Packed weights [k, columns]: a header, then panels of 64 columns. A panel is split along k into groups of 256. The last group may be
+ * shorter: a multiple of 64. Four elements of k of a column are adjacent, because one instruction multiplies and adds four bytes:
+ * [k / 4][64 columns][4].
  *
  *   WHOLE_BYTES   a group: [k / 4][64][4] bytes, f32 scale[64]
  *   NIBBLES       a group of blocks of 32: f16 scale[64]; int8 block_scale[blocks][64]; nibbles [blocks][4][64][4].
@@ -10,9 +10,9 @@
  *   NIBBLES_MIN   f16 scale[64], min[64]; int8 block_scale[blocks][64], block_min[blocks / 2][64][2]; the same nibbles.
  *                 weight = scale * unit * block_scale * value - min * block_min
  *
- * The scales of blocks are whole numbers, so that all products of a group are added up as whole numbers: exactly, in any
- * order. The values of nibbles are those of `table` minus `zero`, which some instructions need, because they want one factor
- * unsigned. Bytes have BYTE_ZERO added for the same reason.
+ * The scales of blocks are integers, so that the products of a group are added as integers: exactly, in any order. The value of a
+ * nibble is its entry of `table` minus `zero`. Some instructions need `zero`, because one of their factors is unsigned. BYTE_ZERO is
+ * added to bytes for the same reason.
  */
 #ifndef COGVLM2_PACKED_H
 #define COGVLM2_PACKED_H
@@ -26,7 +26,7 @@ enum kind { WHOLE_BYTES, NIBBLES, NIBBLES_MIN };
 struct packed {
   int32_t kind;
   int32_t zero;
-  /* Whether all values are 0 to 15, so that sums of eight products fit 16 bits. */
+  /* True if all values are 0 to 15, so that sums of eight products fit into 16 bits. */
   int32_t narrow;
   float unit;
   uint8_t table[16];
@@ -37,12 +37,12 @@ _Static_assert(sizeof(struct packed) == 64, "header");
 
 INLINE int64_t padded_to_64(int64_t k) { return (k + 63) / 64 * 64; }
 
-#define NIBBLE_BYTES (BLOCK * PANEL / 2) /* of a block */
+#define NIBBLE_BYTES (BLOCK * PANEL / 2) /* bytes of the nibbles of a block in all columns */
 
-/* Bytes of a group's scales, which are in front of its nibbles. */
+/* Bytes of the scales of a group. They are before its nibbles. */
 INLINE size_t scale_bytes(int kind, int64_t k) { return (kind == NIBBLES_MIN ? 2 : 1) * (2 + k / BLOCK) * PANEL; }
 
-/* Bytes of `k` elements (a group or less) of 64 columns. */
+/* Bytes of `k` elements (at most a group) of 64 columns. */
 INLINE size_t group_bytes(int kind, int64_t k) {
   return kind == WHOLE_BYTES ? (k + sizeof(float)) * PANEL : k / BLOCK * NIBBLE_BYTES + scale_bytes(kind, k);
 }
@@ -52,7 +52,7 @@ INLINE size_t panel_bytes(int kind, int64_t k) {
   return k / GROUP * group_bytes(kind, GROUP) + (k % GROUP ? group_bytes(kind, k % GROUP) : 0);
 }
 
-/* What is added to weights in this variant: VNNI multiplies unsigned bytes; AVX2 and AMX, which is for whole bytes only, signed ones. */
+/* This variant adds it to the bytes of weights: VNNI multiplies unsigned bytes; AVX2 and AMX multiply signed ones. */
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define NIBBLE_ZERO 128
 #else

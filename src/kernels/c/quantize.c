@@ -1,8 +1,8 @@
-/* Node: f32 activations as bytes. src[0] f32 [k, ...], dst i8 [64 + 280 * groups * rows]; see activations.h. */
+/* Node: rounds f32 activations to bytes. src[0] is f32 [k, ...], dst is i8 [64 + 280 * groups * rows] (activations.h). */
 #include <string.h>
 #include "activations.h"
 
-/* One group of one row: x[count], then zeros. */
+/* Rounds one group of one row: x[count], then zeros. */
 static void quantize_group(const float *x, int64_t count, struct activations to) {
   float padded[GROUP];
   if (count < GROUP) {

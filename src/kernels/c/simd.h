@@ -1,4 +1,4 @@
-/* Vectors of the instruction set that a file is compiled for: 512 bits where there is AVX-512, else 256. */
+/* Vectors of the instruction set that a file is compiled for: 512 bits with AVX-512, else 256. */
 #ifndef COGVLM2_SIMD_H
 #define COGVLM2_SIMD_H
 
@@ -7,7 +7,7 @@
 
 #ifdef __AVX512F__
 
-#define LANES 16 /* 32-bit numbers in a vector */
+#define LANES 16 /* 32-bit elements in a vector */
 typedef __m512i ints;
 typedef __m512 floats;
 
@@ -21,7 +21,7 @@ INLINE ints ints_and(ints a, ints b) { return _mm512_and_si512(a, b); }
 INLINE ints ints_xor(ints a, ints b) { return _mm512_xor_si512(a, b); }
 INLINE ints bytes_set(int x) { return _mm512_set1_epi8((char)x); }
 INLINE ints shorts_shift_right(ints a, int bits) { return _mm512_srli_epi16(a, bits); }
-/* Looks each byte (0 to 15) up in a table of 16 bytes. */
+/* Looks up each byte (0 to 15) in a table of 16 bytes. */
 INLINE ints bytes_table(__m128i table, ints index) {
   return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), index);
 }
@@ -41,10 +41,10 @@ INLINE floats floats_from_ints(ints x) { return _mm512_cvtepi32_ps(x); }
 INLINE ints ints_from_floats(floats x) { return _mm512_cvtps_epi32(x); }
 INLINE floats floats_from_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 INLINE ints floats_as_ints(floats x) { return _mm512_castps_si512(x); }
-/* LANES signed bytes as numbers of 32 bits; 2 * LANES unsigned bytes as numbers of 16 bits. */
+/* Widen LANES signed bytes to 32 bits, and 2 * LANES unsigned bytes to 16 bits. */
 INLINE ints ints_from_bytes(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
 INLINE ints shorts_from_bytes(const void *p) { return _mm512_cvtepu8_epi16(_mm256_loadu_si256(p)); }
-/* Stores the low byte of each number: LANES bytes. */
+/* Stores the low byte of each element: LANES bytes. */
 INLINE void ints_store_as_bytes(void *p, ints x) { _mm_storeu_si128(p, _mm512_cvtepi32_epi8(x)); }
 
 #else
@@ -97,7 +97,7 @@ INLINE void ints_store_as_bytes(void *p, ints x) {
 
 #endif
 
-/* The four bytes at p in every lane. */
+/* Copies the four bytes at p to every lane. */
 INLINE ints four_of(const void *p) {
   int four;
   __builtin_memcpy(&four, p, 4);

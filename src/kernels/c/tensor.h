@@ -1,6 +1,6 @@
 /*
- * What a custom node of a ggml graph sees: its own tensor, the tensors that it reads, and its share of the work.
- * ggml calls the same function on every thread of its pool and waits for all of them after the node.
+ * The input of a custom node of a ggml graph: its own tensor, the tensors that it reads, and its share of the work.
+ * ggml calls the same function on every thread of its pool, and waits for all of them after the node.
  */
 #ifndef COGVLM2_TENSOR_H
 #define COGVLM2_TENSOR_H
@@ -12,8 +12,8 @@
 struct tensor {
   int32_t type;
   void *buffer;
-  int64_t ne[4]; /* elements of each axis, the fastest first */
-  size_t nb[4];  /* bytes from one element, row, slice and cube to the next */
+  int64_t ne[4]; /* sizes of the axes, fastest axis first */
+  size_t nb[4];  /* strides of the axes, in bytes */
   int32_t op;
   int32_t op_params[16];
   int32_t flags;
@@ -30,7 +30,7 @@ _Static_assert(offsetof(struct tensor, nb) == 48, "nb");
 _Static_assert(offsetof(struct tensor, src) == 152, "src");
 _Static_assert(offsetof(struct tensor, data) == 248, "data");
 
-/* Makes a function visible outside the library. */
+/* Exports a function from the library. */
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
 #else
@@ -38,8 +38,8 @@ _Static_assert(offsetof(struct tensor, data) == 248, "data");
 #endif
 
 /*
- * `void KERNEL(name)(struct tensor *dst, int thread, int threads, void *user)` is a node's function. Each file is
- * compiled once for each instruction set, and the set's name (VARIANT) becomes a part of the function's: name_avx512.
+ * `void KERNEL(name)(struct tensor *dst, int thread, int threads, void *user)` is the function of a node. Each file is compiled
+ * once for each instruction set. The name of the set (VARIANT) is added to the function's name: name_avx512.
  */
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -47,18 +47,18 @@ _Static_assert(offsetof(struct tensor, data) == 248, "data");
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Unrolls the loop that follows. Accumulators only stay in registers when their index is a constant. */
+/* Unrolls the next loop. Accumulators stay in registers only if their index is a constant. */
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* The first of `count` items that belongs to a thread. Its last one is before `share(count, thread + 1, threads)`. */
+/* Index of the first of `count` items for a thread. The thread's items end before `share(count, thread + 1, threads)`. */
 INLINE int64_t share(int64_t count, int thread, int threads) { return count * thread / threads; }
 
-/* Rows of a tensor, whatever axes they lie on. */
+/* Number of rows of a tensor, over all axes. */
 INLINE int64_t rows_of(const struct tensor *t) { return t->ne[1] * t->ne[2] * t->ne[3]; }
 
-/* Row `row` of `rows_of(t)`; strides need not be contiguous. */
+/* Row `row` of `rows_of(t)`. The tensor may have any strides. */
 INLINE void *row_at(const struct tensor *t, int64_t row) {
   int64_t i1 = row % t->ne[1], i2 = row / t->ne[1] % t->ne[2], i3 = row / (t->ne[1] * t->ne[2]);
   return (char *)t->data + i1 * t->nb[1] + i2 * t->nb[2] + i3 * t->nb[3];

@@ -1,6 +1,6 @@
 /*
- * Products with AMX: tiles of 16 rows by 16 columns by 64 bytes. Sums of integers are exact, and add_to_row scales them as those
- * of vector registers, which take small numbers of rows. So a row's result does not depend on the rows beside it.
+ * Products with AMX: tiles of 16 rows by 16 columns by 64 bytes. Sums of integers are exact. add_to_row scales them in the same way as
+ * the sums of vector registers, which are used for few rows. So the result of a row does not depend on other rows.
  */
 #ifndef COGVLM2_TILE_AMX_H
 #define COGVLM2_TILE_AMX_H
@@ -12,7 +12,7 @@
 
 typedef int32_t sums[PAIR_ROWS][TILE];
 
-/* Tiles 0 to 3 are sums, 4 and 5 rows of activations, 6 and 7 weights. 0, 1 and 4 are the upper rows; 2, 3 and 5 the lower ones. */
+/* Tiles 0 to 3 are sums, 4 and 5 are activations, 6 and 7 are weights. Tiles 0, 1 and 4 have the first 16 rows; 2, 3 and 5 the others. */
 static void configure_tiles(int rows) {
   struct {
     uint8_t palette, start_row, reserved[14];
@@ -25,7 +25,7 @@ static void configure_tiles(int rows) {
   _tile_loadconfig(&config);
 }
 
-/* Products of rows of activations with two tiles of 16 columns, whose steps are PANEL columns apart. */
+/* Multiplies rows of activations with two tiles of 16 columns. The stride of steps is PANEL columns. */
 INLINE void multiply_tiles(const int two, const int8_t *x, const uint8_t *w, const uint8_t *v, int steps, sums a, sums b) {
   _tile_zero(0);
   _tile_zero(1);
@@ -48,7 +48,7 @@ INLINE void multiply_tiles(const int two, const int8_t *x, const uint8_t *w, con
   if (two) _tile_stored(3, b[TILE], TILE * 4);
 }
 
-/* Whole bytes with up to 32 rows from `first` on. */
+/* Multiplies whole bytes with up to 32 rows from `first` on. */
 INLINE void tiles_of_bytes(const struct chunk *c, const struct rows *r, int first, int rows) {
   _Alignas(64) sums a, b;
   const int8_t *x = r->x.values[first];
@@ -65,15 +65,15 @@ INLINE void tiles_of_bytes(const struct chunk *c, const struct rows *r, int firs
 }
 
 /*
- * Nibbles times the scales of their blocks are numbers of up to 15 bits: 128 times one byte plus another. [steps][64][4] of each.
- * They stay in the first-level cache.
+ * A nibble times the scale of its block has up to 15 bits: 128 times one byte plus another byte. Both are [steps][64][4] and stay in
+ * the L1 cache.
  */
 struct digits {
   _Alignas(64) uint8_t high[GROUP * PANEL];
   _Alignas(64) uint8_t low[GROUP * PANEL];
 };
 
-/* 64 values times 32 pairs of equal scales. */
+/* Multiplies 64 values with 32 pairs of equal scales. */
 INLINE void digits_store(ints values, ints scales, uint8_t *high, uint8_t *low) {
   const ints byte = _mm512_set1_epi16(255), half = _mm512_set1_epi16(64);
   const ints even = _mm512_mullo_epi16(_mm512_srai_epi16(_mm512_slli_epi16(values, 8), 8), scales);
@@ -103,7 +103,7 @@ static void unpack_digits(const struct chunk *c, struct digits *to) {
     }
 }
 
-/* Nibbles with up to 32 rows from `first` on. */
+/* Multiplies nibbles with up to 32 rows from `first` on. */
 INLINE void tiles_of_digits(const int has_min, const struct digits *d, const struct chunk *c, const struct rows *r,
                             int first, int rows) {
   _Alignas(64) sums high, low;
@@ -119,7 +119,7 @@ INLINE void tiles_of_digits(const int has_min, const struct digits *d, const str
   }
 }
 
-/* Fewer rows than this go through vector registers, with the same sums: a tile of one row costs as much as a whole one. */
+/* Fewer rows use vector registers, with the same sums: a tile with one row takes as long as a full tile. */
 #define LEAST_TILE_ROWS 6
 
 static void multiply_with_tiles(const struct chunk *c, const struct rows *r) {

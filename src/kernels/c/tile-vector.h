@@ -1,6 +1,6 @@
 /*
- * Products of a chunk with rows, in vector registers. Each row accumulates by itself and in the same order in every
- * tile, so its result does not depend on the rows beside it.
+ * Products of a chunk and rows, in vector registers. Each row has its own accumulators and the same order in every tile, so its
+ * result does not depend on other rows.
  */
 #ifndef COGVLM2_TILE_VECTOR_H
 #define COGVLM2_TILE_VECTOR_H
@@ -10,12 +10,12 @@
 #define MAX_ROWS 6
 #define MAX_VECTORS (PANEL / LANES)
 
-/* Without VNNI, products of weights from 0 to 15 are added up in 16 bits. */
+/* Without VNNI, products of weights from 0 to 15 are added in 16 bits. */
 #if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
 #define NARROW_SUMS
 #endif
 
-/* acc + four products of each lane: bytes of weights (unsigned for VNNI, signed for AVX2), signed bytes of x. */
+/* Returns acc plus four products in each lane: bytes of weights (unsigned for VNNI, signed for AVX2) times signed bytes of x. */
 INLINE ints dot4(ints acc, ints weights, ints x) {
 #ifdef __AVX512VNNI__
   return _mm512_dpbusd_epi32(acc, weights, x);
@@ -27,14 +27,14 @@ INLINE ints dot4(ints acc, ints weights, ints x) {
 #endif
 }
 
-/* Whole bytes are packed signed for AMX. */
+/* AMX: whole bytes are packed as signed numbers. */
 #ifdef __AMX_INT8__
 #define WEIGHTS_ARE_SIGNED 1
 #else
 #define WEIGHTS_ARE_SIGNED 0
 #endif
 
-/* `steps` steps from `first` on, of `rows` rows and `vectors` vectors of columns, added to acc. */
+/* Adds the products of `steps` steps from `first` on, `rows` rows and `vectors` vectors of columns to acc. */
 INLINE void dot_steps(const int rows, const int vectors, const int is_signed, const uint8_t *w, const int8_t *x, int steps,
                       ints acc[MAX_ROWS][MAX_VECTORS]) {
   for (int s = 0; s < steps; s++) {
@@ -51,7 +51,7 @@ INLINE void dot_steps(const int rows, const int vectors, const int is_signed, co
 }
 
 #ifdef NARROW_SUMS
-/* The same for a block of weights from 0 to 15: eight sums of two products, 15 * 127 * 16, fit 16 bits. */
+/* The same for a block of weights from 0 to 15: a sum of 16 products is at most 15 * 127 * 16, which fits into 16 bits. */
 INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x,
                              ints acc[MAX_ROWS][MAX_VECTORS]) {
   ints shorts[MAX_ROWS][MAX_VECTORS];
@@ -69,7 +69,7 @@ INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w
 }
 #endif
 
-/* Whole bytes of `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
+/* Multiplies whole bytes: `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
 INLINE void tile_of_bytes(const int rows, const int vectors, const struct chunk *c, const struct rows *r, int first,
                           int column) {
   ints acc[MAX_ROWS][MAX_VECTORS];
@@ -94,7 +94,7 @@ INLINE void add_totals(const int has_min, const int rows, const int vectors, con
   }
 }
 
-/* The same of nibbles that were unpacked to `bytes`. */
+/* The same for nibbles that were unpacked to `bytes`. */
 INLINE void tile_of_blocks(const int rows, const int vectors, const int narrow, const uint8_t *bytes,
                            const struct chunk *c, const struct rows *r, int first, int column) {
   totals total[MAX_ROWS][MAX_VECTORS];
@@ -120,7 +120,7 @@ INLINE void tile_of_blocks(const int rows, const int vectors, const int narrow, 
   else add_totals(0, rows, vectors, c, r, first, column, total);
 }
 
-/* Accumulators of a tile: 24 of 32 registers of 512 bits, 12 of 16 of 256; blocks need as many again for their sums. */
+/* Accumulators of a tile: 24 of 32 registers of 512 bits, or 12 of 16 registers of 256 bits. Blocks need twice as many. */
 #define TILE_VECTORS (LANES == 16 ? 4 : 2)
 #define BYTE_ROWS 6
 #define NIBBLE_ROWS 3
@@ -133,8 +133,8 @@ INLINE void all_bytes(const struct chunk *c, const struct rows *r, int first) {
 }
 
 /*
- * acc += the products of a block of 64 columns with one row, as the nibbles lie in memory: memory is the limit of a single row,
- * and unpacked bytes would have to be written and read as well.
+ * Adds the products of a block of 64 columns and one row to acc, directly from packed nibbles. Memory is the limit for a single row,
+ * and unpacked bytes would be written and read in addition.
  */
 INLINE void dot_nibbles(const int narrow, const uint8_t *nibbles, __m128i table, const int8_t *x, ints acc[MAX_VECTORS]) {
 #ifdef NARROW_SUMS
@@ -162,7 +162,7 @@ INLINE void dot_nibbles(const int narrow, const uint8_t *nibbles, __m128i table,
 #endif
 }
 
-/* A row of nibbles. */
+/* Multiplies one row with nibbles. */
 INLINE void row_of_nibbles(const int narrow, const struct chunk *c, const struct rows *r, int row) {
   const __m128i table = _mm_loadu_si128((const __m128i *)c->header->table);
   const uint8_t *nibbles = c->stored;
@@ -194,9 +194,9 @@ INLINE void unpack_nibbles(const int narrow, const struct chunk *c, uint8_t *byt
     }
 }
 
-/* Rows from `first` on, NIBBLE_ROWS at once. @returns the first row that is left */
+/* Multiplies rows from `first` on, NIBBLE_ROWS at a time. @returns the first remaining row */
 INLINE int many_rows(const int narrow, const struct chunk *c, const struct rows *r, int first) {
-  _Alignas(64) uint8_t bytes[GROUP * PANEL]; /* stays in the first-level cache */
+  _Alignas(64) uint8_t bytes[GROUP * PANEL]; /* stays in the L1 cache */
   unpack_nibbles(narrow, c, bytes);
   int i = first;
   for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
@@ -206,7 +206,7 @@ INLINE int many_rows(const int narrow, const struct chunk *c, const struct rows 
 }
 #endif
 
-/* Up to this many rows are multiplied one by one. */
+/* Up to this number of rows is multiplied row by row. */
 #define FEW_ROWS 3
 
 INLINE void all_nibbles(const int narrow, const struct chunk *c, const struct rows *r, int first) {
@@ -216,7 +216,7 @@ INLINE void all_nibbles(const int narrow, const struct chunk *c, const struct ro
   for (int i = first; i < r->count; i++) row_of_nibbles(narrow, c, r, i);
 }
 
-/* The rows from `first` on. */
+/* Multiplies the rows from `first` on. */
 static void multiply_with_vectors(const struct chunk *c, const struct rows *r, int first) {
   if (c->header->kind == WHOLE_BYTES) all_bytes(c, r, first);
   else if (c->header->narrow) all_nibbles(1, c, r, first);

@@ -1,4 +1,4 @@
-/* Node: f32 activations as words. src[0] f32 [k, ...] with k a multiple of 32; dst i8; see float-words.h. */
+/* Node: converts f32 activations to words. src[0] is f32 [k, ...], where k is a multiple of 32. dst is i8 (float-words.h). */
 #include "float-words.h"
 
 void KERNEL(words)(struct tensor *dst, int thread, int threads, void *user) {

@@ -1,7 +1,7 @@
 /*
- * Ends the process in an orderly way when a mapped file cannot be read (SIGBUS): the file became shorter, or its disk
- * fails. The thread that reads it cannot go on, and JavaScript cannot run in a signal handler, so the message and the exit
- * status are set before. The handler calls async-signal-safe functions only.
+ * Ends the process with a message and an exit status if a mapped file cannot be read (SIGBUS): the file became shorter, or its
+ * disk failed. The thread that reads it cannot continue, and JavaScript cannot run in a signal handler, so both are set before. The
+ * handler calls only async-signal-safe functions.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
@@ -20,12 +20,12 @@ static void handle(int number, siginfo_t *info, void *context) {
     (void)written;
     _exit(exit_status);
   }
-  /* Another cause, such as `kill -BUS`: what would happen without this handler. */
+  /* Another cause, such as `kill -BUS`: use the default action. */
   sigaction(number, &previous, 0);
   raise(number);
 }
 
-/* Returns 0 when the handler is installed. A longer message is cut. */
+/* Returns 0 if the handler is installed. A longer message is cut. */
 __attribute__((visibility("default"))) int cogvlm2_exit_on_bus_error(const char *text, int status) {
   message_bytes = strnlen(text, sizeof message);
   memcpy(message, text, message_bytes);

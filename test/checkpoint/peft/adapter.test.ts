@@ -123,7 +123,7 @@ test.each([
     },
   ],
   ['a field that old versions lack', { lora_bias: undefined, use_rslora: undefined, use_dora: undefined }],
-  ['another initialisation', { init_lora_weights: 'gaussian' }],
+  ['another initialization', { init_lora_weights: 'gaussian' }],
 ])('accepts %s', (_, config) => {
   checkAdapter(openAdapter(write(pair(), peftConfig(config))), base);
 });

@@ -111,7 +111,7 @@ test('the sums of OCRBench', () => {
   expect(norm).toBe(sumOf('') / 10);
 });
 
-test.each(readCases('textvqa'))('normalisation of $id', ({ prediction, normalized }) => {
+test.each(readCases('textvqa'))('normalization of $id', ({ prediction, normalized }) => {
   expect(normalizeAnswer(prediction, 'vlmevalkit')).toBe(normalized.vlmevalkit);
   expect(normalizeAnswer(prediction, 'm4c')).toBe(normalized.m4c);
 });

@@ -15,7 +15,7 @@ import { difference, floats, goldenFolder, readTensors } from '../model/tensors.
 import { randomArrays, tinyConfig, writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { rejected } from './caught.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-quantise-'));
+const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-quantize-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const small = openCheckpoint(goldenFolder('small'));
@@ -58,7 +58,7 @@ test('every mix says which tensor gets which type, and what its rows do not fit'
 test.each(['int4', 'int8'] as const)('%s in a stream is ggml on the whole tensor', async (mix) => {
   const { tensors } = await converted(small, mix);
   expect(tensors.size).toBe(small.tensors.size);
-  let quantised = 0;
+  let quantized = 0;
   for (const [name, entry] of tensors) {
     const source = small.tensors.get(name)!;
     if (entry.type === source.type) {
@@ -70,12 +70,12 @@ test.each(['int4', 'int8'] as const)('%s in a stream is ggml on the whole tensor
     const { id } = dtypes[entry.type];
     ggml().number('ggml_quantize_chunk', id, readNumbers(source), whole, 0, rows, columns, null);
     expect(bytesOf(entry).equals(whole), name).toBe(true);
-    quantised++;
+    quantized++;
   }
-  expect(quantised).toBeGreaterThan(20);
+  expect(quantized).toBeGreaterThan(20);
 });
 
-test('a tensor of several pieces is quantised as one', async () => {
+test('a tensor of several pieces is quantized as one', async () => {
   const count = pieceElements * 2 + 512;
   const data = Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.37) * (1 + (i % 7)));
   const name = 'lm_head.weight';
@@ -99,7 +99,7 @@ test('a piece on its way takes a fixed memory, and more than one piece is refuse
 
 /**
  * Random weights are the hardest case for four bits: measured 0.73 of a standard deviation and 14 % of the rows' top
- * tokens for int4, 0.064 and 87 % for int8 (docs/quantisation.md).
+ * tokens for int4, 0.064 and 87 % for int8 (docs/quantization.md).
  */
 test.each([
   ['int8', 0.1, 0.75],
@@ -128,12 +128,12 @@ function topToken(logits: Float32Array, start: number, vocabulary: number): numb
   return row.reduce((best, value, i) => (value > (row[best] ?? 0) ? i : best), 0);
 }
 
-test('what is quantised, or of that type already, is refused', async () => {
+test('what is quantized, or of that type already, is refused', async () => {
   const int8 = await converted(small, 'int8');
   const out = path.join(folder, 'refused.gguf');
   const again = await rejected(convertToGguf(int8, out, { type: 'int4' }));
   expect(again.code).toBe('invalid_value');
-  expect(again.message).toMatch(/quantised already .* q8_0/);
+  expect(again.message).toMatch(/quantized already .* q8_0/);
   const same = await rejected(convertToGguf(small, out, { type: 'bf16' }));
   expect(same.message).toContain('of type bf16 already');
 });
