@@ -224,7 +224,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     server.script.pages = [PAGES[0] ?? '', { code: 'invalid_image', message: 'Page 2 does not load.' }];
     await onPage(DESKTOP, async (page) => {
       await givePdf(page);
-      await page.getByText('This image cannot be read.').waitFor();
+      await page.getByText('The image or video cannot be read.').waitFor();
       expect(await page.locator('.batch-table tbody tr').count()).toBe(2);
     });
   });

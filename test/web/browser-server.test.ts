@@ -1,6 +1,8 @@
 /** The page on the real server, with the demonstration model: what the scripted one stands for. */
 import { describe, expect, it } from 'vitest';
+import { writeTinyVideoModel } from '../model/tiny-model.ts';
 import { isBuilt, serve } from '../server/served.ts';
+import { Clips, hasFfmpeg } from '../video/clips.ts';
 import { answered, answers, ask, DESKTOP, noBrowser, PATIENT, useBrowser } from './browser.ts';
 
 const missing = noBrowser ?? (isBuilt ? null : 'there is no dist/ or no models/demo');
@@ -45,6 +47,21 @@ describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'C
         .toBe(0);
       await page.unroute('**/v1/chat/completions');
     });
+    expect(wrongs).toEqual([]);
+  });
+
+  const clips = new Clips();
+  it.skipIf(!hasFfmpeg)('shows as many frames of a video as the model sees', async () => {
+    await using server = await serve(['--model', writeTinyVideoModel(clips.path('model'))]);
+    const wrongs = await browser(DESKTOP, `${server.url}/`, async (page) => {
+      await page.locator('.server.ready').waitFor();
+      await page.locator('input[type=file]').first().setInputFiles('test/fixtures/video/three-seconds.webm');
+      await page.locator('.frames li').nth(3).waitFor();
+      await ask(page, 'What happens?');
+      await answered(page);
+      expect(await page.locator('.frames li').count()).toBe(4);
+    });
+    await expect.poll(() => server.log(), PATIENT).toContain('"image":"64 x 48, 4 frames"');
     expect(wrongs).toEqual([]);
   });
 });

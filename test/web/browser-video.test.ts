@@ -48,8 +48,8 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
     server.script.steps = () => [{ progress: { stage: 'vision', done: 1, total: 3 } }, 'Three colours.'];
     await onPage(DESKTOP, async (page) => {
       await give(page, clip);
-      await page.locator('.frames li').nth(2).waitFor();
-      expect(await page.locator('.frames').textContent()).toBe('0 s1 s2 s');
+      await page.locator('.frames li').nth(3).waitFor();
+      expect(await page.locator('.frames').textContent()).toBe('0 s1 s2 s3 s');
       await page.getByRole('button', { name: '2 s' }).click();
       await expect
         .poll(
@@ -62,7 +62,7 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
       await answered(page);
       await shoot(page, 'video');
       await page.reload();
-      await page.locator('.frames li').nth(2).waitFor();
+      await page.locator('.frames li').nth(3).waitFor();
       await ask(page, 'And then?');
       await expect.poll(() => server.asked.length, PATIENT).toBe(2);
     });
@@ -78,18 +78,19 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
     server.script.props = videoModel(false);
     await onPage(DESKTOP, async (page) => {
       await give(page, clip);
-      await page.locator('.frames li').nth(2).waitFor();
+      await page.locator('.frames li').nth(3).waitFor();
       await ask(page, 'What happens?');
       await answered(page);
     });
     const frames = partOf(server.asked[0])?.video_frames ?? [];
-    expect(frames.map(({ second }) => second)).toEqual([0, 1, 2]);
+    // The last frame starts at 2.8 s, which is nearest to second 3.
+    expect(frames.map(({ second }) => second)).toEqual([0, 1, 2, 3]);
     const strongest = frames.map(async ({ url }) => {
       const { channels } = await sharp(Buffer.from(url.split(',')[1] ?? '', 'base64')).stats();
       const means = channels.map(({ mean }) => mean);
       return ['red', 'green', 'blue'][means.indexOf(Math.max(...means))];
     });
-    expect(await Promise.all(strongest)).toEqual(['red', 'green', 'blue']);
+    expect(await Promise.all(strongest)).toEqual(['red', 'green', 'blue', 'blue']);
   });
 
   it('are rows of a table', async () => {
@@ -116,6 +117,22 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
       await give(page, clip);
       await page.locator('.notices, .notice').getByText(sentence).first().waitFor();
     });
+  });
+
+  it('that the browser cannot play are read by the server, and the page says so', async () => {
+    server.script.props = videoModel(true);
+    await onPage(DESKTOP, async (page) => {
+      await give(page, {
+        ...clip,
+        name: 'old.avi',
+        mimeType: 'video/x-msvideo',
+        buffer: Buffer.from('RIFF'),
+      });
+      await page.getByText('This browser cannot play the video.').waitFor();
+      await ask(page, 'What happens?');
+      await answered(page);
+    });
+    expect(partOf(server.asked[0])?.video_url?.url).toMatch(/^data:video\/x-msvideo;base64,/);
   });
 
   it('that neither browser nor server can read are refused with a sentence', async () => {

@@ -112,9 +112,9 @@ export const en = {
     rate_limited: 'Too many questions in a short time.',
     model_loading: 'The model is still loading.',
     invalid_api_key: 'The server does not accept the API key.',
-    invalid_image: 'This image cannot be read.',
+    invalid_image: 'The image or video cannot be read.',
     invalid_image_format: 'The server does not read this kind of file.',
-    image_too_large: 'The image is too large for the server.',
+    image_too_large: 'The image or video is too large for the server.',
     request_too_large: 'The request is too large for the server.',
     engine_failed: 'The model failed on the server.',
     engine_stopped: 'The model stopped on the server; it is being started again.',
@@ -152,9 +152,11 @@ export const en = {
       `“${name}” is a video, and this model sees images only. Start the server with a video model, such as cogvlm2-llama3-caption.`,
     unreadable: (name: string) =>
       `“${name}” cannot be read: this browser does not play it, and the server reads no video file of this kind or size.`,
+    notShown: 'This browser cannot play the video. The server reads it when you ask.',
     hint: 'Ask about the video…',
     suggestions: ['Please describe this video in detail.', 'What happens?'],
     second: (second: number) => `${second} s`,
+    perVideo: (seconds: number) => `about ${duration(seconds)} per video on this server`,
     frames: 'Frames that the model sees',
     /** @param seen seconds from the beginning */
     sent: (seen: number, duration: number | null) =>

@@ -104,9 +104,9 @@ export const zh: Text = {
     rate_limited: '短时间内提问过多。',
     model_loading: '模型仍在加载。',
     invalid_api_key: '服务器不接受此 API 密钥。',
-    invalid_image: '无法读取这张图片。',
+    invalid_image: '无法读取此图片或视频。',
     invalid_image_format: '服务器不支持这种文件。',
-    image_too_large: '图片对服务器来说太大。',
+    image_too_large: '图片或视频对服务器来说太大。',
     request_too_large: '请求对服务器来说太大。',
     engine_failed: '服务器上的模型出错了。',
     engine_stopped: '服务器上的模型停止了，正在重新启动。',
@@ -140,9 +140,11 @@ export const zh: Text = {
     noVideoModel: (name) =>
       `“${name}”是视频，而此模型只能看图片。请用视频模型启动服务器，例如 cogvlm2-llama3-caption。`,
     unreadable: (name) => `无法读取“${name}”：此浏览器不能播放它，服务器也不读取这种格式或大小的视频文件。`,
+    notShown: '此浏览器不能播放这段视频。提问时由服务器读取。',
     hint: '就这段视频提问…',
     suggestions: ['请详细描述这段视频。', '发生了什么？'],
     second: (second) => `${second} 秒`,
+    perVideo: (seconds) => `在此服务器上每段视频约需 ${duration(seconds)}`,
     frames: '模型看到的帧',
     sent: (seen, duration) =>
       duration !== null && duration > seen

@@ -22,6 +22,8 @@ export interface VideoServer {
 
 /** The shorter side of a frame, in pixels: twice that of the model, because the server crops and resizes frames. */
 const FRAME_SIDE = 448;
+/** How long the last frame is shown. The browser does not say it; most videos have 24 to 30 frames a second. */
+const LAST_FRAME_SECONDS = 0.04;
 /** If a step takes longer, the browser cannot read the file. */
 const STEP_MS = 20_000;
 
@@ -60,9 +62,9 @@ async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'fra
     Object.assign(video, { muted: true, playsInline: true, preload: 'auto', src: url });
     await happened(video, 'loadeddata');
     durationSeconds = await durationOf(video);
-    // One frame for each second that begins before the end.
-    const count = Math.max(1, Math.min(mostFrames, Math.ceil(durationSeconds)));
-    for (let second = 0; second < count; second++) {
+    // As the server selects frames: the last second is the one nearest to the start of the last frame.
+    const latest = Math.max(0, Math.round(durationSeconds - LAST_FRAME_SECONDS));
+    for (let second = 0; second <= Math.min(latest, mostFrames - 1); second++) {
       await seek(video, second);
       frames.push({ second, blob: await frameOf(video) });
     }

@@ -72,7 +72,7 @@ export function Composer() {
         <Question value={draft.text} hint={hasImage ? imageHint : text.questionHint} />
         <div class="composer-tools">
           <PickFiles kind="small" />
-          <Expected hasImage={hasImage} />
+          <Expected hasImage={hasImage} hasVideo={hasVideo} />
           <ContextMeter />
           <SendOrStop isEmpty={draft.text.trim() === ''} />
         </div>
@@ -122,12 +122,13 @@ function Question({ value, hint }: { value: string; hint: string }) {
 }
 
 /** How long an answer takes on this server, before it is asked for; nothing where it is a moment. */
-function Expected({ hasImage }: { hasImage: boolean }) {
+function Expected({ hasImage, hasVideo }: { hasImage: boolean; hasVideo: boolean }) {
   const text = useText();
   const seconds = useApp(({ info }) => info?.secondsPerImage ?? null);
   const isRunning = useApp((value) => runningTurn(value) !== undefined);
   if (isRunning || !hasImage || seconds === null || seconds < LEAST_TOLD_SECONDS) return null;
-  return <span class="muted small expected">{text.batch.perImage(seconds)}</span>;
+  const expected = hasVideo ? text.video.perVideo : text.batch.perImage;
+  return <span class="muted small expected">{expected(seconds)}</span>;
 }
 
 /** Questions that the loaded model can answer: the demo model reads printed values, a grounding model writes boxes. */

@@ -11,11 +11,10 @@ export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
     if (video.current) video.current.currentTime = second;
   };
   const { file, frames } = clip;
+  if (frames.length === 0) return <p class="clip muted">{text.video.notShown}</p>;
   return (
     <section class="clip" aria-label={name}>
-      {file && frames.length > 0 && (
-        <video ref={video} src={objectUrlOf(file)} controls muted playsInline aria-label={name} />
-      )}
+      {file && <video ref={video} src={objectUrlOf(file)} controls muted playsInline aria-label={name} />}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard. */}
       <ul class="frames" aria-label={text.video.frames} tabIndex={0}>
         {frames.map(({ second, blob }) => (
