@@ -1,5 +1,5 @@
+import { tokenizerMissing } from '../checkpoint/checkpoint.ts';
 import { demoModelPath } from '../checkpoint/find.ts';
-import { tokenizerMissing } from '../checkpoint/tokenizer-file.ts';
 import { type Checkpoint, type ModelFamily, onDisk } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
 import { Model } from '../model/cogvlm2.ts';

@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Job as QueuedJob } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
-import type { QueueAddress } from './address.ts';
-import { checkQueue } from './connect.ts';
+import { checkQueue, type QueueAddress } from './address.ts';
 import { type Job, queueName, type Reply, replySchema } from './job.ts';
 
 const pollMs = 200;

@@ -2,8 +2,7 @@
 import { Worker } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
 import { isItemError } from '../run/items.ts';
-import type { QueueAddress } from './address.ts';
-import { checkQueue } from './connect.ts';
+import { checkQueue, type QueueAddress } from './address.ts';
 import { type Job, jobSchema, queueName, type Reply } from './job.ts';
 
 export interface WorkerOptions {

@@ -1,18 +1,53 @@
 /** The parts of a server, made from its options: the engine, the admission, the log, the metrics, the rules of requests. */
 import pino from 'pino';
+import type { Progress } from '../index.ts';
 import { ApiKeys, isLoopback } from './access.ts';
 import { Admission, RESERVE_SHARE } from './admission.ts';
 import type { AppParts, Facts } from './app-parts.ts';
 import { Uploads } from './body/uploads.ts';
 import { Engine } from './engine/engine.ts';
 import type { EngineProcess } from './engine/process.ts';
+import type { EngineLoadOptions } from './engine/protocol.ts';
 import { imageFetcher } from './image-fetch.ts';
 import { IMAGE_FETCH_LIMITS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { trustedProxies } from './middleware.ts';
 import { readPage } from './page.ts';
 import { ActiveRequests } from './requests.ts';
-import type { ServeOptions } from './serve-options.ts';
+
+export interface ServeOptions {
+  host: string;
+  /** 0 takes any that is free. */
+  port: number;
+  apiKeys: readonly string[];
+  /** Listens beyond this machine without a key. */
+  insecure: boolean;
+  /** Further names of the model. */
+  aliases: readonly string[];
+  /** The question about an image that comes without one. By default it is in the request's language. */
+  imagePrompt?: string | undefined;
+  parallel: number;
+  maxQueue: number;
+  maxPerClient?: number | undefined;
+  timeLimitSeconds: number;
+  drainSeconds: number;
+  maxAnswerTokens?: number | undefined;
+  maxBodyBytes: number;
+  maxJsonBytes: number;
+  maxImagePixels: number;
+  allowImageUrls: boolean;
+  allowImageHosts: readonly string[];
+  allowedHosts: readonly string[];
+  /** Origins of web pages elsewhere that may use the server; `*` is all of them. */
+  corsOrigins: readonly string[];
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
+  logLevel: string;
+  logTo: { write(text: string): void };
+  version: string;
+  load: EngineLoadOptions;
+  onLoading(progress: Progress): void;
+}
 
 export function createParts(options: ServeOptions, startProcess: () => EngineProcess): AppParts {
   const adapters = Object.keys(options.load.adapters ?? {});

@@ -1,8 +1,28 @@
-/** Requests that arrive at the same moment: on many connections, or on one without waiting for answers (pipelining). */
+/**
+ * Many requests that arrive, or clients that disconnect, at the same moment: on many connections, or on one connection without
+ * waiting for answers (pipelining). Each piece of work runs in its own turn of the event loop, because a hundred pieces at once
+ * would block it.
+ */
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { CONNECTION_LIMITS } from './limits.ts';
-import { inTurn } from './turns.ts';
+
+const waiting: (() => void)[] = [];
+
+/** Runs the work in a later turn of the event loop: in the order of the calls, one piece per turn. */
+export function inTurn(work: () => void): void {
+  waiting.push(work);
+  if (waiting.length === 1) setImmediate(next);
+}
+
+function next(): void {
+  try {
+    waiting[0]?.();
+  } finally {
+    waiting.shift();
+    if (waiting.length > 0) setImmediate(next);
+  }
+}
 
 /**
  * Begins one request in each turn of the event loop. Without it, Node.js begins all requests that have arrived at once.

@@ -9,14 +9,13 @@ import type { ModelInfo } from '../index.ts';
 import { isLoopback } from './access.ts';
 import { ApiError } from './api-error.ts';
 import { createApp } from './app.ts';
-import { createParts } from './create-parts.ts';
+import { createParts, type ServeOptions } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS, STREAM_BUFFER_BYTES } from './limits.ts';
 import { beginInTurns, limitPipelining } from './pipelining.ts';
 import type { ActiveRequests } from './requests.ts';
-import type { ServeOptions } from './serve-options.ts';
 
-export type { ServeOptions } from './serve-options.ts';
+export type { ServeOptions } from './create-parts.ts';
 
 export interface RunningServer {
   url: string;

@@ -10,7 +10,7 @@ import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage }
 import { imageTimeoutMs, inSharedMemory } from '../image/preprocess.ts';
 import { ImageFile, type ImageSource, imageFile, readImageSource, sha256InSteps } from '../image/source.ts';
 import { SharedThread, throwIfAborted } from '../image/thread.ts';
-import { Slots } from '../slots.ts';
+import { Slots } from '../run/slots.ts';
 import type { PromptTemplate } from '../text/prompt.ts';
 import { decodeFrames } from './decode-frames.ts';
 import type { FrameReply, FrameRequest } from './frame-thread.ts';

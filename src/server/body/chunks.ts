@@ -1,7 +1,7 @@
 /** The bytes of a request's body while they arrive, with a limit. */
 import type { Readable } from 'node:stream';
 import { ApiError } from '../api-error.ts';
-import { inTurn } from '../turns.ts';
+import { inTurn } from '../pipelining.ts';
 
 /**
  * A request whose body was not read yet. The body is a stream of Node.js, because a web stream needs seconds for a body in

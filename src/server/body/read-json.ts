@@ -1,9 +1,10 @@
 /** The JSON of a request's body: bounded while it arrives, and read in small steps that never block the event loop. */
 import { setImmediate } from 'node:timers/promises';
-import { ApiError } from '../api-error.ts';
-import { checkFields } from './check-fields.ts';
+import { type ApiCode, ApiError } from '../api-error.ts';
+import { REQUEST_LIMITS } from '../limits.ts';
 import { bodyChunks, type UnreadRequest } from './chunks.ts';
 import { JsonScanner } from './json-scanner.ts';
+import { LongString } from './long-string.ts';
 
 export interface BodyLimits {
   /** Largest body, its images included. */
@@ -49,4 +50,106 @@ export async function readJson(
   }
   checkFields(value);
   return value;
+}
+
+// Limits of the fields of a body, for every endpoint. They are checked before anything is built from the body.
+
+/** Fields that have a limit of their own: lists of messages, and text that the context bounds. */
+const UNBOUNDED = new Set([
+  'messages',
+  'input',
+  'instructions',
+  'prompt',
+  'content',
+  'tokens',
+  'images',
+  'tools',
+  'functions',
+]);
+/** Fields that hold a JSON schema. */
+const SCHEMAS = new Set([
+  'response_format',
+  'format',
+  'guided_json',
+  'json_schema',
+  'structured_outputs',
+  'text',
+]);
+
+/** @throws ApiError invalid_value, invalid_json_schema: the field, its size and the limit */
+export function checkFields(body: unknown): void {
+  if (!isObject(body)) return;
+  for (const name of ['messages', 'input']) checkMessages(name, body[name]);
+  for (const name of ['tools', 'functions']) checkTools(name, body[name]);
+  const { stop, tokens } = body;
+  if (Array.isArray(tokens)) checkCount('tokens', tokens.length, REQUEST_LIMITS.tokens, 'token ids');
+  if (Array.isArray(stop)) checkCount('stop', stop.length, REQUEST_LIMITS.stopStrings, 'strings');
+  for (const [name, value] of Object.entries(body)) {
+    if (!UNBOUNDED.has(name))
+      checkSize(name, value, SCHEMAS.has(name) ? 'invalid_json_schema' : 'invalid_value');
+  }
+}
+
+function checkMessages(name: string, messages: unknown): void {
+  if (!Array.isArray(messages)) return;
+  checkCount(name, messages.length, REQUEST_LIMITS.messages, 'messages');
+  let parts = 0;
+  let calls = 0;
+  for (const message of messages) {
+    const { content, tool_calls } = isObject(message) ? message : {};
+    if (Array.isArray(content)) parts += content.length;
+    if (Array.isArray(tool_calls)) calls += tool_calls.length;
+  }
+  checkCount(name, parts, REQUEST_LIMITS.parts, 'parts of content');
+  checkCount(name, calls, REQUEST_LIMITS.toolCalls, 'tool calls');
+}
+
+function checkTools(name: string, tools: unknown): void {
+  if (!Array.isArray(tools)) {
+    checkSize(name, tools, 'invalid_value');
+    return;
+  }
+  checkCount(name, tools.length, REQUEST_LIMITS.tools, 'tools');
+  for (const [i, tool] of tools.entries()) checkSize(`${name}[${i}]`, tool, 'invalid_json_schema');
+}
+
+function checkCount(param: string, count: number, limit: number, what: string): void {
+  if (count <= limit) return;
+  throw new ApiError('invalid_value', `${param} has ${count} ${what}; the limit is ${limit}.`, { param });
+}
+
+function checkSize(param: string, value: unknown, code: ApiCode): void {
+  const limit = REQUEST_LIMITS.fieldCharacters;
+  if (sizeWithin(value, limit) >= 0) return;
+  throw new ApiError(
+    code,
+    `${shownName(param)} has more than ${limit} characters as JSON; that is the limit.`,
+    {
+      param: shownName(param),
+    },
+  );
+}
+
+/**
+ * What is left of `budget` characters after a value's JSON; negative as soon as it does not fit. It counts at least
+ * one character for each value and never builds the text.
+ */
+function sizeWithin(value: unknown, budget: number): number {
+  if (typeof value === 'string' || value instanceof LongString) return budget - value.length - 2;
+  if (typeof value !== 'object' || value === null) return budget - String(value).length;
+  let left = budget - 2;
+  for (const key of Object.keys(value)) {
+    if (left < 0) return left;
+    left = sizeWithin(Reflect.get(value, key), left - (Array.isArray(value) ? 1 : key.length + 4));
+  }
+  return left;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A name that a client chose, and never much of it. */
+function shownName(name: string): string {
+  return name.length > 60 ? `${name.slice(0, 57)}...` : name;
 }

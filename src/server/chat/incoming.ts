@@ -6,7 +6,7 @@ import { ApiError } from '../api-error.ts';
 import type { AppParts, Env } from '../app-parts.ts';
 import { readBytes, type UnreadRequest } from '../body/chunks.ts';
 import { readJson } from '../body/read-json.ts';
-import { inTurn } from '../turns.ts';
+import { inTurn } from '../pipelining.ts';
 
 /** It is in the queue before its body is read. This bounds the bodies in memory. */
 export interface IncomingRequest {

@@ -4,7 +4,7 @@
  */
 import { isPdf, unreadableImage } from '../../image/formats.ts';
 import { PdfDocument } from '../../pdf/pdf.ts';
-import { Slots } from '../../slots.ts';
+import { Slots } from '../../run/slots.ts';
 import { ApiError, apiErrorOf, clientLeft } from '../api-error.ts';
 import type { App, AppParts } from '../app-parts.ts';
 import { incomingRequest } from '../chat/incoming.ts';

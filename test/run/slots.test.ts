@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Slots } from '../src/slots.ts';
+import { Slots } from '../../src/run/slots.ts';
 
 it('gives a free slot to the job that waits longest', async () => {
   const slots = new Slots(2);

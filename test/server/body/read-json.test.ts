@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkFields } from '../../../src/server/body/check-fields.ts';
+import { checkFields } from '../../../src/server/body/read-json.ts';
 
 const many = <T>(count: number, value: T) => Array<T>(count).fill(value);
 const part = { type: 'text', text: 'x' };
