@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { nameOf } from '../files/input-file.ts';
 import { writeProblem } from '../files/writing.ts';
-import { endWithSupervisor, isSupervised, supervise } from '../server/supervise.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { library } from './library-calls.ts';
 import { runProgram } from './program.ts';
@@ -24,12 +23,20 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => {});
 
 const argv = programArguments();
-if (isSupervised()) endWithSupervisor();
-const exitCode =
-  argv[0] === 'serve' && !isSupervised()
-    ? await supervise({ argv: process.argv.slice(1) })
-    : await runProgram(argv, { terminal: processTerminal(outputClosed.signal), library });
+const exitCode = argv[0] === 'serve' ? await serve() : await run();
 if (!outputFailed) process.exitCode = exitCode;
+
+function run(): Promise<number> {
+  return runProgram(argv, { terminal: processTerminal(outputClosed.signal), library });
+}
+
+/** Loads the server's code here, so that the other commands start without it. */
+async function serve(): Promise<number> {
+  const { endWithSupervisor, isSupervised, supervise } = await import('../server/supervise.ts');
+  if (!isSupervised()) return supervise({ argv: process.argv.slice(1) });
+  endWithSupervisor();
+  return run();
+}
 
 /** Node replaces bytes of an argument that are not UTF-8. On Linux the original bytes are available, for file names. */
 function programArguments(): string[] {
