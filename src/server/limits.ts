@@ -42,6 +42,12 @@ export const HEADERS_TIMEOUT_MS = 15_000;
  */
 export const STREAM_BUFFER_BYTES = 4_096;
 
+/**
+ * How much of what arrives is parsed as HTTP before others have their turn: at most so many bytes of one connection, and so long for all connections
+ * together. A piece that takes `costlyMs` or more is no usual one.
+ */
+export const PARSE_LIMITS = { pieceBytes: 16_384, turnMs: 5, costlyMs: 1 } as const;
+
 /** Of one connection: requests that are sent before the one before is answered. */
 export const CONNECTION_LIMITS = { pipelined: 8 } as const;
 

@@ -12,6 +12,7 @@ import { createApp } from './app.ts';
 import { createParts, type ServeOptions } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS, STREAM_BUFFER_BYTES } from './limits.ts';
+import { parseInTurns } from './parse-turns.ts';
 import { beginInTurns, limitPipelining } from './pipelining.ts';
 import type { ActiveRequests } from './requests.ts';
 
@@ -56,6 +57,7 @@ export async function serve(
     { highWaterMark: STREAM_BUFFER_BYTES },
     limitPipelining(beginInTurns(answer, (url) => url === '/livez')),
   );
+  parseInTurns(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Uploads have a time limit and a minimum rate of their own.
   server.requestTimeout = 0;

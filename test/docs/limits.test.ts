@@ -11,6 +11,7 @@ import {
   HEADERS_TIMEOUT_MS,
   IMAGE_FETCH_LIMITS,
   PAGES_LIMITS,
+  PARSE_LIMITS,
   REQUEST_LIMITS,
   UPLOAD_LIMITS,
   VIDEO_LIMITS,
@@ -70,6 +71,10 @@ function rows(): [string, string, string][] {
     byFlag('requests of one client', '--max-per-client'),
     byFlag('time without progress', '--time-limit-seconds', ' s'),
     fixed('requests of one connection without an answer', number(CONNECTION_LIMITS.pipelined)),
+    fixed(
+      'parsed as HTTP before others have their turn',
+      `${number(PARSE_LIMITS.pieceBytes)} bytes of one connection, ${PARSE_LIMITS.turnMs} ms of all connections and one piece`,
+    ),
     fixed('time for the headers', seconds(HEADERS_TIMEOUT_MS)),
     fixed(
       'rate of an upload',

@@ -164,12 +164,69 @@ await attack('six large schemas at once', async () => {
   return (await Promise.all(Array.from({ length: 6 }, () => send(body)))).join(', ');
 });
 
-await attack('a body in 300,000 chunks of one byte', async () => {
-  const text = await raw(
-    `${postHead('Transfer-Encoding: chunked')}${'1\r\n \r\n'.repeat(300_000)}0\r\n\r\n`,
-    8_000,
+/** A body of spaces in chunks of one byte. @param extension behind the size of each chunk */
+const tinyChunks = (count: number, extension = '') =>
+  `${postHead('Transfer-Encoding: chunked')}${`1${extension}\r\n \r\n`.repeat(count)}0\r\n\r\n`;
+
+await attack('a body in 300,000 chunks of one byte', async () =>
+  statusesIn(await raw(tinyChunks(300_000), 8_000)),
+);
+
+await attack('20 bodies in 30,000 chunks of one byte, and one honest request', async () => {
+  const open = sockets(20, tinyChunks(30_000));
+  const answer = await honest();
+  await sleep(4_000);
+  for (const socket of open) socket.destroy();
+  return answer;
+});
+
+await attack('200,000 chunks of one byte with extensions', async () =>
+  statusesIn(await raw(tinyChunks(200_000, ';a=b;c="d"'), 8_000)),
+);
+
+await attack('chunks of one byte with extensions of 16 kB', async () =>
+  statusesIn(await raw(tinyChunks(1_000, `;${'a'.repeat(16_000)}`), 8_000)),
+);
+
+await attack('trailers, one of each letter', async () => {
+  const trailers = 'X: a\r\n'.repeat(1_900);
+  return statusesIn(await raw(`${postHead('Transfer-Encoding: chunked')}2\r\n{}\r\n0\r\n${trailers}\r\n`));
+});
+
+await attack('50 requests, a byte at a time', async () => {
+  const open = sockets(50).map((socket) => socket.setNoDelay(true));
+  const bytes = `${postHead('Content-Length: 2')}{}`;
+  for (const byte of bytes) {
+    for (const socket of open) if (socket.writable) socket.write(byte);
+    await sleep(5);
+  }
+  for (const socket of open) socket.destroy();
+  return honest();
+});
+
+await attack('200 requests with 1,900 header lines each', async () => {
+  const request = `GET /v1/models HTTP/1.1\r\nHost: localhost\r\n${'X: a\r\n'.repeat(1_900)}\r\n`;
+  const open = sockets(200, request);
+  await sleep(1_000);
+  for (const socket of open) socket.destroy();
+  return honest();
+});
+
+await attack('300 upgrades and tunnels', async () => {
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  const requests = ['GET /livez', 'POST /v1/chat/completions', 'CONNECT localhost:1'].flatMap((line) =>
+    sockets(100, `${line} HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n${'\0'.repeat(60_000)}`),
   );
-  return statusesIn(text);
+  await sleep(1_000);
+  for (const socket of requests) socket.destroy();
+  return honest();
+});
+
+await attack('300 bodies announced with Expect: 100-continue', async () => {
+  const open = sockets(300, postHead('Expect: 100-continue\r\nContent-Length: 30000000'));
+  await sleep(1_000);
+  for (const socket of open) socket.destroy();
+  return honest();
 });
 
 await attack('5,000 requests in one connection, and one honest request', async () => {
