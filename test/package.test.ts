@@ -1,4 +1,4 @@
-/** What a project that installs the package meets: types, source maps, and CommonJS. Needs dist/. */
+/** The package in another project: types, source maps, and CommonJS. Needs dist/. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';

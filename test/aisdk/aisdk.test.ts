@@ -10,7 +10,7 @@ import { CogVLM2 } from '../../src/index.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { writeTinyModel } from '../model/tiny-model.ts';
 
-/** The real functions of `ai`, and extract, on random weights: the content is noise, but its form, counts and ends are right. */
+/** The real functions of `ai`, and extract, with random weights. The text has no meaning, but format, counts and ends must be right. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-aisdk-'));
 const image = readFileSync(fileURLToPath(new URL('../fixtures/images/exact.png', import.meta.url)));
@@ -42,7 +42,7 @@ const wait = tool({ inputSchema: z.object({}), execute: async () => 'done' });
 const question = { type: 'text' as const, text: 'What is it?' };
 
 describe('generateText', () => {
-  test('says what the library says, with usage and what each stage took', async () => {
+  test('gives the answer of the library, with usage and the time of each stage', async () => {
     const settings = { temperature: 1, seed: 3 };
     const { text, usage, finishReason, providerMetadata, warnings, response } = await generateText({
       model,
@@ -66,13 +66,13 @@ describe('generateText', () => {
   test.each([
     ['base64', imageBase64],
     ['a data URL', `data:image/png;base64,${imageBase64}`],
-  ])('takes a picture as %s', async (_, source) => {
+  ])('accepts an image as %s', async (_, source) => {
     const ask = (data: Uint8Array | string) =>
       generateText({ model, messages: about({ type: 'image', image: data }, question), maxOutputTokens: 5 });
     expect((await ask(source)).text).toBe((await ask(image)).text);
   });
 
-  test('a conversation, with a system message in front of the first question', async () => {
+  test('puts a system message before the first question of a conversation', async () => {
     const { text } = await generateText({
       model,
       system: 'Be brief.',
@@ -89,7 +89,7 @@ describe('generateText', () => {
     expect(text).toBe(answer.text);
   });
 
-  test('warns of what it does not have, and of pictures that the model does not see', async () => {
+  test('warns about unsupported settings, and about images that the model ignores', async () => {
     const { warnings } = await generateText({
       model,
       messages: about({ type: 'image', image }, { type: 'image', image }, question),
@@ -102,7 +102,7 @@ describe('generateText', () => {
     ]);
   });
 
-  test('penalties are those of the library', async () => {
+  test('passes penalties to the library', async () => {
     const settings = { temperature: 1, seed: 3, presencePenalty: 1.5, frequencyPenalty: 1 };
     const { text, warnings } = await generateText({
       model,
@@ -114,7 +114,7 @@ describe('generateText', () => {
     expect([text, warnings]).toEqual([answer.text, []]);
   });
 
-  test('an image without text is described', async () => {
+  test('describes an image without text', async () => {
     const { text } = await generateText({
       model,
       messages: about({ type: 'image', image }),
@@ -127,12 +127,12 @@ describe('generateText', () => {
   test.each([
     [{ data: imageBase64, mediaType: 'application/pdf' }, 'application/pdf'],
     [{ data: new URL('file:///etc/passwd'), mediaType: 'image/png' }, 'file:'],
-  ])('refuses a file that is no picture that was handed over: %j', async (file, part) => {
+  ])('refuses a file that is not the data of an image: %j', async (file, part) => {
     const messages = [{ role: 'user' as const, content: [{ type: 'file' as const, ...file }, question] }];
     await expect(generateText({ model, messages, maxRetries: 0 })).rejects.toThrow(part);
   });
 
-  test('options of our own are checked', async () => {
+  test('checks the options of this provider', async () => {
     const ask = (options: Record<string, number>) =>
       generateText({
         model,
@@ -145,14 +145,14 @@ describe('generateText', () => {
     expect((await rejected(ask({ penalty: 1 }))).message).toContain('penalty');
   });
 
-  test('stops when it is told to', async () => {
+  test('stops at an abort', async () => {
     const abortSignal = AbortSignal.abort(new Error('enough'));
     await expect(generateText({ model, prompt: 'Tell all.', abortSignal })).rejects.toThrow('enough');
   });
 });
 
 describe('streamText', () => {
-  test('streams what generateText says, then finish and usage', async () => {
+  test('streams the text of generateText, then finish and usage', async () => {
     const call = { model, prompt: 'Tell me.', temperature: 1, seed: 5, maxOutputTokens: 20 };
     const stream = streamText(call);
     let text = '';
@@ -164,7 +164,7 @@ describe('streamText', () => {
     expect(await stream.warnings).toEqual([]);
   });
 
-  test('an abort ends it, and the model goes on to the next question', async () => {
+  test('an abort ends the stream, and the model answers the next question', async () => {
     const controller = new AbortController();
     const stream = streamText({
       model,
@@ -184,7 +184,7 @@ describe('streamText', () => {
     expect((await generateText({ model, prompt: 'And?', maxOutputTokens: 2 })).text).toBeTypeOf('string');
   });
 
-  test('an error comes through the stream', async () => {
+  test('the stream contains an error', async () => {
     const errors: unknown[] = [];
     const stream = streamText({
       model,
@@ -208,7 +208,7 @@ describe('tools', () => {
   });
 
   test.each([['required' as const], [{ type: 'tool' as const, toolName: 'weather' as const }]])(
-    'one is called with an input of its schema, streamed and whole, and gets its result: %j',
+    'a tool is called with an input of its schema, streamed and whole: %j',
     async (toolChoice) => {
       const { toolCalls, toolResults, finishReason } = await generateText(call(toolChoice));
       expect(finishReason).toBe('tool-calls');
@@ -223,7 +223,7 @@ describe('tools', () => {
     },
   );
 
-  test('calls and results of earlier steps are text', async () => {
+  test('calls and results of earlier steps become text', async () => {
     const { text } = await generateText({
       model,
       messages: [
@@ -261,26 +261,26 @@ describe('objects', () => {
     seed: 4,
   });
 
-  test('generateObject gives one that validates, whatever the weights', async () => {
+  test('generateObject gives a valid object, also with random weights', async () => {
     const { object, finishReason } = await generateObject(call());
     expect(Form.parse(object)).toEqual(object);
     expect(finishReason).toBe('stop');
   });
 
-  test('streamObject ends with the same', async () => {
+  test('streamObject ends with the same object', async () => {
     const stream = streamObject(call());
     let last: unknown;
     for await (const partial of stream.partialObjectStream) last = partial;
     expect(last).toEqual((await generateObject(call())).object);
   });
 
-  test('one that is cut is an error of the SDK, not half an object', async () => {
+  test('an object that is cut is an error of the SDK', async () => {
     await expect(generateObject({ ...call(), maxOutputTokens: 3, maxRetries: 0 })).rejects.toThrow(
       'No object',
     );
   });
 
-  test('a schema that cannot be enforced says so', async () => {
+  test('a schema that cannot be enforced is an error', async () => {
     const schema = z.object({ step: z.int().multipleOf(86_400) });
     const error = await rejected(generateObject({ ...call(), schema, maxRetries: 0 }));
     expect(error.message).toContain('#/properties/step has multipleOf 86400');
@@ -288,27 +288,27 @@ describe('objects', () => {
 });
 
 describe('extract', () => {
-  test('gives a value of the type, with usage', async () => {
+  test('gives a value with the type of the schema, and usage', async () => {
     const { value, usage, text } = await loaded.extract(image, Form, { temperature: 1, seed: 2 });
     const typed: { name: string; count: number } = value;
     expect(typed).toEqual(JSON.parse(text));
     expect(usage.imageTokens).toBe(6);
   });
 
-  test('defaults and transforms are applied', async () => {
+  test('applies defaults and transforms', async () => {
     const schema = z.object({ n: z.int().min(1).max(9) }).transform(({ n }) => ({ double: 2 * n }));
     const { value, text } = await loaded.extract(null, schema);
     expect(value.double).toBe(2 * JSON.parse(text).n);
   });
 
-  test('one that is cut says after how many tokens', async () => {
+  test('the error for a cut answer has the number of tokens', async () => {
     const error = await rejected(loaded.extract(image, Form, { maxTokens: 4 }));
     expect(error.code).toBe('answer_incomplete');
     expect(error.message).toContain('cut after 4 tokens');
     expect(error.message).toContain('{"name"'.slice(0, 2));
   });
 
-  test('one that a refinement refuses says why', async () => {
+  test('the error for a failed refinement has its message', async () => {
     const never = z.object({ n: z.int().min(0).max(9) }).refine(() => false, 'n must be prime');
     const error = await rejected(loaded.extract(null, never));
     expect(error.code).toBe('answer_rejected');
@@ -328,7 +328,7 @@ describe('extract', () => {
     expect(error.message).toContain(part);
   });
 
-  test('an abort is an error, since there is no half of a value', async () => {
+  test('an abort is an error, because a part of a value is useless', async () => {
     const error = await rejected(loaded.extract(null, Form, { signal: AbortSignal.abort() }));
     expect(error.code).toBe('aborted');
   });

@@ -33,7 +33,7 @@ async function batch(words: string[], script: Script = {}) {
 }
 
 describe('batch', () => {
-  it('writes a line for every question about every picture, and encodes a picture once', async () => {
+  it('writes a line for every question about every image, and encodes each image once', async () => {
     const { exitCode, out, err, calls } = await batch(['--question', 'p', '--question', 'q']);
     expect({ exitCode, out }).toEqual({ exitCode: 0, out: '' });
     expect(err).toMatch(/out\.jsonl has 6 answers and 0 errors, 0 of them from before\.\n$/);
@@ -69,7 +69,7 @@ describe('batch', () => {
     expect(calls.encoded).toHaveLength(3);
   });
 
-  it('counts in the singular and in the plural', async () => {
+  it('uses singular and plural in counts', async () => {
     const said = async () => (await batch(['--question', 'p'])).err;
     for (const name of ['a.png', 'b.png', 'c.png']) rmSync(path.join(folder, name));
     writeFileSync(path.join(folder, 'd.txt'), '');
@@ -78,10 +78,10 @@ describe('batch', () => {
     expect(await said()).toMatch(
       /skipped 1 file that is neither an image nor a PDF\.\n.* has 1 answer and 0 errors,/s,
     );
-    expect(await said()).toContain('skipped 3 files that are neither images nor PDFs.\n'); // The answers and their settings lie there by now.
+    expect(await said()).toContain('skipped 3 files that are neither images nor PDFs.\n'); // Two of them are the answers and their settings.
   });
 
-  it('asks every page of a PDF, or those that are wanted', async () => {
+  it('asks about all pages of a PDF, or about the pages of --pages', async () => {
     writeFileSync(path.join(folder, 'd.pdf'), pdfOf([{ text: '1' }, { text: '2' }, { text: '3' }]));
     await batch(['--question', 'q', '--pages', '2-']);
     expect(asked().slice(3)).toEqual([
@@ -93,7 +93,7 @@ describe('batch', () => {
     expect(lines()[5]).toMatchObject({ page: 1, pageCount: 3 });
   });
 
-  it('passes over what has a line, and asks what is new', async () => {
+  it('skips items that have a line, and asks new ones', async () => {
     await batch(['--question', 'p']);
     const again = await batch(['--question', 'p', '--question', 'q']);
     expect(again.calls.asked.map(({ question }) => question)).toEqual(['q', 'q', 'q']);
@@ -103,7 +103,7 @@ describe('batch', () => {
     expect(lines()).toHaveLength(7);
   });
 
-  it('keeps an error in the place of the answer, and goes on', async () => {
+  it('writes an error instead of the answer, and continues', async () => {
     writeFileSync(path.join(folder, 'b.png'), 'no picture');
     writeFileSync(path.join(folder, 'd.pdf'), '%PDF-1.4 broken');
     const fails = (question: string) =>
@@ -122,7 +122,7 @@ describe('batch', () => {
     expect((await batch(['--question', 'p', '--question', 'long'], { fails })).calls.asked).toEqual([]);
   });
 
-  it('asks again what had an error with --retry-errors', async () => {
+  it('asks items with an error again with --retry-errors', async () => {
     const fails = () => new CogVLM2Error('invalid_value', 'Not today.');
     await batch(['--question', 'p'], { fails });
     expect(lines().every(({ error }) => error !== undefined)).toBe(true);
@@ -130,7 +130,7 @@ describe('batch', () => {
     expect(lines().map(({ answer }) => answer)).toEqual(Array(3).fill('You asked: p'));
   });
 
-  it('ends when the machine fails, keeping what there is', async () => {
+  it('ends when the machine fails, and keeps the answers', async () => {
     let asked = 0;
     const fails = () => (++asked > 2 ? new CogVLM2Error('out_of_memory', 'No memory.') : undefined);
     expect(await batch(['--question', 'p'], { fails })).toMatchObject({ exitCode: 6 });
@@ -139,14 +139,14 @@ describe('batch', () => {
     expect(lines()).toHaveLength(3);
   });
 
-  it('refuses to go on with other settings, naming both values', async () => {
+  it('refuses to resume with other settings, and names both values', async () => {
     await batch(['--question', 'p', '--temperature', '0.5', '--seed', '3']);
     const { exitCode, err } = await batch(['--question', 'p', '--seed', '4']);
     expect(exitCode).toBe(2);
     expect(err).toMatch(/was made with other settings: temperature was 0\.5 and is 0; seed was 3 and is 4\./);
   });
 
-  it('refuses a file that is something else', async () => {
+  it('refuses an output file that is not from a batch', async () => {
     writeFileSync(output, '{"precious": true}');
     expect((await batch(['--question', 'p'])).err).toMatch(
       /out\.jsonl exists, but .*settings\.json does not/,
@@ -156,7 +156,7 @@ describe('batch', () => {
     expect(readFileSync(output, 'utf8')).toBe('{"precious": true}');
   });
 
-  it('stops at Ctrl-C with whole lines, and goes on', async () => {
+  it('stops at Ctrl-C with whole lines, and resumes', async () => {
     const { library } = scriptedLibrary({ pauseMs: 20 });
     const memory = memoryTerminal();
     const words = ['batch', folder, '-o', output, '--question', 'p', '--parallel', '2'];
@@ -186,7 +186,7 @@ describe('batch', () => {
     expect(err).toMatch(sentence);
   });
 
-  it('keeps number ids with every digit, also over a resumed run', async () => {
+  it('keeps all digits of numbers as ids, also in a resumed run', async () => {
     const ids = [
       '738529527931269425',
       '738529527931269426',
@@ -212,7 +212,7 @@ describe('batch', () => {
     expect(written()).toEqual(ids);
   });
 
-  it('shows the stage of the image under way and the remaining time, before the first answer', async () => {
+  it('shows the stage of the current image and the remaining time, before the first answer', async () => {
     const { library } = scriptedLibrary();
     let time = 0;
     const now = () => {
@@ -228,7 +228,7 @@ describe('batch', () => {
     expect(memory.err()).toMatch(/c\.png: prefill \d of 9 tokens\n/);
   });
 
-  it('takes a schema for every answer, and writes a table', async () => {
+  it('applies a schema to every answer, and writes a table', async () => {
     const schema = path.join(folder, 'schema.json');
     writeFileSync(schema, '\ufeff{"type": "object"}');
     const answer = (question: string) => ({
@@ -266,7 +266,7 @@ describe('batch', () => {
     expect(table.out).toBe(`id,page,question,answer,error\r\n${image},,"p, q","You asked: p, q",\r\n`);
   });
 
-  it('writes captions beside the images, and never over one that is there', async () => {
+  it('writes captions beside the images, and never replaces an existing caption', async () => {
     writeFileSync(path.join(folder, 'b.txt'), 'mine');
     const pieces = () => ['A dog\n', ' on grass. '];
     const { library, calls } = scriptedLibrary({ pieces });
@@ -281,7 +281,7 @@ describe('batch', () => {
     expect((await cli(words, library)).err).toContain('skipped 3 images with a caption');
   });
 
-  it('refuses captions that would share a file, or of several questions', async () => {
+  it('refuses two captions with the same file, and captions for several questions', async () => {
     const { library } = scriptedLibrary();
     const captions = async (...words: string[]) =>
       (await cli(['batch', folder, '--captions', ...words], library)).err;
@@ -294,12 +294,12 @@ describe('batch', () => {
     );
   });
 
-  it('says when an answer is empty', async () => {
+  it('reports an empty answer', async () => {
     const { err } = await batch(['--question', 'p'], { pieces: () => [] });
     expect(err).toMatch(/a\.png: the answer is empty\./);
   });
 
-  it('wants an output', async () => {
+  it('requires an output', async () => {
     const { err } = await cli(['batch', folder, '--question', 'p'], scriptedLibrary().library);
     expect(err).toBe(
       'cogvlm2: --output FILE is needed for the answers (- is standard output), or --captions.\n',

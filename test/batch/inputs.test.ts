@@ -1,4 +1,4 @@
-/** What a person names, and what is found there. */
+/** The inputs of a batch, and the sources that are found. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -26,13 +26,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const names = (...inputs: string[]) =>
   findSources(inputs, ['q']).sources.map(({ input }) => path.relative(folder, input));
 
-describe('inputs', () => {
-  it('of a folder are its pictures and PDFs, also further down, in order; others are counted', () => {
+describe('findSources', () => {
+  it('finds images and PDFs of a folder and its subfolders, in order, and counts other files', () => {
     expect(names(folder)).toEqual(['a.jpg', 'b.PNG', 'deep/er/c.pdf']);
     expect(findSources([folder], ['q']).otherFiles).toBe(1);
   });
 
-  it('of a pattern are what matches, each file once', () => {
+  it('finds the files that match a pattern, each file once', () => {
     expect(names(at('*.jpg'), at('a.jpg'), at('**/c.*'))).toEqual(['a.jpg', 'deep/er/c.pdf']);
   });
 
@@ -44,7 +44,7 @@ describe('inputs', () => {
     expect(() => names(at(name))).toThrow(sentence);
   });
 
-  it('without a question are refused', () => {
+  it('refuses inputs without a question', () => {
     expect(() => findSources([folder], [])).toThrow(/A question is needed/);
   });
 });
@@ -55,7 +55,7 @@ describe('rows', () => {
     return findSources([at('tasks.jsonl')], questions).sources;
   };
 
-  it('have their own question and id, or those of the command line and their place', async () => {
+  it('have their own question and id, or the question of the command line and their position', async () => {
     const sources = found(
       [
         '{"id": 7, "picture": "a.jpg", "question": "first?", "more": 1}',
@@ -88,19 +88,19 @@ describe('rows', () => {
     ['{"picture": "a", "image": "b", "question": "q"}', 'the row needs either image (or picture) or video'],
     ['{"picture": "a", "question": " "}', "the row's question is empty"],
     ['{"picture": "a", "question": "q", "page": 0}', "the row's page"],
-  ])('%s is a broken one, and the others are read', (line, problem) => {
+  ])('%s is a broken row, and the others are read', (line, problem) => {
     const sources = found(`${line}\n{"id": "x", "picture": "a.jpg", "question": "q"}\n`);
     expect(sources).toMatchObject([{ problem: expect.stringContaining(problem) }, { idJson: '"x"' }]);
   });
 
-  it.each(['\n', ''])('in another encoding are refused, the last line %j included', (end) => {
+  it.each(['\n', ''])('are refused in another encoding, also in the last line, which ends with %j', (end) => {
     const row = '{"picture": "a.jpg", "question": "où?"}';
     expect(() => found(Buffer.from(`\n${row}${end}`, 'latin1'))).toThrow(
       /^Line 2 of \S+tasks\.jsonl is not UTF-8/,
     );
   });
 
-  it('keep every digit of a number id, and 7 is not "7"', () => {
+  it('keep all digits of a number as id, and 7 is not "7"', () => {
     const ids = [
       '738529527931269425',
       '738529527931269426',
@@ -134,13 +134,13 @@ describe('rows', () => {
     expect(await location.dataUrl()).toBe('data:image/png;base64,AAAA');
   });
 
-  it('that are a Git LFS pointer are refused by that name', () => {
+  it('are refused if the file is a Git LFS pointer', () => {
     expect(() => found(lfsPointer, ['q'])).toThrow(
       /tasks\.jsonl is a Git LFS pointer to a file of 12,345 bytes/,
     );
   });
 
-  it('with the same id are not asked twice', () => {
+  it('are asked once if they have the same id', () => {
     const row = '{"id": "x", "picture": "a.jpg", "question": "q"}\n';
     expect(found(row + row)).toMatchObject([
       { idJson: '"x"' },
@@ -158,7 +158,7 @@ it.each([
 ])('the pattern %s', (pattern, matching, others) => {
   const root = mkdtempSync(path.join(os.tmpdir(), 'glob-'));
   try {
-    // A name may be a folder in one case and a file in another, so each is tried by itself.
+    // A name may be a folder in one case and a file in another, so each name has its own test.
     const finds = (name: string) => {
       rmSync(root, { recursive: true });
       mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
@@ -180,7 +180,7 @@ it.each([
 });
 
 it.runIf(process.platform === 'linux')(
-  'names that are not UTF-8 stay distinct, and can be opened',
+  'names that are not UTF-8 remain different, and can be opened',
   async () => {
     const root = mkdtempSync(path.join(os.tmpdir(), 'names-'));
     try {
@@ -200,7 +200,7 @@ it.runIf(process.platform === 'linux')(
 );
 
 it.runIf(process.platform !== 'win32')(
-  'a pipe or a device is refused at once, also where a folder has one',
+  'a pipe or a device is refused at once, also in a folder',
   async () => {
     const root = mkdtempSync(path.join(os.tmpdir(), 'fifo-'));
     const signal = new AbortController().signal;

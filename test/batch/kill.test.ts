@@ -1,4 +1,4 @@
-/** The built program with the demonstration model, killed with -9 again and again. */
+/** The built program with the demo model. It is killed with SIGKILL several times. */
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -19,7 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs until the output has `killAt` lines, then kills; without it, to the end. */
+/** Kills the run when the output has `killAt` lines. Without `killAt`, it runs to the end. */
 function run(output: string, killAt?: number): Promise<number | null> {
   const words = [
     'batch',
@@ -47,7 +47,7 @@ function run(output: string, killAt?: number): Promise<number | null> {
 const lineCount = (file: string) =>
   existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
 
-/** What must not depend on how often the run was killed. */
+/** The parts of the output that must not depend on kills. */
 function answers(file: string): unknown[] {
   return readFileSync(file, 'utf8')
     .trimEnd()
@@ -57,8 +57,8 @@ function answers(file: string): unknown[] {
     .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 }
 
-describe.skipIf(!ready)('a batch (skipped when dist/ or models/demo is not there)', () => {
-  it('that is killed with -9 loses nothing and does nothing twice', async () => {
+describe.skipIf(!ready)('a batch (skipped without dist/ or models/demo)', () => {
+  it('loses no answer and repeats none when it is killed with SIGKILL', async () => {
     const [killed, whole] = [path.join(folder, 'killed.jsonl'), path.join(folder, 'whole.jsonl')];
     for (const killAt of [1, 4]) expect(await run(killed, killAt)).toBe(null);
     const before = lineCount(killed);

@@ -41,7 +41,7 @@ const batch = (output: string, ...words: string[]) =>
     library,
   );
 
-it('the videos of a folder are sources for a video model only', () => {
+it('videos of a folder are sources for a video model only', () => {
   const names = (takesVideo: boolean) =>
     findSources([folder], ['q'], takesVideo).sources.map(({ input }) => path.relative(folder, input));
   expect(names(false)).toEqual(['frames/1.png', 'frames/2.png']);
@@ -49,7 +49,7 @@ it('the videos of a folder are sources for a video model only', () => {
   expect(names(true)).not.toContain('code.ts');
 });
 
-it('rows have folders of frames, with questions that share one encoding', async () => {
+it('rows may have folders of frames, and their questions share one encoding', async () => {
   const rows = clips.path('rows.jsonl');
   writeFileSync(
     rows,
@@ -64,7 +64,7 @@ it('rows have folders of frames, with questions that share one encoding', async 
 });
 
 describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
-  it('a folder of clips has an answer or an error for each, and a resumed run asks nothing again', async () => {
+  it('writes an answer or an error for each video of a folder, and a resumed run asks nothing again', async () => {
     const output = clips.path('out.jsonl');
     const words = [folder, '--question', 'What?'];
     const run = await batch(output, ...words);
@@ -86,14 +86,14 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
     expect((await batch(output, ...words)).err).toContain('5 of them from before');
   });
 
-  it('captions are written beside the clips', async () => {
+  it('writes captions beside the videos', async () => {
     const clip = clips.path('clips/a.mp4');
     const words = ['batch', clip, '--question', 'What?', '--captions', '-m', model, '-t', '1'];
     expect((await cli([...words, '--max-tokens', '2'], library)).exitCode).toBe(0);
     expect(existsSync(clips.path('clips/a.txt'))).toBe(true);
   });
 
-  it('rows have data URLs of videos', async () => {
+  it('rows may have data URLs of videos', async () => {
     const url = `data:video/mp4;base64,${readFileSync(clips.path('clips/a.mp4')).toString('base64')}`;
     const rows = clips.path('urls.jsonl');
     writeFileSync(rows, `${JSON.stringify({ video: url, question: 'What?' })}\n`);
@@ -106,7 +106,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
   });
 
   it.skipIf(!hasRedis)(
-    'workers answer about clips that are sent, or that they have',
+    'workers answer about videos that are sent, and about videos of a shared folder',
     async () => {
       await using redis = await startRedis();
       const worker = memoryTerminal();

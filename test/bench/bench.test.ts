@@ -16,7 +16,7 @@ function costing(flop: number): Cost {
   return { linearFlop: flop, attentionFlop: 0, weightBytes: 0, cacheBytes: 0 };
 }
 
-/** A stage of equal pieces; each notes that it was run. */
+/** A stage with equal pieces. It records each piece that runs. */
 function stageOf(pieces: number, ran: number[], closed: () => void = () => {}): Stage {
   async function* run(): AsyncGenerator<Cost> {
     try {
@@ -32,7 +32,7 @@ function stageOf(pieces: number, ran: number[], closed: () => void = () => {}): 
 }
 
 describe('a stage', () => {
-  test('that fits its time is run whole, and timed without its first piece', async () => {
+  test('that fits its time limit runs completely, and its first piece is not timed', async () => {
     const ran: number[] = [];
     const result = await timeStage(stageOf(4, ran), 60_000);
     expect(ran).toEqual([0, 1, 2, 3]);
@@ -40,7 +40,7 @@ describe('a stage', () => {
     expect(result.flop).toBe(400);
   });
 
-  test('that does not is stopped after two pieces, and closed', async () => {
+  test('that exceeds its time limit is stopped after two pieces, and closed', async () => {
     const ran: number[] = [];
     let closed = false;
     const result = await timeStage(
@@ -55,14 +55,14 @@ describe('a stage', () => {
     expect(closed).toBe(true);
   });
 
-  test('of one piece is timed with it', async () => {
+  test('with one piece is timed with this piece', async () => {
     const result = await timeStage(stageOf(1, []), 0);
     expect(result.sampled).toBe(1);
     expect(result.ms).toBeGreaterThan(0);
   });
 });
 
-test('a model is measured stage by stage, without names of machines or folders', async () => {
+test('a model is measured stage by stage, and the result has no names of machines or folders', async () => {
   const checkpoint = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'tiny'), { config: tinyConfig }));
   const told: string[] = [];
   const result = await runBench(checkpoint, {
@@ -72,7 +72,7 @@ test('a model is measured stage by stage, without names of machines or folders',
     threads: 1,
     onStage: (name) => told.push(name),
   });
-  // The matrices that the peaks are measured with are none of the model's memory, so they come when that is known.
+  // The matrices for the peaks are not memory of the model, so they are made after its peak memory is read.
   expect(told).toEqual(['load', 'vision', 'image rows', 'prompt', 'decode', 'peaks']);
   expect(result.rates.map(({ type }) => type)).toEqual(['f32']);
   expect(result.peaks.flopPerSecond).toBeGreaterThan(0);
@@ -92,7 +92,7 @@ test('a model is measured stage by stage, without names of machines or folders',
   expect(text).not.toContain('NaN');
 });
 
-test.runIf(process.platform === 'linux')('what others take of the processors is a share', () => {
+test.runIf(process.platform === 'linux')('the CPU time of other programs is a share from 0 to 1', () => {
   const share = new CpuWatch().othersShare();
   expect(share === null || (share >= 0 && share <= 1)).toBe(true);
 });

@@ -9,8 +9,8 @@ import { CogVLM2 } from '../../src/index.ts';
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-random-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The counts of the published index: 1,221 tensors, 8 shards; the 32 tables of frequencies are no parameters. */
-test('the layout is the published one', () => {
+/** The published index has 1,221 tensors in 8 shards. The 32 tables of frequencies are not parameters. */
+test('has the published layout', () => {
   const shapes = tensorShapes(config19B);
   expect(shapes.size).toBe(1221);
   const shards = planShards(shapes);
@@ -22,7 +22,7 @@ test('the layout is the published one', () => {
   expect(firsts[6]).toMatch(/^model\.vision\.transformer/);
 });
 
-test('a small one loads, and answers in finite numbers', async () => {
+test('a small checkpoint loads, and its logits are finite', async () => {
   const config = {
     ...config19B,
     hidden_size: 128,

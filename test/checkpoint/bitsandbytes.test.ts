@@ -1,4 +1,4 @@
-/** Packed weights are unpacked to the bit as bitsandbytes does; the fixtures and what they hold: their make.py. */
+/** Unpacked weights equal those of bitsandbytes to the last bit. The make.py of the fixtures describes them. */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,20 +52,20 @@ const cases = joinPacked(
 
 test.each(
   readSafetensors(`${fixtures}/expected.safetensors`).map((wanted) => [wanted.name, wanted] as const),
-)('%s has the values that bitsandbytes gives it', (name, wanted) => {
+)('%s has the values of bitsandbytes', (name, wanted) => {
   const entry = asTensor(cases.get(name)!);
   expect(entry).toMatchObject({ type: wanted.type, shape: wanted.shape, sizeBytes: wanted.sizeBytes });
-  // Adding 0 makes 0 of -0: of the two, bitsandbytes has now one and now the other for a code of fp4.
+  // Adding 0 turns -0 into 0, because bitsandbytes unpacks one code of fp4 sometimes to 0 and sometimes to -0.
   const numbers = (tensor: TensorEntry) => readNumbers(tensor).map((value) => value + 0);
   expect(numbers(entry)).toEqual(numbers(wanted));
   if (name.startsWith('nf4')) expect(bytesOf(entry)).toEqual(bytesOf(wanted));
 });
 
-test('the cases are all used, with all that belongs to them', () => {
+test('all tensors of the cases are used', () => {
   expect(cases.size).toBe(readSafetensors(`${fixtures}/expected.safetensors`).length);
 });
 
-test('a checkpoint of two shards shows its true tensors, to the bit', () => {
+test('a checkpoint of two shards has its unpacked tensors, to the last bit', () => {
   const golden = openCheckpoint(goldenFolder('small'));
   const shapes = ({ tensors }: Checkpoint) =>
     Object.fromEntries(Array.from(tensors, ([name, { type, shape }]) => [name, [type, ...shape]]));
@@ -73,7 +73,7 @@ test('a checkpoint of two shards shows its true tensors, to the bit', () => {
   expect(hashes(small)).toEqual(sha256);
 });
 
-test('without a type and in bf16 it is converted exactly', async () => {
+test('is converted exactly without a type and to bf16', async () => {
   for (const type of [undefined, 'bf16'] as const) {
     const { conversion, checkpoint } = await converted(type);
     expect(hashes(checkpoint)).toEqual(sha256);
@@ -81,7 +81,7 @@ test('without a type and in bf16 it is converted exactly', async () => {
   }
 });
 
-test('in 8 bits it is that of the exact bf16 file, and the report says that values changed', async () => {
+test('is converted to 8 bits like the exact bf16 file, and the report says that values changed', async () => {
   const { conversion, checkpoint } = await converted('int8');
   expect(conversion.unpacked).toEqual({ tensors: 46, changed: 46 });
   const again = path.join(folder, 'again.gguf');
@@ -90,7 +90,7 @@ test('in 8 bits it is that of the exact bf16 file, and the report says that valu
 });
 
 test.each(['stored', 'f32'] as const)(
-  'it loads as it is (%s), and computes what its bf16 file does',
+  'loads without conversion (%s), and computes the results of its bf16 file',
   async (compute) => {
     const logits = async (checkpoint: Checkpoint) => {
       const options: ModelOptions = { device: 'cpu', threads: 1, compute };
@@ -104,7 +104,7 @@ test.each(['stored', 'f32'] as const)(
   },
 );
 
-test('it answers about a picture', async () => {
+test('answers about an image', async () => {
   const model = path.join(folder, 'asked');
   cpSync(small.path, model, { recursive: true });
   cpSync('test/fixtures/text/tokenizer.json', path.join(model, 'tokenizer.json'));
@@ -114,7 +114,7 @@ test('it answers about a picture', async () => {
   expect(usage.completionTokens).toBeGreaterThan(0);
 });
 
-test('a plan counts what it unpacks as memory that stays', () => {
+test('a plan counts unpacked weights as permanent memory', () => {
   const options = { device: 'cpu', compute: 'stored' } as const;
   const golden = planModel(openCheckpoint(goldenFolder('small')), options).plan;
   const { plan } = planModel(small, options);
@@ -154,7 +154,7 @@ const whole: Parts = {
   [stateName]: text(JSON.stringify(state)),
 };
 
-/** A folder with these tensors. */
+/** Writes a folder with these tensors. */
 function write(name: string, parts: Parts): string {
   const location = path.join(folder, name.replaceAll(' ', '-'));
   cpSync(`${fixtures}/small/config.json`, path.join(location, 'config.json'));
@@ -207,7 +207,7 @@ test.each<[string, Parts, string[]]>([
   for (const word of words) expect(error.message).toContain(word);
 });
 
-test('what belongs to no packed weight stays', () => {
+test('tensors that belong to no packed weight are kept', () => {
   const location = write('extra', { ...whole, 'other.absmax': floats(1) });
   expect(new Set(openCheckpoint(location).tensors.keys())).toEqual(new Set([packed, 'other.absmax']));
 });

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { CogVLM2Error } from '../../src/errors.ts';
 
-/** The error of ours that `work` throws; anything else fails the test. */
+/** The CogVLM2Error that `work` throws. The test fails for anything else. */
 export function caught(work: () => unknown): CogVLM2Error {
   try {
     work();
@@ -11,7 +11,7 @@ export function caught(work: () => unknown): CogVLM2Error {
   return expect.fail('nothing was thrown');
 }
 
-/** The error of ours that the promise is rejected with. */
+/** The CogVLM2Error with which the promise is rejected. */
 export async function rejected(work: Promise<unknown>): Promise<CogVLM2Error> {
   try {
     await work;

@@ -29,7 +29,7 @@ async function converted(source: Checkpoint, type: PresetName): Promise<Checkpoi
 const bytesOf = ({ file, offsetBytes, sizeBytes }: TensorEntry) =>
   readFileSync(file).subarray(offsetBytes, offsetBytes + sizeBytes);
 
-test('every mix says which tensor gets which type, and what its rows do not fit', () => {
+test('every preset gives each tensor a type, and another type if its rows do not fit', () => {
   const entry = (name: string, ...shape: number[]): TensorEntry => {
     const sizeBytes = shape.reduce((a, b) => a * b, 2);
     return { name, type: 'bf16', shape, file: '', offsetBytes: 0, sizeBytes };
@@ -55,7 +55,7 @@ test('every mix says which tensor gets which type, and what its rows do not fit'
   expect(planTypes(entries, 'int4')[0]?.sizeBytes).toBe(8 * 2 * 210);
 });
 
-test.each(['int4', 'int8'] as const)('%s in a stream is ggml on the whole tensor', async (mix) => {
+test.each(['int4', 'int8'] as const)('%s in pieces equals ggml on the whole tensor', async (mix) => {
   const { tensors } = await converted(small, mix);
   expect(tensors.size).toBe(small.tensors.size);
   let quantized = 0;
@@ -75,7 +75,7 @@ test.each(['int4', 'int8'] as const)('%s in a stream is ggml on the whole tensor
   expect(quantized).toBeGreaterThan(20);
 });
 
-test('a tensor of several pieces is quantized as one', async () => {
+test('a tensor of several pieces is quantized like one piece', async () => {
   const count = pieceElements * 2 + 512;
   const data = Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.37) * (1 + (i % 7)));
   const name = 'lm_head.weight';
@@ -88,7 +88,7 @@ test('a tensor of several pieces is quantized as one', async () => {
   expect(bytesOf(entry).equals(whole)).toBe(true);
 });
 
-test('a piece on its way takes a fixed memory, and more than one piece is refused', async () => {
+test('a piece needs a fixed memory, and more than one piece is refused', async () => {
   expect(new Quantizer().sizeBytes).toBe(6 * pieceElements);
   const tooLong = new Uint8Array(4 * (pieceElements + 32));
   expect((await rejected(new Quantizer().convert(tooLong, 'f32', 'q8_0'))).code).toBe('engine_bug');
@@ -98,13 +98,13 @@ test('a piece on its way takes a fixed memory, and more than one piece is refuse
 });
 
 /**
- * Random weights are the hardest case for four bits: measured 0.73 of a standard deviation and 14 % of the rows' top
- * tokens for int4, 0.064 and 87 % for int8 (docs/quantization.md).
+ * Random weights are the hardest case for four bits. Measured error and share of equal top tokens: 0.73 of a standard deviation and
+ * 14 % for int4, 0.064 and 87 % for int8 (docs/quantization.md).
  */
 test.each([
   ['int8', 0.1, 0.75],
   ['int4', 0.9, 0.1],
-] as const)('the golden in %s is as near float32 as was measured', async (mix, limit, agreement) => {
+] as const)('the golden in %s is as close to float32 as measured', async (mix, limit, agreement) => {
   const input = path.join(goldenFolder('small'), 'golden.safetensors');
   const output = path.join(folder, `trace.${mix}`);
   const { path: file } = await converted(small, mix);
@@ -128,7 +128,7 @@ function topToken(logits: Float32Array, start: number, vocabulary: number): numb
   return row.reduce((best, value, i) => (value > (row[best] ?? 0) ? i : best), 0);
 }
 
-test('what is quantized, or of that type already, is refused', async () => {
+test('a checkpoint that is quantized, or already has the type, is refused', async () => {
   const int8 = await converted(small, 'int8');
   const out = path.join(folder, 'refused.gguf');
   const again = await rejected(convertToGguf(int8, out, { type: 'int4' }));
@@ -138,7 +138,7 @@ test('what is quantized, or of that type already, is refused', async () => {
   expect(same.message).toContain('of type bf16 already');
 });
 
-test('a file is not written over what it is made from', async () => {
+test('the output must not replace a file of the source', async () => {
   const source = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'source'), {}));
   const weights = path.join(source.path, 'model.safetensors');
   const link = path.join(folder, 'link.gguf');
@@ -155,7 +155,7 @@ test('a file is not written over what it is made from', async () => {
   expect((await rejected(convertToGguf(openCheckpoint(copy), copy))).code).toBe('invalid_value');
 });
 
-test('a weight that is no number is refused by its name, and nothing is left', async () => {
+test('a weight that is not finite is refused by its name, and no file is left', async () => {
   const arrays = randomArrays(tinyConfig);
   const name = 'lm_head.weight';
   const broken = arrays.find((array) => array.name === name)?.data;
@@ -167,7 +167,7 @@ test('a weight that is no number is refused by its name, and nothing is left', a
   expect(readdirSync(folder).filter((file) => file.includes('nan'))).toEqual([]);
 });
 
-test('stopped in the middle, nothing is left', async () => {
+test('a stopped conversion leaves no file', async () => {
   const stop = new AbortController();
   const job = convertToGguf(small, path.join(folder, 'stopped.gguf'), {
     type: 'int4',
@@ -178,7 +178,7 @@ test('stopped in the middle, nothing is left', async () => {
   expect(readdirSync(folder).filter((file) => file.includes('stopped'))).toEqual([]);
 });
 
-test('a disk that is too small is refused before anything is written, with the numbers', async () => {
+test('a disk that is too small is refused before writing, with the sizes', async () => {
   const entry = small.tensors.get('lm_head.weight')!;
   const huge = { ...entry, shape: [2 ** 42, 256], sizeBytes: 2 ** 51 };
   const source = { ...small, tensors: new Map([[huge.name, huge]]) };

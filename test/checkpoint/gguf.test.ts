@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the GGUF file holds the same tensors, bytes and texts', () => {
+test('the GGUF file has the same tensors, bytes and texts', () => {
   const { format, name, texts, tensors } = openCheckpoint(file);
   expect({ format, name }).toEqual({ format: 'gguf', name: 'odd' });
   expect(texts).toEqual(source.texts);
@@ -39,7 +39,7 @@ test('the GGUF file holds the same tensors, bytes and texts', () => {
 });
 
 test.each(['f32', 'stored'] as const)(
-  'it traces to the last bit as the folder does, in %s',
+  'the traces of file and folder are equal to the last bit, in %s',
   async (compute) => {
     const input = path.join(goldenFolder('odd'), 'golden.safetensors');
     const trace = async (checkpoint: string, output: string) => {
@@ -53,7 +53,7 @@ test.each(['f32', 'stored'] as const)(
   },
 );
 
-test('an aborted conversion leaves nothing behind', async () => {
+test('an aborted conversion leaves no file', async () => {
   const out = path.join(folder, 'aborted.gguf');
   const error = await rejected(convertToGguf(source, out, { signal: AbortSignal.abort() }));
   expect(error.code).toBe('aborted');
@@ -61,7 +61,7 @@ test('an aborted conversion leaves nothing behind', async () => {
   expect(readdirSync(folder).filter((name) => name.includes('aborted'))).toEqual([]);
 });
 
-test('a file cut short anywhere is refused, never read past its end', () => {
+test('a file that is truncated anywhere is refused, and is never read past its end', () => {
   const cut = path.join(folder, 'cut.gguf');
   const header = Math.min(
     ...[...openCheckpoint(file).tensors.values()].map(({ offsetBytes }) => offsetBytes),
@@ -86,7 +86,7 @@ function damaged(name: string, change: (copy: Buffer) => void): string {
   return location;
 }
 
-/** Where a tensor's description begins: its name's length, its name, the number of axes, the axes, type, offset. */
+/** The offset of a tensor's description: length of its name, name, number of axes, axes, type, offset. */
 const description = (copy: Buffer, tensor: string) => copy.indexOf(tensor) + tensor.length;
 const norm = 'model.norm.weight';
 

@@ -1,4 +1,4 @@
-/** A clone without Git LFS has pointers in the place of large files. Each is refused by that name. */
+/** A clone without Git LFS has pointers instead of large files. The error says that a file is a pointer. */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -28,7 +28,7 @@ it('a GGUF file', () => {
   );
 });
 
-it('a byte order mark before config.json is read over', () => {
+it('a byte order mark at the start of config.json is ignored', () => {
   const text = openCheckpoint(folder).texts['config.json'];
   writeFileSync(path.join(folder, 'config.json'), `\ufeff${text}`);
   expect(openCheckpoint(folder).texts['config.json']).toBe(text);

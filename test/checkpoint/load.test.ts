@@ -19,7 +19,7 @@ const replaced = (name: string, change: (array: NamedArray) => NamedArray[]) =>
 
 const down = 'model.layers.1.mlp.vision_mlp.down_proj.weight';
 
-test('loading reports all bytes once they are there', async () => {
+test('loading reports the bytes that were read, up to all bytes', async () => {
   const location = writeTinyCheckpoint(path.join(folder, 'whole'), { arrays });
   const reports: [number, number][] = [];
   using model = await Model.load(openCheckpoint(location), {
@@ -33,7 +33,7 @@ test('loading reports all bytes once they are there', async () => {
   expect(total).toBeGreaterThan(0);
 });
 
-test('a header of odd length puts tensors at odd addresses, and nothing changes', async () => {
+test('tensors at odd addresses, after a header of odd length, give the same results', async () => {
   const aligned = writeTinyCheckpoint(path.join(folder, 'aligned'), { arrays });
   const odd = writeTinyCheckpoint(path.join(folder, 'odd'), { arrays });
   const file = path.join(odd, 'model.safetensors');
@@ -87,7 +87,7 @@ test.each([
   const error = await rejected(load(location));
   expect(error.code).toBe('invalid_checkpoint');
   for (const part of parts) expect(error.message).toContain(part);
-  // And the same without loading anything.
+  // The same check without loading.
   expect(() => Model.check(openCheckpoint(location))).toThrow(error.message);
 });
 
@@ -125,7 +125,7 @@ function describedAs(
 const norm = 'model.layers.0.input_layernorm.weight';
 
 test.each(['I64', 'I32'])(
-  'refuses a weight of type %s, which ggml would end the process for',
+  'refuses a weight of type %s, for which ggml would abort the process',
   async (dtype) => {
     const location = describedAs(`weight-${dtype}`, norm, (tensor) => {
       tensor.dtype = dtype;

@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 type Header = Record<string, unknown>;
 
-/** A file with this header, its declared length (the true one unless said) and this much data. */
+/** Writes a file with this header, this declared length (default: the true one) and this number of bytes. */
 function write(name: string, header: Header | string, dataBytes: number, headerBytes?: number): string {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const prefix = Buffer.alloc(8);
@@ -28,7 +28,7 @@ const f32 = (begin: number, end: number, shape = [(end - begin) / 4]) => ({
   data_offsets: [begin, end],
 });
 
-test('what is written is read back, in three types', () => {
+test('written tensors can be read, in three types', () => {
   const file = path.join(folder, 'whole.safetensors');
   const numbers = Float32Array.of(1.5, -2, 3e-9, 4, 5, 6);
   const bytes = writeSafetensors(file, [
@@ -42,7 +42,7 @@ test('what is written is read back, in three types', () => {
   expect(b!.offsetBytes + b!.sizeBytes).toBe(bytes);
 });
 
-test('half precision and bfloat16 become the numbers that they stand for', () => {
+test('half precision and bfloat16 become the right numbers', () => {
   const halves = Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x0400, 0xfc00, 0x8000, 0x3555);
   const header = {
     half: { dtype: 'F16', shape: [8], data_offsets: [0, 16] },
@@ -140,7 +140,7 @@ test.each([
   for (const part of [path.basename(file), ...parts]) expect(error.message).toContain(part);
 });
 
-test('a file that lost its end is refused with both lengths', () => {
+test('a truncated file is refused with both lengths', () => {
   const file = path.join(folder, 'cut.safetensors');
   const size = writeSafetensors(file, [{ name: 'weight', shape: [100], data: new Float32Array(100) }]);
   truncateSync(file, size - 1);
@@ -166,7 +166,7 @@ function shards(name: string, files: Record<string, string[]>, index?: unknown):
   return location;
 }
 
-test('shards are joined, each tensor in its file', () => {
+test('tensors of all shards are found, each in its file', () => {
   const location = shards(
     'joined',
     { 'x.safetensors': ['a'], 'y.safetensors': ['b', 'c'] },
@@ -193,7 +193,7 @@ test.each([
   ],
   ['no-weights', () => shards('no-weights', {}), 'invalid_checkpoint', ['model.safetensors.index.json']],
   [
-    'a shard that is not there',
+    'a missing shard',
     () =>
       shards(
         'no-shard',

@@ -22,10 +22,10 @@ describe('tokenizer.model', () => {
 
   test.each(trained.cases)('gives the ids of SentencePiece for $text', ({ text, ids }) => {
     expect(tokenizer.encode(text)).toEqual(ids);
-    expect(tokenizer.decode(ids)).toBe(text.replaceAll('▁', ' ')); // the mark is a space, whoever wrote it
+    expect(tokenizer.decode(ids)).toBe(text.replaceAll('▁', ' ')); // the mark is decoded to a space, also if it was in the text
   });
 
-  test('control entries are special, and no text becomes one', () => {
+  test('control entries are special, and no text is encoded to one', () => {
     expect(['<unk>', '<s>', '</s>'].map((name) => tokenizer.isSpecial(tokenizer.idOf(name)!))).toEqual([
       true,
       true,
@@ -51,12 +51,12 @@ describe("Vicuna's tokenizer.json", () => {
     expect(vicuna.encode(text)).toEqual(ids);
   });
 
-  test('spaces are not cleaned up unless the config says so', () => {
+  test('spaces are cleaned up only if the config says so', () => {
     expect(vicuna.cleansSpaces).toBe(false);
     expect(vicuna.decode(vicuna.encode('a cat .'))).toBe('a cat .');
   });
 
-  test('a character in several byte tokens is shown when it is complete, and the first space stays', () => {
+  test('a character of several byte tokens is shown when it is complete, and the first space is kept', () => {
     const ids = vicuna.encode('A \u{1F600} picture');
     expect(ids.length).toBeGreaterThan(4);
     const detokenizer = new Detokenizer(vicuna);
@@ -65,7 +65,7 @@ describe("Vicuna's tokenizer.json", () => {
     expect(pieces.join('|')).not.toContain('\uFFFD');
   });
 
-  test('added tokens beyond the model`s vocabulary are left out', () => {
+  test('added tokens outside the vocabulary of the model are omitted', () => {
     const json = JSON.parse(readFixture('vicuna-tokenizer.json'));
     json.added_tokens.push({ id: 32_000, content: '<image>', special: true });
     expect(new Tokenizer(json, {}, 32_000).vocabSize).toBeLessThanOrEqual(32_000);

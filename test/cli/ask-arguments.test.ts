@@ -1,4 +1,4 @@
-/** Which argument of `ask` is the image, and what is refused by name. */
+/** Which argument of `ask` is the image, and which arguments are refused. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,7 +30,7 @@ describe('the image', () => {
     [['data:image/png;base64,AAAA', 'q'], 'data:image/png;base64,AAAA', ['q']],
     [['a.png', 'test'], 'a.png', ['test']],
     [['a.png', 'x'.repeat(5000)], 'a.png', ['x'.repeat(5000)]],
-  ])('of %j comes first', (args, image, questions) => {
+  ])('of %j is the first argument', (args, image, questions) => {
     expect(read(...args)).toEqual({ image, questions, notices: [] });
   });
 
@@ -40,7 +40,7 @@ describe('the image', () => {
       ['p', 'a.png', 'q'],
       ['p', 'q'],
     ],
-  ])('of %j is found where it is', (args, questions) => {
+  ])('of %j is found in another position', (args, questions) => {
     const found = read(...args);
     expect(found).toMatchObject({ image: 'a.png', questions });
     expect(found.notices).toEqual(['a.png is the image; it usually comes first.']);
@@ -61,7 +61,7 @@ it.each([
   expect(() => read(...args)).toThrow(sentence);
 });
 
-it('with --text a file is no question', () => {
+it('--text refuses an image, and makes every argument a question', () => {
   expect(() => readAskArguments(['a.png'], true)).toThrow(
     /a\.png is a file, not a question: leave out --text/,
   );
@@ -77,7 +77,7 @@ describe('typographic quotes', () => {
     ],
     [['a.png', '«Qu’est-ce', 'que', 'c’est ?»'], ['Qu’est-ce que c’est ?']],
     [['a.png', '「这是', '什么？」'], ['这是 什么？']],
-  ])('in %j are joined, with a notice', (args, questions) => {
+  ])('around several arguments join them, with a notice: %j', (args, questions) => {
     const found = read(...args);
     expect(found.questions).toEqual(questions);
     expect(found.notices).toEqual([
@@ -85,13 +85,13 @@ describe('typographic quotes', () => {
     ]);
   });
 
-  it('within one argument, or that do not close, are left alone', () => {
+  it('within one argument, or without an end, are kept', () => {
     expect(read('a.png', '“What is this?”').questions).toEqual(['“What is this?”']);
     expect(read('a.png', '“What', 'is').questions).toEqual(['“What', 'is']);
   });
 });
 
-it('a question without quotes is noticed', () => {
+it('a question without quotes gives a notice', () => {
   expect(read('a.png', 'What', 'is', 'this?').notices).toEqual([
     'these are 3 questions of one word each; quotes make them one question.',
   ]);

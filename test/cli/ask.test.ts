@@ -9,14 +9,14 @@ import { cli, memoryTerminal, until } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 
 describe('ask', () => {
-  it('writes the answer, and nothing else, to standard output', async () => {
+  it('writes only the answer to standard output', async () => {
     const { library, calls } = scriptedLibrary();
     const { exitCode, out, err } = await cli(['ask', 'a.png', 'What is this?'], library);
     expect({ exitCode, out, err }).toEqual({ exitCode: 0, out: 'You asked: What is this?\n', err: '' });
     expect(calls.disposedModels).toBe(1);
   });
 
-  it('writes each piece when it comes', async () => {
+  it('writes each piece of text at once', async () => {
     const { library } = scriptedLibrary({ pieces: () => ['one ', 'two'], pauseMs: 30 });
     const memory = memoryTerminal();
     const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
@@ -25,13 +25,13 @@ describe('ask', () => {
     expect(memory.out()).toBe('one two\n');
   });
 
-  it('refuses --evidence without an image, which there would be nothing to mark on', async () => {
+  it('refuses --evidence without an image', async () => {
     const { library } = scriptedLibrary();
     const { exitCode, err } = await cli(['ask', '--text', 'q', '--evidence', 'out.png'], library);
     expect([exitCode, err]).toEqual([2, expect.stringContaining('--evidence marks an image')]);
   });
 
-  it('encodes the image once for several questions, and frees it', async () => {
+  it('encodes the image once for several questions, and disposes it', async () => {
     const { library, calls } = scriptedLibrary({ pieces: (q) => [q.toUpperCase()] });
     const { out, err } = await cli(['ask', 'a.png', 'first', 'second'], library);
     expect(out).toBe('FIRST\nSECOND\n');
@@ -40,7 +40,7 @@ describe('ask', () => {
     expect(calls.disposedImages).toBe(1);
   });
 
-  it('says first that the demonstration model is small, unless --quiet', async () => {
+  it('says first that the demo model is small, unless --quiet', async () => {
     const { library } = scriptedLibrary({ isDemo: true });
     expect((await cli(['ask', 'a.png', 'q'], library)).err.split('\n')[0]).toMatch(
       /small demonstration model/,
@@ -85,13 +85,13 @@ describe('ask', () => {
     expect(err).toMatch(/redirect a file/);
   });
 
-  it('takes a question that begins with a dash after --', async () => {
+  it('accepts a question that begins with a dash after --', async () => {
     const { library, calls } = scriptedLibrary();
     await cli(['ask', 'a.png', '--', '-5 or --help?'], library);
     expect(calls.asked[0]!.question).toBe('-5 or --help?');
   });
 
-  it('asks about page 1 of a PDF, and says that there are more', async () => {
+  it('asks about page 1 of a PDF, and reports further pages', async () => {
     const { library } = scriptedLibrary();
     const { out, err } = await cli(['ask', '--json', 'a.pdf', 'q'], library);
     expect(err).toMatch(/^cogvlm2: this is page 1 of 3; --page N selects another/);
@@ -108,7 +108,7 @@ describe('ask', () => {
     expect(calls.asked).toMatchObject([{ question: 'p', image: null }]);
   });
 
-  it('hands on what was set, and leaves the rest to the library', async () => {
+  it('passes set options to the library, and leaves the defaults to it', async () => {
     const { library, calls } = scriptedLibrary();
     const flags = '--max-tokens 9 --temperature 0.5 --top-k 3 --stop x --stop y --template vqa --threads 2';
     await cli(['ask', 'a.png', 'q', ...flags.split(' '), '--model', 'demo', '--context', '99'], library);
@@ -123,14 +123,14 @@ describe('ask', () => {
     });
   });
 
-  it('says when the answer was cut, and how long it took with --verbose', async () => {
+  it('reports a cut answer, and prints timings with --verbose', async () => {
     const { library } = scriptedLibrary();
     const { err } = await cli(['ask', 'a.png', 'q', '--max-tokens', '1', '--verbose'], library);
     expect(err).toMatch(/cut at 3 tokens/);
     expect(err).toMatch(/prefill +3 ms +9 tokens, 3,000 a second/);
   });
 
-  it('stops at Ctrl-C with 130, keeping what was written', async () => {
+  it('stops at Ctrl-C with status 130, and keeps the text so far', async () => {
     const { library, calls } = scriptedLibrary({ pieces: () => ['one ', 'two ', 'three'], pauseMs: 20 });
     const memory = memoryTerminal();
     const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
@@ -141,7 +141,7 @@ describe('ask', () => {
     expect(calls.disposedModels).toBe(1);
   });
 
-  it('ends quietly when nobody reads the answer any more', async () => {
+  it('ends without an error when the reader of the answer closes', async () => {
     const { library } = scriptedLibrary({ pieces: () => ['one ', 'two ', 'three'], pauseMs: 20 });
     const memory = memoryTerminal();
     const done = runProgram(['ask', 'a.png', 'q'], { terminal: memory.terminal, library });
@@ -169,7 +169,7 @@ describe('ask', () => {
     expect(calls.loads).toEqual([]);
   });
 
-  it('reports what fails in the middle, and frees the model', async () => {
+  it('reports an error during an answer, and disposes the model', async () => {
     const tooLong = new CogVLM2Error('context_length_exceeded', '600 tokens do not fit the context of 512.');
     const { library, calls } = scriptedLibrary({ fails: (q) => (q === 'long' ? tooLong : undefined) });
     const { exitCode, out, err } = await cli(['ask', 'a.png', 'short', 'long', '-q'], library);
@@ -181,7 +181,7 @@ describe('ask', () => {
     expect([calls.disposedImages, calls.disposedModels]).toEqual([1, 1]);
   });
 
-  it('holds the answer to a schema, and prints its value or a table', async () => {
+  it('enforces a schema, and prints the value or a table', async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'ask-schema-'));
     const schema = path.join(folder, 'schema.json');
     writeFileSync(schema, '{"type": "object"}');
@@ -208,7 +208,7 @@ describe('ask', () => {
     expect(err).toContain(part);
   });
 
-  it('says that there was nothing to draw, and refuses to draw on no image', async () => {
+  it('reports an answer without boxes, and refuses to draw without an image', async () => {
     const { library } = scriptedLibrary();
     const { exitCode, err } = await cli(['ask', 'a.png', 'q', '--draw', '/no/such/folder/b.png'], library);
     expect(exitCode).toBe(0);
@@ -225,7 +225,7 @@ describe('ask', () => {
     expect(err).toContain(`${option} draws on images, not on videos`);
   });
 
-  it('says when the answer is empty', async () => {
+  it('reports an empty answer', async () => {
     const { library } = scriptedLibrary({ pieces: () => [] });
     expect(await cli(['ask', 'a.png', 'q'], library)).toMatchObject({
       out: '\n',
@@ -233,7 +233,7 @@ describe('ask', () => {
     });
   });
 
-  it('takes an image that does not come first, and refuses two', async () => {
+  it('accepts an image that is not the first argument, and refuses two images', async () => {
     const { library, calls } = scriptedLibrary();
     const receipt = 'examples/images/receipt.png';
     const { out, err } = await cli(['ask', 'What is this?', receipt], library);
@@ -244,7 +244,7 @@ describe('ask', () => {
     expect(calls.asked).toHaveLength(1);
   });
 
-  it('keeps control characters of an answer from a terminal, and from nothing else', async () => {
+  it('removes control characters of an answer on a terminal only', async () => {
     const { library } = scriptedLibrary({ pieces: () => ['a\x1b]0;title\x07\n\tb'] });
     expect((await cli(['ask', 'a.png', 'q'], library, { isTTY: true })).out).toBe(
       'a\ufffd]0;title\ufffd\n\tb\n',

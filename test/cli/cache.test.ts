@@ -12,7 +12,7 @@ const env = { HOME: folder, XDG_CACHE_HOME: folder, LOCALAPPDATA: folder };
 const { library } = scriptedLibrary();
 
 describe('cache', () => {
-  it('shows where, how many and how large, and clears', async () => {
+  it('shows folder, number and size of the entries, and clears them', async () => {
     const { directory, entries } = JSON.parse((await cli(['cache', '--json'], library, { env })).out);
     expect(entries).toBe(0);
     const cache = DiskImageCache.open({ directory });
@@ -26,7 +26,7 @@ describe('cache', () => {
     expect((await cache.usage()).entries).toBe(0);
   });
 
-  it('says why there is none', async () => {
+  it('says why there is no cache', async () => {
     const none = { ...library, openImageCache: async () => 'This user has no home directory.' };
     expect(await cli(['cache'], none)).toMatchObject({ err: 'cogvlm2: This user has no home directory.\n' });
   });

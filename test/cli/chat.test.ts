@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A whole conversation from a script of lines. */
+/** Runs a whole conversation from a script of lines. */
 async function talk(lines: string[], { argv = ['a.png'], ...script }: Script & { argv?: string[] } = {}) {
   const { library, calls } = scriptedLibrary({ pieces: (q) => [q.toUpperCase()], ...script });
   const result = await cli(['chat', ...argv], library, { input: `${lines.join('\n')}\n` });
@@ -29,12 +29,12 @@ describe('a conversation from a pipe', () => {
     expect([calls.disposedImages, calls.disposedModels]).toEqual([1, 1]);
   });
 
-  it('takes what stands between triple quotes as one message', async () => {
+  it('reads the lines between triple quotes as one message', async () => {
     const { calls } = await talk(['"""first', 'second"""', '"""alone"""', '"""', '/bye', '"""', '"""open']);
     expect(calls.asked.map(({ question }) => question)).toEqual(['first\nsecond', 'alone', '/bye', 'open']);
   });
 
-  it('goes on after a turn that fails, and ends with the status of the first', async () => {
+  it('continues after a failed turn, and ends with the status of the first error', async () => {
     const tooLong = new CogVLM2Error('context_length_exceeded', 'Too long.');
     const { exitCode, out, err } = await talk(['a', 'long', '/image missing.png', 'b', '/history'], {
       fails: (q) => (q === 'long' ? tooLong : undefined),
@@ -44,12 +44,12 @@ describe('a conversation from a pipe', () => {
     expect(out).toBe('A\nB\n>>> a\nA\n\n>>> b\nB\n');
   });
 
-  it('leaves at /bye without asking the rest', async () => {
+  it('ends at /bye, without the remaining lines', async () => {
     expect((await talk(['a', '/bye', 'b'])).out).toBe('A\n');
     expect((await talk(['a', '/exit', 'b'])).out).toBe('A\n');
   });
 
-  it('asks a path that stands at the beginning, rather than taking it for a command', async () => {
+  it('a path at the beginning of a message is not a command', async () => {
     expect((await talk(['/home/me/a.png: what is it?'])).out).toBe('/HOME/ME/A.PNG: WHAT IS IT?\n');
   });
 
@@ -68,7 +68,7 @@ describe('a conversation from a pipe', () => {
 });
 
 describe('slash commands', () => {
-  it('/image shows another image and begins anew; a bad one changes nothing', async () => {
+  it('/image selects another image and starts a new conversation; after an error nothing changes', async () => {
     const lines = ['a', '/image damaged.png', 'b', "/image 'my other.png'", '/history', 'c', '/image'];
     const { out, err, calls } = await talk(lines);
     expect(err).toBe('cogvlm2: The PNG is cut short.\n');
@@ -83,7 +83,7 @@ describe('slash commands', () => {
     expect(out).toMatch(/^A\nNew conversation\.\nThere are no questions yet\.\n.*a\.png \(8 x 6/);
   });
 
-  it('/set changes what the next answers are drawn with', async () => {
+  it('/set changes the settings of the next answers', async () => {
     const lines = [
       '/set temperature 0.7',
       '/set max-tokens 9',
@@ -99,7 +99,7 @@ describe('slash commands', () => {
     expect(calls.asked[1]!.options).not.toHaveProperty('maxTokens');
   });
 
-  it('/set refuses what is wrong in a sentence, and lists the settings', async () => {
+  it('/set refuses wrong values with one sentence, and lists the settings', async () => {
     const { exitCode, out, err } = await talk(['/set temprature 1', '/set top-p 7', '/set seed', '/set']);
     expect(exitCode).toBe(2);
     expect(err.split('\n')).toEqual([
@@ -112,7 +112,7 @@ describe('slash commands', () => {
     expect(out).toMatch(/^max-tokens +default$/m);
   });
 
-  it('/save and /load carry the turns and the image over', async () => {
+  it('/save and /load keep the turns and the image', async () => {
     const file = join(folder, 'talk.json');
     const saved = await talk(['a', `/save ${file}`]);
     expect(saved.out).toBe(`A\nSaved to ${file}.\n`);
@@ -126,7 +126,7 @@ describe('slash commands', () => {
     expect(calls.chats.at(-1)!.history).toEqual([{ question: 'a', answer: 'A' }]);
   });
 
-  it('/load of a file that is none, and /save where it cannot be, change nothing', async () => {
+  it('a failed /load and a failed /save change nothing', async () => {
     const file = join(folder, 'bad.json');
     await writeFile(file, '{"turns": []}');
     const lines = [
@@ -159,7 +159,7 @@ describe('at a terminal', () => {
     return { ...memory, done };
   };
 
-  it('Ctrl-C stops the answer and not the program; Ctrl-D leaves', async () => {
+  it('Ctrl-C stops the answer but not the program; Ctrl-D ends the program', async () => {
     const { stdin, out, err, done } = open();
     await until(() => out().includes('>>> '));
     expect(err()).toMatch(/a\.png, 8 x 6, 4 image tokens\. \/help lists/);
@@ -174,7 +174,7 @@ describe('at a terminal', () => {
     expect(await done).toBe(0);
   });
 
-  it('Ctrl-C throws the draft away; twice at an empty prompt leaves', async () => {
+  it('Ctrl-C deletes the draft; twice at an empty prompt, it ends the program', async () => {
     const { stdin, out, err, done } = open();
     await until(() => out().includes('>>> '));
     stdin.write('draft\x03');
@@ -186,7 +186,7 @@ describe('at a terminal', () => {
     expect(out()).not.toContain('one');
   });
 
-  it('keeps the typed lines for the next time, for their owner only', async () => {
+  it('keeps typed lines in a history file that only its owner can read', async () => {
     const { stdin, out, done } = open({ pieces: () => ['fine'] });
     await until(() => out().includes('>>> '));
     stdin.write('remember me\r');
@@ -204,7 +204,7 @@ describe('at a terminal', () => {
     await next.done;
   });
 
-  it('one rule says what Ctrl-C does', () => {
+  it('a pure function decides the effect of Ctrl-C', () => {
     const quiet = { isWorking: false, hasDraft: false, wasWarned: false, isInteractive: true };
     expect(interruptAction(quiet)).toBe('warn');
     expect(interruptAction({ ...quiet, wasWarned: true })).toBe('leave');

@@ -3,7 +3,7 @@ import { flagsOf } from '../../src/cli/flags.ts';
 import { commands } from '../../src/cli/program.ts';
 import { renderReference } from './command-docs.ts';
 
-it('docs/cli.md is what the definitions say (write it anew with -u)', async () => {
+it('docs/cli.md equals the definitions (write it again with -u)', async () => {
   await expect(renderReference()).toMatchFileSnapshot('../../docs/cli.md');
 });
 

@@ -1,4 +1,4 @@
-/** The built program with the demonstration model, as a person runs it. */
+/** The built program with the demo model, as a user runs it. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import {
@@ -31,11 +31,11 @@ interface Run {
 interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
-  /** Called with each piece of standard output; may stop reading, or send a signal. */
+  /** Called with each piece of standard output. It may stop reading, or send a signal. */
   onOutput?: (child: ReturnType<typeof spawn>) => void;
 }
 
-/** Short answers on one thread, which stays quick when other tests keep the machine busy. */
+/** Short answers on one thread, which are fast also while other tests run. */
 const BRIEF = { COGVLM2_MAX_TOKENS: '24', COGVLM2_THREADS: '1' };
 
 let folder: string;
@@ -63,7 +63,7 @@ function cogvlm2(args: string[], { input, env = {}, onOutput }: RunOptions = {})
   });
 }
 
-/** A second SIGINT would end the process at once, by the signal. */
+/** Sends SIGINT once, because a second one would end the process at once. */
 function once(act: (child: ReturnType<typeof spawn>) => void): NonNullable<RunOptions['onOutput']> {
   let done = false;
   return (child) => {
@@ -72,7 +72,7 @@ function once(act: (child: ReturnType<typeof spawn>) => void): NonNullable<RunOp
   };
 }
 
-/** The environment of the test run must not decide what the program does. */
+/** The environment of the test run must not change the program. */
 function clean(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('COGVLM2_')));
 }
@@ -86,7 +86,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-describe.skipIf(!existsSync(program))('without a model (skipped when dist/ is not built)', () => {
+describe.skipIf(!existsSync(program))('without a model (skipped without dist/)', () => {
   it('shows help and version without loading the engine', async () => {
     const env = { COGVLM2_GGML_DIR: '/nowhere' };
     expect(await cogvlm2(['ask', '--help'], { env })).toMatchObject({ exitCode: 0, err: '' });
@@ -99,7 +99,7 @@ describe.skipIf(!existsSync(program))('without a model (skipped when dist/ is no
     expect(out).toMatch(/^libraries +not working: .+/m);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('says that the disk is full', async () => {
+  it.skipIf(!existsSync('/dev/full'))('reports a full disk', async () => {
     const shell = spawn('sh', ['-c', `"$0" "$1" --help > /dev/full`, process.execPath, program]);
     let err = '';
     shell.stderr.on('data', (chunk) => {
@@ -114,8 +114,8 @@ describe.skipIf(!existsSync(program))('without a model (skipped when dist/ is no
 });
 
 const ready = existsSync(program) && existsSync(join(demo, 'config.json'));
-describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there)', () => {
-  it('answers, says that it is a demonstration, and answers the same again', async () => {
+describe.skipIf(!ready)('with models/demo (skipped without it or dist/)', () => {
+  it('answers, says that it is a demo, and gives the same answer again', async () => {
     const first = await cogvlm2(['ask', picture, 'What is written here?'], { env: { COGVLM2_THREADS: '' } });
     expect(first.exitCode).toBe(0);
     expect(first.out).toMatch(/^\S.*\n$/s);
@@ -142,7 +142,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(answers[0].timings.totalMs).toBeGreaterThan(0);
   });
 
-  it('talks from a pipe', async () => {
+  it('reads a conversation from a pipe', async () => {
     const saved = join(folder, 'talk.json');
     const input = `What is written here?\n/stats\n/save ${saved}\n/bye\n`;
     const { exitCode, out } = await cogvlm2(['chat', '-q', picture], { input });
@@ -151,20 +151,23 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(JSON.parse(await readFile(saved, 'utf8')).turns).toHaveLength(1);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('says that a conversation cannot be saved on a full disk', async () => {
-    expect(await cogvlm2(['chat', '-q'], { input: '/save /dev/full\n' })).toEqual({
-      exitCode: 7,
-      out: '',
-      err: 'cogvlm2: /dev/full cannot be written: no space is left on the disk.\n',
-    });
-  });
+  it.skipIf(!existsSync('/dev/full'))(
+    'reports that a conversation cannot be saved on a full disk',
+    async () => {
+      expect(await cogvlm2(['chat', '-q'], { input: '/save /dev/full\n' })).toEqual({
+        exitCode: 7,
+        out: '',
+        err: 'cogvlm2: /dev/full cannot be written: no space is left on the disk.\n',
+      });
+    },
+  );
 
-  it('lists the model, and the machine is well', async () => {
+  it('lists the model, and doctor finds no problem', async () => {
     expect((await cogvlm2(['models'])).out).toMatch(/^demo +[\d.]+ [kM]B/m);
     expect(await cogvlm2(['doctor'])).toMatchObject({ exitCode: 0, err: '' });
   });
 
-  it('ends with 130 at Ctrl-C and quietly when its reader leaves', async () => {
+  it('ends with status 130 at Ctrl-C, and without an error when its reader closes', async () => {
     const long = [
       'ask',
       '-q',
@@ -178,7 +181,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(left).toMatchObject({ exitCode: 0, err: '' });
   });
 
-  /** One sentence, and a non-zero exit status of the right kind. */
+  /** Expects one sentence and this exit status. */
   async function refused(args: string[], exitCode: number, sentence: RegExp): Promise<void> {
     const run = await cogvlm2(args);
     expect(run, args.join(' ')).toMatchObject({ exitCode, out: '' });
@@ -188,7 +191,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(run.err).not.toMatch(/^ {4}at /m);
   }
 
-  it('refuses bad pictures and questions', async () => {
+  it('refuses bad images and questions', async () => {
     const text = join(folder, 'text.png');
     await writeFile(text, 'This is no picture.\n');
     const cut = join(folder, 'cut.png');
@@ -272,7 +275,7 @@ describe.skipIf(!ready)('with models/demo (skipped when it or dist/ is not there
     expect(JSON.parse(out)).toMatchObject({ benchmark: 'docvqa' });
   });
 
-  it('says at Ctrl-C how many answers of an evaluation are kept, and how to continue', async () => {
+  it('prints at Ctrl-C how many answers of an evaluation are kept, and how to continue', async () => {
     const file = join(folder, 'demo.jsonl');
     const args = ['eval', 'run', 'demo', '--limit', '60', '--output', file];
     const child = spawn(process.execPath, [program, ...args], { env: { ...clean(process.env), ...BRIEF } });

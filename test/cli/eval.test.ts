@@ -7,7 +7,7 @@ import { scriptedLibrary } from './scripted-model.ts';
 
 const file = 'test/fixtures/eval/docvqa.json';
 
-test('eval score --json prints one id and score a line, as the fixture expects them', async () => {
+test('eval score --json prints one id and score per line, equal to the fixture', async () => {
   const { exitCode, out, err } = await cli(
     ['eval', 'score', 'docvqa', file, '--json'],
     scriptedLibrary().library,
@@ -32,13 +32,13 @@ test.each([
   [['eval', 'score', 'dockvqa', file], /docvqa/],
   [['eval', 'score', 'docvqa', file, '--name', 'mine'], /give --output FILE/],
   [['eval', 'score', 'docvqa', file, '--profile', 'mine'], /vlmevalkit-2024/],
-])('%j is refused with what there is', async (argv, sentence) => {
+])('%j is refused, and the message has the possible values', async (argv, sentence) => {
   const { exitCode, err } = await cli(argv, scriptedLibrary().library);
   expect(exitCode).toBe(2);
   expect(err).toMatch(sentence);
 });
 
-test('eval export writes what there is, and says that questions have no answer', async () => {
+test('eval export writes the answers, and reports questions without an answer', async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'export-'));
   const [rows, output] = ['rows.jsonl', 'out.json'].map((name) => path.join(folder, name)) as [
     string,

@@ -1,4 +1,4 @@
-/** A terminal in memory: what a command reads and writes, for a test to hold. */
+/** A terminal in memory: the input and the output of a command in a test. */
 import { PassThrough } from 'node:stream';
 import type { Library } from '../../src/cli/library-calls.ts';
 import { runProgram } from '../../src/cli/program.ts';
@@ -62,7 +62,7 @@ export async function cli(argv: string[], library: Library, options: TerminalOpt
   return { exitCode, out: memory.out(), err: memory.err() };
 }
 
-/** Until `condition` holds; fails the test by its own time limit otherwise. */
+/** Waits until `condition` is true. Otherwise the time limit of the test fails it. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -22,7 +22,7 @@ test.each([
   expect(parseAdapter(text)).toEqual({ path, scale });
 });
 
-test('a folder whose name ends like a scale is taken as it is', () => {
+test('a name that ends like a scale is the path of an existing folder', () => {
   const name = path.join(folder, 'run:2');
   mkdirSync(name);
   expect(parseAdapter(name)).toEqual({ path: name, scale: 1 });

@@ -46,7 +46,7 @@ describe('usage', () => {
     }
   });
 
-  it('shows the help on standard error when called with nothing', async () => {
+  it('shows the help on standard error without arguments', async () => {
     const { exitCode, out, err } = await cli([], library);
     expect({ exitCode, out }).toEqual({ exitCode: 2, out: '' });
     expect(err).toContain('Usage: cogvlm2 COMMAND');
@@ -64,19 +64,19 @@ describe('environment', () => {
     return { ...result, options: scripted.calls.asked[0]?.options };
   };
 
-  it('comes after the flag and before the default', async () => {
+  it('is overridden by the flag, and overrides the default', async () => {
     const env = { COGVLM2_TEMPERATURE: '0.7' };
     expect((await asked(['--temperature', '0.2'], env)).options?.temperature).toBe(0.2);
     expect((await asked([], env)).options?.temperature).toBe(0.7);
     expect((await asked([], { COGVLM2_TEMPERATURE: '' })).options?.temperature).toBe(0);
   });
 
-  it('sets switches and lists', async () => {
+  it('can set switches and lists', async () => {
     expect(JSON.parse((await asked([], { COGVLM2_JSON: '1' })).out)).toMatchObject({ question: 'q' });
     expect((await asked([], { COGVLM2_STOP: 'a\nb' })).options?.stop).toEqual(['a', 'b']);
   });
 
-  it('is named in the sentence when its value is wrong', async () => {
+  it('is named in the error if its value is wrong', async () => {
     const { exitCode, err } = await asked([], { COGVLM2_TOP_P: '2' });
     expect({ exitCode, err }).toEqual({
       exitCode: 2,
@@ -106,7 +106,7 @@ describe('failures', () => {
     expect((await cli(['ask', 'a.png', 'q'], scripted.library)).exitCode).toBe(exitCode);
   });
 
-  it('an error that is not ours is status 1, with its stack only for --debug', async () => {
+  it('an unexpected error ends with status 1, and --debug shows its stack', async () => {
     const scripted = scriptedLibrary({ fails: () => new TypeError('x is\nnot a function') });
     const plain = await cli(['ask', 'a.png', 'q'], scripted.library);
     expect(plain).toMatchObject({

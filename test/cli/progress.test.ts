@@ -24,14 +24,14 @@ describe('progress', () => {
     expect(scene(true, true).run(60)).toBe('');
   });
 
-  it('redraws one line on a terminal and takes it away at the end', () => {
+  it('redraws one line on a terminal, and removes it at the end', () => {
     const text = scene(true).run(10);
     expect(text).not.toContain('\n');
     expect(text.split('\r').length).toBeGreaterThan(10);
     expect(screenAfter(text, 100)).toEqual(['']);
   });
 
-  it('writes a plain line every few seconds elsewhere', () => {
+  it('writes a plain line every few seconds if it is not a terminal', () => {
     const text = scene(false).run(10);
     for (const unwanted of ['\r', '\x1b', '█']) expect(text).not.toContain(unwanted);
     expect(text.trimEnd().split('\n')).toEqual([
@@ -41,12 +41,12 @@ describe('progress', () => {
     ]);
   });
 
-  it('says what is slow by the minute', () => {
+  it('shows slow rates per minute', () => {
     const line = progressLine({ stage: 'vision', done: 3, total: 63 }, 3, 180_000);
     expect(line).toBe('Encoding the image  4%  3 of 63 layers, 1.0 a minute, 1 h 0 min left');
   });
 
-  it('says bytes in bytes', () => {
+  it('shows sizes in bytes', () => {
     expect(progressLine({ stage: 'load', done: 5e8, total: 2e9 }, 5e8, 1000, 100)).toBe(
       'Loading the model  █████░░░░░░░░░░░░░░░  25%  500 MB of 2.0 GB, 500 MB a second, 3.0 s left',
     );
@@ -80,7 +80,7 @@ function files(options: { isTTY: boolean; columns?: number; rows?: number }) {
 }
 
 describe('progress of several files', () => {
-  it('gives each that is under way a line above that of all', () => {
+  it('shows a line for each file in progress, above the line of all files', () => {
     const { tell, screen, progress, memory } = files({ isTTY: true });
     tell(0, 0, 0);
     tell(1, 0, 100e6);
@@ -90,7 +90,7 @@ describe('progress of several files', () => {
       'model-00002-of-00002.safetensors   10%  100 MB of 1.0 GB',
       'Downloading  ██░░░░░░░░░░░░░░░░░░  10%  200 MB of 2.0 GB, 100 MB a second, 18 s left',
     ]);
-    tell(9, 0, 1e9); // It is there.
+    tell(9, 0, 1e9); // This file is complete.
     progress.clear();
     memory.terminal.stderr.write('verified\n');
     tell(10, 1, 200e6);
@@ -99,12 +99,12 @@ describe('progress of several files', () => {
       'model-00002-of-00002.safetensors   20%  200 MB of 1.0 GB',
       'Downloading  ████████████░░░░░░░░  60%  1.2 GB of 2.0 GB, 120 MB a second, 6.7 s left',
     ]);
-    memory.terminal.stderr.write('^C'); // As the terminal itself does, which must not move what is drawn.
+    memory.terminal.stderr.write('^C'); // The terminal itself writes this. It must not move the drawn lines.
     progress.clear();
     expect(screen()).toEqual(['verified', '']);
   });
 
-  it('counts what was there already as read, not as come', () => {
+  it('counts existing bytes as verified, not as downloaded', () => {
     const { tell, screen } = files({ isTTY: true });
     tell(0, 0, 0, 'verify');
     tell(1, 0, 500e6, 'verify');
@@ -117,7 +117,7 @@ describe('progress of several files', () => {
     expect(screen().at(-1)).toMatch(/510 MB of 2\.0 GB, 10\.0 MB a second, 2 min 29 s left$/);
   });
 
-  it('goes back where a file has to come again', () => {
+  it('goes back if a file must be downloaded again', () => {
     const { tell, screen } = files({ isTTY: true });
     tell(0, 0, 0);
     tell(1, 0, 900e6);
@@ -155,7 +155,7 @@ describe('progress of several files', () => {
     expect(screen()).toEqual(['']);
   });
 
-  it('leaves out files on a terminal with few rows, and not the line of all', () => {
+  it('omits lines of files on a terminal with few rows, but not the line of all files', () => {
     const { tell, screen } = files({ isTTY: true, rows: 3 });
     tell(0, 0, 0);
     tell(0, 1, 0);
@@ -164,7 +164,7 @@ describe('progress of several files', () => {
     expect(screen()[1]).toMatch(/^Downloading/);
   });
 
-  it('names the files and both shares in a plain line elsewhere', () => {
+  it('writes the files and their shares in one plain line if it is not a terminal', () => {
     const { tell, memory } = files({ isTTY: false });
     tell(0, 0, 0);
     tell(0, 1, 0);

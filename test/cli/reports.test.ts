@@ -12,7 +12,7 @@ import { cli } from './memory-terminal.ts';
 import { scriptedLibrary } from './scripted-model.ts';
 
 describe('models', () => {
-  it('lists name, size, type, format and place', async () => {
+  it('lists name, size, type, format and path', async () => {
     const { out } = await cli(['models'], scriptedLibrary().library);
     expect(out).toBe(
       'NAME  SIZE     TYPE  FORMAT       WHERE\ndemo  23.4 MB  bf16  safetensors  /models/demo\n',
@@ -24,14 +24,14 @@ describe('models', () => {
     expect(JSON.parse(out).models).toMatchObject([{ name: 'demo', sizeBytes: 23_400_000 }]);
   });
 
-  it('says where to put models when there are none', async () => {
+  it('says where models belong if there are none', async () => {
     const library = { ...scriptedLibrary().library, listModels: async () => [] };
     expect(await cli(['models'], library)).toMatchObject({ exitCode: 0, out: '', err: /COGVLM2_MODELS/ });
   });
 });
 
 describe('pull', () => {
-  it('says why it waits, once for requests that fail alike, and not of a moment', async () => {
+  it('prints why it waits, once for equal failures, and not for short waits', async () => {
     const scripted = scriptedLibrary().library;
     const library = {
       ...scripted,
@@ -54,7 +54,7 @@ describe('pull', () => {
 describe('plan', () => {
   const demo = 'models/demo';
 
-  it('shows what a model needs and where, and fits', async () => {
+  it('shows the memory of a model by device', async () => {
     const { exitCode, out, err } = await cli(['plan', demo, '--device', 'cpu'], scriptedLibrary().library);
     expect({ exitCode, err }).toEqual({ exitCode: 0, err: '' });
     expect(out).toMatch(/^PART +BYTES +WHERE$/m);
@@ -63,7 +63,7 @@ describe('plan', () => {
     expect(out).toMatch(/^CPU +[\d.]+ MB +peak; [\d.]+ GB free$/m);
   });
 
-  it('halves the cache with the context, and prints an object', async () => {
+  it('halves the KV cache with the context, and prints an object', async () => {
     const bytes = async (...flags: string[]) => {
       const { out } = await cli(
         ['plan', demo, '--device', 'cpu', '--json', ...flags],
@@ -88,21 +88,21 @@ describe('plan', () => {
       );
       return { ...plan, weights };
     };
-    // 19,503,105,280 parameters of two bytes; keys and values take 131,072 bytes a token.
+    // 19,503,105,280 parameters of two bytes. Keys and values need 131,072 bytes per token.
     const { weights, cacheBytes, isDownloaded } = await planned();
     expect(Math.abs(weights / (2 * 19_503_105_280) - 1)).toBeLessThan(0.001);
     expect({ cacheBytes, isDownloaded }).toEqual({ cacheBytes: 8192 * 131_072, isDownloaded: false });
     expect((await planned('--type', 'int4')).weights).toBeLessThan(0.35 * weights);
   });
 
-  it('refuses a context that the model does not have, and a device that is not here', async () => {
+  it('refuses a context that is too long for the model, and a missing device', async () => {
     const context = await cli(['plan', demo, '--context', '9999'], scriptedLibrary().library);
     expect(context).toMatchObject({ exitCode: 2, err: expect.stringContaining('from 1 to 2048') });
     const device = await cli(['plan', demo, '--device', 'abacus'], scriptedLibrary().library);
     expect(device).toMatchObject({ exitCode: 2, err: expect.stringContaining('"abacus"') });
   });
 
-  it('shows how a card is shared, and says why a model does not fit', () => {
+  it('shows the parts on a GPU, and says why a model does not fit', () => {
     const whole = planned(10e9, 22e9);
     const text = renderPlan(whole);
     expect(text).toMatch(/^vision experts .* of 32 layers on GPU0, the rest on CPU$/m);
@@ -173,7 +173,7 @@ describe('convert', () => {
   it.each([
     [0, '46 tensors had 4 bits (bitsandbytes) and are unpacked exactly.'],
     [40, '46 tensors had 4 bits (bitsandbytes); 40 were rounded a second time.'],
-  ])('says what became of packed weights, of which %i changed', async (changed, sentence) => {
+  ])('reports unpacked weights, of which %i changed', async (changed, sentence) => {
     const { library } = scriptedLibrary();
     const convert: typeof library.convert = async (...args) => ({
       ...(await library.convert(...args)),
@@ -183,7 +183,7 @@ describe('convert', () => {
     expect(out).toContain(sentence);
   });
 
-  it('wants both names', async () => {
+  it('requires both names', async () => {
     const { exitCode, err } = await cli(['convert', 'demo'], scriptedLibrary().library);
     expect(exitCode).toBe(2);
     expect(err).toMatch(/out\.gguf/i);
@@ -191,7 +191,7 @@ describe('convert', () => {
 });
 
 describe('words', () => {
-  it('writes sizes and times as people read them', () => {
+  it('formats sizes and times for people', () => {
     expect([0, 999, 1000, 999_600, 23_400_000, 38e9].map(formatBytes)).toEqual([
       '0 B',
       '999 B',
@@ -225,7 +225,7 @@ describe('words', () => {
   });
 });
 
-/** The 19 B model with every tensor in half a byte a number. */
+/** The 19 B model with half a byte per number in every tensor. */
 function planned(gpuBytes: number, cpuBytes: number, packableBytes = 0) {
   const tensors = Array.from(tensorShapes(config19B), ([name, shape]) => {
     const sizeBytes = shape.reduce((a, b) => a * b, 0.5);

@@ -1,6 +1,6 @@
 /**
- * The built program as a user without an entry in /etc/passwd, without a home, with a full /tmp, on a read-only root, and in
- * groups with limits. Each skips where this machine does not allow it: most of them need root on Linux.
+ * The built program in restricted environments: a user without an entry in /etc/passwd or without a home, a full /tmp, a read-only
+ * root, control groups with limits. A test is skipped if this machine does not allow it. Most of them need root on Linux.
  */
 import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -47,7 +47,7 @@ describe.skipIf(!canBeNobody)('a user id without an entry in /etc/passwd', () =>
     },
   );
 
-  it('pull asks for a folder, and takes one', () => {
+  it('pull requires a folder, and uses it', () => {
     const pull = cogvlm2(['pull', 'hf:me/demo', '--offline']);
     expect(pull.status).toBe(7);
     expect(pull.stderr).toMatch(/^cogvlm2: This user has no home folder, .* Set HF_HOME/);
@@ -56,7 +56,7 @@ describe.skipIf(!canBeNobody)('a user id without an entry in /etc/passwd', () =>
     );
   });
 
-  it('an output that may not be written is one sentence', () => {
+  it('an output without write permission gives one sentence', () => {
     const batch = cogvlm2(['batch', receipt, '--question', 'What is the total?', '-q', '-o', '/a.jsonl']);
     expect(batch).toMatchObject({ status: 7, stdout: '' });
     expect(batch.stderr).toMatch(/^cogvlm2: \/a\.jsonl.*: permission denied[^\n]*\n$/);
@@ -79,7 +79,7 @@ describe.skipIf(!canMount)('mounts', () => {
     expect(done.stdout.trim()).not.toBe('');
   };
 
-  // Not on /tmp itself: the project may be in there.
+  // Not on /tmp itself, because the project may be there.
   it('ask works with a full folder of temporary files', () => {
     const mount =
       'mount -t tmpfs -o size=4k none /mnt; dd if=/dev/zero of=/mnt/full bs=4k 2>/dev/null || true';
@@ -97,7 +97,7 @@ describe.skipIf(!canMount)('mounts', () => {
   });
 });
 
-/** Version 1 or 2 of control groups, if this process may make a group. */
+/** Makes a control group (version 1 or 2), if this process is allowed to. */
 function madeGroup(controller: 'memory' | 'cpu', limits: Record<string, string>): string | undefined {
   for (const [mount, files] of [
     [`/sys/fs/cgroup/${controller}`, Object.entries(limits).filter(([name]) => !/\.max$/.test(name))],
@@ -132,7 +132,7 @@ function removeGroup(group: string): void {
 }
 
 describe.skipIf(!ready)('a container', () => {
-  it('with less memory than the model needs is refused by plan and by ask', ({ skip }) => {
+  it('with too little memory for the model is refused by plan and by ask', ({ skip }) => {
     const limit = String(80 * 2 ** 20);
     const group = madeGroup('memory', { 'memory.limit_in_bytes': limit, 'memory.max': limit });
     if (group === undefined) return skip('this process may not make control groups');
@@ -149,7 +149,7 @@ describe.skipIf(!ready)('a container', () => {
     }
   });
 
-  it('with a quota of one processor runs on one thread', ({ skip }) => {
+  it('with a quota of one processor uses one thread', ({ skip }) => {
     const group = madeGroup('cpu', {
       'cpu.cfs_quota_us': '100000',
       'cpu.cfs_period_us': '100000',

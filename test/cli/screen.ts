@@ -1,4 +1,4 @@
-/** What a terminal of that many columns shows after all that was written to it: the lines, without spaces at their ends. */
+/** The lines that a terminal with this number of columns shows after `written`, without spaces at their ends. */
 export function screenAfter(written: string, columns: number): string[] {
   const lines: string[][] = [[]];
   let row = 0;
@@ -16,7 +16,7 @@ export function screenAfter(written: string, columns: number): string[] {
     } else if (token === '\r') column = 0;
     else if (token === '\n') {
       row++;
-      column = 0; // As a terminal is set to do in a program that is not an editor.
+      column = 0; // The normal setting of a terminal outside editors.
     } else {
       if (column === columns) {
         row++;

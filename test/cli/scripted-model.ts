@@ -1,4 +1,4 @@
-/** A CogVLM2 that answers from a script, without an engine: what the commands' tests stand on. */
+/** A CogVLM2 for the tests of commands. It answers from a script, without an engine. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Library, library as realLibrary } from '../../src/cli/library-calls.ts';
 import { CogVLM2Error } from '../../src/errors.ts';
@@ -19,15 +19,15 @@ import type { ServeOptions } from '../../src/server/serve.ts';
 export interface Script {
   /** The pieces of the answer to a question. */
   pieces?: (question: string) => readonly string[];
-  /** Thrown when this question is put. */
+  /** Thrown for a question. */
   fails?: (question: string) => Error | undefined;
-  /** Pause before each piece, so that a test can interrupt. */
+  /** Pause before each piece, so that a test can interrupt the answer. */
   pauseMs?: number;
   isDemo?: boolean;
   takesVideo?: boolean;
 }
 
-/** What the commands did with the library. */
+/** The calls of the commands to the library. */
 export interface Calls {
   loads: LoadOptions[];
   encoded: string[];

@@ -15,7 +15,7 @@ function keyFile(text: string): string {
   return file;
 }
 
-/** Runs until the line that says where, then Ctrl-C. */
+/** Runs until the line with the address, then sends Ctrl-C. */
 async function served(args: string[], env: Record<string, string> = {}) {
   const { library, calls } = scriptedLibrary({ isDemo: true });
   const memory = memoryTerminal({ env });
@@ -26,7 +26,7 @@ async function served(args: string[], env: Record<string, string> = {}) {
   return { options: calls.served[0]!, out: memory.out(), err: memory.err() };
 }
 
-it('says in one line where and what, and ends with 0 at Ctrl-C', async () => {
+it('prints address and model in one line, and ends with status 0 at Ctrl-C', async () => {
   const { options, out, err } = await served([]);
   expect(out).toMatch(
     /^cogvlm2: demo \(.*\) at http:\/\/127\.0\.0\.1:8000, API at http:\/\/127\.0\.0\.1:8000\/v1\n$/,
@@ -45,7 +45,7 @@ it('says in one line where and what, and ends with 0 at Ctrl-C', async () => {
   });
 });
 
-it('takes keys from the file and the variable', async () => {
+it('reads keys from the file and the variable', async () => {
   const file = keyFile('# mine\nfrom-the-file\n\n');
   const { options } = await served(['--api-key-file', file], {
     COGVLM2_API_KEY: 'the-first-key\nthe-second-key',

@@ -1,4 +1,4 @@
-/** Videos on the command line, with a real video model of random weights. */
+/** Videos on the command line, with a real video model with random weights. */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { library } from '../../src/cli/library-calls.ts';
@@ -23,13 +23,13 @@ beforeAll(() => {
     copyFileSync('test/fixtures/images/exact.png', clips.path(`frames/${name}`));
 });
 
-it('ask takes a folder of frames', { timeout: 180_000 }, async () => {
+it('ask accepts a folder of frames', { timeout: 180_000 }, async () => {
   const asked = await cli(['ask', clips.path('frames'), 'What?', 'Who?', '--json', ...model], library);
   expect(asked.exitCode, asked.err).toBe(0);
   expect(JSON.parse(asked.out).answers).toMatchObject([{ usage: { imageTokens: 12 } }, {}]);
 });
 
-it('chat takes a folder of frames', { timeout: 180_000 }, async () => {
+it('chat accepts a folder of frames', { timeout: 180_000 }, async () => {
   const input = 'What?\nWho?\n/history\n';
   const chat = await cli(['chat', clips.path('frames'), ...model], library, { input });
   expect(chat.exitCode, chat.err).toBe(0);
@@ -42,7 +42,7 @@ it('a missing video is refused before the model is loaded', async () => {
 });
 
 describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
-  it('a question about a clip has its warnings on standard error', async () => {
+  it('ask prints the warnings of a video on standard error', async () => {
     const clip = clips.make('long.mp4', '-f', 'lavfi', '-i', 'color=gray:s=32x32:r=1:d=30');
     const run = await cli(['ask', clip, 'What?', ...model], library);
     expect(run.exitCode, run.err).toBe(0);

@@ -1,18 +1,18 @@
-/** No file of src/ imports itself by way of others: each can be read, and moved, by itself. */
+/** No file of src/ imports itself through other files. So each file can be read and moved alone. */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 
 const root = new URL('../../src/', import.meta.url).pathname;
 
-/** Type imports count too. */
+/** Includes imports of types. */
 function importsOf(file: string): string[] {
   const source = readFileSync(path.join(root, file), 'utf8');
   const found = source.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.{1,2}\/[^']+)'/g);
   return [...found].map(([, target]) => path.join(path.dirname(file), target!));
 }
 
-/** Tarjan's strongly connected components, those of more than one file. */
+/** The strongly connected components with more than one file, by Tarjan's algorithm. */
 function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const order = new Map<string, number>();
   const lowest = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** The table of limits in docs/security.md is what the code says. */
+/** The table of limits in docs/security.md equals the limits of the code. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { serve } from '../../src/cli/commands/serve.ts';
@@ -20,7 +20,7 @@ import {
 const number = (value: number) => value.toLocaleString('en-US');
 const seconds = (ms: number) => `${ms / 1_000} s`;
 
-/** Rows: what, the limit, the flag that changes it. */
+/** A row has the object, its limit, and the flag that changes it. */
 function rows(): [string, string, string][] {
   const flags = new Map(flagsOf(serve.options).map((flag) => [flag.name, flag]));
   const byFlag = (what: string, name: string, unit = ''): [string, string, string] => {

@@ -1,4 +1,4 @@
-/** What the tests read out of the project's Markdown pages. */
+/** Reads the project's Markdown pages for tests. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -6,7 +6,7 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export const readmes = ['README.md', 'README_zh.md'];
 
-/** Every page of the repository's root, of docs/ and of its tutorials. */
+/** All pages of the root, of docs/ and of the tutorials. */
 export const pages = ['.', 'docs', 'docs/tutorials'].flatMap((folder) =>
   readdirSync(`${root}/${folder}`)
     .filter((name) => name.endsWith('.md'))
@@ -17,14 +17,14 @@ export function read(page: string): string {
   return readFileSync(`${root}/${page}`, 'utf8');
 }
 
-/** The contents of the code blocks that are marked with `language`. */
+/** The contents of the code blocks with this `language`. */
 export function codeBlocks(page: string, language: string): string[] {
   return [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
     ([, code]) => code ?? '',
   );
 }
 
-/** Where the links and pictures outside of code lead to. */
+/** The targets of links and images outside of code. */
 export function links(page: string): string[] {
   const text = read(page)
     .replaceAll(/^```.*?^```$/gms, '')
@@ -32,7 +32,7 @@ export function links(page: string): string[] {
   return [...text.matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)].map((match) => match[1] ?? match[2] ?? '');
 }
 
-/** The anchors that GitHub gives to the headings. */
+/** The anchors of headings on GitHub. */
 export function anchors(page: string): string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     (heading ?? '')

@@ -1,4 +1,4 @@
-/** The pages hang together, and agree with the code that they describe. */
+/** Links of the pages work, and the pages agree with the code. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../src/errors.ts';
 import { anchors, links, pages, read, root } from './markdown.ts';
 
 describe('links', () => {
-  it.each(pages)('of %s lead somewhere', (page) => {
+  it.each(pages)('of %s have existing targets', (page) => {
     for (const link of links(page)) {
       if (/^https?:/.test(link)) continue;
       const [file = '', anchor] = link.split('#');
@@ -30,7 +30,7 @@ describe('docs/errors.md', () => {
     for (const [, code, status] of rows) expect(Number(status), code).toBe(exitCodeOf(code as ErrorCode));
   });
 
-  it('names only exit statuses that there are', () => {
+  it('names only existing exit statuses', () => {
     expect(Object.values(EXIT_CODES)).toEqual(
       expect.arrayContaining(rows.map(([, , status]) => Number(status))),
     );

@@ -1,8 +1,7 @@
 /**
- * The READMEs tell the truth. A code block marked `sh` is run: each of its lines from the root, in order, without
- * standard input, and each must succeed. `npm ci` and `npm test` are cut from them, because they are what `.ci/run`
- * does, with this test in it. A block marked `ts`, on any
- * page, is compiled. Any other block (`text`) is only shown.
+ * Runs the commands of the READMEs and tutorials. Each line of a code block marked `sh` runs from the root, in order, without standard
+ * input, and must succeed. `npm ci` and `npm test` are removed from the lines, because `.ci/run` runs them, and this test is a part of
+ * `npm test`. A block marked `ts` on any page is compiled. Other blocks (`text`) do not run.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
@@ -16,7 +15,7 @@ const built = existsSync(`${root}/dist/cli/main.js`);
 const ready = built && existsSync(`${root}/models/demo/config.json`);
 const doneByCi = ['npm ci', 'npm test'];
 
-/** Command lines as they are typed, without comments. */
+/** The command lines, without comments. */
 function commands(page: string): string[] {
   return codeBlocks(page, 'sh')
     .flatMap((block) => block.split('\n'))
@@ -24,7 +23,7 @@ function commands(page: string): string[] {
     .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
-/** What remains to be run of a line, or nothing. */
+/** The rest of a line that must run; empty if nothing remains. */
 function withoutCi(line: string): string {
   return line
     .split(' && ')
@@ -39,7 +38,7 @@ describe('commands of the READMEs', () => {
     expect(commands('README_zh.md')).toEqual(commands('README.md'));
   });
 
-  it('begin with the install and test that .ci/run does', () => {
+  it('begin with the installation and tests of .ci/run', () => {
     const script = read('.ci/run').split('\n');
     for (const command of doneByCi) {
       expect(commands('README.md').some((line) => line.split(' && ').includes(command))).toBe(true);
@@ -68,7 +67,7 @@ describe('tutorials', () => {
   });
 
   it.skipIf(!ready).each(tutorials)('run as written (skipped without models/demo and dist/): %s', (page) => {
-    // In a folder of its own, so that the files of a tutorial do not stay in the project.
+    // In a temporary folder, so that the files of a tutorial do not remain in the project.
     const folder = mkdtempSync(path.join(tmpdir(), 'tutorial-'));
     try {
       mkdirSync(`${folder}/node_modules/.bin`, { recursive: true });

@@ -7,7 +7,7 @@ const [, section = ''] =
   /^## Four walks through the code\n(.*?)^## /ms.exec(read('docs/architecture.md')) ?? [];
 const walks = section.split(/^### /m).slice(1);
 
-it('there are four', () => {
+it('there are four walks', () => {
   expect(walks).toHaveLength(4);
 });
 

@@ -1,4 +1,4 @@
-/** Every program in examples/ runs from the root with the demonstration model, and is short. */
+/** Every program in examples/ is short, and runs from the root with the demo model. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const programs = readdirSync(`${root}/examples`).filter((name) => name.endsWith('.ts'));
-/** The examples import `cogvlm2` as a reader would, and get the built package with its demonstration model. */
+/** The examples import `cogvlm2` like a user's program, and get the built package with the demo model. */
 const ready = existsSync(`${root}/dist/index.js`) && existsSync(`${root}/models/demo/config.json`);
 
-/** What must be on standard output: what stands in the image. */
+/** The expected standard output: texts of the images. */
 const printed: Record<string, RegExp> = {
   'ask.ts': /^\$10\.50\n$/,
   'stream.ts': /^CAFE LINDEN\n$/,
@@ -29,12 +29,12 @@ describe('examples', () => {
     expect(lines[0]).toContain(`npx tsx examples/${name}`);
   });
 
-  it.each(programs)('%s is expected to print something here', (name) => {
+  it.each(programs)('%s has an expected output in this file', (name) => {
     expect(Object.keys(printed)).toContain(name);
   });
 });
 
-describe.skipIf(!ready)('examples with models/demo (skipped when it or dist/ is not there)', () => {
+describe.skipIf(!ready)('examples with models/demo (skipped without it or dist/)', () => {
   it.each(programs)('%s runs', (name) => {
     const tsx = `${root}/node_modules/tsx/dist/cli.mjs`;
     const run = spawnSync(process.execPath, [tsx, `examples/${name}`], { cwd: root, encoding: 'utf8' });

@@ -1,4 +1,4 @@
-/** The examples of the server, on a running one; the container's files as far as they can be held to the code. */
+/** The examples for the server, with a running server; and the files of the container, compared with the code. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
@@ -28,7 +28,7 @@ it.skipIf(!isBuilt)(
   },
 );
 
-it('the container is started as the command line says, and its variables are ones that there are', () => {
+it('the command of the container and its variables exist', () => {
   const serveCommand = commands.find(({ name }) => name === 'serve')!;
   const flags = flagsOf(serveCommand.options);
   const [, command = '[]'] = /^CMD (\[.*\])$/m.exec(read('Dockerfile')) ?? [];
@@ -41,7 +41,7 @@ it('the container is started as the command line says, and its variables are one
   expect(flags.map((flag) => flag.env)).toEqual(expect.arrayContaining([...variables]));
 });
 
-it('ask.sh says that a picture is not there, and asks nothing', () => {
+it('ask.sh reports a missing image, and sends no request', () => {
   const { status, stdout, stderr } = spawnSync('examples/server/ask.sh', ['none.png'], {
     cwd: root,
     encoding: 'utf8',
@@ -49,7 +49,7 @@ it('ask.sh says that a picture is not there, and asks nothing', () => {
   expect([status, stdout, stderr]).toEqual([2, '', 'There is no picture to read at none.png.\n']);
 });
 
-it('the image is made without converted models, wherever in the folder they lie', () => {
-  // A pattern without a slash is for the outermost folder only, other than in .gitignore.
+it('the container image has no converted models from any folder', () => {
+  // Unlike in .gitignore, a pattern without a slash is only for the outermost folder.
   expect(read('Dockerfile.dockerignore').split('\n')).toContain('**/*.gguf');
 });

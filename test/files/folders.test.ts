@@ -13,11 +13,11 @@ test.each<[Record<string, string>, NodeJS.Platform, string]>([
   expect(userCacheDirectory(env, platform)).toBe(directory);
 });
 
-test('on Windows it is %LOCALAPPDATA%', () => {
+test('the cache of a Windows user is in %LOCALAPPDATA%', () => {
   expect(userCacheDirectory({ LOCALAPPDATA: '/data/local' }, 'win32')).toBe('/data/local');
 });
 
-test('the state of a Windows user is in %LOCALAPPDATA%, of others in ~/.local/state', () => {
+test('the state of a Windows user is in %LOCALAPPDATA%; the state of other users is in ~/.local/state', () => {
   expect(stateDirectory({ LOCALAPPDATA: '/data/local', HOME: '/home/ann' }, 'win32')).toBe(
     '/data/local/cogvlm2',
   );
@@ -27,7 +27,7 @@ test('the state of a Windows user is in %LOCALAPPDATA%, of others in ~/.local/st
   expect(stateDirectory({ XDG_STATE_HOME: '/state', HOME: '/home/ann' }, 'darwin')).toBe('/state/cogvlm2');
 });
 
-test('a user without a home has none, unless a variable names one', () => {
+test('a user without a home has no folders, unless a variable names one', () => {
   vi.spyOn(os, 'homedir').mockImplementation(() => {
     throw new Error('uv_os_homedir returned ENOENT');
   });

@@ -32,7 +32,7 @@ function linesOf(): unknown[] {
 }
 
 describe('a journal', () => {
-  it('has its lines again when it is opened again', () => {
+  it('has its lines when it is opened again', () => {
     {
       using journal = new Journal(file);
       journal.append({ a: 'ä\n' });
@@ -42,7 +42,7 @@ describe('a journal', () => {
     expect(readFileSync(file, 'utf8')).toBe('{"a":"ä\\n"}\n[2]\n');
   });
 
-  it('takes half a line away, and goes on behind the last whole one', () => {
+  it('removes an incomplete line, and continues after the last whole line', () => {
     writeFileSync(file, '{"a":1}\n{"a":2');
     {
       using journal = new Journal(file);
@@ -57,14 +57,14 @@ describe('a journal', () => {
     expect(linesOf()).toEqual([[1], long, [3]]);
   });
 
-  it('names a line that is not JSON, and changes nothing', () => {
+  it('reports a line that is not JSON, and changes nothing', () => {
     writeFileSync(file, '[1]\noops\n[3]\nhalf');
     expect(linesOf).toThrow(/^Line 2 of .*out\.jsonl is not JSON/);
     expect(readFileSync(file, 'utf8')).toBe('[1]\noops\n[3]\nhalf');
     expect(existsSync(`${file}.lock`)).toBe(false);
   });
 
-  it('is written by one process at a time, and by the next when that was killed', async () => {
+  it('is locked by one process; after its death another process gets the lock', async () => {
     const journalModule = new URL('../../src/files/journal.ts', import.meta.url).href;
     const program = `import { Journal } from ${JSON.stringify(journalModule)};
       new Journal(${JSON.stringify(file)}); console.log('open'); setInterval(() => {}, 1e6);`;
@@ -77,23 +77,23 @@ describe('a journal', () => {
     expect(linesOf()).toEqual([]);
   });
 
-  it('takes over from an earlier process of the same number, as in a container', () => {
+  it('gets the lock of an earlier process with the same id, as in a container', () => {
     writeFileSync(`${file}.lock`, String(process.pid));
     expect(linesOf()).toEqual([]);
     using _ = new Journal(file);
     expect(linesOf).toThrow(/is writing/);
   });
 
-  it('says why it cannot be written', () => {
+  it('reports why it cannot be written', () => {
     expect(() => new Journal(path.join(folder, 'none', 'out.jsonl'))).toThrow(/there is no such folder/);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('refuses what is not a regular file', () => {
+  it.skipIf(!existsSync('/dev/full'))('refuses a file that is not regular', () => {
     symlinkSync('/dev/full', file);
     expect(() => new Journal(file)).toThrow(/is not a regular file/);
   });
 
-  it('leaves nothing of a line that did not fit on the disk', () => {
+  it('removes a line that did not fit on the disk', () => {
     using journal = new Journal(file);
     journal.append('first');
     fault.bytes = 4;

@@ -1,4 +1,4 @@
-/** Many processes want one lock at the same moment: one gets it. */
+/** Many processes request a lock at the same moment, and one gets it. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-lock-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const taken = (holder: string) => new CogVLM2Error('write_failed', holder);
 
-it('is held once, also within a process, and leaves no file', () => {
+it('a lock is taken only once, also within a process, and leaves no file', () => {
   const file = path.join(folder, 'a.lock');
   {
     using _ = lockFile(file, taken);
@@ -21,9 +21,9 @@ it('is held once, also within a process, and leaves no file', () => {
   using _ = lockFile(file, taken);
 });
 
-it('is taken over from a dead process by one process only', { timeout: 180_000 }, async () => {
+it('the lock of a dead process goes to one process only', { timeout: 180_000 }, async () => {
   const module = new URL('../../src/files/lock.ts', import.meta.url).href;
-  // Each tries again and again until the line arrives that ends it, and counts how often it had the lock with others.
+  // Each process tries repeatedly until a line ends it, and counts how often it had the lock together with another process.
   const program = `import { lockFile } from ${JSON.stringify(module)};
     import { openSync, writeSync, closeSync, rmSync } from 'node:fs';
     const file = process.argv[1];

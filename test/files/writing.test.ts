@@ -39,7 +39,7 @@ function write(...parts: string[]): void {
   file.commit();
 }
 
-test('the file appears whole, under its name only', () => {
+test('a file appears under its name only when it is complete', () => {
   using file = new AtomicFile(target);
   file.write(Buffer.from('one '));
   expect(fs.existsSync(target)).toBe(false);
@@ -49,7 +49,7 @@ test('the file appears whole, under its name only', () => {
   expect(fs.readFileSync(target, 'utf8')).toBe('one two');
 });
 
-test('a symbolic link stays, and what it leads to is replaced', () => {
+test('a symbolic link is kept, and its target is replaced', () => {
   const real = path.join(folder, 'real.bin');
   fs.writeFileSync(real, 'old');
   fs.symlinkSync('real.bin', target);
@@ -62,7 +62,7 @@ test('a symbolic link stays, and what it leads to is replaced', () => {
   expect(caught(() => new AtomicFile(path.join(folder, 'circle'))).message).toContain('form a circle');
 });
 
-test('what a killed process left of the same file is deleted, and nothing that is being written', () => {
+test('partial files of killed processes are deleted, but not those of running ones', () => {
   const abandoned = `${target}.999999999-0a1b2c.partial`;
   const ofAnother = path.join(folder, 'other.bin.999999999-0a1b2c.partial');
   for (const file of [abandoned, `${target}.123.partial`, ofAnother]) fs.writeFileSync(file, 'x');
@@ -76,7 +76,7 @@ test('what a killed process left of the same file is deleted, and nothing that i
   expect(fs.readdirSync(folder).sort()).toEqual(['other.bin.999999999-0a1b2c.partial', 'out.bin']);
 });
 
-test('what was there is replaced at once, or kept', () => {
+test('an existing file is replaced atomically, or kept', () => {
   fs.writeFileSync(target, 'old');
   {
     using file = new AtomicFile(target);
@@ -94,7 +94,7 @@ test.each([
   ['fsync', 'ENOSPC', 0, 'no space is left on the disk'],
   ['write', 'EIO', 0, 'EIO'],
   ['rename', 'EACCES', 0, 'permission denied'],
-])('%s that fails with %s after %i calls leaves nothing behind', (where, code, after, why) => {
+])('%s that fails with %s after %i calls leaves no file', (where, code, after, why) => {
   Object.assign(fault, { in: where, code, after });
   const error = caught(() => write('one', 'two'));
   expect(error.code).toBe('write_failed');
@@ -102,27 +102,27 @@ test.each([
   expect(fs.readdirSync(folder)).toEqual([]);
 });
 
-test('a folder that is not there', () => {
+test('a missing folder is an error', () => {
   const error = caught(() => new AtomicFile(path.join(folder, 'none', 'out.bin')));
   expect(error.code).toBe('write_failed');
   expect(error.message).toContain(path.join(folder, 'none', 'out.bin'));
 });
 
-test('text is written whole, and a missing folder is said in words', () => {
+test('a text file is complete, and the error for a missing folder is a sentence', () => {
   writeFileWhole(target, 'new');
   expect(fs.readFileSync(target, 'utf8')).toBe('new');
   const error = caught(() => writeFileWhole(path.join(folder, 'none', 'a.json'), 'x'));
   expect(error.message).toMatch(/there is no such folder\.$/);
 });
 
-test.skipIf(process.platform !== 'linux')('a device is written to, not replaced', () => {
+test.skipIf(process.platform !== 'linux')('a device gets the bytes, and is not replaced', () => {
   expect(caught(() => writeFileWhole('/dev/full', 'x')).message).toBe(
     '/dev/full cannot be written: no space is left on the disk.',
   );
   expect(fs.statSync('/dev/full').isCharacterDevice()).toBe(true);
 });
 
-test('a committed file takes no more', () => {
+test('a committed file accepts no more bytes', () => {
   using file = new AtomicFile(target);
   file.commit();
   expect(caught(() => file.write(Buffer.from('late'))).code).toBe('disposed');

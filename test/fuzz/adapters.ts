@@ -7,7 +7,7 @@ import type { Format } from './formats.ts';
 import { mutateJson, strangeJson } from './mutate.ts';
 import { safetensorsMutator } from './safetensors.ts';
 
-/** The model stands beside the adapter's folder; see child.ts. */
+/** The model is beside the adapter's folder (child.ts). */
 export function adapterFormat(folder: string): Format {
   writeBaseCheckpoint(path.join(folder, 'base'));
   const adapter = path.join(folder, 'adapter');

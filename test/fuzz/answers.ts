@@ -1,7 +1,7 @@
-/** Answers of a model that try to run code in the chat page: Markdown, HTML and TeX, whole and broken, within each other. */
+/** Answers of a model that try to run code in the chat page: Markdown, HTML and TeX, valid and broken, nested in each other. */
 import type { Random } from './random.ts';
 
-/** All attacks run this, so that one place tells whether any worked. */
+/** All attacks run this code, so that one check finds a successful attack. */
 export const HARM = 'window.harmed=1';
 
 const ADDRESSES = [
@@ -109,7 +109,7 @@ const WORDS = [
   '|',
 ];
 
-/** One answer, of some hundred characters. */
+/** Makes an answer of a few hundred characters. */
 export function hostileAnswer(random: Random): string {
   let text = '';
   const pieces = 1 + random.below(6);
@@ -161,7 +161,7 @@ function piece(random: Random, depth: number): string {
   }
 }
 
-/** Cut, repeated, or with signs where they do not belong. */
+/** Cuts a text, repeats it, or inserts characters. */
 function damaged(random: Random, text: string): string {
   const at = random.below(text.length + 1);
   switch (random.below(4)) {

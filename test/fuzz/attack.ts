@@ -1,8 +1,8 @@
 /**
- * Hostile requests to a running server, by hand: `npx tsx test/fuzz/attack.ts [--url URL] [--only WORD]`. Without an
- * address the built server is started (`npm run build` first). It reports, for each attack, what was answered, the longest
- * time that /livez took meanwhile, the longest block of the event loops of the server and of its engine, and (on Linux,
- * without --url) the peak of resident memory of the three processes.
+ * Sends hostile requests to a server. Run by hand: `npx tsx test/fuzz/attack.ts [--url URL] [--only WORD]`. Without --url, the built
+ * server is started (`npm run build` first). For each attack it reports the answer, the longest time of /livez during the attack, the
+ * longest block of the event loops of the server and of its engine, and (on Linux, without --url) the peak memory of the three
+ * processes.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -23,7 +23,7 @@ const memory = server === null ? null : new PeakMemory(server.child.pid ?? 0);
 const question = '"messages":[{"role":"user","content":"hi"}],"max_tokens":2';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Asks for /livez every 10 ms, in a thread: this one is busy with the attacks. The first connection does not count. */
+/** Requests /livez every 10 ms, in a thread, because the main thread runs the attacks. The first connection is not counted. */
 class Probe {
   readonly #worker = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads');
@@ -51,7 +51,7 @@ class Probe {
   }
 }
 
-/** Longest blocks since the last call, as the server and its engine measure them. */
+/** The longest blocks since the last call, measured by the server and its engine. */
 async function eventLoopsMs(): Promise<{ server: number; engine: number }> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const ms = (name: string) =>
@@ -94,7 +94,7 @@ async function send(body: string, path = '/v1/chat/completions'): Promise<string
 
 const honest = () => send(`{${question}}`);
 
-/** Writes bytes to a connection and gives what comes back within `forMs`. */
+/** Writes bytes to a connection, and returns the bytes that arrive within `forMs`. */
 function raw(bytes: string, forMs = 2_000): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
@@ -155,7 +155,7 @@ await attack(`a whole PNG of ${Math.round(noise.length / 1e6)} MB`, () => send(w
 await attack('three answers about it, with log probabilities', () =>
   send(`${whole.slice(0, -1)},"n":3,"logprobs":true,"top_logprobs":20,"temperature":2}`),
 );
-await attack('two of them to be counted', async () =>
+await attack('count the tokens of two of them', async () =>
   (await Promise.all([1, 2].map(() => send(whole, '/v1/chat/completions/input_tokens')))).join(', '),
 );
 
@@ -237,12 +237,12 @@ await attack('5,000 requests in one connection, and one honest request', async (
   return `${statusesIn(text)}, ${answer}`;
 });
 
-await attack('300 answers asked for in one connection', async () => {
+await attack('300 requests for answers in one connection', async () => {
   const body = `{${question}}`;
   return statusesIn(await raw(`${postHead(`Content-Length: ${body.length}`)}${body}`.repeat(300), 6_000));
 });
 
-await attack('requests that are none', async () => {
+await attack('invalid HTTP requests', async () => {
   const host = 'Host: localhost\r\n';
   const requests = [
     `CONNECT example.com:443 HTTP/1.1\r\n${host}\r\n`,
@@ -300,7 +300,7 @@ await attack('2,000 idle connections, and one honest request', async () => {
   return answer;
 });
 
-await attack('20 clients that ask for streams and read nothing', async () => {
+await attack('20 clients that request streams and read nothing', async () => {
   const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200,"temperature":2,"stream":true,"logprobs":true,"top_logprobs":20}`;
   const open = sockets(20, `${postHead(`Content-Length: ${body.length}`)}${body}`);
   for (const socket of open) socket.pause();
@@ -310,7 +310,7 @@ await attack('20 clients that ask for streams and read nothing', async () => {
   return answer;
 });
 
-await attack('200 clients that leave at once', async () => {
+await attack('200 clients that disconnect at once', async () => {
   const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200}`;
   for (const socket of sockets(200, `${postHead(`Content-Length: ${body.length}`)}${body}`)) {
     setTimeout(() => socket.destroy(), 50);
@@ -319,7 +319,7 @@ await attack('200 clients that leave at once', async () => {
   return honest();
 });
 
-await attack('a PDF that is none, and one of 30 MB', async () =>
+await attack('an invalid PDF, and a PDF of 30 MB', async () =>
   (
     await Promise.all([
       send(`%PDF-1.7\n${'x'.repeat(1_000)}`, '/v1/pages'),

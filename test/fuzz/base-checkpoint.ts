@@ -1,6 +1,6 @@
 /**
- * A checkpoint of random weights that takes milliseconds to load. Its tokenizer is the demonstration model's, by default with
- * its bytes and first merges only: the whole vocabulary would take most of the time of a mutation.
+ * A checkpoint with random weights that loads in milliseconds. It has the tokenizer of the demo model, by default with the bytes and
+ * the first merges only, because the whole vocabulary would need most of the time of a mutation.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,7 @@ interface TokenizerJson {
 
 type Ids = Pick<typeof tinyConfig, 'bos_token_id' | 'eos_token_id' | 'pad_token_id' | 'vocab_size'>;
 
-/** Tokens that are kept, without the special ones. */
+/** Number of tokens that are kept, without the special tokens. */
 const SMALL_VOCABULARY = 400;
 
 /** @param wholeVocabulary for mutations of the tokenizer itself */

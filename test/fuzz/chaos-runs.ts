@@ -1,6 +1,6 @@
 /**
- * The part of the chaos test that is about long runs: batches and conversions that are killed, a queue whose Redis and
- * workers are killed, and full disks. In the end every input has exactly one answer.
+ * The part of the chaos test for long runs: batches and conversions that are killed, a queue whose Redis and workers are killed, and
+ * full disks. At the end every input must have exactly one answer.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
@@ -22,16 +22,16 @@ import type { Random } from './random.ts';
 
 export interface Chaos {
   random: Random;
-  /** In the time of `performance.now()`. */
+  /** Time of `performance.now()`. */
   deadline: number;
   count(what: string): void;
-  /** What must not happen. */
+  /** Descriptions of the failures. */
   wrong: string[];
 }
 
 const INPUTS = 24;
 
-/** A test that ends before its time must leave no process behind. */
+/** Child processes. They are killed if the test ends early. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -56,7 +56,7 @@ function start(args: readonly string[]): {
   };
 }
 
-/** A folder of images, and the batch that asks about them. */
+/** Makes a folder of images and the arguments of a batch about them. */
 function batchIn(folder: string, more: readonly string[] = []) {
   const images = path.join(folder, 'images');
   mkdirSync(images, { recursive: true });
@@ -66,7 +66,7 @@ function batchIn(folder: string, more: readonly string[] = []) {
   return { output, args: [...args, ...more] };
 }
 
-/** What is wrong with the answers of a batch that has ended. */
+/** Returns the problems of the answers of a finished batch. */
 function problemsOf(output: string): string[] {
   const lines = readFileSync(output, 'utf8').trim().split('\n');
   const answers = lines.map((line) => JSON.parse(line) as { input: string; answer?: string });
@@ -80,7 +80,7 @@ function problemsOf(output: string): string[] {
   ];
 }
 
-/** A batch that is killed again and again ends with one answer for each input. */
+/** A batch that is killed repeatedly ends with one answer for each input. */
 export async function killedBatches({ random, deadline, count, wrong }: Chaos): Promise<void> {
   while (performance.now() < deadline - 60_000) {
     const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-chaos-'));
@@ -138,7 +138,7 @@ export async function killedQueue({ random, deadline, count, wrong }: Chaos): Pr
         const { exited, err } = start(args);
         code = await exited;
         if (code === 0) break;
-        // A lost queue is named; the same command goes on where it was.
+        // The error names a lost queue, and the same command resumes.
         count(`batch through the queue: exit status ${code}`);
         if (!/queue|Redis|answer/i.test(err())) wrong.push(`queue: exit status ${code}, ${err()}`);
         await sleep(1_000);
@@ -157,7 +157,7 @@ export async function killedQueue({ random, deadline, count, wrong }: Chaos): Pr
   }
 }
 
-/** Conversions that are killed at any moment leave the old file or the new one, and the next one cleans up. */
+/** A conversion that is killed leaves the old file or the new one, and the next conversion removes partial files. */
 export async function killedConversions({ random, deadline, count, wrong }: Chaos): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-chaos-'));
   const out = path.join(folder, 'out.gguf');
@@ -169,7 +169,7 @@ export async function killedConversions({ random, deadline, count, wrong }: Chao
     await exited;
     count('conversions');
     if (existsSync(out) && readFileSync(out).subarray(0, 4).toString() !== 'GGUF')
-      wrong.push('a conversion that is not whole');
+      wrong.push('an incomplete conversion');
     await sleep(random.below(3_000));
   }
   await convert().exited;
@@ -179,8 +179,8 @@ export async function killedConversions({ random, deadline, count, wrong }: Chao
 }
 
 /**
- * A full disk is named and leaves nothing that looks whole; with room again, the same command goes on. The disk is a
- * small tmpfs, which only root may mount; others write to /dev/full.
+ * The error names a full disk, and no incomplete file has its final name. With free space, the same command resumes. The disk is a
+ * small tmpfs, which only root may mount. Other users write to /dev/full.
  */
 export async function fullDisks({ count, wrong }: Chaos): Promise<void> {
   if (!existsSync('/dev/full')) return;
@@ -207,7 +207,7 @@ export async function fullDisks({ count, wrong }: Chaos): Promise<void> {
     const { args } = batchIn(folder, ['--threads', '1']);
     const output = path.join(disk, 'answers.jsonl');
     const onDisk = args.map((arg) => (arg.endsWith('answers.jsonl') ? output : arg));
-    // Room for some answers only.
+    // Space for some answers only.
     writeFileSync(path.join(disk, 'filler'), Buffer.alloc(246 * 1_024));
     const first = start(onDisk);
     const firstStatus = await first.exited;

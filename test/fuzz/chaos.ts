@@ -1,8 +1,8 @@
 /**
- * Ten minutes of failures, by hand: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--clients 6] [--seed N]`, after
- * `npm run build`. A server answers while its engine and its HTTP process are killed and clients leave in the middle of
- * answers; batches, conversions, workers and their Redis are killed at any moment; disks are full. Every answer must be
- * whole and right, or a named error, and every batch that ends has one answer for each input.
+ * Ten minutes of failures. Run by hand after `npm run build`: `npx tsx test/fuzz/chaos.ts [--minutes 10] [--clients 6] [--seed N]`. The
+ * engine and the HTTP process of a server are killed while it answers, and clients disconnect during answers. Batches, conversions,
+ * workers and their Redis are killed at random moments. Disks are full. Every answer must be complete and right, or an error with a
+ * code, and every finished batch must have one answer for each input.
  */
 import { parseArgs } from 'node:util';
 import { serve } from '../server/served.ts';
@@ -41,7 +41,7 @@ interface Completion {
   choices: { message: { content: string } }[];
 }
 
-/** What a client may be told while processes die. */
+/** The errors that a client may get while processes are killed. */
 const NAMED = new Set(['engine_stopped', 'model_loading', 'queue_full', 'shutting_down', 'cancelled']);
 
 async function client(): Promise<void> {
@@ -51,7 +51,7 @@ async function client(): Promise<void> {
       if (random.chance(0.5)) await whole(leaves);
       else await streamed(leaves);
     } catch (error) {
-      // The HTTP process was killed, or the client left.
+      // The HTTP process was killed, or the client disconnected.
       count(error instanceof Error && error.name === 'TimeoutError' ? 'left' : 'connection lost');
       await sleep(200);
     }
@@ -89,7 +89,7 @@ function check(status: number, body: Partial<Completion> & Partial<ErrorBody>): 
   else wrong.push(JSON.stringify(body).slice(0, 300));
 }
 
-/** Kills the engine or the HTTP process now and then. */
+/** Kills the engine or the HTTP process at random times. */
 async function killer(): Promise<void> {
   while (performance.now() < deadline - 15_000) {
     await sleep(4_000 + random.below(8_000));

@@ -1,4 +1,4 @@
-/** The process in which one mutated file after the other is used. It may die: the runner starts another one. */
+/** The process that uses the mutated files, one after the other. If it dies, the runner starts another one. */
 
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';

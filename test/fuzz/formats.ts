@@ -1,4 +1,4 @@
-/** The formats that are fuzzed. Each makes a good file once, and then one mutation of it after the other. */
+/** The fuzzed formats. Each makes a valid file once, and then mutations of it. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { adapterFormat } from './adapters.ts';
@@ -12,7 +12,7 @@ import { safetensorsFormat } from './safetensors.ts';
 
 export interface Format {
   kind: Job['kind'];
-  /** Writes a changed file. @returns where, and what was changed, in words */
+  /** Writes a mutated file. @returns its path, and a description of the change */
   mutate(random: Random): { path: string; change: string };
 }
 

@@ -1,5 +1,5 @@
 /**
- * A few seconds of every fuzzer; test/fuzz/run.ts runs them for as long as wanted. COGVLM2_FUZZ_SEED repeats a failure.
+ * Runs every fuzzer for a few seconds. test/fuzz/run.ts runs them longer. COGVLM2_FUZZ_SEED repeats a failure.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

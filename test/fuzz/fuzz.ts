@@ -1,4 +1,4 @@
-/** Fuzzes one format: each mutation is used as a person would use it. */
+/** Fuzzes one format. Each mutation is used like a user's file. */
 import { cpSync } from 'node:fs';
 import path from 'node:path';
 import { type FormatName, openFormat } from './formats.ts';
@@ -14,18 +14,18 @@ export interface FuzzReport {
   format: FormatName;
   seed: number;
   mutations: number;
-  /** How often each result came. */
+  /** Number of each result. */
   results: Record<string, number>;
-  /** Crashes, hangs and unexpected errors, one of each kind. */
+  /** Crashes, hangs and unexpected errors, one example of each kind. */
   findings: Finding[];
-  /** Longest block of the event loop of the process that used the files. */
+  /** The longest block of the event loop in the process that used the files. */
   maxDelayMs: number;
 }
 
 export interface FuzzOptions {
   folder: string;
   seed: number;
-  /** Ends at whichever comes first. */
+  /** The limits of a run. The first one that is reached ends it. */
   mutations: number;
   seconds: number;
 }

@@ -1,4 +1,4 @@
-/** Mutations of a GGUF file: its bytes, its counts, values, and the type, shape and place of its tensors. */
+/** Mutations of a GGUF file: its bytes, its counts, its values, and the type, shape and offset of its tensors. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
@@ -64,7 +64,7 @@ function mutate(random: Random, parsed: Parsed, fileBytes: number): string {
   switch (random.below(11)) {
     case 0:
     case 1:
-      // At the beginning of the data, so that it fits the file.
+      // At the beginning of the data, so that it fits into the file.
       tensor.type = random.pick(TYPES);
       tensor.offset = 0n;
       return `${tensor.name}: type ${tensor.type}`;
@@ -183,7 +183,7 @@ function parse(bytes: Buffer): Parsed {
     const key = text();
     const type = u32();
     const from = at;
-    // Our own files hold texts and small numbers.
+    // Our files have texts and small numbers.
     if (type === 8) text();
     else at += 4;
     return { key, type, bytes: Buffer.from(bytes.subarray(from, at)) };

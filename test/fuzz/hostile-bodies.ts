@@ -1,7 +1,7 @@
-/** Bodies that are made to exhaust a server: each of about 32 MB, or as large as a limit allows. */
+/** Bodies that try to exhaust a server. Each has about 32 MB, or the largest size that a limit allows. */
 
 export interface HostileBody {
-  /** By default `/v1/chat/completions`. */
+  /** Default: `/v1/chat/completions`. */
   path?: string;
   body: () => string;
 }
@@ -43,7 +43,7 @@ export const hostileBodies: Readonly<Record<string, HostileBody>> = {
   'one long text with spaces': {
     body: () => filled('{"messages":[{"role":"user","content":"', 'ab cd ', 31 * MIB, '"}]}'),
   },
-  'one long text without': {
+  'one long text without spaces': {
     body: () => `{"messages":[{"role":"user","content":"${base64(31 * MIB)}"}]}`,
   },
   'one long text of escapes': {
@@ -59,8 +59,8 @@ export const hostileBodies: Readonly<Record<string, HostileBody>> = {
   'many long strings': {
     body: () => filled('{"metadata":[', `"${base64(2_100)}",`, 31 * MIB, '1],"messages":[]}'),
   },
-  'an image that is none': { body: () => withImage(`data:image/png;base64,${base64(31 * MIB)}`) },
-  'an image of the Responses API that is none': {
+  'an invalid image': { body: () => withImage(`data:image/png;base64,${base64(31 * MIB)}`) },
+  'an invalid image of the Responses API': {
     path: '/v1/responses',
     body: () =>
       `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,${base64(31 * MIB)}"}]}]}`,
@@ -133,7 +133,7 @@ export const hostileBodies: Readonly<Record<string, HostileBody>> = {
         properties: { a: { $ref: '#/$defs/l29' } },
       }),
   },
-  'an enum of all that fits': {
+  'an enum with all values that fit': {
     body: () => withSchema({ enum: Array.from({ length: 4_900 }, (_, i) => `v${i}`) }),
   },
   'many properties': {
@@ -147,7 +147,7 @@ export const hostileBodies: Readonly<Record<string, HostileBody>> = {
         properties: many(1_000, (i) => [`p${i}`, { type: 'string', pattern: `^(a|b)*a(a|b){5}c{${i % 7}}` }]),
       }),
   },
-  'many keys that are no keywords': {
+  'many unknown keys': {
     body: () =>
       withSchema({
         type: 'object',

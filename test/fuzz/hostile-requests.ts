@@ -22,7 +22,7 @@ const ROUTES = [
 const boundary = '--b\r\nContent-Disposition: form-data; name="a"; filename="../../etc/passwd"\r\n\r\n';
 const hostile = 'a'.repeat(12_000);
 
-/** Header lines, and the body with a length of its own or null for none. */
+/** Header lines, and the body or null. */
 const TRICKS: readonly (readonly [headers: string, body: string | null])[] = [
   ['Content-Type: multipart/form-data; boundary=b', boundary.repeat(1_000)],
   ['Content-Type: multipart/form-data', '--'],
@@ -50,7 +50,7 @@ const TRICKS: readonly (readonly [headers: string, body: string | null])[] = [
   ['Host: evil.example', '{}'],
 ];
 
-/** @returns each request, whole, with the place that it is for */
+/** @returns the bytes of each request, and its route */
 export function hostileRequests(): { route: string; bytes: string }[] {
   return ROUTES.flatMap((route) =>
     TRICKS.map(([headers, body]) => {

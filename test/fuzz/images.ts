@@ -1,4 +1,4 @@
-/** Mutations of image files of every format that is read, and of PDFs. */
+/** Mutations of image files of every supported format, and of PDFs. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ const mutationsOf =
       const file = random.pick(files);
       const changed = path.join(folder, 'changed');
       const good = readFileSync(file);
-      // Headers are where sizes and offsets stand.
+      // Headers have the sizes and offsets.
       const to = random.chance(0.5) ? Math.min(good.length, 200) : good.length;
       writeFileSync(changed, mutateBytes(random, good, 0, to));
       return { path: changed, change: path.basename(file) };

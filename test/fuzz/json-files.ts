@@ -11,7 +11,7 @@ export function configFormat(folder: string): Format {
     const heads = [1, 2, 4, 8, 16, 32, 64];
     if (random.chance(0.7)) return mutateJson(random, config);
     const vision = config.vision_config as Record<string, unknown>;
-    // Numbers that still fit the tensors' shapes.
+    // Numbers that fit the shapes of the tensors.
     config.num_attention_heads = random.pick(heads);
     config.num_multi_query_heads = random.pick(heads);
     vision.num_heads = random.pick(heads);

@@ -1,7 +1,7 @@
-/** Changes that fit any format: bytes, and values of JSON. */
+/** Mutations for any format: of bytes, and of JSON values. */
 import type { Random } from './random.ts';
 
-/** Values at which programs go wrong. */
+/** Values that often cause errors in programs. */
 export const EXTREMES: readonly unknown[] = [
   0,
   -1,
@@ -74,7 +74,7 @@ export function mutateJson(random: Random, root: unknown): string {
   return `${path}.${key} ${how === 0 ? 'removed' : how === 1 ? 'copied' : JSON.stringify(node[key])?.slice(0, 60)}`;
 }
 
-/** Texts that are JSON or nearly so, and never what is expected. */
+/** Texts that are JSON or similar to JSON, but never a valid file. */
 export function strangeJson(random: Random, good: string): string {
   return random.pick([
     '',

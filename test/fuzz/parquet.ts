@@ -1,4 +1,4 @@
-/** Mutations of a parquet file: its bytes, those of its footer above all. */
+/** Mutations of a parquet file: its bytes, mostly those of its footer. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ const good = readFileSync(fileURLToPath(new URL('../fixtures/eval/data/chartqa.p
 
 export function parquetFormat(folder: string): Format {
   const file = path.join(folder, 'changed.parquet');
-  // The footer's length stands before the last four bytes.
+  // The length of the footer is before the last four bytes.
   const footer = good.length - 8 - good.readUInt32LE(good.length - 8);
   return {
     kind: 'rows',

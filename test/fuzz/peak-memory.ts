@@ -1,4 +1,4 @@
-/** The peak of resident memory of a process and its children, between two calls. Linux only. */
+/** Peak memory of a process and its children between two calls. Linux only. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 export class PeakMemory {
@@ -14,12 +14,12 @@ export class PeakMemory {
         // Resets VmHWM (proc(5), clear_refs).
         writeFileSync(`/proc/${id}/clear_refs`, '5');
       } catch {
-        // It has ended, or the system does not let us.
+        // The process has ended, or the system does not allow it.
       }
     }
   }
 
-  /** In megabytes, the process first, then its children. */
+  /** Megabytes of the process, then of its children. */
   read(): number[] {
     return this.#all().flatMap((id) => {
       try {
@@ -38,7 +38,7 @@ export class PeakMemory {
   }
 }
 
-/** Process ids of the children; none when the process has ended. */
+/** Process ids of the children; empty if the process has ended. */
 export function childrenOf(processId: number | undefined): number[] {
   try {
     return readFileSync(`/proc/${processId}/task/${processId}/children`, 'utf8')

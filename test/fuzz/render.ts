@@ -1,6 +1,6 @@
 /**
- * Draws hostile answers as the chat page does, in a browser without a content security policy, so that the policy is not
- * what holds. By hand: `npx tsx test/fuzz/render.ts [--renders 8000] [--seed N]`.
+ * Renders hostile answers like the chat page, in a browser without a content security policy, so that the test does not depend on the
+ * policy. Run by hand: `npx tsx test/fuzz/render.ts [--renders 8000] [--seed N]`.
  */
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { Random } from './random.ts';
 export interface RenderReport {
   seed: number;
   renders: number;
-  /** Texts that ran code, became an element or attribute that is not allowed, or threw an error. */
+  /** Texts that ran code, gave an element or attribute that is not allowed, or threw an error. */
   findings: { text: string; what: string }[];
   longestMs: number;
 }
@@ -22,7 +22,7 @@ interface Drawn {
   ms: number;
 }
 
-/** Runs in the browser: draws a text as it grows, then whole, and says what is wrong with the elements. */
+/** Runs in the browser. Renders a growing text, then the whole text, and reports elements that are not allowed. */
 const DRAW = `
 import { blocksOf, elementsOf } from ${JSON.stringify(fileURLToPath(new URL('../../web/markdown/render.ts', import.meta.url)))};
 import { closeOpen } from ${JSON.stringify(fileURLToPath(new URL('../../web/markdown/close-open.ts', import.meta.url)))};
@@ -48,10 +48,10 @@ const draw = async (text) => {
     }
   }
   for (const link of place.querySelectorAll('a')) {
-    if (link.rel !== 'noopener noreferrer') wrong.push('a link that tells where it came from');
+    if (link.rel !== 'noopener noreferrer') wrong.push('a link with a referrer or an opener');
     if (!['http:', 'https:', 'mailto:', ':', ''].includes(link.protocol)) wrong.push('address ' + link.href);
   }
-  // Errors of pictures and the like come later.
+  // Errors of images occur later.
   await new Promise((resolve) => setTimeout(resolve, 0));
   if (window.harmed) wrong.push('code ran');
   window.harmed = undefined;
@@ -85,7 +85,7 @@ export async function fuzzRendering(seed: number, renders: number, seconds: numb
     while (report.renders < renders && performance.now() < deadline) {
       const texts = Array.from({ length: 50 }, () => hostileAnswer(random));
       requests.length = 0;
-      // As a string, because this project's types have no `window`.
+      // A string, because this project's types have no `window`.
       const results = await page.evaluate<Drawn[]>(`window.drawAll(${JSON.stringify(texts)})`);
       for (const [i, { wrong, ms }] of results.entries()) {
         report.renders++;

@@ -1,6 +1,6 @@
 /**
- * Fuzzes by hand: `npx tsx test/fuzz/run.ts [--format NAME] [--mutations N] [--seconds N] [--seed N]`. By default every
- * format has 5,000 mutations. The files that fail are kept in the folder that is printed.
+ * Fuzzes formats. Run by hand: `npx tsx test/fuzz/run.ts [--format NAME] [--mutations N] [--seconds N] [--seed N]`. The default is
+ * 5,000 mutations of each format. Files that fail are kept in the printed folder.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';

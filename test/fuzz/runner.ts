@@ -1,4 +1,4 @@
-/** Runs jobs in a child process, and says how each ended: also by a crash, a hang, or too much memory. */
+/** Runs jobs in a child process, and returns the result of each, also a crash, a hang, or too much memory. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export interface Job {
   kind: 'checkpoint' | 'rows' | 'image' | 'adapter';
   path: string;
-  /** Whether the model is loaded for several sequences. */
+  /** True if the model is loaded for several sequences. */
   parallel: boolean;
 }
 
@@ -16,11 +16,11 @@ export interface Outcome {
   message: string;
   stack?: string | undefined;
   ms: number;
-  /** Longest block of the child's event loop. */
+  /** The longest block of the child's event loop. */
   delayMs: number;
 }
 
-/** Of processor time, so that a busy machine makes no hangs; where that is not known, of the clock. */
+/** Limit of CPU time, so that a busy machine does not look like a hang. If it is unknown, wall-clock time counts. */
 const TIMEOUT_MS = 30_000;
 const CLOCK_TIMEOUT_MS = process.platform === 'linux' ? 600_000 : TIMEOUT_MS;
 const MAX_RESIDENT_BYTES = 3e9;
@@ -90,7 +90,7 @@ function residentBytes(processId: number | undefined): number {
   }
 }
 
-/** Processor time of a process so far (proc(5), stat: in ticks of 10 ms); 0 where it is not known. */
+/** CPU time of a process so far (proc(5), stat: in ticks of 10 ms); 0 if unknown. */
 function processorMs(processId: number | undefined): number {
   try {
     const fields = readFileSync(`/proc/${processId}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];

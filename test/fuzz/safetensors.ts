@@ -1,4 +1,4 @@
-/** Mutations of a safetensors file: its bytes, its header, the place, type and shape of its tensors. */
+/** Mutations of a safetensors file: its bytes, its header, and the offset, type and shape of its tensors. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeBaseCheckpoint } from './base-checkpoint.ts';
@@ -20,7 +20,7 @@ export function safetensorsFormat(folder: string): Format {
   return { kind: 'checkpoint', mutate: (random) => ({ path: folder, change: mutate(random) }) };
 }
 
-/** Mutates a file that is good now. Each call @returns what was changed, in words */
+/** Mutates a valid file. Each call @returns a description of the change */
 export function safetensorsMutator(file: string): (random: Random) => string {
   const good = readFileSync(file);
   const headerBytes = Number(good.readBigUInt64LE());

@@ -32,14 +32,14 @@ const ask = (adapter: string | undefined, source: Parameters<CogVLM2['ask']>[0] 
   from
     .ask(source, 'What is it?', { maxTokens: 6, logprobs: 0, ...(adapter !== undefined && { adapter }) })
     .result();
-/** Tokens and their probabilities: what an adapter changes shows in the probabilities first. */
+/** Tokens and their probabilities. An adapter changes the probabilities before it changes tokens. */
 const said = async (answer: ReturnType<typeof ask>) => {
   const { tokenIds, logprobs } = await answer;
   return JSON.stringify([tokenIds, logprobs?.map(({ logprob }) => logprob)]);
 };
 
 describe('answers with adapters by name', () => {
-  test('are those of a model that has the adapter for all answers, at the same time and one after the other', async () => {
+  test('equal those of a model that has the adapter for all answers, in parallel and in turns', async () => {
     const names = [undefined, 'text', 'image'];
     const alone = new Map<string | undefined, string>();
     for (const name of names) {
@@ -56,7 +56,7 @@ describe('answers with adapters by name', () => {
     for (const name of order) expect(await said(ask(name))).toEqual(alone.get(name));
   });
 
-  test('share no KV cache, and encoded images only where the adapter does not change them', async () => {
+  test('share no KV cache, and share encoded images only if the adapter does not change them', async () => {
     using fresh = await CogVLM2.load({ ...options, adapters });
     const facts = async (adapter: string | undefined) => {
       const { usage, imageOrigin } = await ask(adapter, image, fresh);
@@ -82,7 +82,7 @@ describe('answers with adapters by name', () => {
     expect(origins).toEqual(['encoded', 'encoded', 'disk', 'disk']);
   });
 
-  test('take an image that was encoded for them', async () => {
+  test('accept an image that was encoded for them', async () => {
     using encoded = await model.encodeImage(image);
     using changed = await model.encodeImage(image, { adapter: 'image' });
     expect(await said(ask('text', encoded))).toBe(await said(ask('text')));
@@ -94,7 +94,7 @@ describe('answers with adapters by name', () => {
     ]);
   });
 
-  test('are refused where the name is unknown', async () => {
+  test('are refused if the name is unknown', async () => {
     const { code, message } = await rejected(ask('texts'));
     expect(code).toBe('invalid_value');
     expect(message).toBe('There is no adapter "texts". Loaded: text, image. Did you mean "text"?');
@@ -102,7 +102,7 @@ describe('answers with adapters by name', () => {
   });
 });
 
-test('the model says which adapters it has', () => {
+test('the model lists its adapters', () => {
   expect(model.info.adapters).toMatchObject([
     { name: 'text', path: adapters.text, scale: 1, sizeBytes: 2 * 128 * 4 },
     { name: 'image', path: adapters.image, scale: 1 },

@@ -5,7 +5,7 @@ import type { Answer } from '../../src/generate/types.ts';
 const answer = { text: 'abc', finishReason: 'stop' } as Answer;
 const turn = () => new Promise(setImmediate);
 
-/** Says each letter in a turn of its own until it is stopped. */
+/** Emits each letter in its own turn of the event loop, until it is stopped. */
 async function letters(emit: Emit, signal: AbortSignal): Promise<Answer> {
   for (const text of 'abcdefgh') {
     await turn();
@@ -15,21 +15,21 @@ async function letters(emit: Emit, signal: AbortSignal): Promise<Answer> {
   return answer;
 }
 
-test('events in order, the answer last', async () => {
+test('events come in order, and the answer is the last one', async () => {
   const events: string[] = [];
   for await (const event of new AnswerStream(letters))
     events.push(event.type === 'text' ? event.text : event.type);
   expect(events).toEqual([...'abcdefgh', 'done']);
 });
 
-test('the text alone, and the answer alone', async () => {
+test('the stream can give only the text, or only the answer', async () => {
   const pieces: string[] = [];
   for await (const piece of new AnswerStream(letters).text()) pieces.push(piece);
   expect(pieces.join('')).toBe('abcdefgh');
   expect(await new AnswerStream(letters).result()).toBe(answer);
 });
 
-test('events that come at once, before anybody waits, are all delivered', async () => {
+test('events that come before the reader waits are all delivered', async () => {
   const stream = new AnswerStream(async (emit) => {
     for (const text of 'xyz') emit({ type: 'text', text });
     return answer;
@@ -42,7 +42,7 @@ test('events that come at once, before anybody waits, are all delivered', async 
   expect(types).toEqual(['text', 'text', 'text', 'done']);
 });
 
-test('the work begins when it is read, not before', async () => {
+test('the work begins when the stream is read', async () => {
   let begun = false;
   const stream = new AnswerStream(async () => {
     begun = true;
@@ -54,7 +54,7 @@ test('the work begins when it is read, not before', async () => {
   expect(begun).toBe(true);
 });
 
-test('leaving early stops the work, and waits until it has stopped', async () => {
+test('leaving the iteration early stops the work, and waits for its end', async () => {
   const said: string[] = [];
   let ended = false;
   const stream = new AnswerStream(async (emit, signal) => {
@@ -71,7 +71,7 @@ test('leaving early stops the work, and waits until it has stopped', async () =>
   expect(said.length).toBeLessThanOrEqual(3);
 });
 
-test('an error thrown by the reader stops the work too', async () => {
+test('an error of the reader also stops the work', async () => {
   let aborted: AbortSignal | undefined;
   const stream = new AnswerStream((emit, signal) => {
     aborted = signal;
@@ -84,7 +84,7 @@ test('an error thrown by the reader stops the work too', async () => {
   expect(aborted?.aborted).toBe(true);
 });
 
-test('an error of the work reaches the reader, after what came before it', async () => {
+test('an error of the work reaches the reader, after the events before it', async () => {
   const stream = new AnswerStream(async (emit) => {
     emit({ type: 'text', text: 'before' });
     await turn();
@@ -102,7 +102,7 @@ test('an error of the work reaches the reader, after what came before it', async
   await expect(failing.result()).rejects.toThrow('mine too');
 });
 
-test('it is read once', async () => {
+test('a stream can be read only once', async () => {
   const stream = new AnswerStream(letters);
   await stream.result();
   await expect(stream.result()).rejects.toThrow('only once');

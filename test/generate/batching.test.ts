@@ -11,7 +11,7 @@ import type { Answer, GenerateOptions, Progress } from '../../src/generate/types
 import { rejected } from '../checkpoint/caught.ts';
 import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
-/** Several questions at once, on random weights and on the demonstration model. */
+/** Several questions at the same time, with random weights and with the demo model. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-batching-'));
 const config = { ...tinyModelConfig, hidden_size: 256, intermediate_size: 256, max_position_embeddings: 700 };
@@ -41,7 +41,7 @@ const questions: Question[] = Array.from({ length: 8 }, (_, i) => ({
 }));
 
 async function alone(model: LoadOptions, all: readonly Question[]): Promise<Answer[]> {
-  // Not parallel: 1, which lets the engine round otherwise; nobody else asks all the same.
+  // Not `parallel: 1`, with which the engine may round differently. There are no other questions anyway.
   using lonely = await CogVLM2.load({ ...model, parallel: 2 });
   const answers: Answer[] = [];
   for (const { image, question, options } of all)
@@ -70,7 +70,7 @@ async function expectTheSame(model: LoadOptions, all: readonly Question[]): Prom
   expect(decodeSteps).toBeLessThan(tokensGenerated);
 }
 
-describe('a text is the same whoever asks beside it', () => {
+describe('an answer does not depend on other answers', () => {
   test.each(['f32', 'stored'] as const)('random weights, %s', { timeout: 60_000 }, async (kind) => {
     if (kind === 'f32') return expectTheSame(options, questions);
     const model = path.join(folder, 'int4.gguf');
@@ -80,7 +80,7 @@ describe('a text is the same whoever asks beside it', () => {
 
   const demo = fileURLToPath(new URL('../../models/demo', import.meta.url));
   test.skipIf(!existsSync(path.join(demo, 'model.safetensors')))(
-    'the demonstration model (skipped where models/demo is not there)',
+    'the demo model (skipped without models/demo)',
     { timeout: 60_000 },
     async () => {
       const examples = fileURLToPath(new URL('../../examples/images', import.meta.url));
@@ -103,7 +103,7 @@ describe('work that is done once', () => {
   const ask = (model: CogVLM2, image: string, question: string) =>
     model.ask(image, question, { maxTokens: 4 }).result();
 
-  test('a picture that several bring at once is encoded once, and its rows are run once', async () => {
+  test('an image of several questions is encoded once, and its rows run once', async () => {
     using model = await load();
     const answers = await Promise.all(
       ['One?', 'Two?', 'Three?', 'Four?'].map((question) => ask(model, pictures[0]!, question)),
@@ -114,7 +114,7 @@ describe('work that is done once', () => {
     for (const tokens of cached.slice(1)) expect(tokens).toBeGreaterThanOrEqual(1 + 6);
   });
 
-  test('a picture seen before is not encoded again, until others have taken its place', async () => {
+  test('an image is not encoded again until it was evicted', async () => {
     const one = 6 * 256 * 4;
     using model = await load({ parallel: 1, imageCacheBytes: 2 * one });
     const [a, b, c] = pictures as [string, string, string];
@@ -130,7 +130,7 @@ describe('work that is done once', () => {
     expect(encoded).toEqual([1, 1, 0, 0, 1, 0, 1]);
   });
 
-  test('a picture in use outlives its place in the cache', async () => {
+  test('an image in use remains valid after its eviction', async () => {
     using model = await load({ imageCacheBytes: 0 });
     using image = await model.encodeImage(pictures[0]!);
     await ask(model, pictures[1]!, 'Why?');
@@ -142,7 +142,7 @@ describe('work that is done once', () => {
     expect(model.stats().imageCacheBytes).toBe(0);
   });
 
-  test('a turn copies what another conversation still holds', async () => {
+  test('a turn copies the rows of another conversation that is still in use', async () => {
     using model = await load();
     const chats = [model.chat(pictures[0]!), model.chat(pictures[0]!)] as const;
     await chats[0].ask('How many are there?', { maxTokens: 30 }).result();
@@ -160,7 +160,7 @@ describe('work that is done once', () => {
 describe('the queue', () => {
   const long = { temperature: 1, seed: 1, maxTokens: 60 };
 
-  test('past its bound a question is refused at once, with numbers; the others are answered', async () => {
+  test('a question beyond the limit is refused at once, with numbers; the others are answered', async () => {
     using model = await load({ parallel: 2, maxWaiting: 3 });
     const outcomes = await Promise.allSettled(
       Array.from({ length: 7 }, (_, i) => model.ask(null, `Question ${i}?`, { maxTokens: 5 }).result()),
@@ -171,7 +171,7 @@ describe('the queue', () => {
     expect(String(reasons[0])).toContain('2 questions are being answered and 3 are queued');
   });
 
-  test('clients take turns, however many questions one of them has', async () => {
+  test('clients take turns, also if one of them has many questions', async () => {
     using model = await load({ parallel: 1 });
     const order: string[] = [];
     const ask = async (client: string, count: number) => {
@@ -182,11 +182,11 @@ describe('the queue', () => {
       await Promise.all(answers);
     };
     await Promise.all([ask('many', 6), ask('few', 2), ask('other', 1)]);
-    // The first had the slot before anyone else was there.
+    // The first client had the slot before the other clients came.
     expect(order.slice(0, 6).sort()).toEqual(['few', 'few', 'many', 'many', 'many', 'other']);
   });
 
-  test('who leaves the line or the batch makes room', async () => {
+  test('an aborted question leaves the queue or the batch', async () => {
     using model = await load({ parallel: 1 });
     const [running, waiting] = [new AbortController(), new AbortController()];
     const first = model.ask(null, 'Tell me all.', { ...long, signal: running.signal }).result();
@@ -204,7 +204,7 @@ describe('the queue', () => {
     expect((await third).usage.completionTokens).toBeLessThanOrEqual(3);
   });
 
-  test('a picture is left within one block, unless others wait for it too', async () => {
+  test('the encoding of an image is aborted within one block, unless other questions wait for it', async () => {
     using model = await load();
     const controller = new AbortController();
     const { signal } = controller;
@@ -231,7 +231,7 @@ describe('the queue', () => {
     expect(model.stats().visionBlocks).toBe(1 + 2 * layers);
   });
 
-  test('a large picture, whose blocks are run in parts, is left within one of them', async () => {
+  test('the encoding of a large image, whose blocks run in parts, is aborted within one part', async () => {
     const [side, towerLayers] = [33, 6];
     const large = {
       ...config,
@@ -262,7 +262,7 @@ describe('the queue', () => {
     expect(model.stats().visionBlocks).toBe(1 + towerLayers);
   });
 
-  test('a question is answered while a picture is encoded, and its tokens flow on', async () => {
+  test('a question is answered while an image is encoded', async () => {
     using model = await load();
     const blocksAtTokens: number[] = [];
     const talk = (async () => {
@@ -277,7 +277,7 @@ describe('the queue', () => {
 });
 
 describe('the KV memory', () => {
-  test('is bounded: who does not fit beside the others waits', async () => {
+  test('is bounded: a question that does not fit waits', async () => {
     using model = await load({ contextSize: 512, kvTokens: 600 });
     const most = { tokens: 0, running: 0 };
     const ask = async (i: number) => {
@@ -303,7 +303,7 @@ describe('the KV memory', () => {
   });
 });
 
-test('a model disposed under several questions ends them all, without a crash', async () => {
+test('disposing the model ends all questions without a crash', async () => {
   const model = await load({ parallel: 2 });
   const outcomes = Array.from({ length: 5 }, (_, i) =>
     model
@@ -319,9 +319,9 @@ test('a model disposed under several questions ends them all, without a crash', 
   expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['disposed']));
 });
 
-test("a schema that takes long does not hold up the others' tokens, counted", async () => {
+test('a slow schema does not delay the tokens of other answers', async () => {
   using model = await load({ parallel: 2 });
-  // Each text can be read in 250 ways at once, and each way is followed for each token of the vocabulary.
+  // Each text has 250 parses at the same time, and each parse is continued for each token of the vocabulary.
   const schema = {
     anyOf: Array.from({ length: 250 }, (_, i) => ({ type: 'string', minLength: i, maxLength: 300 + i })),
   };
@@ -336,6 +336,6 @@ test("a schema that takes long does not hold up the others' tokens, counted", as
     await model.ask(null, 'And then?', { maxTokens: 300, temperature: 1, seed }).result();
   const { completionTokens } = (await done).usage;
   expect(completionTokens).toBe(10);
-  // Turn by turn with those ten there would be about as many.
+  // If both answers took turns, there would be about the same number.
   expect(others - completionTokens).toBeGreaterThan(15);
 });

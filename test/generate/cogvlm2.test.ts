@@ -9,7 +9,7 @@ import { caught, rejected } from '../checkpoint/caught.ts';
 import { writeTinyCheckpoint } from '../model/tiny-checkpoint.ts';
 import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
-/** The whole library on random weights: what it says is noise, but the same noise whenever it should be. */
+/** The whole library with random weights. The text has no meaning, but it must be reproducible. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-library-'));
 const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
@@ -27,7 +27,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('what is known of the model', () => {
+test('the information about the model', () => {
   expect(model.info).toMatchObject({
     name: 'tiny',
     format: 'safetensors',
@@ -40,7 +40,7 @@ test('what is known of the model', () => {
   expect(model.info.types).toEqual({ f32: model.info.sizeBytes });
 });
 
-test('a prompt is measured as an answer would count it, and refused as an answer would be', async () => {
+test('check counts the tokens of a prompt like an answer, and refuses the same prompts', async () => {
   const history = [{ question: 'How many?', answer: 'Two.' }];
   const size = model.check(true, 'And now?', { history, maxTokens: 5 });
   const { usage } = await model.ask(exact, 'And now?', { history, maxTokens: 1 }).result();
@@ -49,7 +49,7 @@ test('a prompt is measured as an answer would count it, and refused as an answer
   expect(() => model.check(true, 'why '.repeat(300))).toThrow(/maximum context length is 256 tokens/);
 });
 
-test('text to ids and back', () => {
+test('text is encoded to ids and decoded', () => {
   const ids = model.tokenize('A cat and 一只猫');
   expect(ids.length).toBeGreaterThan(3);
   expect(model.detokenize(ids)).toBe('A cat and 一只猫');
@@ -59,7 +59,7 @@ test('text to ids and back', () => {
 });
 
 describe('answers', () => {
-  test('a question about a file: progress, text and usage', async () => {
+  test('a question about a file gives progress, text and usage', async () => {
     const progress: Progress[] = [];
     let text = '';
     for await (const event of model.ask(imageFile('alpha.png'), 'What is it?', { maxTokens: 12 })) {
@@ -77,7 +77,7 @@ describe('answers', () => {
     expect(progress.at(-1)).toMatchObject({ stage: 'prefill', done: progress.at(-1)?.total });
   });
 
-  test('the same seed gives the same text, another seed another, a path and its bytes the same', async () => {
+  test('the same seed gives the same text, another seed another text; a path and its bytes give the same text', async () => {
     const ask = (source: string | Uint8Array, seed: number) =>
       model.ask(source, 'Why?', { temperature: 1, seed, maxTokens: 24 }).result();
     const first = await ask(exact, 3);
@@ -88,7 +88,7 @@ describe('answers', () => {
     expect((await ask(gray, 3)).tokenIds).not.toEqual(first.tokenIds);
   });
 
-  test('questions put together do not mix', async () => {
+  test('questions at the same time do not mix', async () => {
     using image = await model.encodeImage(exact);
     const questions = ['One?', 'Two and more?', 'Three?', 'One?'];
     const ask = (question: string, on: CogVLM2) =>
@@ -100,13 +100,13 @@ describe('answers', () => {
     }
   });
 
-  test('a conversation reuses what the cache holds and says what a fresh model says', async () => {
+  test('a conversation reuses the cache, and gives the answer of a new model', async () => {
     const chat = model.chat(exact);
     const first = await chat.ask('How many?', { temperature: 1, seed: 2, maxTokens: 8 }).result();
     const second = await chat.ask('And now?', { temperature: 1, seed: 2, maxTokens: 8 }).result();
     expect(chat.history.map(({ question }) => question)).toEqual(['How many?', 'And now?']);
     expect(chat.history[0]?.answer).toBe(first.text);
-    // At least bos, the picture and the first question were there.
+    // The cache has at least bos, the image and the first question.
     expect(second.usage.cachedTokens).toBeGreaterThan(1 + 6);
     using fresh = await CogVLM2.load(options);
     const history = [{ question: 'How many?', answer: first.text }];
@@ -118,7 +118,7 @@ describe('answers', () => {
     chat.dispose();
   });
 
-  test('an abort ends an answer and leaves the model as it was', async () => {
+  test('an abort ends an answer, and does not change the model', async () => {
     const ask = () => model.ask(null, 'Tell me all.', { temperature: 1, seed: 9, maxTokens: 60 });
     const wanted = await ask().result();
     let seen = '';
@@ -132,7 +132,7 @@ describe('answers', () => {
     expect(aborted.finishReason).toBe('aborted');
   });
 
-  test('an abort while the picture is encoded', async () => {
+  test('an abort ends the encoding of an image', async () => {
     const controller = new AbortController();
     const encoding = model.encodeImage(imageFile('noise.png'), {
       signal: controller.signal,
@@ -142,14 +142,14 @@ describe('answers', () => {
   });
 });
 
-describe('what is refused', () => {
-  test('a picture that was disposed', async () => {
+describe('errors:', () => {
+  test('an image that was disposed', async () => {
     const image = await model.encodeImage(exact);
     image.dispose();
     expect((await rejected(model.ask(image, 'Why?').result())).code).toBe('disposed');
   });
 
-  test('a failed turn leaves the conversation as it was', async () => {
+  test('a failed turn does not change the conversation', async () => {
     const chat = model.chat(imageFile('none.png'));
     expect((await rejected(chat.ask('Why?').result())).code).toBe('file_not_found');
     expect(chat.history).toEqual([]);
@@ -164,7 +164,7 @@ describe('what is refused', () => {
     expect(error.message).toContain(`1 to 256 for this model; got ${contextSize}`);
   });
 
-  test('a smaller context is kept to', async () => {
+  test('a prompt that is longer than a smaller context', async () => {
     using small = await CogVLM2.load({ ...options, contextSize: 10 });
     const error = await rejected(small.ask(exact, 'What is in the picture?').result());
     expect(error.code).toBe('context_length_exceeded');
@@ -181,14 +181,14 @@ describe('what is refused', () => {
     expect(aborted.code).toBe('aborted');
   });
 
-  test('a tokenizer of another model: its ids would lie outside the embeddings', async () => {
+  test('a tokenizer of another model, whose ids have no embeddings', async () => {
     const location = writeTinyModel(path.join(folder, 'other'), { vocab_size: 464, eos_token_id: [462] });
     const error = await rejected(CogVLM2.load({ ...options, model: location }));
     expect(error.code).toBe('invalid_checkpoint');
     for (const part of [location, '465 tokens', 'vocabulary is 464']) expect(error.message).toContain(part);
   });
 
-  test('anything asked of a disposed model, also what was waiting', async () => {
+  test('all calls of a disposed model, and its waiting questions', async () => {
     const other = await CogVLM2.load(options);
     const running = other.ask(null, 'Tell me all.', { maxTokens: 100 }).result();
     const waiting = rejected(other.ask(null, 'And this?').result());

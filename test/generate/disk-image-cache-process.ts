@@ -1,4 +1,4 @@
-/** One of several processes that use one image cache: `node disk-image-cache-process.ts DIRECTORY SEED`. */
+/** A process that uses an image cache together with others: `node disk-image-cache-process.ts DIRECTORY SEED`. */
 import { createHash } from 'node:crypto';
 import { DiskImageCache } from '../../src/generate/disk-image-cache.ts';
 import { randomFrom } from '../../src/generate/sampler.ts';

@@ -35,11 +35,11 @@ function newCache(limitBytes = 1e6) {
   return { cache, directory, file: (name: string) => path.join(directory, `${keyOf(name)}.tokens`) };
 }
 
-/** As if it had been used so many seconds ago. */
+/** Sets the time of the last use to this number of seconds ago. */
 const age = (file: string, seconds: number) =>
   utimesSync(file, new Date(), new Date(Date.now() - seconds * 1000));
 
-test('what was written is read, by another cache too, and nothing else is', async () => {
+test('a written entry is found, also by another cache, and other keys are not found', async () => {
   const { cache, directory } = newCache();
   expect(await cache.read(keyOf('a'), 500)).toBeNull();
   await cache.write(keyOf('a'), numbers(1));
@@ -51,14 +51,14 @@ test('what was written is read, by another cache too, and nothing else is', asyn
 });
 
 describe.skipIf(process.platform === 'win32')('the directory is private', () => {
-  test('from the beginning', async () => {
+  test('when it is made', async () => {
     const { cache, directory, file } = newCache();
     await cache.write(keyOf('a'), numbers(1));
     expect(statSync(directory).mode & 0o777).toBe(0o700);
     expect(statSync(file('a')).mode & 0o777).toBe(0o600);
   });
 
-  test('also where it was not', () => {
+  test('also if it was not private before', () => {
     const { directory } = newCache();
     chmodSync(directory, 0o755);
     DiskImageCache.open({ directory });
@@ -66,7 +66,7 @@ describe.skipIf(process.platform === 'win32')('the directory is private', () => 
   });
 });
 
-describe('a damaged entry is none, and is removed', () => {
+describe('a damaged entry is ignored and removed', () => {
   test.each<[string, (file: string) => void]>([
     ['one bit', (file) => flip(file, entryBytes - 7)],
     ['the checksum', (file) => flip(file, 20)],
@@ -92,7 +92,7 @@ describe('a damaged entry is none, and is removed', () => {
 });
 
 describe('beyond its limit', () => {
-  test('what was used least recently goes', async () => {
+  test('the least recently used entry is evicted', async () => {
     const { cache, file } = newCache(3 * entryBytes);
     for (const [i, name] of ['a', 'b', 'c'].entries()) {
       await cache.write(keyOf(name), numbers(i));
@@ -104,14 +104,14 @@ describe('beyond its limit', () => {
     for (const name of ['a', 'c', 'd']) expect(await cache.read(keyOf(name), 500)).not.toBeNull();
   });
 
-  test('an entry that is larger than all of it is not written', async () => {
+  test('an entry that is larger than the limit is not written', async () => {
     const { cache } = newCache(entryBytes - 1);
     await cache.write(keyOf('a'), numbers(1));
     expect((await cache.usage()).entries).toBe(0);
   });
 });
 
-test('drafts of processes that ended are removed after an hour, those of others are not; no other file is', async () => {
+test('partial files of ended processes are removed after an hour; no other file is removed', async () => {
   const { cache, directory } = newCache();
   const draft = (name: string) => path.join(directory, `.${keyOf(name)}.123.abcdef`);
   writeFileSync(draft('old'), 'x');
@@ -124,19 +124,19 @@ test('drafts of processes that ended are removed after an hour, those of others 
   );
 });
 
-test('clear removes entries and drafts', async () => {
+test('clear removes entries and partial files', async () => {
   const { cache, directory } = newCache();
   for (const name of ['a', 'b']) await cache.write(keyOf(name), numbers(1));
   expect(await cache.clear()).toEqual({ entries: 2, sizeBytes: 2 * entryBytes });
   expect(readdirSync(directory)).toEqual([]);
 });
 
-describe('where there can be none', () => {
-  test('a user without a home is told a variable', () => {
+describe('without a usable directory', () => {
+  test('a user without a home gets the name of a variable', () => {
     expect(DiskImageCache.open({ directory: null })).toContain('XDG_CACHE_HOME');
   });
 
-  test('a file in its place, with the reason', () => {
+  test('a file instead of the directory is reported', () => {
     const file = path.join(folder, 'file');
     writeFileSync(file, '');
     expect(DiskImageCache.open({ directory: path.join(file, 'cogvlm2', 'images') })).toContain(
@@ -144,7 +144,7 @@ describe('where there can be none', () => {
     );
   });
 
-  test('a directory that goes away, or that nobody may write, loses entries and nothing else', async () => {
+  test('a directory that is deleted or read-only loses entries only', async () => {
     const { cache, directory } = newCache();
     rmSync(directory, { recursive: true });
     await cache.write(keyOf('a'), numbers(1));
@@ -172,7 +172,7 @@ test('several processes write, read and evict at the same time', { timeout: 120_
     });
   const results = await Promise.all([run(1), run(2), run(3)]);
   for (const result of results) expect(result).toMatch(/^right \d+ wrong 0 0$/);
-  // Each removed down to the limit after its own last write.
+  // Each process evicted entries down to the limit after its last write.
   const cache = DiskImageCache.open({ directory, limitBytes: 10 * entryBytes });
   if (typeof cache === 'string') throw new Error(cache);
   await cache.write(keyOf('last'), numbers(1));

@@ -1,4 +1,4 @@
-/** Where in the image an answer was read. */
+/** The regions of the image from which an answer was read. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { byteTokenizer } from './scripted.ts';
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 describe('evidence', () => {
-  /** Four cells, 2 x 2, whose keys are unit vectors; boi and eoi around them are not read. */
+  /** Four cells, 2 x 2, with unit vectors as keys. boi and eoi are not read. */
   const keys = Float32Array.from([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1].map((x) => 40 * x));
   const collect = async (reads: 'next' | 'last', rows: number[]) => {
     const ranges: unknown[] = [];
@@ -24,7 +24,7 @@ describe('evidence', () => {
       heads: 4,
       kvHeads: 2,
     });
-    // Head 1 of 4 asks for one cell, the other heads for another.
+    // Head 1 of 4 attends to one cell, the other heads to another.
     const queries = (cell: number) =>
       Float32Array.from({ length: 16 }, (_, i) => (Math.floor(i / 4) === 1 ? Number(i % 4 === cell) : 9));
     const [first, ...others] = rows;
@@ -35,12 +35,12 @@ describe('evidence', () => {
   };
   const cellOf = ({ x, y }: EvidenceCell) => y * 4 + x * 2;
 
-  it('reads the keys of the cells once, from the key head that the query head uses', async () => {
+  it('reads the keys of the cells once, from the key head of the query head', async () => {
     const { ranges } = await collect('next', [0]);
     expect(ranges).toEqual([{ layer: 3, head: 0, start: 2, end: 6 }]);
   });
 
-  it('gives each token the cells that the row before it attends to, and the answer those of all', async () => {
+  it('gives a token the cells that the previous row attends to, and the answer the cells of all tokens', async () => {
     const { collector } = await collect('next', [2, 1, 1]);
     const ids = [...Buffer.from('abc')];
     const { columns, rows, cells, tokens } = collector.evidence(byteTokenizer, ids, 'abc');
@@ -54,13 +54,13 @@ describe('evidence', () => {
     expect(cells[0]).toEqual({ x: 0.5, y: 0, width: 0.5, height: 0.5, score: 0.6667 });
   });
 
-  it('gives a token the cells of its own row where the head looks back', async () => {
+  it('gives a token the cells of its own row if the head attends to the current character', async () => {
     const { collector } = await collect('last', [0, 3, 1]);
     const { tokens } = collector.evidence(byteTokenizer, [...Buffer.from('ab')], 'ab');
     expect(tokens.map(({ cells }) => cells.map(cellOf))).toEqual([[3], [1]]);
   });
 
-  it('leaves out white space, and counts characters from where the trimmed text begins', async () => {
+  it('omits white space, and counts characters from the start of the trimmed text', async () => {
     const { collector } = await collect('next', [0, 1, 2, 3]);
     const { tokens } = collector.evidence(byteTokenizer, [...Buffer.from(' a b')], 'a b');
     expect(tokens.map(({ start, end }) => [start, end])).toEqual([
@@ -69,15 +69,15 @@ describe('evidence', () => {
     ]);
   });
 
-  it('uses all heads of the third quarter of the layers where nothing is known of a model', () => {
+  it('uses all heads in the third quarter of the layers of an unknown model', () => {
     const heads = evidenceHeads({ layers: 32, heads: 32 }, false);
     expect([heads.length, heads[0]?.layer, heads.at(-1)?.layer]).toEqual([256, 16, 23]);
   });
 });
 
 describe.skipIf(!existsSync(file('models/demo/config.json')))('evidence of the demo model', () => {
-  // Shares of the image: the shop is at the top, the total at the lower right.
-  it('marks the lines that its answers are read from, and is the same beside other answers', async () => {
+  // Positions as shares of the image: the shop is at the top, the total at the lower right.
+  it('marks the lines from which answers are read, and does not depend on other answers', async () => {
     using model = await CogVLM2.load({ model: file('models/demo'), device: 'cpu', threads: 1 });
     const ask = (question: string, evidence = true) =>
       model.ask(file('examples/receipts/cafe.png'), question, { evidence }).result();

@@ -10,7 +10,7 @@ import { rejected } from '../checkpoint/caught.ts';
 import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
 describe('fieldsOf', () => {
-  test('the description is the question, else the name in words', () => {
+  test('the question is the description, or the name in words', () => {
     const fields = fieldsOf(
       z.object({
         total: z.number().describe('What is the total?'),
@@ -25,7 +25,7 @@ describe('fieldsOf', () => {
     ]);
   });
 
-  test('strings are asked as bare text, with their pattern or choices; other types as JSON', () => {
+  test('strings are answered as text with their pattern or choices, other types as JSON', () => {
     const fields = fieldsOf(
       z.object({
         shop: z.string(),
@@ -60,7 +60,7 @@ describe('extractFields with the demo model', () => {
   });
   const image = 'examples/images/form.png';
 
-  test('gives the object, and each answer by its field', async () => {
+  test('gives the object, and the answer of each field', async () => {
     using model = await CogVLM2.load({ device: 'cpu' });
     const { value, answers } = await model.extractFields(image, Form);
     const weight: number = value.weight;
@@ -81,7 +81,7 @@ describe('extractFields with the demo model', () => {
   });
 });
 
-test('objectOf leaves out a field without an answer, so that the schema reports it', () => {
+test('objectOf omits a field without an answer, so that the schema reports it', () => {
   const schema = z.object({ a: z.string() });
   expect(() => objectOf(schema, fieldsOf(schema), {})).toThrow('do not pass the checks');
 });

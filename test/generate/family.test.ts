@@ -1,4 +1,4 @@
-/** The other members of the family from a folder to an answer, with random weights. */
+/** The other models of the family, from a folder to an answer, with random weights. */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -44,7 +44,7 @@ describe('CogVLM 1', () => {
     expect(promptTokens).toBe(1 + 27 + model.tokenize('Question: What is this? Answer:').length);
   });
 
-  test('a converted file has the tokenizer in it and gives the same answer', async () => {
+  test('a converted file contains the tokenizer, and gives the same answer', async () => {
     const file = path.join(folder, 'v1.gguf');
     await convertToGguf(openCheckpoint(location), file);
     const [stored, converted] = [await ask(location), await ask(file)];
@@ -52,19 +52,19 @@ describe('CogVLM 1', () => {
     expect(converted.text).toBe(stored.text);
   });
 
-  test('an answer has the format that was asked for', async () => {
+  test('an answer has the requested format', async () => {
     const schema = { type: 'object', properties: { cat: { type: 'boolean' } }, required: ['cat'] };
     const answer = await ask(location, { format: { type: 'json_schema', schema }, maxTokens: 40 });
     expect(Object.keys(JSON.parse(answer.text))).toEqual(['cat']);
   });
 
-  test('smaller images of any whole number of patches', async () => {
+  test('accepts smaller images with any whole number of patches', async () => {
     using small = await CogVLM2.load({ ...options, model: location, imageSize: 12 });
     const { usage } = await small.ask(image, 'What is this?', { maxTokens: 2 }).result();
     expect(usage.imageTokens).toBe(3 * 3 + 2);
   });
 
-  test('without a tokenizer, the error says which one it takes', async () => {
+  test('the error for a missing tokenizer names the right one', async () => {
     const bare = path.join(folder, 'bare');
     writeTinyCheckpoint(bare, { config: { ...config, vocab_size: 32_000, num_multi_query_heads: 4 } });
     const error = await rejected(CogVLM2.load({ ...options, model: bare }));

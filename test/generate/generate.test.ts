@@ -3,26 +3,26 @@ import { randomFrom } from '../../src/generate/sampler.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { newCache, run, scriptedModel } from './scripted.ts';
 
-describe('how an answer ends', () => {
-  test('the model says so: everything shown, nothing of the end', async () => {
+describe('an answer ends', () => {
+  test('at the end token, which is not shown', async () => {
     const { model, calls } = scriptedModel(' three cats');
     const { answer, shown, prompt } = await run(model);
     expect(answer).toMatchObject({ text: 'three cats', finishReason: 'stop' });
     expect(shown.join('')).toBe('three cats');
     expect(answer.tokenIds).toEqual([...Buffer.from(' three cats')]);
-    // One step a token, each behind the last, the first behind the prompt.
+    // One step per token, each after the last one, the first after the prompt.
     const positions = calls.steps.map(({ position }) => position);
     expect(positions).toEqual(answer.tokenIds.map((_, i) => prompt.ids.length + i));
     expect(calls.steps.map(({ id }) => id)).toEqual(answer.tokenIds);
   });
 
-  test('nothing at all is an answer too', async () => {
+  test('without text if the model ends at once', async () => {
     const { answer, shown } = await run(scriptedModel('').model);
     expect(answer).toMatchObject({ text: '', tokenIds: [], finishReason: 'stop' });
     expect(shown).toEqual([]);
   });
 
-  test.each([1, 2, 5])('after %i tokens, without a step too many', async (maxTokens) => {
+  test.each([1, 2, 5])('after %i tokens, without a further step', async (maxTokens) => {
     const { model, calls } = scriptedModel('abcdefgh');
     const { answer } = await run(model, { maxTokens });
     expect(answer).toMatchObject({ text: 'abcdefgh'.slice(0, maxTokens), finishReason: 'length' });
@@ -30,7 +30,7 @@ describe('how an answer ends', () => {
     expect(calls.steps.length).toBe(maxTokens - 1);
   });
 
-  test('a stop string over several tokens ends it and is never shown', async () => {
+  test('at a stop string of several tokens, which is never shown', async () => {
     const { model, calls } = scriptedModel('four\nQuestion: and?');
     const { answer, shown } = await run(model, { stop: '\nQuestion:' });
     expect(answer).toMatchObject({ text: 'four', finishReason: 'stop' });
@@ -38,7 +38,7 @@ describe('how an answer ends', () => {
     expect(calls.steps.length).toBe('four\nQuestion:'.length - 1);
   });
 
-  test('the first of several; what only began like one is shown at the end', async () => {
+  test('at the first of several stop strings; a text that only began like one is shown', async () => {
     const several = await run(scriptedModel('one two three').model, { stop: ['three', 'two'] });
     expect(several.answer.text).toBe('one ');
     const near = await run(scriptedModel('a##').model, { stop: '###' });
@@ -46,7 +46,7 @@ describe('how an answer ends', () => {
     expect(near.shown.join('')).toBe('a##');
   });
 
-  test('characters of several tokens are shown whole; half a one at the limit becomes a mark', async () => {
+  test('with whole characters; an incomplete one at the limit becomes U+FFFD', async () => {
     const { shown, answer } = await run(scriptedModel('猫 é').model);
     expect(shown).toEqual(['猫', ' ', 'é']);
     expect(answer.text).toBe('猫 é');
@@ -55,13 +55,13 @@ describe('how an answer ends', () => {
     expect(cut.shown.join('')).toBe('a\ufffd');
   });
 
-  test('a stop string that is complete only with what was held back still ends it', async () => {
+  test('at a stop string that is completed by text that was held back', async () => {
     const { answer, shown } = await run(scriptedModel('ba猫').model, { maxTokens: 4, stop: 'a\ufffd' });
     expect(answer).toMatchObject({ text: 'b', finishReason: 'stop' });
     expect(shown.join('')).toBe('b');
   });
 
-  test('an abort stops within one token and keeps the text so far', async () => {
+  test('within one token at an abort, and keeps the text so far', async () => {
     const controller = new AbortController();
     const { model, calls } = scriptedModel('abcdefghij');
     const { answer } = await run(model, {
@@ -74,7 +74,7 @@ describe('how an answer ends', () => {
     expect(calls.steps.length).toBeLessThanOrEqual(3);
   });
 
-  test('an abort before the prefill gives an empty answer, and the cache is known to be empty', async () => {
+  test('empty at an abort before the prefill, with an empty cache', async () => {
     const { model, calls } = scriptedModel('abc');
     const cache = newCache();
     const { answer } = await run(model, { signal: AbortSignal.abort(), cache });
@@ -83,7 +83,7 @@ describe('how an answer ends', () => {
     expect(calls).toEqual({ prefills: [], steps: [] });
   });
 
-  test('another failure of the model is not taken for an abort', async () => {
+  test('with an error if the model fails', async () => {
     const { model } = scriptedModel('abc');
     model.prefill = async () => {
       throw new Error('mine');
@@ -93,7 +93,7 @@ describe('how an answer ends', () => {
 });
 
 describe('usage and timings', () => {
-  test('count the prompt, the picture and the answer', async () => {
+  test('count the prompt, the image and the answer', async () => {
     const { answer, events, prompt } = await run(scriptedModel('yes').model, { imageKey: 'a' });
     expect(prompt.ids.length).toBe(1 + 6 + 'Question: How many? Answer:'.length);
     expect(answer.usage).toEqual({
@@ -112,15 +112,15 @@ describe('usage and timings', () => {
     expect(events[0]).toEqual({ type: 'progress', progress: { stage: 'prefill', done: total, total } });
   });
 
-  test('positions behind a picture: it costs three', async () => {
+  test('an image uses three positions', async () => {
     const { model, calls } = scriptedModel('ab');
     const { prompt } = await run(model, { imageKey: 'a' });
     expect(calls.steps[0]?.position).toBe(prompt.ids.length - (6 - 3));
   });
 });
 
-describe('what the cache keeps', () => {
-  test('a second turn runs only what is new', async () => {
+describe('the KV cache', () => {
+  test('a second turn runs only new rows', async () => {
     const cache = newCache();
     const imageKey = 'a';
     const { model, calls } = scriptedModel(' two');
@@ -135,7 +135,7 @@ describe('what the cache keeps', () => {
     expect(cache.rows.imageKey).toBe('a');
   });
 
-  test('the same question again runs its last row only', async () => {
+  test('a repeated question runs only its last row', async () => {
     const cache = newCache();
     const { model } = scriptedModel('x');
     const first = await run(model, { cache });
@@ -143,7 +143,7 @@ describe('what the cache keeps', () => {
     expect(again.answer.usage.cachedTokens).toBe(first.prompt.ids.length - 1);
   });
 
-  test('another picture keeps bos alone', async () => {
+  test('another image reuses only bos', async () => {
     const cache = newCache();
     const { model } = scriptedModel('x');
     await run(model, { cache, imageKey: 'a' });
@@ -152,7 +152,7 @@ describe('what the cache keeps', () => {
     expect(cache.rows.imageKey).toBe('b');
   });
 
-  test('an answer cut off by its limit is kept up to the last step that was run', async () => {
+  test('an answer that is cut at its limit is kept up to the last step', async () => {
     const cache = newCache();
     const { model } = scriptedModel('abcdef');
     const { prompt } = await run(model, { cache, maxTokens: 3 });
@@ -175,7 +175,7 @@ describe('the seed', () => {
     return answer;
   };
 
-  test('the same gives the same text, another another', async () => {
+  test('the same seed gives the same text, another seed another text', async () => {
     const [one, again, other] = [await ask(7), await ask(7), await ask(8)];
     expect(one.text.length).toBe(20);
     expect(again.text).toBe(one.text);
@@ -183,13 +183,13 @@ describe('the seed', () => {
     expect(one.seed).toBe(7);
   });
 
-  test('one that was drawn is told, and gives the same text again', async () => {
+  test('a random seed is in the answer, and gives the same text again', async () => {
     const drawn = await ask();
     expect((await ask(drawn.seed)).text).toBe(drawn.text);
   });
 });
 
-describe('what is refused before any work', () => {
+describe('before any work are refused:', () => {
   const { model, calls } = scriptedModel('x');
   const prompt = 1 + 'Question: How many? Answer:'.length;
 
@@ -200,7 +200,7 @@ describe('what is refused before any work', () => {
     ['an empty stop string', { stop: ['a', ''] }, 'invalid_value', ['Stop string 2 of 2']],
     ['a temperature', { temperature: -1 }, 'invalid_value', ['temperature', '0 to 100', 'got -1']],
     [
-      'an answer longer than the room',
+      'an answer that is too long for the context',
       { capacity: 50, maxTokens: 40 },
       'context_length_exceeded',
       [`${prompt} tokens`, 'may have 40', 'context length is 50 tokens', `Lower maxTokens to ${50 - prompt}`],
@@ -212,7 +212,7 @@ describe('what is refused before any work', () => {
       [`${prompt} tokens`, `context length is ${prompt - 5} tokens`, 'Shorten the text.'],
     ],
     [
-      'a picture that does not fit',
+      'an image that does not fit',
       { capacity: prompt + 2, imageKey: 'a' },
       'context_length_exceeded',
       [`${prompt + 6} tokens (6 of them for the image)`, `context length is ${prompt + 2} tokens`],
@@ -224,7 +224,7 @@ describe('what is refused before any work', () => {
     expect(calls.prefills).toEqual([]);
   });
 
-  test('a prompt that leaves one token is taken', async () => {
+  test('but not a prompt that leaves room for one token', async () => {
     const { answer } = await run(scriptedModel('abc').model, { capacity: prompt + 1 });
     expect(answer).toMatchObject({ text: 'a', finishReason: 'length' });
   });

@@ -19,7 +19,7 @@ import { parseConfig } from '../../src/model/config.ts';
 import { configOf } from '../model/tiny-checkpoint.ts';
 import { writeTinyModel } from '../model/tiny-model.ts';
 
-/** Image tokens that another process encoded: a second model in this process stands for it. */
+/** Image tokens from another process. A second model in this process represents it. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-image-cache-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -41,8 +41,8 @@ async function ask(directory: string, image: string, more: LoadOptions = {}) {
   throw new Error('no answer');
 }
 
-describe('a second model asked about the same image', () => {
-  test('does not run the tower, and answers the same', async () => {
+describe('a second model with the same image', () => {
+  test('does not run the tower, and gives the same answer', async () => {
     const directory = newDirectory();
     const first = await ask(directory, exact);
     expect(first).toMatchObject({ imageOrigin: 'encoded' });
@@ -54,7 +54,7 @@ describe('a second model asked about the same image', () => {
     expect(readdirSync(directory)).toHaveLength(1);
   });
 
-  test('knows the image by its pixels, not by its file', async () => {
+  test('identifies the image by its pixels, not by its file', async () => {
     const directory = newDirectory();
     const copy = path.join(folder, 'a copy.png');
     copyFileSync(exact, copy);
@@ -64,7 +64,7 @@ describe('a second model asked about the same image', () => {
     expect(readdirSync(directory).join()).not.toContain('copy');
   });
 
-  test('encodes it again where the entry is damaged', async () => {
+  test('encodes it again if the entry is damaged', async () => {
     const directory = newDirectory();
     const first = await ask(directory, exact);
     writeFileSync(path.join(directory, readdirSync(directory)[0]!), 'damaged');
@@ -76,19 +76,19 @@ describe('a second model asked about the same image', () => {
   test.each<[string, LoadOptions]>([
     ['turned off', { imageCache: false }],
     ['in float32', { compute: 'f32' }],
-  ])('encodes it again where the cache is %s', async (_, more) => {
+  ])('encodes it again if the cache is %s', async (_, more) => {
     const directory = newDirectory();
     for (let i = 0; i < 2; i++)
       expect(await ask(directory, exact, more)).toMatchObject({ imageOrigin: 'encoded' });
   });
 
-  test('encodes it again where the directory cannot be used', async () => {
+  test('encodes it again if the directory cannot be used', async () => {
     const directory = path.join(exact, 'cogvlm2', 'images');
     for (let i = 0; i < 2; i++) expect(await ask(directory, exact)).toMatchObject({ imageOrigin: 'encoded' });
   });
 });
 
-test('within one process an image comes from memory, and then from the KV cache', async () => {
+test('uses an image of the same process from memory, and then from the KV cache', async () => {
   const imageCache = { directory: newDirectory(), always: true };
   using model = await CogVLM2.load({ device: 'cpu', threads: 1, model: tiny, imageCache });
   expect(model.info.imageCache).toBe(imageCache.directory);
@@ -101,7 +101,7 @@ test('within one process an image comes from memory, and then from the KV cache'
   expect((await model.ask(null, 'Where?', { maxTokens: 2 }).result()).imageOrigin).toBeNull();
 });
 
-describe('weights are told apart', () => {
+describe('entries depend', () => {
   const fingerprint = (location: string, adapter?: string) =>
     visionFingerprint(openCheckpoint(location), adapter);
   const when = new Date('2026-01-02T03:04:05Z');
@@ -111,7 +111,7 @@ describe('weights are told apart', () => {
     return location;
   };
 
-  test('by what they are, not by where they are', () => {
+  test('on the weights, not on their path', () => {
     const one = touched('one');
     const moved = path.join(folder, 'moved');
     cpSync(one, moved, { recursive: true, preserveTimestamps: true });
@@ -121,7 +121,7 @@ describe('weights are told apart', () => {
     expect(fingerprint(moved)).not.toBe(fingerprint(one));
   });
 
-  test('and an image by its pixels, the weights and its size', async () => {
+  test('on the pixels, the weights and the size of the image', async () => {
     const pixels = Float32Array.of(1, 2, 3);
     const keys = [
       await imageCacheKey('a', 224, pixels),
@@ -134,8 +134,8 @@ describe('weights are told apart', () => {
   });
 });
 
-describe('the cache is used where an image costs more than its file', () => {
-  test('not for the demonstration model', () => {
+describe('the cache is used if encoding an image takes longer than reading its entry', () => {
+  test('not for the demo model', () => {
     const checkpoint = openCheckpoint(demoModelPath());
     expect(
       isWorthCaching(parseConfig(checkpoint.texts['config.json'], 'demo', checkpoint.tensors), checkpoint),

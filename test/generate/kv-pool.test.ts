@@ -16,18 +16,24 @@ test.each([
   ['the same prompt, whose last row is run again', cached('abc'), prompt('abc'), null, 3],
   ['a longer prompt', cached('abc'), prompt('abcdef'), null, 4],
   ['a shorter prompt', cached('abcdef'), prompt('abc'), null, 3],
-  ['a prompt that parts', cached('abcdef'), prompt('abxdef'), null, 3],
+  ['a prompt with another continuation', cached('abcdef'), prompt('abxdef'), null, 3],
   ['nothing but bos in common', cached('abc'), prompt('xyz'), null, 1],
-  ['the same picture', cached('abc', 6, 'p'), prompt('abxy', 6), 'p', 9],
-  ['the same picture, all text new', cached('abc', 6, 'p'), prompt('xyz', 6), 'p', 7],
-  ['another picture of the same length', cached('abc', 6, 'p'), prompt('abc', 6), 'q', 1],
-  ['a picture where there was none', cached('abc'), prompt('abc', 6), 'p', 1],
-  ['no picture where there was one', cached('abc', 6, 'p'), prompt('abc'), null, 1],
-  ['text that looks like the rows of a picture', cached('\0\0\0\0\0\0abc'), prompt('abc', 6), 'p', 1],
-  ['a picture that the cache has only half of', { ids: [1, 0, 0], imageKey: 'p' }, prompt('abc', 6), 'p', 1],
+  ['the same image', cached('abc', 6, 'p'), prompt('abxy', 6), 'p', 9],
+  ['the same image with new text', cached('abc', 6, 'p'), prompt('xyz', 6), 'p', 7],
+  ['another image of the same length', cached('abc', 6, 'p'), prompt('abc', 6), 'q', 1],
+  ['an image instead of text', cached('abc'), prompt('abc', 6), 'p', 1],
+  ['text instead of an image', cached('abc', 6, 'p'), prompt('abc'), null, 1],
+  ['text with the ids of image rows', cached('\0\0\0\0\0\0abc'), prompt('abc', 6), 'p', 1],
+  [
+    'an image of which the cache has only a part',
+    { ids: [1, 0, 0], imageKey: 'p' },
+    prompt('abc', 6),
+    'p',
+    1,
+  ],
 ] as const)('%s', (_, rows, next, imageKey, wanted) => {
   const held = { ids: [...rows.ids], imageKey: rows.imageKey, adapter: '' };
   expect(commonPrefix(held, { prompt: next, imageKey, adapter: '' })).toBe(wanted);
-  // Not even bos is shared with another adapter.
+  // Another adapter does not even share bos.
   expect(commonPrefix(held, { prompt: next, imageKey, adapter: 'other' })).toBe(0);
 });

@@ -7,7 +7,7 @@ import { byteTokenizer } from './scripted.ts';
 
 const config = configOf({ ...tinyConfig, vocab_size: 256 });
 
-/** What comes of a text, one byte a token. */
+/** The output for a text, with one byte per token. */
 function filter(text: string, options: GenerateOptions = {}) {
   const request = new PromptBuilder(config, byteTokenizer, 500).prepare(false, 'Why?', options);
   const events: AnswerEvent[] = [];
@@ -19,13 +19,13 @@ function filter(text: string, options: GenerateOptions = {}) {
   return { output, events, pieces, stopped };
 }
 
-test('white space at the start is left out, and only there', () => {
+test('white space is removed only at the start', () => {
   expect(filter(' \n a b ').pieces.join('')).toBe('a b ');
   expect(filter(' a', { answerStart: 'It' }).output.text).toBe(' a');
   expect(filter(' a', { answerStart: 'It ' }).output.text).toBe('a');
 });
 
-test('characters come whole, and an incomplete one at the end as U+FFFD', () => {
+test('characters are complete, and an incomplete one at the end becomes U+FFFD', () => {
   expect(filter('日a').pieces).toEqual(['日', 'a']);
   const { output } = filter('a');
   output.push(0xe6, new Float32Array(256));
@@ -33,7 +33,7 @@ test('characters come whole, and an incomplete one at the end as U+FFFD', () => 
   expect(output.text).toBe('a\ufffd');
 });
 
-test('a stop string ends it, and a part of one is held back until it is none', () => {
+test('a stop string ends the text, and text that may begin one is held back', () => {
   const { output, stopped, pieces } = filter('ab##c###d', { stop: '###' });
   expect([output.text, stopped, output.tokenIds.length]).toEqual(['ab##c', true, 8]);
   expect(pieces).toEqual(['a', 'b', '##c']);

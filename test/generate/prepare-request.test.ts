@@ -18,7 +18,7 @@ function builder() {
   return { prompts: new PromptBuilder(config, tokenizer, 500), encoded };
 }
 
-test('a prompt that was measured is not tokenized again to be answered', () => {
+test('a prompt that was checked is not tokenized again', () => {
   const { prompts, encoded } = builder();
   const history = [{ question: 'How many?', answer: 'Two.' }];
   const measured = prompts.prepare(true, 'And now?', { history });
@@ -33,7 +33,7 @@ test.each<[string, Parameters<PromptBuilder['prepare']>]>([
   ['another template', [false, 'And now?', { template: 'vqa' }]],
   ['earlier turns', [false, 'And now?', { history: [{ question: 'a', answer: 'b' }] }]],
   ['the start of an answer', [false, 'And now?', { answerStart: 'It' }]],
-])('another prompt is: %s', (_, other) => {
+])('another prompt is tokenized: %s', (_, other) => {
   const { prompts, encoded } = builder();
   const first = prompts.prepare(false, 'And now?', {});
   expect(prompts.prepare(...other).prompt).not.toBe(first.prompt);
@@ -49,7 +49,7 @@ test('only the latest prompts are kept', () => {
   expect(encoded).toHaveLength(34);
 });
 
-test('a model with the template base is asked with chat where there are earlier turns', () => {
+test('a model with the template base uses chat if there are earlier turns', () => {
   const template_version = 'base';
   const base = configOf(Object.assign({}, tinyConfig, { vocab_size: 256, template_version }));
   const prompts = new PromptBuilder(base, byteTokenizer as unknown as Tokenizer, 500);
@@ -62,7 +62,7 @@ test('a model with the template base is asked with chat where there are earlier 
   );
 });
 
-test('a text that cannot fit the context is refused before it is encoded', async () => {
+test('a text that cannot fit into the context is refused before it is tokenized', async () => {
   const prompts = new PromptBuilder(config, byteTokenizer, 500);
   const text = 'a'.repeat(16 * 500);
   expect(() => prompts.prepare(false, text, {})).toThrow('at most 8000 could fit');

@@ -18,7 +18,7 @@ const ofProbabilities = (...probabilities: number[]) => Float32Array.from(probab
 const probabilities = [0.1, 0.4, 0.05, 0.25, 0.2];
 const logits = ofProbabilities(...probabilities);
 
-/** How often each id is drawn, as a share. */
+/** The share of draws of each id. */
 function shares(options: SamplingOptions, from = logits, seen: number[] = []): number[] {
   const draws = 20_000;
   const random = randomFrom(1);
@@ -30,14 +30,14 @@ function shares(options: SamplingOptions, from = logits, seen: number[] = []): n
 
 function expectShares(options: SamplingOptions, wanted: number[], seen: number[] = []) {
   for (const [id, share] of shares(options, logits, seen).entries()) {
-    // Four standard deviations of 20,000 draws are below 0.015; what is cut off never comes.
+    // Four standard deviations of 20,000 draws are below 0.015. Ids that are cut off never occur.
     if (wanted[id] === 0) expect(share, `id ${id}`).toBe(0);
     else expect(Math.abs(share - wanted[id]!), `id ${id}: ${share}`).toBeLessThan(0.015);
   }
 }
 
 describe('the draw', () => {
-  test('greedy is the default and the first of the largest', () => {
+  test('greedy is the default, and takes the first of equal logits', () => {
     const never = () => expect.fail('greedy draws nothing');
     expect(sample(logits, checkSampling({}), new TokenCounts(), never)).toBe(1);
     expect(argmax(Float32Array.of(-3, -1, -2, -1))).toBe(1);
@@ -67,17 +67,17 @@ describe('the draw', () => {
     expectShares({ topP: 1e-9 }, [0, 1, 0, 0, 0]);
   });
 
-  test('top-p counts among what top-k left', () => {
-    // 0.4 of 0.65 is 0.615: alone enough for 0.6, though it is not of the whole.
+  test('top-p uses the probabilities after top-k', () => {
+    // 0.4 of 0.65 is 0.615: one id is enough for 0.6, but not if the share of all ids counted.
     expectShares({ topK: 2, topP: 0.6 }, [0, 1, 0, 0, 0]);
   });
 
-  test('min-p drops what is below its share of the best', () => {
+  test('min-p removes ids below its share of the highest probability', () => {
     expectShares({ minP: 0.45 }, [0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85]);
     expectShares({ minP: 0.99 }, [0, 1, 0, 0, 0]);
   });
 
-  test('the penalty divides positive and multiplies negative logits of tokens that were seen', () => {
+  test('the repetition penalty divides positive and multiplies negative logits of earlier tokens', () => {
     const row = Float32Array.of(2, 1.5, -1, -1.5);
     const pick = (repetitionPenalty: number, ...seen: number[]) =>
       sample(row, checkSampling({ repetitionPenalty }), new TokenCounts(seen), () => 0);
@@ -93,11 +93,11 @@ describe('the draw', () => {
       ),
     ).toBe(1);
     expect(row).toEqual(Float32Array.of(2, 1.5, -1, -1.5));
-    // An id that the model has no row for is passed over.
+    // An id without a row in the model is ignored.
     expect(pick(1.4, 0, 99)).toBe(1);
   });
 
-  test('presence and frequency penalties are subtracted for tokens of the answer, not of the prompt', () => {
+  test('presence and frequency penalties are subtracted for tokens of the answer, but not of the prompt', () => {
     const counts = new TokenCounts([2]);
     for (const id of [0, 0, 1]) counts.add(id);
     const row = Float32Array.of(3, 2.5, 2, 1.2);
@@ -111,14 +111,14 @@ describe('the draw', () => {
     // 3 - 2 * 0.4, 2.5 - 0.4: 2.2 and 2.1; at 0.6: 1.8, 1.9, 2
     expect(pick({ frequencyPenalty: 0.4 })).toBe(0);
     expect(pick({ frequencyPenalty: 0.6 })).toBe(2);
-    // A negative one makes repetition likelier: 2.5 + 2 is more than 3 + 1.
+    // A negative penalty makes repetition more likely: 2.5 + 2 is more than 3 + 1.
     const once = new TokenCounts();
     once.add(1);
     expect(sample(row, checkSampling({ presencePenalty: -2 }), once, () => 0)).toBe(1);
     expect(row).toEqual(Float32Array.of(3, 2.5, 2, 1.2));
   });
 
-  test('whatever the random number, an id of the vocabulary comes', () => {
+  test('every random number gives an id of the vocabulary', () => {
     const sampling = checkSampling({ temperature: 1 });
     expect(sample(logits, sampling, new TokenCounts(), () => 0)).toBe(1);
     expect(sample(logits, sampling, new TokenCounts(), () => 1 - 2 ** -32)).toBe(2);
@@ -127,7 +127,7 @@ describe('the draw', () => {
   });
 });
 
-/** `sample` without the penalty, as the textbook has it: everything is sorted. */
+/** `sample` without penalties in the simple form, which sorts all ids. */
 function sorted(row: Float32Array, { temperature, topK, topP, minP }: Sampling) {
   const most = Array.from(row, (logit, id) => ({ id, logit: logit / temperature }))
     .sort((a, b) => b.logit - a.logit || a.id - b.id)
@@ -144,7 +144,7 @@ function sorted(row: Float32Array, { temperature, topK, topP, minP }: Sampling) 
   return { draw: (at: number) => most[below.findIndex((sum) => at * total < sum)]!.id };
 }
 
-describe('only the likely are sorted, and the draw is as if all were', () => {
+describe('sorting only the likely ids gives the same draw as sorting all', () => {
   const random = randomFrom(5);
   const pick = <T>(...values: T[]): T => values[Math.floor(random() * values.length)]!;
   const rowOf = (length: number) => {
@@ -177,7 +177,7 @@ describe('only the likely are sorted, and the draw is as if all were', () => {
     }
   });
 
-  test('a value that is none is drawn, for whoever looks at what was drawn', () => {
+  test('a logit that is not finite is drawn, so that the caller can detect it', () => {
     const sampling = checkSampling({ temperature: 1 });
     for (const row of [
       [1, Number.NaN, 2],
@@ -192,7 +192,7 @@ describe('only the likely are sorted, and the draw is as if all were', () => {
 });
 
 describe('random numbers', () => {
-  test('one seed, one sequence, from 0 to below 1, evenly', () => {
+  test('a seed gives one sequence of uniform numbers from 0 to below 1', () => {
     const [a, b, c] = [randomFrom(42), randomFrom(42), randomFrom(43)];
     const first = Array.from({ length: 10_000 }, a);
     expect(Array.from({ length: 10_000 }, b)).toEqual(first);
@@ -204,34 +204,34 @@ describe('random numbers', () => {
     }
   });
 
-  test('a fresh seed is one that can be given', () => {
+  test('a random seed is a valid seed', () => {
     const seed = freshSeed();
     expect(checkSeed(seed)).toBe(seed);
   });
 
-  test.each([0, 1, 2 ** 32, 2 ** 53 - 1])('the seed %d is told as it was given', (seed) => {
+  test.each([0, 1, 2 ** 32, 2 ** 53 - 1])('the seed %d is reported without a change', (seed) => {
     expect(checkSeed(seed)).toBe(seed);
     expect(checkSeed(BigInt(seed))).toBe(seed);
   });
 
   test.each([2n ** 64n - 1n, 2n ** 63n, 9_007_199_254_740_993n, -(2n ** 63n), -1n, 2 ** 60])(
-    'the seed %s is told as one with the same draws',
+    'the seed %s is reported as a seed with the same draws',
     (seed) => {
       const told = checkSeed(seed);
       expect(Number.isSafeInteger(told) && told >= 0).toBe(true);
       expect(checkSeed(told)).toBe(told);
-      // The draws are those of the low 32 bits only if nothing of the high ones is used.
+      // If the draws were equal to those of the low 32 bits, the high bits would not be used.
       const low = Number(BigInt.asUintN(32, BigInt(seed)));
       if (BigInt.asUintN(64, BigInt(seed)) >> 32n) expect(told).not.toBe(low);
     },
   );
 
-  test('seeds that differ only beyond 32 bits draw differently', () => {
+  test('seeds that differ only above 32 bits give different draws', () => {
     const first = (seed: number) => randomFrom(seed)();
     expect(new Set([5, 5 + 2 ** 32, 5 + 2 ** 33, 5 + 2 ** 52].map(first)).size).toBe(4);
   });
 
-  test.each([0.5, Number.NaN, 2 ** 64, -(2 ** 63) * 2, 2n ** 64n])('%s is no seed', (seed) => {
+  test.each([0.5, Number.NaN, 2 ** 64, -(2 ** 63) * 2, 2n ** 64n])('%s is not a seed', (seed) => {
     const error = caught(() => checkSeed(seed));
     expect(error.code).toBe('invalid_value');
     expect(error.message).toContain('integer of 64 bits');

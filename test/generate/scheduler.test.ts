@@ -9,11 +9,11 @@ import type { DecodeStep } from '../../src/model/step-graph.ts';
 import { buildPrompt } from '../../src/text/prompt.ts';
 import { rejected } from '../checkpoint/caught.ts';
 
-/** The scheduler on a model that computes nothing and writes down what it was asked to run. */
+/** The scheduler with a model that computes nothing, and records what it runs. */
 
 interface Ran {
   prefills: { text: string; start: number }[];
-  /** How many sequences each decode step had. */
+  /** Number of sequences in each decode step. */
   decodes: number[];
   copies: number[];
 }
@@ -33,7 +33,7 @@ function setUp(limits: Partial<SchedulerLimits> = {}) {
       };
       return cache as unknown as KvCache;
     },
-    /** Two chunks, whatever the prompt. */
+    /** Every prompt has two chunks. */
     async *prefillInChunks(prompt: PromptRows, cache: KvCache, options: PrefillOptions) {
       const start = options.start ?? 0;
       ran.prefills.push({ text: Buffer.from(prompt.ids.slice(1)).toString(), start });
@@ -91,13 +91,13 @@ function requestOf(
 
 const onTokens = () => {};
 const prefill = (sequence: Sequence) => sequence.prefill({ image: null, onTokens });
-/** Until nothing more happens by itself. */
+/** Waits until all pending work has run. */
 const settle = async () => {
   for (let i = 0; i < 20; i++) await new Promise(setImmediate);
 };
 
 describe('a sequence', () => {
-  test('goes through its states, and is told each of them', async () => {
+  test('goes through its states, and reports each', async () => {
     const { scheduler, ran } = setUp();
     const { request, states } = requestOf('abc');
     const sequence = await scheduler.submit(request);
@@ -114,7 +114,7 @@ describe('a sequence', () => {
     expect(ran).toMatchObject({ prefills: [{ text: 'abc', start: 0 }], decodes: [1] });
   });
 
-  test('with an image is encoding until its prompt is run', async () => {
+  test('with an image is in the state encoding until its prompt runs', async () => {
     const { scheduler } = setUp();
     const { request, states } = requestOf('abc', { image: 'an image' });
     using sequence = await scheduler.submit(request);
@@ -125,8 +125,8 @@ describe('a sequence', () => {
   });
 });
 
-describe('with KV memory for fewer sequences than are allowed', () => {
-  test('one runs and three are queued, and each is told when it is admitted', async () => {
+describe('with KV memory for fewer sequences than slots', () => {
+  test('one runs and three are queued, and each is notified at its admission', async () => {
     const { scheduler } = setUp({ sequences: 4, kvTokens: 1024 });
     const requests = ['a', 'b', 'c', 'd'].map((text) => requestOf(text, { tokens: 800 }));
     const submitted = requests.map(({ request }) => scheduler.submit(request));
@@ -145,7 +145,7 @@ describe('with KV memory for fewer sequences than are allowed', () => {
     expect(scheduler.states).toEqual({ queued: 0, encoding: 0, prefilling: 0, decoding: 0 });
   });
 
-  test('a small one does not pass a large one for ever', async () => {
+  test('a small sequence does not pass a large one', async () => {
     const { scheduler } = setUp({ sequences: 4, kvTokens: 1024 });
     const first = await scheduler.submit(requestOf('a', { tokens: 512 }).request);
     const large = requestOf('b', { tokens: 1024 });
@@ -166,7 +166,7 @@ describe('with KV memory for fewer sequences than are allowed', () => {
 });
 
 describe('the queue', () => {
-  test('goes round the clients', async () => {
+  test('is round-robin over clients', async () => {
     const { scheduler } = setUp({ sequences: 1 });
     const order: string[] = [];
     const clients = ['many', 'many', 'many', 'few', 'other', 'few'];
@@ -181,7 +181,7 @@ describe('the queue', () => {
     expect(order).toEqual(['few', 'other', 'many', 'few', 'many', 'many']);
   });
 
-  test('is bounded, and refuses with numbers', async () => {
+  test('is bounded, and the error has the numbers', async () => {
     const { scheduler } = setUp({ sequences: 1, queued: 2 });
     const submitted = ['a', 'b', 'c'].map((text) => scheduler.submit(requestOf(text).request));
     const error = await rejected(scheduler.submit(requestOf('d').request));
@@ -190,7 +190,7 @@ describe('the queue', () => {
     for (const one of submitted) (await one)[Symbol.dispose]();
   });
 
-  test('is left by a signal, and by the end of the model', async () => {
+  test('is left at an abort, and at the end of the model', async () => {
     const { scheduler } = setUp({ sequences: 1 });
     using _ = await scheduler.submit(requestOf('a').request);
     const leaving = requestOf('b');
@@ -204,8 +204,8 @@ describe('the queue', () => {
   });
 });
 
-describe('rows that several prompts begin with', () => {
-  test('are run once: the second waits for the first, and copies', async () => {
+describe('common first rows of several prompts', () => {
+  test('run once: the second waits for the first, and copies them', async () => {
     const { scheduler, ran } = setUp();
     const [one, two] = [requestOf('the same beginning, 1'), requestOf('the same beginning, 2')];
     const first = await scheduler.submit(one.request);
@@ -224,7 +224,7 @@ describe('rows that several prompts begin with', () => {
     expect(ran.prefills.map(({ start }) => start)).toEqual([0, shared]);
   });
 
-  test('are not waited for when the first has left', async () => {
+  test('do not delay the second if the first was aborted', async () => {
     const { scheduler, ran } = setUp();
     const first = await scheduler.submit(requestOf('the same beginning, 1').request);
     const later = scheduler.submit(requestOf('the same beginning, 2').request);
@@ -235,7 +235,7 @@ describe('rows that several prompts begin with', () => {
     expect(ran).toMatchObject({ copies: [], prefills: [{ start: 0 }] });
   });
 
-  test('nor by a prompt that needs mostly others', async () => {
+  test('do not delay a prompt with mostly other rows', async () => {
     const { scheduler } = setUp();
     using _ = await scheduler.submit(requestOf('the').request);
     using second = await scheduler.submit(requestOf('the rest is something else').request);
@@ -244,7 +244,7 @@ describe('rows that several prompts begin with', () => {
 });
 
 describe('the device', () => {
-  test('runs one decode step for all that wait for a token', async () => {
+  test('runs one decode step for all sequences that wait for a token', async () => {
     const { scheduler, ran } = setUp();
     const sequences = await Promise.all(
       ['a', 'b', 'c'].map((text) => scheduler.submit(requestOf(text).request)),
@@ -268,7 +268,7 @@ describe('the device', () => {
     expect(other.state).toBe('decoding');
   });
 
-  test('leaves a prompt between two chunks when its signal is aborted', async () => {
+  test('stops a prompt between two chunks at an abort', async () => {
     const { scheduler } = setUp();
     const { request, stop } = requestOf('a prompt');
     using sequence = await scheduler.submit(request);

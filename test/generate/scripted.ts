@@ -7,12 +7,12 @@ import type { Prompt } from '../../src/text/prompt.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 import { configOf, tinyConfig } from '../model/tiny-checkpoint.ts';
 
-/** The generator without an engine: a model whose logits follow a script and a tokenizer of bytes. */
+/** The generator without an engine: the logits of the model follow a script, and the tokenizer uses bytes. */
 
 export const endOfText = 2;
 const vocabSize = 256;
 
-/** One token a byte; 0 to 2 are pad, bos and the end of the text. */
+/** One token per byte. 0 to 2 are pad, bos and the end of the text. */
 export const byteTokenizer = {
   vocabSize,
   cleansSpaces: false,
@@ -28,7 +28,7 @@ export interface ScriptedCalls {
   steps: { id: number; position: number }[];
 }
 
-/** Says `answer`, then the end of the text. `logits`, if given, stand in for the script. */
+/** A model that answers `answer`, then the end of the text. `logits` replace the script. */
 export function scriptedModel(answer: string, logits?: (at: number) => Float32Array) {
   const config = configOf({ ...tinyConfig, vocab_size: vocabSize });
   const calls: ScriptedCalls = { prefills: [], steps: [] };
@@ -59,7 +59,7 @@ export function scriptedModel(answer: string, logits?: (at: number) => Float32Ar
 
 export type ScriptedModel = ReturnType<typeof scriptedModel>['model'];
 
-/** A sequence whose cache holds rows of earlier runs. */
+/** A sequence whose cache has rows of earlier runs. */
 export interface ScriptedCache {
   rows: CachedRows;
 }
@@ -68,7 +68,7 @@ export const newCache = (): ScriptedCache => ({ rows: { ids: [], imageKey: null,
 
 export interface RunOptions extends GenerateOptions {
   question?: string;
-  /** Key of the image; null is no image. */
+  /** Key of the image; null: no image. */
   imageKey?: string | null;
   cache?: ScriptedCache;
   capacity?: number;

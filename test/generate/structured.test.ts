@@ -4,9 +4,9 @@ import type { AnswerFormat } from '../../src/grammar/answer-grammar.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { run, scriptedModel } from './scripted.ts';
 
-/** The generator held to a form. The scripted model's vocabulary is the 256 bytes, so nothing but the mask helps it. */
+/** Answers with a format. The vocabulary of the scripted model is the 256 bytes, so only the mask gives the format. */
 
-/** Likes what the script says, and after it anything at random. */
+/** A model that prefers the script, and random bytes after it. */
 function wilful(script: string) {
   const random = randomFrom(1);
   const scripted = Buffer.from(script);
@@ -32,31 +32,31 @@ const price: AnswerFormat = {
 
 describe('an answer with a format', () => {
   test.each(['{"item": "tea", "price": 3}', ' {"item":"tea","price":3}'])(
-    'is what the model wants to say, where that fits: %s',
+    'is the text of the model if it fits: %s',
     async (wanted) => {
       const { answer, shown } = await run(wilful(wanted), { format: price });
-      // The space that joins it to "Answer:" is not shown, as in other answers.
+      // The space after "Answer:" is not shown, as in other answers.
       expect(answer).toMatchObject({ text: wanted.trimStart(), finishReason: 'stop' });
       expect(shown.join('')).toBe(answer.text);
       expect(answer.tokenIds).toEqual([...Buffer.from(wanted)]);
     },
   );
 
-  test('ends with the JSON: no step for the end of the text, and nothing behind it', async () => {
+  test('ends with the JSON, without a step for the end token', async () => {
     const { model, calls } = scriptedModel('{"item":"tea","price":3} and more');
     const { answer } = await run(model, { format: price });
     expect(answer).toMatchObject({ text: '{"item":"tea","price":3}', finishReason: 'stop' });
     expect(calls.steps.length).toBe(answer.text.length - 1);
   });
 
-  test('does not end before it is whole, though the model wants to', async () => {
+  test('does not end before it is complete, although the model prefers the end', async () => {
     const { answer } = await run(scriptedModel('').model, { format: price });
     const { item, price: number } = JSON.parse(answer.text);
     expect(typeof item).toBe('string');
     expect(number).toBeGreaterThanOrEqual(1);
   });
 
-  test('where it may go on, the model says when it ends', async () => {
+  test('ends by the end token if it may continue', async () => {
     const format: AnswerFormat = { type: 'json_schema', schema: { type: 'integer' } };
     expect((await run(scriptedModel('12').model, { format })).answer).toMatchObject({
       text: '12',
@@ -64,23 +64,23 @@ describe('an answer with a format', () => {
     });
   });
 
-  test('cut by maxTokens says so', async () => {
+  test('has the finish reason length if maxTokens cuts it', async () => {
     const { answer } = await run(wilful('{"item":"tea","price":3}'), { format: price, maxTokens: 12 });
     expect(answer).toMatchObject({ text: '{"item":"tea', finishReason: 'length' });
   });
 
-  test('complete with the last token that it may have is complete', async () => {
+  test('is complete if the last allowed token completes it', async () => {
     const wanted = '{"item":"tea","price":3}';
     const { answer } = await run(wilful(wanted), { format: price, maxTokens: wanted.length });
     expect(answer).toMatchObject({ text: wanted, finishReason: 'stop' });
   });
 
-  test('keeps its strings as they are, spaces before full stops too', async () => {
+  test('does not change its strings, also spaces before full stops', async () => {
     const format: AnswerFormat = { type: 'json_schema', schema: { enum: ['a . b', "x n't"] } };
     expect(JSON.parse((await run(wilful('"a'), { format })).answer.text)).toBe('a . b');
   });
 
-  test('json_object is an object with whatever the model likes', async () => {
+  test('json_object is an object with any content', async () => {
     const wanted = '{"a": [1, -2.5e3, true, null, {"b\\n": ""}], "é": "日本🙂"}';
     const { answer } = await run(wilful(wanted), { format: { type: 'json_object' } });
     expect(answer).toMatchObject({ text: wanted, finishReason: 'stop' });
@@ -88,10 +88,10 @@ describe('an answer with a format', () => {
   });
 });
 
-describe('an answer as a regular expression or a list has it', () => {
+describe('an answer with a regular expression or a list', () => {
   const choice: AnswerFormat = { type: 'choice', choices: ['yes', 'yes, but', 'no'] };
 
-  test('is one of the list, whatever the model would say', async () => {
+  test('is an entry of the list', async () => {
     expect((await run(wilful('no way'), { format: choice })).answer.text).toBe('no');
     expect((await run(wilful(' yes, but'), { format: choice })).answer.text).toBe('yes, but');
     expect(['yes', 'yes, but', 'no']).toContain(
@@ -105,14 +105,14 @@ describe('an answer as a regular expression or a list has it', () => {
       expect((await run(wilful(wanted), { format })).answer.text).toMatch(/^(?:[A-Z]{2}-\d{4}|none)$/);
   });
 
-  test('keeps white space at the start where the format has it', async () => {
+  test('keeps white space at the start if the format has it', async () => {
     const format: AnswerFormat = { type: 'regex', pattern: '\\s+x' };
     expect((await run(wilful('  x'), { format })).answer.text).toBe('  x');
     const spaced: AnswerFormat = { type: 'choice', choices: [' a', 'b'] };
     expect((await run(wilful(' a'), { format: spaced })).answer.text).toBe(' a');
   });
 
-  test('may hold quotes, line ends and characters beyond U+FFFF', async () => {
+  test('may have quotes, line ends and characters above U+FFFF', async () => {
     const format: AnswerFormat = { type: 'regex', pattern: '"🙂\\n.[^a]"' };
     expect((await run(wilful('"🙂\nx🙂"'), { format })).answer.text).toBe('"🙂\nx🙂"');
   });
@@ -131,12 +131,12 @@ describe('an answer as a regular expression or a list has it', () => {
 });
 
 describe('an answer with a format and a stop string', () => {
-  test('is cut by the stop string, and says so', async () => {
+  test('is cut by the stop string, and has its finish reason', async () => {
     const { answer } = await run(wilful('{"item":"tea","price":3}'), { format: price, stop: ',' });
     expect(answer).toMatchObject({ text: '{"item":"tea"', finishReason: 'stop', stopString: ',' });
   });
 
-  test('is complete where the stop string does not occur', async () => {
+  test('is complete if the stop string does not occur', async () => {
     const { answer } = await run(wilful('{"item":"tea","price":3}'), { format: price, stop: '\n\n' });
     expect(answer).toMatchObject({
       text: '{"item":"tea","price":3}',
@@ -147,7 +147,7 @@ describe('an answer with a format and a stop string', () => {
 });
 
 describe('an answer that is continued', () => {
-  test('goes on in the format', async () => {
+  test('continues in the format', async () => {
     const { answer, prompt } = await run(wilful(':"tea","price":3}'), {
       format: price,
       answerStart: '{"item"',
@@ -156,7 +156,7 @@ describe('an answer that is continued', () => {
     expect(answer).toMatchObject({ text: ':"tea","price":3}', finishReason: 'stop' });
   });
 
-  test('keeps the space that joins it, unless it stood in its start', async () => {
+  test('keeps the first space, unless the start already had it', async () => {
     const go = async (answerStart: string) =>
       (await run(wilful(' on and'), { answerStart, maxTokens: 7 })).answer.text;
     expect(await go('It goes')).toBe(' on and');
@@ -164,7 +164,7 @@ describe('an answer that is continued', () => {
     expect(await go('')).toBe('on and');
   });
 
-  test('is refused where the format cannot begin so, and by the template base', async () => {
+  test('is refused if the format cannot begin with it, and by the template base', async () => {
     const wrong = await rejected(run(scriptedModel('').model, { format: price, answerStart: 'The item' }));
     expect(wrong).toMatchObject({ code: 'invalid_value' });
     expect(wrong.message).toContain('begin with "The item"');

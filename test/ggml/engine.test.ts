@@ -7,7 +7,7 @@ import { caught, rejected } from '../checkpoint/caught.ts';
 
 const newEngine = () => new Engine({ device: 'cpu', threads: 1 });
 
-/** A product of n x n ones: long enough to be running while the test does something else. */
+/** A product of n x n ones, which still runs while the test does something else. */
 function product(engine: Engine, n: number): Promise<Map<string, Float32Array>> {
   const graph = new Graph(engine);
   const ones = graph.input('f32', [n, n], new Float32Array(n * n).fill(1));
@@ -18,21 +18,21 @@ function product(engine: Engine, n: number): Promise<Map<string, Float32Array>> 
 const turn = () => new Promise(setImmediate);
 
 describe('devices', () => {
-  test('the processor is there, by kind and by name in any case', () => {
+  test('the processor can be selected by kind and by name, in upper and lower case', () => {
     const cpu = listDevices().find(({ kind }) => kind === 'cpu');
     expect(cpu?.memoryTotalBytes).toBeGreaterThan(0);
     expect(findDevice('cpu').device.name).toBe(cpu?.name);
-    // Not all of it, as ggml says: this process has some.
+    // Less than ggml reports, because this process uses memory.
     expect(cpu?.memoryFreeBytes).toBeLessThan(cpu?.memoryTotalBytes ?? 0);
     expect(findDevice(cpu!.name.toLowerCase()).device.kind).toBe('cpu');
   });
 
-  test('the processor has no GPU memory to tell of', () => {
+  test('the processor reports no GPU memory', () => {
     using engine = newEngine();
     expect(engine.gpuMemory()).toBeNull();
   });
 
-  test('an unknown one is refused with those that there are', () => {
+  test('an unknown device is refused, with the existing ones', () => {
     const error = caught(() => findDevice('abacus'));
     expect(error.code).toBe('invalid_value');
     expect(error.message).toContain('"abacus"');
@@ -54,7 +54,7 @@ describe('a graph that is repeated', () => {
     return { graph, x };
   };
 
-  test('computes what it is refilled with', async () => {
+  test('computes its new inputs', async () => {
     using engine = newEngine();
     const { graph, x } = doubled(engine);
     using _ = graph;
@@ -64,7 +64,7 @@ describe('a graph that is repeated', () => {
     expect(caught(() => graph.refill(x, new Float32Array(3))).message).toContain('12 bytes');
   });
 
-  test('computes nothing when another graph has had its memory', async () => {
+  test('is refused if another graph used its memory', async () => {
     using engine = newEngine();
     const { graph } = doubled(engine);
     using _ = graph;
@@ -73,7 +73,7 @@ describe('a graph that is repeated', () => {
   });
 });
 
-test('what an engine owns is freed once, when it is told or at its end', async () => {
+test('objects of an engine are freed once: at their disposal, or with the engine', async () => {
   const engine = newEngine();
   const log: string[] = [];
   const free = engine.owns(() => log.push('told'));
@@ -87,8 +87,8 @@ test('what an engine owns is freed once, when it is told or at its end', async (
   expect(log).toEqual(['told', 'end']);
 });
 
-describe('one thing at a time', () => {
-  test('exclusively runs in order, never two at once', async () => {
+describe('exclusive work', () => {
+  test('runs in order, one at a time', async () => {
     using engine = newEngine();
     const log: string[] = [];
     const work = (name: string, turns: number) =>
@@ -102,7 +102,7 @@ describe('one thing at a time', () => {
     expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
   });
 
-  test('a failure reaches its caller and does not stop the next', async () => {
+  test('reports a failure to its caller, and continues with the next', async () => {
     using engine = newEngine();
     const failed = engine.exclusively(async () => {
       throw new Error('mine');
@@ -112,7 +112,7 @@ describe('one thing at a time', () => {
     expect(await next).toBe('done');
   });
 
-  test('graphs begun together do not mix', async () => {
+  test('keeps graphs apart that begin at the same time', async () => {
     using engine = newEngine();
     const sizes = [64, 8, 96, 16];
     const results = await Promise.all(sizes.map((n) => product(engine, n)));
@@ -125,7 +125,7 @@ describe('one thing at a time', () => {
 });
 
 describe('dispose', () => {
-  test('what is asked of a disposed engine is refused', async () => {
+  test('calls of a disposed engine are refused', async () => {
     const engine = newEngine();
     engine[Symbol.dispose]();
     engine[Symbol.dispose]();
@@ -137,7 +137,7 @@ describe('dispose', () => {
     expect((await rejected(graph.run())).code).toBe('disposed');
   });
 
-  test('a running graph ends first; those behind it are refused; then all is freed, last first', async () => {
+  test('a running graph ends, waiting graphs are refused, then all objects are freed in reverse order', async () => {
     const engine = newEngine();
     const log: string[] = [];
     engine.owns(() => log.push('first freed'));
@@ -156,7 +156,7 @@ describe('dispose', () => {
     expect(log).toEqual(['ran', 'second freed', 'first freed']);
   });
 
-  test('a state may be disposed while a graph reads it, and not be read afterwards', async () => {
+  test('a state may be disposed while a graph reads it, but cannot be read afterwards', async () => {
     using engine = newEngine();
     const n = 256;
     const state = new TensorSet(engine, [['x', 'f32', [n, n]]] as const);
@@ -172,7 +172,7 @@ describe('dispose', () => {
     expect(caught(() => state.get('x')).code).toBe('disposed');
   });
 
-  test('a freed context gives no more tensors', () => {
+  test('a freed context makes no tensors', () => {
     const context = Context.forTensors(2);
     context[Symbol.dispose]();
     context[Symbol.dispose]();

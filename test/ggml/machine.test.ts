@@ -1,4 +1,4 @@
-/** Limits of containers, on copies of the files that Linux shows for them. */
+/** Limits of containers, with copies of the files of Linux. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -27,12 +27,12 @@ function files(tree: Record<string, string>): void {
 const none = '9223372036854771712';
 
 describe('memory', () => {
-  it('is that of the machine where there are no control groups', () => {
+  it('is that of the machine without control groups', () => {
     expect(totalMemoryBytes(root)).toBe(os.totalmem());
     expect(availableMemoryBytes(root)).toBeGreaterThan(0);
   });
 
-  it('is what version 2 leaves, with cached files counted as free', () => {
+  it('is the free memory of a version 2 group, with cached files counted as free', () => {
     files({
       'proc/self/cgroup': '0::/',
       'sys/fs/cgroup/cgroup.controllers': 'cpu memory',
@@ -45,7 +45,7 @@ describe('memory', () => {
     expect(availableMemoryBytes(root)).toBe(60 * MiB);
   });
 
-  it('is bounded by the groups above', () => {
+  it('is limited by parent groups', () => {
     files({
       'proc/self/cgroup': '0::/pod/app',
       'sys/fs/cgroup/cgroup.controllers': 'cpu memory',
@@ -57,7 +57,7 @@ describe('memory', () => {
     expect(availableMemoryBytes(root)).toBe(10 * MiB);
   });
 
-  it('is what version 1 leaves, also where the path is that of the host', () => {
+  it('is the free memory of a version 1 group, also if the path is that of the host', () => {
     files({
       'proc/self/cgroup': '9:name=systemd:/\n4:memory:/docker/abc\n1:cpu,cpuacct:/docker/abc\n0::/',
       'sys/fs/cgroup/memory/memory.limit_in_bytes': String(80 * MiB),
@@ -68,7 +68,7 @@ describe('memory', () => {
     expect(availableMemoryBytes(root)).toBe(0);
   });
 
-  it('has no limit where version 1 names a number above all memory', () => {
+  it('has no limit if the number of version 1 is above all memory', () => {
     files({
       'proc/self/cgroup': '4:memory:/',
       'sys/fs/cgroup/memory/memory.limit_in_bytes': none,

@@ -7,7 +7,7 @@ import { caught } from '../checkpoint/caught.ts';
 const engine = new Engine({ device: 'cpu', threads: 1 });
 afterAll(() => engine[Symbol.dispose]());
 
-/** f32 of these sizes, the fastest axis first. */
+/** An f32 tensor of these sizes, fastest axis first. */
 function f32(graph: Graph, sizes: number[], ...values: number[]): Tensor {
   const count = sizes.reduce((a, b) => a * b, 1);
   const data = values.length > 0 ? values : Array.from({ length: count }, (_, i) => i + 1);
@@ -34,7 +34,7 @@ async function expectValues(build: (graph: Graph) => Tensor, shape: number[], wa
     expect(value, `index ${i}`).toBeCloseTo(wanted[i]!, digits);
 }
 
-describe('what each operation computes', () => {
+describe('operations compute the right results:', () => {
   test('add and mul repeat the second along the axes that it divides', async () => {
     const bias = (g: Graph) => f32(g, [2], 10, 20);
     await expectValues((g) => g.add(f32(g, [2, 3]), bias(g)), [2, 3], [11, 22, 13, 24, 15, 26]);
@@ -67,7 +67,7 @@ describe('what each operation computes', () => {
     );
   });
 
-  test('gelu is the exact one: the tanh form differs in the fourth digit', async () => {
+  test('gelu is exact: the tanh approximation differs in the fourth digit', async () => {
     const wanted = [0, 0.8413447, -0.1586553, 1.9544997];
     await expectValues((g) => g.gelu(f32(g, [4], 0, 1, -1, 2)), [4], wanted, 6);
   });
@@ -78,17 +78,17 @@ describe('what each operation computes', () => {
     await expectValues((g) => g.swiglu(f32(g, [2], 1, -2), f32(g, [2], 3, 5)), [2], wanted);
   });
 
-  test('getRows picks rows in the order of the indices', async () => {
+  test('getRows copies rows in the order of the indices', async () => {
     const build = (g: Graph) => g.getRows(f32(g, [2, 3]), i32(g, 2, 0, 2));
     await expectValues(build, [2, 3], [5, 6, 1, 2, 5, 6]);
   });
 
-  test('cast to f16 rounds, and back keeps what is left', async () => {
+  test('cast to f16 rounds, and the cast back is exact', async () => {
     const build = (g: Graph) => g.cast(g.cast(f32(g, [3], 1, 1.0001, 0.1), 'f16'), 'f32');
     await expectValues(build, [3], [1, 1, 0.0999755859375], 9);
   });
 
-  test('permute moves axes, contiguous lays them out', async () => {
+  test('permute moves axes, contiguous copies to the new order', async () => {
     const turned = (g: Graph) => g.permute(f32(g, [3, 2]), 1, 0, 2, 3);
     await expectValues((g) => g.contiguous(turned(g)), [2, 3], [1, 4, 2, 5, 3, 6]);
     await expectValues(turned, [2, 3], [1, 4, 2, 5, 3, 6]);
@@ -106,7 +106,7 @@ describe('what each operation computes', () => {
     await expectValues((g) => g.view(f32(g, [4, 2]), [2, 2], [16, 32, 32], 4), [2, 2], [2, 3, 6, 7]);
   });
 
-  test('copy writes into the memory that it is given, in its type', async () => {
+  test('copy writes to a tensor, in its type', async () => {
     const build = (g: Graph) => {
       const to = g.cast(f32(g, [2, 3], 0, 0, 0, 0, 0, 0), 'f16');
       g.effect(to);
@@ -116,7 +116,7 @@ describe('what each operation computes', () => {
     await expectValues(build, [2, 3], [0, 0, 7, 8, 0, 0]);
   });
 
-  test('setRows writes rows where it is told to', async () => {
+  test('setRows writes rows to the given indices', async () => {
     const build = (g: Graph) => {
       const to = g.cast(f32(g, [2, 3], 0, 0, 1, 1, 0, 0), 'f16');
       g.effect(to);
@@ -127,7 +127,7 @@ describe('what each operation computes', () => {
     await expectValues(build, [2, 3], [5, 6, 1, 1, 7, 8]);
   });
 
-  test('rope turns the pair (i, i + d/2) by position * base^(-2i/d) / factor', async () => {
+  test('rope rotates the pair (i, i + d/2) by position * base^(-2i/d) / factor', async () => {
     const [angle0, angle1] = [3, (3 * 100 ** -0.5) / 2];
     const turned = [
       1 * Math.cos(angle0) - 3 * Math.sin(angle0),
@@ -159,14 +159,14 @@ describe('what each operation computes', () => {
       const weight = 1 / (1 + Math.exp(-gap));
       return low * (1 - weight) + high * weight;
     };
-    // Row 0 sees the first key only; row 1 both. Heads 0 and 1 read keys 1 and 2, heads 2 and 3 keys 1 and 3.
+    // Row 0 attends to the first key only, row 1 to both. Heads 0 and 1 read keys 1 and 2, heads 2 and 3 keys 1 and 3.
     const wanted = [10, 10, 30, 30, mixed(10, 20, 0.5), mixed(10, 20, 1), mixed(30, 50, 3), mixed(30, 50, 4)];
     for (const [i, value] of wanted.entries())
       expect(values[i * d], `row and head ${i}`).toBeCloseTo(value, 4);
   });
 });
 
-describe('what does not fit throws with the shapes, and the process lives on', () => {
+describe('wrong shapes throw an error with the shapes, and the process continues:', () => {
   const cases: [string, (g: Graph) => unknown, string[]][] = [
     ['add', (g) => g.add(f32(g, [4, 3]), f32(g, [3])), ['add', '[4, 3, 1, 1]', '[3, 1, 1, 1]']],
     ['add of a larger', (g) => g.add(f32(g, [2]), f32(g, [4])), ['add', '[2, 1, 1, 1]', '[4, 1, 1, 1]']],

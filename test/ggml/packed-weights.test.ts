@@ -38,35 +38,35 @@ async function product(of: Tensor, packed?: PackedWeights, n = 5): Promise<Float
   return (await graph.run()).get('y') ?? new Float32Array(0);
 }
 
-/** Both layouts round the rows to 8 bits alike and add in another order. */
+/** Both layouts round rows to 8 bits in the same way, but add in another order. */
 function expectAlike(actual: Float32Array, wanted: Float32Array): void {
   expect(wanted.some((value) => value !== 0)).toBe(true);
   for (const [i, value] of actual.entries()) expect(value, `index ${i}`).toBeCloseTo(wanted[i] ?? 0, 3);
 }
 
-/** Types that this processor has a layout for; the tests of copies run for these. */
+/** Types with a layout for this processor. The tests of copies use them. */
 const packable = (['q4_0', 'iq4_nl', 'q4_k'] as const).filter((type) =>
   engine.packing?.layoutOf(weight(type, 1), 'any rows'),
 );
 
-describe('which weights are packed', () => {
-  test.runIf(process.arch === 'x64')('four-bit types are, with whole groups of eight rows', () => {
+describe('packed weights', () => {
+  test.runIf(process.arch === 'x64')('have four-bit types and whole groups of eight rows', () => {
     expect(packable).toEqual(['q4_0', 'iq4_nl', 'q4_k']);
     expect(engine.packing?.layoutOf(weight('q4_k', 1, 23), 'any rows')).toBeNull();
   });
 
-  test('float32 never is', () => {
+  test('never have the type float32', () => {
     expect(engine.packing?.layoutOf(weight('f32', 1), 'any rows')).toBeNull();
   });
 
-  test('copies may take half of the free memory', () => {
+  test('may use half of the free memory', () => {
     expect(leavesRoom(4e9, 8e9)).toBe(true);
     expect(leavesRoom(4e9, 7.9e9)).toBe(false);
   });
 });
 
 describe.runIf(packable.includes('q4_0'))('kept weights', () => {
-  test('give the products of the stored ones', async () => {
+  test('give the products of the stored weights', async () => {
     const stored = weight('q4_0', 2);
     const kept = new KeptWeights(engine, [stored, weight('f32', 3)], {
       freeBytes: 1e9,
@@ -80,7 +80,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
   });
 
   test.each(['q4_0', 'iq4_nl'] as const)(
-    'of %s round a row alike whatever rows are beside it',
+    'of %s round a row in the same way for any number of rows',
     async (type) => {
       const stored = weight(type, 2);
       const packed = await new KeptWeights(engine, [stored], {
@@ -93,7 +93,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     },
   );
 
-  test('are none where memory is short, and none of a type that rounds otherwise', async () => {
+  test('do not exist if memory is short, and not for a type that rounds differently', async () => {
     for (const kept of [
       new KeptWeights(engine, [weight('q4_0', 2)], { freeBytes: 100, batchInvariantOnly: true }),
       new KeptWeights(engine, [weight('q4_k', 2)], { freeBytes: 1e9, batchInvariantOnly: true }),
@@ -103,7 +103,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     }
   });
 
-  test('are packed a few at a time, so that an abort leaves the rest, and the next call goes on there', async () => {
+  test('are packed a few at a time; after an abort, the next call continues', async () => {
     const weights = Array.from({ length: 30 }, (_, seed) => weight('q4_0', seed));
     const kept = new KeptWeights(engine, weights, { freeBytes: 1e9, batchInvariantOnly: true });
     const packing = vi.spyOn(ggml(), 'runAsync');
@@ -121,7 +121,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
     expectAlike(await product(weights[29]!, packed), await product(weights[29]!));
   });
 
-  test('of a type that rounds otherwise are kept where one row is never beside others', async () => {
+  test('of a type that rounds differently are kept if a row is always alone', async () => {
     const stored = weight('q4_k', 2);
     const kept = new KeptWeights(engine, [stored], { freeBytes: 1e9, batchInvariantOnly: false });
     expectAlike(await product(stored, await kept.ready(), 1), await product(stored, undefined, 1));
@@ -129,7 +129,7 @@ describe.runIf(packable.includes('q4_0'))('kept weights', () => {
 });
 
 describe.each(packable)('%s', (type: Packable) => {
-  test('a pass gives every layer its own weights, whatever their shapes, and can be left anywhere', async () => {
+  test('a pass gives every layer its own weights of any shape, and can end at any layer', async () => {
     const layers = [4, 5, 6, 7, 8].map((seed) => [weight(type, seed, seed === 6 ? 2 * rows : rows)]);
     for (const last of [4, 1]) {
       const pass = new PackedPass(engine, layers);
@@ -142,7 +142,7 @@ describe.each(packable)('%s', (type: Packable) => {
     }
   });
 
-  test('two passes at once do not disturb each other', async () => {
+  test('two passes at the same time are independent', async () => {
     const layers = [11, 12, 13, 14].map((seed) => [weight(type, seed)]);
     const run = async () => {
       const pass = new PackedPass(engine, layers);
@@ -154,7 +154,7 @@ describe.each(packable)('%s', (type: Packable) => {
   });
 });
 
-test('an engine that is disposed while weights are packed frees them after that', async () => {
+test('an engine that is disposed during packing frees the weights afterwards', async () => {
   const other = new Engine({ device: 'cpu', threads: 1 });
   const stored = weight('q4_0', 20, 8192);
   const ready = new KeptWeights(other, [stored], { freeBytes: 1e12, batchInvariantOnly: true }).ready();

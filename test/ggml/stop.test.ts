@@ -12,7 +12,7 @@ import type { Tensor } from '../../src/ggml/tensor.ts';
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-stop-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Hundreds of products, the last of which is kept in `kept` [128]. */
+/** A graph with hundreds of products. The last one is written to `kept` [128]. */
 function longGraph(engine: Engine, kept: Tensor): Graph {
   const graph = new Graph(engine);
   const [size, rows] = [128, 256];
@@ -29,7 +29,7 @@ async function read(engine: Engine, tensor: Tensor): Promise<number | undefined>
   return (await graph.run()).get('kept')?.[0];
 }
 
-test('an abort ends the graph that runs before its last operation, and the next one runs whole', async () => {
+test('an abort ends the running graph before its last operation, and the next graph runs completely', async () => {
   using engine = new Engine({ device: 'cpu', threads: 1 });
   using state = new TensorSet(engine, [['kept', 'f32', [128, 1]] as const]);
   const kept = state.get('kept');
@@ -46,7 +46,7 @@ test('an abort ends the graph that runs before its last operation, and the next 
   expect(await read(engine, kept)).toBeCloseTo(1, 3);
 });
 
-test('a signal that was aborted before runs nothing', async () => {
+test('an aborted signal runs nothing', async () => {
   using engine = new Engine({ device: 'cpu', threads: 1 });
   using state = new TensorSet(engine, [['kept', 'f32', [128, 1]] as const]);
   const reason = new Error('before');
@@ -54,7 +54,7 @@ test('a signal that was aborted before runs nothing', async () => {
 });
 
 test.runIf(process.platform === 'linux')(
-  'released pages of a mapped file leave memory and come back with what they held',
+  'evicted pages of a mapped file leave memory, and are read again with the same content',
   () => {
     const file = path.join(folder, 'mapped');
     const sizeBytes = 64 * 2 ** 20;
@@ -72,7 +72,7 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
-/** Bytes of mapped files that are in this process's memory. */
+/** Bytes of mapped files in the memory of this process. */
 function residentFileBytes(): number {
   const kilobytes = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return Number(kilobytes) * 1024;

@@ -5,7 +5,7 @@ import { Machine, type MachineState } from '../../src/grammar/machine.ts';
 import { GrammarMasks, type TokenMask } from '../../src/grammar/masks.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 
-/** Masks over vocabularies whose tokens are longer than a byte. */
+/** Masks for vocabularies with tokens of several bytes. */
 
 const eos = 2;
 
@@ -21,20 +21,20 @@ function vocabularyOf(tokens: readonly (string | Uint8Array)[]) {
     bytesOf: (id: number) => bytes[id]!,
     isSpecial: (id: number) => id <= eos,
   } as unknown as Tokenizer;
-  // Logits may be more than tokens.
+  // There may be more logits than tokens.
   return { bytes, masks: new GrammarMasks(tokenizer, bytes.length + 5, [eos]) };
 }
 
 const grammarOf = (schema: object) => answerGrammar({ type: 'json_schema', schema });
 
-/** Ids that may come. */
+/** The allowed ids. */
 function allowedBy(mask: TokenMask, vocabSize: number): number[] {
   const logits = new Float32Array(vocabSize);
   mask.apply(logits);
   return [...logits.keys()].filter((id) => logits[id] === 0);
 }
 
-describe('a token may come where its bytes may, one after the other', () => {
+describe('a token is allowed if its bytes are allowed one after the other', () => {
   const pieces = [
     '"',
     '",',
@@ -112,7 +112,7 @@ describe('a token may come where its bytes may, one after the other', () => {
         );
         expect(allowedBy(mask, bytes.length + 5)).toEqual(expected);
         const going = expected.filter((id) => id !== eos);
-        // Long tokens are few, and get far.
+        // Only a few long tokens, which match many bytes.
         const long = going.filter((id) => bytes[id]!.length > 1);
         const choice = long.length > 0 && random() < 0.8 ? long : going;
         const id = choice[Math.floor(random() * choice.length)];
@@ -124,19 +124,19 @@ describe('a token may come where its bytes may, one after the other', () => {
     }
   });
 
-  test('what it forbids is no answer', async () => {
+  test('a mask forbids texts that are no answers', async () => {
     const mask = await masks.start(grammarOf({ type: 'null' }));
     expect(() => mask.accept(3 + 0x78)).toThrow('forbids');
     expect(() => mask.accept(eos)).toThrow('forbids');
   });
 });
 
-describe('others of the process have their turn, counted', () => {
+describe('other work of the process continues', () => {
   const random = randomFrom(5);
   const letter = () => String.fromCharCode(0x61 + Math.floor(random() * 26));
   const word = () => Array.from({ length: 1 + Math.floor(random() * 9) }, letter).join('');
   const large = vocabularyOf(Array.from({ length: 20_000 }, word));
-  // Dozens of ways to read each text at once.
+  // Each text has dozens of parses at the same time.
   const heavy = (from: number) =>
     grammarOf({
       anyOf: Array.from({ length: 100 }, (_, i) => ({
@@ -146,7 +146,7 @@ describe('others of the process have their turn, counted', () => {
       })),
     });
 
-  /** How often others had their turn while this was done. */
+  /** How often other work ran during this work. */
   async function turnsIn(work: () => Promise<unknown>): Promise<number> {
     let turns = 0;
     let isOver = false;
@@ -161,7 +161,7 @@ describe('others of the process have their turn, counted', () => {
     return turns;
   }
 
-  test('while a vocabulary is looked at, and while a heavy schema is', async () => {
+  test('during the first mask of a vocabulary, and during a slow schema', async () => {
     expect(await turnsIn(() => large.masks.start(grammarOf({ const: 1 })))).toBeGreaterThan(30);
     let mask: TokenMask | undefined;
     expect(
@@ -173,7 +173,7 @@ describe('others of the process have their turn, counted', () => {
     ).toBeGreaterThan(10);
   });
 
-  test('who has left needs no mask', async () => {
+  test('an aborted answer needs no mask', async () => {
     const stop = new AbortController();
     const mask = await large.masks.start(heavy(1));
     mask.accept(3 + 0x22);
@@ -186,10 +186,10 @@ describe('others of the process have their turn, counted', () => {
   });
 });
 
-test('what is found out about a grammar is forgotten before it is much', () => {
+test('the cache of a grammar is bounded', () => {
   const machine = new Machine(grammarOf({ type: 'array' }).expression);
   for (let round = 0; round < 3; round++) {
-    // Each depth is a stack that was not there before.
+    // Each depth is a new stack.
     let state: MachineState | null = machine.start;
     for (let depth = 0; depth < 3000; depth++) state = state && machine.step(state, 0x5b);
     expect(state).not.toBeNull();

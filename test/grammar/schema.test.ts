@@ -6,7 +6,7 @@ import { byteTokenizer, endOfText } from '../generate/scripted.ts';
 
 const masks = new GrammarMasks(byteTokenizer, 256, [endOfText]);
 
-/** Whether a text is a whole answer to the schema. */
+/** True if a text is a complete answer to the schema. */
 async function accepts(schema: object, answer: string): Promise<boolean> {
   const mask = await masks.start(answerGrammar({ type: 'json_schema', schema }));
   const allowed = (id: number) => {
@@ -29,7 +29,7 @@ const list = {
   },
 };
 
-describe('what an answer may be', () => {
+describe('a schema accepts the right texts only', () => {
   test.each<[object, string[], string[]]>([
     [
       { type: 'integer', minimum: -7, maximum: 123 },
@@ -48,7 +48,7 @@ describe('what an answer may be', () => {
       ['-0.0999', '0', '0.0000001', '-0.00000000000001'],
       ['-0.1', '-0.10', '0.00000011', '-0', '1e-7'],
     ],
-    // 15 digits in all: one more could be the double that is the bound.
+    // 15 digits in total: with one more, the double could equal the bound.
     [
       { type: 'number', exclusiveMaximum: 9_999_999_999 },
       ['9999999998.99999', '-12345.6789'],
@@ -88,7 +88,7 @@ describe('what an answer may be', () => {
       ['"é"', '"日本"', '"\\n\\u00e9"', '"🙂"'],
       ['""', '"abc"', '"\t"', '"a🙂"', '"🙂🙂"', '"\\n\\u00e9a"'],
     ],
-    // Of "🙂" JSON Schema counts one character, JavaScript two UTF-16 units: right are those that are right for both.
+    // "🙂" is one character in JSON Schema, and two UTF-16 units in JavaScript. An answer must be valid for both.
     [{ type: 'string', minLength: 2, maxLength: 2 }, ['"ab"', '"日\\u672c"'], ['"🙂"', '"🙂a"']],
     [{ type: 'string', minLength: 2, maxLength: 3 }, ['"🙂a"', '"abc"'], ['"🙂"', '"🙂🙂"']],
     [
@@ -154,7 +154,7 @@ describe('what an answer may be', () => {
       ['[1]', '[1,2]'],
       ['[]', '[1,2,2]', '[2]'],
     ],
-    // As draft 7 has tuples.
+    // Tuples of draft 7.
     [
       { items: [{ const: 1 }, { const: 2 }], additionalItems: false, minItems: 2, maxItems: 2 },
       ['[1,2]'],
@@ -209,7 +209,7 @@ describe('what an answer may be', () => {
     for (const answer of wrong) expect(await accepts(schema, answer), answer).toBe(false);
   });
 
-  test('a space may stand before it, and only one', async () => {
+  test('one space may precede an answer', async () => {
     expect(await accepts({ const: 1 }, ' 1')).toBe(true);
     expect(await accepts({ const: 1 }, '  1')).toBe(false);
   });
@@ -295,14 +295,14 @@ describe('names of properties', () => {
     for (const answer of wrong) expect(await accepts(schema, answer), answer).toBe(false);
   });
 
-  test('apply to properties that have a schema of their own', async () => {
+  test('apply to properties with their own schema', async () => {
     const schema = { properties: { ab: true, b: true }, propertyNames: { pattern: '^a' } };
     expect(await accepts(schema, '{"ab":1}')).toBe(true);
     expect(await accepts(schema, '{"b":1}')).toBe(false);
   });
 });
 
-describe('what decides nothing is no reason to refuse', () => {
+describe('keywords without an effect are ignored, and named', () => {
   const kind = (name: string, more: object) => ({
     type: 'object',
     properties: { kind: { const: name }, ...more },
@@ -340,7 +340,7 @@ describe('what decides nothing is no reason to refuse', () => {
       '{"key":"ab"}',
       ['format "password" at #/properties/key'],
     ],
-    ['a key that is none', { type: 'string', toString: 1 }, '"a"', ['"toString" at #']],
+    ['an unknown key', { type: 'string', toString: 1 }, '"a"', ['"toString" at #']],
     [
       'a misspelt keyword',
       { type: 'string', minLenght: 3 },
@@ -354,10 +354,10 @@ describe('what decides nothing is no reason to refuse', () => {
   });
 });
 
-describe('what a schema may cost is counted', () => {
+describe('the cost of a schema is limited', () => {
   const many = <T>(length: number, of: (i: number) => T) => Array.from({ length }, (_, i) => of(i));
 
-  it('a chain of references is followed once', async () => {
+  it('follows a chain of references once', async () => {
     const last = 2_000;
     const properties = Object.fromEntries(
       many(last + 1, (i) => [`p${i}`, i === last ? { type: 'null' } : { $ref: `#/properties/p${i + 1}` }]),
@@ -365,7 +365,7 @@ describe('what a schema may cost is counted', () => {
     expect(await accepts({ type: 'object', properties }, '{"p0":null,"p7":null}')).toBe(true);
   });
 
-  it('of many ignored keys, the first are named', () => {
+  it('names the first of many ignored keys', () => {
     const schema = { type: 'null', ...Object.fromEntries(many(3_000, (i) => [`key${i}`, 1])) };
     const { ignored } = answerGrammar({ type: 'json_schema', schema });
     expect(ignored).toHaveLength(21);
@@ -376,7 +376,7 @@ describe('what a schema may cost is counted', () => {
     properties: Object.fromEntries(schemas.map((schema, i) => [`p${i}`, schema])),
     required: schemas.map((_, i) => `p${i}`),
   });
-  /** Ten objects whose names are of the list. */
+  /** Ten objects with names from the list. */
   const namesFrom = (names: string[]) => ({
     ...propertiesOf(many(10, () => ({ type: 'object', propertyNames: { $ref: '#/$defs/names' } }))),
     $defs: { names: { enum: names } },
@@ -410,26 +410,26 @@ describe('what a schema may cost is counted', () => {
     ],
     ['many schemas', { anyOf: many(5_001, () => ({})) }, 'more than 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
-    ['many values, used again and again', namesFrom(many(6_000, (i) => `${i}`)), 'beyond 50000 values'],
+    ['many values that are used several times', namesFrom(many(6_000, (i) => `${i}`)), 'beyond 50000 values'],
     [
-      'long values, used again and again',
+      'long values that are used several times',
       namesFrom(many(100, (i) => `${i}`.padEnd(600))),
       'beyond 500000 characters',
     ],
-    ['more than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
+    ['more schemas than can be compared', { oneOf: many(65, (i) => ({ const: i })) }, '65 schemas'],
     [
       'a chain of references',
       { $defs: { ...Object.fromEntries(chain), d200: {} }, $ref: '#/$defs/d0' },
       '64 deep',
     ],
-    ['no JSON at all', circle, 'cannot be written as JSON'],
+    ['a value that is not JSON', circle, 'cannot be written as JSON'],
   ])('%s', (_, schema, part) => {
     const error = caught(() => answerGrammar({ type: 'json_schema', schema }));
     expect(error.code).toBe('invalid_json_schema');
     expect(error.message).toContain(part);
   });
 
-  test('an enum may have all values that fit into a schema', async () => {
+  test('an enum may have all values that fit', async () => {
     const values = many(20_000, (i) => i);
     expect(await accepts({ enum: values }, '19999')).toBe(true);
     expect(await accepts({ enum: values }, '199')).toBe(true);
@@ -439,7 +439,7 @@ describe('what a schema may cost is counted', () => {
     expect(await accepts({ enum: words }, '"word 89990"')).toBe(false);
   });
 
-  test('a grammar that is made in turns is the one that is made at once', async () => {
+  test('a grammar that is built in steps equals the grammar that is built at once', async () => {
     const format = {
       type: 'json_schema',
       schema: propertiesOf(many(40, (i) => ({ enum: [i, i + 1] }))),
@@ -450,7 +450,7 @@ describe('what a schema may cost is counted', () => {
     await expect(answerGrammarInTurns({ type: 'json_schema', schema: { not: {} } })).rejects.toThrow('"not"');
   });
 
-  test('a form of many fields is far from the limits', () => {
+  test('a form with many fields is far below the limits', () => {
     const formats = ['date', 'time', 'date-time', 'email', 'uri', 'uuid', 'ipv4'].map((format) => ({
       type: 'string',
       format,
@@ -474,7 +474,7 @@ describe('what a schema may cost is counted', () => {
   });
 });
 
-test('a vocabulary that cannot write what the schema asks for says so', async () => {
+test('a vocabulary without the tokens for a schema gives an error', async () => {
   const deaf = { ...byteTokenizer, isSpecial: (id: number) => id === 0x37 || id <= endOfText };
   const others = new GrammarMasks(deaf as typeof byteTokenizer, 256, [endOfText]);
   const mask = await others.start(answerGrammar({ type: 'json_schema', schema: { const: 67 } }));

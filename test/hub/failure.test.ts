@@ -17,7 +17,7 @@ test.each([
   expect(retryAfterMs(headers)).toBe(ms);
 });
 
-test('a date of a server without a clock is compared with this machine', () => {
+test('a date without a Date header is compared with the clock of this machine', () => {
   const now = Date.parse('2026-10-21T07:28:00Z');
   expect(retryAfterMs({ 'retry-after': 'Wed, 21 Oct 2026 07:29:00 GMT' }, now)).toBe(60_000);
 });

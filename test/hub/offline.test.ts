@@ -26,7 +26,7 @@ async function fill(): Promise<string> {
   return modelPath;
 }
 
-/** As ModelScope's tool leaves a model. */
+/** A model in the layout of ModelScope's tool. */
 function modelScopeFolder(files: string[]): string {
   const place = path.join(source.folder, '.cache', 'modelscope', 'hub', 'models', 'ZhipuAI', NAME);
   mkdirSync(place, { recursive: true });
@@ -35,7 +35,7 @@ function modelScopeFolder(files: string[]): string {
 }
 
 describe('offline', () => {
-  it('finds and verifies what was pulled, and asks nobody', async () => {
+  it('finds and verifies a pulled model, and sends no request', async () => {
     const modelPath = await fill();
     const reports: PullProgress[] = [];
     const found = await pull(NAME, options({ onProgress: (report) => reports.push(report) }));
@@ -50,7 +50,7 @@ describe('offline', () => {
     expect(source.asked).toEqual([]);
   });
 
-  it.each(['1', 'ON', 'yes', 'true'])('is what HF_HUB_OFFLINE=%s asks for', async (value) => {
+  it.each(['1', 'ON', 'yes', 'true'])('is selected by HF_HUB_OFFLINE=%s', async (value) => {
     const env = { ...options().env, HF_HUB_OFFLINE: value };
     await expect(pull(NAME, options({ offline: false, env }))).rejects.toMatchObject({
       code: 'model_not_found',
@@ -61,21 +61,21 @@ describe('offline', () => {
     expect(source.asked).toEqual([]);
   });
 
-  it('is not what HF_HUB_OFFLINE=0 asks for', async () => {
+  it('is not selected by HF_HUB_OFFLINE=0', async () => {
     await pull(NAME, options({ offline: false, env: { ...options().env, HF_HUB_OFFLINE: '0' } }));
     expect(verified).toHaveLength(5);
   });
 
   it('names the files that are missing', async () => {
     const modelPath = await fill();
-    rmSync(realpathSync(path.join(modelPath, BIG))); // The link stays, and leads nowhere.
+    rmSync(realpathSync(path.join(modelPath, BIG))); // The link remains, but has no target.
     await expect(pull(NAME, options())).rejects.toMatchObject({
       code: 'invalid_checkpoint',
       message: expect.stringContaining(`${modelPath} lacks ${BIG}. "cogvlm2 pull`),
     });
   });
 
-  it.each([BIG, 'config.json'])('names %s when it is damaged, and the remedy works', async (name) => {
+  it.each([BIG, 'config.json'])('names a damaged %s, and the remedy works', async (name) => {
     const modelPath = await fill();
     const blob = realpathSync(path.join(modelPath, name));
     writeFileSync(blob, Buffer.from(FILES[name] ?? '').fill(0, 7, 8));
@@ -88,7 +88,7 @@ describe('offline', () => {
     await pull(NAME, options());
   });
 
-  it('knows the commit that was pulled, and no other', async () => {
+  it('finds the pulled commit, but no other commit', async () => {
     const modelPath = await fill();
     expect((await pull(`hf:THUDM/${NAME}@abc123`, options())).modelPath).toBe(modelPath);
     await expect(pull(`hf:THUDM/${NAME}@other`, options())).rejects.toMatchObject({
@@ -96,14 +96,14 @@ describe('offline', () => {
     });
   });
 
-  it("takes what ModelScope's tool left, unverified, because nothing there says its hashes", async () => {
+  it("accepts a model of ModelScope's tool without verification, because it has no hashes", async () => {
     const place = modelScopeFolder(Object.keys(FILES));
     expect((await pull(NAME, options())).modelPath).toBe(place);
     expect(verified).toEqual([]);
     await expect(pull(`${NAME}@v1`, options())).rejects.toMatchObject({ code: 'model_not_found' });
   });
 
-  it('prefers a whole model to one in part', async () => {
+  it('prefers a complete model to an incomplete one', async () => {
     modelScopeFolder(Object.keys(FILES));
     const snapshot = path.join(source.folder, 'hub', `models--THUDM--${NAME}`, 'snapshots', 'main');
     mkdirSync(snapshot, { recursive: true });
@@ -126,7 +126,7 @@ describe('a model named in another command', () => {
     }
   });
 
-  it('that is in the cache in part is not loaded, and how to get the rest is said', async () => {
+  it('is not loaded if it is incomplete, and the error has the command for the rest', async () => {
     const place = modelScopeFolder(Object.keys(FILES).filter((name) => name !== BIG));
     await expect(findModel(NAME)).rejects.toMatchObject({
       code: 'invalid_checkpoint',
@@ -136,7 +136,7 @@ describe('a model named in another command', () => {
     expect((await findModel(NAME)).path).toBe(place);
   });
 
-  it('is only looked for here, and HF_HUB_OFFLINE is named where it stands in the way', async () => {
+  it('is searched on this machine only, and the error names HF_HUB_OFFLINE if it prevents the remedy', async () => {
     process.env.HF_HUB_OFFLINE = '1';
     await expect(findModel(NAME)).rejects.toMatchObject({
       code: 'model_not_found',

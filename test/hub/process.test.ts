@@ -1,4 +1,4 @@
-/** The built program, killed at random bytes and on disks that are full. */
+/** The built program, killed at random bytes, and with full disks. */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import {
@@ -24,7 +24,7 @@ const WHOLE = sha256(CONTENT);
 
 let home: string;
 let source: Source;
-/** Called with how much of the big file has been sent to the pull that runs. */
+/** Called with the number of bytes of the large file that were sent to the running pull. */
 let onSent: (bytes: number) => void;
 
 beforeEach(async () => {
@@ -39,8 +39,8 @@ beforeEach(async () => {
 afterEach(() => source[Symbol.asyncDispose]());
 
 /**
- * How much has been sent to the pull that runs. Each has a token of its own, since the server may come to what a killed
- * one asked for only when the next is running, and that does not count.
+ * Bytes that were sent to the running pull. Each pull has its own token, because the server may process a request of a killed pull
+ * while the next one runs. These bytes do not count.
  */
 let run = { token: 0, sent: 0 };
 async function send(bytes: Buffer, response: ServerResponse, token: string | undefined): Promise<void> {
@@ -59,7 +59,7 @@ interface Ended {
   err: string;
 }
 
-/** `limit` is what `ulimit` takes; `act` is called when `at` bytes have been sent, and may end the process. */
+/** `limit` is an option of `ulimit`. `act` is called after `at` bytes, and may end the process. */
 function pull({
   limit = '',
   at = Number.POSITIVE_INFINITY,
@@ -97,7 +97,7 @@ function pull({
 const repo = () => path.join(home, 'hub', 'models--THUDM--some');
 const draft = () => path.join(repo(), 'blobs', `${WHOLE}.incomplete`);
 
-/** What lies there is the file's beginning. @returns how much of it */
+/** Expects that the partial file is the beginning of the file. @returns its size */
 function draftBytes(): number {
   if (!existsSync(draft())) return 0;
   const bytes = readFileSync(draft());
@@ -105,7 +105,7 @@ function draftBytes(): number {
   return bytes.length;
 }
 
-/** The next pull fetches what is missing, and nothing again. */
+/** Expects that the next pull fetches only missing bytes. */
 async function expectToGoOn(): Promise<void> {
   const before = draftBytes();
   source.asked.length = 0;
@@ -115,13 +115,13 @@ async function expectToGoOn(): Promise<void> {
   expect(readdirSync(path.join(repo(), 'blobs')).filter((name) => name.endsWith('.incomplete'))).toEqual([]);
 }
 
-describe.skipIf(!existsSync(program))('a pull (built by npm run build)', () => {
-  it('that is killed at any byte goes on, and ends verified', { timeout: 120_000 }, async () => {
+describe.skipIf(!existsSync(program))('a pull (skipped without dist/)', () => {
+  it('resumes after a kill at any byte, and verifies the files', { timeout: 120_000 }, async () => {
     let before = 0;
     for (let kill = 0; kill < 4; kill++) {
       const at = randomInt(1, 12 * MIB);
       const { exitCode } = await pull({ at, act: (end) => end() });
-      if (exitCode === 0) break; // It had all before the signal came.
+      if (exitCode === 0) break; // It was complete before the signal.
       expect(exitCode, `killed at ${at}`).toBeNull();
       const after = draftBytes();
       expect(after, `killed at ${at}`).toBeGreaterThanOrEqual(before);
@@ -130,8 +130,8 @@ describe.skipIf(!existsSync(program))('a pull (built by npm run build)', () => {
     await expectToGoOn();
   });
 
-  it('that may not write so large a file says so, and the next goes on', { timeout: 120_000 }, async () => {
-    const { exitCode, err } = await pull({ limit: '-f 32768' }); // Of 512 bytes or, in some shells, of 1024.
+  it('reports the limit of file sizes, and the next pull resumes', { timeout: 120_000 }, async () => {
+    const { exitCode, err } = await pull({ limit: '-f 32768' }); // In units of 512 bytes, or 1,024 bytes in some shells.
     expect(exitCode).toBe(7);
     expect(err).toMatch(
       /^cogvlm2: \S+\.incomplete cannot be written: a file may not become so large .*kept\.\n$/,
@@ -140,14 +140,14 @@ describe.skipIf(!existsSync(program))('a pull (built by npm run build)', () => {
     await expectToGoOn();
   });
 
-  describe.skipIf(!canMount())('on a disk of its own (mounting one takes root)', () => {
+  describe.skipIf(!canMount())('on a small disk (needs root to mount it)', () => {
     beforeEach(() => {
       mkdirSync(home);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', home]);
     });
     afterEach(() => void execFileSync('umount', [home]));
 
-    it('looks for room before it begins, and goes on after what it had was taken', {
+    it('checks the free space before it begins, and resumes after the disk was full', {
       timeout: 120_000,
     }, async () => {
       const other = path.join(home, 'other');
@@ -173,7 +173,7 @@ describe.skipIf(!existsSync(program))('a pull (built by npm run build)', () => {
   });
 });
 
-/** @returns the system's code, if it did not fit. */
+/** @returns the system's error code if it did not fit */
 function fillDisk(file: string, bytes: number): string {
   try {
     writeFileSync(file, Buffer.alloc(bytes));

@@ -70,7 +70,7 @@ describe('a pull', () => {
     expect(own.asked).toHaveLength(before);
   });
 
-  it('refuses a model without a tokenizer that is no CogVLM 1', async () => {
+  it('refuses a model without a tokenizer that is not CogVLM 1', async () => {
     const { 'tokenizer.json': _, ...files } = FILES;
     await using own = await Source.open(files);
     await expect(pull(NAME, pullOptions(own))).rejects.toThrow('has no tokenizer.json');
@@ -83,7 +83,7 @@ describe('a pull', () => {
     expect(source.asked).toHaveLength(before);
   });
 
-  it('goes on after each cut connection, with what came before', async () => {
+  it('resumes after each cut connection', async () => {
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG || nth > 3) return false;
       const from = Number(asked.range?.slice(6, -1) ?? 0);
@@ -99,7 +99,7 @@ describe('a pull', () => {
     expect(source.of(BIG).map(({ range }) => range !== undefined)).toEqual([false, true, true, true]);
   });
 
-  it('begins again where a server ignores ranges', async () => {
+  it('starts again if a server ignores ranges', async () => {
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG) return false;
       if (nth === 1) response.write(content.subarray(0, 1000), () => response.destroy());
@@ -110,7 +110,7 @@ describe('a pull', () => {
     expect(big()).toBe(WHOLE);
   });
 
-  it('fetches what arrived corrupt once more', async () => {
+  it('fetches a corrupt file once more', async () => {
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG || nth > 1) return false;
       response.end(Buffer.concat([content.subarray(0, -1), Buffer.of((content.at(-1) ?? 0) ^ 1)]));
@@ -120,13 +120,13 @@ describe('a pull', () => {
     await pull(NAME, options({ onProgress: ({ file }) => file.name === BIG && positions.push(file.done) }));
     expect(big()).toBe(WHOLE);
     expect(source.of(BIG)).toHaveLength(2);
-    // The whole came, none of it was good, and the whole came again.
+    // The whole file was corrupt, and was fetched again.
     const again = positions.indexOf(0, positions.indexOf(300_000));
     expect(positions.indexOf(300_000, again)).toBeGreaterThan(again);
     expect(again).toBeGreaterThan(0);
   });
 
-  it('never gives a corrupt file its name', async () => {
+  it('never gives a corrupt file its final name', async () => {
     source.trouble = (asked, content, response) => {
       if (asked.file === BIG) response.end(Buffer.alloc(content.length));
       return asked.file === BIG;
@@ -136,11 +136,11 @@ describe('a pull', () => {
       message: expect.stringContaining('different hash'),
     });
     expect(existsSync(path.join(repo(), 'snapshots', 'abc123', BIG))).toBe(false);
-    // Nor is it kept: the next pull would read it for nothing.
+    // It is not kept, because the next pull would verify it in vain.
     expect(statSync(path.join(repo(), 'blobs', `${WHOLE}.incomplete`)).size).toBe(0);
   });
 
-  it('takes up a connection that has gone silent', async () => {
+  it('retries a connection without data', async () => {
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG || nth > 1) return false;
       response.write(content.subarray(0, 50_000));
@@ -151,7 +151,7 @@ describe('a pull', () => {
     expect(source.of(BIG)).toHaveLength(2);
   });
 
-  it('tells its token to the source and to nobody else', async () => {
+  it('sends its token only to the source', async () => {
     await using mirror = await Source.open();
     source.trouble = (asked, _content, response) => {
       response.writeHead(302, { location: `${mirror.url}/elsewhere/${asked.file}` }).end();
@@ -162,7 +162,7 @@ describe('a pull', () => {
     expect(mirror.of(BIG)[0]?.token).toBeUndefined();
   });
 
-  it('waits when it is told to', async () => {
+  it('waits for Retry-After', async () => {
     source.trouble = (asked, _content, response, nth) => {
       if (asked.file !== BIG || nth > 1) return false;
       response.writeHead(429, { 'retry-after': '0' }).end();
@@ -172,7 +172,7 @@ describe('a pull', () => {
     expect(big()).toBe(WHOLE);
   });
 
-  it('says what it waits for, and how long', async () => {
+  it('reports the reason and the length of each wait', async () => {
     source.trouble = (asked, _content, response, nth) => {
       if (asked.file !== BIG || nth > 2) return false;
       response.writeHead(429, nth === 1 ? { 'retry-after': '0' } : {}).end();
@@ -199,7 +199,7 @@ describe('a pull', () => {
     expect(source.of(BIG)).toHaveLength(1);
   });
 
-  it('follows no redirect to what is no address', async () => {
+  it('does not follow a redirect to an invalid address', async () => {
     source.trouble = (_asked, _content, response) => {
       response.writeHead(302, { location: 'http://[' }).end();
       return true;
@@ -210,7 +210,7 @@ describe('a pull', () => {
     });
   });
 
-  it('says that a mirror lists no hashes', async () => {
+  it('reports that a mirror lists no hashes', async () => {
     source.changeListing = ({ sha, siblings }) => ({
       sha,
       siblings: siblings.map(({ rfilename }) => ({ rfilename })),
@@ -220,14 +220,14 @@ describe('a pull', () => {
     });
   });
 
-  it('takes hashes in capital letters', async () => {
+  it('accepts hashes in capital letters', async () => {
     source.changeListing = (listing) =>
       JSON.parse(JSON.stringify(listing).replaceAll(/[0-9a-f]{64}/g, (hash) => hash.toUpperCase()));
     await pull(NAME, options({ source: 'huggingface' }));
     expect(big()).toBe(WHOLE);
   });
 
-  it('names the proxy that it cannot go through', async () => {
+  it('names the proxy that does not answer', async () => {
     const { env } = options();
     await expect(
       pull(NAME, options({ env: { ...env, HTTP_PROXY: 'http://me:secret@127.0.0.1:9' } })),
@@ -235,7 +235,7 @@ describe('a pull', () => {
   });
 
   it.each(['.', 'hub', 'hub/models--THUDM--cogvlm2-llama3-chat-19B/snapshots'])(
-    'says what of the cache cannot be used, where "%s" is a file',
+    'reports that the cache cannot be used if "%s" is a file',
     async (name) => {
       const file = path.join(source.folder, 'home', name);
       mkdirSync(path.dirname(file), { recursive: true });
@@ -250,7 +250,7 @@ describe('a pull', () => {
     },
   );
 
-  it('that is stopped keeps the bytes received, and the next pull resumes', async () => {
+  it('keeps the received bytes at an abort, and the next pull resumes', async () => {
     const stop = new AbortController();
     source.trouble = (asked, content, response, nth) => {
       if (asked.file !== BIG || nth > 1) return false;
@@ -269,14 +269,14 @@ describe('a pull', () => {
     expect(big()).toBe(WHOLE);
   });
 
-  it('says what every source answered', async () => {
+  it('reports the answer of every source', async () => {
     await expect(pull('hf:nobody/nothing', options())).rejects.toMatchObject({
       code: 'download_failed',
       message: expect.stringContaining('does not have it (404)'),
     });
   });
 
-  it('takes what Hugging Face does not have from ModelScope, verified, and tells it no token', async () => {
+  it('gets a model that Hugging Face does not have from ModelScope, verifies it, and sends no token', async () => {
     const { env } = options();
     const both = options({
       env: { ...env, HF_ENDPOINT: `${source.url}/empty`, MODELSCOPE_DOMAIN: source.url },
@@ -288,7 +288,7 @@ describe('a pull', () => {
     expect(sha256(readFileSync(path.join(modelPath, BIG)))).toBe(WHOLE);
     expect(readdirSync(modelPath)).not.toContain('modeling_cogvlm.py');
     expect(source.of(BIG).map(({ token }) => token)).toEqual([undefined]);
-    // Of what lies there only what is broken comes again.
+    // Only broken files are fetched again.
     writeFileSync(path.join(modelPath, BIG), Buffer.alloc(FILES[BIG]?.length ?? 0));
     source.asked.length = 0;
     await pull('cogvlm2-llama3-chat-19B', both);
@@ -296,7 +296,7 @@ describe('a pull', () => {
     expect(sha256(readFileSync(path.join(modelPath, BIG)))).toBe(WHOLE);
   });
 
-  it('waits for no other pull of the same model, but for a dead one its lock is taken', async () => {
+  it('ends if another pull of the same model runs, but takes the lock of a dead one', async () => {
     const lockFile = path.join(
       source.folder,
       'hub',
@@ -311,15 +311,12 @@ describe('a pull', () => {
       message: expect.stringContaining('Process 4711'),
     });
     lock?.release();
-    // What a process that was killed left.
+    // The files of a killed process.
     writeFileSync(lockFile, '4711');
     await pull(NAME, options());
   });
 
-  it.each(['', 'x', 'hf:a', 'hf:../..', 'cogvlm2'])(
-    'knows that there is nothing under "%s"',
-    async (name) => {
-      await expect(pull(name, options())).rejects.toMatchObject({ code: 'invalid_value' });
-    },
-  );
+  it.each(['', 'x', 'hf:a', 'hf:../..', 'cogvlm2'])('refuses the name "%s"', async (name) => {
+    await expect(pull(name, options())).rejects.toMatchObject({ code: 'invalid_value' });
+  });
 });

@@ -30,17 +30,17 @@ async function expectWhole(more?: Partial<PullOptions>): Promise<void> {
   expect(sha256(readFileSync(path.join(modelPath, BIG)))).toBe(sha256(CONTENT));
 }
 
-/** Trouble with the big file only. */
+/** Failures for the large file only. */
 function trouble(answer: (asked: Asked, response: ServerResponse, nth: number) => boolean): void {
   source.trouble = (asked, _content, response, nth) => asked.file === BIG && answer(asked, response, nth);
 }
 
 describe('a large file', () => {
-  it('comes in parts, several at the same time, and arrives in order', async () => {
+  it('is fetched in several parts at the same time, and written in order', async () => {
     const held: (() => void)[] = [];
     trouble((asked, response) => {
       held.push(() => response.end(rangeOf(asked, CONTENT, response)));
-      // Nobody gets anything before there are as many requests as may be; then the last comes first.
+      // No request is answered before all parallel requests have come. Then the last one is answered first.
       if (held.length === 4) for (const send of held.splice(0).reverse()) send();
       else if (source.of(BIG).length > 4) held.pop()?.();
       return true;
@@ -51,10 +51,10 @@ describe('a large file', () => {
     expect(positions).toEqual(positions.toSorted((a, b) => a - b));
   });
 
-  it('is told of by its name, with what waits in memory, beside all files', async () => {
+  it('is in the progress with its name, including parts that wait in memory', async () => {
     const reports: PullProgress[] = [];
     await expectWhole({ onProgress: (report) => reports.push(report) });
-    const total = sum(Object.values(FILES).slice(0, -1)); // All but the code.
+    const total = sum(Object.values(FILES).slice(0, -1)); // All files except the code.
     const ofBig = reports.filter(({ file }) => file.name === BIG);
     expect(ofBig.length).toBeGreaterThan(5);
     for (const { stage, file, done, total: all } of ofBig) {
@@ -69,17 +69,17 @@ describe('a large file', () => {
     expect(reports.at(-1)?.done).toBe(total);
   });
 
-  it('comes in one piece where one request at a time may be', async () => {
+  it('is fetched in one request if requests are not parallel', async () => {
     await expectWhole({ parallel: 1 });
     expect(source.of(BIG)).toMatchObject([{ range: undefined }]);
   });
 
-  it('leaves a draft that is its beginning, whichever parts came', async () => {
+  it('leaves a partial file that is its beginning, whichever parts were received', async () => {
     const stop = new AbortController();
     trouble((asked, response) => {
       const bytes = rangeOf(asked, CONTENT, response);
       if (firstByte(asked) > 0) response.end(bytes);
-      else response.write(bytes.subarray(0, 1000)); // and then nothing
+      else response.write(bytes.subarray(0, 1000)); // then no more bytes
       return true;
     });
     const onProgress = ({ file }: PullProgress) =>
@@ -94,7 +94,7 @@ describe('a large file', () => {
     expect(source.of(BIG).map(firstByte)).toEqual(STARTS.map((start) => start + 1000));
   });
 
-  it('goes on with what another tool left', async () => {
+  it('continues the partial file of another tool', async () => {
     mkdirSync(path.dirname(draft()), { recursive: true });
     writeFileSync(draft(), CONTENT.subarray(0, 123_456));
     const reports: PullProgress[] = [];
@@ -102,13 +102,13 @@ describe('a large file', () => {
     expect(Math.min(...source.of(BIG).map(firstByte))).toBe(123_456);
     const ofBig = reports.filter(({ file }) => file.name === BIG);
     const came = ofBig.findIndex(({ stage }) => stage === 'download');
-    // All that was left is told of as verified, and downloading begins where it ends.
+    // The progress counts existing bytes as verified, and the download begins after them.
     expect(ofBig[came - 1]).toMatchObject({ stage: 'verify', file: { done: 123_456 } });
     expect(ofBig[came]?.file.done).toBe(123_456);
     expect(ofBig.slice(came).every(({ stage }) => stage === 'download')).toBe(true);
   });
 
-  it('goes on within each part whose connection is cut', async () => {
+  it('resumes within each part whose connection was cut', async () => {
     trouble((asked, response, nth) => {
       if (nth > 12) return false;
       response.write(rangeOf(asked, CONTENT, response).subarray(0, 9_999), () => response.destroy());
@@ -117,7 +117,7 @@ describe('a large file', () => {
     await expectWhole();
   });
 
-  it('takes less than it asked for', async () => {
+  it('accepts fewer bytes than requested', async () => {
     trouble((asked, response) => {
       response.end(rangeOf(asked, CONTENT, response, 20_000));
       return true;
@@ -125,7 +125,7 @@ describe('a large file', () => {
     await expectWhole();
   });
 
-  it('comes in one stream from a server that ignores ranges', async () => {
+  it('is fetched in one stream from a server that ignores ranges', async () => {
     trouble((_asked, response) => {
       response.end(CONTENT);
       return true;
@@ -136,25 +136,25 @@ describe('a large file', () => {
 
   it.each([
     [
-      'ignores ranges now and then',
+      'ignores ranges sometimes',
       (asked: Asked, response: ServerResponse, nth: number) => {
         response.end(nth === 3 ? CONTENT : rangeOf(asked, CONTENT, response));
       },
     ],
     [
-      'sends other parts than were asked for',
+      'sends other parts than requested',
       (asked: Asked, response: ServerResponse) => {
         response.end(rangeOf({ ...asked, range: asked.range?.replace(/-\d+$/, '-') }, CONTENT, response));
       },
     ],
     [
-      'sends more than it says',
+      'sends more bytes than it declares',
       (asked: Asked, response: ServerResponse) => {
         response.write(rangeOf(asked, CONTENT, response));
         response.end(asked.range?.endsWith('-') === false ? 'more' : '');
       },
     ],
-  ])('goes on in one stream where a server %s', async (_what, answer) => {
+  ])('continues in one stream if a server %s', async (_what, answer) => {
     trouble((asked, response, nth) => {
       answer(asked, response, nth);
       return true;
@@ -163,7 +163,7 @@ describe('a large file', () => {
     expect(String(source.of(BIG).at(-1)?.range)).toMatch(/-$|^undefined$/);
   });
 
-  it('begins again when it changes on the way', async () => {
+  it('starts again if it changes during the download', async () => {
     const old = Buffer.alloc(CONTENT.length);
     trouble((asked, response, nth) => {
       response.setHeader('etag', nth < 3 ? '"old"' : '"new"');
@@ -173,11 +173,11 @@ describe('a large file', () => {
     const positions: number[] = [];
     await expectWhole({ onProgress: ({ file }) => file.name === BIG && positions.push(file.done) });
     expect(source.of(BIG).at(-1)?.range).toBeUndefined();
-    expect(positions.some((position, i) => position < (positions[i - 1] ?? 0))).toBe(true); // It is told of.
+    expect(positions.some((position, i) => position < (positions[i - 1] ?? 0))).toBe(true); // The progress goes back.
     expect(positions.at(-1)).toBe(CONTENT.length);
   });
 
-  it('arrives from signed addresses that expire on the way', async () => {
+  it('is fetched from signed addresses that expire during the download', async () => {
     await using mirror = await Source.open();
     let signed = 0;
     let uses = 0;
@@ -193,13 +193,13 @@ describe('a large file', () => {
     };
     await expectWhole({ parallel: 2 });
     expect(signed).toBeGreaterThan(1);
-    expect(signed).toBeLessThan(mirror.of(BIG).length); // An address is used as long as it serves.
+    expect(signed).toBeLessThan(mirror.of(BIG).length); // An address is used until it expires.
   });
 
-  it('that cannot be had ends the pull at once', async () => {
+  it('ends the pull at once if it is refused', async () => {
     trouble((_asked, response, nth) => {
       if (nth === 3) response.writeHead(401).end();
-      return true; // The others hang.
+      return true; // The other requests get no answer.
     });
     await expect(pull(NAME, options())).rejects.toMatchObject({
       code: 'download_failed',

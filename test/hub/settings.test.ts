@@ -1,4 +1,4 @@
-/** What the environment says of sources, tokens and proxies. */
+/** Environment variables for sources, tokens and proxies. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -10,7 +10,7 @@ import { huggingFaceEndpoint, huggingFaceToken, modelScopeEndpoint } from '../..
 const folder = mkdtempSync(path.join(os.tmpdir(), 'settings-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What is wrong with a setting is told as a wrong value that names it. */
+/** A wrong setting is an error with code invalid_value and the name of the variable. */
 const wrong = (message: RegExp) =>
   expect.objectContaining({ code: 'invalid_value', message: expect.stringMatching(message) });
 
@@ -25,7 +25,7 @@ describe('the address of a source', () => {
     );
   });
 
-  it('is a host for ModelScope, or an address', () => {
+  it('is a host or an address for ModelScope', () => {
     expect(modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'mirror.example' })).toBe('https://mirror.example');
     expect(modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'http://mirror.example/' })).toBe('http://mirror.example');
     expect(() => modelScopeEndpoint({ MODELSCOPE_DOMAIN: 'a b' })).toThrow(wrong(/MODELSCOPE_DOMAIN/));
@@ -35,7 +35,7 @@ describe('the address of a source', () => {
 describe('the token', () => {
   const file = path.join(folder, 'token');
 
-  it('is that of the environment, and else what the login left', () => {
+  it('is that of the environment, or that of the login', () => {
     writeFileSync(file, 'of-login\n');
     expect(huggingFaceToken({ HF_HOME: folder })).toBe('of-login');
     expect(huggingFaceToken({ HF_HOME: folder, HF_TOKEN: ' mine ' })).toBe('mine');
@@ -43,11 +43,11 @@ describe('the token', () => {
     expect(huggingFaceToken({ HF_HOME: '/nowhere', HF_TOKEN_PATH: file })).toBe('of-login');
   });
 
-  it('is none where it is blank', () => {
+  it('is ignored if it is blank', () => {
     expect(huggingFaceToken({ HF_HOME: '/nowhere', HF_TOKEN: '  ' })).toBeUndefined();
   });
 
-  it('is refused where no header could carry it, and not shown', () => {
+  it('is refused if a header cannot contain it, and is not shown', () => {
     expect(() => huggingFaceToken({ HF_TOKEN: 'se\ncret' })).toThrow(
       wrong(/^HF_TOKEN contains no valid token(?!.*cret)/),
     );
@@ -65,7 +65,7 @@ describe('a proxy', () => {
     expect(proxyFor(source, { HTTP_PROXY: 'proxy:3128' })).toBeUndefined();
   });
 
-  it('of another protocol is refused, without its password', () => {
+  it('of another protocol is refused, and its password is not shown', () => {
     const env = { ALL_PROXY: 'socks5://me:secret@proxy:1080' };
     expect(() => proxyFor(source, env)).toThrow(wrong(/ALL_PROXY is "socks5:\/\/proxy:1080"/));
     expect(proxyFor(source, { ...env, NO_PROXY: 'huggingface.co' })).toBeUndefined();

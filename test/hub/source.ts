@@ -1,4 +1,4 @@
-/** A Hugging Face and ModelScope of the test's own, on this machine, that fails on request. */
+/** A local server with the APIs of Hugging Face and ModelScope, which fails on request. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -23,7 +23,7 @@ export const FILES: Record<string, Buffer> = {
   'model-00002-of-00002.safetensors': bytes(200_000, 2),
   'modeling_cogvlm.py': Buffer.from('print()'),
 };
-/** The repository of Vicuna, as far as a pull needs it. */
+/** The repository of Vicuna, with the files that a pull needs. */
 const VICUNA: Record<string, Buffer> = {
   'tokenizer.model': Buffer.from('a tokenizer'),
   'tokenizer_config.json': Buffer.from('{}'),
@@ -38,17 +38,17 @@ export interface Asked {
   token: string | undefined;
 }
 
-/** Answers the n-th request for a file instead of the honest way; false leaves it to that. */
+/** Answers the n-th request for a file; false: the normal answer. */
 export type Trouble = (asked: Asked, content: Buffer, response: ServerResponse, nth: number) => boolean;
 
 export class Source implements AsyncDisposable {
-  /** Where pulls go to. */
+  /** The target folder of pulls. */
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'pull-'));
   readonly asked: Asked[] = [];
   trouble: Trouble = () => false;
   readonly #server: Server;
   readonly #protocol: 'http' | 'https';
-  /** Changes what Hugging Face lists. */
+  /** Changes the list of Hugging Face. */
   changeListing: (listing: HubListing) => object = (listing) => listing;
   readonly #files: Record<string, Buffer>;
 
@@ -71,7 +71,7 @@ export class Source implements AsyncDisposable {
     return `${this.#protocol}://127.0.0.1:${port}`;
   }
 
-  /** Requests for one file. */
+  /** The requests for one file. */
   of(file: string): Asked[] {
     return this.asked.filter((asked) => asked.file === file);
   }
@@ -106,7 +106,7 @@ export class Source implements AsyncDisposable {
   }
 }
 
-/** What was asked for of the file, with its headers set; `limit` bytes of it at most. */
+/** The requested bytes of the file, at most `limit`. Sets the headers. */
 export function rangeOf(
   { range }: Asked,
   content: Buffer,
@@ -122,7 +122,7 @@ export function rangeOf(
   return content.subarray(from, end);
 }
 
-/** A pull of Hugging Face's from this source into its folder. */
+/** The options of a pull from this source into its folder. */
 export function pullOptions({ url, folder }: Source, more: Partial<PullOptions> = {}): PullOptions {
   return {
     source: 'auto',

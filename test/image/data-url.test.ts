@@ -3,7 +3,7 @@ import { readDataUrl, readDataUrlInSteps } from '../../src/image/data-url.ts';
 import { readImageSource } from '../../src/image/source.ts';
 import { failure } from './failure.ts';
 
-test('the size of a data URL is counted exactly, padding and all', () => {
+test('the size of a data URL is exact, with and without padding', () => {
   for (const length of [1, 2, 3, 4, 5, 6]) {
     const url = `data:image/webp;base64,${Buffer.alloc(length, 7).toString('base64')}`;
     expect(readDataUrl(url, length)).toEqual(Buffer.alloc(length, 7));
@@ -11,7 +11,7 @@ test('the size of a data URL is counted exactly, padding and all', () => {
   }
 });
 
-/** RFC 2397 has parameters; browsers forgive white space and missing padding. The bytes say what the image is. */
+/** RFC 2397 has parameters, and browsers accept white space and missing padding. The bytes decide the format. */
 test.each([
   ['parameters', 'data:image/png;charset=utf-8;name=a.png;base64,AAECAw=='],
   ['no type', 'data:;base64,AAECAw=='],
@@ -43,7 +43,7 @@ test.each([
   expect(message).toContain(inMessage);
 });
 
-test('decodes a long data URL in steps as it does at once', async () => {
+test('decoding a long data URL in steps gives the same bytes as decoding at once', async () => {
   const bytes = Buffer.alloc(2_000_003, 'some bytes of an image');
   const base64 = bytes.toString('base64');
   const spelled = [

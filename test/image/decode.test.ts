@@ -8,7 +8,7 @@ import { failure } from './failure.ts';
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/images/${name}`, import.meta.url));
 
-/** A PNG by hand, so that its header can declare anything. */
+/** Builds a PNG, so that its header can declare any size. */
 function png(width: number, height: number, bits: number, colour: number, rows: Uint8Array): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -48,7 +48,7 @@ test('the caller may lower the limit of pixels; an image of exactly that size pa
   });
 });
 
-test.each(['noise.png', 'photo.jpg', 'web.webp'])('%s cut short is refused', async (name) => {
+test.each(['noise.png', 'photo.jpg', 'web.webp'])('a truncated %s is refused', async (name) => {
   const whole = read(name);
   for (const part of [0.5, 0.9]) {
     const cut = whole.subarray(0, Math.floor(whole.length * part));
@@ -84,20 +84,20 @@ test.each([
   expect(Buffer.compare(data, expected)).toBe(0);
 });
 
-// AVIF and HEIC are lossy; 16 bits with 5 or 6 for a colour round it; CMYK goes through colour management.
+// AVIF and HEIC are lossy. 16-bit pixels have 5 or 6 bits per colour. CMYK is converted by colour management.
 test.each([
   ['drawing.avif', 4],
   ['drawing.heic', 4],
   ['16-565-top-down.bmp', 4],
   ['cmyk.tiff', 25],
-])('%s is near the same drawing as PNG', async (name, most) => {
+])('%s is close to the same drawing as PNG', async (name, most) => {
   const { data: expected } = await decodeImage(formats('reference.png'));
   const { data } = await decodeImage(formats(name));
   const sum = data.reduce((sum, value, i) => sum + Math.abs(value - expected[i]!), 0);
   expect(sum / data.length).toBeLessThan(most);
 });
 
-test('one-bit files are black and white, whatever the format', async () => {
+test('one-bit files of all formats are black and white', async () => {
   const { data: expected } = await decodeImage(formats('1.bmp'));
   expect(new Set(expected)).toEqual(new Set([0, 255]));
   expect(Buffer.compare((await decodeImage(formats('fax.tiff'))).data, expected)).toBe(0);
@@ -107,7 +107,7 @@ test.each([
   ['three.gif', 'The GIF has 3 frames; only the first is used.'],
   ['three.webp', 'The WEBP has 3 frames; only the first is used.'],
   ['three.tiff', 'The TIFF has 3 pages; only the first is used.'],
-])('%s: frames that are left out are told', async (name, warning) => {
+])('%s gives a warning about omitted frames', async (name, warning) => {
   expect((await decodeImage(formats(name))).warnings).toEqual([warning]);
 });
 
@@ -145,19 +145,19 @@ test.each([
   ['drawing.ppm', 'a PPM'],
   ['drawing.ico', 'an ICO'],
   ['drawing.tga', 'a TGA image'],
-])('%s is refused with what to do', async (name, what) => {
+])('%s is refused with a remedy', async (name, what) => {
   const { message } = await failure(decodeImage(formats(name)));
   expect(message).toContain(what);
   expect(message).toContain('Convert it to PNG or JPEG first.');
 });
 
-test('sharp itself no longer reads formats that are not decoded here', async () => {
+test('sharp does not read formats that are not supported here', async () => {
   await decodeImage(read('tiny.png'));
   const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
   await expect(sharp(svg).metadata()).rejects.toThrow('unsupported image format');
 });
 
-test('EXIF orientation is applied: a picture stored on its side stands up', async () => {
+test('EXIF orientation is applied: a rotated image becomes upright', async () => {
   const upright = { width: 2, height: 3, channels: 3 } as const;
   const data = Buffer.from(Array.from({ length: 18 }, (_, i) => i * 14));
   const onItsSide = await sharp(data, { raw: upright }).rotate(270).png().toBuffer();
@@ -173,7 +173,7 @@ const transparent = async (pixels: number[], channels: 2 | 4) => {
   return channels === 4 ? source : source.toColourspace('b-w');
 };
 
-test('transparency is composited on white before anything else, also where the hidden colour is black', async () => {
+test('transparent images are composited on white first, also if the hidden colour is black', async () => {
   const pixels = [0, 0, 0, 0, 200, 100, 50, 128, 10, 20, 30, 255];
   const expected = [255, 255, 255, 227, 177, 152, 10, 20, 30];
   for (const file of [
@@ -202,13 +202,13 @@ test('white ink on a transparent background gets a black background, with a warn
   expect(warnings).toEqual([expect.stringContaining('black is used as its background')]);
 });
 
-test('an image that is fully transparent is white, and that is told', async () => {
+test('a fully transparent image becomes white, with a warning', async () => {
   const { data, warnings } = await decodeImage(await (await transparent([9, 9, 9, 0], 4)).png().toBuffer());
   expect([...data]).toEqual([255, 255, 255]);
   expect(warnings).toEqual([expect.stringContaining('fully transparent')]);
 });
 
-test('16-bit grey that uses 12 bits is stretched to 8, as is what uses 8', async () => {
+test('16-bit grey that uses 12 or 8 bits is scaled to 8 bits', async () => {
   const rows = (...values: number[]) => Uint8Array.from([0, ...values.flatMap((v) => [v >> 8, v & 255])]);
   const levels = async (...values: number[]) => {
     const { data } = await decodeImage(png(values.length, 1, 16, 0, rows(...values)));
@@ -238,7 +238,7 @@ test('a JPEG beyond the limit of pixels is shrunk while it is decoded', async ()
   expect(code).toBe('image_too_large');
 });
 
-test('a progressive JPEG, which is held whole while it is decoded, may have half as many', async () => {
+test('a progressive JPEG, which needs more memory, may have half as many pixels', async () => {
   const { width, height } = await decodeImage(read('photo.jpg'));
   const progressive = await sharp(read('photo.jpg')).jpeg({ progressive: true }).toBuffer();
   const { code, message } = await failure(

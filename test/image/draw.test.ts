@@ -31,7 +31,7 @@ test.each(['.png', '.jpg', '.webp'])('outlines lie on the edges of the boxes: %s
   expect([isColoured(100, 50), isColoured(10, 10)]).toEqual([false, false]);
 });
 
-test('labels with signs of XML, and boxes beyond the image, are drawn', async () => {
+test('labels with XML characters, and boxes beyond the image, are drawn', async () => {
   const image = imageFile(readFileSync('test/fixtures/images/photo.jpg'), 'a test');
   const boxes = [
     { label: '<a & b> \u0001 "猫"', box: [-0.5, 0.9, 2, 3] as const },
@@ -46,7 +46,7 @@ test('another ending is refused', async () => {
   expect(error.message).toContain('.png, .jpg');
 });
 
-it('marks places with a border and a tint, each group in a colour, and leaves the rest as it is', async () => {
+it('marks regions with a border and a tint, with one colour per group, and does not change other pixels', async () => {
   const white = await sharp({ create: { width: 100, height: 50, channels: 3, background: '#fff' } })
     .png()
     .toBuffer();

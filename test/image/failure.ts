@@ -1,6 +1,6 @@
 import { CogVLM2Error } from '../../src/errors.ts';
 
-/** The error that a promise fails with; anything but ours fails the test. */
+/** The CogVLM2Error with which a promise is rejected. The test fails for anything else. */
 export async function failure(attempt: Promise<unknown>): Promise<CogVLM2Error> {
   const outcome = await attempt.then(
     (value) => new Error(`did not fail: ${String(value)}`),

@@ -13,7 +13,7 @@ const { cases, mean, std } = JSON.parse(read('index.json').toString()) as {
 };
 
 test.each(cases)(
-  '$input at $size equals what Pillow and torchvision give',
+  '$input at $size equals the result of Pillow and torchvision',
   async ({ input, size, expected }) => {
     const image = await decodeImage(read(input));
     const resized = resizeBicubic(image, size, size);
@@ -26,7 +26,7 @@ test.each(cases)(
       if (distance > 0) differing++;
       worst = Math.max(worst, distance);
     }
-    // JPEG and WebP decoders may round chroma differently; PNG leaves no freedom.
+    // JPEG and WebP decoders may round chroma differently. PNG is exact.
     if (input === 'alpha.png') expect(worst).toBeLessThanOrEqual(1);
     else if (input.endsWith('.png')) expect({ differing }).toEqual({ differing: 0 });
     else expect(worst).toBeLessThanOrEqual(2);
@@ -48,8 +48,8 @@ test('normalized pixels are channels first, (level / 255 - mean) / std', async (
   expect(facts).toEqual({ width: 1600, height: 300, warnings: [] });
 });
 
-test('a very tall image is resized in little memory', () => {
-  const height = 400_000; // with the whole horizontal pass kept: 400,000 x 224 x 3 = 269 MB
+test('resizing a very tall image needs little memory', () => {
+  const height = 400_000; // the whole result of the horizontal pass would have 400,000 x 224 x 3 = 269 MB
   const data = new Uint8Array(3 * height).fill(77);
   const beforeKb = process.resourceUsage().maxRSS;
   const { data: out } = resizeBicubic({ width: 1, height, data }, 224, 224);

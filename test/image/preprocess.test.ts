@@ -7,7 +7,7 @@ import { failure } from './failure.ts';
 
 const png = readFileSync(new URL('../fixtures/images/tiny.png', import.meta.url));
 
-test('an image that was read is not read again, and is hashed once', async () => {
+test('an image is read once and hashed once', async () => {
   const file = await readImage(png);
   expect(await readImage(file)).toBe(file);
   expect(file.sha256()).toBe(file.sha256());
@@ -15,7 +15,7 @@ test('an image that was read is not read again, and is hashed once', async () =>
   expect(await preprocessImage(file, 56)).toEqual(await preprocessImage(png, 56));
 });
 
-test('the event loop goes on while a large image is decoded and resized', async () => {
+test('the event loop continues while a large image is decoded and resized', async () => {
   const plain = { create: { width: 5000, height: 4000, channels: 3, background: '#a86' } } as const;
   const large = await sharp(plain).png({ compressionLevel: 1 }).toBuffer();
   await preprocessImage(png, 56); // the thread starts
@@ -24,11 +24,11 @@ test('the event loop goes on while a large image is decoded and resized', async 
   const { width, height } = await preprocessImage(large, 448);
   clearInterval(timer);
   expect([width, height]).toEqual([5000, 4000]);
-  // Decoded here, the image would leave no tick at all.
+  // If the image were decoded in this thread, there would be no ticks.
   expect(ticks).toBeGreaterThan(5);
 });
 
-test('work that is stopped ends at once, and the next image is read all the same', async () => {
+test('an abort stops the work at once, and the next image is read', async () => {
   const plain = { create: { width: 7000, height: 7000, channels: 3, background: '#a86' } } as const;
   const large = await sharp(plain).png({ compressionLevel: 1 }).toBuffer();
   const stop = new AbortController();
@@ -38,7 +38,7 @@ test('work that is stopped ends at once, and the next image is read all the same
   expect((await preprocessImage(png, 56)).width).toBe(37);
 });
 
-test('several at once are answered each by its own pixels', async () => {
+test('parallel images get their own pixels', async () => {
   const colours = ['#f00', '#0f0', '#00f'];
   const files = await Promise.all(
     colours.map((background) =>
@@ -54,7 +54,7 @@ test('several at once are answered each by its own pixels', async () => {
   });
 });
 
-test('warnings of decoding come with the pixels, and errors keep their code', async () => {
+test('the result has the warnings of decoding, and errors keep their code', async () => {
   const gif = readFileSync(new URL('../fixtures/images/formats/three.gif', import.meta.url));
   expect((await preprocessImage(gif, 56)).warnings).toEqual([
     'The GIF has 3 frames; only the first is used.',

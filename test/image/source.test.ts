@@ -11,8 +11,8 @@ const folder = mkdtempSync(join(tmpdir(), 'cogvlm2-image-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const dataUrl = `data:image/png;base64,${png.toString('base64')}`;
 
-test('a path, bytes and a data URL of one picture give the same pixels and the same key', async () => {
-  const path = join(folder, 'a picture without an ending');
+test('a path, bytes and a data URL of an image give the same pixels and the same key', async () => {
+  const path = join(folder, 'an image without an ending');
   writeFileSync(path, png);
   const [fromPath, fromBytes, fromUrl] = await Promise.all(
     [path, new Uint8Array(png), dataUrl].map((source) => preprocessImage(source, 56)),
@@ -21,7 +21,7 @@ test('a path, bytes and a data URL of one picture give the same pixels and the s
   expect(fromUrl).toEqual(fromPath);
 });
 
-test('a missing file and a folder', async () => {
+test('a missing file and a folder are refused', async () => {
   const missing = await failure(readImageSource(join(folder, 'none.png')));
   expect(missing.code).toBe('file_not_found');
   expect(missing.message).toContain('none.png');
@@ -30,13 +30,13 @@ test('a missing file and a folder', async () => {
   expect(directory.message).toContain('is a folder, not a regular file');
 });
 
-test('nothing is fetched', async () => {
+test('an http address is refused', async () => {
   const refused = await failure(readImageSource('https://example.org/cat.png'));
   expect(refused.code).toBe('invalid_value');
   expect(refused.message).toContain('https://example.org/cat.png');
 });
 
-test('bytes over the limit are refused with both numbers, whatever they come from', async () => {
+test('too many bytes from any source are refused with both numbers', async () => {
   const path = join(folder, 'big.png');
   writeFileSync(path, png);
   async function* stream() {
@@ -58,7 +58,7 @@ test('bytes over the limit are refused with both numbers, whatever they come fro
   }
 });
 
-test('no bytes at all', async () => {
+test('an empty input is refused', async () => {
   const empty = 'data:image/png;base64,';
   for (const source of [new Uint8Array(0), empty]) {
     const { code, message } = await failure(readImageSource(source));
@@ -67,7 +67,7 @@ test('no bytes at all', async () => {
   }
 });
 
-test('a caller who has stopped gets no picture', async () => {
+test('an aborted caller gets no image', async () => {
   const { code } = await failure(preprocessImage(png, 56, { signal: AbortSignal.abort() }));
   expect(code).toBe('aborted');
 });

@@ -50,7 +50,7 @@ function reference(
 
 interface Case {
   shape: HeadShape;
-  /** Of q, k and v. */
+  /** Rows of q, k and v. */
   rows: number;
   isCausal: boolean;
 }
@@ -64,15 +64,15 @@ function inputs({ shape: { headSize, heads, kvHeads }, rows }: Case) {
 }
 
 interface Run {
-  /** Rows of each graph. */
+  /** Rows in each graph. */
   chunks: readonly number[];
   threads?: number;
   capacity?: number;
-  /** What the memory for keys and values holds before. */
+  /** The initial content of the memory for keys and values. */
   fill?: number;
 }
 
-/** One sequence, chunk by chunk. */
+/** Runs one sequence, chunk by chunk. */
 async function run(
   kernels: ReturnType<typeof eachVariant>[number]['kernels'],
   c: Case,
@@ -85,7 +85,7 @@ async function run(
   const kernel = new AttentionKernel(kernels, c.shape, threads);
   const capacity = r.capacity ?? c.rows;
   const context = Context.forTensors(1);
-  // The second of two layers: neither may touch the other's memory.
+  // The second of two layers. Its memory must be separate.
   const memory = context.tensor(packedType, kernel.packedSizes(2, capacity));
   engine.allocate(context);
   const lib = ggml();
@@ -114,7 +114,7 @@ async function run(
   return out;
 }
 
-/** [headSize, count, rows] as a view that begins in the middle of a vector, with a gap behind each row. */
+/** [headSize, count, rows] as a view that begins in the middle of a vector, with a gap after each row. */
 function unaligned(graph: Graph, data: Float32Array, headSize: number, count: number, rows: number): Tensor {
   const width = headSize * count + 3;
   const padded = new Float32Array(width * rows);
@@ -129,11 +129,11 @@ const cases: [string, Case][] = [
   ['the tower: all keys', { shape: heads(112, 3), rows: 130, isCausal: false }],
   ['one row', { shape: heads(112, 2), rows: 1, isCausal: false }],
   ['two rows', { shape: heads(16, 1), rows: 2, isCausal: true }],
-  ['a row more than a tile', { shape: heads(64, 2), rows: 97, isCausal: false }],
-  ['a row more than a large tile', { shape: heads(16, 1), rows: 193, isCausal: true }],
-  ['a key more than a block', { shape: heads(32, 2), rows: 257, isCausal: false }],
+  ['one row more than a tile', { shape: heads(64, 2), rows: 97, isCausal: false }],
+  ['one row more than a large tile', { shape: heads(16, 1), rows: 193, isCausal: true }],
+  ['one key more than a block', { shape: heads(32, 2), rows: 257, isCausal: false }],
   ['the decoder: grouped heads', { shape: heads(128, 8, 2), rows: 140, isCausal: true }],
-  ['one head of keys for all', { shape: heads(48, 6, 1), rows: 70, isCausal: true }],
+  ['one head of keys for all heads', { shape: heads(48, 6, 1), rows: 70, isCausal: true }],
   ['no groups', { shape: heads(80, 3), rows: 150, isCausal: true }],
   ['large heads', { shape: heads(256, 2, 1), rows: 40, isCausal: true }],
   ['many keys', { shape: heads(16, 2, 1), rows: 600, isCausal: true }],
@@ -175,7 +175,7 @@ describe.each(variants)('$variant', ({ kernels, variant }) => {
     },
   );
 
-  test('several sequences in one graph, each as it is alone', async () => {
+  test('several sequences in one graph have the results of each alone', async () => {
     const shape = heads(64, 4, 2);
     const lengths = [1, 300, 17, 65];
     const all = lengths.map((rows) => ({
@@ -224,7 +224,7 @@ describe.each(variants)('$variant', ({ kernels, variant }) => {
     expect(sameBits(together, Float32Array.from(alone.flatMap((part) => [...part])))).toBe(true);
   });
 
-  test('NaN and infinity come out where they go in, and not in rows before', async () => {
+  test('NaN and infinity affect their row and later rows only', async () => {
     const c: Case = { shape: heads(32, 4, 2), rows: 90, isCausal: true };
     const d = c.shape.headSize;
     const seen = (row: number) => row + 1;
@@ -251,7 +251,7 @@ describe.each(variants)('$variant', ({ kernels, variant }) => {
     const x = inputs(c);
     const large = { ...x, q: x.q.map((value) => value * 1e4) };
     const actual = await run(kernels, c, large, { chunks: [20] });
-    // The largest score wins; rounding the queries cannot change which one that is by much.
+    // The largest score decides. Rounding the queries hardly changes it.
     expect(actual.every(Number.isFinite)).toBe(true);
     const zeros = { ...x, q: x.q.map(() => 0) };
     const mean = await run(kernels, c, zeros, { chunks: [20] });
@@ -264,7 +264,7 @@ describe.each(variants)('$variant', ({ kernels, variant }) => {
   });
 });
 
-test('what does not fit throws, and the process lives on', () => {
+test('wrong shapes throw an error, and the process continues', () => {
   const [first] = variants;
   if (!first) return;
   using engine = new Engine({ device: 'cpu', threads: 1 });

@@ -10,7 +10,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const isSupported = `${process.platform}-${process.arch}` in busErrorLibraries;
 
-/** Runs a script in a process of its own, with MappedFile, exitOnBusError and koffi. */
+/** Runs a script in its own process, with MappedFile, exitOnBusError and koffi. */
 function run(script: string) {
   const file = path.join(folder, 'script.ts');
   const source = (name: string) => JSON.stringify(path.resolve(import.meta.dirname, '../../src', name));
@@ -44,7 +44,7 @@ it.runIf(isSupported)(
   },
 );
 
-it.runIf(isSupported)('a thread of native code that reads it does so too', () => {
+it.runIf(isSupported)('a thread of native code that reads the file ends the process in the same way', () => {
   writeFileSync(weights, Buffer.alloc(1 << 20));
   const { status, signal, stderr } = run(`
     exitOnBusError('The file is too short.\\n', 4);

@@ -4,7 +4,7 @@ import type { Kernels } from '../../src/kernels/kernels.ts';
 import { openVariant, supportedVariants } from '../../src/kernels/library.ts';
 import { platformHere, platforms, type Variant } from '../../src/kernels/variants.ts';
 
-/** Every variant that this machine can run, of the library that is committed (or that COGVLM2_KERNELS_DIR names). */
+/** All variants that this machine can run, from the committed library or from COGVLM2_KERNELS_DIR. */
 export function eachVariant(): { variant: Variant; kernels: Kernels }[] {
   const platform = platformHere();
   if (!platform) return [];

@@ -16,13 +16,13 @@ type WeightType = (typeof types)[number];
 
 interface Weight {
   tensor: PlainTensor;
-  /** What the stored numbers are. */
+  /** The values of the stored numbers. */
   floats: Float32Array;
   k: number;
   columns: number;
 }
 
-/** Stored rows, which begin `offsetBytes` into their memory and are `gapBytes` apart. NaN is around and between them. */
+/** Stored rows that begin at `offsetBytes` in their memory, with gaps of `gapBytes`. The memory around and between them is NaN. */
 function stored(
   type: WeightType,
   source: Float32Array,
@@ -53,7 +53,7 @@ function fromF16(bits: number): number {
   return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
 }
 
-/** x [k, rows] -> [columns, rows], through both nodes. */
+/** x [k, rows] -> [columns, rows], computed by both nodes. */
 function multiply(
   kernels: Kernels,
   { tensor, k, columns }: Weight,
@@ -62,7 +62,7 @@ function multiply(
 ): Float32Array {
   const rows = Math.ceil(x.length / rowStride);
   const bytes = wordsBytes(kernels, k, rows);
-  // What is not filled is NaN, and a guard shows whether anything is written behind the end.
+  // The memory is NaN at first, and a guard after the end detects writes outside of it.
   const words: PlainTensor = {
     type: 'i8',
     shape: [bytes, 1, 1, 1],
@@ -86,7 +86,7 @@ function multiply(
 
 describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
   describe.each(types)('%s', (type) => {
-    test('the product of the stored weights, of any shape', () => {
+    test('gives the product of the stored weights, for any shape', () => {
       for (const [k, columns, rows] of [
         [32, 64, 1],
         [32, 1, 7],
@@ -99,13 +99,13 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
         const weight = stored(type, numbers(k * columns), k);
         const x = numbers(k * rows);
         const error = relativeError(multiply(kernels, weight, x), product(weight.floats, x, k));
-        // bf16 has 8 significant bits: where pairs of it are multiplied, the activations and f16 weights are rounded to it.
+        // bf16 has 8 significant bits. With bf16 products, activations and f16 weights are rounded to it.
         const limit = variant === 'avx512bf16' || variant === 'amx' ? 0.005 : 1e-6;
         expect(error, `${k} x ${columns}, ${rows} rows`).toBeLessThan(limit);
       }
     });
 
-    test('small whole numbers come out exactly', () => {
+    test('products of small integers are exact', () => {
       const [k, columns, rows] = [544, 130, 19];
       const whole = () => Math.floor(random() * 17) - 8;
       const weight = stored(type, numbers(k * columns, whole), k);
@@ -113,7 +113,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
       expect(Array.from(multiply(kernels, weight, x))).toEqual(Array.from(product(weight.floats, x, k)));
     });
 
-    test('a row has the same bits whatever rows and threads are beside it', () => {
+    test('a row has the same bits for any other rows and any number of threads', () => {
       const [k, columns, rows] = [736, 150, 300];
       const weight = stored(type, numbers(k * columns), k);
       const x = numbers(k * rows);
@@ -128,7 +128,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
       }
     });
 
-    test('weights at odd addresses, rows with gaps, rows of x with gaps', () => {
+    test('accepts weights at odd addresses, rows with gaps, and rows of x with gaps', () => {
       const [k, columns, rows] = [160, 70, 9];
       const source = numbers(k * columns);
       const x = numbers(k * rows);
@@ -140,7 +140,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
       expect(multiply(kernels, stored(type, source, k), wide, { rowStride })).toEqual(wanted);
     });
 
-    test('a NaN or an infinity makes its row no number, and no other row', () => {
+    test('a NaN or an infinity affects its row only', () => {
       const [k, columns, rows] = [512, 70, 5];
       const weight = stored(type, numbers(k * columns), k);
       const x = numbers(k * rows);
@@ -155,7 +155,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
       }
     });
 
-    test('zeros give zeros, and the largest and smallest numbers are no NaN', () => {
+    test('zeros give zeros, and the largest and smallest numbers do not give NaN', () => {
       const [k, columns] = [256, 64];
       const weight = stored(type, numbers(k * columns), k);
       const x = new Float32Array(k * 4);
@@ -186,7 +186,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
     }
     expect(y.subarray(x.length).every((value) => value === -77)).toBe(true);
 
-    // With a bias for each of the 17 columns: the same bits as of the biased numbers.
+    // With a bias for each of the 17 columns, the bits equal those for the sums of numbers and biases.
     const bias = Float32Array.from({ length: 17 }, (_, i) => (i - 8) / 7);
     const [biased, wanted] = [y.slice(), y.slice()];
     const sum = x.map((value, i) => value + bias[i % 17]!);
@@ -207,7 +207,7 @@ describe.each(eachVariant())('$variant', ({ variant, kernels }) => {
     expect([result[4], Math.abs(result[5]!), result[7]]).toEqual([special[4], 0, 9]);
   });
 
-  test('which types and shapes are taken', () => {
+  test('accepts the supported types and shapes only', () => {
     expect(multipliesStored({ type: 'bf16', shape: [4096, 7, 1, 1] })).toBe(true);
     expect(multipliesStored({ type: 'f16', shape: [588, 1792, 1, 1] })).toBe(false);
     expect(multipliesStored({ type: 'bf16', shape: [64, 64, 2, 1] })).toBe(false);

@@ -24,7 +24,7 @@ type WeightType = (typeof quantizedTypes)[number];
 const random = randomFrom(7);
 const whole = (most: number) => Math.floor(random() * (2 * most + 1)) - most;
 
-/** Stored rows of random numbers, and the floats that ggml makes of them. */
+/** Stored rows of random numbers, and their values as floats by ggml. */
 function storedWeight(
   type: WeightType,
   k: number,
@@ -53,7 +53,7 @@ async function pack(
 ) {
   const shape = [k, columns, 1, 1] as const;
   const size = packedBytes({ type, shape }, format);
-  // A guard after the end shows whether anything is written there.
+  // A guard after the end detects writes outside of the memory.
   const data = new Uint8Array(size + 64).fill(0xa5);
   const packed: PlainTensor = { type: 'i8', shape: [size, 1, 1, 1], data };
   const from = addressOf({ type: 'i8', shape: [bytes.length, 1, 1, 1], data: bytes });
@@ -62,7 +62,7 @@ async function pack(
   return packed;
 }
 
-/** x [k, rows] -> [columns, rows], through both nodes. */
+/** x [k, rows] -> [columns, rows], computed by both nodes. */
 function multiply(
   kernels: Kernels,
   packed: PlainTensor,
@@ -87,7 +87,7 @@ function multiply(
   return y.slice(0, columns * rows);
 }
 
-/** 262 rows or more of 4,416: more than the 256 rows and the 4,096 elements that c/matmul.c takes at once. */
+/** At least 262 rows of 4,416 elements: more than the 256 rows and 4,096 elements of a part in c/matmul.c. */
 const manyNumbers = Float32Array.from({ length: 262 * 4416 }, () => random() - 0.5);
 
 const formats: readonly Format[] = ['nibbles', 'bytes'];
@@ -98,7 +98,7 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
     const own = formats.filter((format) => format === 'bytes' || hasNibbles(type));
     const { block } = dtypes[type];
 
-    test.each(own)('as %s: the product of the stored weights, of any shape', async (format) => {
+    test.each(own)('as %s: gives the product of the stored weights, for any shape', async (format) => {
       for (const [k, columns, rows] of [
         [block, 64, 1],
         [block, 1, 7],
@@ -111,13 +111,13 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
         const packed = await pack(kernels, type, bytes, k, columns, format);
         const x = Float32Array.from({ length: k * rows }, () => random() - 0.5);
         const y = multiply(kernels, packed, x, k, columns);
-        // Rounding to 8 bits costs about 0.6% of the deviation of the activations, and as much of the weights where they are bytes.
+        // The error of rounding to 8 bits is about 0.6% of the deviation of the activations, and the same for weights as bytes.
         expect(relativeError(y, product(floats, x, k)), `${k} x ${columns}, ${rows} rows`).toBeLessThan(0.02);
       }
     });
 
     test.each(own)(
-      'as %s: a row has the same bits whatever rows and threads are beside it',
+      'as %s: a row has the same bits for any other rows and any number of threads',
       async (format) => {
         const [k, columns, rows] = [768, 150, 70];
         const { bytes } = storedWeight(type, k, columns);
@@ -135,29 +135,32 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
       },
     );
 
-    test.each(own)('as %s: the same where rows and elements are cut into parts', async (format) => {
-      const k = block === 256 ? 4352 : 4416; // the last group has 64
-      const columns = 3;
-      const rows = Math.floor(manyNumbers.length / k);
-      const x = manyNumbers.subarray(0, rows * k);
-      const { bytes, floats } = storedWeight(type, k, columns);
-      const packed = await pack(kernels, type, bytes, k, columns, format);
-      const all = multiply(kernels, packed, x, k, columns, 2);
-      const last = all.slice((rows - 10) * columns);
-      expect(relativeError(last, product(floats, x.slice((rows - 10) * k), k))).toBeLessThan(0.02);
-      for (const [first, count] of [
-        [0, 1],
-        [250, 9],
-        [rows - 1, 1],
-        [100, 66],
-      ] as const) {
-        const values = multiply(kernels, packed, x.slice(first * k, (first + count) * k), k, columns);
-        const wanted = all.slice(first * columns, (first + count) * columns);
-        expect(sameBits(values, wanted), `${count} rows from ${first}`).toBe(true);
-      }
-    });
+    test.each(own)(
+      'as %s: a row has the same bits if rows and elements are processed in parts',
+      async (format) => {
+        const k = block === 256 ? 4352 : 4416; // the last group has 64
+        const columns = 3;
+        const rows = Math.floor(manyNumbers.length / k);
+        const x = manyNumbers.subarray(0, rows * k);
+        const { bytes, floats } = storedWeight(type, k, columns);
+        const packed = await pack(kernels, type, bytes, k, columns, format);
+        const all = multiply(kernels, packed, x, k, columns, 2);
+        const last = all.slice((rows - 10) * columns);
+        expect(relativeError(last, product(floats, x.slice((rows - 10) * k), k))).toBeLessThan(0.02);
+        for (const [first, count] of [
+          [0, 1],
+          [250, 9],
+          [rows - 1, 1],
+          [100, 66],
+        ] as const) {
+          const values = multiply(kernels, packed, x.slice(first * k, (first + count) * k), k, columns);
+          const wanted = all.slice(first * columns, (first + count) * columns);
+          expect(sameBits(values, wanted), `${count} rows from ${first}`).toBe(true);
+        }
+      },
+    );
 
-    test.each(own)('as %s: a NaN or an infinity makes its row NaN and no other', async (format) => {
+    test.each(own)('as %s: a NaN or an infinity makes its row NaN, and no other row', async (format) => {
       const [k, columns, rows] = [512, 70, 5];
       const { bytes, floats } = storedWeight(type, k, columns);
       const packed = await pack(kernels, type, bytes, k, columns, format);
@@ -179,8 +182,8 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
     expect(selfTest(kernels)).toBeNull();
   });
 
-  test('small whole numbers come out exactly', async () => {
-    // With 127 in every group the scales are 1, and sums below 2^24 are exact.
+  test('products of small integers are exact', async () => {
+    // With a maximum of 127 in every group, the scales are 1. Sums below 2^24 are exact.
     const [k, columns, rows] = [512, 130, 19];
     const x = Float32Array.from({ length: k * rows }, (_, i) => (i % 256 === 3 ? 127 : whole(127)));
     const w = Float32Array.from({ length: k * columns }, (_, i) => (i % 256 === 5 ? -127 : whole(20)));
@@ -199,7 +202,7 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
     }
   });
 
-  test('zeros give zeros, and the largest and smallest numbers neither crash nor become NaN', async () => {
+  test('zeros give zeros, and the largest and smallest numbers do not crash or give NaN', async () => {
     const [k, columns] = [256, 64];
     for (const format of formats) {
       const { bytes } = storedWeight('q4_k', k, columns);
@@ -216,7 +219,7 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
     }
   });
 
-  test('which types and shapes are taken', () => {
+  test('accepts the supported types and shapes only', () => {
     const format = (type: DType, ...shape: [number, number, number, number]) =>
       formatOf(kernels, { type, shape }, 'any rows');
     expect(format('iq4_nl', 4096, 14336, 1, 1)).toBe('nibbles');

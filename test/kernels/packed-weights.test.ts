@@ -24,7 +24,7 @@ function weight(type: DType, seed: number): Tensor {
   return tensor;
 }
 
-/** Both products of one x in one graph, as gate and up are. */
+/** Two products of one x in one graph, like gate and up. */
 async function products(weights: readonly Tensor[], packed: PackedWeights | undefined, n: number) {
   const random = randomFrom(9);
   const graph = new Graph(engine, packed);
@@ -35,22 +35,28 @@ async function products(weights: readonly Tensor[], packed: PackedWeights | unde
 }
 
 describe.runIf(kernels())('weights that our kernels multiply', () => {
-  test.each(['q4_0', 'iq4_nl', 'q4_k', 'q6_k', 'q8_0'] as const)('%s, kept and in a pass', async (type) => {
-    const weights = [weight(type, 1), weight(type, 2)];
-    const kept = await new KeptWeights(engine, weights, { freeBytes: 1e9, batchInvariantOnly: true }).ready();
-    const pass = new PackedPass(engine, [weights]);
-    expect([...kept.values()].map((copy) => copy.type)).toEqual(['i8', 'i8']);
-    const wanted = await products(weights, undefined, 70);
-    for (const packed of [kept, await pass.ready(0)]) {
-      const whole = await products(weights, packed, 70);
-      for (const [i, values] of whole.entries()) {
-        const errors = values.map((value, at) => Math.abs(value - (wanted[i]?.[at] ?? 0)));
-        expect(errors.reduce((most, error) => Math.max(most, error), 0)).toBeLessThan(0.2);
-        expect(values.some((value) => value !== 0)).toBe(true);
-        for (const n of [1, 2, 5, 33])
-          expect((await products(weights, packed, n))[i]).toEqual(values.slice(0, n * rows));
+  test.each(['q4_0', 'iq4_nl', 'q4_k', 'q6_k', 'q8_0'] as const)(
+    '%s: kept copies and copies of a pass give the right products',
+    async (type) => {
+      const weights = [weight(type, 1), weight(type, 2)];
+      const kept = await new KeptWeights(engine, weights, {
+        freeBytes: 1e9,
+        batchInvariantOnly: true,
+      }).ready();
+      const pass = new PackedPass(engine, [weights]);
+      expect([...kept.values()].map((copy) => copy.type)).toEqual(['i8', 'i8']);
+      const wanted = await products(weights, undefined, 70);
+      for (const packed of [kept, await pass.ready(0)]) {
+        const whole = await products(weights, packed, 70);
+        for (const [i, values] of whole.entries()) {
+          const errors = values.map((value, at) => Math.abs(value - (wanted[i]?.[at] ?? 0)));
+          expect(errors.reduce((most, error) => Math.max(most, error), 0)).toBeLessThan(0.2);
+          expect(values.some((value) => value !== 0)).toBe(true);
+          for (const n of [1, 2, 5, 33])
+            expect((await products(weights, packed, n))[i]).toEqual(values.slice(0, n * rows));
+        }
       }
-    }
-    await pass.end();
-  });
+      await pass.end();
+    },
+  );
 });

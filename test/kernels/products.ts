@@ -9,7 +9,7 @@ export function product(weights: Float32Array, x: Float32Array, k: number): Floa
   });
 }
 
-/** The root of the mean square difference, relative to that of the wanted numbers. */
+/** The RMS difference, relative to the RMS of the wanted numbers. */
 export function relativeError(actual: Float32Array, wanted: Float64Array): number {
   let [error, size] = [0, 0];
   for (const [i, value] of wanted.entries()) {

@@ -15,7 +15,7 @@ interface Quantized {
   blockSums: Int16Array;
 }
 
-/** The layout of src/kernels/c/activations.h, computed plainly. */
+/** A simple implementation of the layout in src/kernels/c/activations.h. */
 function reference(x: Float32Array, k: number): Quantized {
   const rows = x.length / k;
   const groups = Math.ceil(k / 256);
@@ -49,7 +49,7 @@ function roundHalfToEven(x: number): number {
   return low % 2 === 0 ? low : low + 1;
 }
 
-/** Reads it back from the first multiple of 64 bytes. */
+/** Reads the layout from the first multiple of 64 bytes. */
 function parse(data: Uint8Array<ArrayBuffer>, skip: number, k: number, rows: number): Quantized {
   const all = Math.ceil(k / 256) * rows;
   const bytes = data.buffer.slice(data.byteOffset + skip);
@@ -92,7 +92,7 @@ describe.each(eachVariant())('$variant', ({ kernels }) => {
     }
   });
 
-  test('rows of a view that begin at any float', () => {
+  test('rows of a view may begin at any float', () => {
     const [k, rows, stride] = [256, 3, 300];
     const x = rowsOf(stride, rows + 1);
     const source = {
@@ -121,7 +121,7 @@ test.runIf(kernels())('a kernel is a node of a graph', async () => {
     [bytes],
     [graph.input('f32', [k, rows], x)],
   );
-  // An output is f32: the same memory, seen as floats.
+  // An output must be f32, so the memory is read as floats.
   graph.output('bytes', {
     ...node,
     type: 'f32',
@@ -129,6 +129,6 @@ test.runIf(kernels())('a kernel is a node of a graph', async () => {
     strides: [4, bytes, bytes, bytes],
   });
   const got = Uint8Array.from(new Uint8Array((await graph.run()).get('bytes')!.buffer));
-  // ggml aligns to 32 bytes or more, so the values begin at one of two places.
+  // ggml aligns to at least 32 bytes, so the values begin at one of two offsets.
   expect([0, 32].map((skip) => parse(got, skip, k, rows))).toContainEqual(reference(x, k));
 });

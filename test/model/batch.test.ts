@@ -81,7 +81,7 @@ async function stepAll(model: Model, runs: readonly Run[], ids: readonly number[
 }
 
 describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
-  test('several sequences in a batch have the results that each has alone', { timeout: 60_000 }, async () => {
+  test('several sequences in a batch have the same results as each alone', { timeout: 60_000 }, async () => {
     using model = await load(kind);
     const ids = Array.from({ length: steps }, () => someIds(prompts.length));
     const alone: Run[] = [];
@@ -121,7 +121,7 @@ describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
     expect(new Set(alone.map(({ logits }) => logits[steps]!.join())).size).toBe(prompts.length);
   });
 
-  test('rows run one by one, in chunks, or copied from another sequence', async () => {
+  test('rows have the same results one by one, in chunks, or copied from another sequence', async () => {
     using model = await load(kind);
     const prompt = prompts[2]!;
     const { logits } = await start(model, 2);
@@ -140,7 +140,7 @@ describe.each(['f32', 'bf16', 'int8', 'int4'] as const)('%s', (kind) => {
   });
 });
 
-test('sequences of different lengths, a shortened cache, and more than 256 keys', async () => {
+test('results are equal for sequences of different lengths, a shortened cache, and more than 256 keys', async () => {
   using model = await load('f32');
   const ids = someIds(519);
   const prompt = promptRows(ids, 0);

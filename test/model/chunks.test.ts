@@ -30,7 +30,7 @@ function rowsOf(chunks: readonly Chunk[]) {
   });
 }
 
-/** The same, computed row by row. */
+/** The expected inputs, computed row by row. */
 function wantedRows({ ids, tokenTypes, positions, visionRows }: PromptRows, start: number) {
   let imageRow = 0;
   const rows = Array.from(ids, (id, i) => ({
@@ -51,7 +51,7 @@ describe.each(sizes)('chunks of at most %i rows', (size) => {
   });
 });
 
-test('bos alone, boi and the patches, then eoi and the text: no chunk mixes experts', () => {
+test('the chunks are bos, then boi and the patches, then eoi and the text: no chunk mixes experts', () => {
   const [bos, image, rest, ...more] = chunksOf(prompt, 0, 512);
   expect(bos).toEqual({
     expert: 'language',
@@ -78,14 +78,14 @@ test('image rows are counted from the beginning of the image', () => {
   expect(eoi).toMatchObject({ expert: 'language', pieces: [{ imageRow: 5, count: 1 }] });
 });
 
-test('text alone is one chunk of language', () => {
+test('a text without an image is one chunk of the language expert', () => {
   const chunks = chunksOf(promptRows(textIds, 0), 0, 512);
   expect(chunks.map(({ expert, positions }) => [expert, [...positions]])).toEqual([
     ['language', [0, 1, 2, 3, 4, 5, 6, 7]],
   ]);
 });
 
-describe('the kernel of ggml that computes a row does not depend on the size of the chunk', () => {
+describe("the kernel of ggml for a row does not depend on the chunk's size", () => {
   const long = promptRows(
     Array.from({ length: 150 }, (_, i) => i % 50),
     2306,

@@ -8,7 +8,7 @@ import { configOf, shapesOf, tinyConfig } from './tiny-checkpoint.ts';
 
 const { vision_config: vision } = tinyConfig;
 
-test('the golden config, with the defaults of the published code', () => {
+test('reads the golden config with the defaults of the published code', () => {
   const { path: where, texts, tensors } = openCheckpoint(goldenFolder('odd'));
   expect(parseConfig(texts['config.json'], where, tensors)).toMatchObject({
     heads: 6,
@@ -60,7 +60,7 @@ test.each([
   for (const part of ['config.json of /models/mine', ...parts]) expect(error.message).toContain(part);
 });
 
-describe('the members of the family, by their tensors', () => {
+describe('the models of the family are identified by their tensors:', () => {
   test('CogVLM 1: every patch is a token, and all heads have keys and values', () => {
     expect(configOf(configV1, 'CogVLM 1')).toMatchObject({
       family: 'CogVLM 1',
@@ -74,18 +74,21 @@ describe('the members of the family, by their tensors', () => {
     });
   });
 
-  test.each([undefined, 4])('CogVLM2, whatever config.json says of key and value heads', (heads) => {
-    const other = { ...tinyConfig, num_multi_query_heads: heads };
-    const read = parseConfig(JSON.stringify(other), 'here', shapesOf(tinyConfig));
-    expect(read).toMatchObject({
-      family: 'CogVLM2',
-      hasConvolution: true,
-      hasVisionExperts: true,
-      hasVisionBias: true,
-      kvHeads: 2,
-      ropeBase: 500_000,
-    });
-  });
+  test.each([undefined, 4])(
+    'CogVLM2, also if config.json has another number of key and value heads',
+    (heads) => {
+      const other = { ...tinyConfig, num_multi_query_heads: heads };
+      const read = parseConfig(JSON.stringify(other), 'here', shapesOf(tinyConfig));
+      expect(read).toMatchObject({
+        family: 'CogVLM2',
+        hasConvolution: true,
+        hasVisionExperts: true,
+        hasVisionBias: true,
+        kvHeads: 2,
+        ropeBase: 500_000,
+      });
+    },
+  );
 
   test('video: no vision experts', () => {
     expect(configOf(configVideo, 'CogVLM2-Video')).toMatchObject({
@@ -102,7 +105,7 @@ describe('the members of the family, by their tensors', () => {
   test.each([
     [{ ...tinyConfig, cross_image_size: 1120 }, []],
     [tinyConfig, ['model.cross_vision.vit.model.cls_token']],
-  ])('CogAgent is refused by its name', (config, more) => {
+  ])('CogAgent is refused, and the error has its name', (config, more) => {
     const tensors = shapesOf(tinyConfig);
     for (const name of more) tensors.set(name, { shape: [1] });
     const error = caught(() => parseConfig(JSON.stringify(config), '/models/agent', tensors));
@@ -122,7 +125,7 @@ describe('the members of the family, by their tensors', () => {
     expect(error.message).toContain(`${name} of here ${found}`);
   });
 
-  test('heads of queries that the heads of keys and values do not divide are refused', () => {
+  test('a number of query heads that is no multiple of the key and value heads is refused', () => {
     const shapes = shapesOf({ ...tinyConfig, num_multi_query_heads: 3 });
     const error = caught(() => parseConfig(JSON.stringify(tinyConfig), 'here', shapes));
     expect(error.message).toContain('num_attention_heads 4 is not a multiple of the number of key and value');

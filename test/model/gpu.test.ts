@@ -1,6 +1,6 @@
 /**
- * The same results wherever the layers are. Needs a GPU that ggml supports, or a software renderer (see docs/ggml-builds.md).
- * With GGML_VK_DISABLE_F16=1, Vulkan's products of several rows are precise enough for the limits here.
+ * Results do not depend on the device of the layers. Needs a GPU that ggml supports, or a software renderer (docs/ggml-builds.md).
+ * With GGML_VK_DISABLE_F16=1, Vulkan's products of several rows are precise enough for these limits.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,15 +31,15 @@ describe.skipIf(!gpu)('random weights', () => {
   }
 
   test.each([
-    [120_000, 'the tower shared', { tower: 1, adapter: 0, 'language experts': 0 }],
+    [120_000, 'a part of the tower on the GPU', { tower: 1, adapter: 0, 'language experts': 0 }],
     [160_000, 'the tower on the GPU, language on the CPU', { tower: 2, adapter: 0, 'language experts': 0 }],
-    [3_240_000, 'the decoder shared', { tower: 2, 'vision experts': 1, 'language experts': 1 }],
+    [3_240_000, 'a part of the decoder on the GPU', { tower: 2, 'vision experts': 1, 'language experts': 1 }],
     [
       1e12,
       'all on the GPU',
       { tower: 2, adapter: 1, 'vision experts': 2, 'language experts': 2, lm_head: 1 },
     ],
-  ])('a card with %d bytes: %s', async (gpuBytes, _, placement) => {
+  ])('a GPU with %d bytes: %s', async (gpuBytes, _, placement) => {
     const wanted = await answer({ device: 'cpu' });
     const actual = await answer({ device: 'gpu', gpuBytes });
     expect(actual.placement).toMatchObject(placement);
@@ -47,7 +47,7 @@ describe.skipIf(!gpu)('random weights', () => {
   });
 });
 
-describe.skipIf(!gpu)('what the published code computes', () => {
+describe.skipIf(!gpu)('results equal those of the published code:', () => {
   const golden = readGolden('small');
   const load = (gpuBytes: number) =>
     Model.load(openCheckpoint(goldenFolder('small')), { compute: 'f32', device: 'gpu', gpuBytes });

@@ -16,7 +16,7 @@ function table(side: number, value: (y: number, x: number) => number): Float32Ar
   return Float32Array.from([-7, ...cells]);
 }
 
-test('a constant and the class token do not change', () => {
+test('a constant table and the class token do not change', () => {
   const [classToken, ...patches] = resizePositions(
     table(10, () => 3),
     1,
@@ -28,7 +28,7 @@ test('a constant and the class token do not change', () => {
   for (const value of patches) expect(value).toBeCloseTo(3, 5);
 });
 
-test('a linear table stays linear where the filter does not reach the edge', () => {
+test('a linear table remains linear if the filter does not reach the edge', () => {
   const from = 24;
   const to = 8;
   const resized = resizePositions(
@@ -45,7 +45,7 @@ test('a linear table stays linear where the filter does not reach the edge', () 
   }
 });
 
-/** Computed by hand: Keys' cubic filter, widened by two, at the centre of two samples. */
+/** Computed by hand: the cubic filter of Keys, twice as wide, at the centre between two samples. */
 test('the weights are those of the widened bicubic filter', () => {
   const impulse = table(16, (y, x) => (y === 7 && x === 7 ? 1 : 0));
   const resized = resizePositions(impulse, 1, 16, 8);
@@ -58,7 +58,7 @@ test('the weights are those of the widened bicubic filter', () => {
   expect(resized[1 + 3 * 8 + 3]).toBeCloseTo(nearest * nearest, 5);
 });
 
-test('a model takes smaller images, which have fewer image tokens', async () => {
+test('a model accepts smaller images, which have fewer image tokens', async () => {
   const checkpoint = openCheckpoint(writeTinyCheckpoint(folder)); // 20 pixels, patches of 4
   using model = await Model.load(checkpoint, { imageSize: 16 });
   const { imageSize, side, imageTokens } = model.config.vision;

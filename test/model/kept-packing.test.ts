@@ -13,10 +13,10 @@ const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-stop-packing-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const layers = 2;
-/** A decoder layer's matrices of the language expert: queries with keys and values, dense, gate, up, down. */
+/** The matrices of the language expert in a decoder layer: query_key_value, dense, gate, up, down. */
 const layerMatrices = 5;
 
-// What ggml packs; the kernels of src/kernels pack all types.
+// Types that ggml packs. The kernels of src/kernels pack all types.
 process.env.COGVLM2_KERNELS = 'ggml';
 
 // On other processors int4 may not be packed.

@@ -29,7 +29,7 @@ test.each([
 
 describe.each(['f32', 'bf16'] as const)('%s', (type) => {
   async function checkpoint(): Promise<Checkpoint> {
-    // 1,024 tokens are whole blocks of every layout.
+    // 1,024 tokens are a multiple of the blocks of every layout.
     const config = { ...tinyConfig, max_position_embeddings: 1024 };
     const source = openCheckpoint(writeTinyCheckpoint(path.join(folder, type), { config }));
     if (type === 'f32') return source;
@@ -39,7 +39,7 @@ describe.each(['f32', 'bf16'] as const)('%s', (type) => {
   }
 
   test.each([undefined, 1, 3])(
-    'the caches of a model take the bytes that the plan says (parallel: %s)',
+    'the KV caches of a model have the bytes of the plan (parallel: %s)',
     async (parallel) => {
       const options = {
         device: 'cpu',

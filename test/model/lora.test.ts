@@ -29,7 +29,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-lora-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const base = writeTinyCheckpoint(path.join(folder, 'base'));
 
-test('the golden of the official script: every tensor, beside the float32 weights', async () => {
+test('every tensor equals the golden of the official script, beside the float32 weights', async () => {
   const output = path.join(folder, 'official.safetensors');
   const input = path.join(goldenFolder('small'), 'golden.safetensors');
   const adapter = [goldenFolder('lora/official')];
@@ -46,12 +46,12 @@ test('the golden of the official script: every tensor, beside the float32 weight
   );
 });
 
-/** All linear modules of the model: the matrices but the embeddings and the position table. */
+/** All linear modules of the model: all matrices except the embeddings and the position table. */
 const linear = [...tensorShapes(tinyConfig)].filter(
   ([name, shape]) => shape.length === 2 && name.endsWith('.weight') && !/embed/.test(name),
 );
 
-/** An adapter of all linear modules, with biases, and what its change of each tensor is. */
+/** An adapter of all linear modules, with biases, and its change of each tensor. */
 function wideAdapter(
   name: string,
   r: number,
@@ -117,19 +117,19 @@ async function results(model: Model, adapter?: string): Promise<Float32Array> {
 }
 
 describe('an adapter of all linear modules', () => {
-  test('gives what the merged weights give', async () => {
+  test('gives the results of the merged weights', async () => {
     const beside = await run(base, always(wide.path));
     expect(difference(beside, await run(merged('merged', [wide.changes, 1]))).max).toBeLessThan(1e-4);
     expect(difference(beside, await run(base)).max).toBeGreaterThan(0.1);
   });
 
-  test('with a factor, and two of different ranks', async () => {
+  test('gives the right results with a factor, and with a second adapter of another rank', async () => {
     const beside = await run(base, always({ path: wide.path, scale: -0.5 }, { path: other.path, scale: 2 }));
     const wanted = await run(merged('sum', [wide.changes, -0.5], [other.changes, 2]));
     expect(difference(beside, wanted).max).toBeLessThan(1e-4);
   });
 
-  test('by name: each answer runs with its own', async () => {
+  test('selected by name: each answer uses its own adapter', async () => {
     const adapters: Adapters = new Map([
       ['', []],
       ['wide', openAdapters([wide.path])],
@@ -147,7 +147,7 @@ describe('an adapter of all linear modules', () => {
       adapters,
     });
     for (const [name, wanted] of alone) expect(await results(model, name)).toEqual(wanted);
-    // In one decode step, each sequence gets its own adapter and the bits that it has alone.
+    // In one decode step, each sequence has its own adapter, and the same bits as alone.
     const names = ['wide', '', 'other', 'wide'];
     const steps = await Promise.all(
       names.map(async (adapter) => {
@@ -163,7 +163,7 @@ describe('an adapter of all linear modules', () => {
   });
 });
 
-test('a bias of a linear module: added, or replaced', async () => {
+test('a bias of a linear module is added or replaced', async () => {
   const name = 'model.layers.1.self_attn.vision_expert_query_key_value';
   const arrays = randomArrays(tinyConfig);
   const [outputs = 0] = arrays.find((each) => each.name === `${name}.bias`)!.shape;
@@ -193,7 +193,7 @@ test('a bias of a linear module: added, or replaced', async () => {
   expect(difference(await run(base, always(replaced)), await run(whole)).max).toBeLessThan(1e-4);
 });
 
-test('beside int4 weights: text rows keep their bits, image rows change, and a row does not depend on its batch', async () => {
+test('beside int4 weights, text rows keep their bits, image rows change, and a row does not depend on its batch', async () => {
   // Rows of 256 elements, so that int4 has the types of the full model.
   const config = { ...tinyConfig, hidden_size: 256, intermediate_size: 256 };
   const source = writeTinyCheckpoint(path.join(folder, 'large'), { config });
@@ -249,7 +249,7 @@ test('beside int4 weights: text rows keep their bits, image rows change, and a r
 test.each([
   ['dora', 'uses DoRA for model.layers.0.self_attn.language_expert_query_key_value'],
   ['saved', 'replaces lm_head.weight (modules_to_save)'],
-])('%s is refused beside the weights, with the remedy', async (name, why) => {
+])('%s beside the weights is refused, with the remedy', async (name, why) => {
   const loading = Model.load(openCheckpoint(goldenFolder('small')), {
     adapters: always(goldenFolder(`lora/${name}`)),
   });
@@ -272,7 +272,7 @@ test.each([
     randomTensor('model.embed_tokens.lora_embedding_B', [64, 2], 2),
     'changes the embeddings model.embed_tokens',
   ],
-])('%s is refused beside the weights', async (name, a, b, why) => {
+])('%s beside the weights is refused', async (name, a, b, why) => {
   const adapter = writeAdapter(path.join(folder, `refused ${name}`), [a, b]);
   const { message } = await rejected(Model.load(openCheckpoint(base), { adapters: always(adapter) }));
   expect(message).toContain(why);
@@ -287,7 +287,7 @@ test('numbers that are not finite are refused', async () => {
   expect(message).toContain('lm_head.lora_B.weight contains a number that is not finite');
 });
 
-test('the golden adapter beside int4 weights gives what it gives merged into the values that they stand for', async () => {
+test('the golden adapter beside int4 weights equals the adapter merged into the dequantized weights', async () => {
   const int4 = path.join(folder, 'small-int4.gguf');
   await convertToGguf(openCheckpoint(goldenFolder('small')), int4, { type: 'int4' });
   const values = await dequantized(int4, path.join(folder, 'dequantized'));

@@ -8,7 +8,7 @@ import { configOf } from './tiny-checkpoint.ts';
 
 const config = configOf(config19B);
 
-/** The 19 B model as `convert --type int4` plans it. */
+/** The tensors of the 19 B model after `convert --type int4`. */
 function int4(): TensorEntry[] {
   const bf16 = Array.from(tensorShapes(config19B), ([name, shape]): TensorEntry => {
     const sizeBytes = shape.reduce((a, b) => a * b, 2);
@@ -26,7 +26,7 @@ const onGpu = (p: ReturnType<typeof plan>) =>
   Object.fromEntries(p.parts.map(({ name, layersOnGpu }) => [name, layersOnGpu]));
 
 describe('a plan', () => {
-  it('knows the part of every published tensor, and leaves none out', () => {
+  it('assigns every published tensor to a part', () => {
     const total = int4().reduce((sum, tensor) => sum + tensor.sizeBytes, 0);
     const parts = plan(null).parts;
     expect(parts.reduce((sum, part) => sum + part.sizeBytes, 0)).toBe(total);
@@ -36,18 +36,18 @@ describe('a plan', () => {
     expect(partOf('model.vision.boi').part).toBe('adapter');
   });
 
-  it('has the KV cache of the published size', () => {
+  it('has a KV cache of the published size', () => {
     expect(plan(null).cacheBytes).toBe(8192 * 131_072);
     expect(plan(null, { kvTokens: 3 * 8192 }).cacheBytes).toBe(3 * 8192 * 131_072);
   });
 
-  it('needs less memory than the file, because the parts are not in use at once', () => {
+  it('needs less memory than the file, because not all parts are in use at the same time', () => {
     const [device] = plan(null).devices;
     expect(device?.neededBytes).toBeLessThan(8e9);
     expect(device?.neededBytes).toBeGreaterThan(5e9);
   });
 
-  it('counts kept packed copies separately; they need twice their size free', () => {
+  it('counts kept packed copies separately, and requires twice their size as free memory', () => {
     const copies = (packableBytes: number) => plan(null, { packableBytes }).packedCopies;
     expect(copies(3.9e9)).toEqual({ sizeBytes: 3.9e9, kept: true });
     expect(copies(11.1e9)).toEqual({ sizeBytes: 11.1e9, kept: false });
@@ -58,14 +58,14 @@ describe('a plan', () => {
     });
   });
 
-  it('counts copies that are packed a layer ahead as scratch', () => {
+  it('counts copies for the next layer as scratch memory', () => {
     const without = plan(null);
     const packed = plan(null, { packedAhead: { tower: 3e9, 'vision experts': 5e9 } });
     expect(packed.towerScratchBytes).toBe(without.towerScratchBytes + 3e9);
     expect(packed.decoderScratchBytes).toBe(without.decoderScratchBytes + 5e9);
   });
 
-  it('puts everything but the embeddings on a GPU that has room for it', () => {
+  it('places everything except the embeddings on a large GPU', () => {
     expect(onGpu(plan(24e9))).toEqual({
       tower: 63,
       adapter: 1,
@@ -76,7 +76,7 @@ describe('a plan', () => {
     });
   });
 
-  it('fills a small GPU with the tower first, then with the weights that answers read', () => {
+  it('fills a small GPU with the tower first, then with the weights of the language experts', () => {
     const eight = onGpu(plan(8e9));
     expect([eight.tower, eight.adapter]).toEqual([63, 1]);
     expect(eight['language experts']).toBeGreaterThan(15);
@@ -86,12 +86,12 @@ describe('a plan', () => {
     expect(two.tower).toBeLessThan(63);
   });
 
-  it.each([0, 1e8, 2e9, 4e9, 8e9, 12e9, 16e9, 80e9])('never takes more than %d bytes of a GPU', (bytes) => {
+  it.each([0, 1e8, 2e9, 4e9, 8e9, 12e9, 16e9, 80e9])('never uses more than %d bytes of a GPU', (bytes) => {
     const gpu = plan(bytes).devices.find(({ place }) => place === 'gpu');
     expect(gpu?.neededBytes).toBeLessThanOrEqual(bytes);
   });
 
-  it('places a tensor where its layer is', () => {
+  it('places a tensor on the device of its layer', () => {
     const { placement } = plan(2e9);
     expect(processorOf(placement, 'model.vision.transformer.layers.0.mlp.fc1.weight')).toBe('gpu');
     expect(processorOf(placement, 'model.vision.transformer.layers.62.mlp.fc1.weight')).toBe('cpu');

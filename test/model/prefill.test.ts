@@ -34,7 +34,7 @@ function options() {
   return { image };
 }
 
-/** The first `length` rows. Their experts are those of the whole prompt. */
+/** The first `length` rows, with the experts of the whole prompt. */
 function beginning(whole: PromptRows, length: number): PromptRows {
   return {
     ids: whole.ids.slice(0, length),
@@ -49,7 +49,7 @@ function expectNear(actual: Float32Array, wanted: Float32Array, what: string) {
   expect(max, what).toBeLessThanOrEqual(limit);
 }
 
-test('a prompt in two parts gives the logits of one run, for every split', async () => {
+test('a prompt in two parts gives the logits of one part, for every split', async () => {
   using whole = model.newCache(32);
   const wanted = await model.prefill(prompt, whole, options());
   const wantedNext = await model.step(4, 12, whole);
@@ -66,7 +66,7 @@ test('a prompt in two parts gives the logits of one run, for every split', async
   }
 });
 
-test('one row at a time gives the logits of all at once', async () => {
+test('one row at a time gives the logits of all rows at once', async () => {
   using cache = model.newCache(32);
   const all = await model.prefill(prompt, cache, { ...options(), logits: 'all' });
   const width = tinyConfig.vocab_size;
@@ -79,7 +79,7 @@ test('one row at a time gives the logits of all at once', async () => {
   }
 });
 
-test('a kept prefix of another prompt equals a fresh run', async () => {
+test('a cached prefix of another prompt gives the results of a new run', async () => {
   const other = promptRows([5, 9, 33, 40, 41], 6);
   using kept = model.newCache(32);
   await model.prefill(prompt, kept, options());
@@ -88,7 +88,7 @@ test('a kept prefix of another prompt equals a fresh run', async () => {
   using fresh = model.newCache(32);
   expectNear(reused, await model.prefill(other, fresh, options()), 'the reused cache');
   expect(kept.length).toBe(other.ids.length);
-  // The kept rows have an effect: another beginning gives other logits.
+  // The cached rows have an effect: another prefix gives other logits.
   using different = model.newCache(32);
   const changed = promptRows([6, 9, 33, 40, 41], 6);
   const unlike = await model.prefill(changed, different, options());
@@ -107,7 +107,7 @@ test('a decode step and a text prompt read no weight of the tower, the adapter o
   const wanted = await victim.step(4, 12, cache);
   const wantedText = await victim.prefill(text, textCache, { image: null });
 
-  // The weights are mapped, so the model sees at once what is written into the file.
+  // The weights are mapped, so the model reads changes of the file at once.
   const vision = [...own.tensors.values()].filter(
     ({ name, shape }) => name.includes('vision') && shape.length > 1 && !name.includes('boi'),
   );
@@ -123,7 +123,7 @@ test('a decode step and a text prompt read no weight of the tower, the adapter o
   expect(damaged.every(Number.isNaN)).toBe(true);
 });
 
-test('abort stops between the layers of the tower and before a chunk', async () => {
+test('an abort stops between layers of the tower and before a chunk', async () => {
   const controller = new AbortController();
   const layers: number[] = [];
   const onLayer = (done: number) => {

@@ -31,7 +31,7 @@ function collect() {
   return { taps, tap: (name: string, data: Float32Array) => void taps.push({ name, data }) };
 }
 
-describe.each(['odd', 'small', 'v1small'])('the reference against the golden %s', (name) => {
+describe.each(['odd', 'small', 'v1small'])('the reference equals the golden %s:', (name) => {
   const golden = readGolden(name);
   const checkpoint = openCheckpoint(goldenFolder(name));
   const wanted = (taps: readonly Tapped[], prefix = '') =>
@@ -82,7 +82,7 @@ test('positions and experts equal those of the prompt builder, with and without 
   }
 });
 
-describe('the engine against the reference on random weights', () => {
+describe('the engine equals the reference with random weights:', () => {
   const imageTokens = 6; // 5x5 patches make 2x2 rows, and boi and eoi
 
   async function compare(checkpoint: Checkpoint, pixels: Float32Array, prompt: PromptRows) {
@@ -103,7 +103,7 @@ describe('the engine against the reference on random weights', () => {
     return { fast: fast.taps, slow: slow.taps };
   }
 
-  test('every tap agrees, and a single wrong weight is found in its layer', async () => {
+  test('every tap is equal, and a single wrong weight is found in its layer', async () => {
     const arrays = randomArrays(tinyConfig);
     const checkpoint = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'right'), { arrays }));
     const prompt = promptRows([5, 9, 33, 2, 59, 7], imageTokens);
@@ -123,7 +123,7 @@ describe('the engine against the reference on random weights', () => {
     expect(firstDifference(changed.fast, slow, 2e-4)).toMatch(/^hidden\.2 differs by/);
   });
 
-  test('text alone', async () => {
+  test('text without an image', async () => {
     const checkpoint = openCheckpoint(writeTinyCheckpoint(path.join(folder, 'text')));
     const { fast, slow } = await compare(
       checkpoint,

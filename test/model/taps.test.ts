@@ -1,4 +1,4 @@
-/** Keys come out of the packed layout of every variant as they went in. */
+/** Keys are read from the packed layout of every variant. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../../src/ggml/engine.ts';
 import { Graph } from '../../src/ggml/graph.ts';
@@ -7,7 +7,7 @@ import { PackedKeysValues } from '../../src/model/packed-attention.ts';
 import { eachVariant } from '../kernels/each-variant.ts';
 
 describe.each(eachVariant())('packed keys of $variant', ({ kernels }) => {
-  it('are read for a layer, a head and a range of tokens', async () => {
+  it('can be read for a layer, a head and a range of tokens', async () => {
     const [headSize, kvHeads, n] = [48, 2, 70];
     using engine = new Engine({ device: 'cpu', threads: 1 });
     const kernel = new AttentionKernel(kernels, { headSize, heads: 4, kvHeads }, 1);

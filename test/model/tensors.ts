@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { readIntegers, readNumbers } from '../../src/checkpoint/read-tensor.ts';
 import { readSafetensors } from '../../src/checkpoint/safetensors.ts';
 
-/** Named tensors of a golden or a trace, and their differences. */
+/** Reads and compares the named tensors of goldens and traces. */
 export interface NumberTensor {
   shape: readonly number[];
   values: Float32Array | number[];

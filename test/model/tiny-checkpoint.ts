@@ -41,7 +41,7 @@ export function shapesOf(config: PublishedConfig, family?: ModelFamily): Map<str
   return new Map(Array.from(tensorShapes(config, family), ([name, shape]) => [name, { shape }] as const));
 }
 
-/** As a checkpoint with this config.json and its tensors is read. */
+/** Parses this config.json together with its tensors. */
 export function configOf(config: PublishedConfig, family?: ModelFamily): ModelConfig {
   return parseConfig(JSON.stringify(config), 'a test', shapesOf(config, family));
 }
@@ -64,7 +64,7 @@ export interface TinyOptions {
   config?: TinyConfig;
   arrays?: readonly NamedArray[];
   family?: ModelFamily;
-  /** Further files of the folder by name. */
+  /** More files of the folder, by name. */
   texts?: Record<string, string>;
 }
 
@@ -82,14 +82,14 @@ export function writeTinyCheckpoint(folder: string, options: TinyOptions = {}): 
   return folder;
 }
 
-/** [3, S, S] of random noise. */
+/** [3, S, S] random noise. */
 export function randomPixels(config: TinyConfig, seed = 7): Float32Array {
   const random = randomFrom(seed);
   const { image_size } = config.vision_config;
   return Float32Array.from({ length: 3 * image_size * image_size }, () => random() * 4 - 2);
 }
 
-/** A prompt of bos, image tokens if there are any, and these ids. */
+/** A prompt of bos, optional image tokens, and these ids. */
 export function promptRows(textIds: readonly number[], imageTokens: number, bosId = 1): PromptRows {
   const tokenTypes = Uint8Array.from([0, ...Array(imageTokens).fill(1), ...textIds.map(() => 0)]);
   return {

@@ -1,7 +1,7 @@
 import { readFixture } from '../text/fixtures.ts';
 import { type TinyConfig, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
 
-/** The tiny checkpoint with the tokenizer of the text fixtures: a folder that `CogVLM2.load` opens. */
+/** A folder for `CogVLM2.load`: the tiny checkpoint with the tokenizer of the text fixtures. */
 
 export const tinyModelConfig: TinyConfig = {
   ...tinyConfig,
@@ -17,7 +17,7 @@ const texts = {
   'tokenizer_config.json': readFixture('tokenizer_config.json'),
 };
 
-/** @param changes the values of config.json that differ from `tinyModelConfig`. @returns the folder. */
+/** @param changes values of config.json that replace those of `tinyModelConfig`. @returns the folder. */
 export function writeTinyModel(folder: string, changes: Partial<TinyConfig> = {}): string {
   return writeTinyCheckpoint(folder, { config: { ...tinyModelConfig, ...changes }, texts });
 }

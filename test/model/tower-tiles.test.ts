@@ -10,7 +10,7 @@ import { referenceVision } from '../../src/model/reference.ts';
 import { difference, type Tapped } from './tensors.ts';
 import { randomArrays, randomPixels, tinyConfig, writeTinyCheckpoint } from './tiny-checkpoint.ts';
 
-/** More rows than a tile: 33 x 33 patches and the class token. */
+/** More rows than in a tile: 33 x 33 patches and the class token. */
 function configOf(width: number) {
   return {
     ...tinyConfig,
@@ -44,7 +44,7 @@ async function encoded(source: Checkpoint): Promise<Tapped[]> {
 }
 
 test('rows computed in tiles equal those of the reference', { timeout: 180_000 }, async () => {
-  // Narrow, because the reference is slow.
+  // A narrow model, because the reference is slow.
   const checkpoint = checkpointOf(8);
   const wanted = new Map<string, Float32Array>();
   referenceVision(checkpoint, pixels, (name, data) => void wanted.set(name, data));
@@ -53,7 +53,7 @@ test('rows computed in tiles equal those of the reference', { timeout: 180_000 }
   for (const { name, data } of taps) expect(difference(data, wanted.get(name)!).max, name).toBeLessThan(2e-4);
 });
 
-test('four-bit weights, packed a layer ahead, are as close as four bits allow', async () => {
+test('four-bit weights, packed for the next layer, have the expected error of four bits', async () => {
   // Rows of 32 are whole blocks of q4_0.
   const checkpoint = checkpointOf(32);
   const file = path.join(folder, 'int4.gguf');

@@ -27,7 +27,7 @@ async function trace(name: string, compute: 'auto' | 'stored' | 'f32') {
   return traced;
 }
 
-/** Logits that follow each prompt, then each greedy token: [13][V]. */
+/** The logits after each prompt and after each greedy token: [13][V]. */
 function greedyLogits(tensors: ReadonlyMap<string, NumberTensor>, prompt: string): Float32Array[] {
   const width = tensors.get(`${prompt}.logits`)?.shape[1] ?? 0;
   const after = floats(tensors, `${prompt}.greedy_logits`);
@@ -56,7 +56,7 @@ describe.each(['small', 'odd', 'v1small', 'video'])('%s', (name) => {
     ['f32', 2e-4],
     ['auto', 6e-2],
   ] as const)('compute %s', (compute, limit) => {
-    test('every tensor of the golden', async () => {
+    test('every tensor equals the golden', async () => {
       const traced = await trace(name, compute);
       expect([...golden.keys()].filter((key) => !traced.has(key))).toEqual([]);
       let worst = { name: '', max: 0 };
@@ -75,7 +75,7 @@ describe.each(['small', 'odd', 'v1small', 'video'])('%s', (name) => {
 
   test('compute stored: bf16 weights are close, and ids differ only where the best two logits are close', async () => {
     const traced = await trace(name, 'stored');
-    // Attention in bf16 rounds keys, values and probabilities to 8 bits of mantissa, as PyTorch's does; elsewhere to 11.
+    // Attention in bf16 rounds keys, values and probabilities to 8 bits of mantissa, like PyTorch. Otherwise it rounds to 11 bits.
     const isBf16 = ['avx512bf16', 'amx'].includes(kernelsInfo().variant);
     const limit = isBf16 ? 0.1 : 6e-2;
     for (const [key, wanted] of golden) {

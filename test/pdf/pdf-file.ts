@@ -1,9 +1,9 @@
 import { deflateSync } from 'node:zlib';
 
-/** A PDF that a test writes for itself: one page per text, in Helvetica. */
+/** Makes a PDF: one page per text, in Helvetica. */
 export interface PdfPage {
   text: string;
-  /** Width and height in points; A4 when left out. */
+  /** Width and height in points; default: A4. */
   size?: readonly [number, number];
 }
 
@@ -24,7 +24,7 @@ export function pdfOf(pages: readonly PdfPage[], trailer = '', font = ''): Uint8
   return assemble(objects, trailer);
 }
 
-/** A page whose contents are some kilobytes in the file and 700 MiB when they are inflated. */
+/** A page with a few kilobytes in the file, and 700 MiB after decompression. */
 export function bombPdf(): Uint8Array {
   const inflated = Buffer.alloc(700 * 2 ** 20, ' ');
   const stream = deflateSync(inflated, { level: 1 }).toString('latin1');

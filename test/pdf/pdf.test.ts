@@ -17,7 +17,7 @@ async function firstPage(bytes: Uint8Array): Promise<ImageFile> {
 
 const three = pdfOf([{ text: 'I' }, { text: 'HHHHHHHHHH' }, { text: 'I', size: [14400, 100] }]);
 
-/** Share of the page that is dark, in thousandths. */
+/** Dark share of the page, in thousandths. */
 async function ink({ bytes }: ImageFile): Promise<number> {
   const { data, width, height } = await decodeImage(bytes);
   let dark = 0;
@@ -26,7 +26,7 @@ async function ink({ bytes }: ImageFile): Promise<number> {
 }
 
 describe('a PDF', () => {
-  it('gives each page as an image whose short side is the input size of the model', async () => {
+  it('renders each page as an image whose short side is the input size of the model', async () => {
     using pdf = await PdfDocument.open(three);
     expect(pdf.pageCount).toBe(3);
     const [first, second] = [await pdf.renderPage(1), await pdf.renderPage(2)];
@@ -35,7 +35,7 @@ describe('a PDF', () => {
     expect(await ink(second)).toBeGreaterThan(5 * (await ink(first)));
   });
 
-  it('bounds a page that is very long', async () => {
+  it('limits a very long page', async () => {
     using pdf = await PdfDocument.open(three);
     expect(await decodeImage((await pdf.renderPage(3)).bytes)).toMatchObject({ width: 8064, height: 56 });
   });
@@ -60,7 +60,7 @@ describe('a PDF', () => {
     });
   });
 
-  it('has its limits: pages, bytes, time, and the caller', async () => {
+  it('has limits of pages, bytes and time, and can be aborted', async () => {
     await expect(PdfDocument.open(three, { maxPages: 2 })).rejects.toThrow('has 3 pages; the limit is 2');
     await expect(PdfDocument.open(three, { timeoutMs: 1 })).rejects.toThrow('took longer than 0.001 seconds');
     await expect(PdfDocument.open(three, { signal: AbortSignal.abort() })).rejects.toMatchObject({
@@ -70,7 +70,7 @@ describe('a PDF', () => {
 });
 
 describe('text in fonts that are not embedded', () => {
-  // Noto fonts of the optional packages, or fonts of this machine: at least 5 thousandths of the page are ink.
+  // With Noto fonts of the optional packages, or fonts of this machine, at least 5 thousandths of the page are dark.
   it.each(['std', 'cyrillic', 'zh-stsong', 'zh-simsun-gbk', 'tw', 'ja', 'ko'])(
     '%s is drawn',
     async (name) => {
@@ -80,8 +80,8 @@ describe('text in fonts that are not embedded', () => {
     },
   );
 
-  it('is told with the name of the font where no font has the characters', async () => {
-    // Tangut: in no font of the packages.
+  it('gives a warning with the name of the font if no font has the characters', async () => {
+    // Tangut is in no font of the packages.
     const image = await firstPage(pdfOf([{ text: 'A' }], '', '/Encoding << /Differences [65 /u17000] >>'));
     expect(image.warnings).toEqual([
       expect.stringMatching(/could not be drawn.*: Helvetica\. Install fonts/),
@@ -90,7 +90,7 @@ describe('text in fonts that are not embedded', () => {
 });
 
 describe('features of PDF pages', () => {
-  it('JBIG2 images with MMR coding are drawn as those with arithmetic coding', async () => {
+  it('JBIG2 images with MMR coding are rendered like those with arithmetic coding', async () => {
     const [arithmetic, mmr, negative] = await Promise.all(
       ['arith', 'mmr0', 'mmr1'].map((name) => firstPage(file(`img-jbig2-${name}`))),
     );
@@ -98,12 +98,12 @@ describe('features of PDF pages', () => {
     expect((await ink(mmr!)) + (await ink(negative!))).toBeCloseTo(1000, 0);
   });
 
-  it('form fields are drawn with their values, layers that are off are not', async () => {
+  it('form fields are rendered with their values, and hidden layers are not rendered', async () => {
     expect(await ink(await firstPage(file('form-noap')))).toBeGreaterThan(10);
     expect(await ink(await firstPage(file('layer-off')))).toBeLessThan(10);
   });
 
-  it('crop boxes and rotation hold', async () => {
+  it('crop boxes and rotations are applied', async () => {
     expect(await decodeImage((await firstPage(file('cropbox'))).bytes)).toMatchObject({
       width: 4032,
       height: 1344,
@@ -114,13 +114,13 @@ describe('features of PDF pages', () => {
     });
   });
 
-  it('a page beyond every ratio is refused with its size', async () => {
+  it('a page with an extreme ratio is refused with its size', async () => {
     await expect(firstPage(file('absurd'))).rejects.toThrow(
       'Page 1 of the PDF is 2000000 x 200 points; the limit is 200 to 1.',
     );
   });
 
-  it.runIf(existsSync('dist/pdf/pdf.js'))('flags of node do not reach the thread', () => {
+  it.runIf(existsSync('dist/pdf/pdf.js'))('flags of Node.js do not apply to the thread', () => {
     const ask = `const { PdfDocument } = await import('./dist/pdf/pdf.js');
       const { readFileSync } = await import('node:fs');
       const pdf = await PdfDocument.open(readFileSync('test/fixtures/pdf/rotate90.pdf'));
@@ -131,15 +131,15 @@ describe('features of PDF pages', () => {
 });
 
 describe('a document that needs too much memory', () => {
-  it('is refused, and the process keeps its own memory', async () => {
+  it('is refused, and the memory of the process does not grow', async () => {
     const { code, message } = await failure(firstPage(bombPdf()));
     expect(code).toBe('image_too_large');
     expect(message).toContain("needs more memory than the decoder's limit");
   });
 });
 
-describe('what is asked about', () => {
-  it('is the first page of a PDF, or the one that is wanted', async () => {
+describe('readPage', () => {
+  it('reads the first page of a PDF, or the requested one', async () => {
     expect(await readPage(three, 'x', undefined, signal)).toMatchObject({ page: 1, pageCount: 3 });
     const { image, page } = await readPage(three, 'x', 2, signal);
     expect([page, (await ink(image)) > 1]).toEqual([2, true]);
@@ -148,7 +148,7 @@ describe('what is asked about', () => {
     );
   });
 
-  it('has pages only when it is a PDF', async () => {
+  it('has pages only for a PDF', async () => {
     const picture = 'test/fixtures/images/tiny.png';
     expect(await readPage(picture, 'tiny.png', undefined, signal)).toMatchObject({ page: null });
     await expect(readPage(picture, 'tiny.png', 2, signal)).rejects.toThrow('tiny.png is an image, not a PDF');

@@ -1,6 +1,6 @@
 /**
- * Checks that the libraries of every platform export each ggml function that this project declares. Downloads the
- * pinned packages and reads their export tables; nothing is run. Needs llvm-nm and llvm-readobj (Debian: llvm).
+ * Checks that the libraries of every platform export all ggml functions that this project declares. It downloads the pinned packages
+ * and reads their export tables, but runs nothing. Needs llvm-nm and llvm-readobj (Debian: llvm).
  *
  *   npx tsx test/platforms/exports.ts
  */
@@ -48,7 +48,7 @@ function exportsOf(file: string): Set<string> {
     const names = run('llvm-readobj', ['--coff-exports', file]).matchAll(/^ +Name: (\S+)$/gm);
     return new Set(Array.from(names, ([, symbol]) => symbol ?? ''));
   }
-  // Mach-O symbols begin with an underscore; ELF keeps them in the dynamic table.
+  // Mach-O symbols begin with an underscore. ELF has them in the dynamic table.
   const isMac = file.endsWith('.dylib');
   const lines = run('llvm-nm', isMac ? ['-gU', file] : ['-D', '--defined-only', file]).split('\n');
   return new Set(

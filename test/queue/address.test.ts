@@ -14,17 +14,20 @@ describe('an address', () => {
     ['redis://:secret@queue.example', 'redis://queue.example', true],
     ['rediss://queue.example', 'rediss://queue.example', true],
     ['rediss://user:secret@queue.example:6380/', 'rediss://queue.example:6380', false],
-  ])('%s is shown without its password, and is open to others or not', (url, shown, isOpen) => {
+  ])('%s is shown without its password, with the right value of isOpen', (url, shown, isOpen) => {
     expect(parseQueueAddress(url)).toEqual({ url, shown, isOpen });
   });
 
-  it.each(['', 'queue', 'http://secret@queue', 'redis://'])('%j is refused, and not repeated', (text) => {
-    expect(() => parseQueueAddress(text)).toThrow(/^The queue must be an address such as redis:/);
-  });
+  it.each(['', 'queue', 'http://secret@queue', 'redis://'])(
+    '%j is refused, and the error does not repeat it',
+    (text) => {
+      expect(() => parseQueueAddress(text)).toThrow(/^The queue must be an address such as redis:/);
+    },
+  );
 });
 
 describe('a job', () => {
-  it('is JSON of one shape', () => {
+  it('is validated JSON', () => {
     const job = { image: { base64: 'AAAA' }, question: 'q', options: { temperature: 0 } };
     expect(jobSchema.safeParse(job).success).toBe(true);
     for (const wrong of [
@@ -36,7 +39,7 @@ describe('a job', () => {
       expect(jobSchema.safeParse(wrong).success).toBe(false);
   });
 
-  it('carries no image above the limit', () => {
+  it('cannot have an image above the limit', () => {
     expect(inlineImage(Buffer.from('abc'))).toEqual({ base64: 'YWJj' });
     expect(() => inlineImage(new Uint8Array(MAX_INLINE_BYTES + 1))).toThrow(
       /limit of a job is 8388608.*--by-path/,
@@ -61,7 +64,7 @@ describe('a path in a job', () => {
   const opened = (name: string, shared: string | undefined = path.join(folder, 'scans')) =>
     imageOf({ path: path.join(folder, name), page: 2 }, shared);
 
-  it('is opened below the shared folder only, whatever links and dots lead to', () => {
+  it('is opened below the shared folder only, also with links and dots', () => {
     expect(opened('scans/a.png')).toMatchObject({ page: 2 });
     for (const name of ['secret', 'scans/../secret', 'scans/link.png'])
       expect(() => opened(name), name).toThrow(/is not in/);

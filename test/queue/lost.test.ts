@@ -1,4 +1,4 @@
-/** What goes wrong between askers, Redis and workers, with a real Redis and workers that answer by a script. */
+/** Failures between clients, Redis and workers, with a real Redis and scripted workers. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
@@ -48,7 +48,7 @@ describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
       onTrouble,
     });
 
-  it('that was emptied gets what is waited for anew', async () => {
+  it('gets the waiting jobs again after it was emptied', async () => {
     const asked = client.ask('ab', job, never);
     const admin = new Redis(redis.url);
     await until(async () => (await admin.keys('*:ab')).length === 1);
@@ -60,7 +60,7 @@ describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
     await working;
   });
 
-  it('gives a question up after three workers failed on it, and takes it anew when it is asked again', async () => {
+  it('fails a question after three attempts of workers, and accepts it when it is asked again', async () => {
     const asked = client.ask('ab', job, never).catch((error: unknown) => error);
     for (let i = 0; i < 3; i++)
       await expect(work(() => Promise.reject(new Error(`failure ${i}`)))).rejects.toThrow(`failure ${i}`);
@@ -75,7 +75,7 @@ describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
     await working;
   });
 
-  it('that is away is told by its workers, once, without the password, and they go on when it is back', async () => {
+  it('has workers that report a lost connection once, without the password, and continue when it is back', async () => {
     const told: string[] = [];
     const working = work(
       async () => reply,
@@ -93,7 +93,7 @@ describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
     await working;
   });
 
-  it('that refuses a password does not have it in its error, however that is printed', async () => {
+  it('does not have a refused password in any form of the error', async () => {
     const wrong = parseQueueAddress(redis.url.replace('secret', 'mistaken'));
     const error = await QueueClient.open(wrong, 'scripted').catch((cause: unknown) => cause);
     expect(inspect(error, { depth: 9 })).toMatch(/WRONGPASS/);

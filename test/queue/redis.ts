@@ -1,4 +1,4 @@
-/** A Redis of the test's own, on loopback and in memory only. */
+/** A Redis for a test, on loopback and in memory only. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

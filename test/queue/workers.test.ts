@@ -1,4 +1,4 @@
-/** A real Redis and three real workers, one of which is killed with -9 while it is at a question. */
+/** A real Redis and three real workers. One worker is killed with SIGKILL during a question. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -65,7 +65,7 @@ const answers = (output: string) =>
     .sort();
 
 describe.skipIf(!ready)(`three workers (${withoutRedis}; or without dist/ or models/demo)`, () => {
-  it('answer a batch whole and once when one of them is killed, as one process does', async () => {
+  it('answer every question of a batch once, like one process, although one worker is killed', async () => {
     const [queued, plain] = [path.join(folder, 'queued.jsonl'), path.join(folder, 'plain.jsonl')];
     const workers = Array.from({ length: 3 }, () =>
       cogvlm2(['worker', redis.url, '-t', '1', '--lost-seconds', '6', '--shared', folder]),

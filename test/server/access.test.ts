@@ -5,7 +5,7 @@ import { isGlobalAddress } from '../../src/server/image-fetch.ts';
 describe('API keys', () => {
   const keys = new ApiKeys(['first-key', 'second-key']);
 
-  it('knows each of several, in either header, and names it without telling it', () => {
+  it('finds a key in either header, and gives it a name that does not reveal it', () => {
     const first = keys.clientOf('Bearer first-key', undefined);
     expect(keys.clientOf(undefined, 'first-key')).toBe(first);
     expect(keys.clientOf('bearer second-key', undefined)).not.toBe(first);
@@ -50,7 +50,7 @@ it.each([
   ['localhost:8000@evil.example', false],
   ['', false],
   [undefined, false],
-])('the Host %j is answered: %s', (header, is) => {
+])('the Host %j is accepted: %s', (header, is) => {
   expect(isAllowedHost(header, ['box.lan'])).toBe(is);
 });
 

@@ -1,4 +1,4 @@
-/** A request's `model` selects one of the adapters that the server has beside its model. */
+/** The `model` of a request selects one of the server's adapters. */
 import { describe, expect, test } from 'vitest';
 import { testApp } from './in-process.ts';
 import { scriptedHost } from './scripted-host.ts';

@@ -8,7 +8,7 @@ describe('limits', () => {
   const fill = (admission: Admission, client: string, count: number): Admitted[] =>
     Array.from({ length: count }, () => admission.enter(client));
 
-  it('refuses what would not fit, and says not to ask again at once', () => {
+  it('refuses requests above the limit, and tells the client to wait', () => {
     const admission = admissionOf({ parallel: 2, maxWaiting: 3 });
     const places = fill(admission, 'a', 5);
     let refusal: unknown;
@@ -27,7 +27,7 @@ describe('limits', () => {
     admission.enter('b');
   });
 
-  it('refuses one client past its own limit, and nobody else', () => {
+  it('refuses a client above its own limit, but no other client', () => {
     const admission = admissionOf({ maxPerClient: 2 });
     const [place] = fill(admission, 'a', 2);
     expect(() => admission.enter('a')).toThrow(/This client has 2 requests; the limit is 2/);

@@ -1,4 +1,4 @@
-/** The server's behaviour without sockets, on a scripted model. */
+/** The server without sockets, with a scripted model. */
 import sharp from 'sharp';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../cli/memory-terminal.ts';
@@ -24,7 +24,7 @@ const errorOf = async (response: Response) => {
   return { status: response.status, ...error };
 };
 
-/** A gate for the model's steps: closed until it is opened. */
+/** A gate for the steps of the model. It is closed until it is opened. */
 function closeGate(): () => void {
   let open = () => {};
   host.gate = new Promise((resolve) => {
@@ -37,7 +37,7 @@ function closeGate(): () => void {
 }
 
 describe('a stream', () => {
-  it('begins with the role while the answer still waits, and ends with reason, timings, usage and [DONE]', async () => {
+  it('begins with the role before the answer runs, and ends with reason, timings, usage and [DONE]', async () => {
     const release = closeGate();
     const response = await server.chat({
       stream: true,
@@ -65,7 +65,7 @@ describe('a stream', () => {
     ]);
   });
 
-  it('has comments while nothing happens', async () => {
+  it('has comments while there is no text', async () => {
     await open({ rules: { pingMs: 5 } });
     const release = closeGate();
     const response = await server.chat({ stream: true, max_tokens: 1 });
@@ -76,19 +76,19 @@ describe('a stream', () => {
     await reader.cancel();
   });
 
-  it('stops the model within one step when its reader leaves, and frees its slot', async () => {
+  it('stops the model within one step when its client disconnects, and frees its slot', async () => {
     const response = await server.chat({ stream: true, max_tokens: 1_000 });
     const reader = response.body!.getReader();
     for (let i = 0; i < 3; i++) await reader.read();
     await reader.cancel();
-    // One step may be under way, and one begin before the message has come over the line.
+    // One step may be running, and another may begin before the message arrives.
     const steps = host.steps;
     await until(() => server.requests.running === 0);
     expect(host.steps - steps).toBeLessThanOrEqual(2);
     expect(await server.engine.call('stats')).toMatchObject({ running: 0 });
   });
 
-  it('is cut off when its reader is too slow, while others are answered', async () => {
+  it('is closed when its client reads too slowly, while other clients are answered', async () => {
     await open({ rules: { maxBufferedBytes: 4_000 } });
     const slow = await server.chat({ stream: true, max_tokens: 1_000 });
     const other = await server.chat({ max_tokens: 20 });
@@ -100,7 +100,7 @@ describe('a stream', () => {
 });
 
 describe('an answer', () => {
-  it('is whole, with a warning where something was passed over', async () => {
+  it('is complete, with a warning about ignored images', async () => {
     const png = (
       await sharp({ create: { width: 4, height: 4, channels: 3, background: 'red' } })
         .png()
@@ -122,7 +122,7 @@ describe('an answer', () => {
     });
   });
 
-  it('is stopped when the client leaves', async () => {
+  it('is stopped when the client disconnects', async () => {
     const leaver = new AbortController();
     const answer = server.chat({ max_tokens: 1_000 }, {}, leaver.signal);
     await until(() => host.steps > 3);
@@ -132,7 +132,7 @@ describe('an answer', () => {
     expect(server.requests.list()).toEqual([]);
   });
 
-  it('is given up after the time limit', async () => {
+  it('is stopped after the time limit', async () => {
     await open({ rules: { timeLimitMs: 30 } });
     const release = closeGate();
     const answer = server.chat();
@@ -173,8 +173,8 @@ describe('cancelling', () => {
   });
 });
 
-describe('many at once', () => {
-  it('refuses what would not fit, and answers the rest', async () => {
+describe('many requests at the same time', () => {
+  it('refuses requests above the limit, and answers the others', async () => {
     await open({ admission: { parallel: 2, maxWaiting: 3 } });
     const release = closeGate();
     const answers = Array.from({ length: 5 }, () => server.chat({ max_tokens: 2 }));
@@ -203,7 +203,7 @@ describe('many at once', () => {
 });
 
 describe('when the engine ends', () => {
-  it('answers 503 or an error event where text was made, and asks the others again', async () => {
+  it('gives 503 or an error event to answers with text, and repeats the other requests', async () => {
     await open();
     const begun = await server.chat({ stream: true, max_tokens: 1_000 });
     const whole = server.chat({ max_tokens: 1_000 });
@@ -225,7 +225,7 @@ describe('when the engine ends', () => {
     expect([server.requests.running, server.requests.waiting]).toEqual([0, 0]);
   });
 
-  it('asks what ended it twice, and no more', async () => {
+  it('runs a request that ends the engine at most twice', async () => {
     await open();
     closeGate();
     const poison = server.chat();
@@ -240,7 +240,7 @@ describe('when the engine ends', () => {
 });
 
 describe('while the model loads', () => {
-  it('says so, and lives', async () => {
+  it('answers 503, and /livez works', async () => {
     let loaded = () => {};
     const slow = new Promise<void>((resolve) => {
       loaded = resolve;
@@ -259,7 +259,7 @@ describe('while the model loads', () => {
 });
 
 describe('access', () => {
-  it('asks for a key everywhere but where probes and the page are', async () => {
+  it('requires a key for all paths except those of probes and the page', async () => {
     await open({ keys: ['first-key'] });
     for (const path of ['/', '/health', '/v1/health', '/livez'])
       expect((await server.app.request(path)).status).toBe(200);
@@ -273,7 +273,7 @@ describe('access', () => {
     );
   });
 
-  it('refuses other names and other pages, and lets in the pages that were named', async () => {
+  it('refuses other host names and other origins, and accepts the configured origins', async () => {
     await open({ parts: { hosts: [], origins: ['https://chat.example'] } });
     const get = (headers: Record<string, string>) => server.app.request('/v1/models', { headers });
     expect(await errorOf(await get({ host: 'evil.example' }))).toMatchObject({
@@ -296,7 +296,7 @@ describe('access', () => {
 });
 
 describe('limits of a request', () => {
-  it('refuses a large body by its announced size and by its real one', async () => {
+  it('refuses a large body by its Content-Length and by its real size', async () => {
     const announced = await server.post('/v1/chat/completions', '{}', { 'content-length': '99999999' });
     expect(await errorOf(announced)).toMatchObject({
       status: 413,
@@ -317,8 +317,8 @@ describe('limits of a request', () => {
   });
 
   it.each([
-    ['what is no JSON', '{"messages":', 'invalid_json'],
-    ['bytes that are no text', '\u0000', 'invalid_json'],
+    ['text that is not JSON', '{"messages":', 'invalid_json'],
+    ['bytes that are not text', '\u0000', 'invalid_json'],
     ['an empty body', '', 'invalid_json'],
     ['a list', '[]', 'invalid_value'],
   ])('refuses %s', async (_, body, code) => {
@@ -339,18 +339,18 @@ describe('limits of a request', () => {
   ];
   it.each([
     [
-      'what is no HEIC',
+      'data that is not HEIC',
       'data:image/heic;base64,AAAA',
       'invalid_image_format',
       'The image (sent as image/heic) is unknown data; PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC images are read.',
     ],
     [
-      'a Photoshop document that calls itself PNG',
+      'a Photoshop document with the type PNG',
       `data:image/png;base64,${Buffer.from('8BPS').toString('base64')}`,
       'invalid_image_format',
       'The image (sent as image/png) is a Photoshop document (PSD); PNG, JPEG',
     ],
-    ['what is not base64', 'data:image/png;base64,@@@@', 'invalid_image', 'not base64'],
+    ['data that is not base64', 'data:image/png;base64,@@@@', 'invalid_image', 'not base64'],
     ['nothing', 'data:image/png;base64,', 'invalid_image', 'empty'],
     [
       'the head of a PNG',
@@ -361,7 +361,7 @@ describe('limits of a request', () => {
     ['an address', 'https://pictures.example/a.png', 'image_url_blocked', '--allow-image-urls'],
     ['a path', '/etc/passwd', 'image_url_blocked', 'neither a data URL'],
     ['a file', 'file:///etc/passwd', 'image_url_blocked', 'neither a data URL'],
-  ])('refuses %s as a picture', async (_, url, code, sentence) => {
+  ])('refuses %s as an image', async (_, url, code, sentence) => {
     expect(await errorOf(await server.chat({ messages: picture(url) }))).toMatchObject({
       status: 400,
       code,
@@ -370,7 +370,7 @@ describe('limits of a request', () => {
     });
   });
 
-  it('refuses a picture with too many pixels by its header', async () => {
+  it('refuses an image with too many pixels by its header', async () => {
     const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .png()
       .toBuffer();
@@ -388,7 +388,7 @@ describe('limits of a request', () => {
 });
 
 describe('the other endpoints', () => {
-  it('say what the model is and how it is', async () => {
+  it('describe the model and its state', async () => {
     const get = async (path: string) => (await server.app.request(path)).json();
     expect(await get('/v1/models')).toMatchObject({
       data: [{ id: 'demo', architecture: { input_modalities: ['text', 'image'] } }, { id: 'also' }],
@@ -409,7 +409,7 @@ describe('the other endpoints', () => {
     });
   });
 
-  it('count tokens and turn text into them and back', async () => {
+  it('count tokens, encode text and decode tokens', async () => {
     const post = async (path: string, body: object) => (await server.post(path, body)).json();
     const messages = [{ role: 'user', content: 'Why?' }];
     expect(await post('/v1/chat/completions/input_tokens', { messages })).toEqual({
@@ -424,7 +424,7 @@ describe('the other endpoints', () => {
     expect(server.requests.waiting).toBe(0);
   });
 
-  it('tell a wrong path from a wrong method', async () => {
+  it('distinguish a wrong path from a wrong method', async () => {
     expect(await errorOf(await server.app.request('/v2/models'))).toMatchObject({
       status: 404,
       code: 'not_found',
@@ -438,7 +438,7 @@ describe('the other endpoints', () => {
     });
   });
 
-  it('count in the metrics', async () => {
+  it('are counted in the metrics', async () => {
     await server.chat({ max_tokens: 3 });
     await server.chat({ top_p: 3 });
     await server.app.request('/a/path/of/somebody');
@@ -469,7 +469,7 @@ describe('the other endpoints', () => {
 });
 
 describe('the log', () => {
-  it('has a line for an answer and for a request, and nothing of what was said', async () => {
+  it('has a line for an answer and for a request, without their texts', async () => {
     const lines: string[] = [];
     await open({ logTo: { write: (text) => void lines.push(text) }, keys: ['first-key'] });
     const headers = { authorization: 'Bearer first-key' };
@@ -483,7 +483,7 @@ describe('the log', () => {
 });
 
 describe('while it ends', () => {
-  it('takes no more work, and says so', async () => {
+  it('refuses new work with an error', async () => {
     server.facts.draining = true;
     const refused = await server.chat();
     expect(refused.headers.get('connection')).toBe('close');

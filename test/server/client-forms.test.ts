@@ -1,6 +1,6 @@
 /**
- * Forms of requests that clients of other servers send, on the demonstration model: each is understood, or refused by
- * name. Most are from public bug reports about similar servers.
+ * Variants of requests from clients of other servers, with the demo model. Each is accepted, or refused with the name of the field. Most
+ * are from public bug reports about similar servers.
  */
 import { readFileSync } from 'node:fs';
 import type OpenAI from 'openai';
@@ -23,7 +23,7 @@ interface Reply {
   error: { message: string; param: string | null; code: string } | undefined;
 }
 
-describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/demo)', () => {
+describe.skipIf(!hasDemo)('with the demo model (skipped without models/demo)', () => {
   let server: TestApp;
   let total: string | null;
   beforeAll(async () => {
@@ -74,12 +74,12 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
       ['a line break at the end', `${url}\n`],
       ['no padding', url.replace(/=+$/, '')],
       ['another type', url.replace('image/png', 'application/octet-stream')],
-    ])('in a data URL with %s is the same image', async (_, form) => {
+    ])('is the same image in a data URL with %s', async (_, form) => {
       const content = [{ type: 'image_url', image_url: { url: form } }, text];
       expect(await ask({ messages: [{ role: 'user', content }] })).toMatchObject({ content: total });
     });
 
-    it('without text is described, also in an earlier turn', async () => {
+    it('is described if it has no text, also in an earlier turn', async () => {
       const alone = { role: 'user', content: [image] };
       expect(await ask({ messages: [alone] })).toMatchObject({ status: 200, imageTokens: 146 });
       const before = [
@@ -118,7 +118,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
       expect((await ask({ ...asked, ...fields })).content).toMatch(/^(?:yes|no)$/);
     });
 
-    it('that a stop string has cut is not complete', async () => {
+    it('is not complete if a stop string cut the answer', async () => {
       const tool = { type: 'function', function: { name: 'pay', parameters: schema } };
       const body = { ...asked, max_tokens: 40, tools: [tool], tool_choice: 'required', stop: '"' };
       const { choices } = (await (await post(body)).json()) as OpenAI.ChatCompletion;
@@ -129,7 +129,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
       });
     });
 
-    it('with a stop string is accepted', async () => {
+    it('is accepted together with a stop string', async () => {
       const { status, content } = await ask({
         ...asked,
         max_tokens: 40,
@@ -160,7 +160,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
     const named = { type: 'function', function: { name: 'pay' } };
     type Choice = OpenAI.ChatCompletion.Choice;
 
-    it('without a choice are named in a warning, and the answer is text, as in every chat of Open WebUI', async () => {
+    it('without tool_choice give a warning and an answer as text, as in every chat of Open WebUI', async () => {
       const reply = await ask({ ...asked, tools });
       expect(reply).toMatchObject({ status: 200, content: total });
       expect(reply.warnings).toEqual([expect.stringMatching(/^tools were ignored/)]);
@@ -169,7 +169,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
     it.each([
       ['a named one', named],
       ['any', 'required'],
-    ])('%s is called, whole and streamed alike', async (_, tool_choice) => {
+    ])('%s is called, whole and streamed', async (_, tool_choice) => {
       const body = { ...asked, tools, tool_choice, max_tokens: 60 };
       const { choices } = (await (await post(body)).json()) as OpenAI.ChatCompletion;
       const { message, finish_reason } = choices[0] as Choice;
@@ -219,7 +219,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
       expect(status).toBe(200);
     });
 
-    it('n answers are made, as many as there are slots', async () => {
+    it('n gives the answers of consecutive seeds, whole and streamed', async () => {
       const body = { ...asked, n: 2, temperature: 1, seed: 5 };
       const { choices, usage } = (await (await post(body)).json()) as OpenAI.ChatCompletion;
       expect(choices.map(({ index }) => index)).toEqual([0, 1]);
@@ -250,7 +250,7 @@ describe.skipIf(!hasDemo)('on the demonstration model (skipped without models/de
     expect(content).not.toMatch(/^The total is/);
   });
 
-  it('a prompt beyond the context is refused in the words that clients know', async () => {
+  it('a prompt that is longer than the context is refused with the text that clients expect', async () => {
     const { status, error } = await ask({ messages: [{ role: 'user', content: 'word '.repeat(3_000) }] });
     expect(status).toBe(400);
     expect(error).toMatchObject({

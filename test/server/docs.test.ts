@@ -1,4 +1,4 @@
-/** docs/server.md and the code say the same. */
+/** docs/server.md agrees with the code. */
 import { expect, it } from 'vitest';
 import { API_STATUSES } from '../../src/server/api-error.ts';
 import { read } from '../docs/markdown.ts';
@@ -7,7 +7,7 @@ import { scriptedHost } from './scripted-host.ts';
 
 const page = read('docs/server.md');
 
-it('has every error, once, with its status', () => {
+it('has every error once, with its status', () => {
   const rows = [...page.matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => [
     code,
     Number(status),

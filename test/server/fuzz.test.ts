@@ -1,6 +1,6 @@
 /**
- * Requests of every kind of wrongness, and some right ones, on the demonstration model: each is answered by the
- * contract, and nothing is left behind. COGVLM2_FUZZ_RUNS=1000 makes it a thousand.
+ * Many kinds of wrong requests, and some valid ones, with the demo model. Each answer must obey the API, and no request must remain.
+ * COGVLM2_FUZZ_RUNS=1000 runs a thousand.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -106,12 +106,12 @@ const request = fc
     fields: fc.oneof({ weight: 9, arbitrary: body }, { weight: 1, arbitrary: anything }),
     /** Sent instead of the fields. */
     text: fc.option(fc.string(), { freq: 10 }),
-    /** Leaves in the middle of a stream. */
+    /** Disconnects during a stream. */
     leaves: fc.boolean(),
   })
   .map(({ path, fields, text, ...rest }) => ({ ...rest, path, body: text ?? json(ofApi(path, fields)) }));
 
-/** Without the fields of the other API. */
+/** Removes the fields of the other API. */
 function ofApi(path: string, fields: unknown): unknown {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return fields;
   const others = path.includes('responses')
@@ -120,7 +120,7 @@ function ofApi(path: string, fields: unknown): unknown {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !others.includes(name)));
 }
 
-/** What JSON has no words for (undefined, bigint) is left out or written as text. */
+/** Omits undefined, and writes bigint as text, because JSON has neither. */
 function json(value: unknown): string {
   const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
   return text ?? 'null';
@@ -138,7 +138,7 @@ beforeAll(async () => {
 afterAll(() => server?.engine.stop());
 
 it.skipIf(!hasDemo)(
-  'is answered by the contract, and leaves nothing behind (skipped without models/demo)',
+  'every answer obeys the API, and no request remains (skipped without models/demo)',
   { timeout: 600_000 },
   async () => {
     const known = new Set([200, ...Object.values(API_STATUSES)]);
@@ -147,7 +147,7 @@ it.skipIf(!hasDemo)(
         const hasBody = method !== 'GET' && method !== 'HEAD';
         const response = await server.app.request(path, { method, ...(hasBody && { body }) });
         expect(known).toContain(response.status);
-        // Whatever was sent, it is never the server that fails.
+        // No request causes an error of the server.
         expect(response.status).toBeLessThan(500);
         if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
           if (leaves) return response.body?.cancel();

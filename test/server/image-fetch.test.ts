@@ -1,4 +1,4 @@
-/** The guarded fetcher against a server of this machine that stands in for the public network. */
+/** The guarded fetcher with a server of this machine that represents the public network. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -57,14 +57,14 @@ async function resolve(host: string): Promise<string[]> {
 }
 const at = (path: string) => `http://pictures.example:${port}${path}`;
 
-it('fetches from the address that was checked, under the name that was asked for', async () => {
+it('fetches from the checked address, with the requested host name', async () => {
   resolved = [];
   expect(Buffer.from(await fetcher()(at('/a.png'), signal))).toEqual(png);
   expect(asked.at(-1)).toEqual({ url: '/a.png', host: `pictures.example:${port}` });
   expect(resolved).toEqual(['pictures.example']);
 });
 
-it('follows a redirect, and looks at where it leads', async () => {
+it('follows a redirect after it checked the new address', async () => {
   expect(Buffer.from(await fetcher()(at('/once'), signal))).toEqual(png);
 });
 
@@ -84,7 +84,7 @@ it.each([
     () => 'http://10.0.0.5/a.png',
     /10\.0\.0\.5\/a\.png resolves to an address that is not public/,
   ],
-  ['the address of this machine, written oddly', () => 'http://0x7f.1/a.png', /not public/],
+  ['the address of this machine in an unusual notation', () => 'http://0x7f.1/a.png', /not public/],
   ['an IPv6 address', () => 'http://[::1]/a.png', /not public/],
   ['a redirect to a private address', () => at('/inside'), /^(?!.*10\.0\.0\.5).*redirects to an address/],
   ['a redirect to a file', () => at('/to-file'), /^(?!.*passwd).*redirects to an address/],
@@ -106,14 +106,14 @@ it.each([
   ['/loop', 'image_fetch_failed', /redirects more than 3 times/],
   ['/large', 'image_too_large', /more than 1000 bytes; the limit is 1000/],
   ['/announced', 'image_too_large', /5000 bytes; the limit is 1000/],
-])('tells what is wrong with %s', async (path, code, sentence) => {
+])('names the problem of %s', async (path, code, sentence) => {
   await expect(fetcher()(at(path), signal)).rejects.toMatchObject({
     code,
     message: expect.stringMatching(sentence),
   });
 });
 
-it('counts a silent name server in its time, and is left at once', async () => {
+it('includes a name server that does not answer in its time limit, and can be aborted', async () => {
   const silent = () => new Promise<string[]>(() => {});
   const fetching = fetcher({
     timeoutMs: 50,
@@ -122,7 +122,7 @@ it('counts a silent name server in its time, and is left at once', async () => {
   await expect(fetching('http://hang.example/a.png', signal)).rejects.toThrow(/longer than 0\.05 s/);
 });
 
-it('gives up after its time when the system does not answer for a host that was named', async () => {
+it('ends after its time limit if the DNS lookup of an allowed host does not answer', async () => {
   const { resolve: _, ...rules } = {
     resolve,
     allowAny: true,
@@ -136,7 +136,7 @@ it('gives up after its time when the system does not answer for a host that was 
   });
 });
 
-it('gives up after its time, and at once when the client leaves', async () => {
+it('ends after its time limit, and at once when the client disconnects', async () => {
   await expect(fetcher({ timeoutMs: 50 })(at('/silent'), signal)).rejects.toThrow(/longer than 0\.05 s/);
   const leaver = new AbortController();
   const fetching = fetcher()(at('/silent'), leaver.signal);
@@ -144,7 +144,7 @@ it('gives up after its time, and at once when the client leaves', async () => {
   await expect(fetching).rejects.toThrow('left');
 });
 
-it('fetches nothing unless it was asked to, and only from the hosts that were named', async () => {
+it('fetches images only if it is enabled, and only from allowed hosts', async () => {
   const none = fetcher({ allowAny: false, allowHosts: [] });
   await expect(none(at('/a.png'), signal)).rejects.toThrow(/fetches no images.*--allow-image-urls/);
   const some = fetcher({ allowAny: false });
@@ -154,12 +154,12 @@ it('fetches nothing unless it was asked to, and only from the hosts that were na
   );
 });
 
-it('refuses an address of megabytes without reading it', async () => {
+it('refuses an address of megabytes without parsing it', async () => {
   await expect(fetcher()(`http://pictures.example/${'a'.repeat(30_000_000)}`, signal)).rejects.toThrow(
     'has more than 8192 characters; that is the limit',
   );
 });
 
-it('does not repeat the query of an address, which may hold a secret', async () => {
+it('does not repeat the query of an address, which may contain a secret', async () => {
   await expect(fetcher()(at('/none?token=hush'), signal)).rejects.toThrow(/^(?!.*hush)/);
 });

@@ -1,4 +1,4 @@
-/** The whole server but for its sockets and processes: the app, and an engine at the end of a line in memory. */
+/** The whole server without sockets and processes: the app, and an engine that is connected in memory. */
 import pino from 'pino';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import { ApiKeys } from '../../src/server/access.ts';
@@ -16,7 +16,7 @@ import { ActiveRequests } from '../../src/server/requests.ts';
 import { type RunningServer, type ServeOptions, serve } from '../../src/server/serve.ts';
 import { demo } from './served.ts';
 
-/** Messages are cloned and come later, as between two processes; none come once the line is cut. */
+/** A connection in memory. Messages are cloned and arrive later, like between processes. After `cut`, no message arrives. */
 export function line(): { parent: EngineProcess; child: Port<FromEngine, ToEngine> } {
   const toParent: ((message: FromEngine) => void)[] = [];
   const toChild: ((message: ToEngine) => void)[] = [];
@@ -49,7 +49,7 @@ export function line(): { parent: EngineProcess; child: Port<FromEngine, ToEngin
 }
 
 export interface AppOptions {
-  /** By default the demonstration model. */
+  /** Default: the demo model. */
   load?: () => Promise<HostedModel>;
   rules?: Partial<ChatRules>;
   admission?: Partial<AdmissionLimits>;
@@ -146,7 +146,7 @@ export async function testApp({
     requests,
     started,
     post,
-    /** A chat request: `fields` beside a question. */
+    /** A chat request with a question and `fields`. */
     chat: (fields: object = {}, headers: Record<string, string> = {}, signal?: AbortSignal) =>
       post(
         '/v1/chat/completions',
@@ -154,14 +154,14 @@ export async function testApp({
         headers,
         signal,
       ),
-    /** The engine's process ends, as by kill -9. */
+    /** Ends the engine's process, like SIGKILL. */
     crash: () => lines.at(-1)!.kill(),
   };
 }
 
 export type TestApp = Awaited<ReturnType<typeof testApp>>;
 
-/** An engine at the end of a line in memory. */
+/** An engine that is connected in memory. */
 function engineOn(load: () => Promise<HostedModel>): EngineProcess {
   const { parent, child } = line();
   hostEngine(child, load);
@@ -172,7 +172,7 @@ export interface Listening extends RunningServer, AsyncDisposable {
   log(): string;
 }
 
-/** The server with its socket, the engine in this process: two answers at a time, three that wait. */
+/** The server with a socket, and the engine in this process: two slots, and a queue of three. */
 export async function listening(
   options: Partial<ServeOptions> = {},
   load: () => Promise<HostedModel> = loadDemo,
@@ -211,7 +211,7 @@ export async function listening(
   return { ...server, log: () => log, [Symbol.asyncDispose]: server.close };
 }
 
-/** The data of a stream's events, as far as it was sent. */
+/** The data of the events of a stream that were sent so far. */
 export async function eventsOf(response: Response): Promise<unknown[]> {
   return eventsIn(await response.text());
 }

@@ -1,4 +1,4 @@
-/** Stop means stop, counted: what the engine still runs for a client that has left, on random weights. */
+/** Counts the work of the engine for a client that has disconnected, with random weights. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { type Listening, listening } from './in-process.ts';
 const towerLayers = 100;
 const config = {
   max_position_embeddings: 2000,
-  // No token ends an answer before its time.
+  // No token ends an answer early.
   eos_token_id: [462],
   vision_config: { ...tinyConfig.vision_config, num_hidden_layers: towerLayers },
 };
@@ -27,7 +27,7 @@ const maxTokens = 1500;
 
 let model: CogVLM2;
 let server: Listening;
-/** What the engine had done when it was told to stop. */
+/** The work of the engine at the moment of the abort. */
 let told: Stats | null = null;
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Opens a connection of its own, so that it can be broken off. */
+/** Opens its own connection, so that it can be closed. */
 function ask(fields: object) {
   const body = JSON.stringify({ max_tokens: maxTokens, temperature: 1, seed: 1, ...fields });
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
@@ -68,14 +68,14 @@ const withPicture = { messages: [{ role: 'user', content: [question, image] }] }
 const withoutPicture = { messages: [{ role: 'user', content: 'Tell me all.' }] };
 const stages = [
   {
-    stage: 'a picture is encoded',
+    stage: 'an image is encoded',
     fields: withPicture,
     count: ({ visionBlocks }: Stats) => visionBlocks,
     whole: towerLayers,
     settle: () => model.ask(null, 'Why?', { maxTokens: 2 }).result(),
   },
   {
-    stage: 'tokens are drawn',
+    stage: 'tokens are decoded',
     fields: withoutPicture,
     count: ({ decodeSteps }: Stats) => decodeSteps,
     whole: maxTokens,
@@ -83,9 +83,9 @@ const stages = [
   },
 ];
 const ways = [
-  { way: 'breaks its stream off', stream: true, leave: (socket: ReturnType<typeof ask>) => socket.destroy() },
+  { way: 'closes its stream', stream: true, leave: (socket: ReturnType<typeof ask>) => socket.destroy() },
   {
-    way: 'breaks its connection off',
+    way: 'closes its connection',
     stream: false,
     leave: (socket: ReturnType<typeof ask>) => socket.destroy(),
   },
@@ -97,7 +97,7 @@ const ways = [
 ];
 
 describe.each(stages)('while $stage', ({ fields, count, whole, settle }) => {
-  it.each(ways)('a client that $way is worth one more at most', async ({ stream, leave }) => {
+  it.each(ways)('a client that $way causes at most one more piece of work', async ({ stream, leave }) => {
     told = null;
     const before = count(model.stats());
     const socket = ask({ ...fields, stream });
@@ -106,7 +106,7 @@ describe.each(stages)('while $stage', ({ fields, count, whole, settle }) => {
     leave(socket);
     await until(() => told !== null && model.stats().running === 0);
     expect(server.log()).not.toContain('"msg":"failed"');
-    // What was begun has ended when others have been served.
+    // Work that had begun has ended when another request was answered.
     await settle();
     const after = count(model.stats());
     expect(after - count(told!)).toBeLessThanOrEqual(1);

@@ -1,4 +1,4 @@
-/** What every request passes through, on a server with its socket. */
+/** The middleware of all requests, on a server with a socket. */
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { clientAddress, trustedProxies } from '../../src/server/middleware.ts';
@@ -25,16 +25,16 @@ const megabyte = Buffer.alloc(2 ** 20, 0x20);
 const post = (path: string, sizeBytes: number, more = '') =>
   `POST ${path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: ${sizeBytes}\r\n${more}\r\n`;
 
-describe('an early refusal of a large body on a connection that is closed afterwards, as nginx opens them', () => {
+describe('an early refusal of a large body on a connection that closes afterwards, like those of nginx', () => {
   it.each([
     ['without a key', '/v1/chat/completions', '', 401],
     [
-      'from a strange page',
+      'from another origin',
       '/v1/chat/completions',
       'Authorization: Bearer long-enough\r\nOrigin: https://evil.example\r\n',
       403,
     ],
-    ['of a path that is not there', '/v1/nothing', 'Authorization: Bearer long-enough\r\n', 404],
+    ['of an unknown path', '/v1/nothing', 'Authorization: Bearer long-enough\r\n', 404],
   ])('reaches the client %s', async (_, path, headers, status) => {
     await using server = await listening({ apiKeys: ['long-enough'] }, scriptedHost().load);
     const body = Array.from({ length: 16 }, () => megabyte);
@@ -43,7 +43,7 @@ describe('an early refusal of a large body on a connection that is closed afterw
     expect(answer).toContain('"error"');
   });
 
-  it('leaves the connection open when it is found wrong while it arrives', async () => {
+  it('keeps the connection open if the body is wrong while it arrives', async () => {
     await using server = await listening({}, scriptedHost().load);
     const head = post('/v1/chat/completions', 16 * 2 ** 20).replace('HTTP/1.0', 'HTTP/1.1');
     const next = Buffer.from('GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
@@ -73,7 +73,7 @@ describe('an early refusal of a large body on a connection that is closed afterw
   });
 });
 
-it('answers HTTP/1.0 without a Host header on the paths of probes, and nowhere else', async () => {
+it('answers HTTP/1.0 without a Host header only on the paths of probes', async () => {
   await using server = await listening({}, scriptedHost().load);
   for (const path of ['/livez', '/health']) {
     expect(await exchange(server.url, `GET ${path} HTTP/1.0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
@@ -81,7 +81,7 @@ it('answers HTTP/1.0 without a Host header on the paths of probes, and nowhere e
   expect(await exchange(server.url, 'GET /v1/models HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 403 /);
 });
 
-it('lets in every page with the origin *', async () => {
+it('accepts every origin with *', async () => {
   await using server = await listening({ corsOrigins: ['*'] }, scriptedHost().load);
   const response = await fetch(`${server.url}/v1/models`, { headers: { origin: 'https://any.example' } });
   expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, '*']);
@@ -95,14 +95,9 @@ describe('the address of a client', () => {
     ['a direct client that claims to be another', '203.0.113.9', '198.51.100.1', '203.0.113.9'],
     ['one behind a trusted proxy', '10.1.2.3', '198.51.100.1', '198.51.100.1'],
     ['one behind two', '10.1.2.3', '198.51.100.1, 192.0.2.7', '198.51.100.1'],
-    [
-      'one that forges the header behind a trusted proxy',
-      '10.1.2.3',
-      '1.2.3.4, 198.51.100.1',
-      '198.51.100.1',
-    ],
+    ['one with a forged header behind a trusted proxy', '10.1.2.3', '1.2.3.4, 198.51.100.1', '198.51.100.1'],
     ['a proxy that adds nothing', '10.1.2.3', undefined, '10.1.2.3'],
-    ['a header of nonsense', '10.1.2.3', 'unknown', '10.1.2.3'],
+    ['an invalid header', '10.1.2.3', 'unknown', '10.1.2.3'],
     ['an IPv4 client in IPv6 notation', '::ffff:203.0.113.9', undefined, '203.0.113.9'],
     ['an IPv6 client, by its network', '::1', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['an IPv6 client with a port', '::1', '[2001:db8:1:2::9]:4711', '2001:db8:1:2::/64'],

@@ -1,4 +1,4 @@
-/** The real `openai` client against a listening server with the demonstration model. */
+/** The real `openai` client with a listening server and the demo model. */
 import { readFileSync } from 'node:fs';
 import OpenAI, { APIError } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(await client.models.retrieve('demo')).toMatchObject({ id: 'demo' });
   });
 
-  it('answers about an image, with the tokens that it takes', async () => {
+  it('answers about an image, and counts its tokens', async () => {
     const answer = await client.chat.completions.create({
       model: 'demo',
       messages: about('sign.png', 'What is written here?'),
@@ -73,7 +73,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(chunks.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
   });
 
-  it('serves the helper, which is strict about roles and reasons', async () => {
+  it('works with the stream helper, which checks roles and reasons', async () => {
     const runner = client.chat.completions.stream({
       model: 'demo',
       messages: [{ role: 'user', content: 'What is a receipt?' }],
@@ -84,7 +84,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(final.choices[0]?.finish_reason).toMatch(/^(stop|length)$/);
   });
 
-  it('holds an answer to a JSON schema', async () => {
+  it('enforces a JSON schema', async () => {
     const schema = {
       type: 'object',
       properties: { words: { type: 'integer', minimum: 0, maximum: 9 } },
@@ -132,7 +132,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(final.usage?.input_tokens).toBe(whole.usage?.input_tokens);
   });
 
-  it('tells how likely each token was, whole and streamed alike', async () => {
+  it('gives log-probabilities, whole and streamed', async () => {
     const request = {
       model: 'demo',
       messages: [{ role: 'user' as const, content: 'Why?' }],
@@ -153,7 +153,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     expect(tokens(final.choices[0]?.logprobs?.content ?? [])).toEqual(tokens(content));
   });
 
-  it('tells errors as the client knows them', async () => {
+  it('gives errors in the form that the client expects', async () => {
     const ask = (more: object) =>
       client.chat.completions
         .create({ model: 'demo', messages: [{ role: 'user', content: 'Hm?' }], ...more })
@@ -170,7 +170,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     });
   });
 
-  /** A long answer: the model goes on when it draws at random. */
+  /** A long answer. The model continues if it samples at random. */
   const long = {
     model: 'demo',
     messages: [{ role: 'user' as const, content: 'Why?' }],
@@ -183,7 +183,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     return running;
   };
 
-  it('stops the model when the stream is aborted, and when the client leaves before it has begun', async () => {
+  it('stops the model when the stream is aborted, and when the client disconnects before it begins', async () => {
     const stream = await client.chat.completions.create({ ...long, stream: true });
     let pieces = 0;
     for await (const _ of stream) if (++pieces === 5) stream.controller.abort();
@@ -196,7 +196,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     await until(async () => (await running()) === 0);
   });
 
-  it('tells an error within a stream as the client knows it', async () => {
+  it('gives an error in a stream in the form that the client expects', async () => {
     const stream = await client.chat.completions.create({ ...long, stream: true });
     const read = async () => {
       let first = true;
@@ -208,7 +208,7 @@ describe.skipIf(!hasDemo)('openai (skipped without models/demo)', () => {
     await expect(read()).rejects.toMatchObject({ code: 'cancelled' });
   });
 
-  it('is not asked again by itself when the queue is full', async () => {
+  it('is not retried by the client when the queue is full', async () => {
     let calls = 0;
     const counting = new OpenAI({
       baseURL: `${server.url}/v1`,

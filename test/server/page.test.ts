@@ -10,7 +10,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-page-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = pathToFileURL(path.join(folder, 'index.html'));
 
-it('lets run only the script and the style that are in the page', () => {
+it('allows only the script and the style of the page', () => {
   const html = '<style>p{}</style><script>go("</p>");</script><p onclick="evil()">';
   writeFileSync(file, html);
   const page = readPage(file);
@@ -23,7 +23,7 @@ it('lets run only the script and the style that are in the page', () => {
   expect(policy).not.toMatch(/unsafe/);
 });
 
-it('says in a sentence when the page is not built', () => {
+it('reports with a sentence that the page is not built', () => {
   const page = readPage(new URL('none.html', file));
   expect(page.html).toContain('The chat page is not built');
   expect(page.headers['content-security-policy']).toContain("script-src 'none'");

@@ -25,7 +25,7 @@ const linesOf = async (response: Response) =>
     );
 
 describe('POST /v1/pages', () => {
-  it('draws each page, one JSON line each, and frees its place in the queue', async () => {
+  it('renders each page as one JSON line, and frees its slot', async () => {
     const response = await post(pdf('three-pages.pdf'));
     expect(response.status).toBe(200);
     const lines = await linesOf(response);
@@ -61,14 +61,14 @@ describe('POST /v1/pages', () => {
     expect((await post(pdf('three-pages.pdf'), {})).status).toBe(401);
   });
 
-  it('draws the next document when a client does not read its pages', { timeout: 120_000 }, async () => {
+  it('renders the next document when a client does not read its pages', { timeout: 120_000 }, async () => {
     const unread = await post(pdf('three-pages.pdf'));
     expect(await linesOf(await post(pdf('three-pages.pdf')))).toHaveLength(3);
     await expect(unread.text()).rejects.toThrow('while other clients wait');
     expect(server.admission.total).toBe(0);
   });
 
-  it('draws the next document when a client leaves one half read', async () => {
+  it('renders the next document when a client disconnects before the last page', async () => {
     const left = await post(pdf('three-pages.pdf'));
     const next = post(pdf('three-pages.pdf'));
     await left.body?.cancel();

@@ -10,7 +10,7 @@ afterEach(() => {
   server.close();
 });
 
-/** Sends as many requests at once. @returns how many were begun and how many were answered until the connection closed */
+/** Sends this number of requests at once. @returns the numbers of begun and answered requests until the connection closed */
 async function pipelined(count: number): Promise<{ begun: number; answered: number }> {
   let begun = 0;
   server = createServer(
@@ -36,12 +36,12 @@ async function pipelined(count: number): Promise<{ begun: number; answered: numb
   return { begun, answered: text.match(/HTTP\/1\.1 200/g)?.length ?? 0 };
 }
 
-it('answers a few requests that come at once', async () => {
+it('answers a few requests that arrive at once', async () => {
   const { pipelined: limit } = CONNECTION_LIMITS;
   expect(await pipelined(limit)).toEqual({ begun: limit, answered: limit });
 });
 
-it('closes a connection with many, and begins no more of them', async () => {
+it('closes a connection with many requests, and begins no more of them', async () => {
   expect((await pipelined(2_000)).begun).toBe(CONNECTION_LIMITS.pipelined);
 });
 

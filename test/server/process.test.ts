@@ -1,4 +1,4 @@
-/** The built server as a process among processes: signals, a crash under load, and the command line beside it. */
+/** The built server as a process: signals, a crash under load, and equal answers of the command line. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../cli/memory-terminal.ts';
 import { isBuilt, pictures, program, type Served, serve } from './served.ts';
 
-/** Long answers: the demonstration model is made to go on by drawing at random. */
+/** Long answers. The demo model continues if it samples at random. */
 const long = {
   messages: [{ role: 'user' as const, content: 'Why?' }],
   max_tokens: 1500,
@@ -48,7 +48,7 @@ describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', 
   }, 60_000);
   afterAll(() => server[Symbol.asyncDispose]());
 
-  it('says what the command line says, for the same seed and options', async () => {
+  it('gives the answer of the command line, for the same seed and options', async () => {
     const picture = `${pictures}/receipt.png`;
     const question = 'What is the total?';
     const url = `data:image/png;base64,${readFileSync(picture).toString('base64')}`;
@@ -80,7 +80,7 @@ describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', 
     expect(answer.choices[0]?.message.content).toBe(stdout.slice(0, -1));
   });
 
-  it('outlives its engine: an error for answers with text, and the queued ones are made afterwards', async () => {
+  it('continues after a crash of the engine: answers with text get an error, queued requests are answered', async () => {
     const stream = await client.chat.completions.create({ ...long, model: 'demo', stream: true });
     const streamed = (async () => {
       for await (const _ of stream);
@@ -106,7 +106,7 @@ describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', 
     expect(server.log()).toContain('the engine ended');
   });
 
-  it('at SIGTERM lets requests end, takes no others, and leaves nothing behind', async () => {
+  it('finishes requests at SIGTERM, refuses new ones, and leaves no processes', async () => {
     const { engine } = await slots(server);
     const answer = ask(server, { max_tokens: 60 });
     await until(async () => (await slots(server)).running === 1);
@@ -124,7 +124,7 @@ describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', 
     expect(isAlive(engine.processId!)).toBe(false);
   });
 
-  it('ended by force takes its engine with it', async () => {
+  it('ends the engine if it is killed', async () => {
     await using other = await serve();
     const { engine } = await slots(other);
     other.child.kill('SIGKILL');
@@ -132,7 +132,7 @@ describe.skipIf(!isBuilt)('the server (skipped without dist/ and models/demo)', 
     await until(() => !isAlive(engine.processId!));
   });
 
-  it('ends as `ask` does when there is no such model', async () => {
+  it('ends like `ask` if the model does not exist', async () => {
     await expect(serve(['--model', 'dmeo'])).rejects.toThrow(/\(4\): .*Did you mean "demo"/s);
   });
 });

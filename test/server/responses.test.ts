@@ -1,4 +1,4 @@
-/** `/v1/responses` without sockets, on a scripted model: what is read, and the object and the events that come. */
+/** `/v1/responses` without sockets, with a scripted model: the request, the object, and the events of a stream. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../cli/memory-terminal.ts';
 import { type TestApp, testApp } from './in-process.ts';
@@ -39,7 +39,7 @@ const weather = {
 };
 
 describe('a response', () => {
-  it('has the answer, what was used, and the fields of the request', async () => {
+  it('has the answer, the usage, and the fields of the request', async () => {
     const response = await post(
       {
         input: 'Why?',
@@ -87,7 +87,7 @@ describe('a response', () => {
     expect(host.questions).toEqual(['Be brief.\n\nWhy?']);
   });
 
-  it('to the items of a conversation, with its calls', async () => {
+  it('uses the items of a conversation, with its calls', async () => {
     const input = [
       { role: 'developer', content: 'Be brief.' },
       { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Weather in Oslo?' }] },
@@ -115,7 +115,7 @@ describe('a response', () => {
     ]);
   });
 
-  it('that must be a call', async () => {
+  it('is a call if a tool is required', async () => {
     const tool_choice = { type: 'function', name: 'weather' };
     const response = await post({ input: 'Oslo?', tools: [weather], tool_choice, max_output_tokens: 1 });
     expect(await response.json()).toMatchObject({
@@ -126,7 +126,7 @@ describe('a response', () => {
     expect(host.formats).toEqual([{ type: 'json_schema', schema: weather.parameters }]);
   });
 
-  it('of a format', async () => {
+  it('has the requested format', async () => {
     const schema = { type: 'object' };
     const format = { type: 'json_schema', name: 'a', schema, strict: true };
     await post({ input: '?', text: { format }, max_output_tokens: 1 });
@@ -135,7 +135,7 @@ describe('a response', () => {
 });
 
 describe('a stream', () => {
-  it('of text', async () => {
+  it('has the events of a text', async () => {
     const response = await post({ input: 'Why?', stream: true, max_output_tokens: 2 });
     const events = await eventsOf(response);
     expect(events.map(({ event }) => event)).toEqual([
@@ -164,7 +164,7 @@ describe('a stream', () => {
     });
   });
 
-  it('of a call', async () => {
+  it('has the events of a call', async () => {
     const fields = { tools: [weather], tool_choice: 'required', stream: true, max_output_tokens: 1 };
     const events = await eventsOf(await post({ input: 'Oslo?', ...fields }));
     expect(events.map(({ event }) => event)).toEqual([
@@ -182,7 +182,7 @@ describe('a stream', () => {
     expect(events[5]?.data).toMatchObject({ item: { arguments: 'word ' } });
   });
 
-  it('that fails says so, and is cancelled by its id', async () => {
+  it('reports an error, and can be cancelled by its id', async () => {
     let release = () => {};
     host.gate = new Promise((resolve) => {
       release = () => {
@@ -202,7 +202,7 @@ describe('a stream', () => {
   });
 });
 
-it('is served without /v1, and its tokens are counted', async () => {
+it('works without /v1, and its tokens are counted', async () => {
   expect((await server.post('/responses', { input: 'Why?', max_output_tokens: 1 })).status).toBe(200);
   expect(await (await server.post('/v1/responses/input_tokens', { input: 'Why?' })).json()).toEqual({
     object: 'response.input_tokens',
@@ -211,7 +211,7 @@ it('is served without /v1, and its tokens are counted', async () => {
   });
 });
 
-describe('what is refused, by its name in this API', () => {
+describe('wrong fields are refused with their names in this API:', () => {
   it.each<[object, string, RegExp]>([
     [{ input: 5 }, 'input', /must be a string or a list of items; got 5/],
     [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0]', /got "item_reference"/],
@@ -237,7 +237,7 @@ describe('what is refused, by its name in this API', () => {
     });
   });
 
-  it('and what is ignored is told', async () => {
+  it('ignored fields give a warning', async () => {
     const response = await post({
       input: '?',
       max_output_tokens: 1,

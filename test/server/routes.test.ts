@@ -1,4 +1,4 @@
-/** What clients of all kinds send to the routes besides what they should. */
+/** Unusual requests of clients to the routes. */
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AppParts } from '../../src/server/app-parts.ts';
@@ -26,7 +26,7 @@ describe('paths and methods', () => {
     },
   );
 
-  it('HEAD is GET without a body', async () => {
+  it('HEAD gives the answer of GET without a body', async () => {
     const response = await ask('/v1/models', 'HEAD');
     expect([response.status, await response.text()]).toEqual([200, '']);
   });
@@ -34,7 +34,7 @@ describe('paths and methods', () => {
   it.each([
     ['/v1/models', 'GET, HEAD'],
     ['/v1/chat/completions', 'POST'],
-  ])('OPTIONS says what %s takes', async (path, allow) => {
+  ])('OPTIONS lists the methods of %s', async (path, allow) => {
     const response = await ask(path, 'OPTIONS');
     expect([response.status, response.headers.get('allow')]).toEqual([204, allow]);
   });
@@ -44,7 +44,7 @@ describe('paths and methods', () => {
     ['/v1/models/demo', 'POST', 'GET, HEAD'],
     ['/v1/chat/completions/', 'GET', 'POST'],
     ['/v1/cancel/some-id', 'PUT', 'POST'],
-  ])('%s does not take %s', async (path, method, allow) => {
+  ])('%s refuses the method %s', async (path, method, allow) => {
     const response = await ask(path, method);
     expect(response.headers.get('allow')).toBe(allow);
     expect(await codeOf(response)).toEqual([405, 'method_not_allowed', expect.stringContaining(allow)]);
@@ -66,7 +66,7 @@ describe('paths and methods', () => {
     ['/v1/embeddings', 'makes no embeddings'],
     ['/v1/images/generations', 'answers with text'],
     ['/v1/files', 'stores nothing'],
-  ])('%s is not there, but the message helps', async (path, hint) => {
+  ])('%s does not exist, and the message has a hint', async (path, hint) => {
     expect(await codeOf(await ask(path))).toEqual([404, 'not_found', expect.stringContaining(hint)]);
   });
 });
@@ -75,13 +75,13 @@ describe('bodies', () => {
   const body = JSON.stringify({ messages: [{ role: 'user', content: 'Why?' }], max_tokens: 1 });
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-8'])(
-    'JSON is read as JSON, whatever its type is said to be: %s',
+    'JSON is read with any Content-Type: %s',
     async (type) => {
       expect((await server.post('/v1/chat/completions', body, { 'content-type': type })).status).toBe(200);
     },
   );
 
-  it('one that is compressed is refused with what to do', async () => {
+  it('a compressed body is refused with a remedy', async () => {
     const response = await server.app.request('/v1/chat/completions', {
       method: 'POST',
       body: gzipSync(body),
@@ -97,7 +97,7 @@ describe('bodies', () => {
   });
 });
 
-it('the metrics ask the engine once', async () => {
+it('the metrics request the state of the engine once', async () => {
   let asked = 0;
   const parts: Pick<AppParts, 'metrics'> = {
     metrics: new Metrics(
@@ -128,7 +128,7 @@ it('the metrics ask the engine once', async () => {
   expect(asked).toBe(1);
 });
 
-it('the page comes compressed to those who read it so, and once to those who keep it', async () => {
+it('the page is compressed for clients that accept it, and is not sent again to clients that cached it', async () => {
   const page = readPage();
   const { app } = await testApp({ load: scriptedHost().load, parts: { page } });
   const get = (headers: Record<string, string>) => app.request('/', { headers });

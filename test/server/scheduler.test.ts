@@ -1,4 +1,4 @@
-/** What the server reports is what the engine's scheduler does: on random weights, with KV memory for one sequence. */
+/** The server reports the states of the engine's scheduler. Random weights, and KV memory for one sequence. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { until } from '../cli/memory-terminal.ts';
 import { writeTinyModel } from '../model/tiny-model.ts';
 import { type Listening, listening } from './in-process.ts';
 
-// No token ends an answer before its time.
+// No token ends an answer early.
 const config = { max_position_embeddings: 1000, eos_token_id: [462] };
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-scheduler-'));
 /** Milliseconds. */
@@ -38,7 +38,7 @@ const slots = async () => JSON.parse(await get('/slots'));
 const ask = (signal?: AbortSignal) =>
   fetch(`${server.url}/v1/chat/completions`, {
     method: 'POST',
-    // Of an answer so long, KV memory has room for one.
+    // An answer of this length uses all KV memory.
     body: JSON.stringify({
       messages: [{ role: 'user', content: 'Tell me all.' }],
       max_tokens: 900,
@@ -68,7 +68,7 @@ it('one runs and three wait, although four slots are allowed', { timeout: 120_00
     others.map(async (answer) => ((await (await answer).json()) as { timings: Timings }).timings),
   );
   times.sort((a, b) => a.queue_ms - b.queue_ms);
-  // The last one was queued while the two before it were answered.
+  // The last request was queued while the previous two were answered.
   expect(times[2]!.queue_ms).toBeGreaterThan(times[0]!.predicted_ms + times[1]!.predicted_ms);
   for (const { queue_ms, first_token_ms } of times) expect(first_token_ms).toBeGreaterThanOrEqual(queue_ms);
   expect(await slots()).toMatchObject({ running: 0, waiting: 0 });

@@ -1,20 +1,20 @@
-/** A model that says `word ` again and again, one step at a time, and counts its steps: what the server's tests hold. */
+/** A model for the tests of the server. It emits `word ` in each step, and counts its steps. */
 import { AnswerStream } from '../../src/generate/answer-stream.ts';
 import type { Answer, GenerateOptions, Turn } from '../../src/index.ts';
 import type { HostedModel } from '../../src/server/engine/protocol.ts';
 
 export interface ScriptedHost {
   load: () => Promise<HostedModel>;
-  /** Steps that were begun, of all answers. */
+  /** Number of begun steps of all answers. */
   steps: number;
-  /** Most answers that ran beside each other. */
+  /** Maximum number of answers that ran at the same time. */
   mostAtOnce: number;
   questions: string[];
   histories: (readonly Turn[])[];
   formats: GenerateOptions['format'][];
   seeds: GenerateOptions['seed'][];
   adapters: GenerateOptions['adapter'][];
-  /** While set, steps wait for it. */
+  /** Steps wait for this promise if it is set. */
   gate: Promise<void> | null;
 }
 

@@ -1,4 +1,4 @@
-/** The server on a socket: how it begins, what it refuses at the door, and how it ends. */
+/** The server with a socket: its start, early refusals, and its end. */
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const ask = (url: string, body = question) =>
     headers: { 'content-type': 'application/json' },
   });
 
-it('does not listen beyond this machine without a key, unless it is told to', async () => {
+it('does not listen on public addresses without a key, unless --insecure is set', async () => {
   const { load } = scriptedHost();
   const wide = { host: '0.0.0.0' };
   await expect(listening(wide, load)).rejects.toMatchObject({
@@ -28,7 +28,7 @@ it('does not listen beyond this machine without a key, unless it is told to', as
   expect((await fetch(`${url}/v1/models`, { headers: { 'x-api-key': 'first-key' } })).status).toBe(200);
 });
 
-it('says that a port is taken', async () => {
+it('reports that a port is in use', async () => {
   const { load } = scriptedHost();
   await using server = await listening({}, load);
   const port = Number(new URL(server.url).port);
@@ -37,12 +37,12 @@ it('says that a port is taken', async () => {
   );
 });
 
-it('does not keep listening when the model cannot be loaded', async () => {
+it('stops listening if the model cannot be loaded', async () => {
   const failing = listening({}, () => Promise.reject(new Error('no weights')));
   await expect(failing).rejects.toThrow('no weights');
 });
 
-it('answers only under its own names while it is for this machine', async () => {
+it('accepts only local host names while it listens on this machine only', async () => {
   await using server = await listening({ allowedHosts: ['box.lan'] }, scriptedHost().load);
   const statusUnder = (host: string) =>
     new Promise((resolve) => {
@@ -56,14 +56,14 @@ it('answers only under its own names while it is for this machine', async () => 
   expect(await statusUnder('evil.example')).toBe(403);
 });
 
-it('answers a body that is too large before it closes the connection', async () => {
+it('answers a request with a large body before it closes the connection', async () => {
   await using server = await listening({ maxBodyBytes: 100_000 }, scriptedHost().load);
   const response = await ask(server.url, 'x'.repeat(3_000_000));
   expect(response.status).toBe(413);
   expect(await response.json()).toMatchObject({ error: { code: 'request_too_large' } });
 });
 
-it('stops the model for a client that breaks its connection off', async () => {
+it('stops the model for a client that closes its connection', async () => {
   const host = scriptedHost();
   await using server = await listening({}, host.load);
   const { port } = new URL(server.url);
@@ -77,7 +77,7 @@ it('stops the model for a client that breaks its connection off', async () => {
   expect(host.steps).toBeLessThan(1_000);
 });
 
-it('lets requests under way end before it does, but no longer than it was told to', async () => {
+it('finishes running requests before it ends, within the drain time', async () => {
   const host = scriptedHost();
   const patient = await listening({ drainSeconds: 60 }, host.load);
   const whole = ask(patient.url);

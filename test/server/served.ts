@@ -1,4 +1,4 @@
-/** The built program as it is started by a person, listening on a free port. */
+/** Starts the built server on a free port, like a user. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,16 +8,16 @@ export const program = `${root}/dist/cli/main.js`;
 
 export const demo = `${root}/models/demo`;
 export const pictures = `${root}/examples/images`;
-/** Tests that need them say so when they skip. */
+/** True if dist/ and models/demo exist. Tests are skipped without them. */
 export const hasDemo = existsSync(`${demo}/config.json`);
 export const isBuilt = hasDemo && existsSync(program);
 
 export interface Served extends AsyncDisposable {
   url: string;
   child: ChildProcess;
-  /** What it wrote to standard error so far. */
+  /** The text on standard error so far. */
   log(): string;
-  /** Resolves with the exit status, or the signal that ended it. */
+  /** Resolves with the exit status or the signal. */
   exited: Promise<number | string | null>;
 }
 
@@ -27,7 +27,7 @@ export async function serve(args: string[] = [], env: Record<string, string> = {
     env: { ...Object.fromEntries(own), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // A test that ends before its time must not leave a server behind.
+  // Ends the server if a test ends early.
   process.once('exit', () => child.kill('SIGKILL'));
   let err = '';
   child.stderr.on('data', (chunk) => {

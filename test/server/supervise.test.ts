@@ -1,4 +1,4 @@
-/** The supervisor on small programs that stand for the server (skipped without dist/). */
+/** The supervisor with small programs instead of the server (skipped without dist/). */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,7 +53,7 @@ function run(server: string, minUptimeMs = 0) {
 
 const serveForever = `reportListening('http://127.0.0.1:4711'); say(process.pid + ' ' + args); setInterval(() => {}, 1000);`;
 
-it.skipIf(!isBuilt)('starts a server that crashed again, on the same port', async () => {
+it.skipIf(!isBuilt)('restarts a crashed server on the same port', async () => {
   const server = run(serveForever);
   await until(() => server.out().split('\n').length === 2);
   process.kill(Number.parseInt(server.out(), 10), 'SIGKILL');
@@ -64,13 +64,13 @@ it.skipIf(!isBuilt)('starts a server that crashed again, on the same port', asyn
   expect(await server.exited).toBe('SIGTERM');
 });
 
-it.skipIf(!isBuilt)('starts it again after an error that nobody caught', async () => {
+it.skipIf(!isBuilt)('restarts it after an uncaught error', async () => {
   const server = run(`say('up'); setTimeout(() => { throw new Error('bug'); }, 10);`);
   await until(() => server.out() === 'up\nup\n');
   expect(server.err()).toContain('it exited with 1');
 });
 
-it.skipIf(!isBuilt)('tries again when a server that has served before cannot start', async () => {
+it.skipIf(!isBuilt)('retries if a server that was running before cannot start', async () => {
   const server = run(
     `reportListening('http://127.0.0.1:4711'); say('up'); setTimeout(() => process.exit(2), 100);`,
   );
@@ -82,7 +82,7 @@ it.skipIf(!isBuilt).each([0, 4])('passes the exit status %i on', async (code) =>
   expect(await run(`process.exit(${code});`).exited).toBe(code);
 });
 
-it.skipIf(!isBuilt)('does not start again what crashes at once, before it has ever served', async () => {
+it.skipIf(!isBuilt)('does not restart a server that crashes before its first start', async () => {
   const server = run(`say('up'); process.kill(process.pid, 'SIGABRT');`, 60_000);
   expect([await server.exited, server.out()]).toEqual(['SIGABRT', 'up\n']);
 });
@@ -97,7 +97,7 @@ it.skipIf(!isBuilt)('forwards SIGTERM and waits for the end', async () => {
   expect(server.out()).toContain('done');
 });
 
-it.skipIf(!isBuilt)('takes the server with it when it is killed', async () => {
+it.skipIf(!isBuilt)('ends the server when it is killed', async () => {
   const server = run(serveForever);
   await until(() => server.out() !== '');
   const processId = Number.parseInt(server.out(), 10);

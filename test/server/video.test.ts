@@ -1,4 +1,4 @@
-/** Videos in requests, with a real video model of random weights. */
+/** Videos in requests, with a real video model with random weights. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
@@ -50,7 +50,7 @@ describe('a video model', () => {
     process.env.PATH = PATH;
   });
 
-  it('says that it takes videos', async () => {
+  it('reports that it accepts videos', async () => {
     expect(await (await server.app.request('/v1/models')).json()).toMatchObject({
       data: [{ architecture: { input_modalities: ['text', 'image', 'video'] } }, {}],
     });
@@ -70,7 +70,7 @@ describe('a video model', () => {
     expect(usage.prompt_tokens_details.image_tokens).toBe(2 * 6);
   });
 
-  it('takes one image as a video of one frame', async () => {
+  it('uses one image as a video of one frame', async () => {
     const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${png}` } };
     const { usage } = await answerOf(await server.chat(about(image, text)));
     expect(usage.prompt_tokens_details.image_tokens).toBe(6);
@@ -100,7 +100,7 @@ describe('a video model', () => {
     expect(error).toMatchObject({ status: 400, message: expect.stringContaining(message) });
   });
 
-  it('refuses a video that is not base64 with the code of such an image', async () => {
+  it('refuses a video that is not base64 with the code for images', async () => {
     const error = await errorOf(await server.chat(about(video('data:video/mp4;base64,@@@@'), text)));
     expect(error).toMatchObject({ status: 400, code: 'invalid_image', param: 'messages' });
   });
@@ -110,7 +110,7 @@ describe('a video model', () => {
     expect(error.message).toContain('has 2 videos; the model was trained on one');
   });
 
-  it('without ffmpeg says how to send the frames', async () => {
+  it('describes how to send frames if ffmpeg is missing', async () => {
     process.env.PATH = clips.path('nowhere');
     const start = Buffer.concat([Buffer.from('\0\0\0\x20ftypisom'), Buffer.alloc(100)]);
     const error = await errorOf(await server.chat(about(video(dataUrl(start)), text)));
@@ -120,7 +120,7 @@ describe('a video model', () => {
   });
 
   describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
-    it('answers about a file, whole or as a stream, with what was left out', async () => {
+    it('answers about a file, whole or as a stream, with a warning about omitted seconds', async () => {
       const long = 'color=gray:s=32x32:r=1:d=40';
       const file = readFileSync(clips.make('long.mp4', '-f', 'lavfi', '-i', long));
       const answer = await answerOf(await server.chat(about(video(dataUrl(file)), text)));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { boxesIn, pixelsOf } from '../../src/text/boxes.ts';
 
-test('boxes with the words before them', () => {
+test('boxes have the phrases before them', () => {
   expect(
     boxesIn(
       'A man [[086,540,400,760]] rides a horse [[100,200,300,400]]. Two birds [[1,2,3,4;5,6,7,8]] fly.',
@@ -32,7 +32,7 @@ test.each([
   expect(boxesIn(text)).toEqual([]);
 });
 
-test('a wrong part of several boxes is left out, and the others stay', () => {
+test('an invalid box of several is omitted, and the others are kept', () => {
   expect(boxesIn('cats [[1,2,3;10,20,30,40; 50, 60, 70, 80]]').map(({ box }) => box)).toEqual([
     [0.01, 0.02, 0.03, 0.04],
     [0.05, 0.06, 0.07, 0.08],
@@ -43,6 +43,6 @@ test('pixels are rounded towards zero', () => {
   expect(pixelsOf({ phrase: '', box: [0.333, 0.5, 0.999, 1] }, 100, 33)).toEqual([33, 16, 99, 33]);
 });
 
-test('a long text without an end of a box takes no long time', () => {
+test('a long text with an unclosed box takes linear time', () => {
   expect(boxesIn('[['.repeat(20_000))).toEqual([]);
 });

@@ -8,7 +8,7 @@ function stream(ids: readonly number[], options = {}): string[] {
   return [...ids.map((id) => detokenizer.push(id)), detokenizer.flush()];
 }
 
-test('characters of several tokens appear when they are whole', () => {
+test('characters of several tokens appear when they are complete', () => {
   for (const text of ['繁體字', '👩‍👩‍👧‍👦', '𠮷', 'नमस्ते']) {
     const ids = tokenizer.encode(text);
     expect(ids.length).toBeGreaterThan([...text].length);
@@ -16,12 +16,12 @@ test('characters of several tokens appear when they are whole', () => {
     expect(chunks.join('')).toBe(text);
     for (const chunk of chunks) {
       expect(chunk).not.toContain('\ufffd');
-      expect(chunk).not.toMatch(/\p{Surrogate}/u); // half of a pair
+      expect(chunk).not.toMatch(/\p{Surrogate}/u); // half of a surrogate pair
     }
   }
 });
 
-test('text is not held back without need', () => {
+test('text is held back only if necessary', () => {
   const detokenizer = new Detokenizer(tokenizer);
   const ids = tokenizer.encode('The picture');
   expect(ids.map((id) => detokenizer.push(id)).join('')).toBe('The picture');
@@ -43,7 +43,7 @@ test('a space waits for the full stop that would remove it', () => {
   expect(detokenizer.flush()).toBe(' ');
 });
 
-test('an unfinished character becomes U+FFFD at the end, and the next text starts clean', () => {
+test('an incomplete character becomes U+FFFD at the end, and does not affect the next text', () => {
   const detokenizer = new Detokenizer(tokenizer);
   const [first] = tokenizer.encode('繁');
   expect(detokenizer.push(first!)).toBe('');
@@ -60,9 +60,9 @@ test('U+FEFF is text', () => {
   expect(stream(tokenizer.encode('\ufeffbom')).join('')).toBe('\ufeffbom');
 });
 
-test('joined chunks equal the whole decode, for random ids and every setting', () => {
+test('joined chunks equal decode, for random ids and every setting', () => {
   const next = seeded(2);
-  // The tokens that the clean-up is about, often; anything else now and then.
+  // Many tokens that the clean-up changes, and a few other tokens.
   const busy = tokenizer
     .encode(" . ? ! , ' n't 'm 's 've 're")
     .concat(tokenizer.encode(" '"), tokenizer.encode(' '));

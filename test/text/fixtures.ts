@@ -6,13 +6,13 @@ export const readFixture = (name: string): string =>
 
 export const tokenizer = new Tokenizer(readFixture('tokenizer.json'), readFixture('tokenizer_config.json'));
 
-/** What the Python reference gives; `about` in the file says which version and how. */
+/** Results of the Python reference. `about` in the file describes the version and the method. */
 export const reference = JSON.parse(readFixture('reference.json')) as {
   encode: { text: string; ids: number[]; reference_ids?: number[] }[];
   decode: { ids: number[]; text: string; text_with_special: string }[];
 };
 
-/** Whole numbers from 0 to below `end`, the same in every run (mulberry32). */
+/** Integers from 0 to below `end`, equal in every run (mulberry32). */
 export function seeded(seed: number): (end: number) => number {
   let state = seed;
   return (end) => {

@@ -6,7 +6,7 @@ import { readFixture } from './fixtures.ts';
 const source = readFixture('tokenizer.json');
 const config = readFixture('tokenizer_config.json');
 
-it('a long text that is encoded ahead has the same ids, and the event loop goes on meanwhile', async () => {
+it('a long text that is encoded in the thread has the same ids, and the event loop continues', async () => {
   const tokenizer = new Tokenizer(source, config);
   const texts = ['中'.repeat(20_000), `What is it? ${'a b 12 '.repeat(2_000)}`];
   let turns = 0;
@@ -22,7 +22,7 @@ it('a long text that is encoded ahead has the same ids, and the event loop goes 
   for (const text of texts) {
     const ids = tokenizer.encode(text);
     expect(ids).toEqual(new Tokenizer(source, config).encode(text));
-    // The caller may change what it got.
+    // The caller may change the result.
     ids.length = 0;
     expect(tokenizer.encode(text).length).toBeGreaterThan(0);
   }

@@ -14,21 +14,24 @@ const { prompts } = JSON.parse(readFixture('prompts.json')) as {
   }[];
 };
 
-test.each(prompts)('$checkpoint $case: ids, types and positions are the published code`s', (golden) => {
-  const count = golden.case === 'text_only' ? 0 : Math.floor(golden.grid / 2) ** 2 + 2;
-  const textIds = golden.input_ids.slice(1 + count);
-  const prompt = buildPrompt(
-    { encode: () => textIds },
-    { template: 'base', query: '', imageTokenCount: count, bosId: 1, padId: 0 },
-  );
-  expect([...prompt.ids]).toEqual(golden.input_ids);
-  expect([...prompt.tokenTypes]).toEqual(golden.token_type_ids);
-  expect([...prompt.positions]).toEqual(golden.position_ids);
-  expect(prompt.image).toEqual(count === 0 ? null : { start: 1, end: 1 + count });
-  // boi to the last patch; eoi belongs to the language expert
-  const experts = Array.from(golden.input_ids, (_, i) => (i >= 1 && i < count ? 1 : 0));
-  expect([...visionExpertRows(prompt.tokenTypes)]).toEqual(experts);
-});
+test.each(prompts)(
+  '$checkpoint $case: ids, types and positions equal those of the published code',
+  (golden) => {
+    const count = golden.case === 'text_only' ? 0 : Math.floor(golden.grid / 2) ** 2 + 2;
+    const textIds = golden.input_ids.slice(1 + count);
+    const prompt = buildPrompt(
+      { encode: () => textIds },
+      { template: 'base', query: '', imageTokenCount: count, bosId: 1, padId: 0 },
+    );
+    expect([...prompt.ids]).toEqual(golden.input_ids);
+    expect([...prompt.tokenTypes]).toEqual(golden.token_type_ids);
+    expect([...prompt.positions]).toEqual(golden.position_ids);
+    expect(prompt.image).toEqual(count === 0 ? null : { start: 1, end: 1 + count });
+    // boi to the last patch; eoi belongs to the language expert
+    const experts = Array.from(golden.input_ids, (_, i) => (i >= 1 && i < count ? 1 : 0));
+    expect([...visionExpertRows(prompt.tokenTypes)]).toEqual(experts);
+  },
+);
 
 test('an image of the published size is 2306 tokens and three positions', () => {
   const count = 2306;
@@ -51,7 +54,7 @@ test('an image of the published size is 2306 tokens and three positions', () => 
   ]).toEqual([0, 1, 2, 2, 3, 4]);
 });
 
-test('the templates, to the character', () => {
+test('templates are exact', () => {
   const history = [
     { question: '图片里有什么？', answer: '灯塔' },
     { question: 'How many?', answer: '1' },
@@ -78,7 +81,7 @@ test('a user cannot forge the end of a turn', () => {
   expect([...ids].filter((id) => tokenizer.isSpecial(id))).toEqual([461]);
 });
 
-test('experts and positions of types that no prompt of ours has', () => {
+test('experts and positions are right for types that our prompts do not have', () => {
   const types = Uint8Array.from([0, 1, 1, 1, 0, 0, 1, 1, 1, 1]);
   expect([...visionExpertRows(types)]).toEqual([0, 1, 1, 0, 0, 0, 1, 1, 1, 0]);
   expect([...positionsOf(types)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 7, 8]);

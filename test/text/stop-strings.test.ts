@@ -24,7 +24,7 @@ test('a stop string across pieces ends the text and is not shown', () => {
   expect(filter.flush()).toBe('');
 });
 
-test('what only looked like a stop string is given back', () => {
+test('text that only begins like a stop string is emitted', () => {
   const filter = new StopStrings(['\nQuestion:']);
   expect(filter.push('a\nQue').text).toBe('a');
   expect(filter.push('ue').text).toBe('\nQueue');
@@ -33,19 +33,19 @@ test('what only looked like a stop string is given back', () => {
   expect(filter.found).toBeNull();
 });
 
-test('only what may begin a stop string waits', () => {
+test('only text that may begin a stop string is held back', () => {
   const filter = new StopStrings(['aab', '停止']);
   expect(filter.push('xaaa')).toEqual({ text: 'xa', stopped: false });
   expect(filter.push('b')).toEqual({ text: '', stopped: true });
   expect(run(['停止'], ['图停', '下停', '止了'])).toEqual({ text: '图停下', found: '停止' });
 });
 
-test('the stop string that is complete first wins; of two that end together, the longer', () => {
+test('the stop string that is complete first ends the text; of two with the same end, the longer one', () => {
   expect(run(['abcd', 'bc'], ['xabcd'])).toEqual({ text: 'xa', found: 'bc' });
   expect(run(['c', 'abc'], ['xabc'])).toEqual({ text: 'x', found: 'abc' });
 });
 
-test('without stop strings everything passes at once', () => {
+test('without stop strings all text is emitted at once', () => {
   expect(new StopStrings([]).push('text ')).toEqual({ text: 'text ', stopped: false });
 });
 
@@ -59,7 +59,7 @@ test('an empty stop string is refused, with its number', () => {
   }
 });
 
-test('however the text is cut, the result is that of reading character by character', () => {
+test('the result does not depend on the boundaries of pieces', () => {
   const next = seeded(4);
   const word = (longest: number) => Array.from({ length: 1 + next(longest) }, () => 'ab '[next(3)]).join('');
   for (let round = 0; round < 5000; round++) {

@@ -4,12 +4,12 @@ import { CogVLM2Error } from '../../src/errors.ts';
 import { Tokenizer } from '../../src/text/tokenizer.ts';
 import { readFixture, reference, seeded, tokenizer } from './fixtures.ts';
 
-test.each(reference.encode)('encodes $text as the reference does', ({ text, ids }) => {
+test.each(reference.encode)('encodes $text like the reference', ({ text, ids }) => {
   expect(tokenizer.encode(text)).toEqual(ids);
   expect(tokenizer.decode(ids, { cleanSpaces: false })).toBe(text);
 });
 
-test('special tokens cannot come out of a text, though the reference makes them', () => {
+test('text never becomes a special token, unlike in the reference', () => {
   const injecting = reference.encode.filter((entry) => entry.reference_ids !== undefined);
   expect(injecting.length).toBeGreaterThanOrEqual(4);
   for (const { text, reference_ids } of injecting) {
@@ -18,7 +18,7 @@ test('special tokens cannot come out of a text, though the reference makes them'
   }
 });
 
-test('a special token that is also an entry of the model`s own vocabulary cannot come out either', () => {
+test('text never becomes a special token that is also in the vocabulary of the model', () => {
   const json = JSON.parse(readFixture('tokenizer.json'));
   const id = json.model.vocab.Question;
   json.added_tokens.push({ id, content: 'Question', special: true });
@@ -27,7 +27,7 @@ test('a special token that is also an entry of the model`s own vocabulary cannot
   expect(new Tokenizer(json).decode(ids)).toBe('Question');
 });
 
-test('added tokens that are not special are ordinary vocabulary', () => {
+test('added tokens that are not special are normal tokens', () => {
   const json = JSON.parse(readFixture('tokenizer.json'));
   json.added_tokens.push({ id: 470, content: '<box>', special: false });
   const extended = new Tokenizer(json);
@@ -36,12 +36,12 @@ test('added tokens that are not special are ordinary vocabulary', () => {
   expect(extended.vocabSize).toBe(471);
 });
 
-test.each(reference.decode)('decodes $ids as the reference does', ({ ids, text, text_with_special }) => {
+test.each(reference.decode)('decodes $ids like the reference', ({ ids, text, text_with_special }) => {
   expect(tokenizer.decode(ids, { cleanSpaces: false })).toBe(text);
   expect(tokenizer.decode(ids, { cleanSpaces: false, keepSpecial: true })).toBe(text_with_special);
 });
 
-test('decoding cleans spaces up when the config says so, as the package does', () => {
+test('decoding cleans up spaces if the config says so, like the reference', () => {
   const config = { clean_up_tokenization_spaces: true };
   const oracle = new Package(JSON.parse(readFixture('tokenizer.json')), config);
   const ids = tokenizer.encode("Well , it 's here . We do n't know ! Why ? ' ' they 're I 'm we 've  . ' ,");
@@ -51,7 +51,7 @@ test('decoding cleans spaces up when the config says so, as the package does', (
   expect(asWritten.decode(ids)).toContain('Well , it');
 });
 
-test('no ids, and ids without a token, give no text', () => {
+test('an empty list and ids without a token give no text', () => {
   expect(tokenizer.decode([])).toBe('');
   expect(tokenizer.decode([-1, 1e9, Number.NaN, tokenizer.vocabSize])).toBe('');
 });
@@ -65,19 +65,19 @@ test('tokens have ids and names', () => {
   expect(tokenizer.decode([464])).toBe('');
 });
 
-test('any well-formed text comes back from its ids', () => {
+test('ids of any well-formed text decode to the text', () => {
   const next = seeded(1);
   const planes = [0x7f, 0x7ff, 0xd800, 0x1ffff];
   for (let round = 0; round < 300; round++) {
     const text = Array.from({ length: next(20) }, () => String.fromCodePoint(next(planes[next(4)]!)))
       .join('')
-      .replace(/\p{Surrogate}/gu, ''); // half a pair is not a character
+      .replace(/\p{Surrogate}/gu, ''); // half a surrogate pair is not a character
     expect(tokenizer.decode(tokenizer.encode(text), { cleanSpaces: false })).toBe(text);
   }
 });
 
 test('a hostile text does not take quadratic time', () => {
-  // Of processor time: other programs do not count.
+  // CPU time, so that other programs do not count.
   const before = process.cpuUsage();
   for (const piece of [' ', '\n', 'a', '1', "'", '的']) tokenizer.encode(piece.repeat(50_000));
   expect(process.cpuUsage(before).user / 1_000).toBeLessThan(20_000);

@@ -60,7 +60,7 @@ test.each([
   expect(prompt.imageTokens).toBe(3 * 66);
 });
 
-/** The query of a prompt whose text is nothing else. */
+/** The query of a prompt that has no other text. */
 function textAfterImages(ids: readonly number[]): string {
   return String.fromCodePoint(...ids.slice(1 + 3 * 66).map((id) => id - 1000));
 }

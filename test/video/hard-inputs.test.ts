@@ -1,4 +1,4 @@
-/** Videos as people and attackers have them. */
+/** Difficult and hostile videos. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const temporaryFolders = () => readdirSync(tmpdir()).filter((name) => name.start
 
 describe.skipIf(!hasFfmpeg)('the frames of a second', () => {
   const lossless = ['-c:v', 'libx264', '-qp', '0'];
-  // The last whole second has no frame of its own: the video ends at 4.9.
+  // The last whole second has no frame, because the video ends at 4.9.
   const ofTen = [0, 10, 20, 30, 40, 49];
 
   test.each([
@@ -44,8 +44,8 @@ describe.skipIf(!hasFfmpeg)('the frames of a second', () => {
     expect(framesOf({ frameTexts, ...video })).toEqual(ofTen);
   });
 
-  test('with a variable frame rate are the nearest in time', async () => {
-    // 20 frames in the first two seconds, then one every 1.5 seconds.
+  test('of videos with a variable frame rate are the nearest in time', async () => {
+    // 20 frames in the first two seconds, then one frame every 1.5 seconds.
     const times = "setpts='if(lt(N,20),N*0.1,2+(N-20)*1.5)/TB'";
     const file = clips.counter('variable.mkv', '-vf', times, '-fps_mode', 'vfr', ...lossless);
     const video = await read(file);
@@ -54,7 +54,7 @@ describe.skipIf(!hasFfmpeg)('the frames of a second', () => {
     expect(framesOf(video).slice(0, 7)).toEqual([0, 10, 20, 21, 21, 22, 23]);
   });
 
-  test('with even spacing are counted, however late they come', async () => {
+  test('with even spacing are counted, also if they are far apart', async () => {
     const file = clips.counter('slow.mp4', '-vf', 'setpts=N*4/TB', '-fps_mode', 'vfr', ...lossless);
     const video = await read(file, { template: 'base' });
     // A frame every 4 seconds: a minute has 15 of them.
@@ -67,7 +67,7 @@ describe.skipIf(!hasFfmpeg)('the frames of a second', () => {
 });
 
 describe.skipIf(!hasFfmpeg)('videos', () => {
-  test('of 10 hours are seen for 24 seconds, and the answer says so', async () => {
+  test('of 10 hours are read for 24 seconds, with a warning', async () => {
     const frames = 'color=gray:s=32x32:r=1/60:d=36000';
     const file = clips.make('ten-hours.mp4', '-f', 'lavfi', '-i', frames, '-preset', 'ultrafast');
     const { frameTexts, warnings } = await read(file);
@@ -75,7 +75,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
     expect(warnings).toEqual(['The model sees the first 24 of 36000 seconds.']);
   });
 
-  test('that are stored on their side are turned upright', async () => {
+  test('that are stored with a rotation are turned upright', async () => {
     const bytes = readFileSync(clips.counter('sideways.mp4'));
     // The matrix of the track: a quarter turn.
     const matrix = bytes.indexOf('tkhd') + 44;
@@ -84,7 +84,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
     expect(await read(bytes)).toMatchObject({ width: 36, height: 64 });
   });
 
-  test('that are cut are read as far as they go, and the answer says so', async () => {
+  test('that are truncated are read up to their end, with a warning', async () => {
     const whole = clips.make(
       'whole.mp4',
       ...['-f', 'lavfi', '-i', 'testsrc=size=320x180:rate=10:duration=5', '-movflags', '+faststart'],
@@ -96,7 +96,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
     expect(warnings[0]).toMatch(/^The video is cut short: it ends after [\d.]+ of 5 seconds\.$/);
   });
 
-  test('with a damaged middle have the other frames at their own seconds', async () => {
+  test('with a damaged middle have the other frames at the right seconds', async () => {
     const file = clips.counter('hole.mkv', '-c:v', 'libx264', '-qp', '0', '-g', '10');
     const bytes = readFileSync(file);
     bytes.fill(0, Math.floor(bytes.length * 0.45), Math.floor(bytes.length * 0.55));
@@ -129,7 +129,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
     expect(error).toMatchObject({ code: 'invalid_image', message: expect.stringMatching(message) });
   });
 
-  test('with the cover of a song as their only picture have no video', async () => {
+  test('with only the cover of a song are refused as audio', async () => {
     const cover = clips.make('cover.png', '-f', 'lavfi', '-i', 'color=red:s=32x32', '-frames:v', '1');
     const song = clips.path('sound.mp4');
     const args = [
@@ -174,15 +174,15 @@ test.each([
   ['text', 'just a text', /^"text\.mp4" is text; MP4, .* videos, and PNG.* images, are read\.$/],
   ['nothing', '', /is empty/],
   ['zeros', Buffer.alloc(5000), /^"zeros\.mp4" is a file that begins with zero bytes/],
-])('%s with the name of a video is refused by what it is', async (name, content, message) => {
+])('%s with the name of a video is refused, with the real type', async (name, content, message) => {
   writeFileSync(clips.path(`${name}.mp4`), content);
   const error = await refusal(clips.path(`${name}.mp4`));
   expect(error).toMatchObject({ code: 'invalid_image', message: expect.stringMatching(message) });
 });
 
-describe.skipIf(!hasFfmpeg)('a file never makes ffmpeg open another', () => {
+describe.skipIf(!hasFfmpeg)('ffmpeg never opens another file because of', () => {
   const secret = () => clips.counter('secret.mkv');
-  /** Polyglots too: they begin like a video, and ffmpeg takes them for a manifest. */
+  /** Also polyglots, which begin like a video, but which ffmpeg reads as a manifest. */
   const tricks: [string, (url: string, file: string) => string][] = [
     ['hls', (url) => `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${url}\n#EXT-X-ENDLIST\n`],
     [
@@ -213,7 +213,7 @@ describe.skipIf(!hasFfmpeg)('a file never makes ffmpeg open another', () => {
       writeFileSync(file, text, 'latin1');
       for (const source of [file, Buffer.from(text, 'latin1')])
         expect((await refusal(source)).code).toBe('invalid_image');
-      // Without the check of the first bytes, too.
+      // Also without the check of the first bytes.
       const options = { ...DEFAULT_VIDEO_LIMITS, name: 'x' };
       expect(await rejected(probeVideo(file, options))).toMatchObject({
         code: 'invalid_image',
@@ -232,7 +232,7 @@ describe.skipIf(process.platform === 'win32')('a program that hangs', () => {
     process.env.PATH = PATH;
   });
 
-  /** A ffprobe that writes its process id and never ends, as a child of a shell. */
+  /** A ffprobe that writes its process id and never ends. It is a child of a shell. */
   const hang = (): string => {
     const folder = clips.path('hanging');
     mkdirSync(folder, { recursive: true });
@@ -251,7 +251,7 @@ describe.skipIf(process.platform === 'win32')('a program that hangs', () => {
   };
   const video = Buffer.concat([Buffer.from('\0\0\0\x20ftypisom'), Buffer.alloc(100)]);
 
-  test('is ended after the time limit, and the error says that it took too long', async () => {
+  test('is ended after the time limit, with an error', async () => {
     const before = temporaryFolders();
     const pid = hang();
     const error = await refusal(video, { limits: { timeoutMs: 1000 } });
@@ -263,7 +263,7 @@ describe.skipIf(process.platform === 'win32')('a program that hangs', () => {
     expect(temporaryFolders()).toEqual(before);
   });
 
-  test('is ended when the caller stops, and so is the waiting of others', async () => {
+  test('is ended at an abort; a waiting caller can be aborted, too', async () => {
     const before = temporaryFolders();
     const pid = hang();
     const stop = new AbortController();
@@ -275,7 +275,7 @@ describe.skipIf(process.platform === 'win32')('a program that hangs', () => {
     expect(temporaryFolders()).toEqual(before);
   });
 
-  test('that is missing is named, with how to install it', async () => {
+  test('that is missing is named, with the way to install it', async () => {
     process.env.PATH = clips.path('nowhere');
     const error = await refusal(video);
     expect(error.code).toBe('engine_unavailable');

@@ -8,7 +8,7 @@ interface Case {
   case: string;
   fps: number;
   count: number;
-  /** Where they are not i / fps. */
+  /** Start times, if they are not i / fps. */
   starts?: number[];
   chat: number[];
   base: number[];
@@ -16,11 +16,11 @@ interface Case {
 const cases: Case[] = JSON.parse(readFileSync(path.join(goldenFolder('video'), 'sampling.json'), 'utf8'));
 
 describe.each(cases)('$case: the frames of the published code', ({ fps, count, starts, chat, base }) => {
-  test('one a second', () => {
+  test('one frame per second', () => {
     expect(framesBySecond(starts ?? Array.from({ length: count }, (_, i) => i / fps))).toEqual(chat);
   });
 
-  test('evenly spaced', () => {
+  test('frames with even spacing', () => {
     expect(framesBySpacing(count, fps)).toEqual(base);
   });
 });

@@ -18,7 +18,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
     clips.counter('clip.mp4');
   });
 
-  test('one frame a second with its number, or 24 without', async () => {
+  test('reads one frame per second with its number, or 24 frames without numbers', async () => {
     const chat = await readVideo(file('clip.mp4'), { size, template: 'chat' });
     expect(chat.frameTexts).toEqual(['0', '1', '2', '3', '4', '5']);
     expect(chat).toMatchObject({ width: 64, height: 36, warnings: [] });
@@ -28,7 +28,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
     expect(base.contentKey).not.toBe(chat.contentKey);
   });
 
-  test('the bytes of a video are read as its file', async () => {
+  test('reads the bytes of a video like its file', async () => {
     const bytes = readFileSync(file('clip.mp4'));
     const [named, given] = [
       await readVideo(file('clip.mp4'), { size, template: 'chat' }),
@@ -37,7 +37,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
     expect(given.contentKey).toBe(named.contentKey);
   });
 
-  test('a file that is cut before its first frame is refused, and its path is not in the message', async () => {
+  test('refuses a file that ends before its first frame, without its path in the message', async () => {
     writeFileSync(file('cut.mp4'), readFileSync(file('clip.mp4')).subarray(0, 900));
     const cut = await rejected(readVideo(file('cut.mp4'), { size, template: 'chat' }));
     expect(cut.code).toBe('invalid_image');
@@ -50,7 +50,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
   });
 });
 
-test('a folder of frames is a frame a second, in the order of the numbers in the names', async () => {
+test('reads a folder as one frame per second, in the order of the numbers in the names', async () => {
   const frames = path.join(folder, 'frames');
   mkdirSync(frames);
   for (const name of ['1.png', '2.png', '10.png'])
@@ -71,7 +71,7 @@ test('the frames of a folder may have any name of an image file', async () => {
   expect((await readVideo(frames, { size, template: 'chat' })).frameTexts).toEqual(['0']);
 });
 
-test('frames have their own seconds, and one image is a video of one frame', async () => {
+test('keeps the seconds of frames, and reads one image as a video of one frame', async () => {
   const image = 'test/fixtures/images/exact.png';
   const timed = [0, 7].map((second) => ({ image, second }));
   expect((await readVideo(timed, { size, template: 'chat' })).frameTexts).toEqual(['0', '7']);

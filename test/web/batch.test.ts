@@ -1,4 +1,4 @@
-/** What a batch asks, how answers become cells, and what it exports. */
+/** The questions of a batch, its cells, and its exports. */
 import { describe, expect, it } from 'vitest';
 import { cellOfText, cellsOfJson, numberIn, shownValue } from '../../web/batch/cells.ts';
 import { clipboardOf, csvOf, jsonLinesOf } from '../../web/batch/export.ts';
@@ -56,7 +56,7 @@ describe('a plan', () => {
     expect(schemaOf({ ...plan, columns })).toEqual(schemaOf(plan));
   });
 
-  it('asks a question for each column: the hint where that is one', () => {
+  it('asks a question for each column; a hint that is a question replaces it', () => {
     const ask = (name: string) => `What is the ${name}?`;
     expect(plan.columns.map((each) => questionOf(plan, each, ask))).toEqual([
       'Who sells?',
@@ -68,7 +68,7 @@ describe('a plan', () => {
     expect(questionOf({ ...plan, kind: 'questions' }, column(' How much? '), ask)).toBe('How much?');
   });
 
-  it('takes a pasted schema, also in the envelope of a request', () => {
+  it('accepts a pasted schema, also inside a request', () => {
     const schema = {
       type: 'object',
       properties: {
@@ -117,7 +117,7 @@ describe('a cell', () => {
     expect(numberIn(text)).toBe(number);
   });
 
-  it('keeps what the model wrote, and says when it does not fit the type', () => {
+  it('keeps the text of the model, and marks a text that does not fit the type', () => {
     const number = column('Total', { type: 'number' });
     expect(cellOfText(number, ' 9.50\n', [])).toMatchObject({ value: 9.5, text: '9.50', isDoubtful: false });
     expect(cellOfText(number, 'soon', [])).toMatchObject({ value: 'soon', text: 'soon', isDoubtful: true });
@@ -125,7 +125,7 @@ describe('a cell', () => {
     expect(cellOfText(column('Items', { type: 'list' }), '面条、米饭', []).value).toEqual(['面条', '米饭']);
   });
 
-  it('is read from JSON by its name; what is no object is no answer', () => {
+  it('is read from a JSON object by its name; other JSON is no answer', () => {
     const cells = cellsOfJson(plan.columns, '{"Shop":"A","Total":7}', () => []);
     expect(shownValue(cells?.Total)).toBe('7');
     expect(cellsOfJson(plan.columns, '{"Shop":"A', () => [])).toBeNull();
@@ -138,7 +138,7 @@ describe('rows', () => {
     Shop: cellOfText(plan.columns[0]!, 'Acme', []),
   });
 
-  it('are asked only what they have no answer for', () => {
+  it('get only the questions without an answer', () => {
     expect(missingColumns(plan, read.rows[0]!).map(({ name }) => name)).toEqual(['Total']);
   });
 
@@ -152,7 +152,7 @@ describe('rows', () => {
     });
   });
 
-  it('wait again after the page was left, after a retry, and when all is asked again', () => {
+  it('wait again after the page was closed, after a retry, and if all questions are asked again', () => {
     const failure = { code: 'x', message: 'y' };
     const states = (of: Batch) => of.rows.map(({ state }) => state);
     const all = batch(
@@ -166,7 +166,7 @@ describe('rows', () => {
     expect(states(withoutAnswers(all))).toEqual(['waiting', 'waiting', 'failed', 'waiting']);
   });
 
-  it('are known when they come from the database, and nothing else is', () => {
+  it('are recognized in the database, and other values are not', () => {
     expect(isBatch(JSON.parse(JSON.stringify(read)))).toBe(true);
     for (const broken of [null, {}, { ...read, rows: [{}] }, { ...read, plan: { kind: 'x', columns: [] } }])
       expect(isBatch(broken)).toBe(false);
@@ -180,7 +180,7 @@ describe('an export', () => {
     Total: cellOfText(plan.columns[1]!, '-9.50', []),
   });
 
-  it('is CSV that Excel reads as UTF-8, and in which nothing runs as a formula', () => {
+  it('is CSV that Excel reads as UTF-8, without formulas', () => {
     expect(csvOf(table, head)).toBe(
       '\ufeffFile,Page,Shop,Total,State\r\na.pdf,2,"\'=HYPERLINK(""x"") <b>,\n""A""",-9.50,done\r\n',
     );

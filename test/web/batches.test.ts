@@ -1,4 +1,4 @@
-/** Deleting while a batch is read, and undo. */
+/** Deletion during a batch, and undo. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withCells } from '../../web/batch/rows.ts';
 import type { Batch, Row } from '../../web/batch/types.ts';
@@ -27,21 +27,21 @@ const batch: Batch = {
 const states = () => state.value.batches[0]?.rows.map((each) => `${each.id} ${each.state}`);
 const undo = () => state.value.notices.at(-1)?.action?.run();
 
-describe('undo, after a deletion while a batch is read', () => {
+describe('undo after a deletion during a batch', () => {
   beforeEach(() => state.set({ batches: [batch], notices: [] }));
 
-  it('restores a page, and keeps the answers that came in between', () => {
+  it('restores a page, and keeps the answers that came after the deletion', () => {
     removeRow('b', 'two');
     expect(states()).toEqual(['one done', 'three running']);
     const cell = { value: '7', text: '7', correction: null, isDoubtful: false, evidence: [] };
     changeBatch('b', (now) => withCells(now, 'three', { total: cell }));
     undo();
-    // Its answer was not kept, so the page is read again.
+    // The answer was not kept, so the page is asked again.
     expect(states()).toEqual(['one done', 'two waiting', 'three running']);
     expect(state.value.batches[0]?.rows[2]?.cells).toEqual({ total: cell });
   });
 
-  it('restores a table, whose run was stopped', () => {
+  it('restores a table; its run remains stopped', () => {
     deleteBatch('b');
     expect(state.value.batches).toEqual([]);
     undo();

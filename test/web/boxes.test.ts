@@ -1,4 +1,4 @@
-/** Boxes in the text of an answer: the page reads what the server reads. */
+/** Boxes in the text of an answer. The page and the server find the same boxes. */
 import { describe, expect, it } from 'vitest';
 import { boxesIn as boxesOfServer } from '../../src/text/boxes.ts';
 import { closeOpen } from '../../web/markdown/close-open.ts';
@@ -12,7 +12,7 @@ const place = (x: number, y: number, width: number, height: number) => ({
 });
 
 describe('boxes in an answer', () => {
-  it('have the phrase before them and their places', () => {
+  it('have their phrases and regions', () => {
     const text = 'There is a dog [[086,540,400,760]], **two cats** [[0,0,100,50;500,500,1000,1000]].';
     expect(boxesIn(text)).toEqual([
       { phrase: 'There is a dog', places: [place(0.086, 0.54, 0.314, 0.22)] },
@@ -20,7 +20,7 @@ describe('boxes in an answer', () => {
     ]);
   });
 
-  it('stay on the image, whichever corner comes first', () => {
+  it('remain inside the image, in any order of their corners', () => {
     expect(boxesIn('[[900,900,1200,800]]')).toEqual([{ phrase: '', places: [place(0.9, 0.8, 0.1, 0.1)] }]);
   });
 
@@ -32,7 +32,7 @@ describe('boxes in an answer', () => {
     '[[1,2,3,4;x;5,6,7,8]]',
     'At 12:30, the total of $1,234.50 [[1,2,3,4]], 5. A dog [[5,6,7,8]]',
     '| a | b |\n|---|---|\n| x [[1,2,3,4]] | y [[5,6,7,8]] |',
-  ])('of %j are those of the server', (text) => {
+  ])('of %j equal those of the server', (text) => {
     const withoutListSigns = (phrase: string) => phrase.replace(/^(?:[-|] ?)+/, '');
     const ofPage = boxesIn(text).flatMap(({ phrase, places }) =>
       places.map(({ x, y, width, height }) => ({
@@ -47,7 +47,7 @@ describe('boxes in an answer', () => {
     expect(ofPage).toEqual(ofServer);
   });
 
-  it('are text in code', () => {
+  it('are plain text in code', () => {
     expect(boxesIn('`[[1,2,3,4]]`\n\n```\n[[1,2,3,4]]\n```')).toEqual([]);
   });
 

@@ -37,7 +37,7 @@ const LOOKS = SIZES.flatMap((size) =>
   (['en-US', 'zh-CN'] as const).map((language): Look => ({ language, size, colours: 'light' })),
 );
 
-/** Each look is 17 checks. */
+/** Each look has 17 checks. */
 const LONG = { timeout: 4 * PATIENT.timeout };
 
 describe.skipIf(noBrowser !== null)(`accessibility (${noBrowser ?? 'Chromium'})`, LONG, () => {
@@ -58,7 +58,7 @@ describe.skipIf(noBrowser !== null)(`accessibility (${noBrowser ?? 'Chromium'})`
         await page.emulateMedia({ colorScheme: colours });
         await page.locator(`html[data-theme="${colours}"]`).waitFor();
         await shoot(page, `${state}-${look.size}-${look.language}-${colours}`);
-        // Only the colours differ.
+        // Only the colours are different.
         const findings = await accessibilityFindings(page, colours === 'dark' ? ['color-contrast'] : []);
         found.push(...findings.map((finding) => `${state}, ${colours}: ${finding}`));
       }

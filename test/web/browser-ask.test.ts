@@ -1,4 +1,4 @@
-/** Asking about an image in a real browser: adding it, the answer as it comes, stopping, asking again, editing. */
+/** Questions about an image in a real browser: add it, stream the answer, stop, ask again, edit. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
@@ -38,7 +38,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
         expect(await page.locator('html').getAttribute('lang')).toBe(language === 'zh-CN' ? 'zh-CN' : 'en');
         expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
       });
-      // The very image that was shown, not another drawn from it.
+      // The original image, not a copy that the page encoded.
       expect(server.asked[0]?.messages[0]?.content).toMatchObject([
         { type: 'image_url', image_url: { url: shown } },
         { type: 'text' },
@@ -46,7 +46,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     },
   );
 
-  it('takes an image that is picked, shows it, and removes it', async () => {
+  it('adds a selected image, shows it, and removes it', async () => {
     await onPage(DESKTOP, async (page) => {
       await page.locator('input[type=file]').nth(0).setInputFiles(receipt);
       const sentAs = page.getByText('sent as 1344 × 1344');
@@ -58,7 +58,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('offers the camera on a phone only', async () => {
+  it('offers the camera only on a phone', async () => {
     await onPage(ENGLISH_PHONE, async (page) => {
       await page.getByRole('button', { name: 'Take a photo' }).first().waitFor();
       expect(await page.locator('input[capture=environment]').count()).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('takes an image that is pasted, and makes a table of two that are dropped', async () => {
+  it('adds a pasted image, and makes a table of two dropped images', async () => {
     await onPage(DESKTOP, async (page) => {
       await page.getByRole('heading', { name: 'Ask your documents' }).waitFor();
       const give = (event: 'drop' | 'paste', names: string[]) =>
@@ -94,7 +94,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('refuses what is no image, and shrinks what is too large for a request, with a word', async () => {
+  it('refuses a file that is no image, and shrinks an image that is too large, with a notice', async () => {
     server.script.props = { limits: { max_body_bytes: 60_000 } };
     const large = await sharp(randomBytes(400 * 300 * 3), { raw: { width: 400, height: 300, channels: 3 } })
       .png()
@@ -133,7 +133,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('stops: the server is told by name and by the closed connection, what came stays and is shown again after a reload', async () => {
+  it('stops: cancels by id and closes the connection, keeps the text so far, and shows it after a reload', async () => {
     server.script.steps = () => ['Half an ', 'answer', { wait: true }];
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Tell me');
@@ -152,7 +152,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('asks again and edits beside the old answers, and goes on from the one on show', async () => {
+  it('keeps old versions after a retry and an edit, and continues from the shown version', async () => {
     let asked = 0;
     server.script.steps = () => [`answer ${++asked}`];
     await onPage(DESKTOP, async (page) => {
@@ -179,7 +179,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     ]);
   });
 
-  it('sends what was set for sampling, and nothing where the server’s default stands', async () => {
+  it('sends changed sampling settings only', async () => {
     await onPage(DESKTOP, async (page) => {
       await page.getByRole('button', { name: 'Settings' }).click();
       const temperature = page.getByRole('textbox', { name: /^Temperature/ });
@@ -196,7 +196,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(server.asked[0]).not.toHaveProperty('top_p');
   });
 
-  it('keeps the words of a table whole, its numbers to the right, and a list’s first number: on a phone a wide table scrolls', async () => {
+  it('does not break words in tables, aligns numbers right, keeps the first number of a list, and scrolls wide tables on a phone', async () => {
     const table = `| Item | Quantity | Price each | In total | Remarks |
 |---|---:|---:|---:|---|
 | Marmalade | 2 | 3.20 | 6.40 | unsweetened |
@@ -233,7 +233,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('shows a warning of the server, and that an answer was cut short', async () => {
+  it('shows a warning of the server, and marks a cut answer', async () => {
     server.script.warnings = ['The image was turned upright.'];
     server.script.finishReason = 'length';
     await onPage(DESKTOP, async (page) => {
@@ -243,7 +243,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('does not send while an input method is composing', async () => {
+  it('does not send during the composition of an input method', async () => {
     await onPage(CHINESE_DESKTOP, async (page) => {
       const field = page.locator('#question');
       await field.focus();

@@ -1,4 +1,4 @@
-/** Many pages in a real browser: a PDF and images become a table that fills, stops, goes on, and is corrected and exported. */
+/** Tables of many pages in a real browser: fill, stop, resume, correct and export. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -21,7 +21,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
 
   const cells = (page: Page) => page.locator('.batch-table tbody .cell').allInnerTexts();
   const textOf = ({ messages }: ChatBody) => JSON.stringify(messages).replace(/data:[^"]*/, '');
-  /** The demo's answers, by the question. */
+  /** The answers of the demo model, by question. */
   const answer = (body: ChatBody): Step[] => {
     const text = textOf(body);
     return [/shop|店名/.test(text) ? 'CORNER CAFE' : /date|日期/i.test(text) ? '2026-03-14' : '$9.50'];
@@ -54,7 +54,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
           '2: receipts.pdf, 2',
         );
       });
-      // Nine questions, one for each field of each page, as the demo model needs it.
+      // Nine questions: one for each field of each page, because the demo model needs separate questions.
       expect(server.asked).toHaveLength(9);
     },
   );
@@ -81,7 +81,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('stops, and goes on after a reload where it stopped', async () => {
+  it('stops, and resumes after a reload', async () => {
     let asked = 0;
     server.script.steps = (body) => (++asked > 4 && asked < 7 ? [{ wait: true }] : answer(body));
     await onPage(DESKTOP, async (page) => {
@@ -92,7 +92,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await areRead(page, 2);
       await page.getByRole('button', { name: 'Stop' }).click();
       await page.getByRole('button', { name: 'Resume, 1 left' }).waitFor();
-      // Stored soon after the last change.
+      // The page stores changes after a short time.
       await expect
         .poll(() =>
           page.evaluate(async () => {
@@ -117,7 +117,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('waits for a server that goes away, and asks again by itself', async () => {
+  it('waits for a server that is unreachable, and retries automatically', async () => {
     let asked = 0;
     server.script.steps = (body) => (++asked === 2 ? [{ pauseMs: 300 }, { breakOff: true }] : answer(body));
     await onPage(DESKTOP, async (page) => {
@@ -129,7 +129,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(server.asked).toHaveLength(4);
   });
 
-  it('marks on the image where a field was read, while it has the pointer or the focus', async () => {
+  it('marks on the image where a field was read, while the field has the pointer or the focus', async () => {
     const cell = { x: 0.75, y: 0.75, width: 0.125, height: 0.125, score: 0.9 };
     server.script.evidence = {
       columns: 8,
@@ -163,7 +163,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     expect(server.asked.every(({ return_evidence: wanted }) => wanted === true)).toBe(true);
   });
 
-  it('goes to the same field of the next page and back with keys, and keeps a correction on the way', async () => {
+  it('goes to the same field of the next and the previous page with keys, and keeps a correction', async () => {
     server.script.steps = answer;
     await onPage(DESKTOP, async (page) => {
       await addPdf(page);
@@ -183,7 +183,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('keeps corrections apart, and exports CSV, JSON lines and a table for the clipboard', async () => {
+  it('keeps corrections separate, and exports CSV, JSON lines and a table for the clipboard', async () => {
     server.script.steps = answer;
     await onPage(DESKTOP, async (page) => {
       await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -220,7 +220,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('keeps the pages that were drawn of a PDF with a broken page, and says which are missing', async () => {
+  it('keeps the rendered pages of a PDF with a broken page, and reports the missing ones', async () => {
     server.script.pages = [PAGES[0] ?? '', { code: 'invalid_image', message: 'Page 2 does not load.' }];
     await onPage(DESKTOP, async (page) => {
       await givePdf(page);
@@ -229,7 +229,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('asks about a marked region alone, and says so', async () => {
+  it('sends only a marked region, and shows a notice', async () => {
     await onPage(DESKTOP, async (page) => {
       await page
         .locator('input[type=file]')

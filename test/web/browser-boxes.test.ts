@@ -1,4 +1,4 @@
-/** Boxes of a grounding model in a real browser: drawn on the image, highlighted from the answer, in place on crops and after rotating. */
+/** Boxes of a grounding model in a real browser: on the image, highlighted from the answer, on regions, and after rotations. */
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ const drawing = {
     .toBuffer(),
 };
 
-/** A box as shares of the image on show. */
+/** A box as shares of the shown image. */
 async function shares(page: Page, index: number): Promise<number[]> {
   const box = await page.locator('.boxes .box').nth(index).boundingBox();
   const canvas = await page.locator('.canvas').boundingBox();
@@ -73,7 +73,7 @@ describe.skipIf(noBrowser !== null)(`boxes in a browser (${noBrowser ?? 'Chromiu
       expect(await page.locator('.answer .markdown').textContent()).not.toContain('[[');
       expect(await page.locator('.box.marked').count()).toBe(0);
 
-      // The beginning of the phrase, which may be broken into two lines.
+      // The beginning of the phrase, because it may have two lines.
       await page
         .locator('.boxed')
         .nth(1)
@@ -101,7 +101,7 @@ describe.skipIf(noBrowser !== null)(`boxes in a browser (${noBrowser ?? 'Chromiu
     });
   });
 
-  it('stay in their places when the image is rotated, and after four times it is the same image', async () => {
+  it('keep their positions when the image is rotated; after four rotations the image is the same', async () => {
     server.script.steps = () => ['A square [[100,200,400,800]]'];
     await onPage(DESKTOP, async (page) => {
       await give(page);
@@ -123,7 +123,7 @@ describe.skipIf(noBrowser !== null)(`boxes in a browser (${noBrowser ?? 'Chromiu
       await rotate.click();
       await isRotated(400);
       expect(await shares(page, 0)).toEqual(near(0.6, 0.2, 0.3, 0.6));
-      // A question about the rotated image; its answer is about the image as it is shown.
+      // A question about the rotated image. The boxes of its answer refer to the rotated image.
       await ask(page, 'And now?');
       await answered(page);
       expect(await shares(page, 0)).toEqual(near(0.1, 0.2, 0.3, 0.6));
@@ -153,7 +153,7 @@ describe.skipIf(noBrowser !== null)(`boxes in a browser (${noBrowser ?? 'Chromiu
     });
   });
 
-  it('on a phone are highlighted by a tap, and are text where there is no image', async () => {
+  it('are highlighted by a tap on a phone, and are plain text without an image', async () => {
     server.script.steps = () => ['一个方块[[100,200,400,800]]。'];
     await onPage(PHONE, async (page) => {
       await ask(page, '哪里？');

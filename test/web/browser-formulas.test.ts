@@ -1,4 +1,4 @@
-/** Formulas of an answer in a real browser: drawn, read out, copied, and harmless. */
+/** Formulas of an answer in a real browser: rendered, read by screen readers, copied, and safe. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { answered, answers, ask, DESKTOP, noBrowser, PATIENT, PHONE, shoot } from './browser.ts';
@@ -49,7 +49,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     [{ ...PHONE, language: 'en-US' } as const, ENGLISH],
     [{ ...DESKTOP, language: 'zh-CN' } as const, CHINESE],
     [PHONE, CHINESE],
-  ])('draws them as MathML, and none widens the page: %o', async (look, answer) => {
+  ])('renders them as MathML, and none is wider than the page: %o', async (look, answer) => {
     server.script.steps = () => [answer];
     await onPage(look, async (page) => {
       await asked(page);
@@ -70,7 +70,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('shows nothing of one that is still on its way', async () => {
+  it('does not show an incomplete formula', async () => {
     server.script.steps = () => ENGLISH.split('\n\n')[0]!.match(/.{1,3}/gs)!;
     await onPage(DESKTOP, async (page) => {
       await page.evaluate(() => {
@@ -87,12 +87,12 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       expect(seen.length).toBeGreaterThan(2);
       for (const text of seen) expect(text).not.toMatch(/\\|[_^{}]|\$(?!5|6)/);
       expect(await answers(page).locator('math').count()).toBe(2);
-      // Each once, whatever came after it.
+      // Each formula is rendered once.
       expect(await page.evaluate(() => (window as unknown as { drawn: Set<Element> }).drawn.size)).toBe(2);
     });
   });
 
-  it('gives the source where an answer or a part of it is copied', async () => {
+  it('copies the source of formulas with an answer or a part of it', async () => {
     server.script.steps = () => [ENGLISH];
     await onPage(DESKTOP, async (page) => {
       await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -118,7 +118,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('lets nothing through that a model hides in one', async () => {
+  it('removes code that is hidden in a formula', async () => {
     const attacks = [
       '$\\href{javascript:window.harmed=1}{x}$',
       '$\\href{https://elsewhere.test}{x}$',

@@ -1,4 +1,4 @@
-/** Answers and stored conversations that would break the page, in a real browser. */
+/** Hostile answers and damaged stored conversations in a real browser. */
 import fc from 'fast-check';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { answers, ask, DESKTOP, noBrowser, PATIENT } from './browser.ts';
 import { useScriptedPage } from './scripted-page.ts';
 import type { ScriptedServer } from './scripted-server.ts';
 
-/** Puts a value into the page's own database, as another version of the page or a damaged disk might. */
+/** Writes a value into the page's database, like another version of the page or a damaged disk. */
 const store = (page: Page, key: string, value: unknown) =>
   page.evaluate(
     ([key, value]) =>
@@ -48,7 +48,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('starts whatever is stored: what is no conversation is not shown, and stays stored', async () => {
+  it('starts with any stored values: invalid conversations are not shown, and are kept', async () => {
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'A question to keep');
       await answers(page).getByText('21.40').waitFor();
@@ -92,7 +92,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('draws nothing that runs, loads or leads elsewhere, whatever an answer says', async () => {
+  it('shows no answer in a way that runs code, loads files or navigates', async () => {
     const piece = fc.constantFrom(
       ...['<script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<svg onload=alert(1)>', '<a href="'],
       ...[

@@ -1,4 +1,4 @@
-/** What must not go wrong, in a real browser: nothing lost, a server that comes and goes, a model that means harm. */
+/** Reliability in a real browser: nothing is lost, the server may be unreachable, answers may be hostile. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
@@ -18,11 +18,11 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     server = opened;
   });
 
-  it('keeps question, image and half of an answer when the server fails, and when the page is closed', async () => {
+  it('keeps question, image and a partial answer when the server fails, and when the page is closed', async () => {
     let asked = 0;
     server.script.steps = () =>
       [
-        // A connection that is torn down at once takes along what the browser has not read yet.
+        // If the connection closed at once, the browser would lose text that it has not read yet.
         ['Half of it', { pauseMs: 1000 } as const, { breakOff: true } as const],
         [{ error: { code: 'out_of_memory', message: 'There is no room for the image.' } } as const],
         ['Written so far', { wait: true } as const],
@@ -48,7 +48,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await answers(page).getByText('Written so far').waitFor();
       await page.reload();
       await answers(page).getByText('Written so far').waitFor();
-      // Which of the two depends on whether the browser tells the page before it closes it.
+      // The state depends on whether the browser notifies the page before it closes it.
       await answers(page)
         .getByText(/Broken off when the page was closed|The connection broke off/)
         .waitFor();
@@ -65,29 +65,32 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
   it.each([
     [DESKTOP, 'The model is loading', 'The server cannot be reached'],
     [PHONE, '模型正在加载', '无法连接服务器'],
-  ])('says that the server loads, or is gone, and recovers by itself', async (look, loading, gone) => {
-    server.script.health = { status: 503, body: { status: 'loading', progress: 0.42 } };
-    await onPage(look, async (page) => {
-      const banner = page.locator('.banner');
-      await banner.getByText(loading).waitFor();
-      await banner.getByText('42%').waitFor();
-      await page.locator('#question').fill('A');
-      expect(await page.locator('.send').isDisabled()).toBe(true);
-      await shoot(page, `loading-${look.size}`);
-      server.script.health = { status: 200, body: { status: 'ok' } };
-      await page.locator('.send:enabled').waitFor();
-      expect(await banner.count()).toBe(0);
-      await server.close();
-      await page.evaluate(() => dispatchEvent(new Event('online')));
-      await banner.getByText(gone).waitFor();
-      await shoot(page, `gone-${look.size}`);
-      await server.open();
-      await page.locator('.send:enabled').waitFor();
-      expect(await page.locator('#question').inputValue()).toBe('A');
-    });
-  });
+  ])(
+    'shows that the server loads or is unreachable, and recovers automatically',
+    async (look, loading, gone) => {
+      server.script.health = { status: 503, body: { status: 'loading', progress: 0.42 } };
+      await onPage(look, async (page) => {
+        const banner = page.locator('.banner');
+        await banner.getByText(loading).waitFor();
+        await banner.getByText('42%').waitFor();
+        await page.locator('#question').fill('A');
+        expect(await page.locator('.send').isDisabled()).toBe(true);
+        await shoot(page, `loading-${look.size}`);
+        server.script.health = { status: 200, body: { status: 'ok' } };
+        await page.locator('.send:enabled').waitFor();
+        expect(await banner.count()).toBe(0);
+        await server.close();
+        await page.evaluate(() => dispatchEvent(new Event('online')));
+        await banner.getByText(gone).waitFor();
+        await shoot(page, `gone-${look.size}`);
+        await server.open();
+        await page.locator('.send:enabled').waitFor();
+        expect(await page.locator('#question').inputValue()).toBe('A');
+      });
+    },
+  );
 
-  it('shows what version 0.3 stored', async () => {
+  it('shows conversations of version 0.3', async () => {
     await onPage(DESKTOP, async (page) => {
       await page.goto(`${server.url}health`);
       await page.evaluate(async (base64) => {
@@ -141,7 +144,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('asks for a key where the server wants one', async () => {
+  it('asks for a key if the server requires one', async () => {
     server.script.apiKey = 'right';
     await onPage(DESKTOP, async (page) => {
       const key = page.locator('.banner input');
@@ -156,7 +159,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('finds, deletes, takes back, exports and imports conversations, and refuses a broken file', async () => {
+  it('finds, deletes, restores, exports and imports conversations, and refuses a broken file', async () => {
     server.script.steps = ({ messages }) => [
       `About ${JSON.stringify(messages.at(-1)?.content).length}: 总计`,
     ];
@@ -211,7 +214,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('runs nothing that a model writes, loads nothing, and shows it as it is written', async () => {
+  it('shows code in an answer as text, and does not run or load it', async () => {
     const attacks = [
       '<script>window.harmed = 1</script>',
       '<img src=x onerror="window.harmed = 1">',
@@ -259,7 +262,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('is used from the keyboard alone', async () => {
+  it('can be used with the keyboard only', async () => {
     server.script.steps = () => ['A long ', 'answer', { wait: true }];
     await onPage(DESKTOP, async (page) => {
       const focused = () =>
@@ -321,7 +324,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('follows the person’s choice of language and colours, and keeps it', async () => {
+  it('applies and keeps the selected language and colours', async () => {
     await onPage(PHONE, async (page) => {
       const root = page.locator('html');
       expect(await root.getAttribute('data-theme')).toBe('dark');
@@ -345,7 +348,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('works over plain http from another machine, where browsers withhold some of their functions', async () => {
+  it('works over plain http from another machine, where browsers disable some functions', async () => {
     const test = async (page: Page) => {
       expect(await page.evaluate(() => isSecureContext)).toBe(false);
       await page.getByRole('button', { name: /What is the total/ }).click();
@@ -362,7 +365,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     await onPage(DESKTOP, test, server.url.replace('127.0.0.1', 'page.test'));
   });
 
-  it('has in each tab what was asked in the other', async () => {
+  it('shows the questions of one tab in the other tab', async () => {
     await onPage(DESKTOP, async (page) => {
       const other = await page.context().newPage();
       await other.goto(server.url);
@@ -384,7 +387,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     });
   });
 
-  it('shows what it has while there is no server at all', async () => {
+  it('shows stored conversations without a server', async () => {
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Kept?');
       await answered(page);

@@ -1,4 +1,4 @@
-/** The page on the real server, with the demonstration model: what the scripted one stands for. */
+/** The page with the real server and the demo model. Other tests use a scripted server. */
 import { describe, expect, it } from 'vitest';
 import { writeTinyVideoModel } from '../model/tiny-model.ts';
 import { isBuilt, serve } from '../server/served.ts';
@@ -10,7 +10,7 @@ const missing = noBrowser ?? (isBuilt ? null : 'there is no dist/ or no models/d
 describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'Chromium'})`, PATIENT, () => {
   const browser = useBrowser();
 
-  it('asks, counts the image’s tokens, stops, and keeps to the server’s policy', async () => {
+  it('asks, counts the tokens of the image, stops, and obeys the content security policy', async () => {
     await using server = await serve();
     const props = (await (await fetch(`${server.url}/props`)).json()) as {
       image: { size: number; tokens: number };
@@ -29,7 +29,7 @@ describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'C
         new RegExp(`: ${tokens} tokens of image, \\d+ of text`),
       );
 
-      // Drawn at random the model goes on until it is stopped.
+      // If the model samples at random, it continues until it is stopped.
       await page.route('**/v1/chat/completions', async (route) => {
         const body: object = JSON.parse(route.request().postData() ?? '{}');
         await route.continue({

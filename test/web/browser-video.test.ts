@@ -1,4 +1,4 @@
-/** Videos on the page, in a real browser: as a file, as frames, as rows of a table, and for a model that sees images only. */
+/** Videos on the page, in a real browser: as a file, as frames, as rows of a table, and with a model for images. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -74,7 +74,7 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
     }
   });
 
-  it('are sent as frames with their seconds where the server reads no files', async () => {
+  it('are sent as frames with their seconds if the server has no ffmpeg', async () => {
     server.script.props = videoModel(false);
     await onPage(DESKTOP, async (page) => {
       await give(page, clip);
@@ -112,14 +112,14 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
   it.each([
     [DESKTOP, '“clip.webm” is a video, and this model sees images only.'],
     [PHONE, '“clip.webm”是视频，而此模型只能看图片。'],
-  ])('are refused with a sentence by a model that sees images only', async (look, sentence) => {
+  ])('are refused with a sentence by a model for images', async (look, sentence) => {
     await onPage(look, async (page) => {
       await give(page, clip);
       await page.locator('.notices, .notice').getByText(sentence).first().waitFor();
     });
   });
 
-  it('that the browser cannot play are read by the server, and the page says so', async () => {
+  it('are read by the server if the browser cannot play them, with a notice', async () => {
     server.script.props = videoModel(true);
     await onPage(DESKTOP, async (page) => {
       await give(page, {
@@ -135,7 +135,7 @@ describe.skipIf(noBrowser !== null)(`videos in a browser (${noBrowser ?? 'Chromi
     expect(partOf(server.asked[0])?.video_url?.url).toMatch(/^data:video\/x-msvideo;base64,/);
   });
 
-  it('that neither browser nor server can read are refused with a sentence', async () => {
+  it('are refused with a sentence if neither the browser nor the server can read them', async () => {
     server.script.props = videoModel(false);
     await onPage(DESKTOP, async (page) => {
       await give(page, { ...clip, buffer: Buffer.from('no video') });

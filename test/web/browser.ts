@@ -7,7 +7,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { chromiumPath, launchChromium, NO_CHROMIUM } from './chromium.ts';
 import { BUILT_PAGE } from './scripted-server.ts';
 
-/** Why the tests in a browser cannot run here; null where they can. */
+/** Why tests in a browser cannot run here; null if they can. */
 export const noBrowser =
   chromiumPath === null
     ? NO_CHROMIUM
@@ -15,7 +15,7 @@ export const noBrowser =
       ? null
       : 'the page is not built: npm run build';
 
-/** For machines that are busy with other things: nothing here waits for a clock, only for what it wants to see. */
+/** Long timeouts for busy machines. Tests wait for conditions, not for times. */
 export const PATIENT = { timeout: 240_000 };
 
 export const SIZES = ['phone', 'tablet', 'laptop', 'desktop'] as const;
@@ -37,8 +37,8 @@ const CONTEXTS: Record<Look['size'], BrowserContextOptions> = {
 };
 
 /**
- * One browser for a test file and one page for each look, opened when a test asks for it. A scripted server on a port
- * of its own is an origin of its own, so a test that opens another one finds nothing of those before it.
+ * One browser for a test file, and one page for each look, which is opened when a test needs it. Each scripted server has its own port,
+ * so it is its own origin, and a test finds no data of earlier tests.
  */
 export function useBrowser() {
   let browser: Browser;
@@ -66,7 +66,7 @@ export function useBrowser() {
     await page.locator('.header').waitFor();
     await test(page);
     const done = [...wrongs];
-    // The page asks its server how it is: that must not be taken for a request of the next test's.
+    // The page polls its server. This must not count as a request of the next test.
     await page.goto('about:blank');
     return done;
   };
@@ -74,9 +74,9 @@ export function useBrowser() {
 
 interface OpenPage {
   page: Page;
-  /** Where it may send requests. */
+  /** The only origin for requests. */
   origin: string;
-  /** What it did that it must not: errors, dialogs, breaches of its policy, requests to anywhere else. */
+  /** Forbidden events: errors, dialogs, violations of the policy, requests to other origins. */
   wrongs: string[];
 }
 
@@ -108,7 +108,7 @@ async function openPage(browser: Browser, { language, size, colours }: Look): Pr
   return opened;
 }
 
-/** Screenshots for a person to look at, where COGVLM2_SCREENSHOTS names a folder. */
+/** Takes a screenshot if COGVLM2_SCREENSHOTS names a folder. */
 export async function shoot(page: Page, name: string): Promise<void> {
   const folder = process.env.COGVLM2_SCREENSHOTS;
   if (folder === undefined) return;
@@ -116,24 +116,24 @@ export async function shoot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
-/** Asks from the keyboard. */
+/** Asks a question with the keyboard. */
 export async function ask(page: Page, question: string): Promise<void> {
   await page.locator('#question').fill(question);
   await page.locator('#question').press(page.viewportSize()?.width === 390 ? 'Control+Enter' : 'Enter');
 }
 
-/** What is on show, without what is read out. */
+/** The visible answers, without the texts for screen readers. */
 export const answers = (page: Page) => page.locator('.answer');
 
-/** The newest answer is complete. */
+/** Waits until the newest answer is complete. */
 export const answered = (page: Page) =>
   page.locator('.answer').last().and(page.locator('[data-state="done"]')).waitFor();
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /**
- * What axe-core finds wrong with the page as it is shown: rules of WCAG 2.2 A and AA, and its best practices.
- * @param rules only these; all where there are none
+ * Returns the findings of axe-core for the current page: rules of WCAG 2.2 A and AA, and best practices.
+ * @param rules only these rules; empty: all rules
  */
 export async function accessibilityFindings(page: Page, rules: string[] = []): Promise<string[]> {
   await page.evaluate(axe);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 
-/** Debian's Chromium, or the one that CHROMIUM_PATH names; null if there is none. */
+/** The path of Debian's Chromium, or CHROMIUM_PATH; null if there is none. */
 export const chromiumPath =
   [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
     (path) => path !== undefined && existsSync(path),

@@ -1,4 +1,4 @@
-/** The colours of both themes, held to WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for what marks a control. */
+/** The colours of both themes fulfil WCAG 2.2 AA: a contrast of 4.5 to 1 for text, and 3 to 1 for marks of controls. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 

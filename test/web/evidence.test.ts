@@ -1,4 +1,4 @@
-/** Where an answer was read: what the server tells, and which part of it belongs to a field. */
+/** The regions from which an answer was read, as sent by the server, and the regions of a field. */
 import { describe, expect, it } from 'vitest';
 import { evidenceOf, placesOf, valueSpan } from '../../web/document/evidence.ts';
 import {
@@ -14,7 +14,7 @@ import { titleOf } from '../../web/state/tab-title.ts';
 const cell = (x: number, score: number) => ({ x, y: 0.5, width: 0.1, height: 0.1, score });
 
 describe('evidence', () => {
-  it('is read from the wire, and what is none is left out', () => {
+  it('is read from events, and invalid entries are omitted', () => {
     const wire = {
       cells: [cell(0.1, 1), { x: 7 }],
       tokens: [{ start: 0, end: 2, cells: [cell(0.2, 0.5)] }, 3],
@@ -27,7 +27,7 @@ describe('evidence', () => {
     expect(evidenceOf({ cells: 1 })).toBeNull();
   });
 
-  it('of a part of an answer is that of its tokens, without noise', () => {
+  it('of a part of an answer has the cells of its tokens, without noise', () => {
     const evidence = {
       cells: [],
       tokens: [
@@ -40,7 +40,7 @@ describe('evidence', () => {
     expect(placesOf(evidence, 9, 12)).toEqual([]);
   });
 
-  it('of a region is moved to its place on the whole image', () => {
+  it('of a region is moved to its position on the whole image', () => {
     const [place] = onWholeImage([{ x: 0.5, y: 0, width: 0.5, height: 1 }], {
       x: 0.2,
       y: 0.4,
@@ -61,14 +61,14 @@ describe('evidence', () => {
     expect(span && json.slice(span.start, span.end)).toBe(value);
   });
 
-  it('finds no value that is not there', () => {
+  it('does not find a missing value', () => {
     expect(valueSpan('{"a":{"total":1}}', 'total')).toBeNull();
     expect(valueSpan('no JSON', 'total')).toBeNull();
   });
 });
 
-describe('a place', () => {
-  it('is between two points, on the image, whichever comes first', () => {
+describe('a region', () => {
+  it('lies between two points in any order, inside the image', () => {
     expect(placeBetween({ x: 0.75, y: 1.5 }, { x: 0.25, y: 0.5 })).toEqual({
       x: 0.25,
       y: 0.5,
@@ -78,14 +78,14 @@ describe('a place', () => {
     expect(isLargeEnough(placeBetween({ x: 0.5, y: 0.5 }, { x: 0.5, y: 0.9 }))).toBe(false);
   });
 
-  it('stays on the image when it is moved or resized', () => {
+  it('remains inside the image when it is moved or resized', () => {
     const place = { x: 0.75, y: 0, width: 0.25, height: 0.5 };
     expect(nudged(place, 0.5, -0.5, false)).toEqual(place);
     expect(nudged(place, 0.5, 0.25, true)).toEqual({ ...place, height: 0.75 });
   });
 
-  it('keeps what it shows when the image is rotated', () => {
-    // A tall narrow place at the lower left of the image is a low wide one at the upper left after a quarter turn.
+  it('keeps its content when the image is rotated', () => {
+    // A tall narrow region at the lower left becomes a low wide region at the upper left after a quarter turn.
     const place = { x: 0, y: 0.5, width: 0.25, height: 0.5 };
     expect(rotated(place, 1)).toEqual({ x: 0, y: 0, width: 0.5, height: 0.25 });
     expect(rotated(place, 2)).toEqual({ x: 0.75, y: 0, width: 0.25, height: 0.5 });
@@ -106,7 +106,7 @@ describe('a place', () => {
 });
 
 describe('the title of the tab', () => {
-  it('tells how far the work is, and that it ended', () => {
+  it('shows the progress of the work, and its end', () => {
     const running = { t: { stop() {}, stage: null, done: 0, total: 0, stageSinceMs: 0 } };
     const run = { stop() {}, startedAtMs: 0, total: 20, done: 3, rows: {} };
     expect(titleOf({ batchRuns: { b: run }, running }, false)).toBe('3/20 CogVLM2');

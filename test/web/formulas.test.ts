@@ -6,7 +6,7 @@ import { closeOpen } from '../../web/markdown/close-open.ts';
 import { ALLOWED } from '../../web/markdown/draw-formula.ts';
 import { blocksOf } from '../../web/markdown/render.ts';
 
-/** The kinds and texts of what a line or a block consists of. */
+/** The kinds and texts of the tokens of a line or a block. */
 function partsOf(text: string): string[] {
   const parts: string[] = [];
   const walk = (token: Token) => {
@@ -64,11 +64,11 @@ describe('a formula', () => {
     '$ x $ and $$ and \\( and \\[',
     '$a',
     '$$\na\n\nb',
-  ])('is not seen in %j', (text) => {
+  ])('is not found in %j', (text) => {
     expect(formulasOf(text)).toEqual([]);
   });
 
-  it('is never lost with what is around it', () => {
+  it('is never lost, and neither is the text around it', () => {
     const sign = fc.constantFrom(
       '$',
       '$$',
@@ -117,7 +117,7 @@ describe('a formula that is still being written', () => {
     expect(closeOpen(text)).toBe(shown);
   });
 
-  it('is not seen until it is whole, at no point of an answer', () => {
+  it('is not shown before it is complete, at any point of an answer', () => {
     const answer =
       'Its **roots** are $x_1$ and **$x_2$**, for $5 and $6, where\n\n$$\nx = \\frac{-b}{2a}\n$$\n\nand \\(\\alpha[0]\\):\n- \\[ y = \\sqrt{2} \\]\n- 速度$v=\\frac{s}{t}$。';
     for (let end = 1; end <= answer.length; end++) {
@@ -129,7 +129,7 @@ describe('a formula that is still being written', () => {
   });
 });
 
-describe('what Temml draws with', () => {
+describe('the sanitizer and the output of Temml', () => {
   const formulas = [
     'x_1^2 + \\frac{a}{b} + \\sqrt{x} + \\sqrt[3]{x} + \\binom{n}{k}',
     '\\sum_{i=1}^n i \\int_0^1 \\oint \\lim_{x \\to 0} \\prod \\bigcup_{i} A_i',
@@ -146,7 +146,7 @@ describe('what Temml draws with', () => {
     'x = y \\tag{1}',
     '\\begin{align} a &= b \\\\ c &= d \\end{align}',
   ];
-  it.each(formulas)('is let through: %s', (tex) => {
+  it.each(formulas)('the sanitizer keeps the whole formula: %s', (tex) => {
     const markup = temml.renderToString(tex, { displayMode: true, throwOnError: true });
     for (const [, tag = '', attributes = ''] of markup.matchAll(/<(\w+)([^>]*)>/g)) {
       expect(ALLOWED.ALLOWED_TAGS).toContain(tag);

@@ -51,14 +51,14 @@ const withTurn = (change: object) => ({
 const withImage = (change: object) => ({ ...file, images: [{ ...image, ...change }] });
 
 describe('an exported file', () => {
-  it('comes back as it was, with no answer on its way', async () => {
+  it('is imported without changes, and running answers are stopped', async () => {
     const { conversations, images } = parseExport(JSON.stringify(file));
     expect(conversations[0]?.turns[0]?.answer).toMatchObject({ state: 'interrupted', text: 'That' });
     expect(images[0]).toMatchObject({ id: 'p1', width: 1 });
     expect(Buffer.from(await images[0]!.blob.arrayBuffer()).toString('hex')).toBe('89504e47');
   });
 
-  it('keeps a video with its frames, and refuses one that is no video', async () => {
+  it('keeps a video with its frames, and refuses an invalid one', async () => {
     const video = {
       file: 'data:video/webm;base64,AAAA',
       frames: [{ second: 3, data: 'data:image/jpeg;base64,AAAA' }],
@@ -71,7 +71,7 @@ describe('an exported file', () => {
     expect(problemOf(withImage({ video: script }))).toBe('broken images[0].video.file');
   });
 
-  it('of version 0.3 comes back, too', () => {
+  it('of version 0.3 is imported', () => {
     const { imageId, ...rest } = turn;
     const old = {
       format: file.format,
@@ -114,11 +114,11 @@ describe('an exported file', () => {
       'broken images[0].thumbnail',
     ],
     ['a width below nothing', withImage({ width: -1 }), 'broken images[0].width'],
-  ])('with %s is refused whole, and says where', (_, value, problem) => {
+  ])('with %s is refused completely, with the position', (_, value, problem) => {
     expect(problemOf(value)).toBe(problem);
   });
 
-  it('adds what is new, passes over what is here, and keeps both where they differ', () => {
+  it('adds new conversations, skips equal ones, and keeps both if they are different', () => {
     const imported = parseExport(JSON.stringify(file));
     const here = imported.conversations;
     const other = [{ ...here[0]!, turns: [{ ...here[0]!.turns[0]!, question: 'Other?' }] }];

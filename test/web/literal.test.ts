@@ -1,10 +1,10 @@
-/** What was read must not be changed by Markdown: ranges, products, addresses in Chinese text, and deep nesting. */
+/** Markdown must not change text that was read: ranges, products, addresses in Chinese text, and deep nesting. */
 import fc from 'fast-check';
 import type { Token } from 'marked';
 import { describe, expect, it } from 'vitest';
 import { blocksOf } from '../../web/markdown/render.ts';
 
-/** [type, text] of everything that is more than plain text. */
+/** [type, text] of all tokens except plain text. */
 function marksOf(text: string): string[] {
   const marks: string[] = [];
   const walk = (token: Token) => {
@@ -53,7 +53,7 @@ describe('a text that was read', () => {
     ['un*believ*able', []],
     ['un**believ**able', ['strong believ']],
     ['*10 apples*', ['em 10 apples']],
-  ])('%s has marks where they are meant', (text, marks) => {
+  ])('%s has the intended marks', (text, marks) => {
     expect(marksOf(text)).toEqual(marks);
   });
 });
@@ -78,7 +78,7 @@ describe('nesting without end', () => {
     ['strong text', '**a*'.repeat(3000)],
     ['brackets', '['.repeat(20_000)],
     ['strikes', '~~a '.repeat(3000)],
-  ])('%s are bounded, and the text is whole', (_, opening) => {
+  ])('%s are limited, and the text is complete', (_, opening) => {
     const text = `${opening}x`;
     const blocks = blocksOf(text);
     expect(
@@ -90,7 +90,7 @@ describe('nesting without end', () => {
     for (const block of blocks) expect(depthOf(block)).toBeLessThan(60);
   });
 
-  it('and everything else never throws', () => {
+  it('no other text throws an error', () => {
     const sign = fc.constantFrom(
       '> ',
       '- ',

@@ -1,4 +1,4 @@
-/** The built page as a file: one, small, and nothing in it that its own policy would refuse. */
+/** The built page is one small file, and its policy allows all its content. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -28,14 +28,14 @@ describe.skipIf(page === '')('the built page (npm run build)', () => {
     }
   });
 
-  it('has the licences of the libraries in it beside it', () => {
+  it('has a file with the licences of its libraries', () => {
     const licences = readFileSync(new URL('licences.txt', BUILT_PAGE), 'utf8');
     for (const library of ['dompurify', 'marked', 'preact', 'temml']) {
       expect(licences).toMatch(new RegExp(`^${library}$`, 'm'));
     }
   });
 
-  it('loads nothing from anywhere, and has no code outside of its script', () => {
+  it('loads no other files, and has no code outside of its script', () => {
     const shell = contents('script')
       .concat(contents('style'))
       .reduce((rest, text) => rest.replace(text, ''), page);

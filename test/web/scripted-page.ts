@@ -3,7 +3,7 @@ import { beforeEach, expect } from 'vitest';
 import { type Look, useBrowser } from './browser.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
-/** A scripted server for each test, and a browser in which the page does nothing on it that it must not. */
+/** A scripted server for each test, and a browser page that must not cause forbidden events. */
 export function useScriptedPage(onServer: (server: ScriptedServer) => void) {
   const browser = useBrowser();
   let served = '';

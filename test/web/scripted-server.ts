@@ -1,6 +1,6 @@
 /**
- * A server that speaks the wire contract from a script: what a test needs to see, at the moment that it needs it.
- * The page is served as it was built.
+ * A server with the API of the real one. A script gives its answers, so that a test controls their content and their time. It serves
+ * the built page.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,26 +15,26 @@ export interface ChatBody {
   [field: string]: unknown;
 }
 
-/** A piece of text; or progress; or the end of the connection in the middle of it all; or an error as the contract has it. */
+/** A piece of text, progress, the end of the connection, or an error of the API. */
 export type Step =
   | string
   | { progress: { stage: 'vision' | 'prefill'; done: number; total: number } }
   | { error: { code: string; message: string } }
   | { breakOff: true }
   | { pauseMs: number }
-  /** Nothing more until the client has gone. */
+  /** Sends nothing more until the client disconnects. */
   | { wait: true };
 
 export interface Script {
   steps: (body: ChatBody) => readonly Step[];
   health: { status: 200 | 503; body: object };
-  /** Set: the answer to the next requests, instead of a stream. */
+  /** If set, the answer to the next requests instead of a stream. */
   refusal: { status: 400 | 413 | 500 | 503; code: string; message: string } | null;
   apiKey: string | null;
   warnings: string[];
   props: Record<string, unknown>;
   finishReason: 'stop' | 'length';
-  /** Where answers were read, for requests that ask for it. */
+  /** The evidence of answers, for requests that ask for it. */
   evidence: object | null;
   /** The lines of a PDF: an image as base64, or an error. */
   pages: readonly (string | { code: string; message: string })[];
@@ -54,7 +54,7 @@ export class ScriptedServer {
   };
   readonly asked: ChatBody[] = [];
   readonly cancelled: string[] = [];
-  /** Streams that the client left before their end. */
+  /** Number of streams that the client closed before their end. */
   left = 0;
   readonly #app = this.#routes();
   #server: ServerType | null = null;
@@ -64,7 +64,7 @@ export class ScriptedServer {
     return `http://127.0.0.1:${this.#port}/`;
   }
 
-  /** On the same port as before, if it was open before. */
+  /** Listens, on the previous port if there is one. */
   async open(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#server = serve(

@@ -30,7 +30,7 @@ const grown = (...turns: Turn[]) => turns.reduce((so, each) => withTurn(so, each
 const ids = (turns: readonly Turn[]) => turns.map(({ id }) => id).join(' ');
 
 describe('a conversation', () => {
-  it('shows the turn that was added last, and keeps the version before it with all that followed', () => {
+  it('shows the newest turn, and keeps the previous version with all its following turns', () => {
     const first = grown(turn('a', null), turn('b', 'a'), turn('c', 'b'));
     const edited = withTurn(first, turn('b2', 'a'), 2);
     expect(ids(pathOf(edited))).toBe('a b2');
@@ -38,13 +38,13 @@ describe('a conversation', () => {
     expect(ids(pathOf(showing(edited, turn('b', 'a'))))).toBe('a b c');
   });
 
-  it('puts a turn that is asked again without an answer into its own place', () => {
+  it('replaces a turn without an answer that is asked again', () => {
     const again = withTurn(grown(turn('a', null)), turn('a', null, { question: 'once more?' }), 2);
     expect(again.turns).toHaveLength(1);
     expect(again.turns[0]?.question).toBe('once more?');
   });
 
-  it('is about the newest image on the way to a turn, and not about one of another version', () => {
+  it('uses the newest image before a turn, but not an image of another version', () => {
     const two = grown(
       turn('a', null, { imageId: 'p1' }),
       turn('b', 'a', { imageId: 'p2' }),
@@ -55,7 +55,7 @@ describe('a conversation', () => {
     expect(imageIdOf(pathTo(two, 'c'))).toBe('p1');
   });
 
-  it('has no answer on its way after a reload, and keeps what had come', () => {
+  it('has no running answer after a reload, and keeps the text so far', () => {
     const running = withAnswer(grown(turn('a', null)), 'a', { text: 'half an' });
     expect(settled(running).turns[0]?.answer).toMatchObject({ state: 'interrupted', text: 'half an' });
   });
@@ -69,7 +69,7 @@ describe('the context', () => {
     expect(contextUse(path, false, 2306)).toEqual({ imageTokens: 2306, textTokens: 44 });
   });
 
-  it('counts an image that stands in the composer once', () => {
+  it('counts an image in the composer once', () => {
     expect(contextUse([], true, 2306)).toEqual({ imageTokens: 2306, textTokens: 0 });
     const path = [turn('a', null, { answer: { ...emptyAnswer, usage } })];
     expect(contextUse(path, true, 2306).imageTokens).toBe(2306);
@@ -101,7 +101,7 @@ describe('search', () => {
     expect(foundBatches([batch], words)).toHaveLength(count);
   });
 
-  it('has the conversation that was asked in last first, and each once', () => {
+  it('has the conversation with the newest question first, and each conversation once', () => {
     const at = (id: string, updatedAt: number) => ({ ...empty, id, updatedAt });
     const list = withConversation([at('b', 2), at('a', 1)], at('a', 3));
     expect(list.map(({ id, updatedAt }) => `${id}${updatedAt}`)).toEqual(['a3', 'b2']);

@@ -9,7 +9,7 @@ import { secondsLeft } from '../../web/conversation/time-left.ts';
 import { emptyAnswer } from '../../web/conversation/tree.ts';
 import type { Turn } from '../../web/conversation/types.ts';
 
-/** The data of a stream that arrives in pieces of so many bytes. */
+/** The data of a stream that arrives in pieces of this size. */
 async function dataOf(text: string, pieceBytes: number): Promise<string[]> {
   const bytes = new TextEncoder().encode(text);
   const body = new ReadableStream<Uint8Array>({
@@ -27,11 +27,11 @@ async function dataOf(text: string, pieceBytes: number): Promise<string[]> {
 describe('server-sent events', () => {
   const stream = ': ping\n\ndata: {"a":"总计"}\n\nevent: x\r\ndata: one\r\ndata:two\r\n\r\ndata: [DONE]';
 
-  it.each([1, 2, 3, 7, 1000])('are the same in pieces of %i bytes', async (pieceBytes) => {
+  it.each([1, 2, 3, 7, 1000])('are equal in pieces of %i bytes', async (pieceBytes) => {
     expect(await dataOf(stream, pieceBytes)).toEqual(['{"a":"总计"}', 'one\ntwo', '[DONE]']);
   });
 
-  it.each([1, 2, 3, 7, 1000])('may end their lines with \\r: pieces of %i bytes', async (pieceBytes) => {
+  it.each([1, 2, 3, 7, 1000])('may end their lines with \\r, in pieces of %i bytes', async (pieceBytes) => {
     expect(await dataOf('data: one\rdata:\rdata:two\r\rdata: end\r', pieceBytes)).toEqual([
       'one\n\ntwo',
       'end',
@@ -40,7 +40,7 @@ describe('server-sent events', () => {
 });
 
 describe('a chunk', () => {
-  it('tells progress, text, the end, usage and warnings', () => {
+  it('has progress, text, the end, usage and warnings', () => {
     const events = [
       { choices: [{ delta: { role: 'assistant', content: '' } }], warnings: ['One image is used.'] },
       { choices: [], prompt_progress: { stage: 'vision', processed: 3, total: 63 } },
@@ -64,7 +64,7 @@ describe('a chunk', () => {
     ]);
   });
 
-  it('of an error has the code of the contract, and something to say where there is none', () => {
+  it('of an error has the code of the API, or a general message', () => {
     expect(apiErrorOf({ error: { code: 'queue_full', message: 'Eight wait.' } }, 503)).toMatchObject({
       code: 'queue_full',
       message: 'Eight wait.',
@@ -103,8 +103,8 @@ describe('messages', () => {
   });
 });
 
-describe('what the server says of itself', () => {
-  it('is read with what it does not say left open', () => {
+describe('the properties of the server', () => {
+  it('are read, and missing ones are unknown', () => {
     expect(serverInfo({}, { data: [{ id: 'm' }] })).toMatchObject({
       model: 'm',
       isDemo: false,
@@ -156,7 +156,7 @@ describe('a sampling field', () => {
 });
 
 describe('the time left', () => {
-  it('follows from how it has gone so far, and is not guessed from too little', () => {
+  it('is estimated from the progress so far, but not from too little progress', () => {
     expect(secondsLeft(21, 63, 10_000)).toBe(20);
     expect(secondsLeft(0, 63, 10_000)).toBeNull();
     expect(secondsLeft(1, 63, 100)).toBeNull();

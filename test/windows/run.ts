@@ -1,7 +1,7 @@
 /**
- * Tests the packed package on Windows: Node for Windows under Wine. `npm run test:windows` runs it on Linux x64. It needs
- * Wine (Debian: apt-get install wine64 xvfb) and ziglang (pip install ziglang==0.15.2), and takes some minutes. Arguments: a
- * folder that keeps the installation, and a word of the names of the steps that are run.
+ * Tests the packed package on Windows, with Node for Windows under Wine. `npm run test:windows` runs it on Linux x64. It needs Wine
+ * (Debian: apt-get install wine64 xvfb) and ziglang (pip install ziglang==0.15.2), and takes some minutes. Arguments: a folder that
+ * keeps the installation, and a word that selects steps by their names.
  */
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -57,7 +57,7 @@ describe('the scale', () => {
     expect(scaleOf({ lora_alpha: 0.5 })).toBe(0.25);
   });
 
-  test('takes the first pattern that matches the end of the path', () => {
+  test('uses the first pattern that matches the end of the path', () => {
     const patterns = { down_proj: 3, 'layers.1.mlp.*': 9 };
     const tensors = pair(downProj, [64, 96]);
     expect(scaleOf({ alpha_pattern: patterns }, tensors)).toBe(1.5);
@@ -68,7 +68,7 @@ describe('the scale', () => {
     expect(scaleOf({ r: 8, rank_pattern: { [dense]: 2 } })).toBe(2);
   });
 
-  test('of a pattern that takes exponential time is refused', () => {
+  test('with a pattern that takes exponential time is refused', () => {
     const message = refusal(pair(), peftConfig({ rank_pattern: { '([a-z_.0-9]+)+!': 2 } }));
     expect(message).toMatch(
       /rank_pattern: matching model\.layers\.0\.self_attn\.language_expert_dense takes more/,
@@ -99,13 +99,13 @@ test.each([
   ['r', 0],
   ['lora_alpha', 'eight'],
   ['rank_pattern', { '(': 2 }],
-])('the configuration with %s = %j is refused by name', (field, value) => {
+])('the configuration with %s = %j is refused, and the field is named', (field, value) => {
   expect(refusal(pair(), peftConfig({ [field]: value }))).toContain(field);
 });
 
 test.each([
   [
-    'fields that PEFT and ms-swift write and that matter in training only',
+    'fields of PEFT and ms-swift that matter only in training',
     {
       lora_dropout: 0.1,
       loftq_config: {},
@@ -128,7 +128,7 @@ test.each([
   checkAdapter(openAdapter(write(pair(), peftConfig(config))), base);
 });
 
-describe('tensors are refused by name', () => {
+describe('tensors are refused, and the error names the tensor', () => {
   const [a, b] = pair();
   const vector = (name: string, length = 64) => randomTensor(name, [length], 3);
 
@@ -195,7 +195,7 @@ describe('tensors are refused by name', () => {
     expect(refusal(tensors)).toContain(message);
   });
 
-  test('parts that the configuration names', () => {
+  test('refuses a configuration that names tensors without giving them', () => {
     expect(refusal(pair(), peftConfig({ use_dora: true }))).toContain('no lora_magnitude_vector');
     expect(refusal(pair(), peftConfig({ lora_bias: true }))).toContain('no lora_B.bias');
     expect(refusal(pair(), peftConfig({ modules_to_save: ['lm_head'] }))).toContain(
@@ -203,10 +203,10 @@ describe('tensors are refused by name', () => {
     );
   });
 
-  test('a key without the prefix', () => {
+  test('refuses a key without the prefix', () => {
     const to = write();
     const file = path.join(to, 'adapter_model.safetensors');
-    // The same length, so that the header stays whole.
+    // The same length, so that the header remains valid.
     writeFileSync(
       file,
       readFileSync(file, 'latin1').replaceAll('base_model.model.', 'some_model.model.'),
@@ -217,7 +217,7 @@ describe('tensors are refused by name', () => {
 });
 
 describe('the folder', () => {
-  test('with a pickle is refused with the remedy', () => {
+  test('with a pickle file is refused, with the remedy', () => {
     const to = path.join(folder, 'pickle');
     mkdirSync(to);
     writeFileSync(path.join(to, 'adapter_config.json'), JSON.stringify(peftConfig()));
@@ -227,7 +227,7 @@ describe('the folder', () => {
     expect(message).toMatch(/adapter_model\.bin is a pickle.*safe_serialization=True/);
   });
 
-  test('that is damaged is refused', () => {
+  test('is refused if it is damaged', () => {
     const copy = (name: string) => {
       const to = path.join(folder, name);
       cpSync(goldenFolder('lora/official'), to, { recursive: true });
@@ -247,7 +247,7 @@ describe('the folder', () => {
   });
 });
 
-test('changes of several adapters can be added, unless one replaces what another changes', () => {
+test('changes of several adapters can be added, unless one replaces a tensor that another changes', () => {
   const sum = openAdapters([{ path: write(), scale: 0.5 }, write()]);
   expect(sum.map(({ scale }) => scale)).toEqual([0.5, 1]);
   const whole = write([randomTensor('lm_head.weight', [60, 64], 1)]);
@@ -256,7 +256,7 @@ test('changes of several adapters can be added, unless one replaces what another
   expect(caught(() => openAdapters([{ path: whole, scale: 2 }])).message).toContain('cannot be scaled by 2');
 });
 
-test('the fingerprint tells numbers and scales apart, and what changes images', () => {
+test('the fingerprint depends on numbers and scales, and shows whether image tokens change', () => {
   const [one, other] = [
     openAdapter(write()),
     openAdapter(write(pair('model.vision.linear_proj.linear_proj', [64, 32]))),

@@ -53,7 +53,7 @@ const close = (actual: Float32Array, wanted: Float32Array) =>
   expect(difference(actual, wanted).max).toBeLessThan(1e-5);
 
 describe('the merged weights of', () => {
-  test('a linear module, in pieces that begin and end within rows', () => {
+  test('a linear module, also in pieces that begin and end within rows', () => {
     const [a, b] = randomPair(dense, [64, 64], 2, 1);
     const adapter = write([a!, b!]);
     const wanted = product(b!.data, a!.data, 64, 2).map((value, i) => own[i]! + 2 * value);
@@ -79,7 +79,7 @@ describe('the merged weights of', () => {
     );
   });
 
-  test('DoRA have the stored lengths', () => {
+  test('DoRA have the stored norms', () => {
     const [a, b] = randomPair(dense, [64, 64], 2, 1);
     const length = randomTensor(`${dense}.lora_magnitude_vector`, [64], 5);
     const adapter = write([a!, b!, length], peftConfig({ use_dora: true }));
@@ -110,7 +110,7 @@ describe('the merged weights of', () => {
       const [id, h] = [Math.floor(i / 64), i % 64];
       return value + 2 * (b.data[h * 2]! * a.data[id]! + b.data[h * 2 + 1]! * a.data[60 + id]!);
     });
-    // PEFT stores the base model's own table, too; it is not used.
+    // PEFT also stores the table of the base model. It is not used.
     const stored = randomTensor('model.embed_tokens.base_layer.weight', [60, 64], 3);
     close(mergedNumbers('model.embed_tokens.weight', write([a, b, stored])), wanted);
   });
@@ -143,7 +143,7 @@ test('numbers that are not finite are refused', () => {
   }
 });
 
-test('a bias that the model has no place for, and quantized weights, are refused', async () => {
+test('a bias that the model does not have, and quantized weights, are refused', async () => {
   const bias = randomTensor(`${dense}.lora_B.bias`, [64], 8);
   const adapter = write([...randomPair(dense, [64, 64], 2, 1), bias], peftConfig({ lora_bias: true }));
   const noPlace = caught(() => mergeAdapters(base, openAdapters([adapter])));

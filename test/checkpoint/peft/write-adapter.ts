@@ -5,12 +5,12 @@ import { randomFrom } from '../../../src/generate/sampler.ts';
 
 const peftPrefix = 'base_model.model.';
 
-/** What PEFT writes for rank 2 and alpha 4, with changes. */
+/** The configuration of PEFT for rank 2 and alpha 4, with changes. */
 export function peftConfig(changes: object = {}): object {
   return { peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: 'all-linear', bias: 'none', ...changes };
 }
 
-/** Keys without the prefix. @returns the folder */
+/** Writes an adapter. Keys have no prefix. @returns the folder */
 export function writeAdapter(
   folder: string,
   tensors: readonly NamedArray[],
@@ -23,7 +23,7 @@ export function writeAdapter(
   return folder;
 }
 
-/** Random numbers of a shape, so large that they change the result. */
+/** Random numbers that are large enough to change the result. */
 export function randomTensor(
   name: string,
   shape: readonly number[],

@@ -15,7 +15,7 @@ export function zipOf(parts: readonly ZipPart[]): Buffer {
   let at = 0;
   for (const { name, content, encrypted, saidBytes = Buffer.byteLength(content) } of parts) {
     const packed = deflateRawSync(content);
-    const common = Buffer.alloc(26); // From the version to the lengths; method 8 is deflate. Nobody looks at the check sum.
+    const common = Buffer.alloc(26); // From the version to the lengths; method 8 is deflate. The checksum is not read.
     common.writeUInt16LE(20, 0);
     common.writeUInt16LE(encrypted ? 1 : 0, 2);
     common.writeUInt16LE(8, 4);

@@ -71,7 +71,7 @@ test('a question does not give up after 429 while other questions get answers', 
   expect(arrivals.filter(({ status }) => status === 429).length).toBeGreaterThan(8);
 });
 
-test('a server that is always busy is asked eight times', async () => {
+test('a server that is always busy gets eight requests', async () => {
   for (const status of [429, 503, 529]) {
     const { code, message, requests } = await one({ fault: () => ({ status, body: 'busy' }) });
     expect([code, requests]).toEqual(['endpoint_failed', 8]);
@@ -79,7 +79,7 @@ test('a server that is always busy is asked eight times', async () => {
   }
 });
 
-test('an empty account ends the run at once, although its status is 429', async () => {
+test('an account without credit ends the run at once, although its status is 429', async () => {
   const error = { code: 'insufficient_quota', message: 'You exceeded your quota' };
   const { code, requests } = await one({ fault: () => ({ status: 429, body: { error } }) });
   expect([code, requests]).toEqual(['endpoint_failed', 1]);
@@ -97,7 +97,7 @@ test.each<[string, Fault]>([
   expect([text, requests]).toEqual(['answer 1', 3]);
 });
 
-test('a slow answer is waited for; one beyond the timeout is tried again', async () => {
+test('a slow answer is accepted; after the timeout the request is repeated', async () => {
   expect(await one(first({ delayMs: 300 }))).toMatchObject({ text: 'answer 1', requests: 1 });
   const { text, requests } = await one(first({ delayMs: 60_000 }), { timeoutMs: 200 });
   expect([text, requests]).toEqual(['answer 1', 2]);
@@ -112,7 +112,7 @@ test('a page of a proxy is named by its title, not quoted', async () => {
   expect([login.code, login.requests]).toEqual(['endpoint_failed', 1]);
 });
 
-test('a question at which the server fails does not end the run; three in a row do', async () => {
+test('one question for which the server fails does not end the run; three in a row end it', async () => {
   const bad: Limits = { fault: (prompt) => (prompt === 'good' ? undefined : { status: 500, body: '' }) };
   await using server = await limitedServer(bad);
   await using endpoint = new Endpoint({ url: server.url, model: 'm', env: {}, pauseMs: () => 1 });

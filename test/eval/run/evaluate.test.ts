@@ -1,4 +1,4 @@
-/** Runs against a local server: what is stored, what is asked again, and what remains after a kill. */
+/** Runs with a local server: stored answers, repeated questions, and the file after a kill. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,7 +84,7 @@ test('other settings are refused with both values, and the file does not change'
   expect(readFileSync(output, 'utf8')).toBe(before);
 });
 
-test('a question that the server does not take fails alone, and the next run asks it again', async () => {
+test('a question that the server rejects fails alone, and the next run asks it again', async () => {
   let refuses = true;
   await using server = await chatServer((prompt) => (refuses && numberIn(prompt) === '1' ? 400 : 'x'));
   const { data, output } = makeData(3, [['3', '', 'question 3', 'x']]);
@@ -146,7 +146,7 @@ test('the merged parts of several machines equal the file of one machine', async
 const program = new URL('../../../dist/cli/main.js', import.meta.url).pathname;
 
 describe.skipIf(!existsSync(program))('killed (needs dist: npm run build)', () => {
-  test('at random points, a run resumes without lost or duplicate answers', async () => {
+  test('at random moments, a run resumes without lost or duplicate answers', async () => {
     await using server = await chatServer(async (prompt) => {
       await sleep(3);
       return `answer ${numberIn(prompt)}`;

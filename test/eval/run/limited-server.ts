@@ -14,7 +14,7 @@ export interface Fault {
 }
 
 export interface Limits {
-  /** Requests that are accepted in any period; others get status 429 and `Retry-After` in this form. */
+  /** Number of requests that are accepted per period. Others get status 429 and `Retry-After` in this form. */
   readonly rate?: { readonly requests: number; readonly periodMs: number; readonly form: 'seconds' | 'date' };
   /** An image with more bytes gets status 413. */
   readonly maxImageBytes?: number;

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { requestImage } from '../../../src/eval/run/request-image.ts';
 
-/** Noise, which no encoder makes small. */
+/** Noise, which cannot be compressed. */
 function noise(width: number, height: number) {
   const pixels = createHash('shake256', { outputLength: width * height * 3 })
     .update('noise')
@@ -14,7 +14,7 @@ function noise(width: number, height: number) {
 const flat = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: '#fed' } });
 
-test('an image within the limits goes out byte for byte', async () => {
+test('an image within the limits is sent without changes', async () => {
   const bytes = await noise(40, 30).png().toBuffer();
   expect(await requestImage(bytes)).toEqual({ format: 'png', bytes, isReencoded: false });
   expect(await requestImage(bytes, { maxBytes: bytes.length, maxSide: 40 })).toMatchObject({ bytes });
@@ -26,14 +26,14 @@ test('an image within the limits goes out byte for byte', async () => {
   });
 });
 
-test('a long side is shrunk, and a drawing stays PNG', async () => {
+test('an image with a long side is shrunk, and a drawing remains PNG', async () => {
   const bytes = await flat(2000, 900).png().toBuffer();
   const sent = await requestImage(bytes, { maxSide: 1000 });
   expect(sent).toMatchObject({ format: 'png', isReencoded: true });
   expect(await sharp(sent.bytes).metadata()).toMatchObject({ width: 1000, height: 450, format: 'png' });
 });
 
-test('a PNG with too many bytes becomes a JPEG of the same size, as good as fits', async () => {
+test('a PNG with too many bytes becomes a JPEG of the same size, in the best quality that fits', async () => {
   const bytes = await noise(300, 300).png().toBuffer();
   const best = await requestImage(bytes, { maxBytes: bytes.length - 1 });
   expect(best).toMatchObject({ format: 'jpeg', isReencoded: true });
@@ -43,7 +43,7 @@ test('a PNG with too many bytes becomes a JPEG of the same size, as good as fits
   expect(await sharp(worse.bytes).metadata()).toMatchObject({ width: 300 });
 });
 
-test('a small limit shrinks the sides too; an impossible one is an error with the limit', async () => {
+test('a small limit also shrinks the sides; an impossible limit is an error', async () => {
   const bytes = await noise(400, 200).jpeg({ quality: 95 }).toBuffer();
   const sent = await requestImage(bytes, { maxBytes: 12_000 });
   expect(sent.bytes.length).toBeLessThanOrEqual(12_000);

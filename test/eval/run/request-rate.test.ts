@@ -3,7 +3,7 @@ import { type Clock, RequestRate } from '../../../src/eval/run/request-rate.ts';
 
 const signal = new AbortController().signal;
 
-/** A clock that jumps to the next sleeper when nobody runs. */
+/** A clock that jumps to the end of the next sleep when all tasks sleep. */
 function testClock() {
   let now = 0;
   const sleepers: { until: number; wake: () => void }[] = [];
@@ -27,7 +27,7 @@ function testClock() {
   };
 }
 
-test('parallel requests share the rate, evenly spaced', async () => {
+test('parallel requests share the rate, and have equal distances', async () => {
   const { clock, runUntil } = testClock();
   const rate = new RequestRate(30, clock);
   const starts: number[] = [];
@@ -59,7 +59,7 @@ test('a pause delays requests that already wait; a shorter pause changes nothing
   expect(starts).toEqual([0, 5500, 6500]);
 });
 
-test('without a limit nothing waits', async () => {
+test('without a limit no request waits', async () => {
   const { clock, runUntil } = testClock();
   const rate = new RequestRate(undefined, clock);
   let started = 0;

@@ -113,7 +113,7 @@ test('a refused rotation of MMBench loses its question, and no judge is asked ab
   expect(out).toContain('1 refused by the server: 50 with them as wrong, 100 without them');
 });
 
-test('requests and tokens are estimated before the first request, for the unanswered questions only', async () => {
+test('requests and tokens of unanswered questions are estimated before the first request', async () => {
   await using server = await limitedServer({});
   const files = makeData(3);
   const more = ['--max-tokens', '10', '--limit', '2', '--rpm', '600'];
@@ -139,7 +139,7 @@ test('the estimate of many questions is from a sample', async () => {
   expect(server.arrivals.length).toBe(100);
 });
 
-test('parallel questions keep the limit of requests, and all get answers', async () => {
+test('parallel questions obey the limit of requests, and all get answers', async () => {
   await using server = await limitedServer({ rate: { requests: 3, periodMs: 1000, form: 'seconds' } });
   const done = await run(makeData(6), server.url, ['--parallel', '6', '--rpm', '150']);
   expect(done.err).toContain('6 of 6 questions have an answer');

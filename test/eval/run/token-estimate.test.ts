@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { imageFormulaOf, textTokens } from '../../../src/eval/run/token-estimate.ts';
 
-test('four letters are a token, and so is a Chinese character', () => {
+test('four letters are a token, and a Chinese character is a token', () => {
   expect(textTokens('')).toBe(0);
   expect(textTokens('What is it?!')).toBe(3);
   expect(textTokens('总计多少')).toBe(4);
@@ -20,7 +20,7 @@ test.each([
   ['claude-3-opus-20240229', 5000, 5000, 1600],
   ['gemini-1.5-pro', 384, 384, 258],
   ['gemini-1.5-pro', 960, 540, 2 * 258],
-  // 28 x 28 patches: 36 x 36 and two marks.
+  // 28 x 28 patches: 36 x 36 tokens and two special tokens.
   ['qwen-vl-plus', 1000, 1000, 1280 + 2],
   ['qwen-vl-plus', 280, 560, 200 + 2],
   ['llava-hf/llava-1.5-13b-hf', 1000, 10, 576],

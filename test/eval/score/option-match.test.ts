@@ -34,7 +34,7 @@ describe('"answer is B", since June 2026', () => {
     // Only the first match counts, and only if it is an option.
     ['The answer is E, no, the answer is B', 'B'],
     ['The answer is \uff22', undefined],
-  ])('%j with more behind it is %s', (said, expected) => {
+  ])('%j followed by more text is %s', (said, expected) => {
     expect(matchOption(`${said}${tail}`, choices, 'vlmevalkit')).toBe(expected);
   });
 

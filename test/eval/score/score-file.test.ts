@@ -144,7 +144,7 @@ test.each([
   ['an object', '{"data":\n[{"id": 1, "prediction": "é"}]}', 'Line 2 of '],
   ['TSV', 'index\tprediction\n1\ta\n2\té\n', 'The row at byte 21 of '],
   ['names of TSV', 'index\tprédiction\n1\ta\n', 'The row at byte 0 of '],
-])('%s in Latin-1 is refused, and where it is seen', async (_, text, place) => {
+])('%s in Latin-1 is refused, with the position', async (_, text, place) => {
   await expect(run('docvqa', Buffer.from(text, 'latin1'))).rejects.toThrow(
     new RegExp(`^${place}\\S+predictions\\.json is not UTF-8: convert the file`),
   );
@@ -164,7 +164,7 @@ test.each(['[]', '{"data": []}', 'index\tprediction\n'])('%j has nothing to scor
   await expect(run('docvqa', text, { json: true })).rejects.toMatchObject({ code: 'invalid_value' });
 });
 
-test.each(['', ' \n', '\ufeff'])('a file with %j is called empty', async (text) => {
+test.each(['', ' \n', '\ufeff'])('a file with %j is reported as empty', async (text) => {
   await expect(run('docvqa', text)).rejects.toThrow(/predictions\.json is empty\.$/);
 });
 

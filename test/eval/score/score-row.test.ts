@@ -39,7 +39,7 @@ describe.each(scored)('%s %s equals %s', (benchmark, profile, implementation) =>
 });
 
 describe('docvqa', () => {
-  /** As in the script: every distance is computed. */
+  /** The method of the script: every distance is computed. */
   function plainScore(prediction: string, answers: readonly string[]): number {
     const fold = (text: string) => [...text.toLowerCase().trim().split(/\s+/).join(' ')];
     const scores = answers.map((answer) => {

@@ -14,7 +14,7 @@ const leaf = fc.oneof(
   fc.string({ unit: 'binary' }),
   long,
   long.map((text) => `data:image/png;base64,${text}`),
-  // Long strings that are text after all: a space, an accent or a quote comes late.
+  // Long strings that are text: a space, an accent or a quote occurs late.
   fc
     .tuple(long, fc.constantFrom(' ', 'é', '"', '\\', '\n', '\u0001', '猫'))
     .map(([text, end]) => text + end + text),
@@ -29,7 +29,7 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
     }),
   ),
 }));
-/** Escapes that encoders of other languages use within strings. */
+/** Escapes in strings by encoders of other languages. */
 const respell = fc.constantFrom<(json: string) => string>(
   (json) => json,
   (json) => json.replaceAll('/', '\\/'),
@@ -50,18 +50,18 @@ function scan(json: string, cuts: readonly number[] = [], maxBytes = 2 ** 22): u
 }
 
 describe('JsonScanner', () => {
-  it('gives what JSON.parse gives, wherever the chunks are cut', () => {
+  it('gives the value of JSON.parse, for any boundaries of chunks', () => {
     fc.assert(
       fc.property(value, respell, fc.array(fc.nat(), { maxLength: 6 }), (value, respell, cuts) => {
         const json = respell(JSON.stringify(value));
-        // As text: own properties such as __proto__ and constructor are compared too.
+        // Compared as text, so that own properties such as __proto__ and constructor count.
         expect(JSON.stringify(scan(json, cuts)) === JSON.stringify(JSON.parse(json))).toBe(true);
       }),
       { numRuns: 400 },
     );
   });
 
-  it('refuses what JSON.parse refuses', () => {
+  it('refuses the texts that JSON.parse refuses', () => {
     const image = 'A'.repeat(5_000);
     const wrong = [
       '',
@@ -79,7 +79,7 @@ describe('JsonScanner', () => {
     }
   });
 
-  it('keeps images apart that have escapes from their beginning on', () => {
+  it('keeps images separate also if they have escapes at the beginning', () => {
     const image = 'QUJDRA//'.repeat(5_000);
     const spelled = [
       `data:image\\/png;base64,${image.replaceAll('/', '\\/')}`,
@@ -95,7 +95,7 @@ describe('JsonScanner', () => {
     }
   });
 
-  it('has no limit for long strings without spaces, and one for all else', () => {
+  it('has no limit for long strings without spaces, and a limit for all other JSON', () => {
     const image = `{"a":"${'A'.repeat(200_000)}"}`;
     expect(scan(image, [], 10_000)).toEqual(JSON.parse(image));
     for (const part of ['a ', 'é', '\\"', '\\u0001']) {
@@ -108,7 +108,7 @@ describe('JsonScanner', () => {
     expect(() => scan(key, [], 10_000)).toThrow(/--max-json-bytes/);
   });
 
-  it('keeps an image of many megabytes as its bytes, and allows nothing else of that size', () => {
+  it('keeps an image of many megabytes as bytes, and refuses other values of that size', () => {
     const image = `data:image/png;base64,${'QUJDRA//'.repeat(200_000)}`;
     for (const field of ['url', 'image_url', 'images']) {
       const json = JSON.stringify({ a: [{ [field]: field === 'images' ? [image] : image }] });
@@ -128,7 +128,7 @@ describe('JsonScanner', () => {
     ['0,', 'values'],
     ['{},', 'values'],
     ['[],', 'values'],
-  ])('stops at too many of %s, before anything is parsed', (part, word) => {
+  ])('stops at too many %s, before it parses', (part, word) => {
     expect(() => scan(`[${part.repeat(150_000)}`)).toThrow(word);
   });
 
@@ -139,7 +139,7 @@ describe('JsonScanner', () => {
     expect(scan(several)).toEqual(JSON.parse(several));
   });
 
-  it('counts no brackets and commas of strings', () => {
+  it('does not count brackets and commas in strings', () => {
     const text = JSON.stringify(['[{,"'.repeat(REQUEST_LIMITS.values)]);
     expect(scan(text)).toEqual(JSON.parse(text));
   });

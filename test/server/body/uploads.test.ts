@@ -26,7 +26,7 @@ it('ends an upload that is below the minimum rate', async () => {
   expect(places).toBe(0);
 });
 
-it('ends the slowest one at once when its place is needed, and none that is fast', async () => {
+it('ends the slowest upload when its slot is needed, but no fast upload', async () => {
   const uploads = new Uploads({ graceMs: 0, minBytesPerSecond: 1e7 });
   const ended: string[] = [];
   const start = (name: string, size: number) =>
@@ -47,13 +47,13 @@ it('ends the slowest one at once when its place is needed, and none that is fast
   expect(ended).toEqual(['slowest', 'slow']);
 });
 
-it('gives a new upload time, also when its place is needed', () => {
+it('gives a new upload time, also when its slot is needed', () => {
   const uploads = new Uploads({ graceMs: 60_000, minBytesPerSecond: 1e9 });
   void uploads.watch(never, () => {}, until).catch(() => {});
   expect(uploads.makeRoom()).toBe(false);
 });
 
-it('is ended by the request too', async () => {
+it('ends with the request', async () => {
   const leaver = new AbortController();
   const upload = new Uploads().watch(leaver.signal, () => {}, until);
   leaver.abort(new Error('left'));

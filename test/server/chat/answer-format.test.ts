@@ -1,4 +1,4 @@
-/** The fields in which clients of several servers ask for a format. */
+/** The fields for formats that clients of several servers use. */
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../src/server/api-error.ts';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
@@ -47,14 +47,14 @@ describe('formats', () => {
     ['json_object', { structured_outputs: { json_object: true } }, { type: 'json_object' }],
     ["Ollama's format", { format: schema }, { type: 'json_schema', schema }],
     ['json', { format: 'json' }, { type: 'json_object' }],
-    ['the same twice', { guided_json: schema, format: schema }, { type: 'json_schema', schema }],
+    ['the same schema twice', { guided_json: schema, format: schema }, { type: 'json_schema', schema }],
     ['none', { guided_json: null, format: '', regex: null }, undefined],
   ])('%s', (_, fields, format) => {
     expect(read(fields)).toEqual(format);
   });
 });
 
-describe('what is wrong with them', () => {
+describe('wrong formats are refused:', () => {
   it.each<[object, string, string]>([
     [
       { response_format: { type: 'json_object', schema: 123 } },
@@ -95,7 +95,7 @@ describe('what is wrong with them', () => {
   });
 });
 
-it('a schema in a string has the nesting of a body', () => {
+it('a schema in a string has the nesting limit of a body', () => {
   const text = `{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`;
   for (const name of ['guided_json', 'json_schema', 'format'])
     expect(() => read({ [name]: text })).toThrow(`${name} is nested more than 100 levels deep`);

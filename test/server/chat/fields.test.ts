@@ -1,4 +1,4 @@
-/** Fields that are not of this API, or ask for what there is not: each is refused by name or told in a warning. */
+/** Fields that are not supported. Each is refused, or named in a warning. */
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../../src/server/api-error.ts';
 import { readChatRequest } from '../../../src/server/chat/request.ts';
@@ -20,7 +20,7 @@ function refused(fields: object): Pick<ApiError, 'code' | 'param' | 'message'> {
 const data = 'iVBORw0KGgo=';
 const schema = { type: 'object', properties: { total: { type: 'number' } }, required: ['total'] };
 
-describe('an image in a field where nobody looks is refused, and the message says where images go', () => {
+describe('an image in an unknown field is refused, and the message names the right field', () => {
   it.each<[string, object]>([
     ['image_data', { image_data: [{ id: 1, data }] }],
     ['image', { image: data }],
@@ -45,7 +45,7 @@ describe('an image in a field where nobody looks is refused, and the message say
   });
 });
 
-describe('a format in a field that cannot be enforced is refused, and the message says where formats go', () => {
+describe('a format in an unknown field is refused, and the message names the right field', () => {
   it.each([
     'grammar',
     'guided_grammar',
@@ -63,7 +63,7 @@ describe('a format in a field that cannot be enforced is refused, and the messag
     });
   });
 
-  it('also within structured_outputs and response_format', () => {
+  it('also in structured_outputs and response_format', () => {
     expect(refused({ structured_outputs: { grammar: 'root ::= "a"' } })).toMatchObject({
       code: 'unsupported',
       param: 'structured_outputs.grammar',
@@ -84,11 +84,11 @@ it.each([
   ['chat_template', '{{ messages }}'],
   ['options', { temperature: 1 }],
   ['web_search_options', { search_context_size: 'low' }],
-])('%s is refused: the answer would not be what was asked for', (param, value) => {
+])('%s is refused, because the answer would be wrong without it', (param, value) => {
   expect(refused({ [param]: value })).toMatchObject({ code: 'unsupported', param });
 });
 
-describe('what an answer can do without is named in a warning', () => {
+describe('fields that an answer does not need are named in a warning', () => {
   it.each<[object, string]>([
     [{ mirostat: 2 }, 'mirostat was ignored: it is not supported here'],
     [{ reasoning_effort: 'low' }, 'reasoning_effort was ignored: it is not supported here'],
@@ -105,13 +105,13 @@ describe('what an answer can do without is named in a warning', () => {
     expect(read(fields).warnings).toEqual([warning]);
   });
 
-  it('and there are never many warnings', () => {
+  it('the number of warnings is limited', () => {
     const many = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x${i}`, 1]));
     expect(read(many).warnings).toHaveLength(20);
   });
 });
 
-it('unknown fields are bounded in the whole body, since each is compared with the known ones', () => {
+it('the number of unknown fields is limited in the whole body, because each is compared with the known ones', () => {
   const many = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`x${i.toString(36)}`, 1]));
   const parts = Array.from({ length: 200 }, () => ({ type: 'text', text: 'a', ...many(10) }));
@@ -119,13 +119,13 @@ it('unknown fields are bounded in the whole body, since each is compared with th
   expect(refused({ messages: [{ role: 'user', content: parts }] }).message).toMatch(/unknown fields/);
 });
 
-it('a value in a message is short, however large it is', () => {
+it('a large value is shortened in a message', () => {
   const message = refused({ tool_choice: { list: Array(50_000).fill('x'.repeat(100)) } }).message;
   expect(message.length).toBeLessThan(300);
   expect(refused({ n: 'x'.repeat(1_000_000) }).message.length).toBeLessThan(200);
 });
 
-it('what cannot change an answer is accepted without a word', () => {
+it('fields that cannot change an answer are accepted without a warning', () => {
   const fields = {
     user: 'me',
     metadata: { a: 1 },

@@ -37,33 +37,37 @@ describe('messages as turns', () => {
     ],
     ['parts of text are joined', [user([text('One'), text('two')])], { question: 'One\ntwo' }],
     [
-      'messages without an answer between are one question',
+      'messages without an answer between them are one question',
       [user('One'), user('two')],
       { question: 'One\n\ntwo' },
     ],
     [
-      'a system prompt stands before the first question',
+      'a system prompt comes before the first question',
       [system('Be brief.'), user('One?'), assistant('1'), user('Two?')],
       { question: 'Two?', history: [{ question: 'Be brief.\n\nOne?', answer: '1' }] },
     ],
     [
-      'a developer message in the middle before the question that follows',
+      'a developer message in the middle comes before the next question',
       [user('One?'), assistant('1'), { role: 'developer', content: 'In French.' }, user('Two?')],
       { question: 'In French.\n\nTwo?' },
     ],
     [
-      'answers after one another are one answer',
+      'consecutive answers are one answer',
       [user('One?'), assistant('1'), assistant([text('and 2')]), user('Two?')],
       { history: [{ question: 'One?', answer: '1\n\nand 2' }] },
     ],
-    ['a system prompt and nothing else is the question', [system('Say hello.')], { question: 'Say hello.' }],
     [
-      'a system prompt before an answer is what was answered',
+      'a system prompt without other messages is the question',
+      [system('Say hello.')],
+      { question: 'Say hello.' },
+    ],
+    [
+      'a system prompt before an answer is the question of the answer',
       [system('Greet.'), assistant('Hello.'), user('Who are you?')],
       { question: 'Who are you?', history: [{ question: 'Greet.', answer: 'Hello.' }] },
     ],
     [
-      'answers of no text, and what an answer refused',
+      'answers without text, and refusals',
       [
         user('One?'),
         assistant(null),
@@ -88,22 +92,22 @@ describe('messages as turns', () => {
       { question: 'What?', visual: { type: 'image', url: 'data:x' }, warnings: [] },
     ],
     [
-      'an image whose address is a string',
+      'an image with a string as its URL',
       [user([text('What?'), { type: 'image_url', image_url: 'data:x' }])],
       { visual: { type: 'image', url: 'data:x' } },
     ],
     [
-      'an image beside the text, as Ollama has it',
+      'an image beside the text, in the format of Ollama',
       [user('What?', { images: ['iVBORw0KGgo='] })],
       { question: 'What?', visual: { type: 'image', url: 'data:;base64,iVBORw0KGgo=' } },
     ],
     [
-      'an image by itself, then the question',
+      'an image in its own message, then the question',
       [user([image('data:x')]), user('What?')],
       { visual: { type: 'image', url: 'data:x' }, question: 'What?' },
     ],
     [
-      'an image and no text at all',
+      'an image without text',
       [user([image('data:x')])],
       { visual: { type: 'image', url: 'data:x' }, question: 'Describe this image.' },
     ],
@@ -117,12 +121,12 @@ describe('messages as turns', () => {
       },
     ],
     [
-      'an image without text below a system prompt, which is the question',
+      'an image without text after a system prompt, which is the question',
       [system('Read all text.'), user([image('data:x')])],
       { visual: { type: 'image', url: 'data:x' }, question: 'Read all text.' },
     ],
     [
-      'of several images the last, with a warning',
+      'the last of several images, with a warning',
       [user([image('data:1'), text('One?')]), assistant('1'), user([image('data:2'), text('Two?')])],
       {
         visual: { type: 'image', url: 'data:2' },
@@ -142,12 +146,12 @@ describe('messages as turns', () => {
       },
     ],
     [
-      'an empty answer at the end, where the new one goes',
+      'an empty answer at the end, which the new one replaces',
       [user('Why?'), assistant('')],
       { question: 'Why?', history: [], answerStart: '' },
     ],
     [
-      'a name, which is told to be ignored',
+      'a name, which is ignored with a warning',
       [user('Why?', { name: 'Ann' })],
       { warnings: ['messages[0].name was ignored: it is not supported here'] },
     ],
@@ -155,7 +159,7 @@ describe('messages as turns', () => {
     expect(read(messages)).toMatchObject(expected);
   });
 
-  it('an answer to be continued', () => {
+  it('reads an answer to continue', () => {
     expect(read([user('One?'), assistant('1'), user('Two?'), assistant('The')], true)).toMatchObject({
       question: 'Two?',
       history: [{ question: 'One?', answer: '1' }],
@@ -164,14 +168,14 @@ describe('messages as turns', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('wrong messages', () => {
   it.each<[string, JsonObject[], RegExp]>([
     ['no question', [assistant('1')], /messages\[0\] is an assistant's, but no message with text/],
     ['an answer at the end', [user('One?'), assistant('1')], /Send continue_final_message true/],
     ['white space', [user(' \n ')], /nothing to answer/],
     ['two images in a message', [user([image('a'), image('b'), text('?')])], /messages\[0\] has 2 images/],
     ["an image in a system's message", [system([image('a')]), user('?')], /role "system" and has an image/],
-    ['a role that is none', [{ role: 'robot', content: '1' }], /messages\[0\]\.role must be .*got "robot"/],
+    ['an unknown role', [{ role: 'robot', content: '1' }], /messages\[0\]\.role must be .*got "robot"/],
     ['no role', [{ content: '1' }], /messages\[0\]\.role must be .*got nothing/],
     [
       'a call without a function',
@@ -184,9 +188,9 @@ describe('what is refused', () => {
       [user([{ type: 'input_audio' }])],
       /messages\[0\]\.content\[0\] must be .*got "input_audio"/,
     ],
-    ['a part that is none', [user(['What?'])], /content\[0\] must be .*got "What\?"/],
+    ['an invalid part', [user(['What?'])], /content\[0\] must be .*got "What\?"/],
     ['an image without an address', [user([{ type: 'image_url', image_url: {} }])], /content\[0\] must be/],
-    ['images that are none', [user('?', { images: [1] })], /messages\[0\]\.images must be a list of base64/],
+    ['invalid images', [user('?', { images: [1] })], /messages\[0\]\.images must be a list of base64/],
     [
       'a list of attachments',
       [user('?', { attachments: [{}] })],
@@ -197,15 +201,15 @@ describe('what is refused', () => {
       [user([{ ...text('?'), image_url: 'x' }])],
       /content\[0\]\.image_url is not/,
     ],
-  ])('%s', (_, messages, sentence) => {
+  ])('%s: refused', (_, messages, sentence) => {
     expect(() => read(messages)).toThrow(sentence);
   });
 
-  it('a question at the end where an answer was to be continued', () => {
+  it('a question at the end with continue_final_message is refused', () => {
     expect(() => read([user('One?')], true)).toThrow(/continue_final_message is true, but/);
   });
 
-  it('never repeats much of what was sent', () => {
+  it('the error does not repeat long input', () => {
     const long = 'x'.repeat(10_000);
     expect(() => read([{ role: long, content: '' }])).toThrow(/^.{0,250}$/);
     expect(() => read([user('?', { [`image_${long}`]: 1 })])).toThrow(ApiError);

@@ -16,7 +16,7 @@ function refused(body: unknown): ApiError {
   throw new Error('It was accepted.');
 }
 
-it('leaves out what is absent, so that the library has its own defaults', () => {
+it('omits absent fields, so that the defaults of the library apply', () => {
   expect(read({ temperature: null, stop: null })).toMatchObject({
     options: {},
     stream: false,
@@ -25,7 +25,7 @@ it('leaves out what is absent, so that the library has its own defaults', () => 
   });
 });
 
-it('gives the library what it knows under its names', () => {
+it('passes options to the library under its names', () => {
   const { options, maxTokens } = read({
     temperature: 0.7,
     top_p: 0.9,
@@ -62,13 +62,13 @@ it('gives the library what it knows under its names', () => {
   });
 });
 
-it('accepts an earlier answer without content, as clients send one that was stopped at once', () => {
+it('accepts an earlier answer without content, which clients send for an answer that was stopped at once', () => {
   const [question] = messages;
   const { prompt } = read({ messages: [question, { role: 'assistant' }, question] });
   expect(prompt.history).toEqual([{ question: 'Why?', answer: '' }]);
 });
 
-it('accepts what asks for nothing', () => {
+it('accepts fields without an effect', () => {
   const { warnings } = read({
     model: 'also',
     n: 1,
@@ -93,7 +93,7 @@ it('accepts what asks for nothing', () => {
   expect(read({ tools, tool_choice: 'none' }).warnings).toEqual([]);
 });
 
-it('takes -1 as no limit and no choice', () => {
+it('reads -1 as no limit and as no choice', () => {
   const { options, maxTokens } = read({ top_k: -1, seed: -1, max_tokens: -1 });
   expect(options).toEqual({ topK: 0 });
   expect(maxTokens).toBe(Number.POSITIVE_INFINITY);
@@ -106,16 +106,16 @@ it.each([
   [2n ** 64n - 1n, 2n ** 64n - 1n],
   [-(2n ** 63n), -(2n ** 63n)],
   [7, 7],
-])('takes the seed %s with all its digits', (seed, expected) => {
+])('reads all digits of the seed %s', (seed, expected) => {
   expect(read({ seed }).options.seed).toBe(expected);
 });
 
-it("takes llama-server's names for the penalty and for the limit", () => {
+it("accepts llama-server's names for the penalty and the limit", () => {
   const { options, maxTokens, warnings } = read({ repeat_penalty: 1.2, n_predict: 5 });
   expect([options.repetitionPenalty, maxTokens, warnings]).toEqual([1.2, 5, []]);
 });
 
-describe('an image without text is asked about', () => {
+describe('an image without text gets a question', () => {
   const url = 'data:image/png;base64,AAAA';
   const image = { role: 'user', content: [{ type: 'image_url', image_url: { url } }] };
   const question = (list: object[], language?: string) => read({ messages: list }, language).prompt.question;
@@ -130,13 +130,13 @@ describe('an image without text is asked about', () => {
     expect(question([...before, image])).toBe('描述这张图片。');
   });
 
-  it('as the server was told to', () => {
+  it('from the options of the server', () => {
     const own = { ...rules, imagePrompt: 'Read all text.' };
     expect(readChatRequest({ messages: [image] }, own).prompt.question).toBe('Read all text.');
   });
 });
 
-it('puts images beside the messages into the last question', () => {
+it('adds images beside the messages to the last question', () => {
   const { prompt } = read({ images: ['iVBORw0KGgo='] });
   expect(prompt).toMatchObject({
     question: 'Why?',
@@ -148,7 +148,7 @@ it('puts images beside the messages into the last question', () => {
   });
 });
 
-describe('sentences', () => {
+describe('wrong values are refused with one sentence:', () => {
   it.each<[object, string, string, string]>([
     [{ top_p: 3 }, 'invalid_value', 'top_p', 'top_p must be above 0 and at most 1; got 3.'],
     [{ temperature: 'hot' }, 'invalid_value', 'temperature', 'temperature must be from 0 to 100; got "hot".'],

@@ -28,7 +28,7 @@ it.each([
   expect(warnings).toEqual([expect.stringMatching(/^tools were ignored: .*tool_choice "required"/)]);
 });
 
-it('a named tool is enforced, and the model is told of it', () => {
+it('a named tool is enforced, and the prompt describes it', () => {
   const { call, options, prompt } = read({ tools: [weather, time], tool_choice: named('weather') });
   expect(options.format).toEqual({ type: 'json_schema', schema: city });
   expect(prompt.question).toMatch(
@@ -37,7 +37,7 @@ it('a named tool is enforced, and the model is told of it', () => {
   expect(call?.callIn('{"city":"Oslo"}', true)).toEqual({ name: 'weather', arguments: '{"city":"Oslo"}' });
 });
 
-it('a function without parameters takes none', () => {
+it('a function without parameters accepts none', () => {
   const { options } = read({ tools: [time], tool_choice: 'required' });
   expect(options.format).toMatchObject({
     schema: { type: 'object', properties: {}, additionalProperties: false },
@@ -47,7 +47,7 @@ it('a function without parameters takes none', () => {
 describe('of several tools, one is required', () => {
   const { call, options } = read({ tools: [weather, time], tool_choice: 'required' });
 
-  it('by a schema of all of them, whose references have moved with them', () => {
+  it('by a schema of all tools, with adjusted references', () => {
     expect(options.format).toMatchObject({
       schema: {
         anyOf: [
@@ -74,7 +74,7 @@ describe('of several tools, one is required', () => {
   });
 });
 
-it('allowed tools are those that may be called', () => {
+it('only allowed tools can be called', () => {
   const tool_choice = {
     type: 'allowed_tools',
     mode: 'required',
@@ -83,12 +83,12 @@ it('allowed tools are those that may be called', () => {
   expect(read({ tools: [weather, time], tool_choice }).call?.callIn('{}', true)?.name).toBe('time');
 });
 
-it('what no function is cannot be called', () => {
+it('tools that are not functions cannot be called', () => {
   const { warnings } = read({ tools: [{ type: 'web_search' }, time], tool_choice: 'required' });
   expect(warnings).toEqual(['tools[0] was ignored: tools of the type "web_search" cannot be called here']);
 });
 
-describe('what is wrong', () => {
+describe('wrong tools are refused:', () => {
   it.each<[object, string, RegExp]>([
     [{ tools: 'weather' }, 'tools', /must be a list; got "weather"/],
     [

@@ -6,7 +6,7 @@ import { EngineLink } from '../../../src/server/engine/link.ts';
 import type { HostedModel, ToEngine } from '../../../src/server/engine/protocol.ts';
 import { line } from '../in-process.ts';
 
-/** A link to an engine whose answers say which image arrived. */
+/** A link to an engine whose answers describe the received image. */
 async function linked() {
   const { parent, child } = line();
   const images: (Uint8Array | null)[] = [];
@@ -41,7 +41,7 @@ const request = (image: Uint8Array | null) => ({ image, question: '?', history: 
 const listeners = { onState: () => {}, onEvent: () => {} };
 const noise = (bytes: number) => Uint8Array.from({ length: bytes }, (_, i) => (i * 7919) % 251);
 
-it('an image arrives as it was sent, whatever its size, also when two are sent at the same time', async () => {
+it('images of any size arrive unchanged, also two at the same time', async () => {
   const { link, images, sent } = await linked();
   const [small, large, larger] = [noise(1_000), noise(3 * 2 ** 20 + 5), noise(4 * 2 ** 20)];
   const { signal } = new AbortController();
@@ -56,7 +56,7 @@ it('an image arrives as it was sent, whatever its size, also when two are sent a
   expect(largest).toBe(2 ** 20);
 });
 
-it('a request that is aborted while its image is sent is stopped', async () => {
+it('a request that is aborted during the transfer of its image is stopped', async () => {
   const { link, wasAborted } = await linked();
   const stop = new AbortController();
   const answer = link.ask(request(noise(3 * 2 ** 20)), stop.signal, listeners);
