@@ -1,4 +1,4 @@
-// @ts-nocheck: run.sh installs what is imported here
+// @ts-nocheck: run.sh installs the imported packages
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, Output, streamText, tool } from 'ai';
@@ -53,7 +53,7 @@ for (const [name, model] of Object.entries(models)) {
     await result.consumeStream();
     return (await result.toolCalls)[0].input;
   });
-  await check(`${name}, tools without a choice`, async () => {
+  await check(`${name}, tools without tool_choice`, async () => {
     const { text } = await generateText({ ...shared, tools: { weather } });
     return text;
   });

@@ -1,5 +1,5 @@
-// @ts-nocheck: run.sh installs what is imported here
-/** What the checks of Node clients share. Usage of each: node NAME.mjs BASE_URL IMAGE */
+// @ts-nocheck: run.sh installs the imported packages
+/** Shared code of the checks of Node clients. Usage of a check: node NAME.mjs BASE_URL IMAGE */
 import { readFileSync } from 'node:fs';
 
 const [baseURL, image] = process.argv.slice(2);
@@ -9,7 +9,7 @@ export const bytes = readFileSync(image);
 export const dataUrl = `data:image/png;base64,${bytes.toString('base64')}`;
 export const question = 'What is the total?';
 
-/** Prints one line; the function returns what was received, as evidence, or throws. */
+/** Runs a function and prints one line. The function returns the received data, or throws. */
 export async function check(name, run) {
   try {
     console.log(`ok      ${name}: ${JSON.stringify(await run()).slice(0, 100)}`);

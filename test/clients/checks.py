@@ -1,6 +1,6 @@
-"""What the client checks share: the server, an image, and one printed line for each capability.
+"""Shared code of the client checks: the server, an image, and one printed line for each capability.
 
-Usage of each check: python NAME.py BASE_URL IMAGE
+Usage of a check: python NAME.py BASE_URL IMAGE
 """
 
 import base64
@@ -25,7 +25,7 @@ failures = 0
 
 
 def check(name):
-    """Runs the decorated function at once; it returns what was received, as evidence, or raises."""
+    """Runs the decorated function at once, and prints one line. The function returns the received data, or raises."""
 
     def run(function):
         global failures
@@ -39,7 +39,7 @@ def check(name):
 
 
 def raises(expected, function):
-    """Returns the expected exception; anything else is a failure."""
+    """Returns the expected exception. Anything else is a failure."""
     try:
         result = function()
     except expected as error:

@@ -47,7 +47,7 @@ def _():
     return model.bind_tools([weather], tool_choice="weather").invoke("Oslo?").tool_calls
 
 
-@check("tools without a choice")
+@check("tools without tool_choice")
 def _():
     return model.bind_tools([weather]).invoke(messages).content
 

@@ -1,4 +1,4 @@
-"""simonw's llm: the model is named in extra-openai-models.yaml of its user folder."""
+"""The program llm by simonw. extra-openai-models.yaml in its user folder has the model."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def _():
     return json.loads(llm(QUESTION, "-a", IMAGE, "--schema", "total float", "-o", "max_tokens", "60"))
 
 
-@check("tools without a choice")
+@check("tools without tool_choice")
 def _():
     return llm(QUESTION, "-a", IMAGE, "-T", "llm_version", "-o", "max_tokens", "24")
 

@@ -1,7 +1,7 @@
 // @ts-nocheck: a page of another program, without types
 /**
  * Open WebUI in a real Chromium: node test/clients/open_webui_check.mjs WEBUI_URL IMAGE [SCREENSHOT_FOLDER]
- * docs/clients.md has the commands that start Open WebUI. CHROMIUM names the browser, by default /usr/bin/chromium.
+ * docs/clients.md has the commands that start Open WebUI. CHROMIUM is the path of the browser; default: /usr/bin/chromium.
  */
 import { chromium } from 'playwright-core';
 
@@ -18,7 +18,7 @@ const shot = (name) => screenshots && page.screenshot({ path: `${screenshots}/${
 try {
   await page.goto(url, patience);
   await page.waitForSelector('#chat-input', patience);
-  // Notes about a new version or a first start lie over the page.
+  // Dialogs about a new version or the first start cover the page.
   for (const name of [/okay, let's go/i, /^close$/i]) {
     const button = page.getByRole('button', { name });
     if (await button.first().isVisible()) await button.first().click();

@@ -1,4 +1,4 @@
-// @ts-nocheck: run.sh installs what is imported here
+// @ts-nocheck: run.sh installs the imported packages
 import OpenAI from 'openai';
 import { assert, baseURL, check, dataUrl, question } from './checks.mjs';
 

@@ -39,7 +39,7 @@ for name, model in (
     def _():
         return Agent(model, output_type=NativeOutput(Receipt), model_settings=settings).run_sync(prompt).output
 
-    @check(f"{name}, tools without a choice")
+    @check(f"{name}, tools without tool_choice")
     def _():
         agent = Agent(model, model_settings=settings)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs each client from its registry and runs its checks against a server: test/clients/run.sh BASE_URL [NAME...]
-# BASE_URL is that of `cogvlm2 serve`, such as http://127.0.0.1:8000/v1. Needs uv and Node; CI does not run this.
+# BASE_URL is the address of `cogvlm2 serve`, such as http://127.0.0.1:8000/v1. Needs uv and Node; CI does not run this.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 base=${1:?the base URL of a server, with /v1}

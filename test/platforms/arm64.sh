@@ -38,6 +38,6 @@ for type in int8 int4; do
   expect "convert to $type" '' cogvlm2 convert -q "$demo" "$type.gguf" --type "$type"
   expect "ask the $type model" 21.40 cogvlm2 ask -q -t 1 --model "$type.gguf" "$receipt" 'What is the total?'
 done
-expect 'ask the model as it is' 21.40 cogvlm2 ask -q -t 1 "$receipt" 'What is the total?'
-expect 'a missing image is one sentence' 'cogvlm2: There is no file' cogvlm2 ask -q missing.png 'What is it?'
+expect 'ask the original model' 21.40 cogvlm2 ask -q -t 1 "$receipt" 'What is the total?'
+expect 'a missing image gives one sentence' 'cogvlm2: There is no file' cogvlm2 ask -q missing.png 'What is it?'
 exit $failed
