@@ -1,11 +1,11 @@
-/** Who may ask: API keys, the Host header, and the Origin of web pages. */
+/** Access control: API keys, the Host header, and the Origin of web pages. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { ApiError } from './api-error.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-/** The keys of a server, as their digests: equally long, so comparing tells nothing about them. */
+/** The digests of the API keys. They have the same length, so a comparison reveals nothing about the keys. */
 export class ApiKeys {
   readonly #digests: readonly Buffer[];
 
@@ -18,7 +18,7 @@ export class ApiKeys {
   }
 
   /**
-   * A short name for the key that a request has, for the queue and the log. Every key is compared, whichever fits.
+   * A short name for the key of a request, for the queue and the log. All keys are compared, also after a match.
    * @throws ApiError invalid_api_key
    */
   clientOf(authorization: string | undefined, xApiKey: string | undefined): string {
@@ -44,9 +44,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether a Host header may be answered. A web page can have its own name resolve to 127.0.0.1 (DNS rebinding) and
- * would then talk to this server as if to its own; but its name stays in the header. So names must be known; an
- * address is no name, and `.localhost` and `.internal` cannot be anybody's.
+ * Whether a Host header is accepted. The name of a web page may resolve to 127.0.0.1 (DNS rebinding). The page could then use this
+ * server like its own, but the header still has the name of the page. So names must be in a list. Addresses are accepted, and so are
+ * `.localhost` and `.internal`, which nobody can register.
  */
 export function isAllowedHost(header: string | undefined, allowed: readonly string[]): boolean {
   const host = hostName(header);
@@ -59,13 +59,13 @@ export function isAllowedHost(header: string | undefined, allowed: readonly stri
   );
 }
 
-/** Without port and brackets, in small letters. */
+/** The host without port and brackets, in lower case. */
 function hostName(header: string | undefined): string | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(header ?? '');
   return (match?.[1] ?? match?.[2])?.toLowerCase();
 }
 
-/** Browsers tell where a page that sends a request is from; other programs send no Origin. */
+/** Browsers send the Origin of the page. Other programs do not send one. */
 export function isAllowedOrigin(
   origin: string | undefined,
   host: string | undefined,

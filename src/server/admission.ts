@@ -1,24 +1,24 @@
 /**
- * How many requests the server has at the same time, bodies that are still arriving included. A request is admitted
- * before its body is read, so what waits is bounded. The order of the answers is decided in the engine's scheduler.
+ * Limits the number of requests, including those whose body is still arriving. A request is admitted before its body is read, so
+ * memory for waiting requests is bounded. The scheduler of the engine decides the order of the answers.
  */
 import { ApiError, DO_NOT_RETRY } from './api-error.ts';
 
 export interface AdmissionLimits {
-  /** Answers that the engine makes at the same time. */
+  /** Number of answers that the engine makes at the same time. */
   parallel: number;
-  /** Requests that may wait for the engine. */
+  /** Maximum number of requests that wait for the engine. */
   maxWaiting: number;
-  /** Requests that one client may have, waiting ones included. */
+  /** Maximum number of requests of one client, including waiting ones. */
   maxPerClient: number;
 }
 
-/** Further requests for clients that have none, as a share of `maxWaiting`: one client alone cannot fill the server. */
+/** Additional places for clients without requests, as a share of `maxWaiting`, so that one client cannot use all places. */
 export const RESERVE_SHARE = 0.25;
 
 /** A request that was admitted. */
 export interface Admitted {
-  /** Makes room for another request. Further calls do nothing. */
+  /** Frees the place of the request. Further calls do nothing. */
   leave(): void;
 }
 
@@ -31,7 +31,7 @@ export class Admission {
     this.limits = limits;
   }
 
-  /** Requests that are admitted now. */
+  /** Number of admitted requests. */
   get total(): number {
     return this.#total;
   }

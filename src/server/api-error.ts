@@ -1,4 +1,4 @@
-/** What a client is told when something goes wrong: OpenAI's shape, one code each, a status and a type for each code. */
+/** Errors of the API, in OpenAI's format. Each code has an HTTP status and a type. */
 import { CogVLM2Error } from '../errors.ts';
 
 const STATUSES = {
@@ -38,7 +38,7 @@ export type ApiCode = keyof typeof STATUSES;
 export type ApiStatus = (typeof STATUSES)[ApiCode];
 export const API_STATUSES: Readonly<Record<ApiCode, ApiStatus>> = STATUSES;
 
-/** The numbers of `context_length_exceeded`, under llama-server's names. */
+/** The numbers of `context_length_exceeded`, with the names of llama-server. */
 export type ErrorNumbers = Partial<Record<'n_prompt_tokens' | 'n_ctx', number>>;
 
 export interface ErrorBody {
@@ -46,7 +46,7 @@ export interface ErrorBody {
 }
 
 export interface ApiErrorDetails extends ErrorOptions {
-  /** The field of the request that is wrong. */
+  /** The wrong field of the request. */
   param?: string;
   headers?: Record<string, string>;
   numbers?: ErrorNumbers;
@@ -83,15 +83,16 @@ export class ApiError extends Error {
 
 /** The abort reason for a request whose client disconnected. */
 export function clientLeft(): ApiError {
-  return new ApiError('cancelled', 'The client left.');
+  return new ApiError('cancelled', 'The client disconnected.');
 }
 
-/** Clients repeat a 503 by themselves, at once and twice: wrong where waiting is the only help. */
+/** Clients retry a 503 automatically, twice and at once. This header prevents it if only waiting helps. */
 export const DO_NOT_RETRY = { 'x-should-retry': 'false' };
 
 /**
- * Any error as what the client is told. What nobody foresaw is told as an id to look up in the log, and no more.
- * @param requestId of the request in which it happened
+ * Converts any error to the error for the client. For an unexpected error, the client only gets the id of the request, to find it in
+ * the log.
+ * @param requestId the id of the request
  */
 export function apiErrorOf(error: unknown, requestId: string): ApiError {
   if (error instanceof ApiError) return error;
@@ -108,14 +109,14 @@ export function apiErrorOf(error: unknown, requestId: string): ApiError {
   }
   return new ApiError(
     'engine_failed',
-    `The server failed on this request; its log has more under ${requestId}.`,
+    `The server failed on this request. Its log has the details under ${requestId}.`,
     {
       cause: error,
     },
   );
 }
 
-/** The library's errors that are the request's fault, or that the client can do something about. */
+/** Errors of the library that the request caused, or that the client can correct. */
 const PASSED_ON: Partial<Record<string, ApiCode>> = {
   invalid_value: 'invalid_value',
   invalid_image: 'invalid_image',
@@ -127,7 +128,7 @@ const PASSED_ON: Partial<Record<string, ApiCode>> = {
   aborted: 'cancelled',
 };
 
-/** The field that each of them is about, where that is known. */
+/** The wrong field for these errors, if it is known. */
 const PARAMS: Partial<Record<ApiCode, string>> = {
   invalid_image: 'messages',
   image_too_large: 'messages',
@@ -135,7 +136,7 @@ const PARAMS: Partial<Record<ApiCode, string>> = {
   context_length_exceeded: 'messages',
 };
 
-/** The library says `maxTokens`; on the wire the field is `max_tokens`. */
+/** The library uses the name `maxTokens`, and the API `max_tokens`. */
 function inWireNames(message: string): string {
   return message.replaceAll(
     /\b(max|top|min|repetition)(Tokens|K|P|Penalty)\b/g,

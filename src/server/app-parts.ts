@@ -1,4 +1,4 @@
-/** What the parts of the server need of each other. `create-parts.ts` makes it from the options. */
+/** The parts of the server that other parts use. `create-parts.ts` makes them from the options. */
 import type { HttpBindings } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Logger } from 'pino';
@@ -13,7 +13,7 @@ import type { Metrics } from './metrics.ts';
 import type { Page } from './page.ts';
 import type { ActiveRequests } from './requests.ts';
 
-/** What the chat handler needs. */
+/** Rules of the chat handler. */
 export interface ChatContext {
   engine: Engine;
   admission: Admission;
@@ -24,44 +24,44 @@ export interface ChatContext {
 }
 
 export interface ChatRules extends ImageRules, RequestRules {
-  /** Most tokens of an answer. */
+  /** Maximum number of tokens of an answer. */
   maxAnswerTokens: number;
   timeLimitMs: number;
   maxBufferedBytes: number;
   pingMs: number;
 }
 
-/** What the routes and the middleware need. */
+/** Parts for the routes and the middleware. */
 export interface AppParts extends ChatContext {
   facts: Facts;
   uploads: Uploads;
   bodyLimits: BodyLimits;
   keys: ApiKeys;
-  /** Whether an address is that of a proxy whose X-Forwarded-For is believed. */
+  /** Whether an address is that of a trusted proxy. The X-Forwarded-For header of trusted proxies is used. */
   isTrustedProxy(address: string): boolean;
   page: Page;
-  /** The names that the Host header may have; null checks none. */
+  /** Accepted names of the Host header; null: no check. */
   hosts: readonly string[] | null;
-  /** Web pages elsewhere that may use this server. */
+  /** Other origins whose pages may use this server. */
   origins: readonly string[];
 }
 
 export interface Facts {
   version: string;
-  /** Seconds since 1970: when the server began. */
+  /** Start of the server, in seconds since 1970. */
   startedAt: number;
   allowsImageUrls: boolean;
-  /** Set once the server has begun to end. */
+  /** True when the server is shutting down. */
   draining: boolean;
 }
 
 export interface Env {
-  /** Absent where a test calls the app without a socket. */
+  /** Absent if a test calls the app without a socket. */
   Bindings: Partial<HttpBindings>;
   Variables: {
-    /** Of the request. */
+    /** Id of the request. */
     id: string;
-    /** Who asks: a key or an address, as the queue and the log name it. */
+    /** The client: the name of a key, or an address. The queue and the log use it. */
     client: string;
   };
 }

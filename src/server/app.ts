@@ -1,4 +1,4 @@
-/** The HTTP side put together: what every request passes through, then the routes. */
+/** The HTTP application: the middleware, then the routes. */
 
 import { Hono } from 'hono';
 import { apiErrorOf } from './api-error.ts';
@@ -10,7 +10,7 @@ import { pageRoutes } from './routes/pages.ts';
 import { notFoundRoute, statusRoutes } from './routes/status.ts';
 
 export function createApp(parts: AppParts): App {
-  // Not strict: a slash at the end of a path changes nothing.
+  // Not strict: a slash at the end of a path is ignored.
   const app = new Hono<Env>({ strict: false });
   logRequests(app, parts);
   discardUnreadBodies(app, parts);

@@ -1,4 +1,4 @@
-/** The parts of a server, made from its options: the engine, the admission, the log, the metrics, the rules of requests. */
+/** Makes the parts of a server from its options: engine, admission, log, metrics, rules of requests. */
 import pino from 'pino';
 import type { Progress } from '../index.ts';
 import { ApiKeys, isLoopback } from './access.ts';
@@ -17,14 +17,14 @@ import { ActiveRequests } from './requests.ts';
 
 export interface ServeOptions {
   host: string;
-  /** 0 takes any that is free. */
+  /** 0: any free port. */
   port: number;
   apiKeys: readonly string[];
-  /** Listens beyond this machine without a key. */
+  /** Allows public addresses without an API key. */
   insecure: boolean;
-  /** Further names of the model. */
+  /** More names of the model. */
   aliases: readonly string[];
-  /** The question about an image that comes without one. By default it is in the request's language. */
+  /** The question about an image without text. The default is in the language of the request. */
   imagePrompt?: string | undefined;
   parallel: number;
   maxQueue: number;
@@ -38,9 +38,9 @@ export interface ServeOptions {
   allowImageUrls: boolean;
   allowImageHosts: readonly string[];
   allowedHosts: readonly string[];
-  /** Origins of web pages elsewhere that may use the server; `*` is all of them. */
+  /** Other origins whose pages may use the server; `*`: all origins. */
   corsOrigins: readonly string[];
-  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  /** Addresses and networks of trusted proxies. */
   trustedProxies: readonly string[];
   logLevel: string;
   logTo: { write(text: string): void };
@@ -111,7 +111,7 @@ export function createParts(options: ServeOptions, startProcess: () => EnginePro
     hosts: isLoopback(options.host) || options.allowedHosts.length > 0 ? options.allowedHosts : null,
     origins: options.corsOrigins,
     rules: {
-      /** The model's own name is known when it is loaded. @throws ApiError model_loading */
+      /** The name of the model is known after it was loaded. @throws ApiError model_loading */
       get names() {
         return [engine.info.name, ...options.aliases, ...adapters];
       },
@@ -133,7 +133,7 @@ export function createParts(options: ServeOptions, startProcess: () => EnginePro
   };
 }
 
-/** The scheduler's queue has room for all that the server admits. */
+/** The queue of the scheduler can hold all requests that the server admits. */
 function mostQueued({ parallel, maxQueue }: ServeOptions): number {
   return parallel + Math.ceil(maxQueue * (1 + RESERVE_SHARE));
 }

@@ -1,7 +1,7 @@
 /**
  * Fetches images whose URLs clients send, and keeps clients out of the network of the server (SSRF).
- * The name is resolved once, every address it has must be a public one, and the connection goes to the address that
- * was checked. Redirects are followed here, each checked again. No proxy is used: behind one, the check means nothing.
+ * The host name is resolved once, all its addresses must be public, and the connection uses the checked address. Redirects are followed
+ * here, and each is checked. No proxy is used, because a proxy would resolve the name again.
  */
 
 import { lookup, Resolver } from 'node:dns/promises';
@@ -14,9 +14,9 @@ import { IMAGE_FETCH_LIMITS } from './limits.ts';
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<Uint8Array>;
 
 export interface FetchRules {
-  /** Whether addresses of the whole public network may be fetched. */
+  /** Whether all public addresses are allowed. */
   allowAny: boolean;
-  /** Hosts that may be fetched whatever their address is. */
+  /** Hosts that are allowed with any address. */
   allowHosts: readonly string[];
   maxBytes: number;
   timeoutMs: number;
@@ -72,7 +72,7 @@ async function follow(url: string, rules: FetchRules, signal: AbortSignal): Prom
   throw failed(url, `it redirects more than ${MAX_REDIRECTS} times`);
 }
 
-/** What a redirect leads to is checked like the first address, but the client is not told where that is. */
+/** The target of a redirect is checked like the first address, but errors do not contain it. */
 async function checkHop(url: string, at: string, hop: number, rules: FetchRules, signal: AbortSignal) {
   try {
     const target = checkedUrl(at, rules);
@@ -121,9 +121,9 @@ async function checkedAddress(
 }
 
 /**
- * The addresses of a host, until the signal aborts. A host that the server's owner named may be in /etc/hosts, so the
- * system looks it up. Others are asked of the name servers: a look-up of the system holds one of four threads for as
- * long as a name server is silent, and images are decoded on the same threads.
+ * Resolves a host until the signal aborts. An allowed host may be in /etc/hosts, so the system resolves it. For other hosts, the name
+ * servers are asked directly, because the system uses one of four threads until a name server answers, and these threads also decode
+ * images.
  */
 async function resolveAll(host: string, signal: AbortSignal, isNamed: boolean): Promise<string[]> {
   if (isNamed) {
@@ -151,7 +151,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-/** In words that hold no address: the messages of the system name hosts of the network that the server is in. */
+/** Descriptions without addresses, because messages of the system contain hosts of the server's network. */
 function problemOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return PROBLEMS[code] ?? 'the connection failed';
@@ -211,12 +211,12 @@ async function readBody(
   }
 }
 
-/** Without the brackets of an IPv6 address. */
+/** The host without the brackets of an IPv6 address. */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
 }
 
-/** Without the query, which may hold a secret. */
+/** The address without its query, which may contain a secret. */
 function named(text: string): string {
   const short = text.replace(/[?#].*$/s, '');
   return short.length > 120 ? `${short.slice(0, 117)}...` : short;
@@ -232,17 +232,17 @@ function failed(url: string, why: string): ApiError {
   });
 }
 
-/** Public by its range, but the host of every virtual machine in Azure: it answers what no other may ask. */
+/** The range of this address is public, but in Azure it is the host of a virtual machine, which answers internal requests. */
 const AZURE_HOST = '168.63.129.16';
 
 /**
- * Whether an IP address is one of the public internet's. Ranges of special use (RFC 6890) are not, nor is an IPv4
- * address in the clothes of an IPv6 one: those reach what the IPv4 one reaches.
+ * Whether an IP address belongs to the public internet. Ranges for special use (RFC 6890) do not. IPv6 addresses that contain an IPv4
+ * address do not count as public, because they reach the IPv4 address.
  */
 export function isGlobalAddress(text: string): boolean {
   if (!ipaddr.isValid(text)) return false;
   const address = ipaddr.parse(text);
   if (address.range() !== 'unicast' || address.toString() === AZURE_HOST) return false;
-  // 2000::/3 is all of IPv6 that has been given out for unicast.
+  // 2000::/3 is the whole IPv6 range for global unicast.
   return address.kind() === 'ipv4' || address.match(ipaddr.parse('2000::'), 3);
 }

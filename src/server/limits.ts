@@ -1,7 +1,7 @@
 import { mostFrames } from '../video/sampling.ts';
 
 /**
- * Limits of a request that no flag changes. They are checked on the parsed JSON, before anything is built from it.
+ * Limits of requests without flags. They are checked on the parsed JSON, before anything is built from it.
  * docs/security.md lists them; a test compares the two.
  */
 export const REQUEST_LIMITS = {
@@ -19,18 +19,18 @@ export const REQUEST_LIMITS = {
   tools: 128,
   /** Ids of `/detokenize`. */
   tokens: 32_768,
-  /** Frames of a video that are sent as images; the model sees no more. */
+  /** Frames of a video that are sent as images. The model reads at most this number. */
   frames: mostFrames,
-  /** Latest second of such a frame. */
+  /** Maximum second of a frame. */
   frameSecond: 999,
   stopStrings: 16,
-  /** Fields that no reader knows, in the whole body. */
+  /** Unknown fields in the whole body. */
   unknownFields: 1_000,
   /** Characters of one tool, a JSON schema, or any other field besides messages, as JSON. */
   fieldCharacters: 131_072,
 } as const;
 
-/** For a video: the time limit of ffprobe and that of ffmpeg. */
+/** Time limits of ffprobe and ffmpeg for a video. */
 export const VIDEO_LIMITS = { timeoutMs: 60_000 } as const;
 
 /** Time for the headers of a request. */
@@ -48,26 +48,26 @@ export const STREAM_BUFFER_BYTES = 4_096;
  */
 export const PARSE_LIMITS = { pieceBytes: 16_384, turnMs: 5, costlyMs: 1 } as const;
 
-/** Of one connection: requests that are sent before the one before is answered. */
+/** Requests of one connection that are sent before the previous one is answered. */
 export const CONNECTION_LIMITS = { pipelined: 8 } as const;
 
-/** A body must arrive at this rate on average, once its first seconds have passed. */
+/** Minimum average rate of a body, after its first seconds. */
 export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;
 
-/** What is read of a body that is refused, so that the client sees the answer; then the connection is closed. */
+/** The part of a refused body that is read, so that the client receives the answer. Then the connection is closed. */
 export const DISCARD_LIMITS = { timeoutMs: 5_000, extraBytes: 32 * 2 ** 20 } as const;
 
-/** An image that is fetched by its address. */
+/** Limits for fetching images. */
 export const IMAGE_FETCH_LIMITS = {
   timeoutMs: 10_000,
   maxBytes: 20_000_000,
   maxRedirects: 3,
-  /** Of the address. */
+  /** Maximum length of the address. */
   maxCharacters: 8_192,
 } as const;
 
 /**
- * Pages of a PDF that are drawn for a client. One that reads no page for `slowReaderMs` is disconnected. While another client
- * waits, so is one that was waited for `idleMs` in all.
+ * Limits for rendering the pages of a PDF. A client that reads no page for `slowReaderMs` is disconnected. While another client waits, a
+ * client is also disconnected after waiting times of `idleMs` in total.
  */
 export const PAGES_LIMITS = { pages: 500, slowReaderMs: 30_000, idleMs: 5_000 } as const;

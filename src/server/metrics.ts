@@ -1,4 +1,4 @@
-/** What /metrics tells, in Prometheus' format. The values of every label come from a short list. */
+/** The metrics of /metrics in the format of Prometheus. The values of each label are from a short list. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Answer } from '../index.ts';
 import type { ApiCode } from './api-error.ts';
@@ -7,10 +7,10 @@ import type { EngineStats } from './engine/protocol.ts';
 const QUICK = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const SLOW = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
-/** How many of the last answers the time of an image is measured from. */
+/** Number of recent answers for the median time of an image. */
 const MEASURED_ANSWERS = 15;
 
-/** What is read at the moment of asking. */
+/** Values that are read at each request. */
 export interface Live {
   running(): number;
   waiting(): number;
@@ -18,14 +18,14 @@ export interface Live {
   restarts(): number;
   /** The model's name and device; null until it is loaded. */
   model(): { name: string; device: string } | null;
-  /** Asked once for all that it says; null while there is no engine. */
+  /** One call for all statistics of the engine; null while there is no engine. */
   engine(): Promise<Pick<
     EngineStats,
     'kvTokens' | 'kvTokensUsed' | 'kvTokensRunning' | 'gpuMemory' | 'eventLoopMs'
   > | null>;
 }
 
-/** What does not change. */
+/** Values that do not change. */
 export interface Fixed {
   version: string;
   limits: Readonly<Record<string, number>>;
@@ -51,7 +51,7 @@ export class Metrics {
   constructor(live: Live, { version, limits }: Fixed) {
     this.#live = live;
     const registers = [this.#registry];
-    // Of this process, under the names that Prometheus' clients use everywhere.
+    // Default metrics of this process, with the standard names of Prometheus clients.
     collectDefaultMetrics({ register: this.#registry });
     const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
       new Counter({ name: `cogvlm2_${name}`, help, labelNames, registers });
@@ -144,7 +144,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** All of it, as it is now. */
+  /** The current metrics as text. */
   async text(): Promise<string> {
     const stats = await this.#live.engine();
     this.#kvCacheUsage.set(stats === null ? 0 : stats.kvTokensUsed / stats.kvTokens);
@@ -162,7 +162,7 @@ export class Metrics {
     this.#requests.inc({ endpoint, code: String(status) });
   }
 
-  /** An answer, whole or streamed, that ended before its time. */
+  /** Counts an answer that failed or was cancelled, whole or streamed. */
   failure(error: ApiCode): void {
     this.#failures.inc({ error });
   }
@@ -175,7 +175,7 @@ export class Metrics {
     this.#seconds[stage].observe(ms / 1000);
   }
 
-  /** How long an answer about a new image took, without its time in the queue: the median of the last ones; null before the first. */
+  /** Median time of recent answers about new images, without the time in the queue; null before the first. */
   get secondsPerImage(): number | null {
     const sorted = [...this.#imageSeconds].sort((a, b) => a - b);
     return sorted[Math.floor(sorted.length / 2)] ?? null;

@@ -1,4 +1,4 @@
-/** Who asks: the API key, or the address where there are no keys. And no new work while the server ends. */
+/** Names the client of a request by its API key or its address, and refuses new work during the shutdown. */
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -27,9 +27,9 @@ export function nameClient(app: App, { keys, facts, isTrustedProxy }: AppParts):
 }
 
 /**
- * The address that a request came from. Each trusted proxy appends to X-Forwarded-For the address that it was asked
- * from, so the last address that is not a trusted proxy's is the client's; what stands before it, anybody can write.
- * IPv6 clients are told apart by their /64 network, because each has a whole one.
+ * The address of the client. Each trusted proxy appends the address of its client to X-Forwarded-For. So the last address that is not a
+ * trusted proxy is the client. Addresses before it may be forged. IPv6 clients are identified by their /64 network, because each client
+ * has a whole network.
  */
 export function clientAddress(
   peer: string | undefined,
@@ -73,8 +73,8 @@ export function trustedProxies(proxies: readonly string[]): (address: string) =>
   };
 }
 
-// A refusal that leaves the body unread closes the connection while the client still sends: the client sees a reset
-// instead of the answer, and a proxy takes this server for dead. So the rest of the body is read and discarded first.
+// If a refusal did not read the body, the connection would close while the client still sends. The client would get a reset instead of
+// the answer, and a proxy would treat this server as dead. So the rest of the body is read and discarded first.
 
 export function discardUnreadBodies(app: App, { bodyLimits }: AppParts): void {
   app.use(async (c, next) => {
@@ -86,7 +86,7 @@ export function discardUnreadBodies(app: App, { bodyLimits }: AppParts): void {
   });
 }
 
-/** @returns whether the body came to its end within the limits */
+/** @returns whether the body ended within the limits */
 function discard(incoming: IncomingMessage, maxBytes: number): Promise<boolean> {
   return new Promise((resolve) => {
     let sizeBytes = 0;
@@ -105,7 +105,7 @@ function discard(incoming: IncomingMessage, maxBytes: number): Promise<boolean> 
     const onEnd = () => finish(true);
     const onClose = () => finish(false);
     const timer = setTimeout(onClose, DISCARD_LIMITS.timeoutMs);
-    // The stream that the handler began to read would pause it again and again.
+    // The stream of the handler would pause it repeatedly.
     incoming.removeAllListeners('data');
     incoming.on('data', onData);
     incoming.on('end', onEnd);
@@ -115,9 +115,9 @@ function discard(incoming: IncomingMessage, maxBytes: number): Promise<boolean> 
   });
 }
 
-// Under which names the server answers, and to the pages of which origins.
+// Accepted host names and origins.
 
-/** What load balancers ask for. */
+/** Paths of load balancers. */
 const PROBES = new Set(['/livez', '/health', '/v1/health']);
 
 /** Requests are refused by ApiError host_not_allowed, origin_not_allowed. */
@@ -151,7 +151,7 @@ export function checkHostAndOrigin(app: App, { hosts, origins }: AppParts): void
     );
 }
 
-// Every request has an id, headers that all answers have, and a line in the log and a count in the metrics at its end.
+// Every request gets an id, the common headers of answers, and at its end a line in the log and a count in the metrics.
 
 export function logRequests(app: App, { facts, log, metrics }: AppParts): void {
   app.use(async (c, next) => {

@@ -1,4 +1,4 @@
-/** The chat page: one built file, read once, with a policy that lets nothing run but what is in it. */
+/** The chat page: one built file that is read once, with a policy that allows only its own code. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -7,7 +7,7 @@ export interface Page {
   headers: Record<string, string>;
 }
 
-/** The same from src/ and from dist/. */
+/** The path is the same from src/ and from dist/. */
 const BUILT_PAGE = new URL('../../dist/web/index.html', import.meta.url);
 
 export function readPage(file: URL = BUILT_PAGE): Page {
@@ -19,7 +19,7 @@ export function readPage(file: URL = BUILT_PAGE): Page {
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
-      // Weak: compressed it is the same page.
+      // A weak tag, because the compressed page is equivalent.
       etag: `W/"${sha256(html, 'hex')}"`,
       'content-security-policy': policyOf(html),
       'x-frame-options': 'DENY',
@@ -27,7 +27,7 @@ export function readPage(file: URL = BUILT_PAGE): Page {
   };
 }
 
-/** Scripts and styles by the hashes of those in the page; images of the user; requests to this server. */
+/** Allows the scripts and styles of the page by their hashes, images of the user, and requests to this server. */
 function policyOf(html: string): string {
   return [
     "default-src 'none'",

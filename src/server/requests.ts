@@ -1,4 +1,4 @@
-/** The requests that the server has: to cancel one by its id, and to report what the engine does for each. */
+/** The active requests of the server. A request can be cancelled by its id, and each has the states of its answers in the engine. */
 import type { SequenceState } from '../index.ts';
 import { ApiError } from './api-error.ts';
 
@@ -7,16 +7,16 @@ export interface ActiveRequest {
   readonly client: string;
   readonly startedAt: number;
   readonly stop: AbortController;
-  /** Of each answer, as the engine's scheduler reports it. Empty while the body arrives. */
+  /** The states of its answers in the engine's scheduler. Empty while the body arrives. */
   readonly states: SequenceState[];
   promptTokens: number;
-  /** Called at each event of the answer: the time limit begins again. */
+  /** Called at each event of the answer. It restarts the time limit. */
   onProgress: () => void;
-  /** Pieces of text so far, about a token each. */
+  /** Number of pieces of text so far; a piece is about one token. */
   pieces: number;
 }
 
-/** From the first to the last that the scheduler enters. */
+/** The states of a sequence in order. */
 const STATES = ['queued', 'encoding', 'prefilling', 'decoding', 'finished'] as const;
 
 export class ActiveRequests {
@@ -41,12 +41,12 @@ export class ActiveRequests {
     this.#requests.delete(request);
   }
 
-  /** Answers that have KV memory in the engine. */
+  /** Number of answers that have KV memory in the engine. */
   get running(): number {
     return this.#count(({ states }) => states.filter((state) => !isIdle(state)).length);
   }
 
-  /** Answers that the engine has queued, and requests whose body still arrives. */
+  /** Number of answers in the engine's queue, and of requests whose body is arriving. */
   get waiting(): number {
     return this.#count(({ states }) =>
       states.length === 0 ? 1 : states.filter((state) => state === 'queued').length,
@@ -86,7 +86,7 @@ function isIdle(state: SequenceState): boolean {
   return state === 'queued' || state === 'finished';
 }
 
-/** Of several answers, the state of the one that is the furthest and not finished. */
+/** The most advanced state of the answers that are not finished. */
 function stateOf(states: readonly SequenceState[]): SequenceState | 'arriving' {
   if (states.length === 0) return 'arriving';
   const unfinished = states.filter((state) => state !== 'finished');

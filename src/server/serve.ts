@@ -1,4 +1,4 @@
-/** The server from its beginning to its end: it listens, loads the model, answers, and ends in order. */
+/** Runs the server: it listens, loads the model, answers, and shuts down. */
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,11 +21,11 @@ export type { ServeOptions } from './create-parts.ts';
 export interface RunningServer {
   url: string;
   model: ModelInfo;
-  /** Takes no more requests, lets those under way end for as long as was set, then stops them. */
+  /** Refuses new requests, waits for running ones up to the drain time, then stops them. */
   close(): Promise<void>;
 }
 
-/** A request's `model` must mean one thing. @throws CogVLM2Error invalid_value */
+/** The names in `model` must be unambiguous. @throws CogVLM2Error invalid_value */
 function checkAdapterNames({ load, aliases }: ServeOptions, { name }: ModelInfo): void {
   const taken = Object.keys(load.adapters ?? {}).find((each) => ['default', name, ...aliases].includes(each));
   if (taken === undefined) return;
@@ -36,7 +36,7 @@ function checkAdapterNames({ load, aliases }: ServeOptions, { name }: ModelInfo)
 }
 
 /**
- * Listens at once, so that probes see the model load, and resolves when it can answer.
+ * Listens at once, so that probes can see that the model loads, and resolves when the model can answer.
  * @throws CogVLM2Error invalid_value, and those of `CogVLM2.load`
  */
 export async function serve(
@@ -50,7 +50,7 @@ export async function serve(
   const app = createApp(parts);
   const answer = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    // HTTP/1.0 has no Host header; which paths it may ask for is decided by the middleware.
+    // HTTP/1.0 has no Host header. The middleware decides which paths it may use.
     hostname: 'localhost',
   });
   const server = createServer(
@@ -59,7 +59,7 @@ export async function serve(
   );
   parseInTurns(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
-  // Uploads have a time limit and a minimum rate of their own.
+  // Uploads have their own time limit and minimum rate.
   server.requestTimeout = 0;
   const url = await listen(server, options);
   const stopLoading = () => engine.stop();
@@ -88,14 +88,14 @@ export async function serve(
       throw new CogVLM2Error('aborted', 'Stopped while the model was loaded.', { cause: error });
     throw error;
   } finally {
-    // From here on an abort begins the end, in which requests under way are still answered.
+    // From now on, an abort begins the shutdown, in which running requests are still answered.
     signal.removeEventListener('abort', stopLoading);
   }
 }
 
-// The socket: where the server listens, and how it stops to.
+// The socket: listening and closing.
 
-/** @throws CogVLM2Error invalid_value when others could ask, and without a key. */
+/** @throws CogVLM2Error invalid_value if the address is public and there is no key */
 export function checkReach({ host, apiKeys, insecure }: ServeOptions): void {
   if (isLoopback(host) || apiKeys.length > 0 || insecure) return;
   throw new CogVLM2Error(
@@ -104,7 +104,7 @@ export function checkReach({ host, apiKeys, insecure }: ServeOptions): void {
   );
 }
 
-/** @returns the address. @throws CogVLM2Error invalid_value when it cannot be listened on. */
+/** @returns the address. @throws CogVLM2Error invalid_value if listening fails */
 export async function listen(server: Server, { host, port }: ServeOptions): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -120,11 +120,11 @@ export async function listen(server: Server, { host, port }: ServeOptions): Prom
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-// The end: no new connections, what is under way ends by itself or is stopped after a while.
+// The shutdown: no new connections; running requests end, or are stopped after the drain time.
 
 export async function drain(server: Server, requests: ActiveRequests, limitMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A connection that has become idle meanwhile is not closed by itself.
+  // Connections that became idle in the meantime are not closed automatically.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
   const limit = setTimeout(() => {
     requests.stopAll(new ApiError('shutting_down', 'The server is shutting down.'));

@@ -1,17 +1,17 @@
 /**
- * The process that a person starts with `cogvlm2 serve`. It runs the server as a child process and starts it again
- * when it crashes: the child parses what clients send, in JavaScript and in native image decoders. This process reads
- * nothing of it. It forwards signals, passes the exit status on, and takes its child with it when it ends.
+ * The process of `cogvlm2 serve`. It runs the server as a child process, and restarts it after a crash. The child parses the input of
+ * clients in JavaScript and in native image decoders, but this process does not read it. It forwards signals, returns the exit status of
+ * its child, and ends its child when it ends.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { pauseBeforeRestart } from './engine/engine.ts';
 
 const MARK = 'COGVLM2_SUPERVISOR';
-/** A server that ends sooner after the first start is not started again: it cannot run here. */
+/** A server that ends within this time after the first start is not restarted, because it cannot run here. */
 const MIN_UPTIME_MS = 5_000;
-/** After so long without a crash, the next one counts as the first. */
+/** After this time without a crash, the next crash counts as the first. */
 const STABLE_MS = 60_000;
-/** The exit status of Node.js after an error that nobody caught. */
+/** The exit status of Node.js after an uncaught error. */
 const UNCAUGHT = 1;
 
 export interface SuperviseOptions {
@@ -33,7 +33,7 @@ export async function supervise({ argv, minUptimeMs = MIN_UPTIME_MS }: Supervise
   };
   process.on('SIGINT', forward);
   process.on('SIGTERM', forward);
-  /** Kept over restarts, also where `--port 0` chose any. */
+  /** The port, which is the same after restarts, also with `--port 0`. */
   let port: number | undefined;
   let crashes = 0;
   for (;;) {
@@ -41,7 +41,7 @@ export async function supervise({ argv, minUptimeMs = MIN_UPTIME_MS }: Supervise
     child = fork(program, port === undefined ? args : [...args, '--port', String(port)], {
       env: { ...process.env, [MARK]: String(process.pid) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // A process group of its own: Ctrl-C reaches it once, through this process.
+      // Its own process group, so that it gets Ctrl-C only once, from this process.
       detached: process.platform !== 'win32',
     });
     child.on('error', () => {});
@@ -49,7 +49,7 @@ export async function supervise({ argv, minUptimeMs = MIN_UPTIME_MS }: Supervise
       if (isListening(message)) port = message.port;
     });
     const { code, signal } = await ended(child);
-    // A server that has served before also comes back from a failed start: its port may be taken for a moment.
+    // A server that was running before is restarted also after a failed start, because its port may be in use for a moment.
     const isCrash = signal !== null || code === UNCAUGHT || (port !== undefined && code !== 0);
     const uptimeMs = performance.now() - startedAt;
     if (isStopping || !isCrash || (port === undefined && uptimeMs < minUptimeMs)) {
@@ -74,13 +74,13 @@ export function isSupervised(): boolean {
   return process.env[MARK] !== undefined;
 }
 
-/** Tells the supervisor the port, and ends this process with it. Does nothing where there is no supervisor. */
+/** Reports the port to the supervisor. Does nothing without a supervisor. */
 export function reportListening(url: string): void {
   if (!isSupervised() || process.send === undefined) return;
   process.send({ port: Number(new URL(url).port) });
 }
 
-/** Called at the start of a supervised process: it ends with its supervisor, whatever ended that. */
+/** Called at the start of a supervised process. It makes the process end with its supervisor. */
 export function endWithSupervisor(): void {
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   // The channel alone does not keep this process running.

@@ -91,7 +91,7 @@ describe('bodies', () => {
     expect(await codeOf(response)).toEqual([
       415,
       'unsupported_encoding',
-      'The body is encoded by gzip; send it as it is, without content-encoding.',
+      'The body is encoded by gzip; send it without content-encoding.',
     ]);
     expect(server.requests.waiting).toBe(0);
   });

@@ -25,7 +25,7 @@ export async function* bodyChunks(
 ): AsyncGenerator<Uint8Array> {
   const encoding = headers.get('content-encoding') ?? 'identity';
   if (encoding !== 'identity') {
-    const message = `The body is encoded by ${encoding.slice(0, 40)}; send it as it is, without content-encoding.`;
+    const message = `The body is encoded by ${encoding.slice(0, 40)}; send it without content-encoding.`;
     throw new ApiError('unsupported_encoding', message, { headers: { 'accept-encoding': 'identity' } });
   }
   const announced = Number(headers.get('content-length') ?? 0);
@@ -65,7 +65,9 @@ async function* chunksUntil(body: Readable, signal: AbortSignal): AsyncGenerator
     else if (body.destroyed) {
       // Hundreds of clients may disconnect at the same moment.
       await new Promise<void>(inTurn);
-      throw new ApiError('cancelled', 'The client left while it sent its request.', { cause: body.errored });
+      throw new ApiError('cancelled', 'The client disconnected while it sent its request.', {
+        cause: body.errored,
+      });
     } else await changeOf(body, signal);
   }
 }

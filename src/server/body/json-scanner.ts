@@ -1,10 +1,10 @@
 /**
- * JSON that is checked while it arrives: its size, nesting and number of values are bounded before it is parsed.
+ * Checks JSON while it arrives: size, nesting and number of values are limited before it is parsed.
  *
- * Images are most of a body's bytes. A string value of at least `LONG_STRING` characters without spaces, which is what
- * base64 looks like, is kept apart from the JSON text, so that `JSON.parse` sees a small text only and never blocks the
- * event loop for long. It is put back afterwards; the parsed value is what `JSON.parse` of the whole body would give,
- * except for values of more than `LONGEST_STRING` characters, which are of the class `LongString`.
+ * Images are most of the bytes of a body. A string of at least `LONG_STRING` characters without spaces looks like base64. The scanner
+ * removes it from the JSON text, so that `JSON.parse` gets a small text and does not block the event loop. Afterwards it inserts the
+ * string again. The result equals that of `JSON.parse` for the whole body, except for values of more than `LONGEST_STRING` characters,
+ * which become a `LongString`.
  */
 import { randomUUID } from 'node:crypto';
 import { hexValue } from '../../image/data-url.ts';
@@ -23,7 +23,7 @@ const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x
 const UNICODE = 0x75;
 const SIMPLE_ESCAPES: Partial<Record<number, number>> = { 47: 0x2f, 110: 0x0a, 114: 0x0d };
 
-/** Bytes that a long string may have without being text: printable ASCII without space, quote and backslash. */
+/** Bytes of a long string that is not text: printable ASCII without space, quote and backslash. */
 const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte > 0x20 && byte < 0x7f && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
 );
@@ -35,11 +35,11 @@ export class JsonScanner {
   /** The long string that is arriving, unescaped: whole pieces, and the bytes of the next piece. */
   #longPieces: Buffer[] = [];
   readonly #long = new Bytes();
-  /** Of each open object, its fields so far; `LIST` for a list. */
+  /** The number of fields of each open object so far; `LIST` for a list. */
   readonly #containers: number[] = [];
   #values = 0;
   #state: 'outside' | 'string' | 'escape' | 'long' | 'long-escape' | 'long-unicode' = 'outside';
-  /** Where the current string begins in the text, behind its quote; -1 if it cannot be kept apart. */
+  /** Position of the current string in the text, after its quote; -1 if it cannot be a long string. */
   #stringStart = -1;
   #isKeyNext = false;
   /** Digits of a Unicode escape so far. */
@@ -114,17 +114,17 @@ export class JsonScanner {
     else if (this.#stringStart >= 0 && this.#text.size - this.#stringStart >= LONG_STRING) this.#beginLong();
   }
 
-  /** The byte behind a backslash of text. */
+  /** Processes the byte after a backslash in text. */
   #escape(byte: number): void {
     this.#state = 'string';
     if (SIMPLE_ESCAPES[byte] === undefined && byte !== UNICODE) this.#stringStart = -1;
   }
 
-  /** What there is of a string is taken out of the text, if it is plain once it is unescaped. */
+  /** Moves the current string out of the text, if it is plain after unescaping. */
   #beginLong(): void {
     const start = this.#stringStart;
     const raw = this.#text.all().toString('latin1', start);
-    // Not in the middle of an escape.
+    // Not inside an escape.
     if (/\\u[0-9a-f]{0,3}$/i.test(raw)) return;
     this.#stringStart = -1;
     const text = unescaped(raw);
@@ -135,7 +135,7 @@ export class JsonScanner {
     this.#state = 'long';
   }
 
-  /** @returns the index of the first byte that it did not take */
+  /** @returns the index of the first remaining byte */
   #longString(chunk: Uint8Array, from: number): number {
     let end = from;
     while (end < chunk.length && IS_PLAIN[chunk[end]!] === 1) end++;
@@ -185,7 +185,7 @@ export class JsonScanner {
     this.#state = 'long';
   }
 
-  /** The long string is text after all, and counts as such. */
+  /** Moves the long string back to the text, because it is text. */
   #isText(rest = ''): void {
     this.#stringStart = -1;
     this.#state = 'string';
@@ -203,7 +203,7 @@ export class JsonScanner {
     this.#long.size = 0;
   }
 
-  /** The long string that has arrived. */
+  /** Ends the long string. */
   #takePieces(): Buffer[] {
     this.#endPiece();
     const pieces = this.#longPieces;
@@ -242,7 +242,7 @@ export class JsonScanner {
     );
   }
 
-  /** @param field the name of the field that the value is in */
+  /** @param field the name of the value's field */
   #restore(value: unknown, field: string): unknown {
     if (typeof value === 'string') return this.#restored(value, field);
     if (typeof value !== 'object' || value === null) return value;
@@ -288,7 +288,7 @@ function longValue(pieces: readonly Buffer[]): string | LongString {
   return long.length > LONGEST_STRING ? long : Buffer.concat(pieces).toString('latin1');
 }
 
-/** The text of a JSON string; undefined where it is not one, or not plain. */
+/** The text of a JSON string; undefined if it is no JSON string, or not plain. */
 function unescaped(raw: string): string | undefined {
   try {
     const text: unknown = JSON.parse(`"${raw}"`);

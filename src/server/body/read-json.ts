@@ -1,4 +1,4 @@
-/** The JSON of a request's body: bounded while it arrives, and read in small steps that never block the event loop. */
+/** Reads the JSON body of a request. Its size is limited while it arrives, and small steps do not block the event loop. */
 import { setImmediate } from 'node:timers/promises';
 import { type ApiCode, ApiError } from '../api-error.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
@@ -7,20 +7,20 @@ import { JsonScanner } from './json-scanner.ts';
 import { LongString } from './long-string.ts';
 
 export interface BodyLimits {
-  /** Largest body, its images included. */
+  /** Maximum size of a body, including images. */
   maxBytes: number;
-  /** Largest body without its images. */
+  /** Maximum size of a body without images. */
   maxJsonBytes: number;
 }
 
-/** Bytes that are scanned in one step, and the time after which others have their turn. */
+/** Bytes that are scanned in one step, and the time after which other requests continue. */
 const STEP_BYTES = 16_384;
 const TURN_MS = 10;
 
 /**
  * @param onBytes is called with the number of bytes that have arrived
  * @param signal ends the reading, with its reason as the error
- * @throws ApiError unsupported_encoding, request_too_large, invalid_json, invalid_value, cancelled (the client left)
+ * @throws ApiError unsupported_encoding, request_too_large, invalid_json, invalid_value, cancelled (the client disconnected)
  */
 export async function readJson(
   request: UnreadRequest,
@@ -54,7 +54,7 @@ export async function readJson(
 
 // Limits of the fields of a body, for every endpoint. They are checked before anything is built from the body.
 
-/** Fields that have a limit of their own: lists of messages, and text that the context bounds. */
+/** Fields with their own limit: lists of messages, and text, which the context limits. */
 const UNBOUNDED = new Set([
   'messages',
   'input',
@@ -66,7 +66,7 @@ const UNBOUNDED = new Set([
   'tools',
   'functions',
 ]);
-/** Fields that hold a JSON schema. */
+/** Fields with a JSON schema. */
 const SCHEMAS = new Set([
   'response_format',
   'format',
@@ -131,8 +131,8 @@ function checkSize(param: string, value: unknown, code: ApiCode): void {
 }
 
 /**
- * What is left of `budget` characters after a value's JSON; negative as soon as it does not fit. It counts at least
- * one character for each value and never builds the text.
+ * The rest of `budget` characters after the JSON of a value; negative if it does not fit. It counts at least one character for each
+ * value, and never builds the text.
  */
 function sizeWithin(value: unknown, budget: number): number {
   if (typeof value === 'string' || value instanceof LongString) return budget - value.length - 2;
@@ -149,7 +149,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A name that a client chose, and never much of it. */
+/** A name from a client, shortened. */
 function shownName(name: string): string {
   return name.length > 60 ? `${name.slice(0, 57)}...` : name;
 }

@@ -1,17 +1,17 @@
 /**
- * Bodies that are arriving. Each must keep a minimum rate, so that clients who send a byte now and then do not hold
- * places in the queue. When the queue is full, the slowest upload gives its place to the next request.
+ * Bodies that are arriving. Each must have a minimum rate, so that slow clients do not use places in the queue. When the queue is full,
+ * the slowest upload is ended for the next request.
  */
 import { ApiError } from '../api-error.ts';
 import { UPLOAD_LIMITS } from '../limits.ts';
 
 export interface UploadRules {
-  /** No upload is ended before this time, unless its place is needed. */
+  /** An upload is not ended before this time, unless its place is needed. */
   graceMs: number;
   minBytesPerSecond: number;
 }
 
-/** Even when its place is needed, an upload has this share of the grace. */
+/** An upload has this share of the grace time also if its place is needed. */
 const NEEDED_SHARE = 0.1;
 const CHECK_MS = 1_000;
 
@@ -31,9 +31,9 @@ export class Uploads {
 
   /**
    * Watches one upload.
-   * @param read reads the body until its signal aborts, and tells how many bytes have arrived so far
-   * @param onSlow is called at once when the upload is ended, before `read` has rejected
-   * @throws ApiError upload_too_slow, and what `read` throws
+   * @param read reads the body until its signal aborts, and reports the number of bytes so far
+   * @param onSlow called when the upload is ended, before `read` rejects
+   * @throws ApiError upload_too_slow, and the errors of `read`
    */
   async watch<T>(
     signal: AbortSignal,

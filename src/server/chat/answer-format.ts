@@ -1,11 +1,11 @@
-/** The format that a request asks for, in whichever field of OpenAI, llama-server, vLLM, SGLang or Ollama it does so. */
+/** Reads the format of the answer from the fields of OpenAI, llama-server, vLLM, SGLang or Ollama. */
 import type { AnswerFormat } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
 import { JsonScanner } from '../body/json-scanner.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
-/** Fields of a request that ask for a format. */
+/** Fields of a request for formats. */
 export const FORMAT_FIELDS = [
   'response_format',
   'structured_outputs',
@@ -59,7 +59,7 @@ function formatIn(
   }
 }
 
-/** @param at where errors say that it is: the Responses API has the same object in `text.format` */
+/** @param at the name of the field for errors: the Responses API has the same object in `text.format` */
 export function responseFormat(
   value: unknown,
   fields: FieldCheck,
@@ -105,7 +105,7 @@ export function responseFormat(
   }
 }
 
-/** vLLM's object: exactly one of its constraints. */
+/** The object of vLLM. It must have exactly one constraint. */
 function structuredOutputs(value: unknown, fields: FieldCheck): AnswerFormat | undefined {
   const at = 'structured_outputs';
   if (!isJsonObject(value)) {
@@ -121,14 +121,14 @@ function structuredOutputs(value: unknown, fields: FieldCheck): AnswerFormat | u
   return formats[0];
 }
 
-/** An object, or its JSON as a string, as vLLM and SGLang take it. @throws ApiError */
+/** A schema as an object, or as a string with JSON, like in vLLM and SGLang. @throws ApiError */
 function jsonSchema(at: string, value: unknown): AnswerFormat {
   const schema = typeof value === 'string' ? parsed(at, value) : value;
   if (isJsonObject(schema)) return { type: 'json_schema', schema };
   throw fieldError(at, `${at} must be a JSON Schema as an object; got ${shown(value)}.`);
 }
 
-/** JSON within a string has the limits of a body: the scanner of the body has not seen its nesting. */
+/** JSON in a string has the limits of a body, because the scanner of the body does not check it. */
 function parsed(at: string, text: string): unknown {
   const scanner = new JsonScanner(REQUEST_LIMITS.fieldCharacters * 4);
   try {

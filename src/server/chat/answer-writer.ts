@@ -1,10 +1,10 @@
-/** What the two APIs have in common: when what is written, and the numbers of an answer. */
+/** The common interface of the writers of both APIs, and the numbers of an answer. */
 import type { Answer, Progress, TokenLogprobs, TokenProbability } from '../../index.ts';
 import type { ApiError } from '../api-error.ts';
 import type { EventStreamEvent } from './event-stream.ts';
 import type { ChatRequest } from './request.ts';
 
-/** What all parts of an answer have in common. */
+/** Fields of all parts of an answer. */
 export interface AnswerHead {
   id: string;
   /** Seconds since 1970. */
@@ -18,44 +18,44 @@ export interface AnswerWriter {
   whole(answers: readonly Answer[]): object;
   begin(): EventStreamEvent[];
   progress(progress: Progress, elapsedMs: number): EventStreamEvent[];
-  /** @param index of the answer, where a request has several */
+  /** @param index index of the answer, if a request has several */
   text(index: number, text: string, logprobs: readonly TokenLogprobs[] | undefined): EventStreamEvent[];
   end(index: number, finished: Answer): EventStreamEvent[];
-  /** After the end of all answers. */
+  /** Events after the end of all answers. */
   close(answers: readonly Answer[]): EventStreamEvent[];
-  /** Instead of everything that would follow. */
+  /** Events that replace the rest of the stream. */
   error(error: ApiError): EventStreamEvent[];
 }
 
-/** What was ignored or left out; absent when there is nothing. */
+/** Ignored fields and omitted content; absent if there are none. */
 export function warningsOf(warnings: readonly string[]) {
   return warnings.length > 0 && { warnings };
 }
 
-/** Places in the image: evidence that was asked for, and boxes that a grounding model wrote. Absent when there are none. */
+/** Regions of the image: requested evidence, and boxes of a grounding model. Absent if there are none. */
 export function placesOf({ evidence, boxes }: Answer) {
   return { ...(evidence && { evidence }), ...(boxes && { boxes }) };
 }
 
-/** Whether the answer has its end: neither a limit nor, where it has a format, a stop string has cut it. */
+/** Whether the answer is complete: it was not cut by a limit or, for a format, by a stop string. */
 export function isComplete({ finishReason, stopString }: Answer, { options }: ChatRequest): boolean {
   return finishReason === 'stop' && (stopString === null || options.format === undefined);
 }
 
-/** Several answers to one prompt: its tokens count once. */
+/** Usage of several answers to one prompt. The tokens of the prompt count once. */
 export function totalUsage(answers: readonly Answer[]) {
   const { promptTokens, imageTokens, cachedTokens } = answers[0]!.usage;
   const completionTokens = answers.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
   return { promptTokens, imageTokens, cachedTokens, completionTokens };
 }
 
-/** Log-probabilities of tokens, in the form that both APIs have. */
+/** Log-probabilities of tokens in the format of both APIs. */
 export function wireLogprobs(tokens: readonly TokenLogprobs[]) {
   const wire = ({ text, logprob, bytes }: TokenProbability) => ({ token: text, logprob, bytes });
   return tokens.map((token) => ({ ...wire(token), top_logprobs: token.top.map(wire) }));
 }
 
-/** llama-server's names, and further ones for what it does not measure. Times in milliseconds. */
+/** Timings in milliseconds, with the names of llama-server, and more names for other measurements. */
 export function timingsOf({ usage, timings }: Answer) {
   const prompt_n = usage.promptTokens - usage.cachedTokens;
   const predicted_n = usage.completionTokens;

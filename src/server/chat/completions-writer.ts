@@ -1,4 +1,4 @@
-/** Answers as OpenAI's chat completions: the whole object, and the chunks of a stream. */
+/** Writes answers as OpenAI chat completions: the whole object, or the chunks of a stream. */
 
 import type { ToolCall } from '../../generate/required-call.ts';
 import type { Answer, Progress, TokenLogprobs } from '../../index.ts';
@@ -72,7 +72,7 @@ export class CompletionsWriter implements AnswerWriter {
     const { call } = this.#request;
     this.#sentLogprobs[index]! += logprobs?.length ?? 0;
     if (call === undefined) return [{ data: this.#chunk(index, { content: text }, null, logprobs) }];
-    // Where there are several tools, the call is sent when its end is known.
+    // If there are several tools, the call is sent when it is complete.
     if (!call.isSingle) return [];
     const { name } = call.callIn('', false)!;
     return [{ data: this.#chunk(index, this.#callDelta(index, { name, arguments: text }), null, logprobs) }];
@@ -82,7 +82,7 @@ export class CompletionsWriter implements AnswerWriter {
     const events: EventStreamEvent[] = [];
     const call = this.#hasCall[index] ? null : this.#callIn(answer);
     if (call) events.push({ data: this.#chunk(index, this.#callDelta(index, call)) });
-    // Tokens without text of their own, such as those of a stop string, have not been sent.
+    // Tokens without text, such as those of a stop string, were not sent yet.
     const unsent = answer.logprobs?.slice(this.#sentLogprobs[index]);
     const { choices, ...last } = this.#chunk(index, {}, this.#finishReasonOf(answer), unsent);
     const choice = { ...choices[0], stop_reason: answer.stopString, ...placesOf(answer) };
@@ -146,7 +146,7 @@ export class CompletionsWriter implements AnswerWriter {
     };
   }
 
-  /** A chunk without choices. It has `usage: null` where usage was asked for, as OpenAI's chunks before the last. */
+  /** A chunk without choices. It has `usage: null` if usage was requested, like all chunks of OpenAI before the last one. */
   #chunkWithout() {
     return {
       ...this.#head,

@@ -1,10 +1,10 @@
 /**
- * A stream of server-sent events with a bounded buffer. Writing never waits: a client that reads too slowly is
- * disconnected, and its answer stopped, before the buffer takes much memory.
+ * A stream of server-sent events with a bounded buffer. Writing never waits. A client that reads too slowly is disconnected, and its
+ * answer is stopped, before the buffer uses much memory.
  */
 export interface EventStream {
   readonly body: ReadableStream<Uint8Array>;
-  /** Does nothing once the reader has left. */
+  /** Does nothing after the client disconnected. */
   send(events: readonly EventStreamEvent[]): void;
   close(): void;
 }

@@ -1,6 +1,6 @@
 /**
- * Fields of a request that no reader uses. Each is refused by name when the answer would lack what it asks for;
- * otherwise a warning in the answer names it. This is the only place that decides which.
+ * Fields of a request that no reader uses. A field is refused if the answer would be wrong without it. Otherwise a warning in the answer
+ * names it. Only this file decides this.
  */
 import { nearest } from '../../messages.ts';
 import { ApiError } from '../api-error.ts';
@@ -15,7 +15,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   );
 }
 
-/** A value in an error message: as JSON, and never much of it, however large it is. */
+/** A value for an error message: as JSON, shortened. */
 export function shown(value: unknown): string {
   const text = (typeof value === 'bigint' ? String(value) : JSON.stringify(beginningOf(value))) ?? 'nothing';
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS - 3)}...` : text;
@@ -23,7 +23,7 @@ export function shown(value: unknown): string {
 
 const SHOWN_CHARACTERS = 60;
 
-/** At least as much of a value as is shown. Turning all of a megabyte into JSON would block other requests. */
+/** At least the shown part of a value. Converting a megabyte to JSON would block other requests. */
 function beginningOf(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return value.slice(0, SHOWN_CHARACTERS + 1);
   if (value instanceof LongString) return value.head(SHOWN_CHARACTERS + 1);
@@ -46,7 +46,7 @@ export function fieldError(
   return new ApiError(code, message, { param });
 }
 
-/** These cannot change an answer: accounting, hints for caches and load balancers, and details of the output's form. */
+/** Fields that cannot change an answer: accounting, hints for caches and load balancers, and details of the output format. */
 const WITHOUT_EFFECT = new Set([
   'user',
   'metadata',
@@ -81,7 +81,7 @@ const IMAGE_REMEDY =
 const FORMAT_REMEDY =
   'Use response_format (text.format of /v1/responses) with a JSON schema, or guided_choice or guided_regex.';
 
-/** A field with one of these words in its name asks for something without which the answer would be another. */
+/** A field with one of these words in its name would change the answer. */
 const REFUSED_WORDS: readonly (readonly [words: readonly string[], remedy: string])[] = [
   [words('image images img picture pictures photo photos pixel attachment attachments'), IMAGE_REMEDY],
   [
@@ -127,7 +127,7 @@ const REFUSED_NAMES: Partial<Record<string, string>> = {
   web_search_options: 'The model knows only the request.',
 };
 
-/** Names that have a word from above, although no answer depends on them. */
+/** Exceptions: names with a word from above that do not change an answer. */
 const HARMLESS = new Set(
   words('media_io_kwargs whitespace_pattern guided_whitespace_pattern include_stop_str_in_output'),
 );
@@ -147,7 +147,7 @@ export class FieldCheck {
   }
 
   /**
-   * @param at the object's place in the request; '' for the request itself
+   * @param at the path of the object in the request; '' for the request itself
    * @param known the fields that a reader uses
    * @throws ApiError unsupported; invalid_value for too many unknown fields
    */
@@ -175,7 +175,7 @@ export class FieldCheck {
   }
 }
 
-/** @returns undefined where an answer can do without the field */
+/** @returns undefined if an answer does not need the field */
 function remedyFor(name: string): string | undefined {
   if (HARMLESS.has(name)) return undefined;
   const inName = name.split(/[^A-Za-z]+|(?=[A-Z])/).map((word) => word.toLowerCase());
@@ -184,7 +184,7 @@ function remedyFor(name: string): string | undefined {
   );
 }
 
-/** The values by which clients say that they do not use a field. */
+/** Values with which clients disable a field. */
 function asksNothing(value: unknown): boolean {
   if (value === undefined || value === null || value === false || value === 0 || value === '') return true;
   return typeof value === 'object' && Object.keys(value).length === 0;

@@ -1,4 +1,4 @@
-/** One chat request from its arrival to its end: it is read, checked, queued, and answered whole or as a stream. */
+/** Handles a chat request: reads, checks and queues it, and answers it as one object or as a stream. */
 import type { Answer, AnswerEvent, SequenceState } from '../../index.ts';
 import { ApiError, apiErrorOf, clientLeft, DO_NOT_RETRY } from '../api-error.ts';
 import type { ChatContext } from '../app-parts.ts';
@@ -15,7 +15,7 @@ import { readResponsesRequest } from './responses-request.ts';
 import { ResponsesWriter } from './responses-writer.ts';
 import type { RequestVisual } from './visual.ts';
 
-/** One of OpenAI's two APIs: how its requests are read and its answers written. */
+/** One of the two APIs of OpenAI: reads its requests and writes its answers. */
 export interface ChatApi {
   idPrefix: string;
   read: RequestReader;
@@ -50,7 +50,7 @@ export class ChatHandler {
     this.#context = context;
   }
 
-  /** @throws ApiError and CogVLM2Error, as long as no stream has begun */
+  /** @throws ApiError and CogVLM2Error before a stream begins */
   async answer(incoming: IncomingRequest, api: ChatApi): Promise<Response> {
     const { admission, requests, rules } = this.#context;
     const admitted = [incoming.place];
@@ -89,7 +89,7 @@ export class ChatHandler {
     }
   }
 
-  /** How many tokens the prompt of a request has, counted as for an answer. */
+  /** Counts the tokens of the prompt of a request, like for an answer. */
   async countTokens(incoming: IncomingRequest, body: unknown, api: ChatApi, signal: AbortSignal) {
     const { size } = await prepareRequest(incoming, async () => body, api.read, this.#context, signal);
     const { promptTokens, imageTokens } = size;
@@ -137,11 +137,11 @@ export class ChatHandler {
         end();
       }
     };
-    work().catch((error: unknown) => log.error({ id: running.id, error }, 'a stream ended badly'));
+    work().catch((error: unknown) => log.error({ id: running.id, error }, 'a stream failed'));
     return new Response(events.body, { headers: EVENT_STREAM_HEADERS });
   }
 
-  /** All answers to a request. When one fails, the others are stopped. @throws what ended the first that failed */
+  /** Makes all answers to a request. If one fails, the others are stopped. @throws the error of the first failed answer */
   async #makeAll(
     job: Job,
     onEvent: (index: number, event: AnswerEvent) => void,
@@ -164,7 +164,7 @@ export class ChatHandler {
     }
   }
 
-  /** Has one answer made. */
+  /** Makes one answer. */
   async #make(
     { ask, running, visual }: Job,
     index: number,
@@ -188,10 +188,10 @@ export class ChatHandler {
         return event.answer;
       }
     }
-    throw new Error('The answer ended without its last event.');
+    throw new Error('The answer ended without a final event.');
   }
 
-  /** Logs sizes, times and codes, and no text of the request or the answer. */
+  /** Logs sizes, times and codes, but no text of the request or the answer. */
   #logAnswer({ id, client, startedAt }: ActiveRequest, visual: RequestVisual | null, answer: Answer): void {
     const { metrics, log } = this.#context;
     const ms = performance.now() - startedAt;
@@ -233,7 +233,7 @@ export class ChatHandler {
   }
 }
 
-/** Of several answers with a seed, each next one has the next seed. */
+/** If a request with a seed has several answers, they use consecutive seeds. */
 function withSeedOf(index: number, ask: AskRequest): AskRequest {
   const { seed } = ask.options;
   if (index === 0 || seed === undefined) return ask;
@@ -241,7 +241,7 @@ function withSeedOf(index: number, ask: AskRequest): AskRequest {
   return { ...ask, options: { ...ask.options, seed: next } };
 }
 
-/** Changes when the same request could be answered otherwise: another model, other types, another device, other adapters. */
+/** Changes if the same request could get another answer: another model, other types, another device, other adapters. */
 function fingerprintOf({ info }: Engine, adapter: string | undefined): string {
   const used = info.adapters.filter(({ name }) => name === null || name === adapter);
   return [info.name, ...Object.keys(info.types), info.device, ...used.map((each) => each.fingerprint)]

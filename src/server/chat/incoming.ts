@@ -1,4 +1,4 @@
-/** An HTTP request as the handlers see it: its id, its client, its place in the queue, its body, and whether the client is still connected. */
+/** An HTTP request for the handlers: its id, its client, its place in the queue, its body, and a signal for a lost connection. */
 import { Readable } from 'node:stream';
 import type { Context } from 'hono';
 import type { Admitted } from '../admission.ts';
@@ -8,17 +8,17 @@ import { readBytes, type UnreadRequest } from '../body/chunks.ts';
 import { readJson } from '../body/read-json.ts';
 import { inTurn } from '../pipelining.ts';
 
-/** It is in the queue before its body is read. This bounds the bodies in memory. */
+/** A request is in the queue before its body is read. This limits the memory for bodies. */
 export interface IncomingRequest {
   id: string;
   client: string;
-  /** The header; undefined where there is none. */
+  /** A header; undefined if it is absent. */
   acceptLanguage: string | undefined;
-  /** The handler calls `leave()` in the end. */
+  /** The handler calls `leave()` at the end. */
   place: Admitted;
   /** @throws ApiError those of `readJson`, upload_too_slow; the signal's reason */
   readBody(signal: AbortSignal): Promise<unknown>;
-  /** The body as it is. @throws ApiError those of `readBytes`, upload_too_slow; the signal's reason */
+  /** The bytes of the body. @throws ApiError those of `readBytes`, upload_too_slow; the signal's reason */
   readBytes(signal: AbortSignal): Promise<Uint8Array>;
   /** Aborted when the client has disconnected. */
   disconnected: AbortSignal;
@@ -68,7 +68,7 @@ function unreadRequest({ env, req: { raw } }: Context<Env>): UnreadRequest {
   return { headers: raw.headers, body };
 }
 
-/** Reads the body and works on it, for at most the time limit. The request is in the queue for so long. */
+/** Reads and processes the body, for at most the time limit. The request is in the queue during this time. */
 export async function withBody<T>(
   c: Context<Env>,
   parts: AppParts,

@@ -1,15 +1,14 @@
 /**
- * OpenAI's messages as what the model was trained on: turns of question and answer about at most one image or video, which
- * stands before all text. The model knows no system prompt, so a system message goes in front of the question that
- * follows it, or is the question where none follows. Nothing is dropped silently: what cannot be used is refused, or
- * named in a warning.
+ * Converts OpenAI's messages to the format of the training: turns of question and answer about at most one image or video, which comes
+ * before all text. The model was not trained with system prompts. So a system message is put before the next question, or is the
+ * question if there is none. Nothing is dropped silently: unsupported content is refused, or named in a warning.
  */
 import type { Turn } from '../../index.ts';
 import { asDataUrl, beginningOf, type ImageText, isImageText } from '../body/long-string.ts';
 import { REQUEST_LIMITS } from '../limits.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
-/** An image or a video of a message. `at` is its place in the request. */
+/** An image or a video of a message. `at` is its path in the request. */
 export type Visual =
   | { type: 'image'; url: ImageText }
   | { type: 'video'; at: string; url: ImageText }
@@ -19,20 +18,20 @@ export interface ChatPrompt {
   question: string;
   history: Turn[];
   visual: Visual | null;
-  /** How the answer begins, if the last message is an answer to be continued. */
+  /** The start of the answer, if the last message is an answer to continue. */
   answerStart: string;
 }
 
-/** A message, with its place in the request for error messages. */
+/** A message, with its path in the request for error messages. */
 export interface Message {
   at: string;
   message: JsonObject;
 }
 
 export interface MessageRules {
-  /** Continue the last message, which is the assistant's. */
+  /** Continue the last message, which must be an answer. */
   continueLast: boolean;
-  /** The question about an image or a video that comes without one. */
+  /** The question about an image or a video without text. */
   imagePrompt: (isVideo: boolean) => string;
 }
 
@@ -100,7 +99,7 @@ export function readMessages(
     );
   }
   const last = history.pop();
-  // An answer without text is a place for the new one.
+  // The new answer replaces an answer without text.
   if (last && (continueLast || last.answer === '')) {
     return { question: last.question, history, visual, answerStart: last.answer };
   }
@@ -113,7 +112,7 @@ export function readMessages(
   throw fieldError('messages', 'The messages have no text and no image: there is nothing to answer.');
 }
 
-/** Fields besides `role` and `content` that are read, or that are another form of what is read. */
+/** Other fields than `role` and `content` that are read, or that repeat them in another form. */
 const MESSAGE_FIELDS: Partial<Record<string, readonly string[]>> = {
   user: ['images'],
   assistant: ['tool_calls', 'function_call', 'refusal', 'annotations', 'id', 'type', 'status', 'phase'],
@@ -121,7 +120,7 @@ const MESSAGE_FIELDS: Partial<Record<string, readonly string[]>> = {
   function: ['name'],
 };
 
-/** A string, or parts: texts are joined in their order. */
+/** Reads a string, or parts. Texts are joined in order. */
 function readContent(message: JsonObject, at: string, fields: FieldCheck): Content {
   const { content, role } = message;
   const visuals: Visual[] = readOllamaImages(message, at).map((url) => ({ type: 'image', url }));
@@ -134,7 +133,7 @@ function readContent(message: JsonObject, at: string, fields: FieldCheck): Conte
       else visuals.push(read.visual);
     }
   } else if (role === 'assistant' && (content === null || content === undefined)) {
-    // As in OpenAI's own answers without text.
+    // Like in OpenAI's answers without text.
     if (typeof message.refusal === 'string') texts.push(message.refusal);
   } else if (visuals.length === 0) {
     throw fieldError(
@@ -165,7 +164,7 @@ function namesOf(visuals: readonly Visual[]): string {
   return videos === visuals.length ? 'videos' : 'images and videos';
 }
 
-/** A part of a content, of the chat API or of the Responses API. */
+/** Reads a part of a content, in the format of the chat API or the Responses API. */
 function readPart(part: unknown, at: string, fields: FieldCheck): { text: string } | { visual: Visual } {
   const type = isJsonObject(part) ? part.type : part;
   if (isJsonObject(part)) {
@@ -235,14 +234,14 @@ const TEXT_TYPES = new Set(['text', 'input_text', 'output_text', 'refusal']);
 function readOllamaImages({ images }: JsonObject, at: string): ImageText[] {
   if (images === undefined || images === null) return [];
   if (!Array.isArray(images) || !images.every(isImageText)) {
-    // The field of the request itself belongs to no message.
+    // The field of the request does not belong to a message.
     const param = at === 'images' ? at : `${at}.images`;
     throw fieldError(param, `${param} must be a list of base64 strings; got ${shown(images)}.`);
   }
   return images.map((image) => (/^(?:data:|https?:)/i.test(beginningOf(image)) ? image : asDataUrl(image)));
 }
 
-/** The calls of an earlier answer as text, as the model would have to write them. */
+/** The calls of an earlier answer as text. */
 function readToolCalls(message: JsonObject, at: string, toolNames: Map<unknown, string>): string[] {
   const { tool_calls: calls, function_call: legacy } = message;
   const list: unknown = calls ?? (legacy == null ? [] : [{ function: legacy }]);

@@ -1,4 +1,4 @@
-/** Everything about a request that is checked before it waits for the model: its body, its image or video, and its size in tokens. */
+/** Checks a request before it waits for the model: its body, its image or video, and its number of tokens. */
 import { MAX_BYTES_PER_TOKEN } from '../../generate/prepare-request.ts';
 import type { PromptSize } from '../../index.ts';
 import { ApiError } from '../api-error.ts';
@@ -37,7 +37,7 @@ export async function prepareRequest(
   const visual = prompt.visual && (await readVisual(prompt.visual, options.template, context, signal));
   const frameTexts = visual?.video?.frameTexts;
   const size = await engine.call('check', visual !== null, { question, history, options }, frameTexts);
-  // The limit of a request is an upper bound: what the context leaves is enough.
+  // The limit of a request is an upper bound. The rest of the context may be less.
   const asked = Math.min(maxTokens ?? size.maxTokens, contextSize - size.promptTokens);
   const ask: AskRequest = {
     image: visual?.bytes ?? null,

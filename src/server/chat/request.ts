@@ -1,4 +1,4 @@
-/** The body of a chat request, checked: each wrong field is refused with one sentence that names it and its limits. */
+/** Checks the body of a chat request. Each wrong field is refused with one sentence that has its name and limits. */
 import { z } from 'zod';
 import type { RequiredCall } from '../../generate/required-call.ts';
 import { imageQuestion } from '../../generate/types.ts';
@@ -12,31 +12,31 @@ import { readTools } from './tools.ts';
 export interface ChatRequest {
   prompt: ChatPrompt;
   options: Omit<GenerateOptions, 'signal' | 'maxTokens'>;
-  /** Upper bound; undefined for the library's default, infinite for what the context leaves. */
+  /** Upper bound; undefined: the library's default; infinite: the rest of the context. */
   maxTokens: number | undefined;
-  /** The tool call that the answer must be; undefined for a text. */
+  /** The required tool call; undefined if the answer is a text. */
   call: RequiredCall | undefined;
-  /** Answers to make. */
+  /** Number of answers. */
   n: number;
   stream: boolean;
   includeUsage: boolean;
-  /** Progress of the image and of the prompt as events of the stream. */
+  /** Send events with the progress of the image and the prompt. */
   returnProgress: boolean;
-  /** What was ignored, for the client. */
+  /** Warnings about ignored fields. */
   warnings: readonly string[];
   /** Fields that the response repeats. */
   repeated: JsonObject;
 }
 
-/** What a request may ask for. */
+/** Limits and names for requests. */
 export interface RequestRules {
-  /** The names that `model` may have: the model's, aliases, then adapters. */
+  /** Accepted values of `model`: the name of the model, aliases, then adapters. */
   names: readonly string[];
-  /** Those of them that are adapters. */
+  /** The names of adapters among them. */
   adapters: readonly string[];
-  /** Most answers to one request. */
+  /** Maximum number of answers to one request. */
   maxAnswers: number;
-  /** The question about an image that comes without one; null for the default in the request's language. */
+  /** The question about an image without text; null: the default in the language of the request. */
   imagePrompt: string | null;
 }
 
@@ -58,7 +58,7 @@ const stopStrings = z
   }, 'must be a string or up to 16 strings of 1 to 256 characters')
   .nullish();
 
-/** The body's reader keeps all digits of a seed, as a bigint where a number cannot hold them. */
+/** The reader of the body keeps all digits of a seed, as a bigint if a number cannot hold them. */
 const seed = z
   .custom<number | bigint | string>((value) => {
     if (typeof value === 'number') return Number.isSafeInteger(value);
@@ -151,7 +151,7 @@ export function readChatRequest(body: unknown, rules: RequestRules, acceptLangua
   );
 }
 
-/** What the two APIs have in different fields. */
+/** Content that the two APIs have in different fields. */
 export interface RequestParts {
   messages: readonly Message[];
   format: AnswerFormat | undefined;
@@ -246,7 +246,7 @@ export function checkModel(name: string, served: readonly string[]): void {
   throw new ApiError('model_not_found', message, { param: 'model' });
 }
 
-/** `messages`, and `images` beside them, which belong to the last question. */
+/** `messages`, and the field `images`, which belongs to the last question. */
 function messagesIn({ messages, images }: JsonObject): Message[] {
   if (!Array.isArray(messages)) {
     throw fieldError(
@@ -276,7 +276,7 @@ function textsOf({ content }: JsonObject): string[] {
   );
 }
 
-/** The value under one of several names. @throws ApiError invalid_value when two of them differ */
+/** The value of an option that has several names. @throws ApiError invalid_value if two names have different values */
 function oneOf<K extends keyof Options>(
   options: Options,
   names: readonly K[],
@@ -301,7 +301,7 @@ function seedOf(seed: Options['seed']): number | bigint | undefined {
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], null | undefined> };
 
-/** What is absent stays absent, so that the library's own default holds. */
+/** Absent options remain absent, so that the library's defaults apply. */
 function defined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value != null)) as Defined<T>;
 }

@@ -1,4 +1,4 @@
-/** The body of `POST /v1/responses`: its items as the messages of a chat request. The server keeps no state. */
+/** Converts the body of `POST /v1/responses` to a chat request: items become messages. The server keeps no state. */
 import { responseFormat } from './answer-format.ts';
 import { FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 import type { Message } from './messages.ts';
@@ -17,7 +17,7 @@ const RESPONSES_FIELDS = [
   'reasoning',
 ];
 
-/** A response has these fields as the request had them. */
+/** Fields that a response repeats from the request. */
 const REPEATED_FIELDS = [
   'instructions',
   'max_output_tokens',
@@ -33,7 +33,7 @@ const REPEATED_FIELDS = [
   'user',
 ];
 
-/** These ask for a stored response, or for work after the connection has ended. */
+/** Fields that need a stored response, or work after the end of the connection. */
 const STATEFUL: Partial<Record<string, string>> = {
   previous_response_id: 'The server stores no responses: send the whole conversation in input.',
   conversation: 'The server stores no conversations: send the whole conversation in input.',
@@ -58,7 +58,7 @@ export function readResponsesRequest(
   if (object.store === true) fields.warn('store was ignored: the server stores nothing');
   if (object.truncation === 'auto') fields.warn('truncation was ignored: nothing is ever cut from a prompt');
   if (isJsonObject(object.reasoning)) fields.check(object.reasoning, 'reasoning', []);
-  // As OpenAI, which has no switch beside the number.
+  // Like OpenAI: only the number enables it.
   const { top_logprobs: topLogprobs, include } = object;
   const withLogprobs = Array.isArray(include) && include.includes('message.output_text.logprobs');
   const known = pick(object, RESPONSES_FIELDS);

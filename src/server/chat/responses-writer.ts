@@ -1,4 +1,4 @@
-/** Answers as OpenAI's responses: the whole object, and the events of a stream. Nothing of it is stored. */
+/** Writes answers as OpenAI responses: the whole object, or the events of a stream. They are not stored. */
 import type { Answer, Progress, TokenLogprobs } from '../../index.ts';
 import type { ApiError } from '../api-error.ts';
 import {
@@ -69,7 +69,7 @@ export class ResponsesWriter implements AnswerWriter {
     if (item.type === 'function_call') {
       const started = this.#startItem(item.name);
       const { name, arguments: text } = item;
-      // A call of one of several tools comes whole.
+      // A call of one of several tools is sent when it is complete.
       const isUnsent = started.length > 0 && text !== '';
       return [
         ...started,
@@ -106,7 +106,7 @@ export class ResponsesWriter implements AnswerWriter {
     ];
   }
 
-  /** The first events of the output item: a function call where a name is given, otherwise a message. */
+  /** The first events of the output item: a function call if there is a name, otherwise a message. */
   #startItem(name: string | undefined): EventStreamEvent[] {
     if (this.#hasItem) return [];
     this.#hasItem = true;

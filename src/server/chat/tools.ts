@@ -1,12 +1,12 @@
 /**
- * The tools of a request. The model was not trained to choose one, so with `tool_choice` "auto" it answers in text. A
- * required call is enforced, as in vLLM.
+ * The tools of a request. The model was not trained to choose a tool, so with `tool_choice` "auto" it answers with text. A required call
+ * is enforced, like in vLLM.
  */
 import { type FunctionTool, RequiredCall } from '../../generate/required-call.ts';
 import { type FieldCheck, fieldError, isJsonObject, type JsonObject, shown } from './fields.ts';
 
 /**
- * @returns the call that is required, or undefined where the answer is text
+ * @returns the required call, or undefined if the answer is text
  * @throws ApiError invalid_value, unsupported
  */
 export function readTools(body: JsonObject, fields: FieldCheck): RequiredCall | undefined {
@@ -38,11 +38,11 @@ export function readTools(body: JsonObject, fields: FieldCheck): RequiredCall | 
 
 interface ToolChoice {
   mode: 'none' | 'auto' | 'required';
-  /** The tools that may be called; null for all. */
+  /** Names of the tools that may be called; null: all. */
   names: readonly string[] | null;
 }
 
-/** OpenAI's forms, of both of its APIs. */
+/** Reads the formats of both APIs of OpenAI. */
 function readChoice(choice: unknown, fields: FieldCheck): ToolChoice {
   if (choice === undefined || choice === null) return { mode: 'auto', names: null };
   if (choice === 'none' || choice === 'auto' || choice === 'required') return { mode: choice, names: null };
@@ -110,7 +110,7 @@ function readFunction(tool: unknown, at: string, fields: FieldCheck): FunctionTo
   ];
 }
 
-/** OpenAI's fields before there were tools. */
+/** The older fields of OpenAI, which tools replaced. */
 function refuseLegacyFunctions({ functions, function_call: choice }: JsonObject): void {
   if (isJsonObject(choice)) {
     throw fieldError(

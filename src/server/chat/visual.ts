@@ -23,7 +23,7 @@ import type { Visual } from './messages.ts';
 
 export interface ImageRules {
   maxPixels: number;
-  /** Largest encoded image. */
+  /** Maximum size of an encoded image. */
   maxBytes: number;
   fetchImage: FetchImage;
 }
@@ -148,7 +148,7 @@ async function readRequestImage(
   return { ...header, bytes, source: dataUrl === null ? 'url' : 'data' };
 }
 
-/** A data URL as it is, and base64 without its beginning, which some clients leave out; null for anything else. */
+/** A data URL. Some clients send base64 without the beginning of a data URL, which is added. Null for anything else. */
 function dataUrlOf(url: ImageText): ImageText | null {
   const head = beginningOf(url);
   if (/^data:/i.test(head)) return url;

@@ -1,6 +1,6 @@
 /**
- * The engine's process. It has the model and no network connections, so a crash of native code or a lack of memory breaks
- * no connection. It ends with its parent, and ignores signals that the parent handles.
+ * The process of the engine. It has the model but no network connections, so a crash of native code or a lack of memory does not close
+ * connections. It ends with its parent, and ignores signals that the parent handles.
  */
 import { hostEngine } from './host.ts';
 import type { FromEngine, ToEngine } from './protocol.ts';

@@ -1,4 +1,4 @@
-/** The engine as the server sees it: it starts the process, watches it, and starts it again when it ends. */
+/** The interface of the server to the engine. It starts the engine's process, watches it, and restarts it when it ends. */
 
 import { CogVLM2Error } from '../../errors.ts';
 import { AnswerStream, type Emit } from '../../generate/answer-stream.ts';
@@ -10,16 +10,16 @@ import type { AskRequest, EngineCalls, EngineLoadOptions, EngineStats } from './
 
 export interface EngineWatcher {
   onLoading?(progress: Progress): void;
-  /** The process ended by itself; it is started again after `pauseMs`. */
+  /** Called when the process ended unexpectedly. It is restarted after `pauseMs`. */
   onCrash?(why: string, pauseMs: number): void;
-  /** The model is there again after a crash. */
+  /** Called when the model is loaded again after a crash. */
   onRestart?(): void;
 }
 
 /** A crash after this time counts as the first one again. */
 const STABLE_MS = 60_000;
 
-/** How long a request without any text waits for an engine that is started again. */
+/** Maximum time that a request without text waits for the restart of the engine. */
 const RESTART_GRACE_MS = 5_000;
 
 export class Engine {
@@ -31,7 +31,7 @@ export class Engine {
   #info: ModelInfo | undefined;
   #loaded = 0;
   #restarts = 0;
-  /** Requests that wait for a restarted engine. They are called with null when there will be none. */
+  /** Callbacks of requests that wait for a restarted engine; they get null if it will not restart. */
   readonly #waiting = new Set<(link: EngineLink | null) => void>();
   #crashesInARow = 0;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -52,12 +52,12 @@ export class Engine {
     return this.#link !== undefined;
   }
 
-  /** Share of the model that is loaded, 0 to 1. */
+  /** Loaded share of the model, 0 to 1. */
   get loaded(): number {
     return this.#loaded;
   }
 
-  /** How often the process ended by itself. */
+  /** Number of unexpected ends of the process. */
   get restarts(): number {
     return this.#restarts;
   }
@@ -67,16 +67,16 @@ export class Engine {
     return this.#info ?? null;
   }
 
-  /** Of the model; known from the first load on. @throws ApiError model_loading */
+  /** Information about the model. It is known after the first load. @throws ApiError model_loading */
   get info(): ModelInfo {
     if (this.#info === undefined) throw this.#notReady();
     return this.#info;
   }
 
   /**
-   * One answer. While it has no text yet, it survives an engine that is back within `RESTART_GRACE_MS`: the request is
-   * sent again. One that was not queued any more is sent again once only, since it may be what ends the engine.
-   * @param onState is told each state that the engine's scheduler gives the answer
+   * Makes one answer. If the engine restarts within `RESTART_GRACE_MS`, an answer without text continues: the request is sent again. A
+   * request that was running is sent again only once, because it may have caused the crash.
+   * @param onState called with each state of the answer in the engine's scheduler
    * @throws ApiError model_loading; through the stream engine_stopped, and CogVLM2Error those of `ask`
    */
   ask(request: AskRequest, signal: AbortSignal, onState: (state: SequenceState) => void): AnswerStream {
@@ -86,7 +86,7 @@ export class Engine {
     );
   }
 
-  /** @throws ApiError model_loading, engine_stopped, and CogVLM2Error those of what is called */
+  /** @throws ApiError model_loading, engine_stopped, and CogVLM2Error the errors of the call */
   async call<K extends keyof EngineCalls>(
     name: K,
     ...args: Parameters<EngineCalls[K]>
@@ -101,7 +101,7 @@ export class Engine {
     }
   }
 
-  /** The engine's own numbers; null while there is no engine. */
+  /** The statistics of the engine; null while there is no engine. */
   async stats(): Promise<EngineStats | null> {
     return (await this.#link?.call('stats').catch(() => null)) ?? null;
   }
@@ -147,7 +147,7 @@ export class Engine {
     if (this.#info === undefined) throw this.#notReady();
   }
 
-  /** The engine, now or when it is back. @throws ApiError engine_stopped after `RESTART_GRACE_MS`; the signal's reason */
+  /** The engine, now or after its restart. @throws ApiError engine_stopped after `RESTART_GRACE_MS`; the signal's reason */
   #linkSoon(signal?: AbortSignal): Promise<EngineLink> {
     if (this.#link) return Promise.resolve(this.#link);
     return new Promise((resolve, reject) => {
@@ -235,7 +235,7 @@ export class Engine {
   }
 }
 
-/** At once, then 1 s, 2 s, 4 s and so on, at most 30 s. */
+/** Pauses before restarts: 0, then 1 s, 2 s, 4 s and so on, at most 30 s. */
 export function pauseBeforeRestart(crashesBefore: number): number {
   return crashesBefore === 0 ? 0 : Math.min(30_000, 1_000 * 2 ** (crashesBefore - 1));
 }

@@ -1,4 +1,4 @@
-/** The engine's side of the channel: one model, and the answers that it is making. */
+/** The engine's side of the channel: one model, and its running answers. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { CogVLM2Error } from '../../errors.ts';
 import { sniffFormat } from '../../image/formats.ts';
@@ -138,7 +138,7 @@ class ArrivingImage {
   }
 }
 
-/** Bytes in no supported format stay bytes; the model refuses them. */
+/** Bytes in an unsupported format remain bytes. The model refuses them. */
 function recognized(bytes: Uint8Array): ImageSource {
   const format = sniffFormat(bytes);
   return format === null ? bytes : new ImageFile(bytes, format);

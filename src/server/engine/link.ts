@@ -39,7 +39,7 @@ export class EngineLink {
     });
   }
 
-  /** One answer. It ends when the engine says so: after a stop, when its KV memory is free. */
+  /** One answer. It ends with a message of the engine; after a stop, this is when its KV memory is free. */
   ask(
     request: AskRequest,
     signal: AbortSignal,
@@ -73,14 +73,14 @@ export class EngineLink {
       (resolve, reject) => ({
         onState: () => {},
         onEvent: () => {},
-        // The only place where a received value gets its type back: by the name of the call.
+        // Only here a received value gets its type, which depends on the name of the call.
         onValue: (value) => resolve(value as ReturnType<EngineCalls[K]>),
         onFailure: reject,
       }),
     );
   }
 
-  /** Fails everything that waits for the engine. */
+  /** Fails all calls that wait for the engine. */
   close(error: Error): void {
     for (const pending of [...this.#pending.values()]) pending.onFailure(error);
   }
@@ -112,7 +112,7 @@ export class EngineLink {
     }
   }
 
-  /** @param send sends what begins the exchange; a stop is sent behind it */
+  /** @param send sends the first message; a stop is sent after it */
   #exchange<T>(
     send: (id: number) => Promise<void> | void,
     signal: AbortSignal | undefined,

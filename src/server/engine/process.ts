@@ -1,4 +1,4 @@
-/** Starts the engine's process and gives its end of the channel. */
+/** Starts the engine's process, and returns the server's end of the channel. */
 import { fork } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ export interface EngineProcess extends Port<ToEngine, FromEngine> {
   kill(): void;
 }
 
-/** What a signal that ends the engine means. */
+/** Reasons of signals that end the engine. */
 const REASONS: Partial<Record<NodeJS.Signals, string>> = {
   SIGBUS:
     'it got SIGBUS (invalid_checkpoint): a file of the model became shorter, or could not be read, while it was in use',

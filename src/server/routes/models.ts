@@ -14,7 +14,7 @@ import { REQUEST_LIMITS } from '../limits.ts';
 
 const tokenizeSchema = z.object({ content: z.string() });
 const isTokenId = (id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < 2 ** 31;
-/** A predicate, because zod would make an issue of every wrong id. */
+/** A predicate, because zod would make an issue for every wrong id. */
 const detokenizeSchema = z.object({
   tokens: z.custom<number[]>((value) => Array.isArray(value) && value.every(isTokenId)),
 });

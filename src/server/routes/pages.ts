@@ -1,6 +1,6 @@
 /**
- * The pages of a PDF as images, for clients that show pages and cannot draw them, such as the chat page. One JSON line for
- * each page, drawn while the client reads. PDFium runs in a thread with limited memory and time (src/pdf/pdf.ts).
+ * Renders the pages of a PDF as images, for clients that cannot render them, such as the chat page. It writes one JSON line for each
+ * page, and renders pages while the client reads. PDFium runs in a thread with limited memory and time (src/pdf/pdf.ts).
  */
 import { isPdf, unreadableImage } from '../../image/formats.ts';
 import { PdfDocument } from '../../pdf/pdf.ts';
@@ -11,7 +11,7 @@ import { incomingRequest } from '../chat/incoming.ts';
 import { PAGES_LIMITS } from '../limits.ts';
 
 export function pageRoutes(app: App, parts: AppParts): void {
-  /** One document at a time: each takes up to half a gigabyte while it is open. */
+  /** One document at a time, because an open document may need half a gigabyte. */
   const slots = new Slots(1);
   app.post('/v1/pages', async (c) => {
     const incoming = incomingRequest(c, parts);
@@ -53,22 +53,22 @@ interface Lines {
   id: string;
   /** Aborted when the client reads too slowly. */
   stop: AbortController;
-  /** Called once, when no further line is sent. */
+  /** Called once, after the last line. */
   end(): void;
   /** Whether another client waits for a slot. */
   isNeeded(): boolean;
 }
 
-/** How often it is checked whether a client reads. */
+/** Interval of the checks whether a client reads. */
 const CHECK_MS = 500;
 
 /** `{"page":1,"page_count":3,"image":"data:image/png;base64,...","warnings":[]}` for each page, with `error` instead of the image of one that failed. */
 function pageLines(pdf: PdfDocument, { id, stop, end, isNeeded }: Lines): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let page = 0;
-  /** Since when the client has not asked for the next page; null while one is drawn. */
+  /** Time since which the client has not read; null while a page is rendered. */
   let idleSince: number | null = null;
-  /** The waiting for this client before that, in all. */
+  /** Total earlier waiting time for this client. */
   let idleMs = 0;
   let check: NodeJS.Timeout | undefined;
   const finish = () => {
@@ -95,7 +95,7 @@ function pageLines(pdf: PdfDocument, { id, stop, end, isNeeded }: Lines): Readab
         if (idleSince !== null) idleMs += performance.now() - idleSince;
         idleSince = null;
         const line = await lineOf(pdf, ++page, id);
-        // The client left meanwhile.
+        // The client has disconnected.
         if (stop.signal.aborted) return;
         controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
         idleSince = performance.now();

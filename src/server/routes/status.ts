@@ -1,4 +1,4 @@
-/** What the server is doing, for probes, monitoring and people: health, requests, metrics, and the chat page. */
+/** Routes for probes, monitoring and people: health, requests, metrics, and the chat page. */
 
 import { compress } from 'hono/compress';
 import { nearest } from '../../messages.ts';
@@ -32,7 +32,7 @@ export function statusRoutes(app: App, parts: AppParts): void {
   );
 }
 
-/** `/livez` says that the server runs, `/health` whether the model can answer. */
+/** `/livez` answers if the server runs, `/health` shows whether the model can answer. */
 function health({ engine, facts }: AppParts): { status: 200 | 503; body: object } {
   if (facts.draining) return { status: 503, body: { status: 'shutting_down' } };
   if (!engine.isReady) return { status: 503, body: { status: 'loading', progress: engine.loaded } };
@@ -42,7 +42,7 @@ function health({ engine, facts }: AppParts): { status: 200 | 503; body: object 
 // Requests that no route handles: OPTIONS, a wrong method, an unknown path.
 
 const CHAT = 'POST /v1/chat/completions or /v1/responses';
-/** What other servers have at these paths, and what to use here. The first pattern that fits counts. */
+/** Paths of other servers, and the hint for each. The first matching pattern counts. */
 const ALTERNATIVES: readonly (readonly [path: RegExp, hint: string])[] = [
   [/^\/(?:v1\/)?messages(?:\/|$)/, `Anthropic's API is not served: use ${CHAT}.`],
   [
@@ -70,7 +70,7 @@ export function notFoundRoute(app: App): void {
     const { methodsOf, paths } = endpointsOf(app);
     const allow = methodsOf(c.req.path);
     if (allow === undefined)
-      throw new ApiError('not_found', `There is nothing at ${path}. ${hintFor(path, paths)}`);
+      throw new ApiError('not_found', `The path ${path} does not exist. ${hintFor(path, paths)}`);
     if (method === 'OPTIONS') return c.body(null, 204, { allow });
     throw new ApiError('method_not_allowed', `${path} takes ${allow}, not ${method}.`, {
       headers: { allow },
@@ -93,7 +93,7 @@ export interface Endpoints {
   paths: readonly string[];
   /** The pattern that a path matches, or `other`. */
   patternOf(path: string): string;
-  /** As in the header `allow`; undefined for an unknown path. */
+  /** The methods for the header `allow`; undefined for an unknown path. */
   methodsOf(path: string): string | undefined;
 }
 
@@ -130,7 +130,7 @@ function readRoutes(app: App): Endpoints {
   };
 }
 
-/** These need no API key: probes, and the page, which asks for the key itself. */
+/** Paths without an API key: probes, and the page, which asks the user for the key. */
 const PUBLIC_PATHS = new Set(['/', '/health', '/v1/health', '/livez']);
 
 export function isPublic(path: string): boolean {
