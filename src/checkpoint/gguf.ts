@@ -35,7 +35,7 @@ const arrayType = 9;
 const maxTensors = 1_000_000;
 const maxTextBytes = 100_000_000;
 
-/** @throws CogVLM2Error `invalid_checkpoint` naming the file and what is wrong. */
+/** @throws CogVLM2Error `invalid_checkpoint` naming the file and the problem. */
 export function readGguf(file: string): Checkpoint {
   const reader = new Reader(file);
   try {

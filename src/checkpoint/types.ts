@@ -46,7 +46,7 @@ export interface CheckpointTexts {
   'tokenizer_config.json'?: string;
 }
 
-/** The texts beside the tensors, in both formats under the same names. */
+/** The texts of a checkpoint. Both formats use the same names. */
 export const textNames = [
   'config.json',
   'generation_config.json',

@@ -111,7 +111,7 @@ export function fromBfloat16(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
 }
 
-/** The number that the bits of an f16 stand for. */
+/** The number of the bits of an f16. */
 export function fromHalf(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;

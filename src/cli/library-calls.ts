@@ -1,5 +1,5 @@
 /**
- * Everything that the commands call in other folders, behind one interface. Modules are imported when a command calls them, so
+ * The interface of the commands to other folders. Modules are imported when a command calls them, so
  * `--help` loads neither the engine nor native libraries. Tests pass a scripted implementation.
  */
 

@@ -11,7 +11,7 @@ import { processTerminal } from './terminal.ts';
 const outputClosed = new AbortController();
 let outputFailed = false;
 
-// `cogvlm2 ask … | head -1` closes the pipe early, which is not an error. A full disk behind `> file` is one.
+// `cogvlm2 ask … | head -1` closes the pipe early, which is not an error. A full disk with `> file` is an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE' && !outputFailed) {
     outputFailed = true;

@@ -22,7 +22,7 @@ export interface ModelChoice {
   sequences?: number;
 }
 
-/** Unset options are left out, so that the defaults of the library apply. */
+/** Unset options are omitted, so that the defaults of the library apply. */
 export function loadOptions({
   model,
   adapter,

@@ -197,7 +197,7 @@ export const debugOption = {
 const answerSchema = z.object(answerOptions);
 export type AnswerOptions = z.output<typeof answerSchema>;
 
-/** The options of the library. Unset options are left out, so that the defaults of the library apply. */
+/** The options of the library. Unset options are omitted, so that the defaults of the library apply. */
 export function generateOptions(
   options: AnswerOptions,
   signal: AbortSignal,

@@ -28,7 +28,7 @@ export function userCacheDirectory(
 }
 
 /**
- * For what cogvlm2 remembers between runs: `cogvlm2` in `$XDG_STATE_HOME`, in `~/.local/state`, or on Windows in
+ * The folder for data that cogvlm2 keeps between runs: `cogvlm2` in `$XDG_STATE_HOME`, in `~/.local/state`, or on Windows in
  * `%LOCALAPPDATA%`.
  */
 export function stateDirectory(

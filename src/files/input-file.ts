@@ -104,7 +104,7 @@ export function fsPath(name: string): string | Buffer {
   return Buffer.concat(parts);
 }
 
-/** How many bytes the UTF-8 character at this place has; 0 where there is none. */
+/** Number of bytes of the UTF-8 character at this position; 0 if there is none. */
 function characterSize(bytes: Buffer, at: number): number {
   for (let size = 1; size <= 4 && at + size <= bytes.length; size++) {
     const part = bytes.subarray(at, at + size);
@@ -118,7 +118,7 @@ function characterSize(bytes: Buffer, at: number): number {
 const firstLine = 'version https://git-lfs.github.com/spec/';
 
 /**
- * What to say about a file that begins with these bytes, to be put behind "FILE is "; undefined when it is no pointer.
+ * The end of a sentence "FILE is ..." for a Git LFS pointer that begins with these bytes; undefined for other files.
  * The format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
  */
 export function lfsPointerIn(bytes: Uint8Array): string | undefined {

@@ -25,7 +25,7 @@ export class Journal implements Disposable {
 
   /**
    * Opens or creates the file for this process alone, and calls `onLine` for every line that it has.
-   * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not UTF-8 or JSON; whatever `onLine` throws
+   * @throws CogVLM2Error `write_failed`; `invalid_value` for a line that is not UTF-8 or JSON; errors of `onLine`
    */
   constructor(path: string, onLine: OnValue = () => {}) {
     this.#path = path;

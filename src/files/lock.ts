@@ -1,6 +1,6 @@
 /**
- * Locks of the operating system. They end with the process that holds them, however it ends, so that no lock is ever
- * stale. Locks count in every container and process that sees the file.
+ * Locks of the operating system. A lock ends with its process in every case, so it is never stale. It is valid for all containers and
+ * processes that use the file.
  */
 
 import {
@@ -107,7 +107,7 @@ function lockOnWindows(file: string, text: string): SystemLock | undefined {
   return { release: () => void closeHandle(handle) };
 }
 
-// One process at a time: a file that is locked by the process that uses what it stands for.
+// Lock files: the process that uses a resource locks a file.
 
 /**
  * Held until disposed, or until the process ends. The file holds the process's number for the message of another one.

@@ -60,7 +60,7 @@ const problems: Record<string, string> = {
   ENOTSUP: 'the disk has no locks; write to another one',
 };
 
-/** What the system's code means, in words. */
+/** The description of an error code of the system. */
 export function writeProblem(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

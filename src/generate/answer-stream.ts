@@ -18,7 +18,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
   /** The whole answer. */
   async result(): Promise<Answer> {
     for await (const event of this) if (event.type === 'done') return event.answer;
-    throw new Error('The answer ended without its last event.');
+    throw new Error('The answer ended without a final event.');
   }
 
   /** Only the text, in pieces. */
@@ -27,7 +27,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<AnswerEvent> {
-    if (this.#started) throw new Error('An answer can be read only once; ask again for another.');
+    if (this.#started) throw new Error('An answer can be read only once. Ask again for another answer.');
     this.#started = true;
     const events: AnswerEvent[] = [];
     const left = new AbortController();
@@ -41,7 +41,7 @@ export class AnswerStream implements AsyncIterable<AnswerEvent> {
       finished = true;
       wake();
     });
-    // The reader below gets the error. Until then it must not count as an unhandled rejection.
+    // The reader below gets the error. Before that it must not count as an unhandled rejection.
     work.catch(() => {});
     try {
       while (!finished || events.length > 0) {

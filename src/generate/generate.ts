@@ -13,7 +13,7 @@ import { randomFrom, sample, TokenCounts } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
 import type { Answer, FinishReason, Timings } from './types.ts';
 
-/** What an answer needs of its sequence. */
+/** The methods of a sequence that an answer calls. */
 export type RunningSequence = Pick<Sequence, 'prefill' | 'step' | 'readKeys' | 'cachedTokens' | 'queueMs'> & {
   request: Pick<Sequence['request'], 'prompt' | 'signal'>;
 };

@@ -27,7 +27,7 @@ export interface ModelInfo {
   device: string;
   threads: number;
   isDemo: boolean;
-  /** LoRA adapters beside the weights. */
+  /** LoRA adapters that run beside the weights. */
   adapters: readonly AdapterInfo[];
   /** Directory of the image cache on disk, or "off: " and the reason. */
   imageCache: string;

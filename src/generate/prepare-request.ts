@@ -22,7 +22,7 @@ export interface PreparedRequest {
 }
 
 const defaultMaxTokens = 2048;
-/** Longer text cannot fit the context. The tokenizer would take minutes to say so. */
+/** A longer text cannot fit into the context. The tokenizer would need minutes for it. */
 export const MAX_BYTES_PER_TOKEN = 16;
 /** Prompts of requests that were checked but not asked yet. */
 const mostPrompts = 32;
@@ -89,7 +89,7 @@ export class PromptBuilder {
     return { prompt, sampling, seed, stops, grammar, answerStart, logprobs, maxTokens };
   }
 
-  /** That of the model, unless one is chosen. "base" has no place for earlier turns or the start of an answer: "chat" has. */
+  /** The selected template, or that of the model. For earlier turns and a start of an answer, "chat" replaces "base". */
   #templateOf({ template, history = [], answerStart = '' }: GenerateOptions): PromptTemplate {
     const needsTurns = history.length > 0 || answerStart !== '';
     return template ?? (needsTurns && this.#config.template === 'base' ? 'chat' : this.#config.template);
@@ -145,7 +145,7 @@ export class PromptBuilder {
     if (maxTokens <= room) return maxTokens;
     const image = imageTokens > 0 ? ` (${imageTokens} of them for the image)` : '';
     const remedy = room >= 1 ? `Lower maxTokens to ${room} or shorten the text.` : 'Shorten the text.';
-    // Clients know the error by its words: litellm by "maximum context length", LangChain by "prompt is too long".
+    // Clients identify the error by its text: litellm by "maximum context length", LangChain by "prompt is too long".
     throw new CogVLM2Error(
       'context_length_exceeded',
       `This model's maximum context length is ${this.#contextSize} tokens. However, the prompt is too long: it has ${ids.length} tokens${image} and the answer may have ${maxTokens}. ${remedy}`,

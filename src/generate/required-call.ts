@@ -1,4 +1,4 @@
-/** An answer that must be a call of a tool: its grammar is the schema of the tool's arguments. */
+/** A required call of a tool. The grammar of the answer is the schema of the tool's arguments. */
 import type { AnswerFormat } from '../grammar/answer-grammar.ts';
 import { askForJson } from './extract.ts';
 
@@ -11,11 +11,11 @@ export interface FunctionTool {
 
 export interface ToolCall {
   name: string;
-  /** JSON; incomplete where the answer was cut. */
+  /** JSON; incomplete if the answer was cut. */
   arguments: string;
 }
 
-/** The call that an answer must be. */
+/** The required call. */
 export class RequiredCall {
   readonly #tools: readonly FunctionTool[];
 
@@ -27,7 +27,7 @@ export class RequiredCall {
     return { type: 'json_schema', schema: this.#only?.parameters ?? this.#anyOfSchema() };
   }
 
-  /** The question, and what the model must know of the tools to answer it by a call. */
+  /** The question with descriptions of the tools. */
   questionFor(question: string): string {
     const about = this.#tools.map(({ name, description }) =>
       description === '' ? `Function ${name}` : `Function ${name}: ${description}`,
@@ -35,7 +35,7 @@ export class RequiredCall {
     return askForJson([question, ...about].join('\n'), this.format.schema);
   }
 
-  /** The call in an answer, or in as much of it as there is; null while the tool is not known. */
+  /** The call in a complete or partial answer; null while the tool is not known. */
   callIn(answer: string, isComplete: boolean): ToolCall | null {
     if (this.#only) return { name: this.#only.name, arguments: answer };
     // The grammar keeps this order and adds no properties.
@@ -48,7 +48,7 @@ export class RequiredCall {
     };
   }
 
-  /** Whether the arguments are all of the answer, so that they can be streamed as they come. */
+  /** Whether the whole answer is the arguments, so that they can be streamed. */
   get isSingle(): boolean {
     return this.#tools.length === 1;
   }
@@ -72,7 +72,7 @@ export class RequiredCall {
   }
 }
 
-/** A schema that is now part of another one: its references start at its new place. */
+/** Adjusts the references of a schema that becomes a part of another schema. */
 function withReferencesBelow(place: string, schema: object): unknown {
   const moved = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(moved);

@@ -25,11 +25,11 @@ export function checkSampling(options: SamplingOptions): Sampling {
   return { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty };
 }
 
-/** The tokens so far, as the penalties count them. */
+/** Counts of the tokens so far, for the penalties. */
 export class TokenCounts {
   /** Ids of the prompt and of the answer. */
   readonly seen: Set<number>;
-  /** How often the answer has each id. */
+  /** Number of each id in the answer. */
   readonly answered = new Map<number, number>();
 
   constructor(promptIds: Iterable<number> = []) {
@@ -42,7 +42,7 @@ export class TokenCounts {
   }
 }
 
-/** Draws the next token. The order is that of the usual pipelines: penalties, temperature, top-k, top-p, min-p, draw. */
+/** Draws the next token. The order is common: penalties, temperature, top-k, top-p, min-p, draw. */
 export function sample(
   logits: Float32Array,
   sampling: Sampling,
@@ -67,7 +67,7 @@ export function sample(
   return drawn;
 }
 
-/** The first of the largest. */
+/** The first id with the largest logit. */
 export function argmax(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if ((logits[id] ?? 0) > (logits[best] ?? 0)) best = id;
@@ -124,11 +124,11 @@ function* ranked(weights: Float64Array): Generator<number, void> {
     }
     yield* band.sort((a, b) => weights[b]! - weights[a]! || a - b);
     above = least;
-    least **= 2; // 0 in the end
+    least **= 2; // finally 0
   }
 }
 
-/** The ids that top-k, top-p and min-p keep. All ids, unsorted, when none of them is set. */
+/** The ids after top-k, top-p and min-p. All ids, unsorted, if none of these is set. */
 function cut(
   ids: Iterable<number>,
   weights: Float64Array,
@@ -181,9 +181,8 @@ export function freshSeed(): number {
 }
 
 /**
- * The seed as a number that gives the same draws: itself where it is a safe integer above -1, otherwise its 32 bits of
- * state.
- * @throws CogVLM2Error `invalid_value` for what is no integer of 64 bits, signed or not.
+ * A number that gives the same draws as the seed: the seed itself if it is a safe integer from 0 on, otherwise its 32 bits of state.
+ * @throws CogVLM2Error `invalid_value` if it is no integer of 64 bits, signed or unsigned.
  */
 export function checkSeed(seed: number | bigint): number {
   const isWhole = typeof seed === 'bigint' || Number.isInteger(seed);
@@ -197,10 +196,10 @@ export function checkSeed(seed: number | bigint): number {
   return wide >= 0n && wide <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(wide) : stateOf(wide);
 }
 
-/** All 64 bits of a seed in 32; a seed below 2^32 is its own state. */
+/** Maps the 64 bits of a seed to 32 bits of state. The state of a seed below 2^32 is the seed. */
 function stateOf(seed: bigint): number {
   const bits = BigInt.asUintN(64, seed);
   const high = Number(bits >> 32n);
-  // An odd factor: different high halves stay different.
+  // An odd factor keeps different high halves different.
   return (Number(bits & 0xffff_ffffn) ^ Math.imul(high, 0x9e3779b1)) >>> 0;
 }

@@ -1,5 +1,5 @@
 /**
- * The one scheduler of a model. It decides which sequence gets KV memory next, and what the device does next: a decode
+ * The scheduler of a model. It decides which sequence gets KV memory next, and what the device runs next: a decode
  * step for all sequences that wait for a token, or a piece of one prompt or one image. The decisions are the pure functions
  * of policies.ts. docs/architecture.md has the states of a sequence.
  */
@@ -29,7 +29,7 @@ import {
   type Work,
 } from './sequence.ts';
 
-/** What the scheduler runs. */
+/** The operations of the model that the scheduler runs. */
 export type ScheduledModel = Pick<
   Model,
   'decode' | 'prefillInChunks' | 'encodeInBlocks' | 'newCache' | 'readKeys'
@@ -37,7 +37,7 @@ export type ScheduledModel = Pick<
 
 export class Scheduler {
   readonly limits: SchedulerLimits;
-  /** Counters that only grow. */
+  /** Counters since the start. */
   decodeSteps = 0;
   tokens = 0;
   visionBlocks = 0;
@@ -45,7 +45,7 @@ export class Scheduler {
   readonly #kv: KvPool;
   readonly #queue: Queued[] = [];
   readonly #running = new Set<Sequence>();
-  /** By client: the number of its last admission. Only clients with a sequence here. */
+  /** The number of the last admission of each client that has a sequence. */
   readonly #lastAdmissions = new Map<string, number>();
   #sequences = 0;
   #admissions = 0;
@@ -62,7 +62,7 @@ export class Scheduler {
     this.#kv = new KvPool(limits, (capacity) => model.newCache(capacity));
   }
 
-  /** How many sequences are in each state. */
+  /** Number of sequences in each state. */
   get states(): Record<Exclude<SequenceState, 'finished'>, number> {
     const states = { queued: this.#queue.length, encoding: 0, prefilling: 0, decoding: 0 };
     for (const { state } of this.#running) if (state !== 'queued' && state !== 'finished') states[state]++;
@@ -74,7 +74,7 @@ export class Scheduler {
   }
 
   /**
-   * Queues a sequence. Resolves when it has KV memory, with whatever other caches have of its prompt.
+   * Queues a sequence. Resolves when it has KV memory, including rows of its prompt from other caches.
    * @throws CogVLM2Error `queue_full`, `aborted`, `out_of_memory`.
    */
   async submit(request: SequenceRequest): Promise<Sequence> {
@@ -113,7 +113,7 @@ export class Scheduler {
     const { cache } = sequence;
     sequence.enter('prefilling');
     const start = sequence.cachedTokens;
-    // Whatever ends the prefill early, the record says what the cache holds.
+    // The record must describe the content of the cache also if the prefill ends early.
     cache.rows = rowsOf(sequence.request, start);
     let [rows, startedAt] = [0, 0];
     const rowsOfPrompt = { ...prompt, visionRows: visionExpertRows(prompt.tokenTypes) };
@@ -139,7 +139,7 @@ export class Scheduler {
     return logits;
   }
 
-  /** See `Sequence.step`. Whatever else runs, the logits are the same. */
+  /** See `Sequence.step`. The logits do not depend on other sequences. */
   async step(sequence: Sequence, id: number, position: number, tap?: QueryTap): Promise<Float32Array> {
     const logits = await new Promise<Float32Array>((resolve, reject) => {
       this.#steps.push({ sequence, id, position, tap, resolve, reject });
@@ -169,7 +169,7 @@ export class Scheduler {
     return this.#work(this.#model.encodeInBlocks(pixels, counted), options.signal);
   }
 
-  /** Ends a sequence in whatever state it is; its KV cache stays as a prefix cache. */
+  /** Ends a sequence in any state. Its KV cache remains as a prefix cache. */
   finish(sequence: Sequence): void {
     if (!this.#running.delete(sequence)) return;
     this.#kv.release(sequence.cache);
@@ -195,7 +195,7 @@ export class Scheduler {
       if (!next) return;
       const { sequence } = next;
       try {
-        // The next one waits for its memory: smaller ones after it do not pass it.
+        // The next sequence waits for memory. Smaller sequences do not pass it.
         const cache = this.#kv.acquire(sequence.request, sequence.request.tokens);
         if (!cache) return;
         this.#queue.splice(this.#queue.indexOf(next), 1);
@@ -233,8 +233,8 @@ export class Scheduler {
   }
 
   /**
-   * Copies the longest prefix that any cache has of the prompt. Where an earlier sequence is about to run most of the
-   * rows that are missing, its prefill is waited for first.
+   * Copies the longest prefix of the prompt from any cache. If an earlier sequence will run most of the missing rows, it waits for the
+   * prefill of that sequence first.
    */
   async #sharePrefix(sequence: Sequence): Promise<void> {
     const { prompt, signal } = sequence.request;
@@ -286,7 +286,7 @@ export class Scheduler {
 
   async #run(): Promise<void> {
     for (;;) {
-      // A sequence that has just got a token asks for the next one before the next decision.
+      // A sequence that got a token requests the next one before the next decision.
       await new Promise(setImmediate);
       await this.#dropAborted();
       const both = this.#steps.length > 0 && this.#works.length > 0;
@@ -340,7 +340,7 @@ export class Scheduler {
   }
 }
 
-/** Settles when the signal is aborted. */
+/** Resolves when the signal is aborted. */
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

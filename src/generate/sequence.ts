@@ -4,31 +4,31 @@ import type { KeyRange, QueryTap } from '../model/taps.ts';
 import { type CachePrompt, commonPrefix, type SequenceCache } from './kv-pool.ts';
 
 /**
- * - `queued`: waits for KV memory and its client's turn.
- * - `encoding`: has KV memory; its image is encoded, or waits for that.
- * - `prefilling`: its prompt is run, or waits for a sequence that runs the same rows.
- * - `decoding`: its tokens are drawn.
- * - `finished`: has given its KV memory back.
+ * - `queued`: it waits for KV memory and the turn of its client.
+ * - `encoding`: it has KV memory; its image is being encoded, or waits for the tower.
+ * - `prefilling`: its prompt runs, or waits for a sequence that runs the same rows.
+ * - `decoding`: its tokens are decoded.
+ * - `finished`: its KV memory was released.
  */
 export type SequenceState = 'queued' | 'encoding' | 'prefilling' | 'decoding' | 'finished';
 
 export interface SequenceRequest extends CachePrompt {
   client: string;
-  /** Of prompt and answer together. */
+  /** Tokens of prompt and answer together. */
   tokens: number;
   signal: AbortSignal;
   onState?: ((state: SequenceState) => void) | undefined;
 }
 
 export interface PrefillRequest {
-  /** The image's tokens, unless the cache holds the image already. */
+  /** The image tokens, unless the cache already has the image. */
   image: TensorSet<'imageTokens'> | null;
   onTokens: (done: number, total: number) => void;
-  /** Of the last row. */
+  /** Taps of the last row. */
   queryTap?: QueryTap | undefined;
 }
 
-/** What a sequence asks of its scheduler. */
+/** The methods of the scheduler that a sequence calls. */
 export interface SequenceScheduler {
   prefill(sequence: Sequence, request: PrefillRequest): Promise<Float32Array>;
   step(sequence: Sequence, id: number, position: number, tap?: QueryTap): Promise<Float32Array>;
@@ -36,13 +36,13 @@ export interface SequenceScheduler {
   finish(sequence: Sequence): void;
 }
 
-/** One answer, as the scheduler sees it. Whoever has it disposes it in the end. */
+/** One answer in the scheduler. Its owner disposes it at the end. */
 export class Sequence {
   readonly request: SequenceRequest;
   /** Later sequences have larger numbers. */
   readonly order: number;
   readonly queuedAt = performance.now();
-  /** How long it was queued. */
+  /** Time in the queue. */
   queueMs = 0;
   readonly #scheduler: SequenceScheduler;
   readonly #onPrefilled: (() => void)[] = [];
@@ -66,7 +66,7 @@ export class Sequence {
     return this.#cache;
   }
 
-  /** Rows of the prompt that are in the cache. */
+  /** Number of rows of the prompt in the cache. */
   get cachedTokens(): number {
     return commonPrefix(this.cache.rows, this.request);
   }
@@ -77,12 +77,12 @@ export class Sequence {
     return image !== null && this.cachedTokens >= image.end;
   }
 
-  /** Whether rows of its prompt are still going to be run. */
+  /** Whether rows of its prompt remain to run. */
   get isBeforeDecoding(): boolean {
     return this.#state === 'encoding' || this.#state === 'prefilling';
   }
 
-  /** The scheduler gives it KV memory. */
+  /** Called by the scheduler to give it KV memory. */
   admit(cache: SequenceCache): void {
     this.#cache = cache;
     this.queueMs = performance.now() - this.queuedAt;
@@ -96,7 +96,7 @@ export class Sequence {
     if (!this.isBeforeDecoding) for (const wake of this.#onPrefilled.splice(0)) wake();
   }
 
-  /** Resolves when its prompt is in its cache, or never will be. */
+  /** Resolves when its prompt is in its cache, or when its prefill ended early. */
   prefilled(): Promise<void> {
     return new Promise((resolve) => {
       if (this.isBeforeDecoding) this.#onPrefilled.push(resolve);
@@ -104,7 +104,7 @@ export class Sequence {
     });
   }
 
-  /** Runs what the cache lacks of the prompt. @returns the logits of its last row. @throws the signal's reason */
+  /** Runs the rows of the prompt that are not in the cache. @returns the logits of its last row. @throws the signal's reason */
   prefill(request: PrefillRequest): Promise<Float32Array> {
     return this.#scheduler.prefill(this, request);
   }
@@ -114,7 +114,7 @@ export class Sequence {
     return this.#scheduler.step(this, id, position, tap);
   }
 
-  /** Keys that are in its cache: f32 [end - start, headSize]. */
+  /** Keys in its cache: f32 [end - start, headSize]. */
   readKeys(range: KeyRange): Promise<Float32Array> {
     return this.#scheduler.readKeys(this, range);
   }
@@ -145,7 +145,7 @@ export interface Step {
 export interface Work {
   servedMs: number;
   signal: AbortSignal | undefined;
-  /** Runs the next piece; true when it was the last. */
+  /** Runs the next piece. @returns true if it was the last one */
   next: () => Promise<boolean>;
   /** Ends the work between two pieces. */
   stop: (reason: unknown) => Promise<void>;

@@ -5,9 +5,9 @@ import type { Evidence } from './evidence.ts';
 import type { TokenLogprobs } from './logprobs.ts';
 import type { SequenceState } from './sequence.ts';
 
-/** How an answer is drawn from the logits. `temperature` 0 (the default) is greedy and ignores the rest. */
+/** Sampling of an answer. `temperature` 0 (the default) is greedy and ignores the other options. */
 export interface SamplingOptions {
-  /** 0 is greedy; above, logits are divided by it. */
+  /** 0: greedy. Otherwise logits are divided by it. */
   temperature?: number;
   /** Keep the k most likely tokens; 0 keeps all. */
   topK?: number;
@@ -15,48 +15,47 @@ export interface SamplingOptions {
   topP?: number;
   /** Drop tokens less likely than this share of the most likely one (0 <= p < 1). */
   minP?: number;
-  /** 1 is off; above, tokens that the prompt or the answer already has become less likely. */
+  /** 1: off. Above 1, tokens that are already in the prompt or the answer become less likely. */
   repetitionPenalty?: number;
-  /** -2 to 2, 0 is off. Subtracted from the logit of each token that the answer already has, as in OpenAI's API. */
+  /** -2 to 2; 0: off. Subtracted from the logit of each token that is already in the answer, like in OpenAI's API. */
   presencePenalty?: number;
-  /** -2 to 2, 0 is off. Subtracted from a token's logit once for each time that the answer has it already. */
+  /** -2 to 2; 0: off. Subtracted from the logit of a token once for each time that it is already in the answer. */
   frequencyPenalty?: number;
   /**
-   * Same seed, same prompt, same machine: same text. An integer of up to 64 bits, -2^63 to 2^64 - 1. Drawn at random
-   * when absent.
+   * The same seed, prompt and machine give the same text. An integer of up to 64 bits, -2^63 to 2^64 - 1. Default: a random seed.
    */
   seed?: number | bigint;
 }
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Most tokens to answer with; the default is what the context leaves, at most 2,048. */
+  /** Maximum tokens of the answer. Default: the rest of the context, at most 2,048. */
   maxTokens?: number;
-  /** The answer ends before the first of these; none of it is ever shown. */
+  /** The answer ends before the first of these strings, which is never shown. */
   stop?: string | readonly string[];
   /** Enforced while sampling; a complete answer has this format. A `stop` string can cut it before that. */
   format?: AnswerFormat;
   /**
-   * How the answer begins. The model continues from there, and only the continuation is returned. Trailing white space
-   * is left to the model. Templates chat and vqa only.
+   * The start of the answer. The model continues it, and only the continuation is returned. Trailing white space is ignored. For the
+   * templates chat and vqa only.
    */
   answerStart?: string;
-  /** Report the log-probability of each token, and of so many (0 to 20) of the most likely tokens at its place. */
+  /** Report the log-probability of each token, and of this number (0 to 20) of the most likely tokens at its position. */
   logprobs?: number;
   /**
-   * Report where in the image the answer was read; see `Answer.evidence`. Experimental: the heads were chosen on the demo model,
-   * and no published weights were tried. Without an image there is none.
+   * Report the regions of the image from which the answer was read; see `Answer.evidence`. Experimental: the heads were selected for the
+   * demo model, and published weights were not tried. Without an image there is no evidence.
    */
   evidence?: boolean;
   /**
-   * `chat`, `vqa` for short answers, or `base` for the bare text. Default: that of the model; with earlier turns `chat` for a model
-   * of `base`, which has no place for them.
+   * `chat`, `vqa` for short answers, or `base` for the text without a template. Default: the template of the model. A model with `base`
+   * uses `chat` if there are earlier turns, because `base` does not support them.
    */
   template?: 'chat' | 'vqa' | 'base';
-  /** Name of one of the `adapters` that the model was loaded with. Default: none but the one of all answers. */
+  /** Name of one of the loaded `adapters`. Default: only the adapter for all answers, if there is one. */
   adapter?: string;
   /** Earlier turns of the conversation, oldest first. */
   history?: readonly Turn[];
-  /** Where several clients ask at once and some must wait, their questions are taken in turn. */
+  /** Name of the client. The queue is round-robin over clients. */
   client?: string;
   /** Called when the scheduler moves the answer to another state. */
   onState?: (state: SequenceState) => void;
@@ -75,18 +74,18 @@ export interface Progress {
 export type FinishReason = 'stop' | 'length' | 'aborted';
 
 export interface Usage {
-  /** All tokens of the prompt, the image's included. */
+  /** All tokens of the prompt, including image tokens. */
   promptTokens: number;
-  /** Tokens of the image among them. */
+  /** Number of image tokens among them. */
   imageTokens: number;
-  /** Tokens of the prompt that came from a prefix cache. */
+  /** Tokens of the prompt that were in a prefix cache. */
   cachedTokens: number;
   completionTokens: number;
 }
 
-/** Wall time of each stage of one answer, in milliseconds. Zero where a stage was not needed. */
+/** Wall-clock time of each stage of one answer, in milliseconds; 0 if a stage was not needed. */
 export interface Timings {
-  /** In the scheduler's queue, before there was KV memory for the answer. */
+  /** Time in the scheduler's queue, until there was KV memory for the answer. */
   queueMs: number;
   /** Reading, decoding and resizing the image. */
   imageMs: number;
@@ -97,7 +96,7 @@ export interface Timings {
   firstTokenMs: number;
   /** All decode steps together. */
   decodeMs: number;
-  /** Each decode step by itself. */
+  /** Time of each decode step. */
   perTokenMs: number[];
   totalMs: number;
 }
@@ -107,32 +106,32 @@ export interface Answer {
   tokenIds: number[];
   /** With `format`, the text is complete only when this is `stop` and `stopString` is null. */
   finishReason: FinishReason;
-  /** The one of `stop` that ended the answer. */
+  /** The stop string that ended the answer. */
   stopString: string | null;
-  /** For each of `tokenIds`, when `logprobs` asked for it. */
+  /** For each of `tokenIds`, if `logprobs` was set. */
   logprobs?: TokenLogprobs[];
-  /** Where in the image it was read, when `evidence` asked for it and there is an image. */
+  /** The regions from which it was read, if `evidence` was set and there is an image. */
   evidence?: Evidence;
-  /** Boxes in the text, such as `a dog [[086,540,400,760]]` of a grounding model, where it has some. */
+  /** Boxes in the text of a grounding model, such as `a dog [[086,540,400,760]]`, if there are any. */
   boxes?: AnswerBox[];
   /**
-   * Where the image's tokens come from: the vision tower, the memory of this process, the image cache on disk, or a KV
-   * cache that holds the image already (`prefix`). Null without an image.
+   * The origin of the image tokens: the vision tower, the memory of this process, the image cache on disk, or a KV cache that already
+   * has the image (`prefix`). Null without an image.
    */
   imageOrigin: ImageOrigin | 'prefix' | null;
-  /** Gives the same text again. The seed that was asked for; for one beyond 2^53, a smaller one with the same draws. */
+  /** This seed gives the same text again. It is the requested seed, or for a seed above 2^53 a smaller one with the same draws. */
   seed: number;
   usage: Usage;
   timings: Timings;
-  /** What was left out or changed, such as text of a PDF page that could not be drawn. One sentence each. */
+  /** Omitted or changed parts of the input, such as text of a PDF page that could not be rendered. One sentence each. */
   warnings: string[];
 }
 
 export type AnswerEvent =
   | { type: 'progress'; progress: Progress }
   /**
-   * `text` is final: no half of a character, no start of a stop string. `logprobs`, when asked for, are those of the
-   * tokens since the previous text.
+   * `text` is final: it has no incomplete character and no start of a stop string. `logprobs` belong to the tokens since the previous
+   * text, if they were requested.
    */
   | { type: 'text'; text: string; logprobs?: TokenLogprobs[] }
   | { type: 'done'; answer: Answer };
@@ -144,44 +143,44 @@ export interface Turn {
 }
 
 /**
- * The question about an image or a video that comes without one, in Chinese or in English.
- * @param texts of the conversation
- * @param language as in the header `accept-language`, such as `zh-CN,zh;q=0.9`
+ * The question about an image or a video without text, in Chinese or in English.
+ * @param texts the texts of the conversation
+ * @param language in the format of the header `accept-language`, such as `zh-CN,zh;q=0.9`
  */
 export function imageQuestion(texts: readonly string[], language = '', isVideo = false): string {
   const isChinese = /^zh\b/i.test(language) || texts.some((text) => /\p{Script=Han}/u.test(text));
-  // The question about videos is that of the published demos.
+  // The question about videos is from the published demos.
   if (isVideo) return isChinese ? '请详细描述这段视频。' : 'Please describe this video in detail.';
   return isChinese ? '描述这张图片。' : 'Describe this image.';
 }
 
-/** What the scheduler is doing. */
+/** The state of the scheduler. */
 export interface Stats {
-  /** Questions that have KV memory, and those in the queue. */
+  /** Numbers of questions with KV memory and in the queue. */
   running: number;
   waiting: number;
-  /** How many are in each state. */
+  /** Number of questions in each state. */
   states: Record<Exclude<SequenceState, 'finished'>, number>;
-  /** Most questions that run at the same time. */
+  /** Maximum number of questions that run at the same time. */
   slots: number;
   /** Capacity in tokens: of the KV caches of running questions, of all KV caches, and the limit. */
   kvTokensRunning: number;
   kvTokensUsed: number;
   kvTokens: number;
   imageCacheBytes: number;
-  /** Of the whole GPU, whichever programs use it; null on a CPU. */
+  /** Memory of the whole GPU, including other programs; null on a CPU. */
   gpuMemory: { usedBytes: number; totalBytes: number } | null;
-  /** Counters that only grow; whole blocks only. */
+  /** Counters since the start, of complete blocks. */
   visionBlocks: number;
   decodeSteps: number;
   tokensGenerated: number;
 }
 
-/** What `check` finds: tokens of the whole prompt, those of them for the image, and the limit of the answer. */
+/** The result of `check`: tokens of the whole prompt, image tokens among them, and the limit of the answer. */
 export interface PromptSize {
   promptTokens: number;
   imageTokens: number;
   maxTokens: number;
-  /** Keys of a JSON Schema that are no keywords and were ignored, each with its place. */
+  /** Unknown keys of a JSON Schema that were ignored, each with its path. */
   ignored: readonly string[];
 }

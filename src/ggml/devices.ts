@@ -21,7 +21,7 @@ export function listDevices(): Device[] {
 /**
  * `auto` takes the first GPU, else the CPU; otherwise a kind (`cpu`, `gpu`), `metal`, or the beginning of a device's
  * name (`vulkan`, `cuda0`), in any case.
- * @throws CogVLM2Error `invalid_value` naming what there is.
+ * @throws CogVLM2Error `invalid_value` naming the existing devices.
  */
 export function findDevice(wanted: string): { pointer: Pointer; device: Device } {
   const all = devicePointers().map((pointer) => ({ pointer, device: readDevice(pointer) }));

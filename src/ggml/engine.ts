@@ -47,7 +47,7 @@ export class Engine {
   /** Cleanup functions; they run in reverse order. */
   readonly #frees: (() => void)[] = [];
   #last: Promise<unknown> = Promise.resolve();
-  /** Running work beside the graphs that uses the same memory. */
+  /** Running work other than graphs that uses the same memory. */
   readonly #alongside = new Set<Promise<unknown>>();
   #disposed = false;
 

@@ -137,7 +137,7 @@ export class ShapeOps {
 
   /**
    * A node that calls a native function on every thread of the CPU's pool: `void fun(struct ggml_tensor *dst, int thread,
-   * int threads, void *user)`. The function trusts what it gets, so the caller checks types, shapes and strides before.
+   * int threads, void *user)`. The function does not check its arguments, so the caller must check types, shapes and strides.
    */
   custom(fun: Pointer, type: DType, sizes: readonly number[], sources: readonly Tensor[], user = 0n): Tensor {
     const shape = toShape(sizes, type);

@@ -1,4 +1,4 @@
-/** The grammar of an answer's format. A format that is met again, as in each request of a client, has its grammar again. */
+/** The grammar of an answer's format. Grammars are cached, because a client often sends the same format again. */
 import { CogVLM2Error } from '../errors.ts';
 import { automaton, deterministic } from './automaton.ts';
 import { intersection } from './characters.ts';
@@ -9,15 +9,15 @@ import { mostStates, patternLanguage, plainText, whiteSpace } from './pattern.ts
 import { refuse } from './schema.ts';
 import { doAtOnce, doInTurns, type Work } from './work.ts';
 
-/** What an answer may be. */
+/** The format of an answer. */
 export interface AnswerGrammar {
   readonly expression: Expression;
   /**
-   * Whether white space at the start belongs to the answer. Otherwise one space may come first, as between "Answer:"
+   * Whether white space at the start belongs to the answer. Otherwise one space may be first, as between "Answer:"
    * and the text in the model's training, and is not part of it.
    */
   readonly keepsLeadingSpace: boolean;
-  /** What of a schema was ignored, each with its place: keys that are no keywords, and unknown formats. */
+  /** Ignored parts of a schema, each with its path: unknown keys and unknown formats. */
   readonly ignored: readonly string[];
 }
 
@@ -103,9 +103,9 @@ function keyOf(format: AnswerFormat): string {
   return schema;
 }
 
-/** What an answer is held to, token by token. */
+/** The format that is enforced for each token. */
 export type AnswerFormat =
-  /** A JSON object, whatever is in it. */
+  /** A JSON object with any content. */
   | { type: 'json_object' }
   /** JSON that validates against `schema`, a JSON Schema (draft 2020-12). docs/library.md lists what is enforced. */
   | { type: 'json_schema'; schema: object; name?: string }
@@ -121,7 +121,7 @@ const mostEffort = 150_000;
 const mostChoices = 1_000;
 const longestChoice = 1_000;
 
-/** @throws CogVLM2Error `invalid_value` naming what of the expression cannot be enforced. */
+/** @throws CogVLM2Error `invalid_value` naming the part of the expression that cannot be enforced. */
 function* regexGrammar(pattern: string): Work<{ expression: Expression; mayBeginWithSpace: boolean }> {
   const refuse = (reason: string): never => {
     throw new CogVLM2Error('invalid_value', `The regular expression ${reason}.`);

@@ -71,7 +71,7 @@ class SchemaGrammar {
     this.#targets = new References(root);
   }
 
-  /** What was ignored, described; of many, the first and how many more there are. */
+  /** Descriptions of the ignored parts; of many, the first ones and the number of the others. */
   get ignored(): string[] {
     return [...this.#ignored, ...(this.#moreIgnored > 0 ? [`the rest (${this.#moreIgnored} keys)`] : [])];
   }

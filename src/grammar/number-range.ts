@@ -125,13 +125,13 @@ class Sizes {
     });
   }
 
-  /** What may follow a prefix; null when no number begins with it. Prefixes with the same continuations share one expression. */
+  /** The continuations of a prefix; null if no number begins with it. Prefixes with the same continuations share one expression. */
   #behind(prefix: Prefix): Expression | null {
     const { value, whole, decimals } = prefix;
     const isWhole = decimals !== null || (value === 0 && whole === 1);
     const longest = isWhole ? whole : mostDigits;
     let isPossible = false;
-    // Zero, and prefixes of a bound, have continuations of their own.
+    // Zero and prefixes of a bound have different continuations.
     let isOwn = value === 0;
     let within = '';
     for (let length = Math.max(1, whole); length <= longest; length++) {

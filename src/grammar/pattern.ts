@@ -14,11 +14,11 @@ const longestPattern = 500;
 
 /** How a pattern applies to the text of an answer. */
 interface PatternForm {
-  /** What "." and negated classes stand for. */
+  /** The characters of "." and negated classes. */
   readonly characters: readonly CharacterRange[];
   /** Characters of a class that are written with a backslash and a letter. */
   readonly escaped: string;
-  /** One character as it is written. */
+  /** One literal character. */
   write(character: string): Language;
   /** Whether the pattern must match the whole text; otherwise it may match anywhere, as in JSON Schema. */
   readonly matchesWhole: boolean;
@@ -89,10 +89,10 @@ export const formatPatterns: ReadonlyMap<string, string> = new Map([
   ['ipv4', String.raw`^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$`],
 ]);
 
-/** Throws the error that says what of a pattern cannot be enforced. */
+/** Throws the error with the part of a pattern that cannot be enforced. */
 export type RefusePattern = (reason: string) => never;
 
-/** @throws whatever `refuse` throws. */
+/** @throws the error of `refuse` */
 export function patternLanguage(pattern: string, form: PatternForm, refuse: RefusePattern): Language {
   if (pattern.length > longestPattern)
     refuse(`has ${pattern.length} characters; patterns of up to ${longestPattern} can be enforced`);

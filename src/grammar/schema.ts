@@ -187,7 +187,7 @@ export function typesOf(schema: Schema): readonly string[] | null {
   return null;
 }
 
-/** Whether a value is of one of the types; null stands for all. */
+/** Whether a value has one of the types; null: all types. */
 export function isOneOf(value: unknown, types: readonly string[] | null): boolean {
   return (
     types === null || types.includes(typeOf(value)) || (types.includes('integer') && Number.isInteger(value))

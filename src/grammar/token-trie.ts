@@ -30,7 +30,7 @@ export interface TokenTrie {
 /** Tokens between two turns of the event loop. */
 const tokensPerSlice = 1_000;
 
-/** Builds the trie in slices, between which other work goes on. Special tokens are left out. */
+/** Builds the trie in slices, between which other work runs. Special tokens are omitted. */
 export async function tokenTrie(vocabulary: Vocabulary): Promise<TokenTrie> {
   const groups = new Map<number, [bytes: Uint8Array, id: number][]>();
   let sizeBytes = 0;

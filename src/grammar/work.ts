@@ -1,9 +1,9 @@
-/** Long computations as generators. They run at once, or in turns with other work. */
+/** Long computations as generators. They run without a break, or in turns with other work. */
 
 /** Yields after one or two milliseconds of work at most. */
 export type Work<T> = Generator<void, T>;
 
-/** @throws what the work throws */
+/** @throws the error of the work */
 export function doAtOnce<T>(work: Work<T>): T {
   for (;;) {
     const { done, value } = work.next();

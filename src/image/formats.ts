@@ -61,7 +61,7 @@ export function isPdf(bytes: Uint8Array): boolean {
 }
 
 /**
- * The error for bytes in an unsupported format: what they are, and the remedy.
+ * The error for bytes in an unsupported format, with the real format and the remedy.
  * @param subject the beginning of the message, such as the file's name
  * @param readable the supported formats, for the message
  */

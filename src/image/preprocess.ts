@@ -56,7 +56,7 @@ export async function preprocessImage(
 /** About a millisecond of work. */
 const copyStepBytes = 2 ** 20;
 
-/** The bytes in shared memory, which a thread reads without a copy. `postMessage` would copy other bytes all at once. */
+/** Copies the bytes to shared memory, which a thread reads without a copy. `postMessage` would copy other bytes in one long step. */
 export async function inSharedMemory(bytes: Uint8Array): Promise<Uint8Array> {
   if (bytes.buffer instanceof SharedArrayBuffer) return bytes;
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));

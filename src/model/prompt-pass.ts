@@ -77,7 +77,7 @@ export class PromptPass implements DecoderPass {
   readonly select = (graph: Graph, x: Tensor): Tensor => {
     const { logitRows, leastRows } = this.#options;
     const { length } = this.#chunk.chunk.positions;
-    return logitRows === length || logitRows === 0 // nothing asks for what is behind the keys and values
+    return logitRows === length || logitRows === 0 // only keys and values of these rows are needed
       ? x
       : graph.padRows(graph.rows(x, length - logitRows, logitRows), leastRows);
   };

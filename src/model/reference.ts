@@ -83,7 +83,7 @@ function patchEmbedding(weights: Read, config: VisionConfig, pixels: Float32Arra
   return add(stack(cls, patches), matrix(n, hiddenSize, positions));
 }
 
-/** The norms sit on each sub-layer's output: x = x + LN(attention(x)); x = x + LN(mlp(x)). */
+/** The norms are on each sub-layer's output: x = x + LN(attention(x)); x = x + LN(mlp(x)). */
 function towerLayer(weights: Read, config: VisionConfig, x: Matrix): Matrix {
   const { hiddenSize: d, intermediateSize, heads, normEps } = config;
   const norm = (name: string, y: Matrix) =>

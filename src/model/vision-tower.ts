@@ -29,7 +29,7 @@ export const towerTileRows = 1024;
 type FullAttention = PackedFullAttention | GgmlFullAttention;
 
 /**
- * EVA2-CLIP-E: patches to features. Norms sit on each sub-layer's output, inside the residual branch; there is
+ * EVA2-CLIP-E: patches to features. Norms are on each sub-layer's output, inside the residual branch; there is
  * no norm at the end. n = patches + 1 rows, the class token first.
  */
 export class VisionTower {

@@ -61,7 +61,7 @@ const packages = [
 const mostFiles = 5_000;
 const mostNested = 8;
 
-/** All font faces, those of this machine first. Takes some milliseconds for each hundred. */
+/** All font faces, first those of this machine. It takes a few milliseconds for each hundred. */
 function findFonts(folders: readonly string[] = systemFolders()): FontFace[] {
   const files: string[] = [];
   for (const folder of folders) collect(folder, files, 0);

@@ -30,7 +30,7 @@ export class Detokenizer {
     return this.#cleaner === null ? text : this.#cleaner.push(text);
   }
 
-  /** What was held back; an unfinished character becomes U+FFFD. Ready for the next text afterwards. */
+  /** Returns the text that was held back. An incomplete character becomes U+FFFD. Afterwards the next text can begin. */
   flush(): string {
     const text = this.#utf8.decode();
     return this.#cleaner === null ? text : this.#cleaner.push(text) + this.#cleaner.flush();

@@ -1,4 +1,4 @@
-/** Encodes texts in a thread of its own, with a tokenizer of its own. */
+/** The thread that encodes long texts, with its own tokenizer. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EncodingReply, EncodingRequest, TokenizerSources } from './long-texts.ts';
 import { Tokenizer } from './tokenizer.ts';

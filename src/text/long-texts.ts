@@ -6,7 +6,7 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CogVLM2Error } from '../errors.ts';
 
-/** What a tokenizer is made of; see `Tokenizer`. */
+/** The inputs of a tokenizer; see `Tokenizer`. */
 export interface TokenizerSources {
   readonly tokenizer: unknown;
   readonly config: unknown;

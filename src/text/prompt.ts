@@ -18,7 +18,7 @@ export interface PromptInput {
   readonly query: string;
   /** Oldest first. */
   readonly history?: readonly Turn[];
-  /** What the answer begins with; the model continues from there. */
+  /** The start of the answer, which the model continues. */
   readonly answerStart?: string;
   /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;

@@ -8,9 +8,9 @@
 import { CogVLM2Error } from '../errors.ts';
 
 export interface StopResult {
-  /** Text that is final. Never holds a stop string, nor the beginning of the one that was found. */
+  /** Final text. It never contains a stop string, or the beginning of the one that was found. */
   readonly text: string;
-  /** A stop string was found; whatever is pushed later is dropped. */
+  /** A stop string was found. Later text is dropped. */
   readonly stopped: boolean;
 }
 

@@ -12,9 +12,9 @@ import { cleanSpaces } from './clean-spaces.ts';
 import { LONG_TEXT, LongTexts } from './long-texts.ts';
 
 export interface DecodeOptions {
-  /** Show special tokens by their names; by default they are left out. */
+  /** Show the names of special tokens. Default: they are omitted. */
   readonly keepSpecial?: boolean;
-  /** Apply the reference's clean-up of spaces; by default what tokenizer_config.json says. */
+  /** Apply the reference's clean-up of spaces. Default: the value of tokenizer_config.json. */
   readonly cleanSpaces?: boolean;
 }
 
@@ -182,7 +182,7 @@ function encoderOf(json: TokenizerJson): BpeTokenizer {
   }
 }
 
-/** The package reads parts of the file only when it encodes, and throws whatever happens there. */
+/** The package reads parts of the file only when it encodes, and throws any error there. */
 function unusable(error: unknown): CogVLM2Error {
   return invalid(`tokenizer.json cannot be used: ${(error as Error).message}`, error);
 }
@@ -278,7 +278,7 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
 
 const utf8 = new TextEncoder();
 
-/** The bytes that an entry of a byte-level vocabulary stands for. An entry with any other character is ordinary text. */
+/** The bytes of an entry of a byte-level vocabulary. An entry with any other character is normal text. */
 function byteLevelBytes(token: string): Uint8Array {
   const bytes = new Uint8Array(token.length);
   let length = 0;
@@ -298,7 +298,7 @@ function byteEntry(byte: number): string {
   return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 }
 
-/** The bytes that an entry of a SentencePiece vocabulary stands for: one byte by its number, or text. */
+/** The bytes of an entry of a SentencePiece vocabulary: one byte by its number, or text. */
 function sentencePieceBytes(token: string): Uint8Array {
   const [, byte] = /^<0x([0-9A-F]{2})>$/.exec(token) ?? [];
   if (byte !== undefined) return Uint8Array.of(Number.parseInt(byte, 16));

@@ -9,7 +9,7 @@ import {
   unreadable,
 } from './program.ts';
 
-/** Threads of the decoder. Each has memory of its own for frames that it decodes ahead. */
+/** Threads of the decoder. Each has its own memory for frames that it decodes ahead. */
 const threads = 4;
 /** Times with a smaller difference are equal: half a tick of the coarsest usual clock. */
 const toleranceSeconds = 0.0005;

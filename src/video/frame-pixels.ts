@@ -3,8 +3,8 @@ import { normalizedLevels } from '../image/resize.ts';
 import { roundHalfToEven } from './sampling.ts';
 
 /**
- * A frame as the vision tower reads it, which is not how an image is read: normalized first; then resized so that its shorter side is
- * `size`, bilinear between two neighbours on each axis however much smaller it becomes; then the middle of it is cut out.
+ * Prepares a frame for the vision tower. Unlike an image, it is normalized first, then resized so that its shorter side is `size`
+ * (bilinear between two neighbours on each axis, at any ratio), then its centre is cropped.
  * Source: the published transform (pytorchvideo's ShortSideScale on normalized floats, torchvision's CenterCrop).
  * @returns [3, size, size]
  */

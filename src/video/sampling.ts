@@ -1,17 +1,17 @@
 /**
- * Which frames of a video the model sees. Source: `load_video` of the published demos, with the strategies "chat" and "base".
+ * Selects the frames of a video for the model. Source: `load_video` of the published demos, with the strategies "chat" and "base".
  */
 
-/** Most frames of a video. */
+/** Maximum number of frames of a video. */
 export const mostFrames = 24;
 
-/** The even spacing looks no further than this. */
+/** Even spacing uses at most this time of a video. */
 export const spacedSeconds = 60;
 
 /**
- * One frame a second from the beginning: for each whole second the frame that starts nearest, at most 24 of them. So only the first
- * 24 seconds are seen.
- * @param starts when each frame starts, in seconds from the beginning
+ * Selects one frame per second from the beginning, at most 24: for each whole second, the frame with the nearest start. So only the first
+ * 24 seconds are read.
+ * @param starts start of each frame, in seconds from the beginning
  * @returns frame numbers; one may occur twice
  */
 export function framesBySecond(starts: readonly number[]): number[] {

@@ -211,7 +211,7 @@ async function answerAll(sources: Sources, options: BatchFlags, context: Context
   return await (options.queue === undefined ? withModel() : onQueue(options.queue)).finally(progress.clear);
 }
 
-/** What the run leaves, and how to resume it. */
+/** Prints the result of the run, and how to resume it. */
 function endOf(
   { answers, errors, earlier }: BatchCounts,
   file: string | undefined,

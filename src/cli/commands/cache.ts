@@ -1,4 +1,4 @@
-/** `cogvlm2 cache`: what the image cache on disk holds, and removing it. */
+/** `cogvlm2 cache`: shows or clears the image cache on disk. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../../errors.ts';
 import { defineCommand } from '../command.ts';

@@ -1,4 +1,4 @@
-/** `cogvlm2 doctor`: what this machine has, to read or to paste into a bug report. */
+/** `cogvlm2 doctor`: reports the libraries, devices and models of this machine, also for bug reports. */
 import { z } from 'zod';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
