@@ -1,10 +1,9 @@
 import { takesVideo } from '../checkpoint/types.ts';
 import { CogVLM2Error } from '../errors.ts';
-import type { TensorSet } from '../ggml/engine.ts';
 import { preprocessImage } from '../image/preprocess.ts';
 import { ImageFile, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
-import { EncodedImage, fromHalves, joinImageTokens, roundToHalves } from '../model/encoded-image.ts';
+import { EncodedImage, fromHalves, roundToHalves } from '../model/encoded-image.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import {
   isFrames,
@@ -78,42 +77,28 @@ export class ImageEncoder {
     return takesVideo(this.#model.config);
   }
 
-  /** Encodes an image, or all frames of a video. @param pixels [frames, 3, S, S] */
+  /**
+   * Encodes an image, or all frames of a video, or reads them from the disk cache. Each frame has its own entry there. If one is
+   * missing, all frames pass the tower, which reads its weights once for all of them.
+   * @param pixels [frames, 3, S, S]
+   */
   async #tokensOf(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
-    const size = 3 * this.#model.config.vision.imageSize ** 2;
-    const count = pixels.length / size;
-    if (count === 1) return this.#frameTokens(pixels, options);
-    const states: TensorSet<'imageTokens'>[] = [];
-    let [visionMs, isFromDisk] = [0, true];
-    try {
-      for (let frame = 0; frame < count; frame++) {
-        const encoded = await this.#frameTokens(pixels.subarray(frame * size, (frame + 1) * size), {
-          ...options,
-          onLayer: (done, total) => options.onLayer?.(frame * total + done, count * total),
-        });
-        states.push(encoded.state);
-        visionMs += encoded.visionMs;
-        isFromDisk &&= encoded.origin === 'disk';
-      }
-      const state = await joinImageTokens(this.#model.engine, states, this.#model.imageTokenProcessor);
-      return { state, origin: isFromDisk ? 'disk' : 'encoded', visionMs };
-    } finally {
-      for (const state of states) state[Symbol.dispose]();
-    }
-  }
-
-  /** From the disk cache, or by the tower. */
-  async #frameTokens(pixels: Float32Array, options: TowerOptions): Promise<EncodedTokens> {
     const disk = this.#disk;
     if (disk === null) return this.#runTower(pixels, options);
     const { config, engine, imageTokenProcessor } = this.#model;
     const { hiddenSize, vision } = config;
     const fingerprint = disk.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
-    const key = await imageCacheKey(fingerprint, vision.imageSize, pixels);
-    const sizes = [hiddenSize, vision.imageTokens];
-    const found = await disk.files.read(key, hiddenSize * vision.imageTokens);
+    const frameSize = 3 * vision.imageSize ** 2;
+    const keys: string[] = [];
+    for (let start = 0; start < pixels.length; start += frameSize) {
+      const frame = pixels.subarray(start, start + frameSize);
+      keys.push(await imageCacheKey(fingerprint, vision.imageSize, frame));
+    }
+    const tokenNumbers = hiddenSize * vision.imageTokens;
+    const found = await entriesOf(disk.files, keys, tokenNumbers);
     options.signal?.throwIfAborted();
     if (found) {
+      const sizes = [hiddenSize, keys.length * vision.imageTokens];
       const state = await fromHalves(engine, found, sizes, imageTokenProcessor);
       return { state, origin: 'disk', visionMs: 0 };
     }
@@ -121,7 +106,10 @@ export class ImageEncoder {
     try {
       const halves = await roundToHalves(engine, encoded.state, imageTokenProcessor);
       // Awaited, because a process with one question ends soon. It takes far less time than the tower.
-      if (halves) await disk.files.write(key, halves);
+      if (halves) {
+        for (const [i, key] of keys.entries())
+          await disk.files.write(key, halves.subarray(i * tokenNumbers, (i + 1) * tokenNumbers));
+      }
       return encoded;
     } catch (error) {
       encoded.state[Symbol.dispose]();
@@ -237,6 +225,21 @@ export class ImageEncoder {
     const [oldest] = this.#warnings.keys();
     if (this.#warnings.size > mostWarnings && oldest !== undefined) this.#warnings.delete(oldest);
   }
+}
+
+/** The entries of all keys, one after the other; null if one is missing. */
+async function entriesOf(
+  files: DiskImageCache,
+  keys: readonly string[],
+  numbers: number,
+): Promise<Uint16Array | null> {
+  const all = new Uint16Array(keys.length * numbers);
+  for (const [i, key] of keys.entries()) {
+    const entry = await files.read(key, numbers);
+    if (!entry) return null;
+    all.set(entry, i * numbers);
+  }
+  return all;
 }
 
 /** Converts the reason of an abort, which the caller chose, to the cause of an error `aborted`. */

@@ -161,16 +161,24 @@ export class Model {
       const lowRank = this.#lowRankOf(options.adapter);
       using features = yield* this.#tower.blocks(pixels, options, lowRank);
       const processor = this.imageTokenProcessor;
-      const sizes = [hiddenSize, vision.imageTokens];
+      const x = features.get('x');
+      const n = vision.side ** 2 + 1;
+      const frames = x.shape[1] / n;
+      const sizes = [hiddenSize, frames * vision.imageTokens];
       state = new TensorSet(this.engine, [['imageTokens', 'f32', sizes] as const], processor);
-      const graph = new Graph(this.engine, await adapterPass.ready(0), lowRank);
-      const { convolved, imageTokens } = this.#adapter.forward(graph, features.get('x'));
-      if (options.tap) {
-        if (convolved) graph.output('vision.conv', convolved);
-        graph.output('vision.output', imageTokens);
+      const packed = await adapterPass.ready(0);
+      for (let frame = 0; frame < frames; frame++) {
+        if (frame > 0) yield;
+        const graph = new Graph(this.engine, packed, lowRank);
+        const { convolved, imageTokens } = this.#adapter.forward(graph, graph.rows(x, frame * n, n));
+        if (options.tap) {
+          if (convolved) graph.output('vision.conv', convolved);
+          graph.output('vision.output', imageTokens);
+        }
+        const rows = graph.rows(state.get('imageTokens'), frame * vision.imageTokens, vision.imageTokens);
+        graph.effect(graph.copy(imageTokens, rows));
+        for (const [name, data] of await graph.run(options.signal)) options.tap?.(name, data);
       }
-      graph.effect(graph.copy(imageTokens, state.get('imageTokens')));
-      for (const [name, data] of await graph.run(options.signal)) options.tap?.(name, data);
       return state;
     } catch (error) {
       state?.[Symbol.dispose]();

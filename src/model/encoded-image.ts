@@ -2,7 +2,6 @@ import { CogVLM2Error } from '../errors.ts';
 import { type Engine, type Processor, TensorSet } from '../ggml/engine.ts';
 import { Graph } from '../ggml/graph.ts';
 import { ggml } from '../ggml/library.ts';
-import type { Tensor } from '../ggml/tensor.ts';
 
 /** The origin of an image's tokens: the vision tower, the memory of this process, or the image cache on disk. */
 export type ImageOrigin = 'encoded' | 'memory' | 'disk';
@@ -111,49 +110,16 @@ export async function roundToHalves(
 }
 
 /** Tokens [hiddenSize, imageTokens] on the device again. @throws CogVLM2Error `out_of_memory`. */
-export function fromHalves(
+export async function fromHalves(
   engine: Engine,
   halves: Uint16Array,
   sizes: readonly number[],
   processor: Processor,
 ): Promise<TensorSet<'imageTokens'>> {
-  return newImageTokens(engine, sizes, processor, (graph, tokens) =>
-    graph.effect(graph.copy(graph.input('f16', sizes, halves), tokens)),
-  );
-}
-
-/**
- * The image tokens of a video's frames, one frame after the other: [H, frames * imageTokens]. The caller disposes the result;
- * the frames are not changed.
- * @throws CogVLM2Error `out_of_memory`
- */
-export async function joinImageTokens(
-  engine: Engine,
-  frames: readonly TensorSet<'imageTokens'>[],
-  processor: Processor,
-): Promise<TensorSet<'imageTokens'>> {
-  const parts = frames.map((frame) => frame.get('imageTokens'));
-  const rows = parts.reduce((sum, { shape }) => sum + shape[1], 0);
-  return newImageTokens(engine, [parts[0]?.shape[0] ?? 0, rows], processor, (graph, tokens) => {
-    let start = 0;
-    for (const part of parts) {
-      graph.effect(graph.copy(part, graph.rows(tokens, start, part.shape[1])));
-      start += part.shape[1];
-    }
-  });
-}
-
-/** @param fill builds the graph that writes the tokens */
-async function newImageTokens(
-  engine: Engine,
-  sizes: readonly number[],
-  processor: Processor,
-  fill: (graph: Graph, tokens: Tensor) => void,
-): Promise<TensorSet<'imageTokens'>> {
   const tokens = new TensorSet(engine, [['imageTokens', 'f32', sizes] as const], processor);
   try {
     const graph = new Graph(engine);
-    fill(graph, tokens.get('imageTokens'));
+    graph.effect(graph.copy(graph.input('f16', sizes, halves), tokens.get('imageTokens')));
     await graph.run();
     return tokens;
   } catch (error) {

@@ -9,7 +9,6 @@ import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { PromptRows } from './chunks.ts';
 import { Model } from './cogvlm2.ts';
 import type { ModelConfig } from './config.ts';
-import { joinImageTokens } from './encoded-image.ts';
 
 export interface TraceOptions {
   checkpoint: string;
@@ -72,23 +71,11 @@ async function traceFrames(
   checkShape(input, input.name === 'video' ? [count, ...one] : one);
   const pixels = readNumbers(input);
   trace.add(input.name, pixels, input.shape);
-  const encoded: TensorSet<'imageTokens'>[] = [];
-  try {
-    for (let frame = 0; frame < count; frame++) {
-      const size = 3 * imageSize ** 2;
-      encoded.push(
-        await model.encodeImage(pixels.subarray(frame * size, (frame + 1) * size), {
-          signal,
-          onLayer: (done, total) =>
-            onProgress?.({ stage: 'vision', done: frame * total + done, total: count * total }),
-          tap: (name, data) => trace.vision(name, data, input.name === 'video' ? count : null),
-        }),
-      );
-    }
-    return await joinImageTokens(model.engine, encoded, model.imageTokenProcessor);
-  } finally {
-    for (const state of encoded) state[Symbol.dispose]();
-  }
+  return model.encodeImage(pixels, {
+    signal,
+    onLayer: (done, total) => onProgress?.({ stage: 'vision', done, total }),
+    tap: (name, data) => trace.vision(name, data, input.name === 'video' ? count : null),
+  });
 }
 
 async function tracePrompt(

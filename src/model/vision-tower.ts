@@ -17,7 +17,7 @@ export interface TowerOptions {
   /** Name of the adapter that the image is encoded for; see `Model.load`. */
   adapter?: string | undefined;
   signal?: AbortSignal | undefined;
-  /** `done` counts layers, and the finished part of the current one as a fraction. */
+  /** `done` counts the layers of all frames, and the finished part of the current one as a fraction. */
   onLayer?: ((done: number, total: number) => void) | undefined;
   tap?: Tap | undefined;
 }
@@ -65,17 +65,21 @@ export class VisionTower {
   }
 
   /**
-   * pixels [3, S, S] -> `x` [D, n] on the device; the caller disposes it. A graph computes a tile of rows of one layer. That
-   * keeps the scratch memory small, and `signal` takes effect soon. Other work can run at each yield.
+   * pixels [frames, 3, S, S] -> `x` [D, frames * n] on the device; the caller disposes it. A graph computes a tile of rows of one
+   * layer. That keeps the scratch memory small, and `signal` takes effect soon. Other work can run at each yield. A layer
+   * computes all frames before the next layer, so that its weights are read and packed once.
    */
   async *blocks(
     pixels: Float32Array,
     { signal, onLayer, tap }: TowerOptions,
     lowRank: LowRankTerms,
   ): AsyncGenerator<void, TensorSet<'x'>> {
-    const { hiddenSize, side, layers } = this.#config;
+    const { hiddenSize, imageSize, side, layers } = this.#config;
     const n = side * side + 1;
-    const state = new TensorSet(this.#engine, [['x', 'f32', [hiddenSize, n]] as const], this.#processor);
+    const size = 3 * imageSize ** 2;
+    const frames = pixels.length / size;
+    const sizes = [hiddenSize, frames * n];
+    const state = new TensorSet(this.#engine, [['x', 'f32', sizes] as const], this.#processor);
     const attention = this.#newAttention(n);
     const run = async (graph: Graph) => {
       for (const [name, data] of await graph.run(signal)) tap?.(name, data);
@@ -84,30 +88,37 @@ export class VisionTower {
     const pass = new PackedPass(this.#engine, this.#matrices);
     let complete = false;
     try {
-      const first = new Graph(this.#engine);
-      first.effect(first.copy(this.#patchEmbedding.forward(first, pixels), x));
-      if (tap) first.output('vision.patch_embedding', x);
-      await run(first);
-      for (const [i, layer] of this.#layers.entries()) {
-        signal?.throwIfAborted();
-        const packed = await pass.ready(i);
-        let graph = new Graph(this.#engine, packed, lowRank);
-        for (let start = 0; start < n; start += towerTileRows) {
-          layer.project(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
-        }
-        for (let start = 0; start < n; start += towerTileRows) {
-          // With a single tile, one graph computes the layer.
-          if (n > towerTileRows) {
-            await run(graph);
-            onLayer?.(i + start / n, layers);
-            graph = new Graph(this.#engine, packed, lowRank);
-          }
-          layer.forward(graph, graph.rows(x, start, Math.min(towerTileRows, n - start)), attention, start);
-        }
-        if (tap) graph.output(`vision.layer.${i}`, x);
+      for (let frame = 0; frame < frames; frame++) {
+        const graph = new Graph(this.#engine);
+        const rows = graph.rows(x, frame * n, n);
+        const framePixels = pixels.subarray(frame * size, (frame + 1) * size);
+        graph.effect(graph.copy(this.#patchEmbedding.forward(graph, framePixels), rows));
+        if (tap) graph.output('vision.patch_embedding', rows);
         await run(graph);
-        onLayer?.(i + 1, layers);
-        yield;
+      }
+      for (const [i, layer] of this.#layers.entries()) {
+        const packed = await pass.ready(i);
+        for (let frame = 0; frame < frames; frame++) {
+          signal?.throwIfAborted();
+          let graph = new Graph(this.#engine, packed, lowRank);
+          const tile = (start: number) =>
+            graph.rows(x, frame * n + start, Math.min(towerTileRows, n - start));
+          for (let start = 0; start < n; start += towerTileRows)
+            layer.project(graph, tile(start), attention, start);
+          for (let start = 0; start < n; start += towerTileRows) {
+            // With a single tile, one graph computes the layer.
+            if (n > towerTileRows) {
+              await run(graph);
+              onLayer?.(i * frames + frame + start / n, layers * frames);
+              graph = new Graph(this.#engine, packed, lowRank);
+            }
+            layer.forward(graph, tile(start), attention, start);
+          }
+          if (tap) graph.output(`vision.layer.${i}`, graph.rows(x, frame * n, n));
+          await run(graph);
+          onLayer?.(i * frames + frame + 1, layers * frames);
+          yield;
+        }
       }
       complete = true;
       return state;

@@ -17,13 +17,14 @@ import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Progress } from '../../src/generate/types.ts';
 import { parseConfig } from '../../src/model/config.ts';
 import { configOf } from '../model/tiny-checkpoint.ts';
-import { writeTinyModel } from '../model/tiny-model.ts';
+import { writeTinyModel, writeTinyVideoModel } from '../model/tiny-model.ts';
 
 /** Image tokens from another process. A second model in this process represents it. */
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-image-cache-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const tiny = writeTinyModel(path.join(folder, 'tiny'));
+const tinyVideo = writeTinyVideoModel(path.join(folder, 'tiny-video'));
 const imageFile = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url));
 const [exact, gray] = [imageFile('exact.png'), imageFile('gray.png')];
 let directories = 0;
@@ -71,6 +72,23 @@ describe('a second model with the same image', () => {
     const second = await ask(directory, exact);
     expect(second).toMatchObject({ imageOrigin: 'encoded', tokenIds: first.tokenIds });
     expect(await ask(directory, exact)).toMatchObject({ imageOrigin: 'disk' });
+  });
+
+  test('has an entry for each frame of a video, and needs all of them', async () => {
+    const directory = newDirectory();
+    const askFrames = async (...files: string[]) => {
+      const imageCache = { directory, always: true };
+      using model = await CogVLM2.load({ device: 'cpu', threads: 1, model: tinyVideo, imageCache });
+      const frames = files.map((image, second) => ({ image, second }));
+      return await model.ask(frames, 'What moves?', { maxTokens: 12 }).result();
+    };
+    const first = await askFrames(exact, gray);
+    expect(first).toMatchObject({ imageOrigin: 'encoded' });
+    expect(readdirSync(directory)).toHaveLength(2);
+    expect(await askFrames(exact, gray)).toMatchObject({ imageOrigin: 'disk', tokenIds: first.tokenIds });
+    expect(await askFrames(gray, exact)).toMatchObject({ imageOrigin: 'disk' });
+    rmSync(path.join(directory, readdirSync(directory)[0]!));
+    expect(await askFrames(exact, gray)).toMatchObject({ imageOrigin: 'encoded', tokenIds: first.tokenIds });
   });
 
   test.each<[string, LoadOptions]>([

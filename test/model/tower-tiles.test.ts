@@ -64,3 +64,32 @@ test('four-bit weights, packed for the next layer, have the expected error of fo
   expect(rms).toBeGreaterThan(0);
   expect(rms).toBeLessThan(0.5);
 });
+
+test.each([33 * 4, 8 * 4])(
+  'frames that pass the tower together have the bits of each one alone: %s pixels',
+  async (side) => {
+    const { vision_config, ...rest } = configOf(32);
+    const positions = (side / 4) ** 2 + 1;
+    const config = {
+      ...rest,
+      vision_config: { ...vision_config, image_size: side, num_positions: positions },
+    };
+    const file = path.join(folder, `frames-${side}.gguf`);
+    const stored = writeTinyCheckpoint(path.join(folder, `frames-${side}`), {
+      config,
+      arrays: randomArrays(config),
+    });
+    await convertToGguf(openCheckpoint(stored), file, { type: 'int4' });
+    using model = await Model.load(openCheckpoint(file));
+    const encode = async (frames: Float32Array) => {
+      const taps: Tapped[] = [];
+      using _tokens = await model.encodeImage(frames, { tap: (name, data) => taps.push({ name, data }) });
+      return taps.filter(({ name }) => name === 'vision.output').map(({ data }) => data);
+    };
+    const first = randomPixels(config);
+    const second = first.map((value) => -value);
+    const together = await encode(Float32Array.from([...first, ...second]));
+    expect(together).toEqual([...(await encode(first)), ...(await encode(second))]);
+    expect(together[0]).not.toEqual(together[1]);
+  },
+);
