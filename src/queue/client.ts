@@ -3,17 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue, Job as QueuedJob } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
 import { checkQueue, type QueueAddress } from './address.ts';
-import { type Job, queueName, type Reply, replySchema } from './job.ts';
+import { attempts, type Job, queueName, type Reply, replySchema } from './job.ts';
 
 const pollMs = 200;
-/** The client checks that its jobs still exist once in this number of polls. */
-const pollsPerLook = 25;
 /** Replies that no client fetched are deleted after a week. */
 const keptSeconds = 7 * 24 * 3600;
 type Outcome = 'finished' | 'gone' | 'lost';
-
-/** A job fails for good after this number of attempts that failed for another reason than its input. */
-const attempts = 3;
 
 export class QueueClient implements AsyncDisposable {
   readonly #queue: Queue;
@@ -47,7 +42,7 @@ export class QueueClient implements AsyncDisposable {
     await this.forget(id);
     throw new CogVLM2Error(
       'endpoint_failed',
-      `All attempts of the workers failed: ${found.failedReason || 'the reply has an unknown shape'}.`,
+      `All attempts of the workers failed: ${found.failedReason?.slice(0, 500) || 'the reply has an unknown shape'}.`,
     );
   }
 
@@ -100,12 +95,8 @@ export class QueueClient implements AsyncDisposable {
   async #watch(): Promise<void> {
     const { signal } = this.#end;
     try {
-      for (let polls = 1; !signal.aborted; polls++) {
-        if (this.#waiting.size > 0) {
-          const finished = await this.#queue.getRanges(['completed', 'failed'], 0, -1);
-          for (const id of finished) this.#waiting.get(id)?.('finished');
-          if (polls % pollsPerLook === 0) await this.#lookForGone();
-        }
+      while (!signal.aborted) {
+        await Promise.all([...this.#waiting.keys()].map((id) => this.#look(id)));
         await sleep(pollMs, undefined, { signal });
       }
     } catch (cause) {
@@ -115,11 +106,11 @@ export class QueueClient implements AsyncDisposable {
     }
   }
 
-  /** Adds the jobs again if Redis lost them, because it was restarted or flushed. */
-  async #lookForGone(): Promise<void> {
-    for (const id of [...this.#waiting.keys()]) {
-      if ((await this.#queue.getJobState(id)) === 'unknown') this.#waiting.get(id)?.('gone');
-    }
+  /** A job is gone if Redis lost it, because it was restarted or flushed. Then it is added again. */
+  async #look(id: string): Promise<void> {
+    const state = await this.#queue.getJobState(id);
+    if (state === 'completed' || state === 'failed') this.#waiting.get(id)?.('finished');
+    else if (state === 'unknown') this.#waiting.get(id)?.('gone');
   }
 }
 

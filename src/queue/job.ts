@@ -4,18 +4,25 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
+import { shorten } from '../messages.ts';
 import { itemErrorCodes } from '../run/items.ts';
 import { withOldName } from '../run/resume.ts';
 
 /** Maximum size of an image in a job. */
 export const MAX_INLINE_BYTES = 8 * 2 ** 20;
 
+/** A job fails for good after this number of attempts that failed for another reason than its input. */
+export const attempts = 3;
+
+/** Longest path of an image, in characters. */
+const pathLength = 4_096;
+
 const base64Length = Math.ceil(MAX_INLINE_BYTES / 3) * 4;
 
 const job = z.object({
   image: z.union([
     z.object({ base64: z.base64().max(base64Length) }),
-    z.object({ path: z.string().min(1), page: z.int().min(1).nullable() }),
+    z.object({ path: z.string().min(1).max(pathLength), page: z.int().min(1).nullable() }),
     z.null(),
   ]),
   question: z.string(),
@@ -110,7 +117,7 @@ export function imageOf(
   if (inside.startsWith('..') || path.isAbsolute(inside)) {
     throw new CogVLM2Error(
       'invalid_value',
-      `${image.path} is not in ${folder}, the only folder that this worker reads.`,
+      `${shorten(image.path)} is not in ${folder}, the only folder that this worker reads.`,
     );
   }
   return { path: place, page: image.page };
@@ -120,7 +127,7 @@ function realPath(name: string): string {
   try {
     return realpathSync(name);
   } catch (cause) {
-    throw new CogVLM2Error('file_not_found', `There is no file ${JSON.stringify(name)} on this worker.`, {
+    throw new CogVLM2Error('file_not_found', `There is no file ${shorten(name)} on this worker.`, {
       cause,
     });
   }

@@ -1,9 +1,9 @@
 /** The worker side: takes jobs of one model from the queue until it is stopped. */
-import { Worker } from 'bullmq';
+import { UnrecoverableError, Worker } from 'bullmq';
 import { CogVLM2Error } from '../errors.ts';
 import { isItemError } from '../run/items.ts';
 import { checkQueue, type QueueAddress } from './address.ts';
-import { type Job, jobSchema, queueName, type Reply } from './job.ts';
+import { attempts, type Job, jobSchema, queueName, type Reply } from './job.ts';
 
 export interface WorkerOptions {
   readonly address: QueueAddress;
@@ -35,7 +35,9 @@ export async function workOnQueue(options: WorkerOptions): Promise<void> {
   let told = '';
   const worker = new Worker<unknown, Reply>(
     queueName(model),
-    async ({ data }) => {
+    async ({ data, attemptsMade }) => {
+      // Whoever adds a job can give it any number of attempts, and each failed attempt ends a worker.
+      if (attemptsMade >= attempts) throw new UnrecoverableError(`${attempts} workers failed on this job`);
       try {
         const reply = await answerOrError(data, options, failed.signal);
         told = '';
