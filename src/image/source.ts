@@ -6,7 +6,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags, readProblem } from '../files/input-file.ts';
@@ -98,7 +98,15 @@ async function readFile(
       throw new CogVLM2Error('file_not_found', `${named} is ${what}, not a regular file.`);
     }
     checkSize(stat.size, maxBytes);
-    return await file.readFile({ signal });
+    const bytes = await readAll(file, stat.size, signal);
+    const { size, mtimeMs } = await file.stat();
+    if (bytes.byteLength !== stat.size || size !== stat.size || mtimeMs !== stat.mtimeMs) {
+      throw new CogVLM2Error(
+        'invalid_image',
+        `${named} was changed while it was read: it had ${stat.size} bytes, and now has ${size}. Try again when its writer has finished.`,
+      );
+    }
+    return bytes;
   } catch (error) {
     if (error instanceof CogVLM2Error) throw error;
     throwIfAborted(signal);
@@ -107,6 +115,26 @@ async function readFile(
       code === 'ENOENT' ? `There is no file ${named}.` : `${named} cannot be read: ${readProblem(error)}.`;
     throw new CogVLM2Error('file_not_found', why, { cause: error });
   }
+}
+
+/** Bytes that are read between two looks at the signal. */
+const READ_STEP_BYTES = 2 ** 22;
+
+/** Reads one byte more than the file had, at most: a file that grows has no end. */
+async function readAll(
+  file: FileHandle,
+  sizeBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes + 1);
+  let at = 0;
+  while (at < bytes.byteLength) {
+    throwIfAborted(signal);
+    const { bytesRead } = await file.read(bytes, at, Math.min(READ_STEP_BYTES, bytes.byteLength - at), at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes.subarray(0, at);
 }
 
 /** An image file in memory whose format is known. Functions that take an image source do not read it again. */

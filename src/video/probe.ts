@@ -1,7 +1,7 @@
 /** Reads the facts of a video file without decoding it: its video stream, and the time of each frame. */
 import { z } from 'zod';
 import { CogVLM2Error } from '../errors.ts';
-import { inputName, inputOptions, Program, type ProgramOptions, textOf, tooManyPixels } from './program.ts';
+import { inputName, inputOptions, linesOf, Program, type ProgramOptions, tooManyPixels } from './program.ts';
 
 /** One minute with 240 frames a second, and some hidden packets. */
 const mostPackets = 15_000;
@@ -21,8 +21,10 @@ export async function probeVideo(file: string, options: ProgramOptions): Promise
   const { name, maxPixels } = options;
   const entries =
     'format=duration:stream=index,codec_type,width,height,avg_frame_rate,duration:stream_disposition=attached_pic';
-  const { text } = await runProbe(file, ['-show_entries', entries], options);
-  const { streams, format } = factsSchema.parse(JSON.parse(text));
+  using program = startProbe(file, ['-show_entries', entries, '-of', 'json'], options);
+  let json = '';
+  for await (const line of linesOf(program, mostTextBytes, options)) json += line;
+  const { streams, format } = factsSchema.parse(JSON.parse(json));
   const stream = streams.find((each) => each.codec_type === 'video' && each.disposition?.attached_pic !== 1);
   if (!stream) {
     const other = streams.some(({ codec_type }) => codec_type === 'audio') ? 'sound, but ' : '';
@@ -103,23 +105,27 @@ async function readPackets(
   count: number,
   options: ProgramOptions,
 ): Promise<FrameTimes & { packets: number }> {
-  const entries = ['-show_entries', 'packet=pts_time,dts_time,duration_time,flags'];
-  const { text, messages } = await runProbe(
+  const entries = 'packet=pts_time,dts_time,duration_time,flags';
+  const part = ['-select_streams', String(stream), '-read_intervals', `%+#${count}`];
+  using program = startProbe(
     file,
-    ['-select_streams', String(stream), '-read_intervals', `%+#${count}`, ...entries],
+    [...part, '-show_entries', entries, '-of', 'compact=print_section=0'],
     options,
   );
-  const { packets } = packetsSchema.parse(JSON.parse(text));
-  // "D": an edit list hides the packet.
-  const shown = packets.filter(({ flags }) => !flags?.includes('D'));
-  const hasTimes = shown.some(({ pts_time }) => pts_time !== undefined);
+  const packets: Packet[] = [];
+  for await (const line of linesOf(program, mostTextBytes, options)) {
+    const packet = packetIn(line);
+    if (packet) packets.push(packet);
+  }
+  const { messages } = await program.end();
+  const shown = packets.filter(({ isHidden }) => !isHidden);
+  const hasTimes = shown.some(({ presentation }) => presentation !== undefined);
   const times = shown
-    .map(({ pts_time, dts_time }, i) => Number((hasTimes ? pts_time : undefined) ?? dts_time ?? i))
-    .filter(Number.isFinite)
+    .map(({ presentation, decoding }, i) => (hasTimes ? presentation : undefined) ?? decoding ?? i)
     .sort((a, b) => a - b);
   const [first] = times;
   if (first === undefined) throw new CogVLM2Error('invalid_image', `${options.name} has no frames.`);
-  const lastSeconds = Number(shown.at(-1)?.duration_time ?? 0);
+  const lastSeconds = shown.at(-1)?.duration ?? 0;
   const isCut = /partial file|ended prematurely/i.test(messages);
   return {
     packets: packets.length,
@@ -129,18 +135,31 @@ async function readPackets(
   };
 }
 
-const packetsSchema = z.object({
-  packets: z
-    .array(
-      z.object({
-        pts_time: z.string().optional(),
-        dts_time: z.string().optional(),
-        duration_time: z.string().optional(),
-        flags: z.string().optional(),
-      }),
-    )
-    .default([]),
-});
+/** Times in seconds; undefined where the file has none. */
+interface Packet {
+  presentation: number | undefined;
+  decoding: number | undefined;
+  duration: number | undefined;
+  /** By an edit list. */
+  isHidden: boolean;
+}
+
+/** @param line such as "pts_time=0.04|dts_time=N/A|duration_time=0.04|flags=K_D" */
+function packetIn(line: string): Packet | undefined {
+  const fields = new Map([...line.matchAll(/(\w+)=([^|]*)/g)].map(([, name, value]) => [name, value]));
+  const flags = fields.get('flags');
+  if (flags === undefined) return undefined;
+  const seconds = (name: string) => {
+    const value = Number(fields.get(name));
+    return Number.isFinite(value) ? value : undefined;
+  };
+  return {
+    presentation: seconds('pts_time'),
+    decoding: seconds('dts_time'),
+    duration: seconds('duration_time'),
+    isHidden: flags.includes('D'),
+  };
+}
 
 /** A hidden frame (VP8) and the second field of a frame have the time of the next frame. */
 function distinct(times: readonly number[]): number[] {
@@ -149,11 +168,6 @@ function distinct(times: readonly number[]): number[] {
   return kept;
 }
 
-async function runProbe(file: string, args: readonly string[], options: ProgramOptions) {
-  using program = new Program(
-    'ffprobe',
-    ['-v', 'error', ...inputOptions(options), ...args, '-of', 'json', inputName(file)],
-    options,
-  );
-  return await textOf(program, mostTextBytes, options);
+function startProbe(file: string, args: readonly string[], options: ProgramOptions): Program {
+  return new Program('ffprobe', ['-v', 'error', ...inputOptions(options), ...args, inputName(file)], options);
 }

@@ -119,23 +119,29 @@ export class Program implements Disposable {
   }
 }
 
-/** The whole output of a program, at most `maxBytes`. @throws CogVLM2Error as `Program`, invalid_image if the program fails, image_too_large */
-export async function textOf(
+/**
+ * The lines of a program's output while they arrive, at most `maxBytes`. So a long output is read in small steps.
+ * @throws CogVLM2Error as `Program`, invalid_image if the program fails, image_too_large
+ */
+export async function* linesOf(
   program: Program,
   maxBytes: number,
   options: ProgramOptions,
-): Promise<{ text: string; messages: string }> {
-  const chunks: Buffer[] = [];
+): AsyncGenerator<string> {
   let sizeBytes = 0;
+  let rest = '';
   for await (const chunk of program.output) {
-    chunks.push(chunk);
     sizeBytes += chunk.length;
     if (sizeBytes > maxBytes)
       throw new CogVLM2Error('image_too_large', `${options.name} has too many streams or frames.`);
+    // The output is ASCII.
+    const lines = (rest + chunk.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
+  if (rest !== '') yield rest;
   const { status, messages } = await program.end();
   if (status !== 0) throw unreadable(messages, options);
-  return { text: Buffer.concat(chunks).toString('utf8'), messages };
 }
 
 /** The error for the messages of a program, without file paths and ffmpeg's memory addresses. */

@@ -1,4 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -76,4 +87,46 @@ test.each([0, -1, 1.5, Number.NaN, 20000])('imageSize %s is refused with the num
   const { code, message } = await failure(preprocessImage(png, size));
   expect(code).toBe('invalid_value');
   expect(message).toContain(String(size));
+});
+
+/** Runs `change` in every turn of the event loop while a file is read. @returns the error */
+async function changedWhileRead(
+  name: string,
+  change: (path: string, turn: number) => void,
+): Promise<unknown> {
+  const path = join(folder, name);
+  writeFileSync(path, Buffer.alloc(32 * 2 ** 20));
+  utimesSync(path, 1_000, 1_000);
+  let turn = 0;
+  let isReading = true;
+  const next = () => {
+    if (!isReading) return;
+    change(path, ++turn);
+    setImmediate(next);
+  };
+  const reading = readImageSource(path, { maxBytes: 2 ** 28 });
+  next();
+  try {
+    return await failure(reading);
+  } finally {
+    isReading = false;
+  }
+}
+
+test('a file that grows, shrinks or is overwritten while it is read is refused', async () => {
+  const growing = await changedWhileRead('grows', (path) => appendFileSync(path, 'more'));
+  const shrinking = await changedWhileRead('shrinks', (path, turn) =>
+    truncateSync(path, Math.max(0, 2 ** 20 - turn)),
+  );
+  const overwritten = await changedWhileRead('overwritten', (path) => {
+    const file = openSync(path, 'r+');
+    writeSync(file, 'other');
+    closeSync(file);
+  });
+  for (const error of [growing, shrinking, overwritten]) {
+    expect(error).toMatchObject({
+      code: 'invalid_image',
+      message: expect.stringMatching(/ was changed while it was read: it had \d+ bytes, and now has \d+\./),
+    });
+  }
 });
