@@ -46,7 +46,7 @@ export const STREAM_BUFFER_BYTES = 4_096;
  * How much of what arrives is parsed as HTTP before others have their turn: at most so many bytes of one connection, and so long for all connections
  * together. A piece that takes `costlyMs` or more is no usual one.
  */
-export const PARSE_LIMITS = { pieceBytes: 16_384, turnMs: 5, costlyMs: 1 } as const;
+export const PARSE_LIMITS = { pieceBytes: 8_192, turnMs: 5, costlyMs: 1 } as const;
 
 /** Requests of one connection that are sent before the previous one is answered. */
 export const CONNECTION_LIMITS = { pipelined: 8 } as const;

@@ -16,7 +16,7 @@ export function parseInTurns(server: Server): void {
   server.on('connection', (socket: Socket) => {
     // It may be reset before its turn.
     socket.on('error', () => {});
-    turns.add('change', () => {
+    turns.add('arrival', () => {
       if (socket.destroyed) return;
       const connection = new PiecewiseConnection(socket, turns);
       for (const listener of listeners) listener.call(server, connection);
@@ -25,14 +25,21 @@ export function parseInTurns(server: Server): void {
 }
 
 /**
- * Work that waits for its turn, in the order in which it is done: pieces of usual connections, connections that come or go, and pieces of
- * connections whose last piece took long. So honest clients do not wait behind a hundred hostile ones.
+ * Work that waits for its turn, in the order in which it is done: pieces of usual connections, new connections, and pieces of
+ * connections whose last piece took long. So honest clients do not wait behind a hundred hostile ones. At last connections that end: what
+ * the end of a connection causes happens after the work itself, so its time is not known.
  */
-type Kind = 'usual' | 'change' | 'costly';
+const KINDS = ['usual', 'arrival', 'costly', 'departure'] as const;
+type Kind = (typeof KINDS)[number];
 
-/** Each turn does work for a bounded time, and at least one piece of each kind, so that none waits forever. */
+/** Each turn does work for a bounded time, and at least one piece of each kind, so that none waits forever. Of departures it does one. */
 export class ParseTurns {
-  readonly #waiting: Readonly<Record<Kind, (() => void)[]>> = { usual: [], change: [], costly: [] };
+  readonly #waiting: Readonly<Record<Kind, (() => void)[]>> = {
+    usual: [],
+    arrival: [],
+    costly: [],
+    departure: [],
+  };
   #isScheduled = false;
 
   add(kind: Kind, work: () => void): void {
@@ -56,14 +63,15 @@ export class ParseTurns {
   #turn(): void {
     const endsAt = performance.now() + PARSE_LIMITS.turnMs;
     for (const kind of this.#kinds()) {
-      do kind.shift()?.();
-      while (kind.length > 0 && performance.now() < endsAt);
+      const works = this.#waiting[kind];
+      do works.shift()?.();
+      while (kind !== 'departure' && works.length > 0 && performance.now() < endsAt);
     }
   }
 
   /** Those with work. */
-  #kinds(): (() => void)[][] {
-    return Object.values(this.#waiting).filter(({ length }) => length > 0);
+  #kinds(): Kind[] {
+    return KINDS.filter((kind) => this.#waiting[kind].length > 0);
   }
 }
 
@@ -85,7 +93,7 @@ class PiecewiseConnection extends Duplex {
     socket.on('error', (error) => {
       reason = error;
     });
-    socket.on('close', () => turns.add('change', () => this.destroy(reason)));
+    socket.on('close', () => turns.add('departure', () => this.destroy(reason)));
     // Nothing is parsed while the server pauses the connection, because its body is not read.
     this.on('resume', () => this.#askForTurn());
   }
@@ -143,7 +151,7 @@ class PiecewiseConnection extends Duplex {
     if (this.#isWaiting || this.readableFlowing !== true) return;
     this.#isWaiting = true;
     // Without bytes, the socket has ended.
-    const kind = this.#socket.readableLength === 0 ? 'change' : this.#isCostly ? 'costly' : 'usual';
+    const kind = this.#socket.readableLength === 0 ? 'departure' : this.#isCostly ? 'costly' : 'usual';
     this.#turns.add(kind, () => this.#parse());
   }
 

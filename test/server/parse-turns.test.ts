@@ -182,15 +182,16 @@ describe('the turns', () => {
       now += ms;
     };
     for (const i of [1, 2, 3]) turns.add('costly', work(`costly ${i}`, PARSE_LIMITS.turnMs));
-    for (const i of [1, 2]) turns.add('change', work(`change ${i}`, PARSE_LIMITS.turnMs));
+    for (const i of [1, 2, 3]) turns.add('departure', work(`departure ${i}`, 0));
+    for (const i of [1, 2]) turns.add('arrival', work(`arrival ${i}`, PARSE_LIMITS.turnMs));
     for (const i of [1, 2, 3]) turns.add('usual', work(`usual ${i}`, PARSE_LIMITS.turnMs / 2));
     const turn = () => new Promise((resolve) => setImmediate(resolve));
     await turn();
-    expect(order).toEqual(['usual 1', 'usual 2', 'change 1', 'costly 1']);
+    expect(order).toEqual(['usual 1', 'usual 2', 'arrival 1', 'costly 1', 'departure 1']);
     await turn();
-    expect(order.slice(4)).toEqual(['usual 3', 'change 2', 'costly 2']);
+    expect(order.slice(5)).toEqual(['usual 3', 'arrival 2', 'costly 2', 'departure 2']);
     await turn();
-    expect(order.slice(7)).toEqual(['costly 3']);
+    expect(order.slice(9)).toEqual(['costly 3', 'departure 3']);
   });
 
   it('do not take a connection twice because its piece was costly', async () => {
