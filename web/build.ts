@@ -1,6 +1,6 @@
 /**
- * Builds the chat page: one HTML file with its script, its style and its example images in it, and a content
- * security policy that allows exactly those. Beside it the licences of the libraries in it. `npm run build` runs it.
+ * Builds the chat page: one HTML file with its script, style and example images, and a content security policy that allows only
+ * these. The licences of its libraries are a second file. `npm run build` runs it.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -5,7 +5,7 @@ import { App } from './view/app.tsx';
 import { Boundary } from './view/boundary.tsx';
 
 const page = document.getElementById('page');
-// What was kept is there before anything can be written over it.
+// Stored data is loaded before anything can overwrite it.
 if (page) void start().then(() => render(<Page />, page));
 
 function Page() {

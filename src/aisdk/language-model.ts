@@ -16,7 +16,7 @@ import { RequiredCall } from '../generate/required-call.ts';
 import type { Answer, AnswerFormat, AnswerStream, CogVLM2, GenerateOptions } from '../index.ts';
 import { type ChatPrompt, readPrompt } from './prompt.ts';
 
-/** What the SDK has no option for, as `providerOptions: { cogvlm2: ... }`. */
+/** Options that the SDK lacks, as `providerOptions: { cogvlm2: ... }`. */
 const providerOptionsSchema = z.strictObject({
   minP: z.number().optional(),
   repetitionPenalty: z.number().optional(),
@@ -58,7 +58,7 @@ interface Begun {
   warnings: SharedV3Warning[];
 }
 
-/** The work itself begins when the stream is read. */
+/** The work begins when the stream is read. */
 function begin(model: CogVLM2, options: LanguageModelV3CallOptions): Begun {
   const prompt = readPrompt(options.prompt);
   const { settings, call, warnings } = settingsOf(options);
@@ -76,7 +76,7 @@ function questionOf(
   return format?.type === 'json_schema' ? askForJson(question, format.schema) : question;
 }
 
-/** Our options, and a warning for each that we have no equal of. @throws CogVLM2Error `invalid_value`. */
+/** Our options, and a warning for each option that we do not support. @throws CogVLM2Error `invalid_value`. */
 function settingsOf(options: LanguageModelV3CallOptions): {
   settings: GenerateOptions;
   call: RequiredCall | undefined;
@@ -111,7 +111,7 @@ function settingsOf(options: LanguageModelV3CallOptions): {
   return { settings, call, warnings };
 }
 
-/** The model was not trained to choose a tool; a call that is required is enforced. */
+/** The model was not trained to choose a tool. A required call is enforced. */
 function requiredCall(
   { tools = [], toolChoice = { type: 'auto' } }: LanguageModelV3CallOptions,
   warnings: SharedV3Warning[],
@@ -226,7 +226,7 @@ function metadataOf({ seed, usage, timings }: Answer): SharedV3ProviderMetadata 
   return { cogvlm2: { seed, imageTokens: usage.imageTokens, timings: { ...stages } } };
 }
 
-/** Without the properties that are undefined, which would otherwise count as given. */
+/** Removes undefined properties, which would otherwise count as set. */
 function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;

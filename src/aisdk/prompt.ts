@@ -1,5 +1,5 @@
 /**
- * The AI SDK's messages as what the model was trained on: turns of question and answer about at most one image. The
+ * Converts the AI SDK's messages to the turns that the model was trained on: questions and answers about at most one image. The
  * rules are those of the server: a system message goes in front of the question that follows it, of several images the
  * last is used, an image without text is described, and calls and results of tools are text. Nothing is dropped silently.
  */

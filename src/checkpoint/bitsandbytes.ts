@@ -61,7 +61,8 @@ export function joinPacked(
 }
 
 function readState(stored: StoredTensor): QuantState {
-  if (stored.sizeBytes > maxStateBytes) throw wrong(stored, `${stored.sizeBytes} bytes are no quant_state`);
+  if (stored.sizeBytes > maxStateBytes)
+    throw wrong(stored, `${stored.sizeBytes} bytes are too many for a quant_state`);
   const bytes = Buffer.alloc(stored.sizeBytes);
   readFileBytes(stored, 0, bytes);
   let json: unknown;
@@ -79,7 +80,7 @@ function readState(stored: StoredTensor): QuantState {
 function packedEntry(state: QuantState, parts: Parts): TensorEntry {
   const elements = state.shape.reduce((product, axis) => product * axis, 1);
   const blocks = Math.ceil(elements / state.blocksize);
-  // The codes may be kept in tensors of any type: only their bytes count.
+  // The codes may be in tensors of any type: only the bytes are used.
   const codes = parts.take('', Math.ceil(elements / 2));
   const map = readFloats(parts.take('.quant_map', 16 * 4, 'f32'), 0, 16);
   const nested = nestedScales(state, blocks, parts);

@@ -129,7 +129,7 @@ function tokenizerIn(folder: string): string | undefined {
 /** The error for a folder without a tokenizer, with the remedy. */
 export function tokenizerMissing(folder: string): CogVLM2Error {
   const remedy = hasVicunaVocabulary(folder)
-    ? ' CogVLM 1 takes that of Vicuna: "cogvlm2 pull" with the name of the model fetches it, or copy tokenizer.model of lmsys/vicuna-7b-v1.5 into the folder.'
+    ? ' CogVLM 1 uses the tokenizer of Vicuna: run "cogvlm2 pull" with the name of the model, or copy tokenizer.model of lmsys/vicuna-7b-v1.5 into the folder.'
     : '';
   return new CogVLM2Error(
     'invalid_checkpoint',

@@ -40,7 +40,7 @@ export function asTensor(stored: StoredTensor | TensorEntry): TensorEntry {
   if (type !== 'u8') return { ...stored, type };
   throw new CogVLM2Error(
     'invalid_checkpoint',
-    `${stored.file}: ${stored.name} is of type U8 without the quant_state of bitsandbytes that would say how it is packed; this engine reads ${readable.join(', ')}.`,
+    `${stored.file}: ${stored.name} is of type U8, but has no quant_state of bitsandbytes, so its packing is unknown; this engine reads ${readable.join(', ')}.`,
   );
 }
 

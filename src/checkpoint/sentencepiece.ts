@@ -34,13 +34,13 @@ export function tokenizerJsonOf(bytes: Uint8Array, file: string): string {
       }
     }
   } catch (cause) {
-    throw new CogVLM2Error('invalid_checkpoint', `${file} is damaged: it is no tokenizer of SentencePiece.`, {
+    throw new CogVLM2Error('invalid_checkpoint', `${file} is damaged: it is not a SentencePiece tokenizer.`, {
       cause,
     });
   }
-  if (pieces.length === 0) throw fail('is no tokenizer of SentencePiece');
+  if (pieces.length === 0) throw fail('is not a SentencePiece tokenizer');
   if (modelType !== bpe || !pieces.some(({ kind }) => kind === kinds.byte))
-    throw fail('is not a BPE tokenizer with entries for single bytes, as LLaMA and Vicuna have it');
+    throw fail('is not a BPE tokenizer with entries for single bytes, like those of LLaMA and Vicuna');
   if (!addsSpace || removesSpaces)
     throw fail('adds no space to a text, or removes some; the tokenizers of LLaMA and Vicuna do neither');
   return JSON.stringify(asTokenizerJson(pieces));

@@ -29,8 +29,8 @@ export function planTypes(entries: Iterable<TensorEntry>, preset: PresetName | u
 
 /**
  * Only matrices of products are quantized. Norms, biases, position and class embeddings are small and become f32 when they are
- * loaded. The two convolution kernels (four axes) are rearranged when they are loaded, within the elements of what would be a
- * block.
+ * loaded. The two convolution kernels (four axes) are rearranged when they are loaded, which would split the blocks of a
+ * quantized type.
  */
 function wantedType({ name, shape }: TensorEntry, preset: PresetName): TargetType | undefined {
   const [rows = 0] = shape;
@@ -45,7 +45,7 @@ function wantedType({ name, shape }: TensorEntry, preset: PresetName): TargetTyp
 const moreBits = /^lm_head\.|^model\.vision\.linear_proj\./;
 
 /**
- * The weights that every token of an answer is multiplied with. q4_K is a little more exact, but packed IQ4_NL is batch-invariant:
+ * The weights that are read for every token of an answer. q4_K is a little more exact, but packed IQ4_NL is batch-invariant:
  * a row has the same bits in every batch. See `KeptWeights`.
  */
 const everyToken = /\.language_(expert_|mlp\.)/;

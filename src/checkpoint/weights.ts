@@ -86,7 +86,10 @@ export class WeightLoader {
   readonly #uploads: { entry: TensorEntry; to: Tensor }[] = [];
   readonly #unpacks: { entry: TensorEntry; to: Tensor }[] = [];
 
-  /** `isFloat32` turns every weight into f32; `placeOf` says where a tensor, or what is made for its layer, lives. */
+  /**
+   * `isFloat32` turns every weight into f32; `placeOf` returns the processor for a tensor, or for data that is computed for its
+   * layer.
+   */
   constructor(
     engine: Engine,
     checkpoint: Checkpoint,
@@ -96,7 +99,7 @@ export class WeightLoader {
     this.#checkpoint = checkpoint;
     this.#isFloat32 = options.isFloat32;
     this.#processorOf = options.processorOf;
-    // A tensor is described at most once where it is stored and once where it is converted to.
+    // A tensor has at most two descriptions: of its stored form and of its converted form.
     this.#mapped = Context.forTensors(checkpoint.tensors.size + 8);
     const own = () => Context.forTensors(checkpoint.tensors.size * 2 + 8);
     this.#own = { gpu: own(), cpu: own() };

@@ -120,7 +120,7 @@ export function renderReport(report: DoctorReport): string {
     [
       'videos',
       report.hasFfmpeg
-        ? 'ffmpeg and ffprobe are there'
+        ? 'ffmpeg and ffprobe are installed'
         : 'no ffmpeg and ffprobe: video models read folders of frames only',
     ],
     ['paths', `package ${paths.package}`],

@@ -25,7 +25,7 @@ const inOutput = flagGroup('Output');
 function adapterOption(value: string) {
   return inModel(
     z.array(z.string().min(1)).default([]),
-    'LoRA adapter to use: a folder as PEFT saves it, and a factor of its change; may be repeated.',
+    'LoRA adapter: a folder in PEFT format, and a factor for its change; may be repeated.',
     { value },
   );
 }
@@ -222,7 +222,7 @@ export function generateOptions(
 export const queueOption = {
   queue: flagGroup('Run')(
     z.string().min(1).optional(),
-    'Redis whose `cogvlm2 worker`s answer instead of a model on this machine: redis:// or rediss://.',
+    'Redis queue, redis:// or rediss://, whose `cogvlm2 worker`s answer instead of a model on this machine.',
     { value: 'URL' },
   ),
 };
@@ -280,7 +280,7 @@ export const profileOption = {
 export const judgeOptions = {
   judge: inScoring(
     z.string().min(1).optional(),
-    'OpenAI-compatible server that judges answers which matching cannot decide; by default these are wrong.',
+    'OpenAI-compatible server that judges undecided answers; without it, these count as wrong.',
     { value: 'URL' },
   ),
   judgeModel: inScoring(z.string().min(1).optional(), 'Name of the model at the judge.', { value: 'NAME' }),

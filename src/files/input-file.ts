@@ -1,4 +1,4 @@
-/** Opening files that somebody named: never a pipe or a device, and names that are not UTF-8. */
+/** Opens files that a user named: never a pipe or a device. Names need not be UTF-8. */
 
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { CogVLM2Error } from '../errors.ts';

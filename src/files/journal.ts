@@ -1,6 +1,6 @@
 /**
- * A file of JSON lines that only grows: the record of a long run. Each line is written in one piece. A run that was
- * killed leaves whole lines and at most one partial line, which the next run removes. The file is synced once a second
+ * A file of JSON lines that only grows: the record of a long run. Each line is written in one piece. A killed run leaves complete
+ * lines and at most one partial line, which the next run removes. The file is synced once a second
  * and at the end, so that a power failure loses about one second of lines.
  */
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync } from 'node:fs';

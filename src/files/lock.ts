@@ -23,7 +23,7 @@ export interface SystemLock {
 }
 
 /**
- * Locks a file, which is created if it is absent and holds `text` from then on.
+ * Locks a file and writes `text` into it. Creates the file if it is absent.
  * @returns undefined when another process, or this one, has the lock
  * @throws the system's error when the file cannot be opened, or the disk has no locks (ENOLCK, ENOTSUP)
  */
@@ -47,7 +47,7 @@ function lockOnPosix(file: string, text: string): SystemLock | undefined {
     let isOurs = false;
     try {
       if (!tryFlock(descriptor)) return undefined;
-      // The holder before may have deleted the file after it was opened here: then the next process would lock a new one.
+      // The previous holder may have deleted the file after this process opened it. Then other processes would lock a new file.
       isOurs = fstatSync(descriptor).ino === statSync(file, { throwIfNoEntry: false })?.ino;
       if (!isOurs) continue;
       ftruncateSync(descriptor);
@@ -82,7 +82,7 @@ export function tryFlock(descriptor: number): boolean {
   throw Object.assign(new Error(`flock: ${code}`), { code, syscall: 'flock' });
 }
 
-/** A file that is opened without sharing writes cannot be opened so a second time. */
+/** The lock is an open file that does not share writes: a second open for writing fails. */
 function lockOnWindows(file: string, text: string): SystemLock | undefined {
   const kernel = koffi.load('kernel32.dll');
   const createFile = kernel.func(
@@ -110,8 +110,8 @@ function lockOnWindows(file: string, text: string): SystemLock | undefined {
 // Lock files: the process that uses a resource locks a file.
 
 /**
- * Held until disposed, or until the process ends. The file holds the process's number for the message of another one.
- * @throws what `taken` makes of the holder, "Process 123" or "Another process"; the system's error
+ * Locked until disposed, or until the process ends. The file contains the process id, for messages of other processes.
+ * @throws the error that `taken` returns for the holder, "Process 123" or "Another process"; the system's error
  */
 export function lockFile(file: string, taken: (holder: string) => CogVLM2Error): Disposable {
   const lock = lockSystemFile(file, String(process.pid));

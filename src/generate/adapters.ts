@@ -12,7 +12,7 @@ import type { Adapters } from '../model/lora.ts';
 
 export interface AdapterOptions {
   /**
-   * LoRA adapters for all answers: folders as PEFT saves them. The changes of several are added. They run beside the weights,
+   * LoRA adapters for all answers: folders in PEFT's format. The changes of several are added. They run without a merge,
    * which may be quantized.
    */
   adapter?: AdapterSource | readonly AdapterSource[];

@@ -27,7 +27,7 @@ export interface ModelInfo {
   device: string;
   threads: number;
   isDemo: boolean;
-  /** LoRA adapters that run beside the weights. */
+  /** LoRA adapters that run without a merge. */
   adapters: readonly AdapterInfo[];
   /** Directory of the image cache on disk, or "off: " and the reason. */
   imageCache: string;

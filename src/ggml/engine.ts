@@ -26,7 +26,7 @@ export interface EngineOptions {
 export const maxGraphNodes = 16_384;
 
 /**
- * A device, and the CPU beside it, with threads and scratch memory. An operation runs on the processor of its weights. One graph
+ * A device and the CPU, with threads and scratch memory. An operation runs on the processor of its weights. One graph
  * runs at a time; `exclusively` queues the others. The engine owns all native memory that it allocates and frees it at its end.
  */
 export class Engine {

@@ -66,7 +66,7 @@ export function toShape(sizes: readonly number[], type: DType): Shape {
   return shape;
 }
 
-/** Room for the descriptions of tensors. Their data lives elsewhere: in a buffer, a mapped file or a graph. */
+/** Memory for the descriptions of tensors. Their data is elsewhere: in a buffer, a mapped file or a graph. */
 export class Context {
   readonly pointer: Pointer;
   #freed = false;
@@ -81,7 +81,7 @@ export class Context {
 
   /** A tensor without data yet; `sizes` has the fastest axis first. */
   tensor(type: DType, sizes: readonly number[]): Tensor {
-    if (this.#freed) throw new CogVLM2Error('disposed', 'A tensor was asked of a context that is freed.');
+    if (this.#freed) throw new CogVLM2Error('disposed', 'A tensor was requested from a freed context.');
     const shape = toShape(sizes, type);
     const pointer = ggml().pointer('ggml_new_tensor_4d', this.pointer, dtypes[type].id, ...shape);
     return { pointer, type, shape, strides: contiguousStrides(type, shape) };

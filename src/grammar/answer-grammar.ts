@@ -131,7 +131,7 @@ function* regexGrammar(pattern: string): Work<{ expression: Expression; mayBegin
   const states = yield* deterministic(language, mostStates, { steps: mostEffort });
   if (states === null) {
     return refuse(
-      `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
+      `needs an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
     );
   }
   const first = states[0]?.moves.flatMap(({ ranges }) => ranges) ?? [];

@@ -1,9 +1,9 @@
 /**
- * A JSON Schema as a grammar: every text of the grammar parses and validates. What cannot be enforced is refused with its
- * name and place.
+ * A JSON Schema as a grammar: every text of the grammar parses and validates. A keyword that cannot be enforced is refused with
+ * its name and place.
  *
- * The grammar may be narrower than the schema, never wider: one line, properties in the schema's order, no property
- * that the schema does not name beside those that it names, numbers of at most 15 digits.
+ * The grammar may be narrower than the schema, never wider: one line, properties in the schema's order, no unnamed properties if
+ * the schema names some, numbers of at most 15 digits.
  */
 import { type AutomatonState, automaton, deterministic, type Effort, type Language } from './automaton.ts';
 import { choice, Deferred, type Expression, literal, nothing, oneOf, sequence } from './expression.ts';
@@ -109,7 +109,7 @@ class SchemaGrammar {
   #read(schema: unknown, at: string, depth: number): Schema | true {
     if (depth > deepest) refuse(at, `is nested more than ${deepest} deep`);
     if (++this.#schemas > SCHEMA_LIMITS.schemas)
-      refuse(at, `is one of more than ${SCHEMA_LIMITS.schemas} schemas, which is the limit`);
+      refuse(at, `exceeds the limit of ${SCHEMA_LIMITS.schemas} schemas`);
     if (schema === true) return true;
     if (schema === false) refuse(at, 'is false, which no answer can satisfy');
     if (!isSchemaObject(schema)) refuse(at, 'is neither an object nor true');
@@ -151,7 +151,7 @@ class SchemaGrammar {
     for (const [i, one] of schemas.entries()) {
       yield;
       const other = schemas.findIndex((schema, j) => j > i && !disjoint(one, schema));
-      if (other >= 0) refuse(at, `has schemas ${i} and ${other}, which may both fit an answer; use anyOf`);
+      if (other >= 0) refuse(at, `has schemas ${i} and ${other}, which can both match an answer; use anyOf`);
     }
   }
 
@@ -321,8 +321,8 @@ class SchemaGrammar {
       refuse(
         at,
         this.#effort.steps < 0
-          ? 'brings the automata of the schema beyond what can be worked out; leave out a pattern, or make it shorter'
-          : `takes an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
+          ? 'makes the automata of the schema need too much computation; remove a pattern, or make it shorter'
+          : `needs an automaton that is too large (the limit is ${mostStates} states); make it shorter`,
       );
     }
     this.#languages.set(key, states);
@@ -331,7 +331,7 @@ class SchemaGrammar {
 }
 
 function refuseEnum(at: string, limit: string): never {
-  refuse(at, `brings the enums of the schema beyond ${limit}, which is the limit`);
+  refuse(at, `exceeds the limit of all enums of a schema, which is ${limit}`);
 }
 
 function onlyOne(branches: readonly unknown[], at: string): unknown {

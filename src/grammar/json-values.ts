@@ -70,12 +70,13 @@ export interface Member {
 }
 
 /**
- * An object with these members in their order. Members that are not required may be left out. The names of the members that may
- * come next are one trie, made when an answer reaches it. So an object with thousands of members is a few stacks in the machine.
+ * An object with these members in their order. Members that are not required may be left out. The names of the possible next
+ * members are one trie, which is made when an answer reaches it. So an object with thousands of members is a few stacks in the
+ * machine.
  */
 export function membersInOrder(members: readonly Member[]): Expression {
   const end = literal('}');
-  /** For each member and for the end: the members that may come there, or the end of the object. */
+  /** For each member and for the end: the members that can follow, or the end of the object. */
   const next = (from: number, separator: Expression) =>
     new Deferred(() => {
       const required = members.findIndex(({ isRequired }, i) => i >= from && isRequired);

@@ -24,13 +24,13 @@ interface Edge {
 }
 
 export interface MachineState {
-  /** Whether the text may end here. */
+  /** Whether the text can end here. */
   readonly accepts: boolean;
   readonly edges: readonly Edge[];
   readonly frames: readonly Frame[];
-  /** The next state for each byte: null when the byte may not come, undefined when it is not known yet. */
+  /** The next state for each byte: null for a forbidden byte, undefined if it is not known yet. */
   readonly next: (MachineState | null | undefined)[];
-  /** One bit for each token, the lowest first: 1 when it may come. Filled by `GrammarMasks`. */
+  /** One bit for each token, the lowest first: 1 for an allowed token. Filled by `GrammarMasks`. */
   mask?: Int32Array;
 }
 
@@ -71,7 +71,7 @@ export class Machine {
     return this.#work;
   }
 
-  /** The state after one more byte; null when that byte may not come. */
+  /** The state after one more byte; null for a forbidden byte. */
   step(state: MachineState, byte: number): MachineState | null {
     const known = state.next[byte];
     return known === undefined ? this.#stepAnew(state, byte) : known;

@@ -21,9 +21,9 @@ export class GrammarMasks {
   }
 
   /**
-   * A mask that holds one answer to `grammar`.
+   * A mask that makes one answer follow `grammar`.
    * @param begun text that the answer begins with, before the first token
-   * @throws CogVLM2Error `invalid_json_schema` when no answer is possible, `invalid_value` when none begins so; the
+   * @throws CogVLM2Error `invalid_json_schema` when no answer is possible, `invalid_value` when no answer begins with `begun`; the
    * signal's reason.
    */
   async start({ expression: grammar }: AnswerGrammar, begun = '', signal?: AbortSignal): Promise<TokenMask> {
@@ -66,14 +66,14 @@ class GrammarMask implements TokenMask {
     return this.#state.accepts && this.#state.edges.length === 0;
   }
 
-  /** @throws CogVLM2Error `invalid_value` when no answer begins so. */
+  /** @throws CogVLM2Error `invalid_value` when no answer begins with the text. */
   begin(text: string): void {
     let state: MachineState | null = this.#state;
     for (const byte of Buffer.from(text)) state = state && this.#machine.step(state, byte);
     if (state === null) {
       throw new CogVLM2Error(
         'invalid_value',
-        `The answer is to begin with ${JSON.stringify(text.slice(0, 80))}, which its format does not allow.`,
+        `The answer must begin with ${JSON.stringify(text.slice(0, 80))}, which its format does not allow.`,
       );
     }
     this.#state = state;
@@ -83,7 +83,7 @@ class GrammarMask implements TokenMask {
     let state: MachineState | null = this.#state;
     for (const byte of this.#vocabulary.bytesOf(id)) state = state && this.#machine.step(state, byte);
     if (state === null || this.#vocabulary.isSpecial(id))
-      throw new Error(`The mask was given token ${id}, which it forbids.`);
+      throw new Error(`Token ${id} was sampled, but the mask forbids it.`);
     this.#state = state;
   }
 
@@ -106,7 +106,7 @@ class GrammarMask implements TokenMask {
     if (!state.accepts && state.mask.every((word) => word === 0)) {
       throw new CogVLM2Error(
         'invalid_json_schema',
-        'The vocabulary of this model has no token for what the schema asks for next.',
+        'The vocabulary of this model has no token that the schema allows next.',
       );
     }
     this.#bits = state.mask;
@@ -128,7 +128,7 @@ class GrammarMask implements TokenMask {
 /** Work between two turns of the event loop: some milliseconds. */
 const workPerSlice = 100_000;
 
-/** Sets the bits of the tokens that may come; yields between slices. */
+/** Sets the bits of the allowed tokens; yields between slices. */
 function* walk(
   machine: Machine,
   start: MachineState,
@@ -161,11 +161,11 @@ function* walk(
   }
 }
 
-/** Holds one answer to a format while it is sampled. Each sequence has its own. */
+/** Makes one answer follow a format while it is sampled. Each sequence has its own mask. */
 export interface TokenMask {
-  /** Computes which tokens may come next, in slices between which other work goes on. @throws the signal's reason */
+  /** Computes the allowed next tokens, in slices between which other work runs. @throws the signal's reason */
   prepare(signal?: AbortSignal): Promise<void>;
-  /** Sets the logits of all tokens that may not come next to -Infinity, in place. Needs a `prepare` before it. */
+  /** Sets the logits of all forbidden tokens to -Infinity, in place. Call `prepare` first. */
   apply(logits: Float32Array): void;
   /** Advances by the sampled token. */
   accept(id: number): void;

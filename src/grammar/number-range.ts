@@ -1,6 +1,6 @@
 /**
- * Numbers with bounds and multipleOf, exactly, as decimals. A digit may come when some allowed number begins with the
- * digits so far. States are made when a text reaches them; prefixes with the same continuations share a state.
+ * Numbers with bounds and multipleOf, exactly, as decimals. A digit is allowed if some allowed number begins with the digits so
+ * far. States are made when a text reaches them; prefixes with the same continuations share a state.
  *
  * Numbers have at most 15 digits and no exponent. So different decimals are different doubles in the same order, and a
  * comparison of doubles gives the same result.
@@ -67,7 +67,7 @@ export function limitedNumber(schema: Schema, isInteger: boolean, at: string, ef
     const what = multipleOf === undefined ? 'bounds, which take' : `multipleOf ${multipleOf}, which takes`;
     refuse(
       at,
-      `has ${what} up to ${states} states; the schema has room for ${room}: closer bounds take fewer`,
+      `has ${what} up to ${states} states, but only ${room} are left for the schema; closer bounds need fewer`,
     );
   }
   effort.steps -= states * stepsPerState;

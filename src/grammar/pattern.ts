@@ -131,7 +131,7 @@ class PatternParser {
     const anchored = outermost && this.#take('^');
     let ended = false;
     while (this.#next < this.#source.length && !'|)'.includes(this.#peek())) {
-      if (ended) this.#refuse('goes on behind "$"');
+      if (ended) this.#refuse('continues after "$"');
       if (outermost && this.#take('$')) ended = true;
       else parts.push(this.#quantified(this.#atom()));
     }
@@ -150,7 +150,8 @@ class PatternParser {
     const open = all === '*' || all === '+' || (comma !== undefined && highest === '');
     const most = all === '?' ? 1 : open ? Number.POSITIVE_INFINITY : Number(highest ?? fewest);
     if (most < least) this.#refuse(`repeats by ${all}`);
-    if (Math.max(least, open ? 0 : most) > mostStates) this.#refuse(`repeats by ${all}, which is too often`);
+    if (Math.max(least, open ? 0 : most) > mostStates)
+      this.#refuse(`has the repetition ${all}, which is too large`);
     return { of, least, most };
   }
 
@@ -173,7 +174,7 @@ class PatternParser {
       case '*':
       case '+':
       case '?':
-        return this.#refuse(`repeats nothing by ${JSON.stringify(character)}`);
+        return this.#refuse(`has ${JSON.stringify(character)} with nothing to repeat`);
       default:
         return this.#form.write(character);
     }
@@ -182,7 +183,7 @@ class PatternParser {
   #group(): Language {
     if (this.#take('?')) {
       const kind = /^(?::|<[A-Za-z_]\w*>)/.exec(this.#source.slice(this.#next));
-      if (kind === null) this.#refuse('looks ahead or behind');
+      if (kind === null) this.#refuse('has a look-ahead or look-behind');
       this.#next += kind[0].length;
     }
     const inner = this.#alternatives(false);
@@ -199,7 +200,7 @@ class PatternParser {
       else if (this.#peek() === '-' && this.#source[this.#next + 1] !== ']') {
         this.#next++;
         const to = this.#member();
-        if (typeof to !== 'string' || to < from) this.#refuse('has a class with a range that is none');
+        if (typeof to !== 'string' || to < from) this.#refuse('has a class with an invalid range');
         ranges.push([from.codePointAt(0)!, to.codePointAt(0)!]);
       } else ranges.push([from.codePointAt(0)!, from.codePointAt(0)!]);
     }
@@ -252,7 +253,7 @@ class PatternParser {
   /** The next character; beyond U+FFFF only where the form has such characters. */
   #character(): string {
     const codePoint = this.#source.codePointAt(this.#next);
-    if (codePoint === undefined) this.#refuse('ends too early');
+    if (codePoint === undefined) this.#refuse('ends unexpectedly');
     const isAllowed =
       codePoint <= 0xffff || intersection(this.#form.characters, [[codePoint, codePoint]]).length > 0;
     if (!isAllowed || (codePoint >= 0xd800 && codePoint <= 0xdfff))

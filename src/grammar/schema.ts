@@ -137,8 +137,7 @@ export class References {
     let pointer = reference;
     let target: unknown;
     for (;;) {
-      if (passed.has(pointer))
-        refuse(at, `refers to itself through ${JSON.stringify(pointer)} and nothing else`);
+      if (passed.has(pointer)) refuse(at, `refers to itself through ${JSON.stringify(pointer)} only`);
       passed.add(pointer);
       if (this.#targets.has(pointer)) {
         target = this.#targets.get(pointer);
@@ -161,7 +160,7 @@ function follow(root: unknown, pointer: string, at: string): unknown {
   for (const part of parts) {
     const name = decoded(part, pointer, at).replaceAll('~1', '/').replaceAll('~0', '~');
     if (typeof target !== 'object' || target === null || !Object.hasOwn(target, name)) {
-      refuse(at, `refers to ${JSON.stringify(pointer)}, which is not there`);
+      refuse(at, `refers to ${JSON.stringify(pointer)}, which does not exist`);
     }
     target = (target as Record<string, unknown>)[name];
   }

@@ -80,7 +80,8 @@ export function limitedAutomaton(
   const longest = most === Number.POSITIVE_INFINITY ? least + places.length : most;
   // A step here costs about a sixteenth of a step of the construction.
   effort.steps -= (longest * places.reduce((sum, { moves }) => sum + 1 + moves.length, 0)) / 16;
-  if (effort.steps < 0) return 'limits the length of a string with a pattern beyond what can be worked out';
+  if (effort.steps < 0)
+    return 'limits the length of a string with a pattern, which needs too much computation';
   const ends = lengthsOf(places, longest);
   const fits = (place: number, least: number, most: number) => {
     for (let count = least; count <= Math.min(most, longest); count++) {
@@ -104,7 +105,7 @@ export function limitedAutomaton(
     made.set(key, expression);
     return expression;
   };
-  if (!fits(0, least, most)) return 'allows no length of a string with its pattern';
+  if (!fits(0, least, most)) return 'allows no string length that its pattern allows';
   return rest(0, least, most);
 }
 

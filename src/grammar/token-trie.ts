@@ -1,6 +1,6 @@
 /**
- * The tokens of a vocabulary as a trie of bytes in flat arrays, in depth-first order. When a byte may not come, a walk skips
- * the whole subtree.
+ * The tokens of a vocabulary as a trie of bytes in flat arrays, in depth-first order. For a forbidden byte, a walk skips the
+ * whole subtree.
  */
 
 /** The part of a tokenizer that masks need. */

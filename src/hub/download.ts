@@ -128,7 +128,7 @@ async function fetchPart(job: PartJob, part: Part): Promise<void> {
       if (!(cause instanceof TransientError)) throw cause;
       fruitless = part.position > before ? 1 : fruitless + 1;
       if (fruitless > MAX_FRUITLESS)
-        throw failed(job, `${MAX_FRUITLESS} attempts brought nothing; ${cause.message}`);
+        throw failed(job, `${MAX_FRUITLESS} attempts received no data; ${cause.message}`);
       await pause(job, cause, fruitless);
     }
   }

@@ -11,8 +11,8 @@ import { type Digest, type RepoName, titleOf } from './repository.ts';
 import { isIntact } from './sink.ts';
 
 /**
- * The first of the repositories that is complete. Files are verified if the cache names them by their hashes, as that of
- * Hugging Face does.
+ * The first of the repositories that is complete. Files are verified if the cache names them by their hashes, as Hugging Face's
+ * cache does.
  * @throws CogVLM2Error `model_not_found`; `invalid_checkpoint` if it is incomplete or damaged
  */
 export async function findCached(name: string, repos: RepoName[], options: PullOptions): Promise<Pulled> {

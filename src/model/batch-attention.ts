@@ -63,7 +63,7 @@ function ggmlRows(sequences: readonly SequencePart[]): GgmlRows[] {
 
 function packedRows(sequences: readonly SequencePart[]): PackedRows[] {
   return sequences.map(({ cache: { packed, length }, rows }) => {
-    if (!packed) throw new CogVLM2Error('engine_bug', "A cache in ggml's layout met the attention kernel.");
+    if (!packed) throw new CogVLM2Error('engine_bug', "The attention kernel got a cache in ggml's layout.");
     return { memory: packed, rows, past: length };
   });
 }

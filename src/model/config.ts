@@ -160,7 +160,7 @@ function refuseCogAgent(config: unknown, where: string, tensors: TensorShapes): 
   if (!isCogAgent) return;
   throw new CogVLM2Error(
     'invalid_checkpoint',
-    `${where} is CogAgent, which this program does not run: it has a second vision tower for images of 1120 pixels and cross attention in each layer. Of the same family, the CogVLM 1 models run: cogvlm-chat-hf, cogvlm-base-490-hf, cogvlm-base-224-hf, cogvlm-grounding-base-hf and cogvlm-grounding-generalist-hf.`,
+    `${where} is CogAgent, which this program does not run: it has a second vision tower for images of 1120 pixels and cross attention in each layer. These models of the same family run: cogvlm-chat-hf, cogvlm-base-490-hf, cogvlm-base-224-hf, cogvlm-grounding-base-hf and cogvlm-grounding-generalist-hf.`,
   );
 }
 
@@ -226,7 +226,7 @@ function architectureOf(
     const found = rows === 0 ? 'is missing' : `has ${rows} rows`;
     throw new CogVLM2Error(
       'invalid_checkpoint',
-      `${queryKeyValue} of ${where} ${found}; ${heads} heads of queries of ${headSize}, and at least one head each of keys and values, were expected.`,
+      `${queryKeyValue} of ${where} ${found}; expected ${heads} query heads of size ${headSize}, and at least one key head and one value head.`,
     );
   }
   return {

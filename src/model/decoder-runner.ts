@@ -14,7 +14,7 @@ import { type DecodeStep, StepGraph } from './step-graph.ts';
 import type { QueryTap, Tap } from './taps.ts';
 
 export interface PrefillChunkOptions {
-  /** The rows that need logits. Only a prompt's last row is sampled from, so lm_head skips the others. */
+  /** The rows that need logits. Only the last row of a prompt is sampled, so lm_head skips the others. */
   logits: 'none' | 'last' | 'all';
   lowRank: LowRankTerms;
   tap?: Tap | undefined;
@@ -27,7 +27,7 @@ export interface DecoderRunnerOptions {
   matrices: PartMatrices;
   /** null: ggml's attention */
   kernel: AttentionKernel | null;
-  /** Whether a row must have the same bits in every batch and chunk. Some packed weights do not give that. */
+  /** Whether a row must have the same bits in every batch and chunk. Some packed weights do not guarantee this. */
   batchInvariant: boolean;
 }
 

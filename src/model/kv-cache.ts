@@ -80,7 +80,7 @@ export class KvCache {
     else this.layer(0);
   }
 
-  /** Copies tokens [length, end) from another sequence with the same prefix, which is far cheaper than to compute them. */
+  /** Copies tokens [length, end) from another sequence with the same prefix, which is much cheaper than computing them. */
   async copyFrom(other: KvCache, end: number): Promise<void> {
     const graph = new Graph(this.#engine);
     const rows = (x: Tensor) => graph.rows(x, this.length, end - this.length);

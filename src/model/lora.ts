@@ -1,5 +1,5 @@
 /**
- * LoRA adapters beside the weights, which are not changed: they stay quantized, packed or mapped. `Linear` adds scale * B (A x)
+ * LoRA adapters without a merge. The weights are not changed: they stay quantized, packed or mapped. `Linear` adds scale * B (A x)
  * to its product. Several adapters of one weight become one term, with their A and B matrices concatenated.
  */
 import {
@@ -20,7 +20,7 @@ import { Context, type Tensor } from '../ggml/tensor.ts';
 export type Adapters = ReadonlyMap<string, readonly ScaledAdapter[]>;
 
 /**
- * Checks that the adapters fit the checkpoint, and that they can run beside its weights.
+ * Checks that the adapters fit the checkpoint, and that they can run without a merge.
  * @throws CogVLM2Error `invalid_checkpoint` naming the tensor; `invalid_value` for adapters that must be merged
  */
 export function checkAdapters(checkpoint: Checkpoint, adapters: Adapters): void {
@@ -30,12 +30,12 @@ export function checkAdapters(checkpoint: Checkpoint, adapters: Adapters): void 
     if (merged === undefined) continue;
     throw new CogVLM2Error(
       'invalid_value',
-      `The adapter ${adapter.path} ${merged}, which does not work beside the weights of a loaded model. Merge it: cogvlm2 convert MODEL merged.gguf --adapter ${adapter.path}`,
+      `The adapter ${adapter.path} ${merged}, which works only after a merge. Merge it: cogvlm2 convert MODEL merged.gguf --adapter ${adapter.path}`,
     );
   }
 }
 
-/** Why an adapter cannot run beside the weights; undefined if it can. */
+/** Why an adapter must be merged; undefined if it can run without a merge. */
 function mergedOnly({ modules, replaced }: PeftAdapter, { tensors }: Checkpoint): string | undefined {
   for (const [modulePath, { kind, magnitude }] of modules) {
     if (magnitude) return `uses DoRA for ${modulePath}`;

@@ -27,7 +27,7 @@ export interface MemoryDemand {
   contextSize: number;
   /** Capacity of all KV caches together, in tokens. */
   kvTokens: number;
-  /** Everything in float32, in memory of its own instead of a mapped file. */
+  /** Everything in float32, in allocated memory instead of a mapped file. */
   isFloat32: boolean;
   /** Weights are unpacked into allocated memory. */
   unpacked?: boolean;

@@ -33,7 +33,7 @@ export interface PlanOptions {
   compute?: 'auto' | 'stored' | 'f32';
   /** See `EngineOptions`. */
   threads?: number;
-  /** LoRA adapters that run beside the weights. */
+  /** LoRA adapters that run without a merge. */
   adapters?: Adapters;
 }
 

@@ -84,7 +84,7 @@ export class StepGraph implements DecoderPass {
 
   /**
    * @returns logits [steps, vocab], or null if the graph must be rebuilt. In that case, and after an error, it is freed.
-   * @throws CogVLM2Error `disposed` when a cache is; `out_of_memory`.
+   * @throws CogVLM2Error `disposed` if a cache was disposed; `out_of_memory`.
    */
   async run(steps: readonly DecodeStep[]): Promise<Float32Array | null> {
     let outputs: Map<string, Float32Array> | null = null;

@@ -16,7 +16,7 @@ export interface TraceOptions {
   input: string;
   output: string;
   compute: 'auto' | 'stored' | 'f32';
-  /** LoRA adapters beside the weights. */
+  /** LoRA adapters that run without a merge. */
   adapter?: readonly AdapterSource[];
   onProgress?: (progress: { stage: 'load' | 'vision' | 'prefill'; done: number; total: number }) => void;
   signal?: AbortSignal;
@@ -28,7 +28,7 @@ const greedyTokens = 12;
 /**
  * Writes every intermediate tensor of the model for given inputs, under the names of the goldens, for comparison with
  * another implementation.
- * @throws CogVLM2Error that names the input that does not fit
+ * @throws CogVLM2Error naming the input that does not fit
  */
 export async function traceCheckpoint(
   options: TraceOptions,
@@ -202,7 +202,7 @@ function readPrompt(inputs: ReadonlyMap<string, TensorEntry>, name: string, conf
       : wrong !== undefined
         ? `the id ${wrong}; the vocabulary has ${config.vocabSize}`
         : images % config.vision.imageTokens !== 0
-          ? `${images} image tokens; this model's images are ${config.vision.imageTokens}`
+          ? `${images} image tokens; an image of this model has ${config.vision.imageTokens}`
           : ids.length === 0 || ids.length > limit
             ? `${ids.length} tokens; 1 to ${limit} can be traced`
             : undefined;

@@ -43,8 +43,8 @@ export const HEADERS_TIMEOUT_MS = 15_000;
 export const STREAM_BUFFER_BYTES = 4_096;
 
 /**
- * How much of what arrives is parsed as HTTP before others have their turn: at most so many bytes of one connection, and so long for all connections
- * together. A piece that takes `costlyMs` or more is no usual one.
+ * Limits of HTTP parsing in one turn of the event loop: the bytes of one connection, and the time of all connections together. A
+ * connection whose piece takes longer than `costlyMs` has a lower priority.
  */
 export const PARSE_LIMITS = { pieceBytes: 8_192, turnMs: 5, costlyMs: 1 } as const;
 

@@ -1,20 +1,21 @@
 /**
- * The bytes of a connection reach the HTTP parser in small pieces. Node.js parses all that one read of a socket returns, 64 KiB, before
- * anything else has its turn. That is cheap for a usual body, but 64 KiB can also be 10,000 chunks of one byte or 1,500 requests, and a hundred
- * connections can be read in the same moment. So each turn of the event loop parses for a bounded time, all connections together.
+ * Passes the bytes of connections to the HTTP parser in small pieces. Node.js parses everything that one read of a socket returns
+ * (64 KiB) in one step of the event loop. This is cheap for a normal body. But 64 KiB can contain 10,000 chunks of one byte or
+ * 1,500 requests, and a hundred connections can be readable at the same time. So each turn of the event loop parses for a limited
+ * time, for all connections together.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { PARSE_LIMITS } from './limits.ts';
 
-/** Call it before the server listens. */
+/** Call this before the server listens. */
 export function parseInTurns(server: Server): void {
   const turns = new ParseTurns();
   const listeners = server.listeners('connection');
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
-    // It may be reset before its turn.
+    // The connection may be reset before its turn.
     socket.on('error', () => {});
     turns.add('arrival', () => {
       if (socket.destroyed) return;
@@ -25,14 +26,14 @@ export function parseInTurns(server: Server): void {
 }
 
 /**
- * Work that waits for its turn, in the order in which it is done: pieces of usual connections, new connections, and pieces of
- * connections whose last piece took long. So honest clients do not wait behind a hundred hostile ones. At last connections that end: what
- * the end of a connection causes happens after the work itself, so its time is not known.
+ * Kinds of waiting work, in the order of their priority: pieces of normal connections; new connections; pieces of connections whose
+ * last piece took long; connections that end. So normal clients do not wait for a hundred hostile ones. Departures are last, because
+ * the server handles the end of a connection after the work itself, so its time cannot be measured here.
  */
 const KINDS = ['usual', 'arrival', 'costly', 'departure'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Each turn does work for a bounded time, and at least one piece of each kind, so that none waits forever. Of departures it does one. */
+/** Each turn works for a limited time, and does at least one item of each kind, so that no kind starves. It does only one departure. */
 export class ParseTurns {
   readonly #waiting: Readonly<Record<Kind, (() => void)[]>> = {
     usual: [],
@@ -69,13 +70,13 @@ export class ParseTurns {
     }
   }
 
-  /** Those with work. */
+  /** The kinds that have work. */
   #kinds(): Kind[] {
     return KINDS.filter((kind) => this.#waiting[kind].length > 0);
   }
 }
 
-/** A connection as the HTTP server sees it. It has what node:http and this server use of a `net.Socket`. */
+/** The connection that the HTTP server gets. It has the members of `net.Socket` that node:http and this server use. */
 class PiecewiseConnection extends Duplex {
   readonly #socket: Socket;
   readonly #turns: ParseTurns;
@@ -94,7 +95,7 @@ class PiecewiseConnection extends Duplex {
       reason = error;
     });
     socket.on('close', () => turns.add('departure', () => this.destroy(reason)));
-    // Nothing is parsed while the server pauses the connection, because its body is not read.
+    // While the server pauses the connection, because its body is not read, nothing is parsed.
     this.on('resume', () => this.#askForTurn());
   }
 
@@ -102,14 +103,14 @@ class PiecewiseConnection extends Duplex {
     return this.#socket.remoteAddress;
   }
 
-  /** As that of `net.Socket`. */
+  /** As in `net.Socket`. */
   setTimeout(timeoutMs: number, onTimeout?: () => void): this {
     this.#socket.setTimeout(timeoutMs);
     if (onTimeout !== undefined) this.once('timeout', onTimeout);
     return this;
   }
 
-  /** As that of `net.Socket`: closes the connection once all is written. */
+  /** As in `net.Socket`: closes the connection when all data is written. */
   destroySoon(): void {
     if (this.writableFinished) this.destroy();
     else this.once('finish', () => this.destroy()).end();
@@ -150,7 +151,7 @@ class PiecewiseConnection extends Duplex {
   #askForTurn(): void {
     if (this.#isWaiting || this.readableFlowing !== true) return;
     this.#isWaiting = true;
-    // Without bytes, the socket has ended.
+    // A socket without bytes has ended.
     const kind = this.#socket.readableLength === 0 ? 'departure' : this.#isCostly ? 'costly' : 'usual';
     this.#turns.add(kind, () => this.#parse());
   }
@@ -161,7 +162,7 @@ class PiecewiseConnection extends Duplex {
     const piece: unknown = this.#socket.read(Math.min(PARSE_LIMITS.pieceBytes, this.#socket.readableLength));
     if (piece === null) return;
     const startedAt = performance.now();
-    // The stream flows, so this is where the HTTP server parses the piece.
+    // The stream is flowing, so the HTTP server parses the piece during this call.
     this.push(piece);
     this.#isCostly = performance.now() - startedAt > PARSE_LIMITS.costlyMs;
     if (this.#socket.readableLength > 0) this.#askForTurn();

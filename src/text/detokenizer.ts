@@ -1,7 +1,7 @@
 /**
  * Ids to text while they are generated. The joined results of `push` and `flush` are `tokenizer.decode` of all ids, with one
  * difference: SentencePiece's space at the beginning stays, because an answer may continue a text. A character whose bytes are in
- * several tokens is given when it is complete. A space that the reference's clean-up may remove is held back. The cost of a
+ * several tokens is returned when it is complete. A space that the reference's clean-up may remove is held back. The cost of a
  * token does not depend on the length of the text.
  */
 import { SpaceCleaner } from './clean-spaces.ts';

@@ -23,7 +23,7 @@ export interface PromptInput {
   /** Image tokens with boi and eoi (`ModelConfig.vision.imageTokens`), or 0 without an image. */
   readonly imageTokenCount: number;
   /**
-   * Of a video, the text after each frame; '' for none. Each frame has `imageTokenCount` rows. Default: one image without text.
+   * For a video, the text after each frame; '' for none. Each frame has `imageTokenCount` rows. Default: one image without text.
    */
   readonly frameTexts?: readonly string[];
   readonly bosId: number;
@@ -46,9 +46,9 @@ export interface Prompt {
 }
 
 /**
- * The text of a prompt: no system prompt, nothing between turns but a line feed, no space at the end. Of `answerStart`
- * the trailing white space is left out: the space belongs to the next token.
- * @throws CogVLM2Error invalid_value: turns or the start of an answer for the template "base", which is the query alone
+ * The text of a prompt: no system prompt, nothing between turns but a line feed, no space at the end. Trailing white space of
+ * `answerStart` is left out, because the space belongs to the next token.
+ * @throws CogVLM2Error invalid_value: turns or the start of an answer for the template "base", which has only the question
  */
 export function promptText(
   template: PromptTemplate,
@@ -60,13 +60,13 @@ export function promptText(
     if (history.length > 0) {
       throw new CogVLM2Error(
         'invalid_value',
-        `The template "base" is the query alone and takes no earlier turns; ${history.length} were given. Use "chat" or "vqa".`,
+        `The template "base" has only the question and no earlier turns, but ${history.length} were given. Use "chat" or "vqa".`,
       );
     }
     if (answerStart !== '') {
       throw new CogVLM2Error(
         'invalid_value',
-        'The template "base" is the query alone and takes no start of an answer. Use "chat" or "vqa".',
+        'The template "base" has only the question and no start of an answer. Use "chat" or "vqa".',
       );
     }
     return query;
@@ -78,7 +78,7 @@ export function promptText(
 }
 
 /**
- * ids = [bos, image tokens, text]: the image comes right after bos, in whichever turn it was given. Of a video, each frame's
+ * ids = [bos, image tokens, text]: the image comes right after bos, in whichever turn it was given. For a video: each frame's
  * image tokens and its text, one frame after the other.
  * @throws CogVLM2Error invalid_value
  */

@@ -26,11 +26,11 @@ export class Tokenizer {
   /** Highest id + 1. The model's logits may be longer: its rows are padded. */
   readonly vocabSize: number;
   /**
-   * tokenizer_config.json's `clean_up_tokenization_spaces`. Where it says nothing, as in the reference: true for byte-level
+   * tokenizer_config.json's `clean_up_tokenization_spaces`. Its default is that of the reference: true for byte-level
    * tokenizers, false for those of SentencePiece.
    */
   readonly cleansSpaces: boolean;
-  /** Of SentencePiece: a text gets a space in front when it is encoded, and loses it when it is decoded. */
+  /** SentencePiece only: encoding adds a space in front of a text, and decoding removes it. */
   readonly #isSentencePiece: boolean;
   readonly #encoder: BpeTokenizer;
   readonly #ids = new Map<string, number>();
@@ -43,7 +43,7 @@ export class Tokenizer {
 
   /**
    * @param tokenizer the text of tokenizer.json, or its parsed JSON
-   * @param config the same of tokenizer_config.json, where there is one
+   * @param config the text or JSON of tokenizer_config.json, if there is one
    * @param modelVocabSize entries of the model's vocabulary. Copies of Vicuna's tokenizer in the repositories of other models have
    * added tokens beyond it, which are left out.
    * @throws CogVLM2Error invalid_checkpoint
@@ -98,8 +98,8 @@ export class Tokenizer {
   }
 
   /**
-   * The text of `ids`. Ids without a token are skipped; bytes that are not UTF-8 become U+FFFD, as in the reference. Of
-   * SentencePiece's text, one space at the beginning is left out.
+   * The text of `ids`. Ids without a token are skipped; bytes that are not UTF-8 become U+FFFD, as in the reference. For
+   * SentencePiece, one space at the beginning is left out.
    */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -36,7 +36,7 @@ describe('batch', () => {
   it('writes a line for every question about every image, and encodes each image once', async () => {
     const { exitCode, out, err, calls } = await batch(['--question', 'p', '--question', 'q']);
     expect({ exitCode, out }).toEqual({ exitCode: 0, out: '' });
-    expect(err).toMatch(/out\.jsonl has 6 answers and 0 errors, 0 of them from before\.\n$/);
+    expect(err).toMatch(/out\.jsonl has 6 answers and 0 errors, 0 of them from earlier runs\.\n$/);
     expect(asked()).toEqual(
       ['a', 'b', 'c'].flatMap((n) => [
         [`${n}.png`, null, 'p'],
@@ -97,7 +97,7 @@ describe('batch', () => {
     await batch(['--question', 'p']);
     const again = await batch(['--question', 'p', '--question', 'q']);
     expect(again.calls.asked.map(({ question }) => question)).toEqual(['q', 'q', 'q']);
-    expect(again.err).toMatch(/6 answers and 0 errors, 3 of them from before/);
+    expect(again.err).toMatch(/6 answers and 0 errors, 3 of them from earlier runs/);
     writeFileSync(path.join(folder, 'new.png'), png);
     expect((await batch(['--question', 'p'])).calls.asked).toHaveLength(1);
     expect(lines()).toHaveLength(7);
@@ -208,7 +208,7 @@ describe('batch', () => {
     writeFileSync(tasks, rows.join('\n'));
     const { exitCode, err } = await run();
     expect(exitCode).toBe(0);
-    expect(err).toContain('has 6 answers and 0 errors, 3 of them from before');
+    expect(err).toContain('has 6 answers and 0 errors, 3 of them from earlier runs');
     expect(written()).toEqual(ids);
   });
 

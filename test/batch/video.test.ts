@@ -83,7 +83,7 @@ describe.skipIf(!hasFfmpeg)('with ffmpeg', () => {
       message: '"sound.mp4" has sound, but no video.',
     });
     expect(Object.keys(byName)).toHaveLength(5);
-    expect((await batch(output, ...words)).err).toContain('5 of them from before');
+    expect((await batch(output, ...words)).err).toContain('5 of them from earlier runs');
   });
 
   it('writes captions beside the videos', async () => {

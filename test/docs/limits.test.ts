@@ -72,7 +72,7 @@ function rows(): [string, string, string][] {
     byFlag('time without progress', '--time-limit-seconds', ' s'),
     fixed('requests of one connection without an answer', number(CONNECTION_LIMITS.pipelined)),
     fixed(
-      'parsed as HTTP before others have their turn',
+      'parsed as HTTP in one turn of the event loop',
       `${number(PARSE_LIMITS.pieceBytes)} bytes of one connection, ${PARSE_LIMITS.turnMs} ms of all connections and one piece`,
     ),
     fixed('time for the headers', seconds(HEADERS_TIMEOUT_MS)),

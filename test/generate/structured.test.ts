@@ -118,7 +118,7 @@ describe('an answer with a regular expression or a list', () => {
   });
 
   test.each<[AnswerFormat, string]>([
-    [{ type: 'regex', pattern: 'a(?=b)' }, 'The regular expression looks ahead or behind'],
+    [{ type: 'regex', pattern: 'a(?=b)' }, 'The regular expression has a look-ahead or look-behind'],
     [{ type: 'regex', pattern: '' }, 'is empty'],
     [{ type: 'regex', pattern: '[ab]*a[ab]{300}' }, '400 states'],
     [{ type: 'choice', choices: [] }, 'The list of choices is empty'],

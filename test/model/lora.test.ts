@@ -249,7 +249,7 @@ test('beside int4 weights, text rows keep their bits, image rows change, and a r
 test.each([
   ['dora', 'uses DoRA for model.layers.0.self_attn.language_expert_query_key_value'],
   ['saved', 'replaces lm_head.weight (modules_to_save)'],
-])('%s beside the weights is refused, with the remedy', async (name, why) => {
+])('%s without a merge is refused, with the remedy', async (name, why) => {
   const loading = Model.load(openCheckpoint(goldenFolder('small')), {
     adapters: always(goldenFolder(`lora/${name}`)),
   });
@@ -272,7 +272,7 @@ test.each([
     randomTensor('model.embed_tokens.lora_embedding_B', [64, 2], 2),
     'changes the embeddings model.embed_tokens',
   ],
-])('%s beside the weights is refused', async (name, a, b, why) => {
+])('%s without a merge is refused', async (name, a, b, why) => {
   const adapter = writeAdapter(path.join(folder, `refused ${name}`), [a, b]);
   const { message } = await rejected(Model.load(openCheckpoint(base), { adapters: always(adapter) }));
   expect(message).toContain(why);

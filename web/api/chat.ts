@@ -1,4 +1,4 @@
-/** One question over the API, as events. */
+/** Sends one question to the API and returns events. */
 import type { Usage } from '../conversation/types.ts';
 import { type Evidence, evidenceOf } from '../document/evidence.ts';
 import { ApiError, apiErrorOf, type Connection, request } from './connection.ts';
@@ -18,8 +18,8 @@ export type ChatEvent =
   | { type: 'timings'; tokensPerSecond: number };
 
 /**
- * Asks, and yields what happens until the answer is whole.
- * @throws ApiError: what the server refused; `unreachable`; `broken_off` when the stream ended before the answer did.
+ * Asks, and yields events until the answer is complete. @throws ApiError: a refusal by the server; `unreachable`; `broken_off` if
+ * the stream ended before the answer.
  */
 export async function* streamChat(
   connection: Connection,
@@ -55,7 +55,7 @@ export async function* streamChat(
   if (!finished) throw new ApiError('broken_off', 'The stream ended before the answer did.');
 }
 
-/** Tells the server by name to stop: a proxy between may not pass on that the page has left. */
+/** Asks the server to stop the request with this id, because a proxy may not forward a closed connection. */
 export async function cancelChat(connection: Connection, id: string): Promise<void> {
   await request(connection, `/v1/cancel/${encodeURIComponent(id)}`, { method: 'POST' }).catch(() => {});
 }
@@ -98,7 +98,7 @@ function parsed(data: string): Json {
     const value: unknown = JSON.parse(data);
     if (isRecord(value)) return value;
   } catch {
-    // Said below.
+    // The error is thrown below.
   }
   throw new ApiError('unreadable', `An event of the stream is not a JSON object: ${data.slice(0, 80)}`);
 }

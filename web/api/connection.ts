@@ -1,11 +1,11 @@
 /** Requests to the server that served the page. */
 import { isRecord, numberAt, recordAt, textAt } from './json.ts';
 
-/** What went wrong, with the server's code, or `unreachable` where there was no answer at all. */
+/** An error with the server's code, or with `unreachable` if there was no response. */
 export class ApiError extends Error {
   readonly code: string;
   readonly status: number;
-  /** From 0 to 1: how far a server is that is still loading. */
+  /** Loading progress of the server, from 0 to 1. */
   readonly progress: number | null;
 
   constructor(code: string, message: string, status = 0, progress: number | null = null) {
@@ -17,11 +17,11 @@ export class ApiError extends Error {
   }
 }
 
-/** An error as it is stored. */
+/** An error in the form that is stored. */
 export interface Failure {
   /** The server's code, or `unreachable`, `broken_off`, `unreadable`, `incomplete`; `page` for an error of the page. */
   code: string;
-  /** The server's sentence. */
+  /** The server's message. */
   message: string;
 }
 
@@ -34,7 +34,7 @@ export interface Connection {
   apiKey: string;
 }
 
-/** @throws ApiError; what `signal` throws, when it aborted. */
+/** @throws ApiError; the signal's reason after an abort. */
 export async function request(
   connection: Connection,
   path: string,
@@ -72,7 +72,7 @@ async function errorOf(response: Response): Promise<ApiError> {
   return apiErrorOf(body, response.status);
 }
 
-/** The contract's error object, from an answer's body or from within a stream. */
+/** The error object of the API, from a response body or from a stream. */
 export function apiErrorOf(body: unknown, status = 0): ApiError {
   const error = recordAt(body, 'error');
   const code = textAt(error, 'code') ?? (status === 401 ? 'invalid_api_key' : `http_${status}`);

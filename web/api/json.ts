@@ -1,11 +1,11 @@
-/** Reading what came over the wire without trusting its shape. */
+/** Reads received JSON without trusting its shape. */
 export type Json = Record<string, unknown>;
 
 export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The object under a key; an empty one where there is none. */
+/** The object under a key; without one, an empty object. */
 export function recordAt(value: unknown, key: string): Json {
   const at = isRecord(value) ? value[key] : undefined;
   return isRecord(at) ? at : {};

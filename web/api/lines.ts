@@ -2,7 +2,7 @@
 export async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  // Pieces of a line are joined once: a page is megabytes of text.
+  // The pieces of a line are joined only once, because a page is megabytes of text.
   let pieces: string[] = [];
   // A \r at the end of a piece may be the first half of \r\n.
   let held = '';

@@ -12,8 +12,8 @@ export type VisualPart =
   | { type: 'video_frames'; video_frames: { second: number; url: string }[] };
 
 /**
- * The turns as messages; the last one's answer is what is asked for. A past question that got no answer is left out,
- * as the model has never seen it. The model looks at one image or video, so only that one is sent, with the question.
+ * Converts turns to messages. The request is for the answer of the last turn. Earlier questions without an answer are left out,
+ * because the model has not seen them. The model sees one image or video, so only that one is sent.
  */
 export function messagesOf(path: readonly Turn[], visual: VisualPart | null): Message[] {
   const past = path.slice(0, -1).filter((turn) => turn.answer.text !== '');

@@ -13,7 +13,7 @@ export interface PdfPage {
 }
 
 /**
- * @throws ApiError: what the server refused; `unreachable`; `broken_off` when not all pages came; what `signal` throws
+ * @throws ApiError: a refusal by the server; `unreachable`; `broken_off` if pages are missing; the signal's reason
  */
 export async function* drawPages(
   connection: Connection,

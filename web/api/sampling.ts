@@ -1,4 +1,4 @@
-/** The numbers that shape an answer, with the limits of the API. */
+/** The sampling settings, with the limits of the API. */
 export const SAMPLING_FIELDS = [
   { name: 'temperature', min: 0, max: 2, isWhole: false },
   { name: 'top_p', min: 0.01, max: 1, isWhole: false },
@@ -11,12 +11,12 @@ export const SAMPLING_FIELDS = [
 
 type SamplingName = (typeof SAMPLING_FIELDS)[number]['name'];
 
-/** Only what a person has set; the server's defaults stand for the rest. */
+/** Only the values that the user set. For all others, the server's defaults apply. */
 export type Sampling = Partial<Record<SamplingName, number>>;
 
 export type SamplingField = (typeof SAMPLING_FIELDS)[number];
 
-/** The number in a field, null for an empty one, `invalid` for what the server would refuse. */
+/** The number in a field; null for an empty field; `invalid` for a value that the server would refuse. */
 export function samplingValue(
   { min, max, isWhole }: { min: number; max: number; isWhole: boolean },
   text: string,

@@ -1,33 +1,33 @@
-/** What the server says of itself and its model: /props and /v1/models. */
+/** The properties of the server and its model, from /props and /v1/models. */
 import { type Connection, requestJson } from './connection.ts';
 import { isRecord, type Json, listAt, numberAt, recordAt, textAt } from './json.ts';
 import { SAMPLING_FIELDS, type Sampling } from './sampling.ts';
 
 export interface ServerInfo {
   model: string;
-  /** The small model that comes with the program, which shows that everything runs and little else. */
+  /** Whether it is the small demo model of the package. */
   isDemo: boolean;
   contextTokens: number | null;
-  /** The side of the square that every image is brought to, in pixels. */
+  /** Side of the square to which every image is resized, in pixels. */
   imageSize: number | null;
   imageTokens: number | null;
-  /** Most bytes of a request. */
+  /** Maximum bytes of a request. */
   bodyLimitBytes: number;
-  /** Most pixels of an image. */
+  /** Maximum pixels of an image. */
   pixelLimit: number;
-  /** Most tokens of an answer. */
+  /** Maximum tokens of an answer. */
   answerLimitTokens: number | null;
   /** Null: the model sees images only. */
   video: { readsFiles: boolean; mostFrames: number } | null;
-  /** How long a question about a new image takes there, as measured; null before the first. */
+  /** Measured time of a question about a new image; null before the first one. */
   secondsPerImage: number | null;
-  /** Answers that it makes at the same time. */
+  /** Number of answers that are generated at the same time. */
   slots: number;
-  /** What the server takes where a request says nothing. */
+  /** The server's defaults. */
   defaults: Sampling;
 }
 
-/** Those of a server that has not said its own. */
+/** Used for a server that does not report them. */
 export const USUAL_LIMITS = { bodyLimitBytes: 32 * 1024 * 1024, pixelLimit: 64_000_000 };
 
 const USUAL_FRAMES = 24;

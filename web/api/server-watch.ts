@@ -1,10 +1,10 @@
-/** Keeps an eye on the server, so that the page recovers by itself when the server does. */
+/** Polls the state of the server, so that the page recovers when the server does. */
 import { ApiError, type Connection, request } from './connection.ts';
 import { readServerInfo, type ServerInfo } from './server-info.ts';
 
 export type ServerStatus =
   | { kind: 'connecting' }
-  /** `progress`: from 0 to 1, where the server tells it. */
+  /** `progress`: from 0 to 1, if the server reports it. */
   | { kind: 'loading'; progress: number | null }
   | { kind: 'gone' }
   | { kind: 'locked' }
@@ -27,7 +27,7 @@ export class ServerWatch {
     this.#tell = tell;
   }
 
-  /** Looks now, and again and again. `afresh` reads what the server says of itself even if it never went away. */
+  /** Checks now and then periodically. `afresh` also reads the server's properties again. */
   async check(afresh = false): Promise<void> {
     clearTimeout(this.#timer);
     this.#checking?.abort();

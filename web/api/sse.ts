@@ -1,6 +1,6 @@
 import { linesOf } from './lines.ts';
 
-/** The data of each server-sent event, as the bytes come in. Comments and other fields are passed over. */
+/** Yields the data of each server-sent event as bytes arrive. Comments and other fields are ignored. */
 export async function* eventData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let data: string[] = [];
   for await (const line of linesOf(body)) {

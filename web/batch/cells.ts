@@ -34,17 +34,17 @@ export function cellsOfJson(
   );
 }
 
-/** What a cell shows: the correction where there is one. */
+/** The value that a cell shows: the correction, if there is one. */
 export function shownValue(cell: Cell | undefined): string {
   return cell === undefined ? '' : (cell.correction ?? cell.text);
 }
 
-/** Whether a person should look: the answer does not have the type of its column, and was not corrected. */
+/** Whether the user should check it: the answer does not have the type of its column, and was not corrected. */
 export function needsCheck(cell: Cell | undefined): boolean {
   return cell?.isDoubtful === true && cell.correction === null;
 }
 
-/** A value as a person reads it. */
+/** A value as text for people. */
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join('; ');
@@ -64,8 +64,8 @@ function valueIn(type: Column['type'], text: string): unknown {
 }
 
 /**
- * The one number in a text such as `$1,234.50`, `1.234,50 €` or `￥12`; null where there is none, or more than one. A
- * single separator with three digits behind it separates thousands.
+ * The one number in a text such as `$1,234.50`, `1.234,50 €` or `￥12`; null for none or several. A single separator before three
+ * digits separates thousands.
  */
 export function numberIn(text: string): number | null {
   const found = text.match(/-?\d[\d.,'\u00a0\u202f ]*/g) ?? [];

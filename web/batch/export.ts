@@ -16,7 +16,7 @@ export function csvOf(batch: Batch, head: TableHead): string {
   return `\ufeff${lines.join('\r\n')}\r\n`;
 }
 
-/** One object for each page, with what the model read and what a person corrected apart. */
+/** One object for each page. It has the model's values and the user's corrections in separate fields. */
 export function jsonLinesOf(batch: Batch): string {
   return batch.rows.map((row) => `${JSON.stringify(jsonOf(batch, row))}\n`).join('');
 }

@@ -1,4 +1,4 @@
-/** From columns to a JSON Schema and questions, and back from a schema to columns. Pure. */
+/** Converts columns to a JSON Schema and questions, and a schema to columns. Pure. */
 import { isRecord, type Json, listAt, recordAt, textAt } from '../api/json.ts';
 import type { Column, ColumnType, Plan, Row } from './types.ts';
 
@@ -67,7 +67,7 @@ function typeOf(property: unknown): ColumnType {
   return types.includes('array') ? 'list' : 'text';
 }
 
-/** Columns that can be asked: those with a name, each name once. */
+/** The columns with a name, each name once. */
 export function usableColumns({ columns }: Plan): Column[] {
   const names = new Set<string>();
   return columns.filter(({ name }) => {
@@ -82,7 +82,7 @@ export function missingColumns(plan: Plan, { cells }: Row): Column[] {
   return usableColumns(plan).filter(({ id }) => cells[id] === undefined);
 }
 
-/** The question of a column that is asked by itself. @param ask makes a question of a field's name */
+/** The question of a column that has its own request. @param ask makes a question of a field's name */
 export function questionOf({ kind }: Plan, { name, hint }: Column, ask: (name: string) => string): string {
   if (kind === 'questions') return name.trim();
   if (/[?？]\s*$/.test(hint)) return hint.trim();

@@ -1,4 +1,4 @@
-/** Fields to begin with. The texts are in the languages (web/language); the hints are questions that small models know. */
+/** Predefined sets of fields. The texts are in the languages (web/language); the hints are questions that small models know. */
 import type { Text } from '../language/en.ts';
 import type { Column, ColumnType } from './types.ts';
 

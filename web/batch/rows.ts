@@ -6,7 +6,7 @@ export function newestFirst(batches: readonly Batch[]): Batch[] {
   return [...batches].sort((a, b) => b.createdAt - a.createdAt);
 }
 
-/** The list with a batch as it now is. */
+/** The list with the new version of a batch. */
 export function withBatch(batches: readonly Batch[], batch: Batch): Batch[] {
   return newestFirst([batch, ...batches.filter(({ id }) => id !== batch.id)]);
 }
@@ -53,7 +53,7 @@ export function withRowBack(batch: Batch, row: Row, index: number): Batch {
   return { ...batch, rows: [...batch.rows.slice(0, index), settledRow(row), ...batch.rows.slice(index)] };
 }
 
-/** What was running when the page was left, or when the batch was deleted, waits again. */
+/** Rows that were running when the page was closed, or when the batch was deleted, wait again. */
 export function settledBatch(batch: Batch): Batch {
   return withRows(batch, settledRow);
 }
@@ -65,7 +65,7 @@ export function withRetries(batch: Batch): Batch {
   );
 }
 
-/** All rows are asked again, as after a change of the questions. Corrections go. */
+/** All rows are asked again, as after a change of the questions. Corrections are deleted. */
 export function withoutAnswers(batch: Batch): Batch {
   return withRows(batch, (row) =>
     row.imageId === null ? row : { ...row, state: 'waiting', failure: null, cells: {} },

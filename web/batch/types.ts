@@ -1,4 +1,4 @@
-/** A batch: many pages, the same questions or fields for each, and what was read from them. */
+/** A batch: many pages with the same questions or fields, and the answers. */
 import type { Failure } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
 import type { Place } from '../document/place.ts';
@@ -13,11 +13,11 @@ export interface Batch {
   rows: Row[];
 }
 
-/** What is asked of each page. */
+/** The questions or fields of each page. */
 export interface Plan {
   kind: 'questions' | 'fields';
   columns: Column[];
-  /** A JSON Schema that a person pasted, whose properties are the columns. Null: the columns make the schema. */
+  /** A pasted JSON Schema, whose properties are the columns. Null: the schema is made from the columns. */
   schema: Json | null;
   /** Fields: one request with the schema for the whole page, or a question for each field. */
   asks: 'together' | 'separately';
@@ -58,13 +58,13 @@ export interface Row {
 export interface Cell {
   /** What the model read, as JSON. */
   value: unknown;
-  /** The same as the model wrote it: `9.50` for 9.5. */
+  /** The same in the model's own text: `9.50` for 9.5. */
   text: string;
-  /** What a person wrote instead. The model's value stays. */
+  /** The user's correction. The model's value is kept. */
   correction: string | null;
   /** The answer does not have the type of its column. */
   isDoubtful: boolean;
-  /** Where it was read, if the server said so. */
+  /** Where it was read, if the server reported it. */
   evidence: Place[];
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** The licences of the libraries among the files that a bundle was made of. */
+/** The licences of the libraries in a bundle. */
 export async function licencesOf(inputs: readonly string[]): Promise<string> {
   const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []);
   const licences = [...new Set(folders)].sort().map(async (folder) => {

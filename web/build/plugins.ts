@@ -1,4 +1,4 @@
-/** What the bundler does with files that are neither script nor style, or more than the page needs. */
+/** Bundler plugins for files that are neither scripts nor styles, or larger than the page needs. */
 import { readFile } from 'node:fs/promises';
 import type { Plugin } from 'esbuild';
 import sharp from 'sharp';
@@ -14,7 +14,7 @@ export const images: Plugin = {
   },
 };
 
-/** Temml's style without its font: what script letters and primes gain by it is not worth 9 kB of the page. */
+/** Temml's style without its font, which improves only script letters and primes and has 9 kB. */
 export const temmlStyle: Plugin = {
   name: 'temml-style',
   setup({ onLoad }) {

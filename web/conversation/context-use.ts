@@ -1,4 +1,4 @@
-/** How much of the model's context a conversation takes. Pure. */
+/** The part of the model's context that a conversation uses. Pure. */
 import type { Turn } from './types.ts';
 
 export interface ContextUse {
@@ -7,8 +7,8 @@ export interface ContextUse {
 }
 
 /**
- * After the last answered turn; an image that stands in the composer is counted as the model will count it. What is
- * being written is not counted before the server has seen it.
+ * The use after the last answered turn, and the tokens of an image in the composer. Text in the composer is counted only after it
+ * was sent.
  */
 export function contextUse(path: readonly Turn[], hasDraftImage: boolean, imageTokens: number): ContextUse {
   const usage = path.findLast(({ answer }) => answer.usage !== null)?.answer.usage;

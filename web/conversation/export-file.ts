@@ -5,7 +5,7 @@ import type { Clip, Conversation, StoredImage } from './types.ts';
 export const FORMAT = 'cogvlm2-conversations';
 export const VERSION = 2;
 
-/** In parts, so that many images never become one string. */
+/** In parts, so that the images are not joined to one string. */
 export async function exportFile(
   conversations: readonly Conversation[],
   images: Record<string, StoredImage>,

@@ -1,4 +1,4 @@
-/** Reading an exported file, whole or not at all. It may come from anywhere, so every part is checked. */
+/** Imports an exported file completely or not at all. The file is untrusted, so every part is checked. */
 import { blobOf } from '../api/base64.ts';
 import { isRecord, type Json } from '../api/json.ts';
 import { evidenceOf } from '../document/evidence.ts';
@@ -11,7 +11,7 @@ export type ImportProblem = 'notJson' | 'notOurs' | 'newer' | 'broken';
 
 export class ImportError extends Error {
   readonly problem: ImportProblem;
-  /** For `broken`: where, as in `conversations[2].turns[0]`. */
+  /** For `broken`: the place, as in `conversations[2].turns[0]`. */
   readonly where: string;
 
   constructor(problem: ImportProblem, where = '') {
@@ -44,7 +44,7 @@ export function parseExport(text: string): Imported {
   };
 }
 
-/** What is new among them. A conversation that is here already, but differs, comes in beside it under a new id. */
+/** The new conversations. An existing conversation with other content is imported under a new id. */
 export function mergeImport(
   imported: Imported,
   here: readonly Conversation[],
@@ -118,7 +118,7 @@ function answer(value: Json, at: string): Answer {
   const failure = field(value, 'failure', at, orNull(isRecord));
   const state = field(value, 'state', at, isAnswerState);
   return {
-    // Nothing is on its way in a file.
+    // A file has no answers in progress.
     state: state === 'running' ? 'interrupted' : state,
     text: field(value, 'text', at, isText),
     finishReason: field(value, 'finishReason', at, orNull(isText)),
@@ -196,7 +196,7 @@ function field<T>(value: Json, key: string, at: string, is: (value: unknown) => 
   return found;
 }
 
-/** A field that files of earlier versions lack: null then. */
+/** A field that is null in files of earlier versions, which lack it. */
 function optional<T>(value: Json, key: string, at: string, is: (value: unknown) => value is T): T | null {
   return value[key] === undefined ? null : field(value, key, at, orNull(is));
 }

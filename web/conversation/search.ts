@@ -1,8 +1,8 @@
-/** Ordering and grouping conversations, and finding them and batches. Pure. */
+/** Sorts and groups conversations, and searches conversations and batches. Pure. */
 import type { Batch } from '../batch/types.ts';
 import type { Conversation, StoredImage } from './types.ts';
 
-/** The list with a conversation as it now is. */
+/** The list with the new version of a conversation. */
 export function withConversation(
   conversations: readonly Conversation[],
   conversation: Conversation,
@@ -14,7 +14,7 @@ export function newestFirst(conversations: readonly Conversation[]): Conversatio
   return [...conversations].sort((a, b) => b.updatedAt - a.updatedAt);
 }
 
-/** The name that a person gave, else the file of its first image, else its first question; null where it has none. */
+/** The name that the user gave, or the file name of its first image, or its first question; null without any of these. */
 export function titleOf(conversation: Conversation, images: Record<string, StoredImage>): string | null {
   if (conversation.title !== null) return conversation.title;
   const imageId = conversation.turns.find((turn) => turn.imageId !== null)?.imageId;
@@ -26,7 +26,7 @@ export function firstQuestionOf({ turns }: Conversation): string | null {
   return question === '' ? null : question.slice(0, 80);
 }
 
-/** Those in which every word is somewhere: in the title, a question, an answer, or the name of an image. */
+/** The conversations that contain every word: in the title, a question, an answer, or the name of an image. */
 export function found(
   conversations: readonly Conversation[],
   images: Record<string, StoredImage>,
@@ -41,13 +41,13 @@ export function found(
   );
 }
 
-/** Those in which every word is somewhere: in the name or in the name of a file. */
+/** The batches that contain every word: in the name or in the name of a file. */
 export function foundBatches(batches: readonly Batch[], search: string): Batch[] {
   const matches = matcher(search);
   return batches.filter(({ name, rows }) => matches(() => [name, ...rows.map(({ file }) => file)]));
 }
 
-/** Whether every word of a search is somewhere in some texts. They are not read for an empty search. */
+/** Whether the texts contain every word of a search. They are not read for an empty search. */
 function matcher(search: string): (texts: () => string[]) => boolean {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   return (texts) => {

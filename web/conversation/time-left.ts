@@ -1,7 +1,7 @@
-/** Before this an estimate jumps more than it tells. */
+/** An earlier estimate would be too unstable. */
 const SETTLED_MS = 800;
 
-/** Seconds that a stage still takes if it goes on as it has; null while too little of it is done to say. Pure. */
+/** Remaining seconds of a stage at its average rate; null if too little of it is done. Pure. */
 export function secondsLeft(done: number, total: number, elapsedMs: number): number | null {
   if (done <= 0 || done >= total || elapsedMs < SETTLED_MS) return null;
   return Math.max(1, Math.round(((total - done) * elapsedMs) / done / 1000));

@@ -1,4 +1,4 @@
-/** Which turns of a conversation are on show. Pure. */
+/** Selects the visible turns of a conversation. Pure. */
 import type { Answer, Conversation, Turn } from './types.ts';
 
 export const emptyAnswer: Answer = {
@@ -13,7 +13,7 @@ export const emptyAnswer: Answer = {
   evidence: null,
 };
 
-/** The turns from the first to the last that is on show. */
+/** The visible turns, first to last. */
 export function pathOf(conversation: Conversation): Turn[] {
   const path: Turn[] = [];
   for (let turn = shownChild(conversation, null); turn; turn = shownChild(conversation, turn.id))
@@ -21,7 +21,7 @@ export function pathOf(conversation: Conversation): Turn[] {
   return path;
 }
 
-/** The turns up to and with this one. */
+/** The turns up to this one, inclusive. */
 export function pathTo(conversation: Conversation, turnId: string): Turn[] {
   const path: Turn[] = [];
   for (let turn = find(conversation, turnId); turn; turn = find(conversation, turn.parentId))
@@ -29,12 +29,12 @@ export function pathTo(conversation: Conversation, turnId: string): Turn[] {
   return path;
 }
 
-/** The versions of a turn, itself among them, oldest first. */
+/** All versions of a turn, oldest first. */
 export function versionsOf(conversation: Conversation, turn: Turn): Turn[] {
   return childrenOf(conversation, turn.parentId);
 }
 
-/** Adds a turn, or puts it in the place of the one with its id, and shows it. */
+/** Adds a turn, or replaces the one with its id, and shows it. */
 export function withTurn(conversation: Conversation, turn: Turn, now: number): Conversation {
   const isNew = find(conversation, turn.id) === undefined;
   const turns = isNew
@@ -61,7 +61,7 @@ export function withAnswer(
   };
 }
 
-/** An answer that was on its way will not go on by itself after a reload. */
+/** An answer in progress does not continue after a reload. */
 export function settled(conversation: Conversation): Conversation {
   const running = conversation.turns.filter(({ answer }) => answer.state === 'running');
   return running.reduce(
@@ -70,7 +70,7 @@ export function settled(conversation: Conversation): Conversation {
   );
 }
 
-/** The image that a turn is about: the newest one on the way to it. */
+/** The image that a turn is about: the newest one up to it. */
 export function imageIdOf(path: readonly Turn[]): string | null {
   return path.findLast((turn) => turn.imageId !== null)?.imageId ?? null;
 }

@@ -2,16 +2,16 @@ import type { Failure } from '../api/connection.ts';
 import type { Evidence } from '../document/evidence.ts';
 import type { Place } from '../document/place.ts';
 
-/** What the page keeps. A conversation is a tree of turns: asking again, or editing a question, adds a branch. */
+/** Stored data. A conversation is a tree of turns: asking again, or editing a question, adds a branch. */
 export interface Conversation {
   id: string;
-  /** The name that a person gave it; null: the page names it by its image. */
+  /** The name that the user gave; null: the page uses the name of its image. */
   title: string | null;
   /** Milliseconds since 1970. */
   createdAt: number;
   updatedAt: number;
   turns: Turn[];
-  /** Which child is shown: by the parent's id, `''` for the first turns. The newest where there is no entry. */
+  /** The visible child, by the parent's id (`''` for the first turns). Without an entry, the newest. */
   chosen: Record<string, string>;
 }
 
@@ -37,15 +37,15 @@ export interface Answer {
   usage: Usage | null;
   speed: Speed | null;
   failure: Failure | null;
-  /** What the server wants the person to know. */
+  /** Warnings of the server. */
   warning: string | null;
-  /** Where in the image it was read, if the server said so. */
+  /** Where in the image it was read, if the server reported it. */
   evidence: Evidence | null;
 }
 
 export interface Usage {
   promptTokens: number;
-  /** Those of the prompt that the image takes. */
+  /** Prompt tokens of the image. */
   imageTokens: number;
   completionTokens: number;
 }
@@ -55,7 +55,7 @@ interface Speed {
   tokensPerSecond: number | null;
 }
 
-/** An image or a video as it is sent, and what it was before. */
+/** An image or a video in the form that is sent, and its original properties. */
 export interface StoredImage {
   id: string;
   name: string;
@@ -87,7 +87,7 @@ export interface Rotation {
   quarterTurns: number;
 }
 
-/** What stands in the composer of a conversation, or of a new one. */
+/** The content of the composer, for a conversation or a new one. */
 export interface Draft {
   text: string;
   imageId: string | null;

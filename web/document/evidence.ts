@@ -1,9 +1,9 @@
-/** Where in the image an answer was read, as the server tells it. Pure. */
+/** The places in the image where an answer was read, as reported by the server. Pure. */
 import { isRecord, listAt, numberAt } from '../api/json.ts';
 import { isPlace, type Place } from './place.ts';
 
 export interface Evidence {
-  /** Of the whole answer, the likeliest first. */
+  /** For the whole answer, the likeliest first. */
   cells: ScoredPlace[];
   tokens: { start: number; end: number; cells: ScoredPlace[] }[];
 }
@@ -13,9 +13,9 @@ interface ScoredPlace extends Place {
   score: number;
 }
 
-/** Places that are marked for a part of an answer. */
+/** Maximum number of places to mark for a part of an answer. */
 const MOST_PLACES = 4;
-/** Those with less than this share of the highest score are noise. */
+/** Places with less than this share of the highest score are noise. */
 const LEAST_SHARE = 0.35;
 
 /** Null if the value is not evidence. */
@@ -32,7 +32,7 @@ export function evidenceOf(value: unknown): Evidence | null {
   };
 }
 
-/** Where characters [start, end) of the answer were read. */
+/** The places where characters [start, end) of the answer were read. */
 export function placesOf({ tokens }: Evidence, start: number, end: number): Place[] {
   const sums = new Map<string, ScoredPlace>();
   for (const token of tokens) {
@@ -47,7 +47,7 @@ export function placesOf({ tokens }: Evidence, start: number, end: number): Plac
   return sorted.filter(({ score }) => score >= least).slice(0, MOST_PLACES);
 }
 
-/** Where the value of a top-level key is in a JSON object's text; null where it has none. */
+/** The position of a top-level key's value in the text of a JSON object; null without the key. */
 export function valueSpan(json: string, name: string): { start: number; end: number } | null {
   // A string, a bracket, a comma, a colon, or any other value.
   const parts = json.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g);

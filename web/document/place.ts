@@ -6,7 +6,7 @@ export interface Place {
   height: number;
 }
 
-/** Least share of the image's width and height. A smaller region is a slip of the pointer. */
+/** Minimum share of the image's width and height. A smaller region was drawn by accident. */
 const LEAST_SIDE = 0.01;
 
 export function placeBetween(from: { x: number; y: number }, to: { x: number; y: number }): Place {

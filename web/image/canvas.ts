@@ -11,7 +11,7 @@ export async function bitmapOf(file: Blob, name: string): Promise<ImageBitmap> {
   });
 }
 
-/** A canvas with what `draw` draws. It is white at first, because JPEG has no transparency. @throws NotAnImageError */
+/** Returns a canvas after `draw`. The canvas is white at first, because JPEG has no transparency. @throws NotAnImageError */
 export function drawn(
   { width, height }: { width: number; height: number },
   draw: (context: CanvasRenderingContext2D) => void,

@@ -3,7 +3,7 @@ import type { StoredImage } from '../conversation/types.ts';
 import { type Place, pixelsOf } from '../document/place.ts';
 import { bitmapOf, drawn, encoded } from './canvas.ts';
 
-/** Up to this size the result is PNG, which is exact. */
+/** Up to this size the result is PNG, which is lossless. */
 const MOST_PNG_PIXELS = 4_000_000;
 
 /** The region alone, in the pixels of the image. @throws NotAnImageError */

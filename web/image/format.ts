@@ -1,4 +1,4 @@
-/** The formats that the server reads, told from the first bytes: a file's name and type may lie. */
+/** Detects the formats that the server reads from the first bytes, because a file's name and type may be wrong. */
 const SENT_FORMATS = ['image/png', 'image/jpeg', 'image/webp'] as const;
 export type SentFormat = (typeof SENT_FORMATS)[number];
 

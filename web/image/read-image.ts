@@ -46,7 +46,7 @@ export async function dataUrlOf(blob: Blob): Promise<string> {
   });
 }
 
-/** A copy: the file on disk may change or go away, and its stated type may be wrong. */
+/** A copy, because the file on disk may change or disappear, and its declared type may be wrong. */
 async function inMemory(file: Blob, type: string | null): Promise<Blob> {
   return new Blob([await file.arrayBuffer()], { type: type ?? file.type });
 }

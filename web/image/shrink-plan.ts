@@ -1,20 +1,20 @@
-/** Whether an image can go as it is, and to what size it is brought if not. Pure. */
+/** Decides whether an image can be sent unchanged, or to what size it is resized. Pure. */
 
 export interface ImageLimits {
-  /** Most bytes of the image's file. */
+  /** Maximum bytes of the image's file. */
   fileLimitBytes: number;
   pixelLimit: number;
 }
 
-/** Enough for a model that looks at 1344 x 1344, whatever part of the image it is about. */
+/** Enough for a model that sees 1344 x 1344 pixels, also for a region of the image. */
 const LONGEST_SIDE = 4096;
 
-/** A request carries the image in base64, four bytes for three, and some text beside it. */
+/** A request contains the image in base64 (four bytes for three) and some text. */
 export function fileLimitBytes(bodyLimitBytes: number): number {
   return Math.max(1, Math.floor(((bodyLimitBytes - Math.min(256 * 1024, bodyLimitBytes / 4)) * 3) / 4));
 }
 
-/** Null: send the file as it is. */
+/** Null: send the file unchanged. */
 export function shrinkPlan(
   image: { width: number; height: number; sizeBytes: number; isSentFormat: boolean },
   limits: ImageLimits,

@@ -1,4 +1,4 @@
-/** Everything the page says, in English. zh.ts has the same entries. */
+/** All texts of the page in English. zh.ts has the same entries. */
 import { count, size } from './numbers.ts';
 
 export const en = {

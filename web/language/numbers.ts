@@ -1,4 +1,4 @@
-/** Numbers for people, the same in both languages. */
+/** Formats numbers for people, in the same way for both languages. */
 
 export function count(value: number): string {
   return value.toLocaleString('en-US');

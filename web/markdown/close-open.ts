@@ -1,8 +1,8 @@
 import { masked, openFormulaIn } from './formulas.ts';
 
 /**
- * The end of a text that is still being written, so that it reads well meanwhile: what was opened is closed, and a
- * link, a box or a formula that is not whole yet is held back. Pure.
+ * Completes the end of a text that is still arriving: closes open Markdown, and holds back an incomplete link, box or formula.
+ * Pure.
  */
 export function closeOpen(text: string): string {
   const fences = text.match(/^ {0,3}(`{3,}|~{3,})/gm) ?? [];
@@ -21,7 +21,7 @@ function closeLine(tail: string): string {
   return /\*\*\s*$/.test(shown) ? shown.replace(/\*\*\s*$/, '') : `${shown.trimEnd()}**`;
 }
 
-/** A link that is not whole yet as its words. */
+/** An incomplete link becomes its words. */
 function withoutOpenLink(text: string): string {
   const link = /!?\[([^\]\n]*)(?:\]\([^)\n]*|\])?$/.exec(masked(text));
   if (!link) return text;

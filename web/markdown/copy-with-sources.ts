@@ -1,4 +1,4 @@
-/** A selection with formulas is copied with their sources, of which the text of MathML has only the letters. */
+/** Copies a selection with the LaTeX sources of its formulas. The text of MathML contains only their letters. */
 export function copyWithSources(event: ClipboardEvent): void {
   const selection = getSelection();
   if (!event.clipboardData || !selection || selection.rangeCount === 0) return;

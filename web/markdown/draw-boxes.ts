@@ -2,13 +2,13 @@
 import { phraseStart } from './boxes.ts';
 
 export interface BoxLabels {
-  /** The index of the first boxes of the block, in the whole answer. */
+  /** Index, within the whole answer, of the first boxes in the block. */
   first: number;
-  /** The name of the button of some boxes. */
+  /** The accessible name of a button. */
   label: (number: number, phrase: string) => string;
 }
 
-/** How many colours boxes have (boxes.css). More boxes repeat them. */
+/** The number of colours of boxes (boxes.css). Further boxes repeat them. */
 export const BOX_COLOURS = 6;
 
 /** Replaces each `mark` of a block, with the phrase before it. */

@@ -1,6 +1,6 @@
 /**
- * A formula as MathML, which the browser draws and reads out. Nothing in it is trusted: Temml knows no links, images or
- * attributes of the writer's choice here, and DOMPurify lets through only what Temml draws with.
+ * Converts a formula to MathML, which the browser draws and reads out. The formula is untrusted: Temml's links, images and free
+ * attributes are disabled, and DOMPurify allows only the elements that Temml needs.
  */
 import DOMPurify from 'dompurify';
 import temml from 'temml';
@@ -25,7 +25,7 @@ export const ALLOWED = {
   IN_PLACE: true as const,
 };
 
-/** Of a text that is a formula with its signs. One that cannot be drawn is shown as it is written. */
+/** @param text a formula with its delimiters. A formula that cannot be drawn is shown as text. */
 export function drawFormula(source: string): HTMLElement {
   const element = document.createElement('span');
   try {
@@ -45,17 +45,17 @@ function draw(source: string, element: HTMLElement): void {
     displayMode: formula.isDisplay,
     throwOnError: true,
     trust: false,
-    // In a line it breaks where TeX breaks it.
+    // An inline formula breaks where TeX breaks it.
     wrap: 'tex',
     maxSize: [10, 40],
-    // Temml writes a style attribute for this one, which the page's policy forbids.
+    // Temml writes a style attribute for this command, which the page's policy forbids.
     macros: { '\\pmb': '\\boldsymbol' },
   });
   DOMPurify.sanitize(element, ALLOWED);
   if (!element.querySelector('math') || isExcessive(element)) throw new Error('not to be drawn');
 }
 
-/** Nested so deep that it takes a browser seconds, or with a space that a screen does not have. */
+/** Whether it is nested so deeply that a browser needs seconds, or contains a space that is wider than a screen. */
 function isExcessive(element: HTMLElement): boolean {
   if (element.querySelector(`:scope${' > *'.repeat(50)}`)) return true;
   return [...element.querySelectorAll<HTMLElement>('[style]')].some(({ style }) =>

@@ -1,4 +1,4 @@
-/** A text as HTML. */
+/** Escapes text for HTML. */
 export const escaped = (text: string) =>
   text.replace(
     /[&<>"]/g,

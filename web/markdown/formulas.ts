@@ -1,22 +1,21 @@
 /**
- * Where formulas stand in a text, as models write them: `$…$` and `\(…\)` in a line, `$$…$$` and `\[…\]` on display.
- * Pure.
+ * Finds formulas in a text: inline as `$…$` and `\(…\)`, on display as `$$…$$` and `\[…\]`. Pure.
  */
 export interface Formula {
-  /** As it is written, with its signs. */
+  /** The source text, with its delimiters. */
   raw: string;
   tex: string;
   isDisplay: boolean;
 }
 
-/** No blank line is within a formula. The limit keeps a text of openings without a closing from taking long. */
+/** A formula has no blank line. The limit bounds the time for a text with many opening delimiters and no closing one. */
 const BODY = String.raw`(?:\\[^]|(?!\n[ \t]*\n)[^\\]){1,4000}?`;
 const FORMULA = [
   String.raw`\$\$(?!\$)(?<dollars>${BODY})\$\$`,
-  // An escaped link or a reference is none.
+  // An escaped link or a reference is not a formula.
   String.raw`\\\[(?!\d+\\\])(?<brackets>${BODY})\\\](?!\()`,
   String.raw`\\\((?<parentheses>${BODY})\\\)`,
-  // Nothing of "$5 and $6", nor of "$PATH:$HOME".
+  // Neither "$5 and $6" nor "$PATH:$HOME" is a formula.
   String.raw`\$(?<dollar>(?![\s$])(?:\\.|[^\\$\n${'`'}]){1,4000}?(?<!\s))\$(?![\dA-Z])`,
 ].join('|');
 const CODE_SPAN = '(?<!`)(`+)(?!`)[^]*?(?<!`)\\1(?!`)';
@@ -34,12 +33,12 @@ export function formulaAt(text: string): Formula | null {
   return { raw: match[0], tex: tex.trim(), isDisplay: (dollars ?? brackets) !== undefined };
 }
 
-/** Where the next one in a line may begin, or -1. `\(` and `\[` stop a line's text by themselves. */
+/** The next position where an inline formula can begin, or -1. The lexer finds `\(` and `\[` without this. */
 export function nextDollar(text: string): number {
   return text.search(/(?<![\w$\\])\$(?!\s)/);
 }
 
-/** The text with letters in place of what stands for itself: formulas, code and escaped signs. */
+/** The text with its formulas, code and escaped characters replaced by letters. */
 export function masked(text: string): string {
   return text.replace(WHOLE, (whole: string, ...more: unknown[]) => {
     const tex = texOf(more.at(-1) as Groups);
@@ -47,7 +46,7 @@ export function masked(text: string): string {
   });
 }
 
-/** Where a formula of a paragraph begins that is not closed yet; the paragraph's end where there is none. */
+/** The start of an unclosed formula in a paragraph; without one, the end of the paragraph. */
 export function openFormulaIn(paragraph: string): number {
   for (const { index, 0: sign } of masked(paragraph).matchAll(OPEN)) {
     if (!isProse(paragraph.slice(index + sign.length))) return index;
@@ -60,7 +59,7 @@ type Groups = Record<string, string | undefined> | undefined;
 const texOf = (groups: Groups): string | null =>
   groups?.dollars ?? groups?.brackets ?? groups?.parentheses ?? groups?.dollar ?? null;
 
-/** Amounts of money, as in "$10 to 20$" and "$5，原价6$" but not "$5 km$", and words that TeX would run together. */
+/** Matches amounts of money, as in "$10 to 20$" and "$5，原价6$" but not "$5 km$", and words that TeX would run together. */
 function isProse(tex: string): boolean {
   return (
     /^\d[\d.,]*(?:\s+\(?[a-z]{2,}[\s,.;:!?]|[\s，。；、（]*\p{Script=Han})/iu.test(tex) ||

@@ -1,6 +1,6 @@
 /**
- * Markdown of a model as elements. It is not trusted. Raw HTML and images are shown as text, because an answer that reads
- * HTML off an image should show it. DOMPurify removes whatever else is not allowed.
+ * Renders the Markdown of a model as elements. The text is untrusted. Raw HTML and images are shown as text, so that an answer
+ * can quote HTML from an image. DOMPurify removes everything else that is not allowed.
  */
 import DOMPurify from 'dompurify';
 import { Marked, type Token } from 'marked';
@@ -34,31 +34,31 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ['href', 'title', 'start', 'align'],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
-  // Else they would have to be addresses too.
+  // Otherwise they would have to be URLs, too.
   ADD_URI_SAFE_ATTR: ['start', 'align'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true as const,
 };
 
-/** Quotes, lists and emphasis within each other, beyond which a block is shown as it is written. */
+/** Maximum nesting of quotes, lists and emphasis. A block with deeper nesting is shown as text. */
 const mostNested = 24;
-/** A line that opens more blocks than that. It would take the lexer long, and then its stack. */
+/** A line that opens more blocks than this limit. The lexer would need much time and stack. */
 const deepLine = new RegExp(`^(?:[ \\t]*(?:>|[-*+]|\\d{1,9}[.)])){${mostNested + 1}}`, 'm');
 
-/** The blocks of a text. Each can be drawn by itself, so that a growing answer redraws only its last ones. */
+/** The blocks of a text. Each is drawn separately, so a growing answer redraws only its last blocks. */
 export function blocksOf(text: string): Token[] {
   if (deepLine.test(text)) return [plainBlock(text)];
   try {
     const blocks = marked.lexer(text).filter((token) => token.type !== 'space');
     return blocks.map((block) => (isTooDeep(block) ? plainBlock(block.raw) : block));
   } catch {
-    return [plainBlock(text)]; // the stack, where inline signs are nested without end
+    return [plainBlock(text)]; // stack overflow, for very deep nesting of inline Markdown
   }
 }
 
 export interface Boxes {
-  /** The words before the boxes, without the signs of Markdown; may be ''. */
+  /** The words before the boxes, without Markdown characters; may be ''. */
   phrase: string;
   places: Place[];
 }
@@ -83,7 +83,7 @@ export function boxesIn(text: string): Boxes[] {
   return found;
 }
 
-/** How many boxes a block has. */
+/** The number of boxes in a block. */
 export function countBoxes(block: Token): number {
   let count = 0;
   marked.walkTokens([block], ({ type }) => {
@@ -92,7 +92,7 @@ export function countBoxes(block: Token): number {
   return count;
 }
 
-/** Text as it is written. */
+/** Plain text, without Markdown. */
 function plainBlock(text: string): Token {
   return { type: 'html', raw: text, text, block: true, pre: false };
 }
@@ -114,7 +114,7 @@ function childrenOf(token: Token): Token[] {
 }
 
 /**
- * Formulas that were drawn in a shorter form of the same block are taken from there.
+ * Reuses formulas that were drawn for a shorter version of the same block.
  * @param boxes null: the answer is not about an image, so boxes are text
  */
 export function elementsOf(block: Token, before: Element, boxes: BoxLabels | null): DocumentFragment {

@@ -1,26 +1,26 @@
 /**
- * Where the page's Markdown differs from GitHub's: formulas, boxes on the image, emphasis without spaces around it as in Chinese, and texts
- * that must stay as they were read: `3~5`, `10*20*30`, and full-width punctuation behind an address.
+ * The differences between the page's Markdown and GitHub's: formulas, boxes on the image, emphasis without spaces around it as in
+ * Chinese, and texts that must not change: `3~5`, `10*20*30`, and full-width punctuation after an address.
  */
 import { Tokenizer, type TokenizerAndRendererExtension, type TokenizerObject } from 'marked';
 import { boxesAt } from './boxes.ts';
 import { escaped } from './escaped.ts';
 import { formulaAt, masked, nextDollar } from './formulas.ts';
 
-/** A sign of multiplication: `2*3`, `a*b`, `2**10`. */
+/** A multiplication sign: `2*3`, `a*b`, `2**10`. */
 const product = /[A-Za-z0-9](?:\*|(?<=\d)\*\*(?=\d))(?=[A-Za-z0-9])/;
 
-/** `masked`, and multiplication does not end emphasis either. */
+/** Like `masked`; in addition, a multiplication sign does not end emphasis. */
 export function maskedEmphasis(text: string): string {
   return masked(text).replace(new RegExp(product, 'g'), (sign) => 'a'.repeat(sign.length));
 }
 
-/** Signs that end an address in a text without spaces. */
+/** Characters that end an address in a text without spaces. */
 const fullWidth =
   /[\u2018-\u201f\u2026\u3001-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/;
 
 export const tokenizer: TokenizerObject = {
-  /** Two tildes strike through; one is a range, as in 3~5. */
+  /** Two tildes mark deleted text; one tilde is a range, as in 3~5. */
   del(source) {
     const [raw, text = ''] = /^~~(?=[^\s~])([\s\S]*?[^\s~])~~(?!~)/.exec(source) ?? [];
     return raw ? { type: 'del', raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
@@ -53,7 +53,7 @@ export const syntax: TokenizerAndRendererExtension[] = [
     },
   },
   {
-    // CommonMark does not see the end of `斜边**“c”**为`, because Chinese has no spaces.
+    // CommonMark does not recognize the end of `斜边**“c”**为`, because Chinese has no spaces.
     name: 'strong',
     level: 'inline',
     tokenizer(source) {
@@ -62,7 +62,7 @@ export const syntax: TokenizerAndRendererExtension[] = [
     },
   },
   {
-    // Nor that of `*“c”*为`.
+    // It does not recognize the end of `*“c”*为` either.
     name: 'em',
     level: 'inline',
     tokenizer(source) {
@@ -91,6 +91,6 @@ export const syntax: TokenizerAndRendererExtension[] = [
     },
     renderer: ({ raw }) => `<mark>${escaped(raw)}</mark>`,
   },
-  // A place for it; it is drawn when the rest is sanitised.
+  // A placeholder. The formula is drawn after the other elements were sanitized.
   { name: 'formula', renderer: ({ text }) => `<math>${escaped(text)}</math>` },
 ];

@@ -15,11 +15,11 @@ import { visualPart } from './visual.ts';
 export interface PageListener {
   signal: AbortSignal;
   onProgress(progress: AnswerProgress): void;
-  /** Answers as they come. */
+  /** Receives answers as they arrive. */
   onCells(cells: Record<string, Cell>): void;
 }
 
-/** Asks what a row has no answer for. @throws ApiError; what the signal throws */
+/** Asks for the missing answers of a row. @throws ApiError; the signal's reason */
 export async function askPage(plan: Plan, row: Row, listener: PageListener): Promise<void> {
   const visual = await visualPart(row.imageId, null);
   if (visual === null) throw new ApiError('page', state.value.text.batch.noImage);
@@ -30,7 +30,7 @@ export async function askPage(plan: Plan, row: Row, listener: PageListener): Pro
   for (const column of missingColumns(plan, row)) {
     const question = questionOf(plan, column, state.value.text.batch.questionFor);
     const { text, evidence } = await answerTo(question, visual, {}, listener);
-    // A grounding model writes the place itself.
+    // A grounding model writes the boxes itself.
     const boxes = boxesIn(text).flatMap(({ places }) => places);
     listener.onCells({
       [column.id]: cellOfText(column, text, boxes.length > 0 ? boxes : (evidence?.cells ?? [])),

@@ -1,4 +1,4 @@
-/** Asking: a new question, an edited one, the same one again; and stopping. */
+/** Asks a new question, an edited one or the same one again, and stops answers. */
 import { type ChatEvent, cancelChat, streamChat } from '../api/chat.ts';
 import { failureOf } from '../api/connection.ts';
 import type { Json } from '../api/json.ts';
@@ -16,10 +16,10 @@ import { currentConversation, currentDraft, currentRow, type Running, state } fr
 import { visualPart } from './visual.ts';
 import { checkServer } from './watch.ts';
 
-/** After this the connection is closed, whether the server has heard or not. */
+/** After this time the connection is closed, even without a reply to the cancel request. */
 const LONGEST_CANCEL_MS = 300;
 
-/** Asks what stands in the composer. */
+/** Asks the question in the composer. */
 export function askDraft(): void {
   const { text, imageId, region } = currentDraft(state.value);
   if (text.trim() === '' || state.value.server.kind !== 'ready') return;
@@ -37,14 +37,14 @@ export function askDraft(): void {
   void ask(conversation, newTurn({ parentId, question: text.trim(), imageId: asked, region }));
 }
 
-/** A question in the place of another, beside it: the old one stays as a version. */
+/** Asks an edited question. The old one is kept as a version. */
 export function askVersion(conversation: Conversation, turn: Turn, question = turn.question): void {
   state.set({ editing: null });
   const { parentId, imageId, region } = turn;
   void ask(conversation, newTurn({ parentId, question, imageId, region }));
 }
 
-/** The same question again: in its place where no answer came, else beside what came of it. */
+/** Asks the same question again. It replaces a turn without an answer; otherwise it is a new version. */
 export function askAgain(conversation: Conversation, turn: Turn): void {
   if (turn.answer.text === '') void ask(conversation, { ...turn, answer: emptyAnswer });
   else askVersion(conversation, turn);
@@ -85,7 +85,7 @@ async function ask(conversation: Conversation, turn: Turn): Promise<void> {
     answer.end({ state: 'done' });
     state.set({ announcement: answer.text });
     if (performance.now() - sinceMs > LONG_MS) notifyAtEnd(turn.question, answer.text);
-    // What the server has measured meanwhile.
+    // Reads the times that the server has measured.
     if (state.value.info?.secondsPerImage == null) checkServer(true);
   } catch (error) {
     if (isStopped) {
@@ -114,7 +114,7 @@ async function requestBody(conversationId: string, turnId: string): Promise<Json
   return chatBody(messagesOf(path, visual), visual);
 }
 
-/** Gathers the events of one answer and shows them, at most once a frame. */
+/** Collects the events of one answer and shows them at most once in each frame. */
 class AnswerSoFar {
   id: string | null = null;
   text = '';
@@ -162,11 +162,11 @@ class AnswerSoFar {
 
   #apply(keep: (conversation: Conversation) => void): void {
     const conversation = state.value.conversations.find(({ id }) => id === this.#conversationId);
-    // Deleted meanwhile: there is nothing to add to.
+    // The turn was deleted.
     if (conversation) keep(withAnswer(conversation, this.#turnId, this.#change));
   }
 
-  /** The server's own rate; else what was seen here, from the second token on. */
+  /** The server's rate, or the rate measured here from the second token on. */
   #speed(): Answer['speed'] {
     if (this.#firstTokenMs === null) return null;
     const seconds = (this.#lastTokenMs - this.#firstTokenMs) / 1000;

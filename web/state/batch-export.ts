@@ -15,7 +15,7 @@ export function saveJsonLines(batch: Batch): void {
   saveFile(new Blob([jsonLinesOf(batch)], { type: 'application/x-ndjson' }), `${fileName(batch)}.jsonl`);
 }
 
-/** As HTML, which spreadsheets take cell by cell, and as text with tabs; where the browser refuses, as text alone. */
+/** As HTML, which spreadsheets read cell by cell, and as text with tabs. If the browser refuses HTML, as text only. */
 export async function copyTable(batch: Batch): Promise<void> {
   const { html, text } = clipboardOf(batch, state.value.text.batch.head);
   try {

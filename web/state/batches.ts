@@ -1,4 +1,4 @@
-/** What a person does with batches, and keeping them in the browser's database. */
+/** Actions on batches, and their storage in the browser's database. */
 import {
   settledBatch,
   withBatch,
@@ -15,11 +15,11 @@ import { tellOtherTabs } from './other-tabs.ts';
 import { stopBatch } from './run-batch.ts';
 import { state, withoutBatch } from './state.ts';
 
-/** Changes come with each letter and each answer; they are written together. */
+/** Each letter and each answer is a change. Changes are written together. */
 const SAVE_MS = 300;
 const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-/** Shows a batch as it now is, and stores it soon. */
+/** Shows the new version of a batch, and stores it soon. */
 export function keepBatch(batch: Batch): void {
   state.set({ batches: withBatch(state.value.batches, batch) });
   if (!timers.has(batch.id))
@@ -29,7 +29,7 @@ export function keepBatch(batch: Batch): void {
     );
 }
 
-/** Before the page may be closed. */
+/** Stores all pending changes before the page is closed. */
 export function saveBatchesNow(): void {
   for (const id of [...timers.keys()]) save(id);
 }
@@ -41,7 +41,7 @@ function save(id: string): void {
   if (batch) void put('batches', id, batch).then(() => tellOtherTabs({ batch }));
 }
 
-/** Changes a batch as it is now: other rows may have got answers meanwhile. */
+/** Changes the current version of a batch, because other rows may have received answers. */
 export function changeBatch(id: string, change: (batch: Batch) => Batch): void {
   const batch = batchById(id);
   if (batch) keepBatch({ ...change(batch), updatedAt: Date.now() });
@@ -57,7 +57,7 @@ export function newBatch(name: string, rows: Row[] = []): Batch {
   return { id: newId(), name, createdAt: now, updatedAt: now, plan, rows };
 }
 
-/** A small model answers one question well and writes poor JSON. */
+/** A small model answers single questions better than it writes JSON. */
 function asksByDefault(): Plan['asks'] {
   return state.value.info?.isDemo ? 'separately' : 'together';
 }
@@ -108,7 +108,7 @@ export function removeRow(batchId: string, rowId: string): void {
   notify('info', text.batch.pageRemoved, { label: text.undo, run: undo });
 }
 
-/** Deletes, and offers to take it back. */
+/** Deletes, and offers to undo it. */
 export function deleteBatch(id: string): void {
   const { text } = state.value;
   stopBatch(id);

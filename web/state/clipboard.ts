@@ -1,7 +1,7 @@
 import { notify } from './notices.ts';
 import { state } from './state.ts';
 
-/** Copies, and says whether it did. `navigator.clipboard` is missing on plain http from another machine. */
+/** Copies. @returns whether it succeeded. `navigator.clipboard` is missing on plain http from another machine. */
 export async function copyText(text: string): Promise<void> {
   const isCopied = await navigator.clipboard?.writeText(text).then(
     () => true,

@@ -1,4 +1,4 @@
-/** What a person does with the list of conversations. */
+/** Actions of the list of conversations. */
 import { exportFile } from '../conversation/export-file.ts';
 import { ImportError, mergeImport, parseExport } from '../conversation/import-file.ts';
 import { settled, showing } from '../conversation/tree.ts';
@@ -31,7 +31,7 @@ export function showVersion(conversation: Conversation, turn: Turn): void {
   keepConversation(showing(conversation, turn));
 }
 
-/** Deletes, and offers to take it back. */
+/** Deletes, and offers to undo it. */
 export function deleteConversation(id: string): void {
   const { text } = state.value;
   if (state.value.conversationId === id) openConversation(null);
@@ -70,7 +70,7 @@ export async function importConversations(file: Blob): Promise<void> {
   }
 }
 
-/** Out of the list; its answers on the way are stopped. */
+/** Removes it from the list and stops its running answers. */
 function take(id: string): Conversation | undefined {
   const removed = removeConversation(id);
   for (const turn of removed?.turns ?? []) stop(turn.id);

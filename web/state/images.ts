@@ -1,4 +1,4 @@
-/** The images on show: their addresses, rotating one, and places on them. */
+/** The visible images: their URLs, their rotation, and places on them. */
 import { withRotation } from '../batch/rows.ts';
 import type { Rotation, StoredImage } from '../conversation/types.ts';
 import { onWholeImage, type Place, rotated } from '../document/place.ts';
@@ -10,7 +10,7 @@ import { currentDraft, currentRow, shownImageId, state } from './state.ts';
 
 const urls = new WeakMap<Blob, string>();
 
-/** An image for an `img`, or a video. Kept until the page is left: an image is never changed. */
+/** The URL of an image or a video. It is valid until the page is closed, because images never change. */
 export function objectUrlOf(blob: Blob): string {
   const known = urls.get(blob);
   if (known !== undefined) return known;
@@ -20,8 +20,8 @@ export function objectUrlOf(blob: Blob): string {
 }
 
 /**
- * Rotates the image on show by a quarter, as it will be sent. Earlier answers keep the image that they are about: the
- * rotated one is a new image, of the page or in the composer.
+ * Rotates the visible image by a quarter turn; it is sent rotated. The rotated image is a new image of the page or in the
+ * composer, so earlier answers keep their image.
  */
 export async function rotateImage(): Promise<void> {
   const image = state.value.images[shownImageId(state.value) ?? ''];
@@ -40,7 +40,7 @@ export async function rotateImage(): Promise<void> {
   }
 }
 
-/** Made from the original, so that repeated rotation loses no quality. After four quarter turns it is the original. */
+/** It is made from the original, so repeated rotation loses no quality. After four quarter turns it is the original. */
 async function rotatedOnce(image: StoredImage): Promise<StoredImage> {
   const { of, quarterTurns: before } = rotationOf(image);
   const first = state.value.images[of];
@@ -55,8 +55,8 @@ function rotationOf({ id, rotation }: StoredImage): Rotation {
 }
 
 /**
- * Places on an image, or on a region of it, as places on the image on show, which may be rotated.
- * @returns an empty list if another image is on show
+ * Converts places on an image, or on a region of it, to places on the visible image, which may be rotated.
+ * @returns an empty list if another image is visible
  */
 export function onShownImage(
   places: readonly Place[],

@@ -1,4 +1,4 @@
-/** Files that a person drops, pastes or picks: one image goes to the conversation, more make a batch. */
+/** Handles files that the user drops, pastes or picks. One image goes to the conversation, several become a batch. */
 import { ApiError, failureOf } from '../api/connection.ts';
 import { drawPages } from '../api/pages.ts';
 import { USUAL_LIMITS } from '../api/server-info.ts';
@@ -64,7 +64,7 @@ async function addToBatch(files: readonly File[], skipped: number, batchId: stri
   if (skipped > 0) notify('info', state.value.text.batch.skipped(skipped));
 }
 
-/** The batch that pages go to. It is made with the first page, so that a file that cannot be read makes none. */
+/** The batch for the pages. It is created with the first page, so a file that cannot be read creates no batch. */
 class Target {
   #id: string | null;
   readonly #name: string;
@@ -145,7 +145,7 @@ function videoServer(): VideoServer {
   return server;
 }
 
-/** What a person is told about a file that cannot be read. @throws errors that are not about the file */
+/** The message about a file that cannot be read. @throws errors that are not about the file */
 function reasonOf(error: unknown, name: string): string {
   const { text } = state.value;
   if (error instanceof NotAnImageError) return text.notAnImage(name);
@@ -153,7 +153,7 @@ function reasonOf(error: unknown, name: string): string {
   throw error;
 }
 
-/** Stores an image or a video as it can be sent. @throws NotAnImageError, VideoError */
+/** Stores an image or a video in the form that is sent. @throws NotAnImageError, VideoError */
 export async function prepared(
   file: Blob,
   name: string,
@@ -168,7 +168,7 @@ export async function prepared(
   return image;
 }
 
-/** The folder, the file, or how many there are. */
+/** The name of the folder or file, or the number of files. */
 function batchName(files: readonly File[]): string {
   const [first] = files;
   const folder = first?.webkitRelativePath.split('/')[0] ?? '';

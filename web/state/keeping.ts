@@ -1,4 +1,4 @@
-/** Changing conversations, images and drafts in one go with the browser's database. */
+/** Changes conversations, images and drafts in the page and in the browser's database. */
 import { withConversation } from '../conversation/search.ts';
 import type { Conversation, Draft, StoredImage } from '../conversation/types.ts';
 import type { StoreName } from '../storage/database.ts';
@@ -9,17 +9,17 @@ import { currentDraft, draftKey, state } from './state.ts';
 
 const STREAM_SAVE_MS = 400;
 const UNSAVED = 'cogvlm2-unsaved';
-/** Conversations as they are, until the database has them so. */
+/** Conversations whose current version is not in the database yet. */
 const unsaved = new Map<string, Conversation>();
 const timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-/** Shows a conversation as it now is, and keeps it. */
+/** Shows the new version of a conversation and stores it. */
 export function keepConversation(conversation: Conversation): void {
   show(conversation);
   save(conversation.id);
 }
 
-/** The same while an answer streams in, where writing each piece would be too much. */
+/** The same for a streaming answer, which is not written for each piece. */
 export function keepConversationSoon(conversation: Conversation): void {
   const { id } = conversation;
   show(conversation);
@@ -31,18 +31,18 @@ export function keepConversationSoon(conversation: Conversation): void {
   }
 }
 
-/** The page is being left. The database may not come to it any more, so this goes where writing is done at once. */
+/** Called when the page is closed. A write to the database may not complete, so local storage is used, which writes immediately. */
 export function saveAllNow(): void {
   if (unsaved.size === 0) return;
   for (const id of unsaved.keys()) save(id);
   writeItem(UNSAVED, [...unsaved.values()]);
 }
 
-/** What the page left so, when it was last left. */
+/** Reads what was written when the page was closed. */
 export function takeUnsaved(): Conversation[] {
   const left = readItem(UNSAVED);
   removeItem(UNSAVED);
-  // Written by this file, in this shape.
+  // This file wrote it in this shape.
   return Array.isArray(left) ? (left as Conversation[]) : [];
 }
 
@@ -57,14 +57,14 @@ export function removeConversation(id: string): Conversation | undefined {
   return removed;
 }
 
-/** Once it is there, it is kept. */
+/** Resolves when it is stored. */
 export async function keepImage(image: StoredImage): Promise<void> {
   await put('images', image.id, image);
   tellOtherTabs({ image });
   state.set({ images: { ...state.value.images, [image.id]: image } });
 }
 
-/** Drafts are small, and kept with each letter. */
+/** Drafts are small, so they are stored after each letter. */
 export function changeDraft(change: Partial<Draft>): void {
   const { [draftKey(state.value)]: _, ...others } = state.value.drafts;
   const draft = { ...currentDraft(state.value), ...change };
@@ -90,7 +90,7 @@ function save(id: string): void {
   });
 }
 
-/** False where there was no room, which the person is told. */
+/** False if the storage is full, which a notice reports. */
 export function put(store: StoreName, key: string, value: unknown): Promise<boolean> {
   return state.value.database.put(store, key, value).then(
     () => true,

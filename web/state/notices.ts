@@ -3,7 +3,7 @@ import { type Notice, state } from './state.ts';
 
 const SHOWN_MS = 8_000;
 
-/** Says something at the edge of the page. An error stays until it is closed. */
+/** Shows a notice at the edge of the page. An error stays until it is closed. */
 export function notify(kind: Notice['kind'], text: string, action?: Notice['action']): void {
   const notice: Notice = { id: newId(), kind, text, ...(action && { action }) };
   state.set({ notices: [...state.value.notices.filter((old) => old.text !== text), notice].slice(-3) });

@@ -1,14 +1,14 @@
-/** Tells a person who is in another tab or program that long work has ended. */
+/** Notifies a user in another tab or program that long work has ended. */
 import { changeSettings } from './settings.ts';
 import { state } from './state.ts';
 
-/** Work that is shorter than this ends before somebody looks away. */
+/** Shorter work needs no notification. */
 export const LONG_MS = 10_000;
 
 /** Not in every browser, and only on `localhost` and over HTTPS. */
 export const hasNotifications = 'Notification' in globalThis;
 
-/** Turns notifications on, at a person's click, if the browser gets the permission. */
+/** Turns notifications on after a click, if the user permits them. */
 export async function turnOnNotifications(): Promise<void> {
   changeSettings({ notifies: (await Notification.requestPermission()) === 'granted' });
 }

@@ -1,4 +1,4 @@
-/** Tells the page's other tabs what was kept here, and takes over what they keep: one of them must not undo another. */
+/** Synchronizes stored data with other tabs of the page, so that no tab overwrites the changes of another. */
 import { withBatch } from '../batch/rows.ts';
 import type { Batch } from '../batch/types.ts';
 import { withConversation } from '../conversation/search.ts';

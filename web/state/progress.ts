@@ -1,4 +1,4 @@
-/** How far an answer is, from the events of its stream. */
+/** The progress of an answer, from the events of its stream. */
 import type { ChatEvent, Stage } from '../api/chat.ts';
 
 export interface AnswerProgress {

@@ -19,12 +19,12 @@ const PASSING = new Set([
   'shutting_down',
 ]);
 const PAUSE_MS = 2_000;
-/** A row fails after this many tries that ended in temporary errors. */
+/** A row fails after this many attempts with temporary errors. */
 const MOST_TRIES = 4;
-/** Requests at the same time, where the server answers several. */
+/** Number of parallel requests, if the server has several slots. */
 const MOST_WORKERS = 4;
 
-/** Runs what waits. Answers that are there already are not asked for again. */
+/** Runs all waiting rows. Existing answers are not requested again. */
 export async function runBatch(id: string): Promise<void> {
   if (state.value.batchRuns[id] || state.value.server.kind !== 'ready') return;
   const batch = batchById(id);
@@ -35,7 +35,7 @@ export async function runBatch(id: string): Promise<void> {
   const workers = Math.max(1, Math.min(MOST_WORKERS, state.value.info?.slots ?? 1));
   await Promise.all(Array.from({ length: workers }, () => work(id, abort.signal)));
   setRun(id, null);
-  // What the server has measured meanwhile.
+  // Reads the times that the server has measured.
   checkServer(true);
   const ended = batchById(id);
   if (!abort.signal.aborted && ended) {
@@ -55,7 +55,7 @@ export function retryFailed(id: string): void {
   void runBatch(id);
 }
 
-/** Takes the next waiting row until there is none. */
+/** Runs waiting rows until there are none. */
 async function work(batchId: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const row = batchById(batchId)?.rows.find(({ state }) => state === 'waiting');
@@ -78,11 +78,11 @@ async function readRow(batchId: string, rowId: string, signal: AbortSignal): Pro
   }
 }
 
-/** One try, which keeps the answers of the tries before. @returns why it failed; null when the row is complete */
+/** One attempt. Answers of earlier attempts are kept. @returns the reason of a failure; null if the row is complete */
 async function tryRow(batchId: string, rowId: string, signal: AbortSignal): Promise<Failure | null> {
   const batch = batchById(batchId);
   const row = batch?.rows.find(({ id }) => id === rowId);
-  // A row that was removed is not asked about.
+  // Removed rows are skipped.
   if (!batch || !row) return null;
   try {
     await askPage(batch.plan, row, {
@@ -99,7 +99,7 @@ async function tryRow(batchId: string, rowId: string, signal: AbortSignal): Prom
   }
 }
 
-/** Waits for a moment, and then until the server can answer. */
+/** Waits for a short time, and then until the server is ready. */
 async function serverIsBack(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const finish = () => {

@@ -12,7 +12,7 @@ export function changeSettings(change: Partial<Settings>): void {
   if (change.apiKey !== undefined) checkServer(true);
 }
 
-/** With the published models it costs time and is untested, so a person asks for it. */
+/** With the published models it takes time and is untested, so the user must turn it on. */
 export function wantsEvidence({ settings, info } = state.value): boolean {
   return settings.showsEvidence ?? info?.isDemo === true;
 }
@@ -28,7 +28,7 @@ export function chatBody(messages: Message[], visual: VisualPart | null): Json {
   };
 }
 
-/** The language and the colours, of the system where nothing was chosen. */
+/** The language and the colour scheme; by default those of the system. */
 export function applySettings(settings: Settings): void {
   const text = textFor(settings.language, navigator.languages);
   const isDark = settings.theme === 'auto' ? darkSystem().matches : settings.theme === 'dark';

@@ -1,4 +1,4 @@
-/** What was kept, into the page; what is no longer of use, out of the database. */
+/** Loads the stored data into the page, and deletes unused data from the database. */
 import { isRecord, textAt } from '../api/json.ts';
 import { newestFirst as newestBatchesFirst, settledBatch } from '../batch/rows.ts';
 import { isBatch } from '../batch/stored.ts';
@@ -40,12 +40,12 @@ export async function start(): Promise<void> {
     await load();
     reopen();
   } catch {
-    // The page works without what was kept.
+    // The page works without stored data.
     notify('error', state.value.text.notRead);
   }
 }
 
-/** A page that is loaded again shows what it showed: the browser keeps that with the tab's history. */
+/** After a reload, the page shows the same view, which is stored in the tab's history. */
 function reopen(): void {
   const shown: unknown = history.state;
   if (isRecord(shown)) {
@@ -62,7 +62,7 @@ function reopen(): void {
   });
 }
 
-/** With the fields that an earlier version of the page did not write. */
+/** Adds the fields that earlier versions of the page did not write. */
 function upToDate(conversation: Conversation): Conversation {
   return {
     ...conversation,
@@ -82,7 +82,7 @@ async function load(): Promise<void> {
     database.all('images'),
     database.all('batches'),
   ])) as [unknown[], StoredImage[], unknown[]];
-  // What another version of the page, or a damaged database, left stays in the database and is not shown.
+  // Data of other versions of the page and damaged data stay in the database and are not shown.
   const read = (values: unknown[]) =>
     values
       .map((value) => withImageIds(value, 'turns'))

@@ -1,4 +1,4 @@
-/** What the page knows right now. Actions change it, views follow it. */
+/** The state of the page. Actions change it, and views show it. */
 import type { ServerInfo } from '../api/server-info.ts';
 import type { ServerStatus } from '../api/server-watch.ts';
 import type { Batch, Row } from '../batch/types.ts';
@@ -11,7 +11,7 @@ import { readSettings, type Settings } from '../storage/settings.ts';
 import type { AnswerProgress } from './progress.ts';
 import { Store, useStore } from './store.ts';
 
-/** An answer on its way. */
+/** An answer in progress. */
 export interface Running extends AnswerProgress {
   stop: () => void;
 }
@@ -23,7 +23,7 @@ export interface BatchRun {
   /** Rows that were waiting at the start, and how many of them are finished. */
   total: number;
   done: number;
-  /** By row: how far its answer is. */
+  /** The progress of each row's answer. */
   rows: Record<string, AnswerProgress>;
 }
 
@@ -46,17 +46,17 @@ export interface State {
   text: Text;
   settings: Settings;
   server: ServerStatus;
-  /** What the server last said of itself. */
+  /** The last reported properties of the server. */
   info: ServerInfo | null;
   database: Database;
   conversations: Conversation[];
   batches: Batch[];
   images: Record<string, StoredImage>;
-  /** By conversation, or by the page of a batch that has none yet; `''` for a new one. */
+  /** By the id of the conversation, or of a batch's page without a conversation; `''` for a new one. */
   drafts: Record<string, Draft>;
   /** Null: a new one. */
   conversationId: string | null;
-  /** The batch on show, and its page that is shown instead of the table. */
+  /** The visible batch, and its page that is shown instead of the table. */
   batchId: string | null;
   rowId: string | null;
   batchRuns: Record<string, BatchRun>;
@@ -122,7 +122,7 @@ export const currentBatch = (value: State): Batch | null =>
 export const currentRow = (value: State): Row | null =>
   currentBatch(value)?.rows.find(({ id }) => id === value.rowId) ?? null;
 
-/** The change that removes a batch, and closes it if it is on show. */
+/** The change that removes a batch, and closes it if it is open. */
 export const withoutBatch = ({ batches, batchId }: State, id: string): Partial<State> => ({
   batches: batches.filter((batch) => batch.id !== id),
   ...(batchId === id && { batchId: null, rowId: null, conversationId: null }),
@@ -134,7 +134,7 @@ const NO_DRAFT: Draft = { text: '', imageId: null, region: null };
 
 export const currentDraft = (value: State): Draft => value.drafts[draftKey(value)] ?? NO_DRAFT;
 
-/** The image on show: the one in the composer, else that of the page, else the newest of the conversation. */
+/** The visible image: that of the composer, of the page, or the newest of the conversation, in this order. */
 export const shownImageId = (value: State): string | null => {
   const draft = currentDraft(value).imageId;
   if (draft !== null) return draft;

@@ -1,4 +1,4 @@
-/** One value that the views follow. */
+/** One value. Views are notified of changes. */
 import { useLayoutEffect, useState } from 'preact/hooks';
 
 export class Store<T extends object> {
@@ -24,7 +24,7 @@ export class Store<T extends object> {
   }
 }
 
-/** A part of the value; the view is drawn again when that part is another one. */
+/** A part of the value. The view is drawn again when that part changes. */
 export function useStore<T extends object, S>(store: Store<T>, select: (value: T) => S): S {
   const [, redraw] = useState({});
   const selected = select(store.value);

@@ -1,7 +1,7 @@
-/** The title of the browser's tab: how far long work is, and that it is over. */
+/** The title of the browser tab shows the progress and the end of long work. */
 import { type State, state } from './state.ts';
 
-/** Set while the tab is hidden and something ended in it. */
+/** Set if work ended while the tab is hidden. */
 let hasEnded = false;
 let wasBusy = false;
 
@@ -20,7 +20,10 @@ export function followTitle(): void {
   });
 }
 
-/** `3/20 CogVLM2` while a batch is read, `… CogVLM2` while an answer is made, `✓ CogVLM2` when that ended unseen. */
+/**
+ * `3/20 CogVLM2` while a batch is read, `… CogVLM2` while an answer is generated, `✓ CogVLM2` if it ended while the tab was
+ * hidden.
+ */
 export function titleOf(
   { batchRuns, running }: Pick<State, 'batchRuns' | 'running'>,
   hasEnded: boolean,

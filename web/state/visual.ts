@@ -1,4 +1,4 @@
-/** What is sent of an image or a video, as a part of a message. */
+/** The part of a message for an image or a video. */
 import type { VisualPart } from '../api/messages.ts';
 import type { Clip } from '../conversation/types.ts';
 import type { Place } from '../document/place.ts';
@@ -6,7 +6,7 @@ import { cropped } from '../image/crop.ts';
 import { dataUrlOf } from '../image/read-image.ts';
 import { state } from './state.ts';
 
-/** An image is sent whole, or the region that a person marked. Null without an image. */
+/** The complete image, or its marked region. Null without an image. */
 export async function visualPart(imageId: string | null, region: Place | null): Promise<VisualPart | null> {
   const image = state.value.images[imageId ?? ''];
   if (!image) return null;
@@ -15,7 +15,7 @@ export async function visualPart(imageId: string | null, region: Place | null): 
   return { type: 'image_url', image_url: { url } };
 }
 
-/** The file, where the server reads files; it chooses the frames as the model was trained. Else the frames. */
+/** The file if the server reads video files, because it selects frames as in the training; otherwise the frames. */
 async function videoPart({ file, frames }: Clip): Promise<VisualPart> {
   const readsFiles = state.value.info?.video?.readsFiles ?? false;
   if (file && (readsFiles || frames.length === 0))

@@ -7,7 +7,7 @@ const watch = new ServerWatch(
   (server) => state.set({ server, info: server.kind === 'ready' ? server.info : state.value.info }),
 );
 
-/** Looks after the server now; `afresh` after something changed that it may answer differently to. */
+/** Checks the server now. Use `afresh` after a change that may change its response. */
 export function checkServer(afresh = false): void {
   void watch.check(afresh);
 }

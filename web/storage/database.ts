@@ -1,10 +1,10 @@
-/** The browser's own database; a map in memory where it is refused, as in some private windows. */
+/** The browser's database, or a map in memory if there is none, as in some private windows. */
 
 const STORES = ['conversations', 'images', 'batches'] as const;
 export type StoreName = (typeof STORES)[number];
 
 export interface Database {
-  /** False where nothing outlives the page. */
+  /** False if all data is lost when the page is closed. */
   readonly isKept: boolean;
   all(store: StoreName): Promise<unknown[]>;
   put(store: StoreName, key: string, value: unknown): Promise<void>;
@@ -30,7 +30,7 @@ function open(name: string): Promise<IDBDatabase> {
   };
   return new Promise((resolve, reject) => {
     opening.onsuccess = () => {
-      // A later version of the page in another tab wants to change the layout.
+      // A newer version of the page in another tab must change the layout.
       opening.result.onversionchange = () => opening.result.close();
       resolve(opening.result);
     };
@@ -45,7 +45,7 @@ function kept(database: IDBDatabase): Database {
       const transaction = database.transaction(store, mode);
       const asked = act(transaction.objectStore(store));
       transaction.oncomplete = () => resolve(asked.result);
-      // A full disk shows here, not at the request.
+      // A full disk is reported here, not by the request.
       transaction.onabort = transaction.onerror = () => reject(transaction.error ?? asked.error);
     });
   return {

@@ -1,4 +1,7 @@
-/** Small things in the browser's local storage, written at once. Refused or full, they last as long as the page. */
+/**
+ * Small values in the browser's local storage, written immediately. If the storage is full or not available, they are kept until
+ * the page is closed.
+ */
 import { isRecord } from '../api/json.ts';
 import type { Draft } from '../conversation/types.ts';
 import { isPlace } from '../document/place.ts';

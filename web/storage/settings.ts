@@ -1,4 +1,4 @@
-/** A person's choices, in the browser's local storage. */
+/** The user's settings, in the browser's local storage. */
 import { isRecord, recordAt, textAt } from '../api/json.ts';
 import { SAMPLING_FIELDS, type Sampling, samplingValue } from '../api/sampling.ts';
 import { readItem, writeItem } from './items.ts';
@@ -11,11 +11,11 @@ export interface Settings {
   theme: (typeof THEMES)[number];
   apiKey: string;
   sampling: Sampling;
-  /** Tokens, speeds and the fill of the context, for people who tune the server. */
+  /** Shows tokens, speeds and context use, for users who tune the server. */
   showsDetails: boolean;
-  /** The list of conversations, where there is room for it beside the document. */
+  /** Shows the list of conversations, if the window is wide enough. */
   showsSidebar: boolean;
-  /** Whether the page marks on the image where answers were read; null: only with the demo model. */
+  /** Whether to mark on the image where answers were read; null: only with the demo model. */
   showsEvidence: boolean | null;
   /** Whether the browser shows a notification when long work ends. */
   notifies: boolean;

@@ -16,7 +16,7 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
   const { answer } = turn;
   const running = useApp((value) => value.running[turn.id]);
   const imageId = imageIdOf(pathTo(conversation, turn.id));
-  // Those of another answer may be on show.
+  // The boxes of another answer may be visible.
   const markedBox = useApp((value) => (value.boxedTurnId === turn.id ? value.markedBox : null));
   const isRunning = running !== undefined;
   return (
@@ -47,7 +47,7 @@ export function Answer({ conversation, turn }: { conversation: Conversation; tur
   );
 }
 
-/** How the answer ended, where that is not plain. */
+/** How the answer ended, unless it ended normally. */
 function Ending({ conversation, turn }: { conversation: Conversation; turn: Turn }) {
   const text = useText();
   const isReady = useApp(({ server }) => server.kind === 'ready');
@@ -101,7 +101,7 @@ function endingOf(answer: AnswerOf, text: Text): string | null {
   return answer.state === 'done' && answer.text === '' ? text.empty : null;
 }
 
-/** Marks where an answer was read, if its image is on show, and shows its boxes. */
+/** Marks where an answer was read, if its image is visible, and shows its boxes. */
 function markAnswer(conversation: Conversation, turn: Turn): void {
   const { evidence } = turn.answer;
   const imageId = imageIdOf(pathTo(conversation, turn.id));

@@ -63,7 +63,7 @@ export function App() {
   );
 }
 
-/** The document on the left, as large as possible, and what is said about it on the right; or the table of a batch. */
+/** The document on the left, as large as possible, and the conversation on the right; or the table of a batch. */
 function Workspace() {
   const batch = useApp(currentBatch);
   const row = useApp(currentRow);

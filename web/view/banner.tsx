@@ -3,7 +3,7 @@ import { changeSettings } from '../state/settings.ts';
 import { useApp, useText } from '../state/state.ts';
 import { Icon } from './icons.tsx';
 
-/** What keeps the page from asking, above the composer, until it is over. */
+/** Shows above the composer why the page cannot ask at the moment. */
 export function Banner() {
   const text = useText();
   const server = useApp((value) => value.server);

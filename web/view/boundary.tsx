@@ -2,11 +2,11 @@ import { Component, type ComponentChildren } from 'preact';
 
 interface Props {
   children: ComponentChildren;
-  /** Shown in place of children that cannot be drawn. */
+  /** Shown instead of children that cannot be drawn. */
   fallback: ComponentChildren;
 }
 
-/** What is in it cannot take the rest of the page with it. */
+/** An error in its children does not affect the rest of the page. */
 export class Boundary extends Component<Props, { hasFailed: boolean }> {
   override state = { hasFailed: false };
 

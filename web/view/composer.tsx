@@ -11,7 +11,7 @@ import { PickFiles } from './pick-files.tsx';
 
 const LEAST_TOLD_SECONDS = 3;
 
-/** As the grounding models were trained; they know no Chinese. */
+/** The questions of the grounding models' training, which has no Chinese. */
 const GROUNDING_SUGGESTIONS = [
   'Where is the … ? answer in [[x0,y0,x1,y1]] format.',
   'Can you provide a description of the image and include the coordinates [[x0,y0,x1,y1]] for each mentioned object?',
@@ -121,7 +121,7 @@ function Question({ value, hint }: { value: string; hint: string }) {
   );
 }
 
-/** How long an answer takes on this server, before it is asked for; nothing where it is a moment. */
+/** The expected time of an answer on this server; nothing if it is short. */
 function Expected({ hasImage, hasVideo }: { hasImage: boolean; hasVideo: boolean }) {
   const text = useText();
   const seconds = useApp(({ info }) => info?.secondsPerImage ?? null);
@@ -192,7 +192,7 @@ function lastTurn(value = state.value) {
   return conversation ? pathOf(conversation).at(-1) : undefined;
 }
 
-/** The turn on show that is being answered. */
+/** The visible turn whose answer is in progress. */
 export function runningTurn(value = state.value): string | undefined {
   const conversation = currentConversation(value);
   return conversation ? pathOf(conversation).find(({ id }) => value.running[id])?.id : undefined;

@@ -4,7 +4,7 @@ import { currentConversation, currentDraft, useApp, useText } from '../state/sta
 
 const NEARLY_FULL = 0.9;
 
-/** How full the model's memory is, the image's tokens included. */
+/** The used part of the model's context, including the image's tokens. */
 export function ContextMeter() {
   const text = useText();
   const info = useApp((value) => value.info);

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { deleteAllConversations, exportConversations, importConversations } from '../state/history.ts';
 import { useApp, useText } from '../state/state.ts';
 
-/** Where conversations are kept, and how they get out and in. */
+/** Shows where conversations are stored, and exports and imports them. */
 export function DataSettings() {
   const text = useText();
   const conversations = useApp((value) => value.conversations.length);
@@ -51,7 +51,7 @@ export function DataSettings() {
   );
 }
 
-/** Known to the browser only on https and on this machine itself. */
+/** Available only on https and on localhost. */
 function Quota() {
   const text = useText();
   const [estimate, setEstimate] = useState<StorageEstimate>({});

@@ -1,4 +1,4 @@
-/** The example images, in the language of the page, and what to do with them. */
+/** The example images in the language of the page, with their questions. */
 import books from '../../examples/receipts/books.png';
 import booksZh from '../../examples/receipts/books-zh.png';
 import cafe from '../../examples/receipts/cafe.png';
@@ -16,7 +16,7 @@ export interface ExampleImage {
 }
 
 export interface Examples {
-  /** One question about one image each. */
+  /** Each has one question about one image. */
   questions: { question: string; image: ExampleImage }[];
   /** The images of the table. */
   table: ExampleImage[];

@@ -1,6 +1,6 @@
 import { Icon, type IconName } from './icons.tsx';
 
-/** A button that is only an icon: its label is its name for a screen reader and its tooltip. */
+/** A button with an icon only. Its label is its tooltip and its name for screen readers. */
 export function IconButton(props: {
   icon: IconName;
   label: string;
@@ -8,7 +8,7 @@ export function IconButton(props: {
   kind?: string;
   disabled?: boolean;
   expanded?: boolean;
-  /** For a button that switches something on and off. */
+  /** For a toggle button. */
   pressed?: boolean;
 }) {
   return (

@@ -1,4 +1,4 @@
-/** Line icons of 24 by 24. They say nothing by themselves: the button around them has a label. */
+/** Line icons of 24 by 24. They have no text; the button around them has a label. */
 const paths = {
   eye: 'M2.500 12C5 7.500 8.200 5.500 12 5.500s7 2 9.500 6.500c-2.500 4.500-5.700 6.500-9.500 6.500S5 16.500 2.500 12zM12 9.200a2.800 2.800 0 1 0 0 5.600 2.800 2.800 0 0 0 0-5.600z',
   chat: 'M5 5.500h14v10H11l-4.500 4v-4H5z',

@@ -1,7 +1,7 @@
 import type { StoredImage } from '../conversation/types.ts';
 import { useApp, useText } from '../state/state.ts';
 
-/** “sent as 1344 × 1344”, the original's size in the tooltip, and a sentence where the page changed the image. */
+/** “sent as 1344 × 1344”, the original's size in the tooltip, and a sentence if the page changed the image. */
 export function ImageSize({ image }: { image: StoredImage }) {
   const text = useText();
   const size = useApp(({ info }) => info?.imageSize ?? null);

@@ -20,7 +20,7 @@ export function useIncomingFiles(): void {
       if (event.relatedTarget === null) state.set({ isDragging: false });
     };
     const paste = (event: ClipboardEvent) => {
-      // Spreadsheets and word processors put an image of the text beside the text.
+      // Spreadsheets and word processors add an image of the text to the clipboard.
       if (!hasFiles(event.clipboardData) || event.clipboardData?.getData('text/plain')) return;
       event.preventDefault();
       void take(event.clipboardData);
@@ -43,7 +43,7 @@ function hasFiles(transfer: DataTransfer | null): transfer is DataTransfer {
 }
 
 async function take(transfer: DataTransfer | null): Promise<void> {
-  // A browser has them only while it handles the event, so they are asked for before anything is awaited.
+  // They are available only while the event is handled, so they are read before the first await.
   const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.() ?? null);
   const files = [...(transfer?.files ?? [])];
   const hasFolder = entries.some((entry) => entry?.isDirectory);
@@ -64,7 +64,7 @@ async function filesOf(entry: FileSystemEntry | null): Promise<File[]> {
   const reader = entry.createReader();
   const found: File[] = [];
   for (;;) {
-    // A browser lists a hundred at a time.
+    // A browser returns at most a hundred entries for each call.
     const some = await new Promise<FileSystemEntry[]>((resolve) =>
       reader.readEntries(resolve, () => resolve([])),
     );

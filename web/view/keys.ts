@@ -1,4 +1,4 @@
-/** The part of a key event that decides. */
+/** The fields of a key event that are used. */
 export interface KeyPress {
   key: string;
   shiftKey: boolean;
@@ -9,8 +9,8 @@ export interface KeyPress {
 }
 
 /**
- * Enter sends, except while an input method is composing: there it takes a word, and Safari says so only by key
- * code 229. On a touch screen Enter is a new line, as there is no Shift at hand.
+ * Enter sends, except during input method composition, where it confirms a word. Safari reports this only by key code 229. On a
+ * touch screen Enter is a new line, because there is no Shift key.
  */
 export function isSendKey(event: KeyPress, isTouch = matchMedia('(pointer: coarse)').matches): boolean {
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return false;

@@ -25,7 +25,7 @@ export function Markdown(props: { text: string; isGrowing: boolean; boxes: Markd
   const mark = ({ target }: Event) => boxes?.onMark(boxIndexOf(target));
   let firstBox = 0;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: only buttons in it are clicked, and the keyboard reaches those.
+    // biome-ignore lint/a11y/useKeyWithClickEvents: only its buttons are clicked, and the keyboard reaches them.
     // biome-ignore lint/a11y/noStaticElementInteractions: as above.
     <div
       ref={element}

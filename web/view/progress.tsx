@@ -4,7 +4,7 @@ import type { Text } from '../language/en.ts';
 import type { AnswerProgress } from '../state/progress.ts';
 import { useText } from '../state/state.ts';
 
-/** What happens before the first word: a bar for the stage, and the time it still takes. */
+/** Progress before the first word: a bar for the stage, and the remaining time. */
 export function Progress({ progress }: { progress: AnswerProgress }) {
   const text = useText();
   useTick();
@@ -40,7 +40,7 @@ function detailOf({ stage, done, total, stageSinceMs }: AnswerProgress, text: Te
   return [layer, left === null ? '' : text.timeLeft(left)].filter((part) => part !== '').join(', ');
 }
 
-/** Draws again each second, so that the time goes on between two events. */
+/** Draws again each second, so that the time changes between two events. */
 export function useTick(isOn = true): void {
   const [, tick] = useState(0);
   useEffect(() => {

@@ -3,7 +3,7 @@ import { SAMPLING_FIELDS, type SamplingField, samplingValue } from '../api/sampl
 import { changeSettings } from '../state/settings.ts';
 import { useApp, useText } from '../state/state.ts';
 
-/** The numbers that shape an answer. An empty field shows, and follows, the server's value. */
+/** The sampling settings. An empty field shows and uses the server's value. */
 export function SamplingSettings() {
   const text = useText();
   const sampling = useApp(({ settings }) => settings.sampling);

@@ -74,7 +74,7 @@ function focusSearch(): void {
   requestAnimationFrame(() => {
     const field = document.querySelector<HTMLInputElement>(`#${SEARCH_ID}`);
     field?.focus();
-    // What was searched for before is there to be written over.
+    // Selects the last search, so that typing replaces it.
     field?.select();
   });
 }

@@ -201,7 +201,7 @@ function Entry(props: {
   );
 }
 
-/** Enter and leaving the field rename; Escape does not. */
+/** Enter, or leaving the field, renames; Escape cancels. */
 function NameField({ name, onDone }: { name: string; onDone: (name: string | null) => void }) {
   const text = useText();
   const field = useRef<HTMLInputElement>(null);

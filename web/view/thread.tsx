@@ -6,10 +6,10 @@ import { Boundary } from './boundary.tsx';
 import { IconButton } from './icon-button.tsx';
 import { TurnView } from './turn.tsx';
 
-/** How near to the end still counts as being there, in pixels. */
+/** Maximum distance to the end, in pixels, at which the view follows the answer. */
 const NEAR = 60;
 
-/** The turns. It follows the answer as long as the person has not scrolled away from its end. */
+/** The turns. The view follows the answer unless the user has scrolled away from its end. */
 export function Thread({ conversation }: { conversation: Conversation }) {
   const text = useText();
   const scroller = useRef<HTMLDivElement>(null);

@@ -10,7 +10,7 @@ import { type ExampleImage, examplesIn } from './examples.ts';
 import { Icon } from './icons.tsx';
 import { PickFiles } from './pick-files.tsx';
 
-/** What there is to do, before anything was asked. */
+/** What a user can do; shown before the first question. */
 export function Welcome() {
   const text = useText();
   const isDemo = useApp(({ info }) => info?.isDemo === true);
@@ -70,7 +70,7 @@ async function askExample(image: ExampleImage, question: string): Promise<void> 
   askDraft();
 }
 
-/** A table of receipts that fills at once. */
+/** Starts a table of receipts. */
 async function readExamples(images: readonly ExampleImage[]): Promise<void> {
   await addFiles(images.map(({ file }) => file()));
   const { batchId, text } = state.value;

@@ -1,4 +1,4 @@
-/** A LoRA adapter as PEFT saves it: a folder with adapter_config.json and adapter_model.safetensors. */
+/** A LoRA adapter in PEFT's format: a folder with adapter_config.json and adapter_model.safetensors. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -57,7 +57,7 @@ export function openAdapter(folder: string): PeftAdapter {
   const file = (name: string) => path.join(folder, name);
   if (!existsSync(folder)) throw new CogVLM2Error('file_not_found', `There is no adapter at ${folder}.`);
   if (!statSync(folder).isDirectory())
-    throw invalid(folder, 'an adapter is a folder as PEFT saves it, not a file');
+    throw invalid(folder, 'an adapter is a folder in PEFT format, not a file');
   if (!existsSync(file(configName)))
     throw invalid(folder, `it has no ${configName}, so it is not a PEFT adapter`);
   if (!existsSync(file(weightsName))) {
@@ -111,7 +111,7 @@ function readKeys(
         `the configuration's modules_to_save names ${module}, but no tensor of it is stored`,
       );
   }
-  if (parts.size + replaced.size === 0) throw invalid(file, 'it holds no tensor');
+  if (parts.size + replaced.size === 0) throw invalid(file, 'it has no tensor');
   const modules = new Map(
     Array.from(
       parts,
@@ -161,7 +161,7 @@ function readModule(
     a.shape.includes(0) ||
     b.shape.includes(0)
   )
-    throw invalid(file, `${a.name} is ${shapeText(a)}, which is no low-rank matrix`);
+    throw invalid(file, `${a.name} is ${shapeText(a)}, which is not a low-rank matrix`);
   if (b.shape.join() !== bShape.join())
     throw invalid(
       file,

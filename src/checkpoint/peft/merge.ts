@@ -20,13 +20,13 @@ export function mergeAdapters(checkpoint: Checkpoint, adapters: readonly ScaledA
     if (!entry) {
       throw new CogVLM2Error(
         'invalid_checkpoint',
-        `The adapter ${path} adds ${name}, for which ${checkpoint.path} has no place. It works only beside the weights: --adapter on the other commands.`,
+        `The adapter ${path} adds ${name}, and ${checkpoint.path} has no tensor of that name, so it cannot be merged. Use --adapter with the other commands instead.`,
       );
     }
     if (isFloat(entry.type)) return entry;
     throw new CogVLM2Error(
       'invalid_value',
-      `${checkpoint.path} is quantized (${name} is ${entry.type}), and an adapter that is merged into it would be rounded away in part. Merge it into the bf16 checkpoint, or use --adapter without converting.`,
+      `${checkpoint.path} is quantized (${name} is ${entry.type}), so rounding would remove a part of a merged adapter. Merge it into the bf16 checkpoint, or use --adapter without converting.`,
     );
   };
   for (const { adapter, scale: factor } of adapters) {

@@ -51,7 +51,7 @@ const askOptions = z.object({
   ),
   evidence: flagGroup('Output')(
     z.string().min(1).optional(),
-    'Write the image with the places where the answers were read to this PNG file. Experimental: chosen on the demo model.',
+    'PNG file to write: the image with marks where the answers were read. Experimental: tuned on the demo model.',
     { value: 'FILE' },
   ),
   ...answerOptions,
@@ -89,7 +89,7 @@ export const ask = defineCommand({
       line: 'cogvlm2 ask invoice.png "Read the invoice." --schema invoice.json --csv',
     },
     {
-      about: 'Where things are, with a grounding model',
+      about: 'Positions of objects, with a grounding model',
       line: 'cogvlm2 ask street.jpg "Where is the car? answer in [[x0,y0,x1,y1]] format." -m v1.gguf --draw boxes.png',
     },
     {
@@ -116,9 +116,9 @@ answer, one column for each field of the schema.
 is \`stop\`, or \`length\` if the answer was cut at \`--max-tokens\`. With \`--schema\`, \`data\` is the parsed answer.
 \`boxes\`, if the answer has some, is \`[{ phrase, box: [left, top, right, bottom] }, …]\` in fractions of the image's width and height;
 \`--draw\` draws those of all answers. \`warnings\`, if
-present, lists what of the image was ignored or changed. With \`--evidence\`, each answer has \`evidence\` (docs/library.md).
+present, lists parts of the image that were ignored or changed. With \`--evidence\`, each answer has \`evidence\` (docs/library.md).
 
-\`--evidence\` writes the image with a mark on each cell that the answer was read from; several questions have a colour each.`,
+\`--evidence\` writes the image with a mark on each cell that the answer was read from; each question has its own colour.`,
 
   async run(args, options, context) {
     if (options.json && options.csv)
@@ -126,7 +126,7 @@ present, lists what of the image was ignored or changed. With \`--evidence\`, ea
     const { image: argument, questions, notices } = readAskArguments(args, options.text);
     const { terminal } = context;
     if (options.evidence !== undefined && argument === null) {
-      throw new CogVLM2Error('invalid_value', '--evidence marks an image, but none is asked about.');
+      throw new CogVLM2Error('invalid_value', '--evidence needs an image to mark.');
     }
     if (!options.quiet) for (const notice of notices) terminal.stderr.write(`cogvlm2: ${notice}\n`);
     const format = readSchema(options.schema);

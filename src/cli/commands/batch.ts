@@ -56,11 +56,14 @@ const batchOptions = z.object({
   captionPrefix: inOutput(z.string().default(''), 'Text before each caption.', { value: 'TEXT' }),
   captionSuffix: inOutput(z.string().default(''), 'Text after each caption.', { value: 'TEXT' }),
   ...parallelOption(1, 64),
-  retryErrors: flagGroup('Run')(z.boolean().default(false), 'Ask again where an earlier run got an error.'),
+  retryErrors: flagGroup('Run')(
+    z.boolean().default(false),
+    'Ask again about inputs that failed in an earlier run.',
+  ),
   ...queueOption,
   byPath: flagGroup('Run')(
     z.boolean().default(false),
-    'Send paths of images to the workers, not the images: for a folder that all machines have.',
+    'Send the paths of images to the workers, instead of the images. All machines need the folder.',
   ),
   ...answerOptions,
   ...formOptions,
@@ -221,7 +224,7 @@ function endOf(
   const counts = `${formatCounted(answers, 'answer')} and ${formatCounted(errors, 'error')}`;
   const skipped = captions?.skipped ?? 0;
   const parts = [
-    file === undefined ? counts : `${file} has ${counts}, ${formatCount(earlier)} of them from before`,
+    file === undefined ? counts : `${file} has ${counts}, ${formatCount(earlier)} of them from earlier runs`,
     ...(skipped > 0 ? [`skipped ${formatCounted(skipped, 'image')} with a caption`] : []),
   ];
   if (stopped && (file !== undefined || captions !== undefined))

@@ -16,8 +16,8 @@ export const cache = defineCommand({
     ...debugOption,
   }),
   examples: [
-    { about: 'How much it holds', line: 'cogvlm2 cache' },
-    { about: 'Remove all of it', line: 'cogvlm2 cache --clear' },
+    { about: 'The size of the cache', line: 'cogvlm2 cache' },
+    { about: 'Clear the cache', line: 'cogvlm2 cache --clear' },
   ],
   notes: `Encoding an image is most of the work of a question about it (minutes on a CPU with the 19 B model), so its tokens are kept
 on disk. A later question about the same image, also from another process, does not run the vision tower again. The limit is 2 GB

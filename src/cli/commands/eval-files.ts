@@ -142,11 +142,11 @@ export const evalCompare = defineCommand({
   },
 });
 
-// `cogvlm2 eval export BENCHMARK FILE`: answers as a benchmark's own server takes them.
+// `cogvlm2 eval export BENCHMARK FILE`: answers in the format of a benchmark's own server.
 
 export const evalExport = defineCommand({
   name: 'eval export',
-  summary: "Write answers as a benchmark's server takes them",
+  summary: "Write answers in the format of a benchmark's server",
   arguments: [
     { name: 'BENCHMARK', about: 'textvqa, docvqa, mmmu, mmbench', required: true },
     { name: 'FILE', about: 'predictions of `eval run`, or from elsewhere', required: true },

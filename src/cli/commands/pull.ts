@@ -50,18 +50,18 @@ export const pull = defineCommand({
     { about: 'CogVLM 1.1, with the tokenizer of Vicuna', line: 'cogvlm2 pull cogvlm-chat-hf' },
   ],
   notes: `Published models: ${PUBLISHED_MODELS.map((name) => `\`${name}\``).join(', ')}. The models of CogVLM 1
-have no tokenizer of their own; that of \`lmsys/vicuna-7b-v1.5\` is downloaded with them, from Hugging Face.
+have no tokenizer of their own, so that of \`lmsys/vicuna-7b-v1.5\` is also downloaded, from Hugging Face.
 
 \`--parallel\` counts requests: small files, or parts of 16 MiB of a large file. Files are stored in the caches of the
 source's own tools (\`HF_HOME\`, \`HF_HUB_CACHE\`, \`MODELSCOPE_CACHE\`), and files that those tools downloaded are used. Every
 file is checked against the hash that the source lists. A pull that was stopped or killed resumes; at most one part for each
 request is downloaded again. Mirrors: \`HF_ENDPOINT\`, \`MODELSCOPE_DOMAIN\`. Token: \`HF_TOKEN\`,
 or the one that \`huggingface-cli login\` saved (\`HF_TOKEN_PATH\`); only the source sees it. Proxies: \`HTTPS_PROXY\`, \`HTTP_PROXY\`,
-\`ALL_PROXY\`, \`NO_PROXY\` (hosts, \`.domains\`, \`10.0.0.0/8\`, IPv6), of http and https and not of SOCKS. Authorities
-beside those of Node.js: PEM files in \`SSL_CERT_FILE\`, \`REQUESTS_CA_BUNDLE\`, \`CURL_CA_BUNDLE\` or \`NODE_EXTRA_CA_CERTS\`.
+\`ALL_PROXY\`, \`NO_PROXY\` (hosts, \`.domains\`, \`10.0.0.0/8\`, IPv6), http and https, not SOCKS. Additional
+certificate authorities: PEM files in \`SSL_CERT_FILE\`, \`REQUESTS_CA_BUNDLE\`, \`CURL_CA_BUNDLE\` or \`NODE_EXTRA_CA_CERTS\`.
 
-\`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so they are verified
-again; of ModelScope's only that none is missing.`,
+\`HF_HUB_OFFLINE=1\` is \`--offline\` for both sources. Hugging Face's cache names its files by their hashes, so the hashes are checked
+again. In ModelScope's cache, only missing files are detected.`,
 
   async run(args, options, { terminal, library }) {
     const [name] = args as [string];

@@ -1,4 +1,4 @@
-/** `cogvlm2 report RESULTS...`: measured scores beside the published ones, as HTML and Markdown. */
+/** `cogvlm2 report RESULTS...`: compares measured scores with the published ones, as HTML and Markdown. */
 import { z } from 'zod';
 import { defineCommand } from '../command.ts';
 import { flagGroup } from '../flags.ts';
@@ -8,7 +8,7 @@ const inReport = flagGroup('Report');
 
 export const report = defineCommand({
   name: 'report',
-  summary: 'Put measured scores beside the published ones, as HTML and Markdown',
+  summary: 'Compare measured scores with the published ones, as HTML and Markdown',
   arguments: [{ name: 'RESULTS', about: 'results files of `cogvlm2 eval`', required: true, variadic: true }],
   options: z.object({
     html: inReport(z.string().min(1).default('report.html'), 'HTML page to write, one self-contained file.', {

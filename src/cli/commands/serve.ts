@@ -37,7 +37,7 @@ const serveOptions = z.object({
   ),
   imagePrompt: inServer(
     z.string().min(1).optional(),
-    'The question about an image that comes without text; by default "Describe this image." in the language of the request.',
+    'Question for an image without text; by default "Describe this image." in the language of the request.',
     { value: 'TEXT' },
   ),
   logLevel: inServer(

@@ -20,7 +20,7 @@ export const worker = defineCommand({
     ...parallelOption(1, 64),
     shared: inWork(
       z.string().min(1).optional(),
-      'Folder from which images that are sent as paths may be read; none by default.',
+      'Folder of images that jobs may send as paths; without it, such jobs are refused.',
       { value: 'FOLDER' },
     ),
     lostSeconds: inWork(

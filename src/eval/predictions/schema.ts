@@ -20,7 +20,7 @@ const checkpoint = z.object({
   sizeBytes: z.number(),
   fingerprint,
   compute: z.enum(['auto', 'f32']),
-  /** LoRA adapters beside the weights. */
+  /** LoRA adapters that run without a merge. */
   adapters: z.array(z.object({ name: z.string(), scale: z.number(), fingerprint })).optional(),
 });
 

@@ -171,7 +171,7 @@ describe('tensors are refused, and the error names the tensor', () => {
       [vector('model.norm.weight', 63)],
       'is [63], but model.norm.weight is [64]',
     ],
-    ['a vector as A', [vector(`${dense}.lora_A.weight`, 2), b!], 'is no low-rank matrix'],
+    ['a vector as A', [vector(`${dense}.lora_A.weight`, 2), b!], 'is not a low-rank matrix'],
     [
       'DoRA that the configuration does not name',
       [a!, b!, vector(`${dense}.lora_magnitude_vector`)],
@@ -190,7 +190,7 @@ describe('tensors are refused, and the error names the tensor', () => {
       ],
       'cannot change',
     ],
-    ['nothing at all', [], 'holds no tensor'],
+    ['nothing at all', [], 'has no tensor'],
   ])('%s', (_, tensors, message) => {
     expect(refusal(tensors)).toContain(message);
   });

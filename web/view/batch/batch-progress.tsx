@@ -5,7 +5,7 @@ import { hasNotifications, LONG_MS, turnOnNotifications, willNotify } from '../.
 import { useApp, useText } from '../../state/state.ts';
 import { useTick } from '../progress.tsx';
 
-/** How many pages are finished, and the time that is left: as the server measured it before the start, then by this run. */
+/** The number of finished pages and the remaining time, which is estimated by the server before the start, and then by this run. */
 export function BatchProgress({ batch }: { batch: Batch }) {
   const text = useText();
   const run = useApp(({ batchRuns }) => batchRuns[batch.id]);

@@ -11,7 +11,7 @@ import { BatchProgress } from './batch-progress.tsx';
 import { BatchTable } from './batch-table.tsx';
 import { PlanEditor } from './plan-editor.tsx';
 
-/** Many pages, what is asked of each, and the table of the answers. */
+/** A batch: its pages, its questions and the table of answers. */
 export function BatchView({ batch }: { batch: Batch }) {
   const text = useText();
   return (

@@ -10,7 +10,7 @@ import { IconButton } from '../icon-button.tsx';
 import { Icon } from '../icons.tsx';
 import { stageText } from '../progress.tsx';
 
-/** What was read from one page, to check and to correct beside its image. */
+/** The values of one page, to check and to correct next to its image. */
 export function PageForm({ batch, row }: { batch: Batch; row: Row }) {
   const text = useText();
   const running = useApp(({ batchRuns }) => batchRuns[batch.id]?.rows[row.id]);
@@ -73,7 +73,7 @@ function turnPage(event: KeyboardEvent, batchId: string, to: Row | undefined): v
   requestAnimationFrame(() => fields()[index]?.focus());
 }
 
-/** Shows where its value was read while it has the pointer or the focus. */
+/** While it has the pointer or the focus, the image shows where its value was read. */
 function CellField(props: {
   batchId: string;
   rowId: string;

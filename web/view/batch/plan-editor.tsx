@@ -8,13 +8,13 @@ import { newId } from '../../storage/new-id.ts';
 import { IconButton } from '../icon-button.tsx';
 import { Icon } from '../icons.tsx';
 
-/** What is asked of each page: questions, or fields with types. */
+/** The questions for each page, or fields with types. */
 export function PlanEditor({ batch }: { batch: Batch }) {
   const text = useText();
   const isRunning = useApp(({ batchRuns }) => batchRuns[batch.id] !== undefined);
   const { plan } = batch;
   const isStarted = batch.rows.some(({ state }) => state !== 'waiting');
-  // Once pages are read, the table gets the space.
+  // When pages are read, the table gets the space.
   const [isOpen, setOpen] = useState(!isStarted);
   useEffect(() => setOpen(!isStarted), [isStarted]);
   const change = (changed: Partial<Plan>) => changePlan(batch.id, changed);
@@ -89,14 +89,14 @@ function columnEdits({ plan: { columns }, onChange }: PlanProps) {
   };
 }
 
-/** A question in each line, and always an empty one to write the next into. */
+/** One question in each line, and an empty line for the next one. */
 function Questions({ plan, onChange }: PlanProps) {
   const text = useText();
   const { add, change, remove } = columnEdits({ plan, onChange });
   return (
     <ol class="questions">
       {[...plan.columns, undefined].map((column, index) => (
-        // By place: the empty field becomes the question that is written into it.
+        // Keyed by position: the empty field becomes the question that is typed into it.
         <li key={index}>
           <input
             dir="auto"
@@ -218,7 +218,7 @@ function FieldRow(props: {
   );
 }
 
-/** The schema as it is sent, to copy, or to paste another one over it. */
+/** The schema that is sent. The user can copy it, or paste another one over it. */
 function SchemaField({ plan, onChange }: PlanProps) {
   const text = useText();
   const [problem, setProblem] = useState<SchemaProblem | null>(null);

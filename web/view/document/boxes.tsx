@@ -11,7 +11,7 @@ import { markBox } from './marks.tsx';
 /** A box that begins within this share of the image's height has its label inside. */
 const LABEL_HEIGHT = 0.06;
 
-/** The boxes of one answer on the image: the answer with the pointer or the focus, else the newest one. */
+/** The boxes of one answer on the image: the answer under the pointer or with the focus; otherwise the newest one. */
 export function Boxes() {
   const turn = useApp(boxedTurn);
   const boxes = useShownBoxes();
@@ -70,7 +70,7 @@ function Box(props: {
   );
 }
 
-/** With their places on the image on show; empty if it is not the image of the answer. */
+/** Boxes with their places on the visible image; empty if it is not the image of the answer. */
 export function useShownBoxes(): BoxesOf[] {
   const turn = useApp(boxedTurn);
   const shownId = useApp(shownImageId);

@@ -3,7 +3,7 @@ import type { Clip } from '../../conversation/types.ts';
 import { objectUrlOf } from '../../state/images.ts';
 import { useApp, useText } from '../../state/state.ts';
 
-/** A video that is asked about, and the frames that the model sees. A frame moves the video to its second. */
+/** The video of the conversation, and the frames that the model sees. Clicking a frame moves the video to its second. */
 export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
   const text = useText();
   const video = useRef<HTMLVideoElement>(null);
@@ -30,7 +30,7 @@ export function ClipPane({ name, clip }: { name: string; clip: Clip }) {
   );
 }
 
-/** How much of the video the model sees. */
+/** The part of the video that the model sees. */
 export function ClipSize({ clip: { frames, durationSeconds } }: { clip: Clip }) {
   const text = useText();
   const mostFrames = useApp(({ info }) => info?.video?.mostFrames ?? frames.length);

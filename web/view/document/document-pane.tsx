@@ -12,7 +12,7 @@ import { Marks } from './marks.tsx';
 import { Thumbnails } from './thumbnails.tsx';
 import { FIT, useZoom } from './zoom.ts';
 
-/** The image or video that is asked about: zoom, pan, marks, and the region to ask about. */
+/** The image or video of the conversation: zoom, pan, marks, and the region to ask about. */
 export function DocumentPane({ image }: { image: StoredImage }) {
   const text = useText();
   const region = useApp((value) => currentDraft(value).region);
@@ -78,7 +78,7 @@ export function DocumentPane({ image }: { image: StoredImage }) {
   );
 }
 
-/** The image with what is drawn over it. A pointer drags it, or marks a region. */
+/** The image and the drawings over it. A pointer drags it, or marks a region. */
 function Canvas(props: {
   image: StoredImage;
   size: { width: number; height: number };

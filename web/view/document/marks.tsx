@@ -1,7 +1,7 @@
 import type { Place } from '../../document/place.ts';
 import { state, useApp } from '../../state/state.ts';
 
-/** What is drawn over the image: the region to ask about, and the places that are highlighted. */
+/** Drawings over the image: the region to ask about, and highlighted places. */
 export function Marks({ region }: { region: Place | null }) {
   const marked = useApp((value) => value.marked);
   if (!region && marked.length === 0) return null;
@@ -16,7 +16,7 @@ export function Marks({ region }: { region: Place | null }) {
   );
 }
 
-/** Highlights places on the image that is on show. */
+/** Highlights places on the visible image. */
 export function mark(places: readonly Place[]): void {
   state.set({ marked: places });
 }

@@ -5,7 +5,7 @@ import type { StoredImage } from '../../conversation/types.ts';
 export const FIT = 1;
 const MOST = 12;
 
-/** How large the image is drawn, and by how much it is enlarged. Ctrl and the wheel enlarge it at the pointer. */
+/** The size and the zoom factor of the image. Ctrl and the wheel zoom at the pointer. */
 export function useZoom(viewport: { current: HTMLDivElement | null }, image: StoredImage) {
   const [zoom, set] = useState(FIT);
   const [room, setRoom] = useState({ width: 0, height: 0 });
@@ -41,7 +41,7 @@ export function useZoom(viewport: { current: HTMLDivElement | null }, image: Sto
   return { zoom, setZoom, size: { width: image.width * scale, height: image.height * scale } };
 }
 
-/** What is under the pointer stays there. */
+/** The point under the pointer stays in place. */
 function keepPlace(viewport: HTMLDivElement, event: WheelEvent, change: () => void): void {
   const box = viewport.getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top];
