@@ -151,7 +151,7 @@ class PatternParser {
     const most = all === '?' ? 1 : open ? Number.POSITIVE_INFINITY : Number(highest ?? fewest);
     if (most < least) this.#refuse(`repeats by ${all}`);
     if (Math.max(least, open ? 0 : most) > mostStates)
-      this.#refuse(`has the repetition ${all}, which is too large`);
+      this.#refuse(`repeats too often (${all})`);
     return { of, least, most };
   }
 

@@ -169,7 +169,7 @@ describe('an answer that is continued', () => {
     expect(wrong).toMatchObject({ code: 'invalid_value' });
     expect(wrong.message).toContain('begin with "The item"');
     const base = await rejected(run(scriptedModel('').model, { template: 'base', answerStart: 'The' }));
-    expect(base.message).toContain('takes no start of an answer');
+    expect(base.message).toContain('no start of an answer');
   });
 });
 
