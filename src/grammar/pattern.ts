@@ -150,8 +150,7 @@ class PatternParser {
     const open = all === '*' || all === '+' || (comma !== undefined && highest === '');
     const most = all === '?' ? 1 : open ? Number.POSITIVE_INFINITY : Number(highest ?? fewest);
     if (most < least) this.#refuse(`repeats by ${all}`);
-    if (Math.max(least, open ? 0 : most) > mostStates)
-      this.#refuse(`repeats too often (${all})`);
+    if (Math.max(least, open ? 0 : most) > mostStates) this.#refuse(`repeats too often (${all})`);
     return { of, least, most };
   }
 

@@ -218,7 +218,11 @@ describe('a schema accepts the right texts only', () => {
 describe('a schema that cannot be enforced is refused with the place and the reason', () => {
   test.each<[object, ...string[]]>([
     [{ properties: { a: { type: 'array', uniqueItems: true } } }, '#/properties/a', '"uniqueItems"'],
-    [{ type: 'integer', multipleOf: 86_400 }, 'multipleOf 86400, which takes up to', 'but only 30000 are left'],
+    [
+      { type: 'integer', multipleOf: 86_400 },
+      'multipleOf 86400, which takes up to',
+      'but only 30000 are left',
+    ],
     [{ type: 'number', multipleOf: 1.234567 }, 'multipleOf 1.234567, which takes up to'],
     [{ type: 'number', multipleOf: 0 }, 'a wrong multipleOf'],
     [{ type: 'number', multipleOf: -0.5 }, 'a wrong multipleOf'],
@@ -410,7 +414,11 @@ describe('the cost of a schema is limited', () => {
     ],
     ['many schemas', { anyOf: many(5_001, () => ({})) }, 'limit of 5000 schemas'],
     ['a long schema', { enum: many(20_000, (i) => `value ${i}`) }, '131072'],
-    ['many values that are used several times', namesFrom(many(6_000, (i) => `${i}`)), 'which is 50000 values'],
+    [
+      'many values that are used several times',
+      namesFrom(many(6_000, (i) => `${i}`)),
+      'which is 50000 values',
+    ],
     [
       'long values that are used several times',
       namesFrom(many(100, (i) => `${i}`.padEnd(600))),
