@@ -28,7 +28,7 @@ describe('ask', () => {
   it('refuses --evidence without an image', async () => {
     const { library } = scriptedLibrary();
     const { exitCode, err } = await cli(['ask', '--text', 'q', '--evidence', 'out.png'], library);
-    expect([exitCode, err]).toEqual([2, expect.stringContaining('--evidence marks an image')]);
+    expect([exitCode, err]).toEqual([2, expect.stringContaining('--evidence needs an image')]);
   });
 
   it('encodes the image once for several questions, and disposes it', async () => {

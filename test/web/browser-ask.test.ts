@@ -239,7 +239,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
     await onPage(DESKTOP, async (page) => {
       await ask(page, 'Long?');
       await page.getByText('The image was turned upright.').waitFor();
-      await page.getByText(/reached its longest length/).waitFor();
+      await page.getByText(/reached the length limit/).waitFor();
     });
   });
 

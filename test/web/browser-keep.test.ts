@@ -36,11 +36,11 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       expect(await page.locator('#question').inputValue()).toBe('What is it?');
       await page.getByText('sent as 1344 × 1344').waitFor();
       await page.locator('.send:enabled').click();
-      await answers(page).getByText('The connection broke off').waitFor();
+      await answers(page).getByText('The connection was lost').waitFor();
       await answers(page).getByText('Half of it').waitFor();
       await shoot(page, 'broken-off');
       await page.getByRole('button', { name: 'Try again' }).click();
-      await answers(page).getByText('The server has not enough memory for this.').waitFor();
+      await answers(page).getByText('The server does not have enough memory for this.').waitFor();
       await answers(page).getByText('Details from the server').click();
       await answers(page).getByText('There is no room for the image.').waitFor();
       await page.getByText('2 / 2').waitFor();
@@ -50,7 +50,7 @@ describe.skipIf(noBrowser !== null)(`in a browser (${noBrowser ?? 'Chromium'})`,
       await answers(page).getByText('Written so far').waitFor();
       // The state depends on whether the browser notifies the page before it closes it.
       await answers(page)
-        .getByText(/Broken off when the page was closed|The connection broke off/)
+        .getByText(/Interrupted when the page was closed|The connection was lost/)
         .waitFor();
       await page.getByRole('button', { name: 'Ask again' }).click();
       await answers(page).getByText('All of it').waitFor();

@@ -64,12 +64,12 @@ export const en = {
   originalSize: (width: number, height: number, bytes: number) =>
     `Original: ${width} × ${height}, ${size(bytes)}`,
   shrunk: (width: number, height: number, bytes: number) =>
-    `Made smaller before sending, to ${width} × ${height} (${size(bytes)}): the server takes no larger ones.`,
+    `Made smaller before sending, to ${width} × ${height} (${size(bytes)}): the server does not accept larger images.`,
   converted: 'Converted to JPEG before sending: the server reads PNG, JPEG and WebP.',
   preparing: 'Preparing the image…',
   notAnImage: (name: string) =>
     `“${name}” is not an image that this browser can read. PNG, JPEG and WebP always work.`,
-  newImage: 'from here on the model looks at this image; it sees one at a time.',
+  newImage: 'from here on the model sees this image; it sees one image at a time.',
 
   // The answer
   you: 'You',
@@ -96,19 +96,18 @@ export const en = {
       `first after ${firstSeconds.toFixed(firstSeconds < 1 ? 2 : 1)} s`,
     ].join(' · '),
   stopped: 'Stopped.',
-  interrupted: 'Broken off when the page was closed.',
+  interrupted: 'Interrupted when the page was closed.',
   cutShort:
-    'The answer reached its longest length. Raise “Longest answer” in the settings, or ask it to go on.',
-  empty: 'The model answered with nothing.',
+    'The answer reached the length limit. Raise “Longest answer” in the settings, or ask the model to continue.',
+  empty: 'The answer of the model is empty.',
   tryAgain: 'Try again',
   latest: 'Go to the latest',
   failures: {
     unreachable: 'The server could not be reached.',
-    broken_off: 'The connection broke off in the middle of the answer.',
-    unreadable: 'The server answered in a way this page does not understand.',
-    context_length_exceeded:
-      'This conversation no longer fits what the model can keep in mind. Begin a new one.',
-    queue_full: 'The server has too much to do right now.',
+    broken_off: 'The connection was lost during the answer.',
+    unreadable: 'The page cannot read the response of the server.',
+    context_length_exceeded: 'This conversation does not fit into the context of the model. Start a new one.',
+    queue_full: 'The server is busy.',
     rate_limited: 'Too many questions in a short time.',
     model_loading: 'The model is still loading.',
     invalid_api_key: 'The server does not accept the API key.',
@@ -118,7 +117,7 @@ export const en = {
     request_too_large: 'The request is too large for the server.',
     engine_failed: 'The model failed on the server.',
     engine_stopped: 'The model stopped on the server; it is being started again.',
-    out_of_memory: 'The server has not enough memory for this.',
+    out_of_memory: 'The server does not have enough memory for this.',
     shutting_down: 'The server is shutting down.',
     request_timeout: 'The answer took longer than the server allows.',
     incomplete: 'The model did not give a complete answer.',
@@ -186,8 +185,8 @@ export const en = {
     notReadPdf: (name: string, pages: number, why: string) =>
       `“${name}” was not read completely (${count(pages)} ${pages === 1 ? 'page' : 'pages'} read): ${why}`,
     noImage: 'This page has no image.',
-    plan: 'What is asked of each page',
-    changePlan: 'Change what is asked',
+    plan: 'Questions for each page',
+    changePlan: 'Change the questions',
     kinds: { questions: 'Questions', fields: 'Fields' },
     presets: 'Presets:',
     presetNames: { receipt: 'Receipt', invoice: 'Invoice', idCard: 'ID card' },
@@ -222,7 +221,7 @@ export const en = {
     types: { text: 'Text', number: 'Number', boolean: 'Yes or no', list: 'List' },
     addField: 'Add a field',
     jsonSchema: 'JSON Schema',
-    pasteSchema: 'The schema as it is sent. Paste another one here.',
+    pasteSchema: 'The schema that is sent. You can paste another one here.',
     pasted: (names: string) => `From a pasted JSON Schema: ${names}.`,
     editFields: 'Edit as fields',
     schemaProblems: {
@@ -233,7 +232,7 @@ export const en = {
     separately: 'One question for each field (better for small models)',
     readDocument: 'Read the document.',
     questionFor: (name: string) => `What is the ${name.toLowerCase()}?`,
-    cutOff: 'The answer was cut at its longest length. Raise “Longest answer” in the settings.',
+    cutOff: 'The answer was cut at the length limit. Raise “Longest answer” in the settings.',
     noJson: 'The answer is not a JSON object.',
     needsPlan: 'Write a question or choose fields first.',
     start: (pages: number) => `Read ${count(pages)} ${pages === 1 ? 'page' : 'pages'}`,
@@ -271,8 +270,8 @@ export const en = {
   // The context meter
   context: (used: number, total: number) => `${count(used)} of ${count(total)} tokens`,
   contextMore: (image: number, text: number) =>
-    `What the model keeps in mind: ${count(image)} tokens of image, ${count(text)} of text.`,
-  contextFull: 'Nearly full: begin a new conversation soon.',
+    `Context of the model: ${count(image)} tokens of the image, ${count(text)} tokens of text.`,
+  contextFull: 'Nearly full: start a new conversation soon.',
 
   // The server
   status: {
@@ -283,7 +282,7 @@ export const en = {
     ready: 'Ready',
   },
   loading: 'The model is loading. You can already write your question.',
-  gone: 'The server cannot be reached. Trying again by itself; nothing is lost.',
+  gone: 'The server cannot be reached. The page retries automatically; nothing is lost.',
   locked: 'The server asks for an API key.',
   apiKey: 'API key',
   apiKeyHint: 'Kept in this browser only, sent to this server only.',
@@ -300,8 +299,8 @@ export const en = {
   showEvidence: 'Mark where answers were read (experimental)',
   whereRead: 'Show where this was read',
   notify: 'Notify me when long work ends',
-  sampling: 'How answers are made',
-  samplingHint: 'Empty fields follow the server.',
+  sampling: 'Sampling',
+  samplingHint: 'Empty fields use the values of the server.',
   samplingNames: {
     temperature: 'Temperature',
     top_p: 'Top P',
@@ -312,20 +311,20 @@ export const en = {
     seed: 'Seed',
   },
   samplingHints: {
-    temperature: '0 gives the same answer each time; higher is more varied.',
-    top_p: 'Only the likeliest tokens that together reach this share.',
-    top_k: 'Only this many of the likeliest tokens; 0 for all.',
-    min_p: 'Drops tokens less likely than this share of the likeliest.',
-    repetition_penalty: '1 is off; higher repeats less.',
-    max_tokens: 'Where an answer ends at the latest.',
+    temperature: '0 always gives the same answer; higher values vary more.',
+    top_p: 'Samples from the most likely tokens with this total probability.',
+    top_k: 'Samples from this number of the most likely tokens; 0 means all.',
+    min_p: 'Drops tokens with less than this fraction of the highest probability.',
+    repetition_penalty: '1 is off; higher values repeat less.',
+    max_tokens: 'Maximum length of an answer.',
     seed: 'The same seed gives the same answer; empty for a random one.',
   },
   chance: 'random',
   between: (min: number, max: number) => `From ${min} to ${max}`,
-  reset: 'Back to the server’s',
+  reset: 'Use the values of the server',
   data: 'Your conversations',
   dataHint: 'They are kept in this browser and nowhere else.',
-  notRead: 'The conversations of this browser could not be read. They are left as they are.',
+  notRead: 'The conversations of this browser could not be read. They are not changed.',
   pageFailed: 'The page could not be drawn. Load it again; conversations are kept.',
   notKept:
     'This browser keeps nothing for this page (a private window, perhaps): conversations are gone when it is closed. Export what you need.',
