@@ -113,7 +113,7 @@ function characterSize(bytes: Buffer, at: number): number {
   return 0;
 }
 
-// Git LFS pointers: the few lines of text that a clone without Git LFS has in the place of a large file.
+// Git LFS pointers: a clone without Git LFS has these few lines of text instead of a large file.
 
 const firstLine = 'version https://git-lfs.github.com/spec/';
 

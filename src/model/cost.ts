@@ -18,7 +18,7 @@ export interface Cost {
   cacheBytes: number;
 }
 
-/** Bytes of each part, as it is stored. */
+/** Stored bytes of each part. */
 export type PartBytes = Readonly<Record<PartName, number>>;
 
 /** Sums a checkpoint's tensors by part. */

@@ -36,7 +36,7 @@ export function beginInTurns(listener: RequestListener, isUrgent: (url: string) 
 }
 
 /**
- * Node.js begins all requests that arrive in one piece, which could be a thousand, before any other connection has its turn.
+ * Node.js begins all requests that arrive in one piece, which could be a thousand, before it serves another connection.
  * Closes a connection with more unanswered requests than the limit. No known client does that.
  */
 export function limitPipelining(listener: RequestListener): RequestListener {

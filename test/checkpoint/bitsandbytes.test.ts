@@ -184,7 +184,7 @@ test.each<[string, Parts, string[]]>([
   ['no quant map', without(`${packed}.quant_map`), [`${packed}.quant_map is missing`]],
   ['no nested absmax', without(`${packed}.nested_absmax`), [`${packed}.nested_absmax is missing`]],
   ['no nested map', without(`${packed}.nested_quant_map`), [`${packed}.nested_quant_map is missing`]],
-  ['no state', without(stateName), [packed, 'U8 without the quant_state']],
+  ['no state', without(stateName), [packed, 'U8, but has no quant_state']],
   ['too few codes', { ...whole, [packed]: octets(99) }, [packed, '99 bytes', '[4, 50]', 'takes 100']],
   [
     'too few scales',

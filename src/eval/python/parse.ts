@@ -128,7 +128,7 @@ const named: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-/** An unknown escape sequence stays as it is, with its backslash. */
+/** An unknown escape sequence is not changed and keeps its backslash. */
 function readEscape(cursor: Cursor, raw: boolean): string {
   const found = match(cursor, escapeSequence);
   if (found === undefined) throw new NotALiteral();

@@ -31,7 +31,7 @@ const periods = {
   vlmevalkit: /(?<!\p{Nd})\.(?!\p{Nd})/gu,
   m4c: /\.(?!\p{Nd})/gu,
 };
-/** The reference passes a flag (32) in the place of the count, so at most 32 periods are removed. */
+/** The reference passes a flag (32) instead of the count, so at most 32 periods are removed. */
 const maxPeriods = 32;
 
 export function normalizeAnswer(text: string, rules: keyof typeof periods): string {
