@@ -8,6 +8,7 @@ import { convertToGguf } from '../../src/checkpoint/convert.ts';
 import { CogVLM2 } from '../../src/generate/cogvlm2.ts';
 import type { LoadOptions } from '../../src/generate/load-options.ts';
 import type { Answer, GenerateOptions, Progress } from '../../src/generate/types.ts';
+import type { AnswerFormat } from '../../src/grammar/answer-grammar.ts';
 import { rejected } from '../checkpoint/caught.ts';
 import { tinyModelConfig, writeTinyModel } from '../model/tiny-model.ts';
 
@@ -265,8 +266,11 @@ describe('the queue', () => {
   test('a question is answered while an image is encoded', async () => {
     using model = await load();
     const blocksAtTokens: number[] = [];
+    // The schema keeps the answer from ending before the files of the images are read.
+    const schema = { type: 'string', minLength: 5_000 };
+    const format: AnswerFormat = { type: 'json_schema', schema };
     const talk = (async () => {
-      for await (const piece of model.ask(null, 'Tell me all.', long).text())
+      for await (const piece of model.ask(null, 'Tell me all.', { maxTokens: 600, format }).text())
         if (piece) blocksAtTokens.push(model.stats().visionBlocks);
     })();
     while (model.stats().decodeSteps < 2) await new Promise(setImmediate);
