@@ -26,14 +26,16 @@ describe.skipIf(missing !== null)(`the page on the built server (${missing ?? 'C
       await page.getByRole('checkbox', { name: 'Show tokens, speed and context use' }).check();
       await page.getByRole('button', { name: 'Close' }).click();
       expect(await page.locator('.meter').getAttribute('title')).toMatch(
-        new RegExp(`: ${tokens} tokens of image, \\d+ of text`),
+        new RegExp(`: ${tokens} tokens of the image, \\d+ tokens of text`),
       );
 
-      // If the model samples at random, it continues until it is stopped.
+      // The schema keeps the answer from ending before it is stopped.
+      const schema = { type: 'string', minLength: 10_000 };
+      const response_format = { type: 'json_schema', json_schema: { name: 'long', schema } };
       await page.route('**/v1/chat/completions', async (route) => {
         const body: object = JSON.parse(route.request().postData() ?? '{}');
         await route.continue({
-          postData: JSON.stringify({ ...body, temperature: 100, seed: 1, max_tokens: 1500 }),
+          postData: JSON.stringify({ ...body, response_format, max_tokens: 1500 }),
         });
       });
       await ask(page, 'Why?');
