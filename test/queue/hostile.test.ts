@@ -1,4 +1,4 @@
-/** Jobs that nobody's client adds, in a real Redis, and a worker that answers by a script. */
+/** Hostile jobs in a real Redis, and a worker with scripted replies. */
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,17 +8,7 @@ import { attempts, imageOf, type Job, queueName, type Reply } from '../../src/qu
 import { workOnQueue } from '../../src/queue/worker.ts';
 import { until } from '../cli/memory-terminal.ts';
 import { hasRedis, type OwnRedis, startRedis, withoutRedis } from './redis.ts';
-
-const job: Job = { image: null, question: 'Why?', options: {} };
-const reply: Reply = {
-  answer: 'So.',
-  finishReason: 'stop',
-  seed: 1,
-  usage: { promptTokens: 1, imageTokens: 0, cachedTokens: 0, completionTokens: 1 },
-  timings: { queueMs: 0, imageMs: 0, visionMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0, totalMs: 0 },
-  model: 'scripted',
-};
-const never = new AbortController().signal;
+import { job, never, reply } from './scripted.ts';
 
 describe.skipIf(!hasRedis)(`a hostile job (${withoutRedis})`, () => {
   let redis: OwnRedis;

@@ -5,21 +5,11 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseQueueAddress } from '../../src/queue/address.ts';
 import { QueueClient } from '../../src/queue/client.ts';
-import type { Job, Reply } from '../../src/queue/job.ts';
+import type { Reply } from '../../src/queue/job.ts';
 import { workOnQueue } from '../../src/queue/worker.ts';
 import { until } from '../cli/memory-terminal.ts';
 import { hasRedis, type OwnRedis, startRedis, withoutRedis } from './redis.ts';
-
-const job: Job = { image: null, question: 'Why?', options: {} };
-const reply: Reply = {
-  answer: 'So.',
-  finishReason: 'stop',
-  seed: 1,
-  usage: { promptTokens: 1, imageTokens: 0, cachedTokens: 0, completionTokens: 1 },
-  timings: { queueMs: 0, imageMs: 0, visionMs: 0, prefillMs: 0, firstTokenMs: 0, decodeMs: 0, totalMs: 0 },
-  model: 'scripted',
-};
-const never = new AbortController().signal;
+import { job, never, reply } from './scripted.ts';
 
 describe.skipIf(!hasRedis)(`the queue (${withoutRedis})`, () => {
   let redis: OwnRedis;
