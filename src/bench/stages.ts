@@ -2,6 +2,7 @@ import { TensorSet } from '../ggml/engine.ts';
 import { ggml } from '../ggml/library.ts';
 import type { PromptRows } from '../model/chunks.ts';
 import type { Model } from '../model/cogvlm2.ts';
+import { pixelNumbers } from '../model/config.ts';
 import { adapterCost, type Cost, decoderCost, type PartBytes, sum, towerCost } from '../model/cost.ts';
 import { positionsOf, visionExpertRows } from '../text/prompt.ts';
 import type { Stage } from './timing.ts';
@@ -13,10 +14,10 @@ const decodedTokens = 32;
 /** Encodes an image: the tower, layer by layer, then the adapter. The pixels do not show anything. */
 export function visionStage(model: Model, bytes: PartBytes): Stage {
   const { config } = model;
-  const { imageSize, layers } = config.vision;
+  const { layers } = config.vision;
   const layer = towerCost(config, bytes, 1);
   async function* pieces(): AsyncGenerator<Cost> {
-    const pixels = Float32Array.from({ length: 3 * imageSize * imageSize }, (_, i) => Math.sin(i));
+    const pixels = Float32Array.from({ length: pixelNumbers(config.vision) }, (_, i) => Math.sin(i));
     const blocks = model.encodeInBlocks(pixels);
     try {
       for (let block = await blocks.next(); ; block = await blocks.next()) {

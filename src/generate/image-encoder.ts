@@ -3,6 +3,7 @@ import { CogVLM2Error } from '../errors.ts';
 import { preprocessImage } from '../image/preprocess.ts';
 import { ImageFile, readImage } from '../image/source.ts';
 import type { Model } from '../model/cogvlm2.ts';
+import { pixelNumbers } from '../model/config.ts';
 import { EncodedImage, fromHalves, roundToHalves } from '../model/encoded-image.ts';
 import type { TowerOptions } from '../model/vision-tower.ts';
 import {
@@ -88,7 +89,7 @@ export class ImageEncoder {
     const { config, engine, imageTokenProcessor } = this.#model;
     const { hiddenSize, vision } = config;
     const fingerprint = disk.fingerprintOf(this.#adapters.imageKeyOf(options.adapter ?? ''));
-    const frameSize = 3 * vision.imageSize ** 2;
+    const frameSize = pixelNumbers(vision);
     const keys: string[] = [];
     for (let start = 0; start < pixels.length; start += frameSize) {
       const frame = pixels.subarray(start, start + frameSize);

@@ -8,7 +8,7 @@ import { PackedPass } from '../ggml/packed-weights.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { Adapter } from './adapter.ts';
 import { mostChunkRows, nextChunk, type PromptRows } from './chunks.ts';
-import { type ModelConfig, parseConfig } from './config.ts';
+import { type ModelConfig, parseConfig, towerRows } from './config.ts';
 import { Decoder } from './decoder.ts';
 import { DecoderRunner } from './decoder-runner.ts';
 import { mostGgmlTextRows } from './ggml-attention.ts';
@@ -162,7 +162,7 @@ export class Model {
       using features = yield* this.#tower.blocks(pixels, options, lowRank);
       const processor = this.imageTokenProcessor;
       const x = features.get('x');
-      const n = vision.side ** 2 + 1;
+      const n = towerRows(vision);
       const frames = x.shape[1] / n;
       const sizes = [hiddenSize, frames * vision.imageTokens];
       state = new TensorSet(this.engine, [['imageTokens', 'f32', sizes] as const], processor);

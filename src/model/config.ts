@@ -50,6 +50,16 @@ export interface VisionConfig {
   imageTokens: number;
 }
 
+/** Rows of one image in the tower: the class token and the patches. */
+export function towerRows({ side }: Pick<VisionConfig, 'side'>): number {
+  return side * side + 1;
+}
+
+/** Numbers in the pixels [3, S, S] of one image. */
+export function pixelNumbers({ imageSize }: Pick<VisionConfig, 'imageSize'>): number {
+  return 3 * imageSize ** 2;
+}
+
 export interface ModelConfig extends Architecture {
   hiddenSize: number;
   intermediateSize: number;
@@ -107,9 +117,9 @@ export function parseConfig(text: string, where: string, tensors: TensorShapes):
   const side = divides(v.image_size, v.patch_size, 'vision_config.image_size', 'patch_size');
   if (architecture.hasConvolution && side < 2)
     throw fail(`an image of ${side} patch a side is too small for the 2x2 convolution`);
-  if (v.num_positions !== side * side + 1) {
+  if (v.num_positions !== towerRows({ side })) {
     throw fail(
-      `num_positions is ${v.num_positions}, but ${side}x${side} patches and the class token make ${side * side + 1}`,
+      `num_positions is ${v.num_positions}, but ${side}x${side} patches and the class token make ${towerRows({ side })}`,
     );
   }
   return {

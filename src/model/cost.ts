@@ -1,6 +1,6 @@
 import type { TensorEntry } from '../checkpoint/types.ts';
 import type { Expert } from './chunks.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, towerRows } from './config.ts';
 import { measureParts, type PartName, sumOf } from './parts.ts';
 
 /**
@@ -36,8 +36,8 @@ export function partBytes(tensors: Iterable<TensorEntry>): PartBytes {
 
 /** One image through the patch embedding and `layers` layers of the tower. */
 export function towerCost({ vision }: ModelConfig, bytes: PartBytes, layers = vision.layers): Cost {
-  const { hiddenSize: d, intermediateSize, side, patchSize } = vision;
-  const rows = side * side + 1;
+  const { hiddenSize: d, intermediateSize, patchSize } = vision;
+  const rows = towerRows(vision);
   const layer = 4 * d * d + 2 * d * intermediateSize;
   return {
     linearFlop: 2 * (layers * layer * rows + 3 * patchSize ** 2 * d * (rows - 1)),

@@ -7,7 +7,7 @@ import { leavesRoom } from '../ggml/packed-weights.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
 import { gigabytes } from '../messages.ts';
 import { mostChunkRows } from './chunks.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, towerRows } from './config.ts';
 import { layerTokenBytes } from './kv-cache.ts';
 import {
   nothingOnGpu,
@@ -145,8 +145,8 @@ function towerScratchBytes(
   isFloat32: boolean,
   kernel: AttentionKernel | null,
 ): number {
-  const { hiddenSize: d, intermediateSize: m, side, patchSize } = vision;
-  const n = side * side + 1;
+  const { hiddenSize: d, intermediateSize: m, patchSize } = vision;
+  const n = towerRows(vision);
   const rows = Math.min(towerTileRows, n);
   const keysValues = kernel
     ? kernel.packedBytes(1, n) + kernel.scratchBytes

@@ -5,7 +5,7 @@ import type { LowRankTerms, Ops } from '../ggml/ops.ts';
 import { PackedPass } from '../ggml/packed-weights.ts';
 import { isMatrix, type Tensor } from '../ggml/tensor.ts';
 import type { AttentionKernel } from '../kernels/attention.ts';
-import type { VisionConfig } from './config.ts';
+import { pixelNumbers, towerRows, type VisionConfig } from './config.ts';
 import { GgmlFullAttention } from './ggml-attention.ts';
 import { LayerNorm, Linear } from './layers.ts';
 import { PackedFullAttention } from './packed-attention.ts';
@@ -74,9 +74,9 @@ export class VisionTower {
     { signal, onLayer, tap }: TowerOptions,
     lowRank: LowRankTerms,
   ): AsyncGenerator<void, TensorSet<'x'>> {
-    const { hiddenSize, imageSize, side, layers } = this.#config;
-    const n = side * side + 1;
-    const size = 3 * imageSize ** 2;
+    const { hiddenSize, layers } = this.#config;
+    const n = towerRows(this.#config);
+    const size = pixelNumbers(this.#config);
     const frames = pixels.length / size;
     const sizes = [hiddenSize, frames * n];
     const state = new TensorSet(this.#engine, [['x', 'f32', sizes] as const], this.#processor);
@@ -175,11 +175,11 @@ class PatchEmbedding {
 /** [D, P + 1]: as stored, or interpolated for images smaller than those of the training. */
 function positionTable(weights: Weights, { hiddenSize, side, trainedSide }: VisionConfig): Tensor {
   const name = 'position_embedding.weight';
-  if (side === trainedSide) return weights.vector(name, side * side + 1, hiddenSize);
-  const trained = weights.numbers(name, trainedSide * trainedSide + 1, hiddenSize);
+  if (side === trainedSide) return weights.vector(name, towerRows({ side }), hiddenSize);
+  const trained = weights.numbers(name, towerRows({ side: trainedSide }), hiddenSize);
   return weights.constant(resizePositions(trained, hiddenSize, trainedSide, side), [
     hiddenSize,
-    side * side + 1,
+    towerRows({ side }),
   ]);
 }
 
