@@ -117,10 +117,10 @@ async function readFile(
   }
 }
 
-/** Bytes that are read between two looks at the signal. */
+/** Maximum size of one read. The signal is checked before each read. */
 const READ_STEP_BYTES = 2 ** 22;
 
-/** Reads one byte more than the file had, at most: a file that grows has no end. */
+/** Reads at most one byte more than the size of the file, because a file that keeps growing never ends. */
 async function readAll(
   file: FileHandle,
   sizeBytes: number,

@@ -22,7 +22,7 @@ export interface VideoServer {
 
 /** The shorter side of a frame, in pixels: twice that of the model, because the server crops and resizes frames. */
 const FRAME_SIDE = 448;
-/** How long the last frame is shown. The browser does not say it; most videos have 24 to 30 frames a second. */
+/** Duration of the last frame. The browser does not report it. Most videos have 24 to 30 frames per second. */
 const LAST_FRAME_SECONDS = 0.04;
 /** If a step takes longer, the browser cannot read the file. */
 const STEP_MS = 20_000;
@@ -62,7 +62,7 @@ async function framesOf(file: Blob, mostFrames: number): Promise<Pick<Clip, 'fra
     Object.assign(video, { muted: true, playsInline: true, preload: 'auto', src: url });
     await happened(video, 'loadeddata');
     durationSeconds = await durationOf(video);
-    // As the server selects frames: the last second is the one nearest to the start of the last frame.
+    // The rule of the server: the last second is the one that is nearest to the start of the last frame.
     const latest = Math.max(0, Math.round(durationSeconds - LAST_FRAME_SECONDS));
     for (let second = 0; second <= Math.min(latest, mostFrames - 1); second++) {
       await seek(video, second);
