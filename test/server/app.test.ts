@@ -230,7 +230,8 @@ describe('when the engine ends', () => {
     closeGate();
     const poison = server.chat();
     for (const times of [1, 2]) {
-      await until(() => host.questions.length === times);
+      // The server must know that the request runs: a request that only waited may be sent again.
+      await until(() => host.questions.length === times && server.requests.running === 1);
       server.crash();
       if (times === 1) await until(() => server.engine.isReady);
     }
