@@ -1,8 +1,9 @@
 /** The interface of the server to the engine. It starts the engine's process, watches it, and restarts it when it ends. */
 
 import { CogVLM2Error } from '../../errors.ts';
-import { AnswerStream, type Emit } from '../../generate/answer-stream.ts';
-import type { Answer, ModelInfo, Progress, SequenceState } from '../../index.ts';
+import { AnswerStream } from '../../generate/answer-stream.ts';
+import type { ModelInfo, Progress, SequenceState } from '../../index.ts';
+import { Slots } from '../../run/slots.ts';
 import { ApiError } from '../api-error.ts';
 import { EngineLink, errorOf } from './link.ts';
 import type { EngineProcess } from './process.ts';
@@ -16,11 +17,20 @@ export interface EngineWatcher {
   onRestart?(): void;
 }
 
-/** A crash after this time counts as the first one again. */
+/** An engine that was ready for this time is stable: its crash counts as the first one again. */
 const STABLE_MS = 60_000;
 
 /** Maximum time that a request without text waits for the restart of the engine. */
 const RESTART_GRACE_MS = 5_000;
+
+/**
+ * How often a request is sent again after crashes. If it was waiting in the engine's queue, another request was the cause. In any
+ * other state, also before the engine reported one, it is a suspect.
+ */
+export const MAX_RESENDS = { waiting: 5, suspect: 1 } as const;
+
+/** The last that is known of a request. Text of an `answered` request was sent to the client, so it cannot be sent again. */
+type Stage = keyof typeof MAX_RESENDS | 'answered';
 
 export class Engine {
   readonly #startProcess: () => EngineProcess;
@@ -33,6 +43,8 @@ export class Engine {
   #restarts = 0;
   /** Callbacks of requests that wait for a restarted engine; they get null if it will not restart. */
   readonly #waiting = new Set<(link: EngineLink | null) => void>();
+  /** Suspects are sent again one at a time, so that a request that ends the engine again is the only one that has no resend left. */
+  readonly #suspects = new Slots(1);
   #crashesInARow = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -74,16 +86,31 @@ export class Engine {
   }
 
   /**
-   * Makes one answer. If the engine restarts within `RESTART_GRACE_MS`, an answer without text continues: the request is sent again. A
-   * request that was running is sent again only once, because it may have caused the crash.
+   * Makes one answer. If the engine restarts within `RESTART_GRACE_MS`, an answer without text continues: the request is sent again, at
+   * most `MAX_RESENDS` times.
    * @param onState called with each state of the answer in the engine's scheduler
    * @throws ApiError model_loading; through the stream engine_stopped, and CogVLM2Error those of `ask`
    */
   ask(request: AskRequest, signal: AbortSignal, onState: (state: SequenceState) => void): AnswerStream {
     this.#checkLoaded();
-    return new AnswerStream((emit, left) =>
-      this.#askAgain(request, AbortSignal.any([signal, left]), emit, onState),
-    );
+    return new AnswerStream((emit, left) => {
+      const stop = AbortSignal.any([signal, left]);
+      return this.#sendAgain(
+        (link, onStage) =>
+          link.ask(request, stop, {
+            onState: (state) => {
+              onStage(state === 'queued' ? 'waiting' : 'suspect');
+              onState(state);
+            },
+            onEvent: (event) => {
+              if (event.type === 'text') onStage('answered');
+              emit(event);
+            },
+          }),
+        stop,
+        () => onState('queued'),
+      );
+    });
   }
 
   /** @throws ApiError model_loading, engine_stopped, and CogVLM2Error the errors of the call */
@@ -92,13 +119,7 @@ export class Engine {
     ...args: Parameters<EngineCalls[K]>
   ): Promise<ReturnType<EngineCalls[K]>> {
     this.#checkLoaded();
-    const link = await this.#linkSoon();
-    try {
-      return await link.call(name, ...args);
-    } catch (error) {
-      if (!isEngineStopped(error)) throw error;
-      return (await this.#linkSoon()).call(name, ...args);
-    }
+    return this.#sendAgain((link) => link.call(name, ...args));
   }
 
   /** The statistics of the engine; null while there is no engine. */
@@ -113,31 +134,35 @@ export class Engine {
     this.#process?.kill();
   }
 
-  async #askAgain(
-    request: AskRequest,
-    signal: AbortSignal,
-    emit: Emit,
-    onState: (state: SequenceState) => void,
-  ): Promise<Answer> {
-    let resends = 0;
+  /**
+   * Sends a request, and again if the engine ends.
+   * @param send calls `onStage` when the stage changes; it is 'suspect' at first
+   * @param onResend called before the request is sent again
+   */
+  async #sendAgain<T>(
+    send: (link: EngineLink, onStage: (stage: Stage) => void) => Promise<T>,
+    signal?: AbortSignal,
+    onResend = () => {},
+  ): Promise<T> {
+    const resends = { waiting: 0, suspect: 0 };
     for (;;) {
-      const link = await this.#linkSoon(signal);
-      let [isQueued, hasText] = [true, false];
+      let link = await this.#linkSoon(signal);
+      using turn = resends.suspect > 0 ? await this.#suspects.take(signal) : undefined;
+      // The suspect before it may have ended the engine.
+      if (turn) link = await this.#linkSoon(signal);
+      const last: { stage: Stage } = { stage: 'suspect' };
       try {
-        return await link.ask(request, signal, {
-          onState: (state) => {
-            isQueued = state === 'queued';
-            onState(state);
-          },
-          onEvent: (event) => {
-            hasText ||= event.type === 'text';
-            emit(event);
-          },
+        return await send(link, (stage) => {
+          if (last.stage === 'answered') return;
+          last.stage = stage;
+          // An answer with text is not sent again, so it needs no turn to end.
+          if (stage === 'answered') turn?.[Symbol.dispose]();
         });
       } catch (error) {
-        const canGoOn = isEngineStopped(error) && !hasText && !signal.aborted && !this.#stopped;
-        if (!canGoOn || (!isQueued && ++resends > 1)) throw error;
-        onState('queued');
+        const { stage } = last;
+        const canGoOn = isEngineStopped(error) && !signal?.aborted && !this.#stopped;
+        if (!canGoOn || stage === 'answered' || ++resends[stage] > MAX_RESENDS[stage]) throw error;
+        onResend();
       }
     }
   }
@@ -182,7 +207,7 @@ export class Engine {
   #load(): Promise<ModelInfo> {
     const child = this.#startProcess();
     const link = new EngineLink(child);
-    const startedAt = performance.now();
+    let readyAt = 0;
     this.#process = child;
     this.#loaded = 0;
     return new Promise((resolve, reject) => {
@@ -193,6 +218,7 @@ export class Engine {
           this.#watcher.onLoading?.(message.progress);
         } else if (message.type === 'ready') {
           this.#loaded = 1;
+          readyAt = performance.now();
           this.#link = link;
           this.#info = message.info;
           for (const onLink of [...this.#waiting]) onLink(link);
@@ -212,7 +238,7 @@ export class Engine {
         );
         if (this.#link === link) {
           this.#link = undefined;
-          if (performance.now() - startedAt > STABLE_MS) this.#crashesInARow = 0;
+          if (performance.now() - readyAt > STABLE_MS) this.#crashesInARow = 0;
           this.#restart(why);
         }
       });
