@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AnswerStream } from '../../../src/generate/answer-stream.ts';
-import type { Answer, SequenceState } from '../../../src/generate/types.ts';
+import type { Answer, SequenceState } from '../../../src/index.ts';
 import { Engine, MAX_RESENDS } from '../../../src/server/engine/engine.ts';
 import { hostEngine } from '../../../src/server/engine/host.ts';
 import type { HostedModel } from '../../../src/server/engine/protocol.ts';
