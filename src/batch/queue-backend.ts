@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath } from '../files/input-file.ts';
 import type { CogVLM2 } from '../generate/cogvlm2.ts';
 import type { GenerateOptions } from '../generate/types.ts';
 import { isVideo } from '../image/formats.ts';
-import { ImageFile, imageFile } from '../image/source.ts';
+import { ImageFile, imageFile, readImageSource } from '../image/source.ts';
 import type { QueueClient } from '../queue/client.ts';
 import {
   adaptedName,
@@ -17,6 +18,7 @@ import {
   imageOf,
   inlineImage,
   type Job,
+  MAX_INLINE_BYTES,
   type Reply,
 } from '../queue/job.ts';
 import { type WorkerOptions, workOnQueue } from '../queue/worker.ts';
@@ -62,14 +64,15 @@ async function jobImage(input: ImageInput): Promise<Job['image']> {
   if ('path' in input) return { ...input, path: realpathSync(input.path) };
   const { video } = input;
   if (typeof video !== 'string') return inlineImage(video);
-  const found = await stat(fsPath(video));
-  if (found.isDirectory())
+  const found = await stat(fsPath(video)).catch(() => undefined);
+  if (found?.isDirectory())
     throw new CogVLM2Error(
       'invalid_value',
       `${video} is a folder of frames. A folder cannot be sent to workers.`,
     );
-  checkInlineSize(found.size, 'The video');
-  return inlineImage(await readFile(fsPath(video)));
+  checkInlineSize(found?.size ?? 0, 'The video');
+  // It reports a missing file, and one that changes while it is read. An absolute path is never taken for a data URL.
+  return inlineImage(await readImageSource(path.resolve(video), { maxBytes: MAX_INLINE_BYTES }));
 }
 
 export interface WorkOptions extends Omit<WorkerOptions, 'model' | 'answer'> {
