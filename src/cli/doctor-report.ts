@@ -3,6 +3,7 @@ import os from 'node:os';
 import { resolve } from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { packageDirectory, packageVersion, stateDirectory } from '../files/folders.ts';
+import { abandonedFolders } from '../files/temporary-folder.ts';
 import { abandonedPartials } from '../files/writing.ts';
 import { availableMemoryBytes, availableThreads, totalMemoryBytes } from '../ggml/machine.ts';
 import { variantNames } from '../kernels/variants.ts';
@@ -31,7 +32,7 @@ export interface DoctorReport {
   imageCache: Found<string>;
   /** Whether video files can be read. */
   hasFfmpeg: boolean;
-  /** Partial files that killed processes left in the current and the models directory. */
+  /** What killed processes left: partial files in the current and the models directory, and temporary folders. */
   partialFiles: string[];
   paths: { package: string; models: string; state: string | null };
   /** The COGVLM2_* variables that are set. */
@@ -69,9 +70,12 @@ export async function examine(
       return found.directory;
     }),
     hasFfmpeg: await library.hasFfmpeg(),
-    partialFiles: [resolve('.'), resolve(env.COGVLM2_MODELS || 'models')].flatMap((directory) =>
-      abandonedPartials(directory),
-    ),
+    partialFiles: [
+      ...[resolve('.'), resolve(env.COGVLM2_MODELS || 'models')].flatMap((directory) =>
+        abandonedPartials(directory),
+      ),
+      ...(await abandonedFolders()),
+    ],
     paths: {
       package: packageDirectory(),
       models: resolve(env.COGVLM2_MODELS || 'models'),

@@ -41,6 +41,16 @@ export function isLocked(file: string): boolean {
   }
 }
 
+/** Whether a process runs. Another process may have got the id of one that ended. */
+export function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
 function lockOnPosix(file: string, text: string): SystemLock | undefined {
   for (;;) {
     const descriptor = openSync(file, 'a+');

@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
-import { isLocked, tryFlock } from './lock.ts';
+import { isAlive, isLocked, tryFlock } from './lock.ts';
 
 /** Writes all bytes at the position of the descriptor. A single `writeSync` may write only some. @throws the system's error. */
 export function writeWhole(descriptor: number, bytes: Uint8Array): void {
@@ -215,14 +215,5 @@ function isAbandoned(file: string, processId: number): boolean {
     return process.platform === 'win32' ? !isAlive(processId) : !isLocked(file);
   } catch {
     return false;
-  }
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

@@ -7,19 +7,11 @@
  *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    builds for this system only, into another folder
  */
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { temporaryFolder } from '../files/temporary-folder.ts';
 import {
   busErrorLibraries,
   compilerTargets,
@@ -115,21 +107,17 @@ if (!options.out) {
 }
 let differ = 0;
 for (const { file, build } of builds) {
-  const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-kernels-'));
-  try {
-    const built = build(folder);
-    const target = path.join(options.out ? path.resolve(options.out) : prebuilt, file);
-    if (options.check) {
-      const same = readFileSync(built).equals(readFileSync(target));
-      console.log(`${file}: ${same ? 'the same bytes' : 'other bytes; run "npm run kernels"'}`);
-      if (!same) differ++;
-    } else {
-      mkdirSync(path.dirname(target), { recursive: true });
-      copyFileSync(built, target);
-      console.log(`${path.relative(process.cwd(), target)}: ${readFileSync(target).length} bytes`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
+  await using folder = await temporaryFolder('kernels');
+  const built = build(folder.path);
+  const target = path.join(options.out ? path.resolve(options.out) : prebuilt, file);
+  if (options.check) {
+    const same = readFileSync(built).equals(readFileSync(target));
+    console.log(`${file}: ${same ? 'the same bytes' : 'other bytes; run "npm run kernels"'}`);
+    if (!same) differ++;
+  } else {
+    mkdirSync(path.dirname(target), { recursive: true });
+    copyFileSync(built, target);
+    console.log(`${path.relative(process.cwd(), target)}: ${readFileSync(target).length} bytes`);
   }
 }
 process.exit(differ > 0 ? 1 : 0);

@@ -1,9 +1,9 @@
 /** Reads a video for the model: some of its frames, in order. */
-import { mkdtemp, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CogVLM2Error } from '../errors.ts';
 import { fsPath, readFlags } from '../files/input-file.ts';
+import { temporaryFolder } from '../files/temporary-folder.ts';
 import { readDataUrlInSteps } from '../image/data-url.ts';
 import type { RgbImage } from '../image/decode.ts';
 import { imageFileName, isVideo, readableFormats, sniffFormat, unreadableImage } from '../image/formats.ts';
@@ -105,31 +105,20 @@ async function fromBytes(bytes: Uint8Array, options: VideoOptions): Promise<Vide
       `The video has ${bytes.byteLength} bytes; the limit for a video in memory is ${mostVideoBytes}. Give the path of a file.`,
     );
   }
-  return inTemporaryFolder(async (folder) => {
-    const file = path.join(folder, 'video');
-    await writeFile(file, bytes, { mode: 0o600 });
-    return await fromFile(file, 'The video', options);
-  });
+  await using folder = await temporaryFolder('video');
+  const file = path.join(folder.path, 'video');
+  await writeFile(file, bytes, { mode: 0o600 });
+  return await fromFile(file, 'The video', options);
 }
 
 /** The programs accept only UTF-8 names. A file with another name is read through a link. */
 async function fromNamedFile(file: string, name: string, options: VideoOptions): Promise<Video> {
   const target = fsPath(path.resolve(file));
   if (typeof target === 'string') return fromFile(target, name, options);
-  return inTemporaryFolder(async (folder) => {
-    const link = path.join(folder, 'video');
-    await symlink(target, link);
-    return await fromFile(link, name, options);
-  });
-}
-
-async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'cogvlm2-video-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await temporaryFolder('video');
+  const link = path.join(folder.path, 'video');
+  await symlink(target, link);
+  return await fromFile(link, name, options);
 }
 
 /** Videos that are decoded at the same time: each needs the memory and the threads of a decoder. */

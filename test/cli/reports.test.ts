@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { config19B, tensorShapes } from '../../src/checkpoint/published-layout.ts';
 import { renderPlan } from '../../src/cli/commands/plan.ts';
 import { formatBytes, formatDuration, renderTable } from '../../src/cli/format.ts';
@@ -134,6 +137,21 @@ describe('doctor', () => {
       /^warning +cogvlm2 has no variable COGVLM2_THREDS \(did you mean COGVLM2_THREADS\?\)$/m,
     );
     expect(out).not.toContain('secret');
+  });
+
+  it('lists the temporary folders that killed processes left', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'cogvlm2-doctor-test-'));
+    vi.stubEnv('TMPDIR', folder);
+    vi.stubEnv('TEMP', folder);
+    try {
+      const left = path.join(folder, 'cogvlm2-video-999999999-abcdef');
+      mkdirSync(left);
+      const { out } = await cli(['doctor'], scriptedLibrary().library);
+      expect(out).toContain(`${left}: left by a process that was killed; delete it`);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('says why the engine does not work, with status 6', async () => {
