@@ -88,7 +88,8 @@ class PiecewiseConnection extends Duplex {
     this.#socket = socket;
     this.#turns = turns;
     socket.on('readable', () => this.#askForTurn());
-    socket.on('end', () => this.push(null));
+    // Node.js reports the ends of all connections in the same step of the event loop.
+    socket.on('end', () => turns.add('departure', () => this.push(null)));
     socket.on('timeout', () => this.emit('timeout'));
     let reason: Error | undefined;
     socket.on('error', (error) => {

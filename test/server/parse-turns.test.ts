@@ -144,6 +144,34 @@ describe('a server that parses in turns', () => {
     await until(() => hasLeft);
   });
 
+  it('handles the end of one connection in a turn, also when many clients leave at once in the middle of a body', async () => {
+    let begun = 0;
+    let ended = 0;
+    let inThisTurn = 0;
+    let most = 0;
+    const port = await listen((request) => {
+      begun++;
+      request.on('error', () => {});
+      request.resume();
+    });
+    // The parser reports that the body is not complete.
+    server?.on('clientError', (_, connection) => {
+      ended++;
+      most = Math.max(most, ++inThisTurn);
+      setImmediate(() => {
+        inThisTurn = 0;
+      });
+      connection.destroy();
+    });
+    const count = 100;
+    const clients = Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    for (const client of clients) client.write(`${head('Content-Length: 1000')}part`);
+    await until(() => begun === count);
+    for (const client of clients) client.end();
+    await until(() => ended === count);
+    expect(most).toBe(1);
+  });
+
   it('refuses what is no HTTP', async () => {
     const port = await listen(() => {});
     expect(await exchange(port, 'nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
