@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, type Dispatcher, request } from 'undici';
 import { ApiError } from './api-error.ts';
+import { joinInSteps } from './body/chunks.ts';
 import { IMAGE_FETCH_LIMITS } from './limits.ts';
 
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<Uint8Array>;
@@ -205,7 +206,7 @@ async function readBody(
       chunks.push(chunk);
     }
     if (size === 0) throw failed(url, 'the answer is empty');
-    return Buffer.concat(chunks);
+    return await joinInSteps(chunks);
   } finally {
     body.on('error', () => {}).destroy();
   }
