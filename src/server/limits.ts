@@ -48,8 +48,11 @@ export const STREAM_BUFFER_BYTES = 4_096;
  */
 export const PARSE_LIMITS = { pieceBytes: 8_192, turnMs: 5, costlyMs: 1 } as const;
 
-/** Requests of one connection that are sent before the previous one is answered. */
-export const CONNECTION_LIMITS = { pipelined: 8 } as const;
+/**
+ * Open connections: one more closes the connection that has had no request for the longest time. Requests of one connection that are
+ * sent before the previous one is answered.
+ */
+export const CONNECTION_LIMITS = { open: 1_000, pipelined: 8 } as const;
 
 /** Minimum average rate of a body, after its first seconds. */
 export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;

@@ -70,6 +70,10 @@ function rows(): [string, string, string][] {
     byFlag('requests that wait', '--max-queue'),
     byFlag('requests of one client', '--max-per-client'),
     byFlag('time without progress', '--time-limit-seconds', ' s'),
+    fixed(
+      'connections',
+      `${number(CONNECTION_LIMITS.open)}; then the one that has had no request for the longest time is closed`,
+    ),
     fixed('requests of one connection without an answer', number(CONNECTION_LIMITS.pipelined)),
     fixed(
       'parsed as HTTP in one turn of the event loop',

@@ -193,6 +193,14 @@ await attacker.attack('2,000 idle connections, and one honest request', async ()
   return answer;
 });
 
+await attacker.attack('2,000 answered clients that reset their connections at once', async () => {
+  const open = attacker.sockets(2_000, 'GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await sleep(2_000);
+  for (const socket of open) socket.resetAndDestroy();
+  await sleep(500);
+  return attacker.honest();
+});
+
 await attacker.attack('20 clients that request streams and read nothing', async () => {
   const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200,"temperature":2,"stream":true,"logprobs":true,"top_logprobs":20}`;
   const open = attacker.sockets(20, `${postHead(`Content-Length: ${body.length}`)}${body}`);
