@@ -4,7 +4,7 @@
  *
  *     npm run kernels                  builds the libraries of all systems
  *     npm run kernels -- --check       writes nothing; fails if a committed library has other bytes
- *     npm run kernels -- --out DIR --flags "-g -fsanitize=undefined"    builds for this system only, into another folder
+ *     npm run kernels -- --out DIR --flags="-g -fsanitize=undefined"    builds for this system only, into another folder
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

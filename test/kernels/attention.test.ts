@@ -246,6 +246,17 @@ describe.each(variants)('$variant', ({ kernels, variant }) => {
     }
   });
 
+  test('keys of very different sizes, and keys of zeros', async () => {
+    const c: Case = { shape: heads(112, 2), rows: 150, isCausal: true };
+    const x = inputs(c);
+    const width = c.shape.headSize * c.shape.kvHeads;
+    const factors = [1, 1e-3, 0, 2];
+    const k = x.k.map((value, i) => value * factors[Math.floor(i / width) % factors.length]!);
+    const actual = await run(kernels, c, { ...x, k }, { chunks: [c.rows] });
+    const wanted = reference(x.q, k, x.v, c.shape, (row) => row + 1);
+    expect(difference(actual, wanted).rms).toBeLessThan(2 * limit);
+  });
+
   test('extreme scores', async () => {
     const c: Case = { shape: heads(16, 1), rows: 20, isCausal: false };
     const x = inputs(c);

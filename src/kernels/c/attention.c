@@ -10,13 +10,13 @@
  * processed in order from the first key on, and every sum adds its terms in order.
  */
 #include <math.h>
-#include "float-product.h"
+#include "whole-keys.h"
 
 /*
- * Rows that read a block of keys together. With AVX-512 and without bf16 products, f16 keys are widened first. More rows then share
- * that work, and the caches of these processors are large enough.
+ * Rows that read a block of keys together. f16 keys are converted first. More rows then share that work, if the L2 cache is large
+ * enough for their scores.
  */
-#define TILE (LANES == 16 && PAIR == 1 ? 192 : 96)
+#define TILE (WHOLE_KEYS || (LANES == 16 && PAIR == 1) ? 192 : 96)
 #define BLOCK (PAIR == 2 ? 256 : 128) /* keys in a step of the online softmax; a block stays in the L2 cache */
 
 /* A row of the table (i64) that both nodes read: a sequence, or a batch item of full attention. */
@@ -77,6 +77,11 @@ struct scratch {
   uint32_t *probabilities;    /* [TILE][BLOCK / PAIR] */
   uint32_t *masked;           /* [STEP][d] values, with zeros for keys that a row does not attend to */
   uint32_t *keys, *values;    /* [BLOCK][padded d] a widened block, if stored elements are f16 */
+#if WHOLE_KEYS
+  uint32_t *whole_queries;    /* [TILE][padded d / 2] */
+  float *query_scales;        /* [TILE] */
+  float *key_scales;          /* [BLOCK] */
+#endif
 };
 
 /* Places the scratch of a thread at p. @returns its end */
@@ -87,6 +92,9 @@ static uintptr_t scratch_at(uintptr_t p, int64_t d, struct scratch *s) {
   TAKE(scores, rows * BLOCK), TAKE(outputs, rows * d);
   TAKE(queries, rows * padded_size(d) / PAIR), TAKE(probabilities, rows * BLOCK / PAIR);
   TAKE(masked, STEP * d), TAKE(keys, widened), TAKE(values, widened);
+#if WHOLE_KEYS
+  TAKE(whole_queries, rows * padded_size(d) / 2), TAKE(query_scales, rows), TAKE(key_scales, BLOCK);
+#endif
   return p;
 }
 
@@ -179,22 +187,58 @@ static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, 
   }
 }
 
+#if WHOLE_KEYS
+
+/* Scores of rows `first` to `rows` with the `count` keys of a block that begins at `start`. */
+static void score_block(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *keys, int64_t start,
+                        int64_t count, int64_t d) {
+  const int64_t padded = padded_size(d);
+  const uint16_t *block = keys + start * padded;
+  int bad[BLOCK / LANES], any_bad = 0;
+  for (int64_t i = 0; i < count; i += LANES)
+    any_bad |= bad[i / LANES] = whole_keys(block + i * padded, d, t->keys + i * (d / 2), t->key_scales + i);
+  for (int64_t i = 0; i < count; i += VECTORS * LANES)
+    for (int64_t r = first; r < rows; r += GROUP) {
+      const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
+      if (seen <= 0) continue;
+      whole_scores((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->whole_queries + r * (padded / 2),
+                   padded / 2, t->query_scales + r, t->keys + i * (d / 2), t->key_scales + i, d / 2,
+                   t->scores + r * BLOCK + i, BLOCK);
+    }
+  for (int64_t i = 0; any_bad && i < count; i++) {
+    if (!(bad[i / LANES] >> i % LANES & 1)) continue;
+    for (int64_t r = first; r < rows; r++)
+      if (start + i < t->limits[r])
+        t->scores[r * BLOCK + i] = float_score((const float *)t->queries + r * padded, block + i / LANES * LANES * padded,
+                                               (int)(i % LANES), d);
+  }
+}
+
+#else
+
+static void score_block(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *keys, int64_t start,
+                        int64_t count, int64_t d) {
+  const int64_t padded = padded_size(d), steps = STEP > 1 ? padded / PAIR : d / PAIR;
+  const uint32_t *k = words_of(keys + start * padded, (count + LANES - 1) / LANES * LANES * padded, t->keys);
+  for (int64_t i = 0; i < count; i += VECTORS * LANES)
+    for (int64_t r = first; r < rows; r += GROUP) {
+      const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
+      if (seen <= 0) continue;
+      product((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->queries + r * (padded / PAIR), padded / PAIR,
+              k + i * (padded / PAIR), LANES, LANES * padded / PAIR, steps, t->scores + r * BLOCK + i, BLOCK, 0);
+    }
+}
+
+#endif
+
 /* Processes all keys for the rows of a tile. */
 static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, const uint16_t *values, int64_t d) {
-  const int64_t padded = padded_size(d), steps = STEP > 1 ? padded / PAIR : d / PAIR;
   int64_t first = 0; /* the first row that attends to the block; all later rows do, too */
   for (int64_t start = 0; start < t->limits[rows - 1]; start += BLOCK) {
     while (t->limits[first] <= start) first++;
     const int64_t count = least(t->limits[rows - 1] - start, BLOCK);
-    const uint32_t *k = words_of(keys + start * padded, (count + LANES - 1) / LANES * LANES * padded, t->keys);
     const uint32_t *v = words_of(values + start * d, count * d, t->values);
-    for (int64_t i = 0; i < count; i += VECTORS * LANES)
-      for (int64_t r = first; r < rows; r += GROUP) {
-        const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
-        if (seen <= 0) continue;
-        product((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->queries + r * (padded / PAIR), padded / PAIR,
-                k + i * (padded / PAIR), LANES, LANES * padded / PAIR, steps, t->scores + r * BLOCK + i, BLOCK, 0);
-      }
+    score_block(t, first, rows, keys, start, count, d);
     for (int64_t r = first; r < rows; r++) softmax_step(t, r, least(t->limits[r] - start, BLOCK));
     for (int64_t r = first; r < rows; r += GROUP) add_seen_values(t, r, least(GROUP, rows - r), start, v, d);
   }
@@ -228,6 +272,9 @@ void KERNEL(attention)(struct tensor *dst, int thread, int threads, void *layer)
               x[j] = at < d ? floats_mul(scale, floats_load(from + at * 4)) : floats_zero();
             words_store(t.queries + (r * padded + i) / PAIR, x);
           }
+#if WHOLE_KEYS
+          t.query_scales[r] = whole_query((const float *)t.queries + r * padded, d, t.whole_queries + r * (padded / 2));
+#endif
           for (int64_t i = 0; i < d; i += LANES) floats_store(t.outputs + r * d + i, floats_zero());
           t.limits[r] = s->keys ? s->keys : s->at + row + 1;
           t.top[r] = -INFINITY;

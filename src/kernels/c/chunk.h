@@ -4,6 +4,13 @@
 
 #include "packed.h"
 
+/* Without VNNI, products of values from 0 to 15 are added in 16 bits (tile-narrow.h). */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define NARROW_SUMS 0
+#else
+#define NARROW_SUMS 1
+#endif
+
 /*
  * Sums of the products of a group times the scales of their blocks. AMX adds integers, so vector registers must add integers, too,
  * for equal results. Without AMX, floats are faster. A row always adds its blocks in the same order.
@@ -30,8 +37,8 @@ struct chunk {
   const struct packed *header;
   const uint8_t *stored; /* whole bytes [steps][64][4], or the nibbles of each block */
   int steps;
-  const float *scale, *min; /* [64] of the group; min is NULL if the format has no minimums */
-  /* Nibbles only: scales [blocks][64] as `totals`, and minimums as pairs of shorts [blocks / 2][64][2]. */
+  const float *scale, *min; /* [64] of the group; min is NULL if there are no minimums */
+  /* Nibbles only: scales [blocks][64] as `totals` (narrow sums: twice, as shorts), and minimums as pairs of shorts [blocks / 2][64][2]. */
   const int32_t (*block_scale)[PANEL];
   const int16_t (*block_min)[PANEL][2];
 };
@@ -68,10 +75,42 @@ INLINE void nibbles_load(const int narrow, const uint8_t *stored, __m128i table,
   *high = bytes_table(table, *high);
 }
 
+/* Unpacks the nibbles of a chunk: [steps][64][4]. */
+INLINE void unpack_nibbles(const int narrow, const uint8_t *stored, __m128i table, int steps, uint8_t *bytes) {
+  for (int s = 0; s < steps / 2; s++)
+    for (int v = 0; v < PANEL * 4; v += (int)sizeof(ints), stored += sizeof(ints)) {
+      ints low, high;
+      nibbles_load(narrow, stored, table, &low, &high);
+      ints_store(bytes + 2 * s * PANEL * 4 + v, low);
+      ints_store(bytes + (2 * s + 1) * PANEL * 4 + v, high);
+    }
+}
+
 INLINE void unpack_halves(const uint8_t *halves, float unit, float *floats) {
   for (int c = 0; c < PANEL; c += LANES)
     floats_store(floats + c, floats_mul(floats_from_halves(halves + 2 * c), floats_set(unit)));
 }
+
+#if NARROW_SUMS
+/*
+ * Narrow sums: a lane has the scale of a block twice, as shorts. A value minus `zero` becomes a value with a minimum of `zero` times
+ * the scale.
+ */
+INLINE void narrow_scales(const struct packed *header, const uint8_t *stored, int blocks, struct scales *to) {
+  const ints low = ints_set(0xffff);
+  for (int c = 0; c < PANEL; c += LANES)
+    for (int b = 0; b < blocks; b += 2) {
+      const ints even = ints_from_bytes(stored + b * PANEL + c), odd = ints_from_bytes(stored + (b + 1) * PANEL + c);
+      const ints even_low = ints_and(even, low), even_high = _mm256_slli_epi32(even, 16);
+      const ints odd_low = ints_and(odd, low), odd_high = _mm256_slli_epi32(odd, 16);
+      ints_store(to->block_scale[b] + c, _mm256_or_si256(even_low, even_high));
+      ints_store(to->block_scale[b + 1] + c, _mm256_or_si256(odd_low, odd_high));
+      if (header->kind == NIBBLES) ints_store(to->block_min[b / 2][c], _mm256_or_si256(even_low, odd_high));
+    }
+  for (int c = 0; header->kind == NIBBLES && c < PANEL; c += LANES)
+    floats_store(to->min + c, floats_mul(floats_load(to->scale + c), floats_set((float)header->zero)));
+}
+#endif
 
 /* Reads the group of `k` elements that begins at `packed`. */
 INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed, int k, struct scales *to) {
@@ -85,12 +124,16 @@ INLINE struct chunk chunk_at(const struct packed *header, const uint8_t *packed,
   unpack_halves(packed, header->unit, to->scale);
   if (has_min) unpack_halves(packed + 2 * PANEL, 1, to->min);
   packed += (has_min ? 4 : 2) * PANEL;
-  for (int i = 0; i < blocks * PANEL; i += LANES)
-    totals_store(to->block_scale[0] + i, totals_from_ints(ints_from_bytes(packed + i)));
+#if NARROW_SUMS
+  if (header->narrow) narrow_scales(header, packed, blocks, to);
+  else
+#endif
+    for (int i = 0; i < blocks * PANEL; i += LANES)
+      totals_store(to->block_scale[0] + i, totals_from_ints(ints_from_bytes(packed + i)));
   for (int i = 0; has_min && i < blocks * PANEL; i += 2 * LANES)
     ints_store(to->block_min[0][0] + i, shorts_from_bytes(packed + blocks * PANEL + i));
   c.scale = to->scale;
-  c.min = has_min ? to->min : NULL;
+  c.min = has_min || (NARROW_SUMS && header->narrow) ? to->min : NULL;
   c.block_scale = (const int32_t (*)[PANEL])to->block_scale;
   c.block_min = (const int16_t (*)[PANEL][2])to->block_min;
   return c;

@@ -5,15 +5,10 @@
 #ifndef COGVLM2_TILE_VECTOR_H
 #define COGVLM2_TILE_VECTOR_H
 
-#include "chunk.h"
+#include "tile-narrow.h"
 
 #define MAX_ROWS 6
 #define MAX_VECTORS (PANEL / LANES)
-
-/* Without VNNI, products of weights from 0 to 15 are added in 16 bits. */
-#if !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-#define NARROW_SUMS
-#endif
 
 /* Returns acc plus four products in each lane: bytes of weights (unsigned for VNNI, signed for AVX2) times signed bytes of x. */
 INLINE ints dot4(ints acc, ints weights, ints x) {
@@ -50,25 +45,6 @@ INLINE void dot_steps(const int rows, const int vectors, const int is_signed, co
   }
 }
 
-#ifdef NARROW_SUMS
-/* The same for a block of weights from 0 to 15: a sum of 16 products is at most 15 * 127 * 16, which fits into 16 bits. */
-INLINE void dot_narrow_block(const int rows, const int vectors, const uint8_t *w, const int8_t *x,
-                             ints acc[MAX_ROWS][MAX_VECTORS]) {
-  ints shorts[MAX_ROWS][MAX_VECTORS];
-  UNROLL for (int s = 0; s < BLOCK / 4; s++) {
-    UNROLL for (int i = 0; i < rows; i++) {
-      ints four = four_of(x + i * GROUP + 4 * s);
-      UNROLL for (int j = 0; j < vectors; j++) {
-        ints pairs = _mm256_maddubs_epi16(ints_load(w + s * PANEL * 4 + j * LANES * 4), four);
-        shorts[i][j] = s == 0 ? pairs : _mm256_add_epi16(shorts[i][j], pairs);
-      }
-    }
-  }
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
-    acc[i][j] = ints_add(acc[i][j], _mm256_madd_epi16(shorts[i][j], _mm256_set1_epi16(1)));
-}
-#endif
-
 /* Multiplies whole bytes: `rows` rows from `first` on with `vectors` vectors of columns from `column` on. */
 INLINE void tile_of_bytes(const int rows, const int vectors, const struct chunk *c, const struct rows *r, int first,
                           int column) {
@@ -95,8 +71,8 @@ INLINE void add_totals(const int has_min, const int rows, const int vectors, con
 }
 
 /* The same for nibbles that were unpacked to `bytes`. */
-INLINE void tile_of_blocks(const int rows, const int vectors, const int narrow, const uint8_t *bytes,
-                           const struct chunk *c, const struct rows *r, int first, int column) {
+INLINE void tile_of_blocks(const int rows, const int vectors, const uint8_t *bytes, const struct chunk *c,
+                           const struct rows *r, int first, int column) {
   totals total[MAX_ROWS][MAX_VECTORS];
   for (int b = 0; b < c->steps / (BLOCK / 4); b++) {
     ints acc[MAX_ROWS][MAX_VECTORS];
@@ -104,12 +80,7 @@ INLINE void tile_of_blocks(const int rows, const int vectors, const int narrow, 
       UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = ints_set(-c->header->zero * r->x.block_sum[first + i][b]);
     const uint8_t *w = bytes + b * BLOCK * PANEL + column * 4;
     const int8_t *x = r->x.values[first] + b * BLOCK;
-#ifdef NARROW_SUMS
-    if (narrow) dot_narrow_block(rows, vectors, w, x, acc);
-    else
-#endif
-      dot_steps(rows, vectors, 0, w, x, BLOCK / 4, acc);
-    (void)narrow;
+    dot_steps(rows, vectors, 0, w, x, BLOCK / 4, acc);
     UNROLL for (int j = 0; j < vectors; j++) {
       const totals scale = totals_load(c->block_scale[b] + column + j * LANES);
       UNROLL for (int i = 0; i < rows; i++)
@@ -137,9 +108,6 @@ INLINE void all_bytes(const struct chunk *c, const struct rows *r, int first) {
  * and unpacked bytes would be written and read in addition.
  */
 INLINE void dot_nibbles(const int narrow, const uint8_t *nibbles, __m128i table, const int8_t *x, ints acc[MAX_VECTORS]) {
-#ifdef NARROW_SUMS
-  ints shorts[MAX_VECTORS];
-#endif
   UNROLL for (int s = 0; s < BLOCK / 8; s++) {
     const ints first = four_of(x + 8 * s), second = four_of(x + 8 * s + 4);
     UNROLL for (int j = 0; j < MAX_VECTORS; j++) {
@@ -147,19 +115,9 @@ INLINE void dot_nibbles(const int narrow, const uint8_t *nibbles, __m128i table,
       ints low, high;
       if (j * LANES * 4 % 64 == 0) _mm_prefetch((const char *)from + BYTES_AHEAD, _MM_HINT_T0);
       nibbles_load(narrow, from, table, &low, &high);
-#ifdef NARROW_SUMS
-      if (narrow) {
-        const ints pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, first), _mm256_maddubs_epi16(high, second));
-        shorts[j] = s == 0 ? pairs : _mm256_add_epi16(shorts[j], pairs);
-        continue;
-      }
-#endif
       acc[j] = dot4(dot4(acc[j], low, first), high, second);
     }
   }
-#ifdef NARROW_SUMS
-  UNROLL for (int j = 0; narrow && j < MAX_VECTORS; j++) acc[j] = dot2(acc[j], shorts[j], _mm256_set1_epi16(1));
-#endif
 }
 
 /* Multiplies one row with nibbles. */
@@ -182,26 +140,14 @@ INLINE void row_of_nibbles(const int narrow, const struct chunk *c, const struct
 }
 
 #ifndef __AMX_INT8__
-INLINE void unpack_nibbles(const int narrow, const struct chunk *c, uint8_t *bytes) {
-  const __m128i table = _mm_loadu_si128((const __m128i *)c->header->table);
-  const uint8_t *from = c->stored;
-  for (int s = 0; s < c->steps / 2; s++)
-    for (int v = 0; v < PANEL * 4; v += (int)sizeof(ints), from += sizeof(ints)) {
-      ints low, high;
-      nibbles_load(narrow, from, table, &low, &high);
-      ints_store(bytes + 2 * s * PANEL * 4 + v, low);
-      ints_store(bytes + (2 * s + 1) * PANEL * 4 + v, high);
-    }
-}
-
 /* Multiplies rows from `first` on, NIBBLE_ROWS at a time. @returns the first remaining row */
 INLINE int many_rows(const int narrow, const struct chunk *c, const struct rows *r, int first) {
   _Alignas(64) uint8_t bytes[GROUP * PANEL]; /* stays in the L1 cache */
-  unpack_nibbles(narrow, c, bytes);
+  unpack_nibbles(narrow, c->stored, _mm_loadu_si128((const __m128i *)c->header->table), c->steps, bytes);
   int i = first;
   for (int column = 0; column < PANEL; column += TILE_VECTORS * LANES)
     for (i = first; i + NIBBLE_ROWS <= r->count; i += NIBBLE_ROWS)
-      tile_of_blocks(NIBBLE_ROWS, TILE_VECTORS, narrow, bytes, c, r, i, column);
+      tile_of_blocks(NIBBLE_ROWS, TILE_VECTORS, bytes, c, r, i, column);
   return i;
 }
 #endif
@@ -219,7 +165,11 @@ INLINE void all_nibbles(const int narrow, const struct chunk *c, const struct ro
 /* Multiplies the rows from `first` on. */
 static void multiply_with_vectors(const struct chunk *c, const struct rows *r, int first) {
   if (c->header->kind == WHOLE_BYTES) all_bytes(c, r, first);
+#if NARROW_SUMS
+  else if (c->header->narrow) all_narrow(c, r);
+#else
   else if (c->header->narrow) all_nibbles(1, c, r, first);
+#endif
   else all_nibbles(0, c, r, first);
 }
 
