@@ -105,11 +105,13 @@ class Sizes {
   readonly start: Expression | null;
   /** By the number of decimals. */
   readonly #scales: readonly Scale[];
-  readonly #made = new Map<string, Expression>();
+  readonly #made = new Map<string, Deferred>();
 
   constructor(scales: readonly Scale[]) {
     this.#scales = scales;
-    this.start = this.#behind({ value: 0, whole: 0, decimals: null });
+    const start = this.#behind({ value: 0, whole: 0, decimals: null });
+    // Made here, where a schema is read in steps. The machine would make those of a thousand alternatives in one step.
+    this.start = start?.expression ?? null;
   }
 
   /** Limit of states, without those on the digits of a bound. */
@@ -126,7 +128,7 @@ class Sizes {
   }
 
   /** The continuations of a prefix; null if no number begins with it. Prefixes with the same continuations share one expression. */
-  #behind(prefix: Prefix): Expression | null {
+  #behind(prefix: Prefix): Deferred | null {
     const { value, whole, decimals } = prefix;
     const isWhole = decimals !== null || (value === 0 && whole === 1);
     const longest = isWhole ? whole : mostDigits;

@@ -140,6 +140,16 @@ export const hostileBodies: Readonly<Record<string, HostileBody>> = {
     body: () =>
       withSchema({ type: 'object', properties: many(3_500, (i) => [`p${i}`, { type: 'integer' }]) }),
   },
+  'many ranges of numbers': {
+    body: () =>
+      withSchema({
+        anyOf: Array.from({ length: 1_500 }, (_, i) => ({
+          type: 'integer',
+          minimum: i * 1_000_003,
+          maximum: i * 1_000_003 + 999_983,
+        })),
+      }),
+  },
   'many patterns': {
     body: () =>
       withSchema({
