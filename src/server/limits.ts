@@ -49,10 +49,10 @@ export const STREAM_BUFFER_BYTES = 4_096;
 export const PARSE_LIMITS = { pieceBytes: 8_192, turnMs: 5, costlyMs: 1 } as const;
 
 /**
- * Open connections: one more closes the connection that has had no request for the longest time. Requests of one connection that are
- * sent before the previous one is answered.
+ * Connections without a request: one more closes the oldest of them. Requests of one connection that are sent before the previous one is
+ * answered.
  */
-export const CONNECTION_LIMITS = { open: 1_000, pipelined: 8 } as const;
+export const CONNECTION_LIMITS = { idle: 1_000, pipelined: 8 } as const;
 
 /** Minimum average rate of a body, after its first seconds. */
 export const UPLOAD_LIMITS = { graceMs: 10_000, minBytesPerSecond: 4_096 } as const;

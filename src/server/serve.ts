@@ -9,7 +9,7 @@ import type { ModelInfo } from '../index.ts';
 import { isLoopback } from './access.ts';
 import { ApiError } from './api-error.ts';
 import { createApp } from './app.ts';
-import { limitConnections } from './connections.ts';
+import { limitIdleConnections } from './connections.ts';
 import { createParts, type ServeOptions } from './create-parts.ts';
 import { type EngineProcess, startEngineProcess } from './engine/process.ts';
 import { HEADERS_TIMEOUT_MS, STREAM_BUFFER_BYTES } from './limits.ts';
@@ -58,7 +58,7 @@ export async function serve(
     { highWaterMark: STREAM_BUFFER_BYTES },
     limitPipelining(beginInTurns(answer, (url) => url === '/livez')),
   );
-  limitConnections(server);
+  limitIdleConnections(server);
   parseInTurns(server);
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Uploads have their own time limit and minimum rate.

@@ -71,8 +71,8 @@ function rows(): [string, string, string][] {
     byFlag('requests of one client', '--max-per-client'),
     byFlag('time without progress', '--time-limit-seconds', ' s'),
     fixed(
-      'connections',
-      `${number(CONNECTION_LIMITS.open)}; then the one that has had no request for the longest time is closed`,
+      'connections without a request',
+      `${number(CONNECTION_LIMITS.idle)}; then the one that has had none for the longest time is closed`,
     ),
     fixed('requests of one connection without an answer', number(CONNECTION_LIMITS.pipelined)),
     fixed(

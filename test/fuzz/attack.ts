@@ -28,18 +28,20 @@ const noise = await sharp(randomBytes(3_000 * 2_500 * 3), {
 })
   .png()
   .toBuffer();
-const whole = JSON.stringify({
-  messages: [
-    {
-      role: 'user',
-      content: [
-        { type: 'text', text: '?' },
-        { type: 'image_url', image_url: { url: `data:image/png;base64,${noise.toString('base64')}` } },
-      ],
-    },
-  ],
-  max_tokens: 2,
-});
+const withImageOf = (image: Buffer) =>
+  JSON.stringify({
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: '?' },
+          { type: 'image_url', image_url: { url: `data:image/png;base64,${image.toString('base64')}` } },
+        ],
+      },
+    ],
+    max_tokens: 2,
+  });
+const whole = withImageOf(noise);
 await attacker.attack(`a whole PNG of ${Math.round(noise.length / 1e6)} MB`, () => attacker.send(whole));
 await attacker.attack('three answers about it, with log probabilities', () =>
   attacker.send(`${whole.slice(0, -1)},"n":3,"logprobs":true,"top_logprobs":20,"temperature":2}`),
@@ -200,6 +202,39 @@ await attacker.attack('2,000 answered clients that reset their connections at on
   await sleep(500);
   return attacker.honest();
 });
+
+await attacker.attack('1,200 refused bodies that never end', async () => {
+  const open = attacker.sockets(1_200, `${postHead('Content-Length: 30000000')}{`);
+  await sleep(1_500);
+  for (const socket of open) socket.resetAndDestroy();
+  await sleep(500);
+  return attacker.honest();
+});
+
+await attacker.attack('60 uploads of an image that are reset at different places', async () => {
+  const request = `${postHead(`Content-Length: ${whole.length}`)}${whole}`;
+  const open = Array.from({ length: 60 }, (_, i) =>
+    attacker.sockets(
+      1,
+      request.slice(0, i < 20 ? 8 * (i + 1) : Math.floor((request.length * (i - 19)) / 41)),
+    ),
+  ).flat();
+  await sleep(1_500);
+  for (const socket of open) socket.resetAndDestroy();
+  await sleep(500);
+  return attacker.honest();
+});
+
+const flat = { create: { width: 8_000, height: 8_000, channels: 3, background: '#123456' } } as const;
+for (const [format, bytes] of [
+  ['AVIF', await sharp(flat).avif({ effort: 0, quality: 1 }).toBuffer()],
+  ['GIF', await sharp(flat).gif({ effort: 1 }).toBuffer()],
+  ['interlaced PNG', await sharp(flat).toColourspace('rgb16').png({ progressive: true }).toBuffer()],
+] as const) {
+  await attacker.attack(`an image of 64 million pixels: ${format}, ${bytes.length} bytes`, () =>
+    attacker.send(withImageOf(bytes)),
+  );
+}
 
 await attacker.attack('20 clients that request streams and read nothing', async () => {
   const body = `{"messages":[{"role":"user","content":"hi"}],"max_tokens":200,"temperature":2,"stream":true,"logprobs":true,"top_logprobs":20}`;

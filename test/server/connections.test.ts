@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { limitConnections } from '../../src/server/connections.ts';
+import { limitIdleConnections } from '../../src/server/connections.ts';
 import { parseInTurns } from '../../src/server/parse-turns.ts';
 import { until } from '../cli/memory-terminal.ts';
 
@@ -15,12 +15,12 @@ afterEach(() => {
   server?.close();
 });
 
-/** A server with at most three connections. */
+/** A server with at most three connections without a request. */
 async function listen(listener: RequestListener): Promise<() => Promise<(typeof clients)[number]>> {
   server = createServer(listener);
   let accepted = 0;
   server.on('connection', () => accepted++);
-  limitConnections(server, 3);
+  limitIdleConnections(server, 3);
   parseInTurns(server);
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -58,17 +58,21 @@ it('one connection too many closes the one that has had no request for the longe
   expect(closed()).toEqual([false, true, true, false, false]);
 });
 
-it('a connection with a request is not closed, whatever its age, and a new one is let in', async () => {
+it('connections with requests are not closed, and close no others', async () => {
   const answers: (() => void)[] = [];
   const open = await listen((_, response) => void answers.push(() => response.end('done')));
-  for (let i = 0; i < 4; i++) {
+  const quiet = await open();
+  for (let i = 0; i < 5; i++) {
     const client = await open();
     client.socket.write(request);
     await until(() => answers.length === i + 1);
   }
+  quiet.socket.write(request);
+  await until(() => answers.length === 6);
+  expect(closed()).toEqual(Array(6).fill(false));
+  // After the answers, six have no request.
   for (const answer of answers) answer();
-  await until(() => clients.every(({ received }) => received.endsWith('done')));
-  expect(closed()).toEqual([false, false, false, false]);
+  await until(() => closed().filter(Boolean).length === 3);
 });
 
 it('a connection with two requests is idle after the second answer', async () => {
@@ -79,9 +83,9 @@ it('a connection with two requests is idle after the second answer', async () =>
   await until(() => answers.length === 2);
   answers[0]?.();
   await until(() => two.received.endsWith('done'));
-  for (let i = 0; i < 3; i++) await open();
+  for (let i = 0; i < 4; i++) await open();
   await until(() => closed().some(Boolean));
-  expect(closed()).toEqual([false, true, false, false]);
+  expect(closed()).toEqual([false, true, false, false, false]);
   answers[1]?.();
   await until(() => two.received.split('done').length === 3);
 });
