@@ -28,11 +28,13 @@ export interface FuzzOptions {
   /** The limits of a run. The first one that is reached ends it. */
   mutations: number;
   seconds: number;
+  /** Called after each mutation. */
+  onProgress?: (report: FuzzReport) => void;
 }
 
 export async function fuzz(
   format: FormatName,
-  { folder, seed, mutations, seconds }: FuzzOptions,
+  { folder, seed, mutations, seconds, onProgress }: FuzzOptions,
 ): Promise<FuzzReport> {
   using runner = new Runner();
   const random = new Random(seed);
@@ -46,6 +48,7 @@ export async function fuzz(
     report.mutations++;
     report.results[outcome.result] = (report.results[outcome.result] ?? 0) + 1;
     report.maxDelayMs = Math.max(report.maxDelayMs, outcome.delayMs);
+    onProgress?.(report);
     if (!/^(?:unexpected|crash|hang|memory)/.test(outcome.result)) continue;
     const kind = `${outcome.result} ${outcome.message.replaceAll(/\d+/g, 'N').slice(0, 80)}`;
     if (known.has(kind)) continue;
