@@ -9,12 +9,11 @@
  * The result of a row does not depend on other rows, other sequences, the number of threads or the capacity: blocks of keys are
  * processed in order from the first key on, and every sum adds its terms in order.
  */
-#include <math.h>
 #include "whole-keys.h"
 
 /*
- * Rows that read a block of keys together. f16 keys are converted first. More rows then share that work, if the L2 cache is large
- * enough for their scores.
+ * Rows that read a block of keys together. Without bf16 products, f16 keys are converted first. More rows share this work, and the
+ * caches of most of these processors are large enough.
  */
 #define TILE (WHOLE_KEYS || (LANES == 16 && PAIR == 1) ? 192 : 96)
 #define BLOCK (PAIR == 2 ? 256 : 128) /* keys in a step of the online softmax; a block stays in the L2 cache */
@@ -76,7 +75,7 @@ struct scratch {
   uint32_t *queries;          /* [TILE][padded d / PAIR] */
   uint32_t *probabilities;    /* [TILE][BLOCK / PAIR] */
   uint32_t *masked;           /* [STEP][d] values, with zeros for keys that a row does not attend to */
-  uint32_t *keys, *values;    /* [BLOCK][padded d] a widened block, if stored elements are f16 */
+  uint32_t *keys, *values;    /* [BLOCK][padded d] a converted block, if stored elements are f16 */
 #if WHOLE_KEYS
   uint32_t *whole_queries;    /* [TILE][padded d / 2] */
   float *query_scales;        /* [TILE] */
@@ -189,47 +188,51 @@ static void add_seen_values(const struct scratch *t, int64_t row, int64_t rows, 
 
 #if WHOLE_KEYS
 
-/* Scores of rows `first` to `rows` with the `count` keys of a block that begins at `start`. */
-static void score_block(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *keys, int64_t start,
-                        int64_t count, int64_t d) {
+/* Corrects the scores of keys with a NaN or an infinity, whose scale is NaN. */
+static void correct_scores(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *block, int64_t start,
+                           int64_t count, int64_t d) {
   const int64_t padded = padded_size(d);
-  const uint16_t *block = keys + start * padded;
-  int bad[BLOCK / LANES], any_bad = 0;
-  for (int64_t i = 0; i < count; i += LANES)
-    any_bad |= bad[i / LANES] = whole_keys(block + i * padded, d, t->keys + i * (d / 2), t->key_scales + i);
-  for (int64_t i = 0; i < count; i += VECTORS * LANES)
-    for (int64_t r = first; r < rows; r += GROUP) {
-      const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
-      if (seen <= 0) continue;
-      whole_scores((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->whole_queries + r * (padded / 2),
-                   padded / 2, t->query_scales + r, t->keys + i * (d / 2), t->key_scales + i, d / 2,
-                   t->scores + r * BLOCK + i, BLOCK);
-    }
-  for (int64_t i = 0; any_bad && i < count; i++) {
-    if (!(bad[i / LANES] >> i % LANES & 1)) continue;
+  for (int64_t i = 0; i < count; i++) {
+    if (!isnan(t->key_scales[i])) continue;
+    const uint16_t *keys = block + i / LANES * LANES * padded;
     for (int64_t r = first; r < rows; r++)
       if (start + i < t->limits[r])
-        t->scores[r * BLOCK + i] = float_score((const float *)t->queries + r * padded, block + i / LANES * LANES * padded,
-                                               (int)(i % LANES), d);
+        t->scores[r * BLOCK + i] = float_score((const float *)t->queries + r * padded, keys, (int)(i % LANES), d);
   }
 }
 
-#else
+#endif
 
-static void score_block(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *keys, int64_t start,
+/* Scores of rows `first` to `rows` with the `count` keys of the block that begins at key `start`. */
+static void score_block(const struct scratch *t, int64_t first, int64_t rows, const uint16_t *block, int64_t start,
                         int64_t count, int64_t d) {
-  const int64_t padded = padded_size(d), steps = STEP > 1 ? padded / PAIR : d / PAIR;
-  const uint32_t *k = words_of(keys + start * padded, (count + LANES - 1) / LANES * LANES * padded, t->keys);
+  const int64_t padded = padded_size(d);
+#if WHOLE_KEYS
+  int some_bad = 0;
+  for (int64_t i = 0; i < count; i += LANES)
+    some_bad |= whole_keys(block + i * padded, d, t->keys + i * (d / 2), t->key_scales + i);
+#else
+  const int64_t steps = STEP > 1 ? padded / PAIR : d / PAIR;
+  const uint32_t *k = words_of(block, (count + LANES - 1) / LANES * LANES * padded, t->keys);
+#endif
   for (int64_t i = 0; i < count; i += VECTORS * LANES)
     for (int64_t r = first; r < rows; r += GROUP) {
       const int64_t some = least(GROUP, rows - r), seen = t->limits[r + some - 1] - start - i;
       if (seen <= 0) continue;
-      product((int)some, (int)least(VECTORS, (seen + LANES - 1) / LANES), t->queries + r * (padded / PAIR), padded / PAIR,
-              k + i * (padded / PAIR), LANES, LANES * padded / PAIR, steps, t->scores + r * BLOCK + i, BLOCK, 0);
-    }
-}
-
+      const int vectors = (int)least(VECTORS, (seen + LANES - 1) / LANES);
+      float *scores = t->scores + r * BLOCK + i;
+#if WHOLE_KEYS
+      whole_scores((int)some, vectors, t->whole_queries + r * (padded / 2), padded / 2, t->query_scales + r,
+                   t->keys + i * (d / 2), t->key_scales + i, d / 2, scores, BLOCK);
+#else
+      product((int)some, vectors, t->queries + r * (padded / PAIR), padded / PAIR, k + i * (padded / PAIR), LANES,
+              LANES * padded / PAIR, steps, scores, BLOCK, 0);
 #endif
+    }
+#if WHOLE_KEYS
+  if (some_bad) correct_scores(t, first, rows, block, start, count, d);
+#endif
+}
 
 /* Processes all keys for the rows of a tile. */
 static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, const uint16_t *values, int64_t d) {
@@ -238,7 +241,7 @@ static void attend(const struct scratch *t, int64_t rows, const uint16_t *keys, 
     while (t->limits[first] <= start) first++;
     const int64_t count = least(t->limits[rows - 1] - start, BLOCK);
     const uint32_t *v = words_of(values + start * d, count * d, t->values);
-    score_block(t, first, rows, keys, start, count, d);
+    score_block(t, first, rows, keys + start * padded_size(d), start, count, d);
     for (int64_t r = first; r < rows; r++) softmax_step(t, r, least(t->limits[r] - start, BLOCK));
     for (int64_t r = first; r < rows; r += GROUP) add_seen_values(t, r, least(GROUP, rows - r), start, v, d);
   }

@@ -93,19 +93,16 @@ INLINE void unpack_halves(const uint8_t *halves, float unit, float *floats) {
 
 #if NARROW_SUMS
 /*
- * Narrow sums: a lane has the scale of a block twice, as shorts. A value minus `zero` becomes a value with a minimum of `zero` times
- * the scale.
+ * Narrow sums: a lane has the scale of a block twice, as shorts. The offset `zero` of values becomes a minimum: `zero` times the
+ * scale.
  */
 INLINE void narrow_scales(const struct packed *header, const uint8_t *stored, int blocks, struct scales *to) {
-  const ints low = ints_set(0xffff);
   for (int c = 0; c < PANEL; c += LANES)
     for (int b = 0; b < blocks; b += 2) {
       const ints even = ints_from_bytes(stored + b * PANEL + c), odd = ints_from_bytes(stored + (b + 1) * PANEL + c);
-      const ints even_low = ints_and(even, low), even_high = _mm256_slli_epi32(even, 16);
-      const ints odd_low = ints_and(odd, low), odd_high = _mm256_slli_epi32(odd, 16);
-      ints_store(to->block_scale[b] + c, _mm256_or_si256(even_low, even_high));
-      ints_store(to->block_scale[b + 1] + c, _mm256_or_si256(odd_low, odd_high));
-      if (header->kind == NIBBLES) ints_store(to->block_min[b / 2][c], _mm256_or_si256(even_low, odd_high));
+      ints_store(to->block_scale[b] + c, pairs_of_shorts(even, even));
+      ints_store(to->block_scale[b + 1] + c, pairs_of_shorts(odd, odd));
+      if (header->kind == NIBBLES) ints_store(to->block_min[b / 2][c], pairs_of_shorts(even, odd));
     }
   for (int c = 0; header->kind == NIBBLES && c < PANEL; c += LANES)
     floats_store(to->min + c, floats_mul(floats_load(to->scale + c), floats_set((float)header->zero)));

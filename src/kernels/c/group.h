@@ -8,19 +8,13 @@
 
 /* A group with a smaller maximum becomes zeros, because 127 / largest would be infinite. */
 #define SMALLEST 1e-36f
-#define INFINITY_BITS 0x7f800000
 
 /*
  * x[256] -> values[256] from -127 to 127, x = values * scale. Returns the scale. It is 0 for zeros. If x has a NaN or an infinity,
  * the values are 0 and the scale is NaN, so that every product with this group is NaN.
  */
 INLINE float round_group(const float *x, int8_t *values) {
-  const ints magnitude = ints_set(0x7fffffff);
-  ints largest = ints_zero();
-  /* Positive floats can be compared as integers. A NaN is larger than infinity. */
-  for (int k = 0; k < GROUP; k += LANES)
-    largest = ints_max(largest, ints_and(floats_as_ints(floats_load(x + k)), magnitude));
-  union { int bits; float value; } most = {.bits = ints_largest(largest)};
+  union { int bits; float value; } most = {.bits = largest_bits(x, GROUP)};
   int finite = most.bits < INFINITY_BITS;
   if (!finite || most.value < SMALLEST) {
     for (int k = 0; k < GROUP; k += LANES) ints_store_as_bytes(values + k, ints_zero());

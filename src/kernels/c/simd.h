@@ -90,12 +90,25 @@ INLINE floats floats_from_halves(const void *p) { return _mm256_cvtph_ps(_mm_loa
 INLINE ints floats_as_ints(floats x) { return _mm256_castps_si256(x); }
 INLINE ints ints_from_bytes(const void *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
 INLINE ints shorts_from_bytes(const void *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128(p)); }
+/* Words of two shorts: the low halves of `first`, then those of `second`. */
+INLINE ints pairs_of_shorts(ints first, ints second) { return _mm256_blend_epi16(first, _mm256_slli_epi32(second, 16), 0xaa); }
 INLINE void ints_store_as_bytes(void *p, ints x) {
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(p, _mm_packs_epi16(words, words));
 }
 
 #endif
+
+/* Positive floats can be compared as integers: their bits without the sign. A NaN is larger than infinity. */
+#define INFINITY_BITS 0x7f800000
+INLINE ints magnitude_bits(floats x) { return ints_and(floats_as_ints(x), ints_set(0x7fffffff)); }
+
+/* The bits of the largest magnitude of `count` floats, a multiple of LANES. */
+INLINE int largest_bits(const float *x, int64_t count) {
+  ints largest = ints_zero();
+  for (int64_t i = 0; i < count; i += LANES) largest = ints_max(largest, magnitude_bits(floats_load(x + i)));
+  return ints_largest(largest);
+}
 
 /* Copies the four bytes at p to every lane. */
 INLINE ints four_of(const void *p) {

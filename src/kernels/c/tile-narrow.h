@@ -15,7 +15,7 @@
 #define NARROW_VECTORS 2
 #define PANEL_VECTORS (PANEL / LANES)
 
-/* The compiler moves no load across it. Without it, so many loads are moved up that the accumulators do not stay in registers. */
+/* The compiler moves no load across it. Without it, the compiler moves so many loads up that the accumulators do not stay in registers. */
 #define LOADS_IN_ORDER __asm__ volatile("" ::: "memory")
 
 INLINE ints shorts_add(ints a, ints b) { return _mm256_add_epi16(a, b); }
@@ -32,11 +32,10 @@ INLINE void add_narrow_total(ints total, const struct columns *s, const struct r
   add_to_row(s, r, row, v * LANES, floats_from_ints(total));
 }
 
-/* Multiplies `rows` rows from `first` on with values that were unpacked to `bytes`, for vectors of columns from `vector` on. */
-INLINE void tile_of_narrow(const int rows, const uint8_t *bytes, const struct chunk *c, const struct rows *r, int first,
-                           int vector) {
+/* Multiplies NARROW_ROWS rows from `first` on with values that were unpacked to `bytes`, for vectors of columns from `vector` on. */
+INLINE void tile_of_narrow(const uint8_t *bytes, const struct chunk *c, const struct rows *r, int first, int vector) {
   ints total[NARROW_ROWS][NARROW_VECTORS];
-  UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < NARROW_VECTORS; j++) total[i][j] = ints_zero();
+  UNROLL for (int i = 0; i < NARROW_ROWS; i++) UNROLL for (int j = 0; j < NARROW_VECTORS; j++) total[i][j] = ints_zero();
   for (int b = 0; b < c->steps / (BLOCK / 4); b++) {
     const uint8_t *w = bytes + b * BLOCK * PANEL + vector * LANES * 4;
     const int8_t *x = r->x.values[first] + b * BLOCK;
@@ -44,7 +43,7 @@ INLINE void tile_of_narrow(const int rows, const uint8_t *bytes, const struct ch
     UNROLL for (int s = 0; s < BLOCK / 4; s++) {
       ints values[NARROW_VECTORS];
       UNROLL for (int j = 0; j < NARROW_VECTORS; j++) values[j] = ints_load(w + s * PANEL * 4 + j * LANES * 4);
-      UNROLL for (int i = 0; i < rows; i++) {
+      UNROLL for (int i = 0; i < NARROW_ROWS; i++) {
         const ints four = four_of(x + i * GROUP + 4 * s);
         UNROLL for (int j = 0; j < NARROW_VECTORS; j++) {
           const ints pairs = pairs_of(values[j], four);
@@ -53,12 +52,12 @@ INLINE void tile_of_narrow(const int rows, const uint8_t *bytes, const struct ch
       }
       LOADS_IN_ORDER;
     }
-    UNROLL for (int i = 0; i < rows; i++)
+    UNROLL for (int i = 0; i < NARROW_ROWS; i++)
       UNROLL for (int j = 0; j < NARROW_VECTORS; j++) total[i][j] = add_block(total[i][j], shorts[i][j], c, b, vector + j);
   }
   UNROLL for (int j = 0; j < NARROW_VECTORS; j++) {
     const struct columns s = columns_at(1, c, (vector + j) * LANES);
-    UNROLL for (int i = 0; i < rows; i++) add_narrow_total(total[i][j], &s, r, first + i, vector + j);
+    UNROLL for (int i = 0; i < NARROW_ROWS; i++) add_narrow_total(total[i][j], &s, r, first + i, vector + j);
   }
 }
 
@@ -96,7 +95,7 @@ INLINE void all_narrow(const struct chunk *c, const struct rows *r) {
     unpack_nibbles(1, c->stored, _mm_setzero_si128(), c->steps, bytes);
     for (; i + NARROW_ROWS <= r->count; i += NARROW_ROWS)
       for (int vector = 0; vector < PANEL_VECTORS; vector += NARROW_VECTORS)
-        tile_of_narrow(NARROW_ROWS, bytes, c, r, i, vector);
+        tile_of_narrow(bytes, c, r, i, vector);
   }
   for (; i < r->count; i++) row_of_narrow(c, r, i);
 }

@@ -29,10 +29,7 @@ INLINE float largest_whole(int64_t d) { return floorf(sqrtf(2147483647.f / (floa
  * infinity.
  */
 static float whole_query(const float *x, int64_t d, uint32_t *words) {
-  ints largest = ints_zero();
-  for (int64_t i = 0; i < d; i += LANES)
-    largest = ints_max(largest, ints_and(floats_as_ints(floats_load(x + i)), ints_set(0x7fffffff)));
-  union { int bits; float value; } most = {.bits = ints_largest(largest)};
+  union { int bits; float value; } most = {.bits = largest_bits(x, d)};
   const float limit = largest_whole(d), inverse = most.value > SMALLEST_WHOLE ? limit / most.value : 0;
   for (int64_t i = 0; i < d; i += 2 * LANES) {
     const ints low = ints_from_floats(floats_mul(floats_load(x + i), floats_set(inverse)));
@@ -40,29 +37,28 @@ static float whole_query(const float *x, int64_t d, uint32_t *words) {
     /* vpackssdw works on halves of 128 bits, so their order is restored. */
     ints_store(words + i / 2, _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8));
   }
-  return most.bits < 0x7f800000 ? most.value / limit : __builtin_nanf("");
+  return most.bits < INFINITY_BITS ? most.value / limit : __builtin_nanf("");
 }
 
 /*
  * Rounds LANES keys, f16 [d][LANES], to words [d / 2][LANES] of two shorts, and stores their scales. The scale of a key with a NaN or an
- * infinity is NaN. Returns a bit for each such key.
+ * infinity is NaN. Returns true if there is such a key.
  */
 INLINE int whole_keys(const uint16_t *keys, int64_t d, uint32_t *words, float *scales) {
-  const ints magnitude = ints_set(0x7fffffff), infinity = ints_set(0x7f800000);
   ints largest = ints_zero();
   for (int64_t i = 0; i < d; i++)
-    largest = ints_max(largest, ints_and(floats_as_ints(floats_from_halves(keys + i * LANES)), magnitude));
+    largest = ints_max(largest, magnitude_bits(floats_from_halves(keys + i * LANES)));
   const floats most = _mm256_castsi256_ps(largest), limit = floats_set(largest_whole(d));
-  const floats bad = _mm256_castsi256_ps(_mm256_cmpgt_epi32(largest, _mm256_sub_epi32(infinity, ints_set(1))));
+  const floats bad = _mm256_castsi256_ps(_mm256_cmpgt_epi32(largest, ints_set(INFINITY_BITS - 1)));
   const floats enough = _mm256_cmp_ps(most, floats_set(SMALLEST_WHOLE), _CMP_GT_OQ);
   const floats inverse = _mm256_andnot_ps(bad, _mm256_and_ps(enough, floats_div(limit, most)));
   floats_store(scales, _mm256_or_ps(floats_div(most, limit), bad)); /* all bits set: NaN */
   for (int64_t i = 0; i < d; i += 2) {
     const ints even = ints_from_floats(floats_mul(floats_from_halves(keys + i * LANES), inverse));
     const ints odd = ints_from_floats(floats_mul(floats_from_halves(keys + (i + 1) * LANES), inverse));
-    ints_store(words + i / 2 * LANES, _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa));
+    ints_store(words + i / 2 * LANES, pairs_of_shorts(even, odd));
   }
-  return _mm256_movemask_ps(bad);
+  return _mm256_movemask_ps(bad) != 0;
 }
 
 /* scores [rows][vectors * LANES] = products of queries and keys times their scales. The strides of rows are in elements. */
