@@ -44,7 +44,7 @@ export async function abandonedFolders(): Promise<string[]> {
   return abandoned;
 }
 
-/** The lock is held until the folder is removed. So its owner, if it was made a moment ago, sees that the lock is taken. */
+/** The lock is held until the folder is removed. So a process that has just made the folder sees that the lock is taken. */
 async function removeIfAbandoned(folder: string): Promise<void> {
   const lock = lockOfAbandoned(folder);
   if (lock === undefined) return;

@@ -110,7 +110,7 @@ class Sizes {
   constructor(scales: readonly Scale[]) {
     this.#scales = scales;
     const start = this.#behind({ value: 0, whole: 0, decimals: null });
-    // Made here, where a schema is read in steps. The machine would make those of a thousand alternatives in one step.
+    // It is made here, because a schema is read in steps. Later, those of a thousand alternatives would be made in one step.
     this.start = start?.expression ?? null;
   }
 

@@ -49,8 +49,8 @@ export const STREAM_BUFFER_BYTES = 4_096;
 export const PARSE_LIMITS = { pieceBytes: 8_192, turnMs: 5, costlyMs: 1 } as const;
 
 /**
- * Connections without a request: one more closes the oldest of them. Requests of one connection that are sent before the previous one is
- * answered.
+ * `idle`: connections without a request; a further one closes the oldest of them. `pipelined`: requests of one connection that are sent
+ * before the previous one is answered.
  */
 export const CONNECTION_LIMITS = { idle: 1_000, pipelined: 8 } as const;
 

@@ -6,6 +6,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { formatDuration } from '../../src/cli/format.ts';
 import { FORMATS, type FormatName } from './formats.ts';
 import { type FuzzReport, fuzz } from './fuzz.ts';
 
@@ -31,9 +32,9 @@ function progress(format: string): (report: FuzzReport) => void {
     if (now - shownAt < progressEveryMs) return;
     shownAt = now;
     const rate = done / ((now - startedAt) / 1_000);
-    const minutesLeft = Math.ceil((mutations - done) / rate / 60);
+    const left = formatDuration(((mutations - done) / rate) * 1_000);
     process.stderr.write(
-      `${format}: ${done} of ${mutations}, ${rate.toFixed(1)} per second, ${minutesLeft} min left, findings: ${findings.length}\n`,
+      `${format}: ${done} of ${mutations}, ${rate.toFixed(1)} per second, ${left} left, findings: ${findings.length}\n`,
     );
   };
 }

@@ -29,7 +29,7 @@ const RESTART_GRACE_MS = 5_000;
  */
 export const MAX_RESENDS = { waiting: 5, suspect: 1 } as const;
 
-/** The last that is known of a request. Text of an `answered` request was sent to the client, so it cannot be sent again. */
+/** What is known of a request. The client has text of an `answered` request, so it cannot be sent again. */
 type Stage = keyof typeof MAX_RESENDS | 'answered';
 
 export class Engine {
@@ -43,7 +43,7 @@ export class Engine {
   #restarts = 0;
   /** Callbacks of requests that wait for a restarted engine; they get null if it will not restart. */
   readonly #waiting = new Set<(link: EngineLink | null) => void>();
-  /** Suspects are sent again one at a time, so that a request that ends the engine again is the only one that has no resend left. */
+  /** Suspects are sent again one at a time. So the one that ends the engine again does not use up the resends of others. */
   readonly #suspects = new Slots(1);
   #crashesInARow = 0;
   #restartTimer: NodeJS.Timeout | undefined;
